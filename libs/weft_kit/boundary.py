@@ -1,0 +1,161 @@
+"""The one interceptor every call passes: identity in, a status and a canonical line out.
+
+An exception that escapes a handler reaches the client with its text, so this is a security control: only `WeftError`
+messages leave the process, everything else becomes a fixed INTERNAL and a traceback in the log.
+"""
+
+from __future__ import annotations  # grpc's classes are generic in their stubs alone
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+import grpc.aio
+import structlog
+
+from weft_kit import context, metrics
+from weft_kit.channel import OPTIONS
+from weft_kit.context import CallContext
+from weft_kit.errors import DeadlineExceeded, Draining, Internal, WeftError
+from weft_kit.logging import CallLine
+from weft_kit.status import from_rpc, to_trailers
+
+Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
+"""Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
+
+# Probes and schema questions name no tenant, and would drown the log.
+OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
+
+
+async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
+    """Believes what the metadata says: the gate of services that only the mesh can reach."""
+    return context.extract(metadata)
+
+
+class Boundary(grpc.aio.ServerInterceptor):
+    """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
+
+    def __init__(self, gate: Gate = trusting) -> None:
+        self._gate = gate
+        self._draining = False
+        self._log = structlog.get_logger()
+
+    def close_door(self) -> None:
+        self._draining = True
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = cast("Any", await continuation(details))  # typed as the synchronous server's
+        if handler is None or details.method.startswith(OPEN_PREFIXES) or handler.request_streaming:
+            return cast("Handler | None", handler)
+        call = _Call(self, details.method)
+        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(cast("Any", call.streaming(handler.unary_stream)), *codecs)
+        return grpc.unary_unary_rpc_method_handler(call.unary(handler.unary_unary), *codecs)
+
+    async def admit(self, method: str, rpc: Rpc) -> CallContext:
+        if self._draining:
+            raise Draining
+        metadata = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
+        caller = await self._gate(method, metadata, rpc.peer())
+        left = rpc.time_remaining()
+        if left is None:
+            return caller
+        return replace(caller, deadline=asyncio.get_running_loop().time() + left)
+
+    def line(self, method: str) -> CallLine:
+        return CallLine(self._log, method=method.rpartition("/")[2])
+
+    def internal(self, method: str, error: Exception) -> WeftError:
+        call_id = context.current().call_id
+        self._log.error("unexpected", method=method, call_id=call_id, exc_info=error)
+        return Internal(call_id)
+
+
+class _Call:
+    """One call on its way through the boundary."""
+
+    __slots__ = ("_boundary", "_method")
+
+    def __init__(self, boundary: Boundary, method: str) -> None:
+        self._boundary = boundary
+        self._method = method
+
+    def unary(self, handle: Callable[[Any, Rpc], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def answer(request: Any, rpc: Rpc) -> Any:
+            async def once() -> Any:
+                return await handle(request, rpc)
+
+            return await self._around(once, rpc)
+
+        return answer
+
+    def streaming(self, handle: Callable[[Any, Rpc], AsyncIterator[Any]]) -> Callable[..., Awaitable[None]]:
+        async def answer(request: Any, rpc: Rpc) -> None:
+            async def all_messages() -> None:
+                messages = handle(request, rpc)
+                try:
+                    async for message in messages:
+                        await rpc.write(message)
+                finally:
+                    # An abandoned generator would clean up whenever it is collected: too late for a running engine.
+                    await messages.aclose()  # type: ignore[attr-defined]
+
+            await self._around(all_messages, rpc)
+
+        return answer
+
+    async def _around(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
+        line = self._boundary.line(self._method)
+        metrics.CALLS_IN_FLIGHT.inc()
+        try:
+            context.enter(await self._boundary.admit(self._method, rpc))
+            answer = await work()
+        except asyncio.CancelledError:
+            self._finish(line, "CANCELLED")
+            raise
+        except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
+            error = self._translated(raised)
+            self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
+            await self._abort(rpc, error)
+        else:
+            self._finish(line, "OK")
+            return answer
+
+    async def _abort(self, rpc: Rpc, error: WeftError) -> NoReturn:
+        await rpc.abort(error.status, error.message, to_trailers(error))
+
+    def _translated(self, raised: Exception) -> WeftError:
+        if isinstance(raised, WeftError):
+            return raised
+        if isinstance(raised, grpc.aio.AioRpcError):
+            return from_rpc(raised, "a service this call needs")
+        if isinstance(raised, TimeoutError):
+            return DeadlineExceeded("a part of the mesh did not answer in the time that was left; retry")
+        return self._boundary.internal(self._method, raised)
+
+    def _finish(self, line: CallLine, code: str, **fields: object) -> None:
+        caller = context.current()
+        metrics.CALLS_IN_FLIGHT.dec()
+        seconds = line.end(code, tenant=caller.tenant, call_id=caller.call_id, **fields)
+        metrics.CALLS.labels(self._method, code).inc()
+        metrics.CALL_SECONDS.labels(self._method).observe(seconds)
+
+
+SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
+    *(pair for pair in OPTIONS if not pair[0].endswith("reconnect_backoff_ms")),
+    # Otherwise a second server on a busy port starts without a word and takes half of the calls.
+    ("grpc.so_reuseport", 0),
+    # The key's other spelling, min_recv_…, is ignored silently.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)

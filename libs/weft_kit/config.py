@@ -1,0 +1,34 @@
+"""Settings: small frozen values, read once from the environment, wrong ones named exactly."""
+
+import sys
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service has. Subclass with `class Config(Settings, env_prefix="WEFT_GATEWAY_")`."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="ignore")
+
+    listen: str
+    """Address of the gRPC server, host:port; port 0 picks a free one."""
+    metrics_listen: str = ""
+    """Address of the Prometheus endpoint; empty means none."""
+    log_format: Literal["console", "json"] = "console"
+    grace_s: float = 10.0
+    """How long running calls may finish after SIGTERM."""
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Reads the environment; prints a line per bad variable and exits with 2 when one is wrong."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            prefix = cls.model_config.get("env_prefix", "")
+            for problem in error.errors():
+                name = f"{prefix}{'.'.join(map(str, problem['loc']))}".upper()
+                given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
+                sys.stderr.write(f"{name}: {problem['msg']}{given}\n")
+            sys.exit(2)

@@ -1,0 +1,158 @@
+"""Everything that can go wrong on purpose, with the status, the reason and the next step.
+
+    WeftError
+    ├── Invalid              INVALID_ARGUMENT      the request can never work
+    │   └── InvalidFields                          one violation a field
+    ├── Unauthenticated      UNAUTHENTICATED       no usable key
+    ├── PermissionDenied     PERMISSION_DENIED     the key does not allow it
+    ├── NotFound             NOT_FOUND             not there for this tenant
+    ├── AlreadyExists        ALREADY_EXISTS        there, but different
+    ├── FailedPrecondition   FAILED_PRECONDITION   wrong state
+    ├── Exhausted            RESOURCE_EXHAUSTED    the tenant's limit; wait
+    ├── Unavailable          UNAVAILABLE           ours; another try may work
+    │   ├── Overloaded                             every place is taken
+    │   ├── Draining                               shutting down
+    │   └── DependencyDown                         a part does not answer
+    ├── DeadlineExceeded     DEADLINE_EXCEEDED     the caller's time ran out
+    ├── Unsupported          UNIMPLEMENTED         the engine or provider cannot
+    └── Internal             INTERNAL              our bug; fixed text
+
+Raise them anywhere: the boundary interceptor puts them on the wire (`weft_kit.status`). Anything else that escapes
+a handler becomes `Internal`, so no exception text ever reaches a client.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeAlias
+
+import grpc
+
+from weft.common.v1 import error_pb2
+
+Reason: TypeAlias = error_pb2.ErrorReason.ValueType
+
+
+class WeftError(Exception):
+    """A failure with a status for gRPC, a reason for machines and a message that tells developers what to do next."""
+
+    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        violations: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.metadata = dict(metadata or {})
+        self.violations = dict(violations or {})
+
+    @property
+    def reason_name(self) -> str:
+        return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
+
+
+class Invalid(WeftError):
+    status = grpc.StatusCode.INVALID_ARGUMENT
+
+    def __init__(self, reason: Reason, message: str, **metadata: str) -> None:
+        super().__init__(reason, message, metadata=metadata)
+
+
+class InvalidFields(Invalid):
+    """One violation a field: path from the request message → what was expected."""
+
+    def __init__(self, violations: Mapping[str, str]) -> None:
+        listed = "; ".join(f"{field}: {problem}" for field, problem in violations.items())
+        super().__init__(error_pb2.ERROR_REASON_INVALID_FIELD, listed)
+        self.violations = dict(violations)
+
+
+class Unauthenticated(WeftError):
+    status = grpc.StatusCode.UNAUTHENTICATED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_UNAUTHENTICATED, message)
+
+
+class PermissionDenied(WeftError):
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_PERMISSION_DENIED, message)
+
+
+class NotFound(WeftError):
+    status = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, reason: Reason, message: str, **metadata: str) -> None:
+        super().__init__(reason, message, metadata=metadata)
+
+
+class AlreadyExists(WeftError):
+    status = grpc.StatusCode.ALREADY_EXISTS
+
+    def __init__(self, reason: Reason, message: str, **metadata: str) -> None:
+        super().__init__(reason, message, metadata=metadata)
+
+
+class FailedPrecondition(WeftError):
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+    def __init__(self, reason: Reason, message: str, **metadata: str) -> None:
+        super().__init__(reason, message, metadata=metadata)
+
+
+class Exhausted(WeftError):
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, reason: Reason, message: str, retry_after_s: float, **metadata: str) -> None:
+        super().__init__(reason, message, retry_after_s=retry_after_s, metadata=metadata)
+
+
+class Unavailable(WeftError):
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class Overloaded(Unavailable):
+    def __init__(self, message: str, retry_after_s: float, **metadata: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_OVERLOADED, message, retry_after_s=retry_after_s, metadata=metadata)
+
+
+class Draining(Unavailable):
+    def __init__(self, message: str = "this replica is shutting down; retry", retry_after_s: float = 0.1) -> None:
+        super().__init__(error_pb2.ERROR_REASON_DRAINING, message, retry_after_s=retry_after_s)
+
+
+class DependencyDown(Unavailable):
+    def __init__(self, dependency: str, message: str, retry_after_s: float = 1.0) -> None:
+        metadata = {"dependency": dependency}
+        reason = error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+        super().__init__(reason, message, retry_after_s=retry_after_s, metadata=metadata)
+
+
+class DeadlineExceeded(WeftError):
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_DEADLINE_EXCEEDED, message)
+
+
+class Unsupported(WeftError):
+    status = grpc.StatusCode.UNIMPLEMENTED
+
+    def __init__(self, capability: str, message: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_UNSUPPORTED, message, metadata={"capability": capability})
+
+
+class Internal(WeftError):
+    """Our bug. The text is fixed: what really happened is in the log, under the call's id."""
+
+    def __init__(self, call_id: str) -> None:
+        message = "internal error; the operator finds it in the log under this call id"
+        super().__init__(error_pb2.ERROR_REASON_INTERNAL, message, metadata={"call_id": call_id})

@@ -1,0 +1,40 @@
+"""The job log: every generation is a short run of messages in one stream, and everything else is a reader of it.
+
+ids         job ids, lanes and subjects          settings    the numbers, with units and checks
+log         accept, answer, follow, cancel       writer      fenced events of one attempt
+tokens      the publisher that clocks itself     reader      live and stored, spliced by sequence
+work        leases for workers                   batches     batches for recorders and notifiers
+projection  events → the job's record            wire        fenced writes, leader and direct reads
+"""
+
+from weft_kit.joblog.batches import Batch, Batches
+from weft_kit.joblog.connection import connect
+from weft_kit.joblog.ids import belongs_to, kind_of, new_job_id
+from weft_kit.joblog.log import AlreadyAccepted, JobLog
+from weft_kit.joblog.projection import envelope_of, project, text_hash
+from weft_kit.joblog.reader import JobGone
+from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.tokens import TokenWriter
+from weft_kit.joblog.work import Lease, Work
+from weft_kit.joblog.writer import Fenced, Writer
+
+__all__ = [
+    "AlreadyAccepted",
+    "Batch",
+    "Batches",
+    "Fenced",
+    "JobGone",
+    "JobLog",
+    "Lease",
+    "LogConfig",
+    "TokenWriter",
+    "Work",
+    "Writer",
+    "belongs_to",
+    "connect",
+    "envelope_of",
+    "kind_of",
+    "new_job_id",
+    "project",
+    "text_hash",
+]

@@ -1,0 +1,91 @@
+"""Events in batches, for readers that project the log into something else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from weft.job.v1 import event_pb2
+from weft_kit.joblog.log import JobLog
+from weft_kit.joblog.puller import Puller, ensure_consumer
+
+_STREAM_SEQUENCE = -4
+_DELIVERED = -5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events to be handled together. Unacknowledged ones come again after the ack wait: handling must be idempotent."""
+
+    events: list[event_pb2.JobEvent]
+    deliveries: list[int]
+    """How many times each event was handed out, this time included."""
+    _messages: list[Msg]
+    _client: Client
+    _puller: Puller
+
+    async def ack(self) -> None:
+        for message in self._messages:
+            await self._answer(message, b"+ACK")
+
+    async def progress(self) -> None:
+        """Keeps the batch while handling it takes long."""
+        for message in self._messages:
+            await self._client.publish(message.reply, b"+WPI")
+
+    async def retry(self, delay_s: float) -> None:
+        """Gives the batch back, to come again after `delay_s`."""
+        for message in self._messages:
+            await self._answer(message, b'-NAK {"delay": %d}' % round(delay_s * 1e9))
+
+    async def _answer(self, message: Msg, word: bytes) -> None:
+        await self._client.publish(message.reply, word)
+        self._puller.release()
+
+
+class Batches:
+    """A durable consumer of some kinds of events. Replicas that name the same consumer share its events."""
+
+    def __init__(
+        self,
+        log: JobLog,
+        *,
+        consumer: str,
+        kinds: tuple[str, ...],
+        max_batch: int = 500,
+        max_wait_s: float = 0.1,
+    ) -> None:
+        self._client = log.client
+        self._config = log.config
+        self._consumer = consumer
+        self._kinds = kinds
+        self._max_batch = max_batch
+        self._max_wait_s = max_wait_s
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        """Yields batches for ever: the first event opens one, `max_wait_s` or `max_batch` closes it."""
+        await ensure_consumer(self._client, self._config, self._consumer, self._kinds)
+        puller = Puller(self._client, self._config, self._consumer, 2 * self._max_batch)
+        async with puller.messages() as messages:
+            async for first in messages:
+                yield self._batch(puller, await self._gather(puller, first))
+
+    async def _gather(self, puller: Puller, first: Msg) -> list[Msg]:
+        gathered = [first]
+        if self._max_wait_s:
+            await asyncio.sleep(self._max_wait_s)
+        while len(gathered) < self._max_batch and (message := puller.ready()) is not None:
+            gathered.append(message)
+        return gathered
+
+    def _batch(self, puller: Puller, messages: list[Msg]) -> Batch:
+        events, deliveries = [], []
+        for message in messages:
+            parts = message.reply.split(".")
+            event = event_pb2.JobEvent.FromString(message.data)
+            event.sequence = int(parts[_STREAM_SEQUENCE])
+            events.append(event)
+            deliveries.append(int(parts[_DELIVERED]))
+        return Batch(events, deliveries, messages, self._client, puller)

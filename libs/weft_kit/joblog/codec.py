@@ -1,0 +1,47 @@
+"""Events to bytes and back, with the two numbers that order them: their own sequence and the one before."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nats.aio.msg import Msg
+
+from weft.job.v1 import event_pb2
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+SEQUENCE = "Nats-Sequence"
+WRITE_ID = "Weft-Write"
+
+
+class Stored(NamedTuple):
+    """A committed event. `previous` is the sequence of the job's event before it, 0 for the first: the fence each
+    write carries stays in the message, so any reader sees from one message whether it missed another.
+    """
+
+    event: event_pb2.JobEvent
+    previous: int
+    write_id: str
+
+    @property
+    def sequence(self) -> int:
+        return self.event.sequence
+
+
+def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
+    event = event_pb2.JobEvent.FromString(payload)
+    event.sequence = sequence
+    return Stored(event, int(headers.get(EXPECTED, 0)), headers.get(WRITE_ID, ""))
+
+
+def from_message(message: Msg) -> Stored:
+    """Reads a republished or directly fetched message, whose headers carry the sequence."""
+    headers = message.headers or {}
+    return stored(message.data, headers, int(headers[SEQUENCE]))
+
+
+def from_api(message: Mapping[str, Any]) -> Stored:
+    """Reads the `message` object of a STREAM.MSG.GET response."""
+    lines = base64.b64decode(message.get("hdrs", "")).decode().split("\r\n")[1:]
+    headers = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return stored(base64.b64decode(message.get("data", "")), headers, int(message["seq"]))

@@ -1,0 +1,141 @@
+"""The job log: one stream, a short run of events a job, compare-and-set at every step."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog.ids import JobKey
+from weft_kit.joblog.projection import text_hash
+from weft_kit.joblog.reader import Feed, Follower, JobGone
+from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.stream import ensure_stream
+from weft_kit.joblog.wire import Wire, WrongSequence
+from weft_kit.joblog.writer import Fenced, Step, Writer, event_of
+
+
+class AlreadyAccepted(Exception):
+    """The job exists. `first` is its first event: `accepted`, or a lone `done`; compare its request hash."""
+
+    def __init__(self, first: event_pb2.JobEvent) -> None:
+        super().__init__(f"job {first.job_id} was accepted before")
+        self.first = first
+
+
+class JobLog:
+    """Accepts, reads and cancels jobs; hands out writers. Every method raises DependencyDown when NATS stays away."""
+
+    def __init__(self, client: Client, config: LogConfig | None = None) -> None:
+        self.client = client
+        self.config = config or LogConfig()
+        self._wire = Wire(client, self.config)
+
+    async def ensure(self) -> None:
+        """Creates or checks the stream; idempotent."""
+        await ensure_stream(self.client.jetstream(), self.config)
+
+    async def accept(self, job_id: str, accepted: event_pb2.Accepted) -> event_pb2.JobEvent:
+        """Makes a job durable. Raises AlreadyAccepted when its key was used before, in any lane."""
+        return await self._begin(job_id, accepted)
+
+    async def answer(self, job_id: str, done: event_pb2.Done) -> event_pb2.JobEvent:
+        """Records a job that was answered as it was accepted: a lone `done`, which must carry the envelope."""
+        return await self._begin(job_id, done)
+
+    def writer(self, job_id: str, last_sequence: int) -> Writer:
+        """Returns a writer that continues after `last_sequence`."""
+        return Writer(self._wire, job_id, last_sequence)
+
+    @asynccontextmanager
+    async def follow(self, job_id: str, after_sequence: int = 0) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
+        """Subscribes, then yields the job's events after a position, stored and live, until `done`.
+
+        Enter before accepting a job and nothing has to be replayed. The iteration raises JobGone when the log has
+        nothing of the job.
+        """
+        key = self._key(job_id)
+        feed = Feed()
+        subscription = await self.client.subscribe(key.all_kinds(self.config.live_prefix), cb=feed.put)
+        try:
+            yield Follower(self._wire, key.all_kinds(self.config.prefix), feed, after_sequence).events()
+        finally:
+            if not self.client.is_closed:
+                await subscription.unsubscribe()
+
+    async def events(self, job_id: str, after_sequence: int = 0) -> list[event_pb2.JobEvent]:
+        """Returns what is stored now, in order."""
+        subjects = self._key(job_id).all_kinds(self.config.prefix)
+        return [stored.event async for stored in self._wire.replay(subjects, after_sequence + 1)]
+
+    async def last(self, job_id: str) -> event_pb2.JobEvent | None:
+        """Returns the job's last event, as the leader knows it."""
+        stored = await self._wire.last(self._key(job_id).all_kinds(self.config.prefix))
+        return stored.event if stored else None
+
+    async def request_cancel(self, job_id: str, message: str) -> event_pb2.JobEvent:
+        """Ends a queued job, asks a running one to stop, leaves a finished one alone.
+
+        Returns the event that stands last afterwards. Raises JobGone. A running job's writer may be faster between
+        our read and our write; then we read again: its events come at the flush interval, our round trip is shorter.
+        """
+        while True:
+            last = await self.last(job_id)
+            if last is None:
+                raise JobGone
+            if last.HasField("done") or last.HasField("cancel_requested"):
+                return last
+            queued = last.HasField("accepted")
+            step = _cancelled(message) if queued else event_pb2.CancelRequested(message=message)
+            try:
+                return await self.writer(job_id, last.sequence).commit(step)
+            except Fenced:
+                continue
+
+    @asynccontextmanager
+    async def cancel_signals(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Yields the ids of running jobs that somebody wants stopped, as it happens: a hint, the log is the truth."""
+        subscription = await self.client.subscribe(f"{self.config.live_prefix}.*.*.cancel_requested")
+        try:
+            yield _job_ids(subscription.messages)
+        finally:
+            if not self.client.is_closed:
+                await subscription.unsubscribe()
+
+    async def _begin(self, job_id: str, step: Step) -> event_pb2.JobEvent:
+        key = self._key(job_id)
+        event = event_of(job_id, step)
+        kind = "done" if isinstance(step, event_pb2.Done) else "accepted"
+        everywhere = key.any_lane(self.config.prefix)
+        while True:
+            try:
+                sequence = await self._wire.write(key.subject(self.config.prefix, kind), event, 0, everywhere)
+            except WrongSequence:
+                first = await self._wire.first(everywhere)
+                if first is None:
+                    continue  # past retention between the two calls: the key is free again
+                raise AlreadyAccepted(first.event) from None
+            event.sequence = sequence
+            return event
+
+    def _key(self, job_id: str) -> JobKey:
+        key = JobKey.parse(job_id)
+        if key is None:
+            raise JobGone
+        return key
+
+
+def _cancelled(message: str) -> event_pb2.Done:
+    reason = message or "cancelled while it waited for a worker"
+    return event_pb2.Done(
+        state=job_pb2.JOB_STATE_CANCELLED,
+        text_hash=text_hash(""),
+        error=job_pb2.JobError(reason=error_pb2.ERROR_REASON_CANCELLED, message=reason),
+    )
+
+
+async def _job_ids(messages: AsyncIterator[Msg]) -> AsyncIterator[str]:
+    async for message in messages:
+        yield event_pb2.JobEvent.FromString(message.data).job_id

@@ -1,0 +1,86 @@
+"""A job as its events tell it."""
+
+import hashlib
+from collections.abc import Iterable
+
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog.ids import kind_of
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of the text in UTF-8, hex: what `done` carries and readers compare with."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def project(job_id: str, events: Iterable[event_pb2.JobEvent]) -> job_pb2.Job:
+    """Folds events, in order, into the job's record."""
+    job = job_pb2.Job(job_id=job_id)
+    texts: list[tuple[int, str]] = []
+    for event in events:
+        job.last_sequence = event.sequence
+        _STEPS.get(kind_of(event), _ignore)(job, event, texts)
+    if job.state == job_pb2.JOB_STATE_RUNNING:
+        job.answer.text = "".join(text for _, text in texts)
+    return job
+
+
+def envelope_of(event: event_pb2.JobEvent) -> event_pb2.Accepted:
+    """Returns the envelope of a job's first event: `accepted`, or a lone `done` that carries it."""
+    return event.accepted if event.HasField("accepted") else event.done.accepted
+
+
+Texts = list[tuple[int, str]]
+
+
+def _accepted(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+    _envelope(job, event.accepted, event)
+    job.state = job_pb2.JOB_STATE_QUEUED
+
+
+def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+    if not job.HasField("start_time"):
+        job.start_time.CopyFrom(event.time)
+    job.state = job_pb2.JOB_STATE_RUNNING
+    job.answer.provider = event.started.provider
+    job.answer.provider_model = event.started.provider_model
+    del job.answer.sources[:]
+    job.answer.sources.extend(event.started.sources)
+
+
+def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
+    if not job.HasField("first_token_time"):
+        job.first_token_time.CopyFrom(event.time)
+    texts.append((event.sequence, event.delta.text))
+
+
+def _rewound(_job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
+    texts[:] = [(sequence, text) for sequence, text in texts if sequence <= event.rewound.to_sequence]
+
+
+def _done(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+    done = event.done
+    if done.HasField("accepted"):
+        _envelope(job, done.accepted, event)
+    job.state = done.state
+    job.answer.CopyFrom(done.answer)
+    job.end_time.CopyFrom(event.time)
+    for name in ("error", "cache_hit", "start_time", "first_token_time"):
+        if done.HasField(name):
+            getattr(job, name).CopyFrom(getattr(done, name))
+    del job.attempts[:]
+    job.attempts.extend(done.attempts)
+
+
+def _envelope(job: job_pb2.Job, accepted: event_pb2.Accepted, event: event_pb2.JobEvent) -> None:
+    job.request.CopyFrom(accepted.request)
+    job.request_id = accepted.request_id
+    job.model = accepted.request.model
+    job.accept_time.CopyFrom(event.time)
+    job.expire_time.CopyFrom(accepted.expire_time)
+
+
+def _ignore(_job: job_pb2.Job, _event: event_pb2.JobEvent, _texts: Texts) -> None:
+    """Unknown events, and requests to stop, change no field of the record."""
+
+
+_STEPS = {"accepted": _accepted, "started": _started, "delta": _delta, "rewound": _rewound, "done": _done}

@@ -1,0 +1,106 @@
+"""Following a job: live events and stored ones spliced into one sequence without gaps or repeats.
+
+Live first, then stored, then live again: whatever is committed between the two reads is in both, and sequences sort
+it out. Each event names the one before it (its fence), so a live message that was lost shows in the next one; one
+lost at the very end shows when silence is checked. A plain subscription to the stream's own subjects would also see
+writes the stream refused: the republished subjects carry committed messages only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from nats.aio.msg import Msg
+
+from weft.job.v1 import event_pb2
+from weft_kit.joblog.codec import Stored, from_message
+from weft_kit.joblog.wire import Wire
+
+# A replica that answers direct reads may trail the leader for a moment.
+LAG_S = 0.05
+
+
+class JobGone(Exception):
+    """The log holds nothing of this job: it never was, or is past retention."""
+
+
+class Feed:
+    """Collects live messages of one job."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Msg] = asyncio.Queue()
+
+    async def put(self, message: Msg) -> None:
+        self._queue.put_nowait(message)
+
+    def begins_the_job(self) -> bool:
+        """Says whether the first live message waiting is the job's first event, so that nothing was missed."""
+        waiting: list[Msg] = list(self._queue._queue)  # type: ignore[attr-defined]  # noqa: SLF001  # a look, no take
+        return bool(waiting) and from_message(waiting[0]).previous == 0
+
+    async def next(self, timeout_s: float) -> Stored | None:
+        """Returns the next live event, or None after `timeout_s` of silence."""
+        if not self._queue.empty():
+            return from_message(self._queue.get_nowait())
+        try:
+            async with asyncio.timeout(timeout_s):
+                return from_message(await self._queue.get())
+        except TimeoutError:
+            return None
+
+
+class Follower:
+    """One reader's way through one job, from `after` (exclusive) to `done`."""
+
+    def __init__(self, wire: Wire, subjects: str, feed: Feed, after: int) -> None:
+        self._wire = wire
+        self._subjects = subjects
+        self._feed = feed
+        self._last = after
+        self._done = False
+
+    async def events(self) -> AsyncIterator[event_pb2.JobEvent]:
+        """Yields events in order; ends after `done`. Raises JobGone when the log has nothing of the job."""
+        if self._last or not self._feed.begins_the_job():
+            async for event in self._catch_up():
+                yield event
+            if not self._done and await self._is_over():
+                return
+        while not self._done:
+            live = await self._feed.next(self._wire.config.idle_check_s)
+            if live is None or (live.previous > self._last and live.sequence > self._last):
+                async for event in self._close_gap(live):
+                    yield event
+            elif live.sequence > self._last:
+                yield self._passed(live)
+
+    def _passed(self, stored: Stored) -> event_pb2.JobEvent:
+        self._last = stored.sequence
+        self._done = stored.event.HasField("done")
+        return stored.event
+
+    async def _catch_up(self) -> AsyncIterator[event_pb2.JobEvent]:
+        """Replays what is stored. Once deltas have expired the rest tells a torn story: then only `done` is passed."""
+        torn = False
+        async for stored in self._wire.replay(self._subjects, self._last + 1):
+            torn = torn or stored.previous > max(self._last, 0)
+            if stored.sequence > self._last and (not torn or stored.event.HasField("done")):
+                yield self._passed(stored)
+        if torn and not self._done:
+            await asyncio.sleep(LAG_S)
+
+    async def _close_gap(self, live: Stored | None) -> AsyncIterator[event_pb2.JobEvent]:
+        while True:
+            async for event in self._catch_up():
+                yield event
+            if live is None or self._done or self._last >= live.previous:
+                break
+            await asyncio.sleep(LAG_S)
+        if live is not None and live.sequence > self._last and not self._done:
+            yield self._passed(live)
+
+    async def _is_over(self) -> bool:
+        """Tells a reader that has seen everything, or asks for nothing that exists, from one that must wait."""
+        last = await self._wire.last(self._subjects)
+        if last is None:
+            raise JobGone
+        return last.event.HasField("done") and last.sequence <= self._last

@@ -1,0 +1,30 @@
+"""Prometheus: what every server counts, and the endpoint that shows it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+CALLS = Counter("weft_calls", "Calls answered.", ["method", "code"])
+CALL_SECONDS = Histogram(
+    "weft_call_seconds",
+    "Time from a call's arrival to its last message.",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+CALLS_IN_FLIGHT = Gauge("weft_calls_in_flight", "Calls being handled now.")
+
+
+@contextmanager
+def serve(listen: str) -> Iterator[None]:
+    """Serves /metrics on host:port while the context lasts; an empty address serves nothing."""
+    if not listen:
+        yield
+        return
+    host, _, port = listen.rpartition(":")
+    server, thread = start_http_server(int(port), addr=host or "127.0.0.1")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

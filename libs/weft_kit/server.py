@@ -1,0 +1,110 @@
+"""A service's process: serves until told to stop, then closes the door and lets running calls finish."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+import structlog
+import uvloop
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from weft_kit import logging
+from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
+from weft_kit.channel import MAX_MESSAGE_BYTES
+
+
+@dataclass(frozen=True)
+class Service:
+    """A servicer with its full proto name and the generated function that adds it."""
+
+    name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+
+
+class PortInUse(Exception):
+    """The address is taken; another process listens there."""
+
+
+class Server:
+    """Serves `services` on `listen` while its context lasts, with health, reflection and the boundary.
+
+    Leaving the context drains: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have `grace_s`.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        services: Sequence[Service],
+        *,
+        grace_s: float = 10.0,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        gate: Gate = trusting,
+        handlers: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        self._listen = listen
+        self._services = services
+        self._grace_s = grace_s
+        self._boundary = Boundary(gate)
+        self._health = health.HealthServicer()
+        limit = ("grpc.max_receive_message_length", max_message_bytes)
+        self._server = grpc.aio.server(interceptors=(self._boundary,), options=(*SERVER_OPTIONS, limit))
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        return f"{self._listen.rpartition(':')[0]}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        for service in self._services:
+            service.add(service.servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [service.name for service in self._services]
+        reflection.enable_server_reflection((*names, "grpc.health.v1.Health", reflection.SERVICE_NAME), self._server)
+        try:
+            self.port = self._server.add_insecure_port(self._listen)
+        except RuntimeError as error:
+            message = f"cannot listen on {self._listen}: the port is in use; stop what runs there or choose another"
+            raise PortInUse(message) from error
+        await self._server.start()
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._health.enter_graceful_shutdown()
+        self._boundary.close_door()
+        await self._server.stop(self._grace_s)
+
+
+def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]], log_format: str = "console") -> None:
+    """Runs a service until SIGTERM or SIGINT, then leaves its context, which drains it; exits 1 if it cannot start."""
+    logging.configure(service, log_format)
+    try:
+        uvloop.run(_until_told(assemble))
+    except PortInUse as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        sys.exit(1)
+
+
+async def _until_told(assemble: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with assemble() as running:
+        structlog.get_logger().info("ready", address=getattr(running, "address", ""))
+        await told.wait()
+        structlog.get_logger().info("draining")

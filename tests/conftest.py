@@ -1,0 +1,44 @@
+"""Real servers for tests: started when first asked for, on free ports, once per run."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
+
+# What a test stores need not survive the machine.
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("nats") / "data"
+    with serving(lambda port: NatsServer(folder, port)) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Valkey with RediSearch, shared by the whole run: use keys and tenants of your own."""
+    folder = tmp_path_factory.mktemp("valkey") / "data"
+    with serving(lambda port: ValkeyServer(folder, port)) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    with serving(lambda port: PostgresServer(folder, port, settings=_FORGETFUL)) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database of the test's own, with pgvector, dropped afterwards."""
+    database = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres_server.database_url("postgres"), autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {database}")
+        yield postgres_server.database_url(database)
+        session.execute(f"DROP DATABASE {database} WITH (FORCE)")
