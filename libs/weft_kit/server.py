@@ -13,13 +13,13 @@ import grpc
 import grpc.aio
 import structlog
 import uvloop
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
 from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.channel import MAX_MESSAGE_BYTES
+from weft_kit.health import Health
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Server:
         self._services = services
         self._grace_s = grace_s
         self._boundary = Boundary(gate)
-        self._health = health.HealthServicer()
+        self._health = Health([service.name for service in services])
         limit = ("grpc.max_receive_message_length", max_message_bytes)
         self._server = grpc.aio.server(interceptors=(self._boundary,), options=(*SERVER_OPTIONS, limit))
         self._server.add_generic_rpc_handlers(tuple(handlers))
@@ -77,14 +77,12 @@ class Server:
             message = f"cannot listen on {self._listen}: the port is in use; stop what runs there or choose another"
             raise PortInUse(message) from error
         await self._server.start()
-        for name in ("", *names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
         self._boundary.close_door()
         await self._server.stop(self._grace_s)
 

@@ -180,6 +180,22 @@ async def test_draining_refuses_new_calls_and_lets_running_streams_finish(script
     await leaving
 
 
+async def test_a_watched_server_drains_at_once(scripted: Scripted) -> None:
+    server = await serving(scripted, grace_s=60).__aenter__()
+    async with Channel(server.address, "scripted") as channel:
+        watching = aiter(health_pb2_grpc.HealthStub(channel.raw).Watch(health_pb2.HealthCheckRequest()))
+        assert (await anext(watching)).status == health_pb2.HealthCheckResponse.SERVING
+        async with asyncio.timeout(5):
+            await server.__aexit__(None, None, None)
+        assert (await anext(watching)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_health_of_an_unknown_service_is_not_found(channel: Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await health_pb2_grpc.HealthStub(channel.raw).Check(health_pb2.HealthCheckRequest(service="nonesuch"))
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+
+
 async def test_a_second_server_on_a_busy_port_is_refused(scripted: Scripted) -> None:
     async with serving(scripted) as server:
         with pytest.raises(PortInUse, match="in use"):
