@@ -1,0 +1,33 @@
+"""What can keep a mesh from running, each told in one line that says what to do.
+
+LaunchError
+├── MissingPart      a wheel that holds a server or a model is not installed
+├── PortTaken        somebody else listens where a part wants to
+├── PartFailed       a part ended, or did not become healthy in time
+├── AlreadyRunning   a mesh runs from this state folder
+└── NotRunning       no mesh runs from this state folder
+"""
+
+
+class LaunchError(Exception):
+    """Keeps the mesh from doing what was asked; its text is one line for a person."""
+
+
+class MissingPart(LaunchError):
+    """A wheel that holds a server or a model is not installed."""
+
+
+class PortTaken(LaunchError):
+    """Somebody else listens where a part wants to."""
+
+
+class PartFailed(LaunchError):
+    """A part ended, or did not become healthy in time."""
+
+
+class AlreadyRunning(LaunchError):
+    """A mesh runs from this state folder."""
+
+
+class NotRunning(LaunchError):
+    """No mesh runs from this state folder."""

@@ -1,0 +1,53 @@
+"""How a part says that it serves: gRPC health for services, a first connection for servers."""
+
+import asyncio
+import os
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from weft_compose.child import Child
+
+_QUICK_RECONNECT = (
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 100),
+)
+
+
+async def until_serving(address: str) -> None:
+    """Returns once the service at the address says that it serves; waits for ever while it does not."""
+    async with grpc.aio.insecure_channel(address, options=_QUICK_RECONNECT) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+        try:
+            async for reply in watch:
+                if reply.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+        finally:
+            # Closing the channel does not end a stream: the service would wait for it when it drains.
+            watch.cancel()
+
+
+async def is_serving(address: str) -> bool:
+    """Asks once."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def ended(child: Child) -> None:
+    """Returns once the child has ended; the kernel tells, nobody asks over and over."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    handle = os.pidfd_open(child.pid)
+    loop.add_reader(handle, over.set)
+    try:
+        await over.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

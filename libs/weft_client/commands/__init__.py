@@ -1,0 +1,1 @@
+"""The commands of `weft`, one file a subject."""

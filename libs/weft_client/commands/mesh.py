@@ -1,0 +1,159 @@
+"""weft up, down, status, demo: a mesh of one's own on this machine."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weft_client.demonstration import QUESTION, demonstrate
+from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.render import mesh_status_table, print_json
+from weft_client.session import AsJson, Session, out
+
+# The launcher needs the wheels of the `embedded` extra, and time to import: only these commands pay for either.
+if TYPE_CHECKING:
+    from weft_compose.launcher import RunningMesh
+    from weft_compose.parts import Part
+
+app = typer.Typer()
+BasePort = Annotated[int, typer.Option(help="Port of the gateway; the others follow it. 0 picks free ones.")]
+Engine = Annotated[str, typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="llamacpp, vllm or echo.")]
+Catalog = Annotated[Path | None, typer.Option(help="Providers and models. Default: compose/weft.toml.")]
+
+
+@app.command()
+@reporting
+async def up(
+    context: typer.Context, base_port: BasePort = 7600, engine: Engine = "llamacpp", catalog: Catalog = None
+) -> None:
+    """Start a mesh here and keep it running; Ctrl-C drains and stops it."""
+    with _told(), _draining_on_signals():
+        try:
+            async with _launched(Session.of(context), base_port, engine, catalog) as running:
+                out().print("the mesh is up: try [bold]weft ask[/bold] in another terminal; Ctrl-C drains and stops it")
+                await running.until_broken()
+        except asyncio.CancelledError:
+            out().print("stopped; state stays in .weft", markup=False)
+
+
+@app.command()
+@reporting
+async def down(context: typer.Context) -> None:
+    """Stop the mesh that runs from this state folder."""
+    with _told():
+        from weft_compose.state import StateFolder
+        from weft_compose.stopping import stop_mesh
+
+        began = monotonic()
+        stopped = await asyncio.to_thread(stop_mesh, StateFolder(Session.of(context).state))
+    out().print(f"stopped {stopped.endpoint} and its {len(stopped.parts)} parts in {monotonic() - began:.1f} s")
+
+
+@app.command()
+@reporting
+async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
+    """Show the parts of the running mesh; exit code 1 when one is not well."""
+    with _told():
+        from weft_compose.state import StateFolder
+        from weft_compose.status import mesh_status
+
+        found = await mesh_status(StateFolder(Session.of(context).state))
+    if as_json:
+        print_json({**asdict(found), "healthy": found.healthy})
+    else:
+        out().print(mesh_status_table(asdict(found)))
+    return 0 if found.healthy else FAILED
+
+
+@app.command()
+@reporting
+async def demo(
+    context: typer.Context,
+    question: Annotated[str, typer.Option(help="What to ask.")] = QUESTION,
+    documents: Annotated[Path | None, typer.Option(help="Folder to ingest. Default: compose/demo.")] = None,
+    base_port: BasePort = 7600,
+    engine: Engine = "llamacpp",
+    catalog: Catalog = None,
+) -> int:
+    """Start a mesh if none runs, ingest a few documents, ask about them, and stop what was started."""
+    session = Session.of(context)
+    with _told(), _draining_on_signals():
+        from weft_compose.launcher import DEMO_DOCUMENTS
+
+        async with _running_or_launched(session, base_port, engine, catalog), session.client() as weft:
+            return await demonstrate(weft, documents or DEMO_DOCUMENTS, question, out())
+
+
+@asynccontextmanager
+async def _running_or_launched(
+    session: Session, base_port: int, engine: str, catalog: Path | None
+) -> AsyncIterator[None]:
+    from weft_compose.state import StateFolder
+
+    known = StateFolder(session.state).read()
+    if known and known.is_up():
+        out().print(f"using the mesh at {known.endpoint}")
+        yield
+        return
+    async with _launched(session, base_port, engine, catalog):
+        yield
+        out().print("stopping the mesh")
+
+
+@asynccontextmanager
+async def _launched(
+    session: Session, base_port: int, engine: str, catalog: Path | None
+) -> AsyncIterator["RunningMesh"]:
+    from weft_compose.launcher import DEFAULT_CATALOG, Launch, mesh
+    from weft_compose.plan import Ports
+    from weft_compose.state import StateFolder
+
+    def healthy(part: "Part", seconds: float) -> None:
+        out().print(f"[green]✓[/green] {part.name:<10} {part.address:<16} healthy after {seconds:.1f} s")
+
+    launch = Launch(StateFolder(session.state), Ports.counted_from(base_port), catalog or DEFAULT_CATALOG, engine)
+    began = monotonic()
+    async with mesh(launch, healthy) as running:
+        out().print(f"all healthy after {monotonic() - began:.1f} s, gateway at {running.record.endpoint}")
+        yield running
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what the launcher says into this command line's own failure."""
+    try:
+        from weft_compose.errors import LaunchError
+    except ModuleNotFoundError as missing:
+        raise CommandFailed(f"the launcher needs {missing.name}: install weft with its `embedded` extra") from None
+    try:
+        yield
+    except LaunchError as failure:
+        raise CommandFailed(str(failure)) from None
+    except ModuleNotFoundError as missing:
+        raise CommandFailed(f"the launcher needs {missing.name}: install weft with its `embedded` extra") from None
+
+
+@contextmanager
+def _draining_on_signals() -> Iterator[None]:
+    """Cancels this task on SIGINT, SIGTERM and SIGHUP: its contexts then stop what they started."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def drain() -> None:
+        out().print("draining, a second Ctrl-C stops at once")
+        if task is not None:
+            task.cancel()
+
+    for number in signals:
+        loop.add_signal_handler(number, drain)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,41 @@
+"""A tenant's collections: made when missing, filled with files, searched."""
+
+from collections.abc import Sequence
+
+from weft.common.v1 import error_pb2
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
+from weft_client.connection import Connection
+from weft_kit.errors import WeftError
+
+# A long PDF is cut and embedded within the call.
+_INGEST_S = 600.0
+
+
+class Documents:
+    """RetrievalService behind the gateway."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = rpc.RetrievalServiceStub(connection.raw)
+
+    async def ensure_collection(self, name: str) -> pb.Collection:
+        """Returns the collection, created with the default settings when there is none."""
+        try:
+            return (await self._connection.ask(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
+        except WeftError as error:
+            if error.reason != error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND:
+                raise
+        wanted = pb.CreateCollectionRequest(name=name)
+        return (await self._connection.ask(self._stub.CreateCollection, wanted)).collection
+
+    async def ingest(self, collection: str, document_id: str, content: bytes) -> pb.IngestResponse:
+        """Stores one document; other content under the same `document_id` replaces what was there."""
+        document = pb.Document(document_id=document_id, source_uri=document_id, content=content)
+        asked = pb.IngestRequest(collection=collection, document=document)
+        return await self._connection.ask(self._stub.Ingest, asked, _INGEST_S)
+
+    async def search(self, collection: str, query: str, top_k: int = 10) -> Sequence[pb.Hit]:
+        """Returns the chunks that answer the query, best first."""
+        asked = pb.SearchRequest(collection=collection, query=query, top_k=top_k)
+        return (await self._connection.ask(self._stub.Search, asked)).hits

@@ -1,0 +1,79 @@
+"""How the command line fails: one line that says what to do next, and an exit code.
+
+0    it worked
+1    it did not: the call was refused, the job or a file failed, a part of the mesh is not well
+2    the command line itself is wrong
+3    no mesh answers at the endpoint
+130  interrupted
+"""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from typing import ParamSpec
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from weft.common.v1 import error_pb2
+from weft_client.transcript import CorruptAnswer
+from weft_kit.errors import WeftError
+
+P = ParamSpec("P")
+
+FAILED = 1
+UNREACHABLE = 3
+INTERRUPTED = 130
+
+_NEXT_STEPS = {
+    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key, set WEFT_API_KEY, or run beside the .weft of `weft up`",
+    error_pb2.ERROR_REASON_UNKNOWN_MODEL: "`weft models` lists what there is",
+    error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
+    error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft ingest PATH --collection NAME` makes one",
+}
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; its text is one line for a person."""
+
+
+def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callable[P, None]:
+    """Turns an async command into one that typer runs, with its failures told and coded."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = asyncio.run(command(*args, **kwargs))
+        except WeftError as error:
+            code = _tell(_line(error), UNREACHABLE if _is_unreachable(error) else FAILED)
+        except (CommandFailed, CorruptAnswer) as failure:
+            code = _tell(str(failure), FAILED)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        raise typer.Exit(code or 0)
+
+    return run
+
+
+def warn(line: str) -> None:
+    """Writes one line about something that went wrong to stderr."""
+    Console(file=sys.stderr, soft_wrap=True, highlight=False).print(f"[red]✗[/red] {escape(line)}")
+
+
+def _tell(line: str, code: int) -> int:
+    warn(line)
+    return code
+
+
+def _is_unreachable(error: WeftError) -> bool:
+    return error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN and error.metadata.get("dependency") == "gateway"
+
+
+def _line(error: WeftError) -> str:
+    if _is_unreachable(error):
+        return "no mesh answers at the endpoint: start one with `weft up`, or name another with --endpoint"
+    step = f"; {_NEXT_STEPS[error.reason]}" if error.reason in _NEXT_STEPS else ""
+    wait = f" (try again in {error.retry_after_s:.1f} s)" if error.retry_after_s else ""
+    return f"{error.reason_name}: {error.message}{step}{wait}"

@@ -1,0 +1,47 @@
+"""API keys, made and revoked with the operator's token."""
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from weft.gateway.v1 import gateway_pb2 as pb
+from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft_client.connection import Connection
+
+
+class KeyClient:
+    """The operator's door: KeyService."""
+
+    def __init__(self, endpoint: str, operator_token: str) -> None:
+        self._connection = Connection(endpoint, operator_token)
+        self._stub = rpc.KeyServiceStub(self._connection.raw)
+
+    async def __aenter__(self) -> Self:
+        await self._connection.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.__aexit__(kind, error, trace)
+
+    async def create(self, tenant: str, name: str, calls_per_minute: int = 0) -> pb.CreateKeyResponse:
+        """Creates a key; its secret is in this answer and nowhere else."""
+        asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute)
+        return await self._connection.ask(self._stub.CreateKey, asked)
+
+    async def list(self, tenant: str = "") -> AsyncIterator[pb.Key]:
+        """Yields keys, newest first, of one tenant or of all."""
+        asked = pb.ListKeysRequest(tenant=tenant, page_size=1000)
+        while True:
+            page = await self._connection.ask(self._stub.ListKeys, asked)
+            for key in page.keys:
+                yield key
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                return
+
+    async def revoke(self, key_id: str) -> pb.RevokeKeyResponse:
+        """Makes a key useless."""
+        asked = pb.RevokeKeyRequest(key_id=key_id)
+        return await self._connection.ask(self._stub.RevokeKey, asked)

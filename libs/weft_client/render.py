@@ -1,0 +1,202 @@
+"""How records look: for people as rich tables, for programs as the JSON form of the messages."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from weft.cache.v1 import cache_pb2
+from weft.common.v1 import error_pb2
+from weft.gateway.v1 import gateway_pb2
+from weft.job.v1 import job_pb2
+from weft.retrieval.v1 import retrieval_pb2
+from weft.router.v1 import router_pb2
+
+_STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
+
+
+def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str, object]) -> None:
+    """Writes a message, or a list of them, to stdout as one JSON document."""
+    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def job_record(job: job_pb2.Job) -> RenderableType:
+    """Shows how a job went, without its text."""
+    answer = job.answer
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("job", job.job_id)
+    facts.add_row("state", state_text(job.state))
+    if job.HasField("error"):
+        facts.add_row("error", f"{_reason(job.error)}: {job.error.message}")
+    facts.add_row("model", job.model)
+    if answer.provider:
+        facts.add_row("provider", f"{answer.provider} ({answer.provider_model})")
+    for attempt in job.attempts:
+        facts.add_row(f"attempt {attempt.number}", _attempt(attempt))
+    facts.add_row("tokens", _usage(answer))
+    facts.add_row("timings", _timings(job))
+    facts.add_row("cache", _cache_hit(job))
+    for source in answer.sources:
+        facts.add_row("source" if source.number == 1 else "", f"[{source.number}] {source.title} ({source.source_uri})")
+    return facts
+
+
+def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
+    table = _table("job", "state", "model", "accepted", "took", "attempts", "cache")
+    for job in jobs:
+        took = _between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
+        hit = _tier(job.cache_hit) if job.HasField("cache_hit") else ""
+        accepted = _moment(job.accept_time)
+        table.add_row(job.job_id, state_text(job.state), job.model, accepted, took, str(len(job.attempts)), hit)
+    return table
+
+
+def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
+    blocks: list[RenderableType] = []
+    for place, hit in enumerate(hits, 1):
+        legs = [f"{name} #{leg.rank}" for name, leg in (("meaning", hit.dense), ("words", hit.keyword)) if leg.rank]
+        title = Text.assemble((f"{place}. {hit.title}", "bold"), (f"  {hit.source_uri}  {', '.join(legs)}", "dim"))
+        blocks.extend((title, Text(hit.text.strip()), Text("")))
+    return Group(*blocks) if blocks else Text("nothing found", style="dim")
+
+
+def providers_table(providers: Iterable[router_pb2.Provider]) -> RenderableType:
+    table = _table(
+        "provider", "kind", "state", "breaker", "first token p50 / p95", "in flight", "ok", "failed", "last error"
+    )
+    for one in providers:
+        state = router_pb2.Provider.State.Name(one.state).removeprefix("STATE_")
+        breaker = router_pb2.Provider.Breaker.Name(one.breaker).removeprefix("BREAKER_")
+        known = one.HasField("first_token_p50")
+        latency = f"{_span(one.first_token_p50)} / {_span(one.first_token_p95)}" if known else ""
+        counts = (str(one.in_flight), str(one.succeeded), str(one.failed))
+        table.add_row(one.name, one.kind, state, breaker, latency, *counts, one.last_error)
+    return table
+
+
+def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
+    table = _table("model", "providers, most preferred first")
+    for model in models:
+        table.add_row(model.name, ", ".join(model.providers))
+    return table
+
+
+def keys_table(keys: Iterable[gateway_pb2.Key]) -> RenderableType:
+    table = _table("key", "tenant", "name", "created", "revoked", "calls a minute")
+    for key in keys:
+        revoked = _moment(key.revoke_time) if key.HasField("revoke_time") else ""
+        rate = str(key.calls_per_minute or "default")
+        table.add_row(key.key_id, key.tenant, key.name, _moment(key.create_time), revoked, rate)
+    return table
+
+
+def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("exact hits", str(stats.exact_hits))
+    facts.add_row("semantic hits", str(stats.semantic_hits))
+    facts.add_row("misses", str(stats.misses))
+    facts.add_row("answers stored", str(stats.entries))
+    facts.add_row("tokens saved", str(stats.tokens_saved))
+    facts.add_row("store, all tenants", f"{stats.store_bytes / 1e6:.1f} MB")
+    facts.add_row("forgotten after", _span(stats.time_to_live))
+    return facts
+
+
+def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
+    table = _table("part", "address", "pid", "health", "cpu", "memory", "log")
+    for part in status["parts"]:
+        health = Text("healthy", style="green") if part["healthy"] else Text("not serving", style="red")
+        use = (f"{part['cpu_percent']:.0f} %", f"{part['rss_bytes'] / 1e6:.0f} MB")
+        table.add_row(part["name"], part["address"], str(part["pid"]), health, *use, part["log"])
+    return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}"), table)
+
+
+def state_text(state: job_pb2.JobState.ValueType) -> Text:
+    name = job_pb2.JobState.Name(state).removeprefix("JOB_STATE_")
+    return Text(name, style=_STATE_STYLES.get(name, ""))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Message):
+        return MessageToDict(value, preserving_proto_field_name=True)
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=column in {"job", "key"})
+    return table
+
+
+def _attempt(attempt: job_pb2.Attempt) -> str:
+    parts = [f"{attempt.provider} ({attempt.provider_model})" if attempt.provider_model else attempt.provider]
+    if attempt.HasField("time_to_first_token"):
+        parts.append(f"first token {_span(attempt.time_to_first_token)}")
+    parts.append(_span(attempt.duration))
+    if attempt.HasField("error"):
+        parts.append(f"{_reason(attempt.error)}: {attempt.error.message}")
+    if attempt.chosen_because:
+        parts.append(attempt.chosen_because)
+    return " · ".join(parts)
+
+
+def _usage(answer: job_pb2.Answer) -> str:
+    usage = answer.usage
+    cached = f" ({usage.cached_prompt_tokens} from the prefix cache)" if usage.cached_prompt_tokens else ""
+    return f"{usage.prompt_tokens} read{cached}, {usage.completion_tokens} written{', estimated' * usage.estimated}"
+
+
+def _timings(job: job_pb2.Job) -> str:
+    steps = (("queued", job.start_time), ("first token", job.first_token_time), ("done", job.end_time))
+    known = [f"{name} {_between(job.accept_time, at)}" for name, at in steps if at.seconds]
+    return " · ".join(known)
+
+
+def _cache_hit(job: job_pb2.Job) -> str:
+    if not job.HasField("cache_hit"):
+        return "not used"
+    hit = job.cache_hit
+    return f"{_tier(hit)} hit, similarity {hit.similarity:.3f}, {_span(hit.age)} old"
+
+
+def _tier(hit: job_pb2.CacheHit) -> str:
+    return job_pb2.CacheMode.Name(hit.tier).removeprefix("CACHE_MODE_").lower()
+
+
+def _reason(error: job_pb2.JobError) -> str:
+    return error_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
+
+
+def _between(start: Timestamp, end: Timestamp) -> str:
+    return _duration(end.ToNanoseconds() - start.ToNanoseconds())
+
+
+def _span(duration: Duration) -> str:
+    return _duration(duration.ToNanoseconds())
+
+
+def _duration(nanoseconds: int) -> str:
+    seconds = nanoseconds / 1e9
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _moment(at: Timestamp) -> str:
+    return f"{at.ToDatetime().isoformat(sep=' ', timespec='seconds')} UTC"

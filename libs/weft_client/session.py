@@ -1,0 +1,67 @@
+"""What every command starts from: where the mesh is, and where to print."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from weft_client.access import Access, local_mesh
+from weft_client.client import WeftClient
+from weft_client.failures import CommandFailed
+from weft_client.keys import KeyClient
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@dataclass(frozen=True)
+class Session:
+    """The options before the command's name."""
+
+    given: Access
+    state: Path
+
+    @classmethod
+    def of(cls, context: typer.Context) -> "Session":
+        return context.find_object(cls) or cls(Access(), Path(".weft"))
+
+    def client(self) -> WeftClient:
+        """Opens the tenant's door.
+
+        Raises:
+            CommandFailed: there is no key to show.
+        """
+        access = self._access()
+        if not access.api_key:
+            raise CommandFailed(
+                f"no API key for {access.endpoint}: pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`"
+            )
+        return WeftClient(access.endpoint, access.api_key)
+
+    def operator(self) -> KeyClient:
+        """Opens the operator's door.
+
+        Raises:
+            CommandFailed: there is no token to show.
+        """
+        access = self._access()
+        if not access.operator_token:
+            raise CommandFailed(
+                f"no operator token for {access.endpoint}: pass --operator-token or set WEFT_OPERATOR_TOKEN"
+            )
+        return KeyClient(access.endpoint, access.operator_token)
+
+    def _access(self) -> Access:
+        return self.given.completed_by(local_mesh(self.state))
+
+
+def out() -> Console:
+    """Stdout for people: wide when it is no terminal, so that programs like grep see whole lines."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def aside() -> Console:
+    """Stderr, for what accompanies output that is for programs."""
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,85 @@
+"""The command line against a gateway that says what it is told to: what people read, and the exit codes."""
+
+import asyncio
+import json
+import sys
+
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.errors import Unauthenticated
+
+
+async def weft(*arguments: str) -> tuple[int, str, str]:
+    """Runs the command in a process of its own; returns exit code, stdout and stderr."""
+    command = [sys.executable, "-c", "from weft_client.cli import app; app()", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def succeeded(job_id: str, text: str) -> job_pb2.Job:
+    answer = job_pb2.Answer(text=text, provider="local", provider_model="SmolLM2")
+    answer.usage.completion_tokens = 7
+    answer.sources.add(number=1, title="The light", source_uri="02-the-light.md")
+    attempt = job_pb2.Attempt(number=1, provider="local", provider_model="SmolLM2")
+    return job_pb2.Job(
+        job_id=job_id, state=job_pb2.JOB_STATE_SUCCEEDED, model="default", answer=answer, attempts=[attempt]
+    )
+
+
+async def test_ask_streams_the_answer_and_shows_the_record(playing, say):
+    script = [say.accepted(), say.delta("It is "), say.delta("green."), say.done("It is green.")]
+    async with playing(script) as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
+        code, out, err = await weft("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?", "-c", "demo")
+    assert (code, err) == (0, "")
+    assert out.startswith("It is green.\n")
+    for shown in (say.job_id, "SUCCEEDED", "local (SmolLM2)", "7 written", "[1] The light (02-the-light.md)"):
+        assert shown in out
+    assert gateway.asked[0].request.retrieval.collection == "demo"
+    assert gateway.asked[0].request.sampling.temperature == 0
+
+
+async def test_ask_for_programs_prints_the_record_alone(playing, say):
+    async with playing([say.done("It is green.")]) as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
+        code, out, _ = await weft("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?", "--json")
+    assert code == 0
+    assert json.loads(out)["answer"]["text"] == "It is green."
+
+
+async def test_a_failed_job_gives_exit_code_1(playing, say):
+    failed = event_pb2.Done(state=job_pb2.JOB_STATE_FAILED)
+    error = job_pb2.JobError(reason=70, message="local does not answer; start it")
+    async with playing([say.accepted(), say.event(done=failed)]) as (client, gateway):
+        gateway.jobs[say.job_id] = job_pb2.Job(job_id=say.job_id, state=job_pb2.JOB_STATE_FAILED, error=error)
+        code, out, _ = await weft("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?")
+    assert code == 1
+    assert "PROVIDER_UNREACHABLE: local does not answer; start it" in out
+
+
+async def test_a_refusal_is_one_line_with_the_next_step(playing):
+    async with playing([Unauthenticated("no such key")]) as (client, _):
+        code, out, err = await weft("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "UNAUTHENTICATED: no such key; pass --key" in err
+
+
+async def test_no_mesh_at_the_endpoint_gives_exit_code_3():
+    code, _, err = await weft("--endpoint", "127.0.0.1:1", "--key", "k", "jobs")
+    assert code == 3
+    assert "start one with `weft up`" in err
+
+
+async def test_without_a_key_the_command_says_where_to_get_one(tmp_path):
+    code, _, err = await weft("--state", str(tmp_path), "jobs")
+    assert code == 1
+    assert "pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`" in err
+
+
+async def test_an_unknown_state_lists_the_known_ones():
+    code, _, err = await weft("--key", "k", "jobs", "--state", "lost")
+    assert code == 1
+    assert "choose from queued, running, succeeded, failed, cancelled, expired" in err

