@@ -1,0 +1,69 @@
+"""One chat completion as asked for, and the answer that follows from it."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from weft_mock.script import Script
+
+_ONSETS = ("b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z")
+_RIMES = ("ab", "ado", "an", "aru", "eb", "elo", "en", "era", "im", "iso", "ir", "ok", "olu", "on", "um", "una")
+_WORDS = tuple(onset + rime for onset in _ONSETS for rime in _RIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a client asked; `script_query` is what followed a "?" in the model's name."""
+
+    model: str
+    script_query: str
+    stream: bool
+    include_usage: bool
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+    @classmethod
+    def parse(cls, body: bytes, headers: dict[str, str]) -> "ChatRequest":
+        """Raises ValueError when the body is not a chat completion request."""
+        asked = json.loads(body)
+        if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
+            raise ValueError("the body must be a JSON object with a list of messages")  # noqa: TRY004 - bad input
+        model, _, query = str(asked.get("model", "mock")).partition("?")
+        return cls(
+            model=model,
+            script_query=headers.get("x-mock-script", query),
+            stream=bool(asked.get("stream")),
+            include_usage=bool((asked.get("stream_options") or {}).get("include_usage")),
+            body=asked,
+            headers=headers,
+        )
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The conversation as it was sent."""
+        messages: list[dict[str, Any]] = self.body["messages"]
+        return messages
+
+
+def answer_tokens(script: Script, messages: Sequence[dict[str, Any]]) -> list[str]:
+    """The answer's tokens: the script's text, or words that depend on nothing but the messages."""
+    if script.text:
+        return re.findall(r"\s*\S+|\s+$", script.text)
+    if script.tool_calls:
+        return []
+    said = json.dumps(messages, sort_keys=True).encode()
+    drawn = hashlib.shake_128(said).digest(script.tokens)
+    return [" " + _WORDS[byte] if at else _WORDS[byte] for at, byte in enumerate(drawn)]
+
+
+def usage(messages: Sequence[dict[str, Any]], completion_tokens: int) -> dict[str, int]:
+    """Token counts in the provider's own form; a prompt token is a word."""
+    prompt_tokens = sum(len(str(message.get("content", "")).split()) for message in messages)
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }

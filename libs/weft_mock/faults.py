@@ -1,0 +1,82 @@
+"""What a fault does to the bytes of an otherwise correct answer."""
+
+from weft_mock import sse, wire
+from weft_mock.script import Fault, Script
+
+_AFTER_SOME_TOKENS = frozenset(
+    {
+        Fault.HANG,
+        Fault.RESET,
+        Fault.CLOSE,
+        Fault.NO_END,
+        Fault.ERROR_EVENT,
+        Fault.BAD_JSON,
+        Fault.INVALID_UTF8,
+        Fault.HUGE_EVENT,
+    }
+)
+
+
+def content_type(fault: Fault, right: str) -> str:
+    """The label of the body."""
+    return "text/plain" if fault is Fault.WRONG_CONTENT_TYPE else right
+
+
+def spoilt_events(script: Script, model: str, events: list[bytes]) -> list[bytes]:
+    """The events that leave before the ending: all, or some and then a strange one."""
+    if script.fault not in _AFTER_SOME_TOKENS:
+        return events
+    return events[: script.at_token] + _strange_event(script, model)
+
+
+def _strange_event(script: Script, model: str) -> list[bytes]:
+    match script.fault:
+        case Fault.BAD_JSON:
+            return [sse.NOT_JSON]
+        case Fault.INVALID_UTF8:
+            return [sse.not_utf8(model)]
+        case Fault.HUGE_EVENT:
+            return sse.tokens(model, ["x" * script.huge_bytes])
+        case _:
+            return []
+
+
+def spoilt_ending(fault: Fault, model: str, end: bytes) -> bytes:
+    """What follows the events on the wire; `end` is the finish reason and the usage."""
+    if fault is Fault.NONE:
+        return wire.chunk(end + sse.DONE) + wire.LAST_CHUNK
+    if fault in {Fault.HANG, Fault.CLOSE}:
+        return b""
+    late = sse.tokens(model, [" late"])[0]
+    if fault is Fault.RESET:
+        return wire.chunk(late)[: len(late) // 2]
+    tails = {
+        Fault.NO_END: b"",
+        Fault.ERROR_EVENT: sse.ERROR,
+        Fault.NO_DONE: end,
+        Fault.TWO_ENDS: (end + sse.DONE) * 2,
+        Fault.TOKENS_AFTER_END: end + sse.DONE + late,
+    }
+    return wire.chunk(tails.get(fault, end + sse.DONE)) + wire.LAST_CHUNK
+
+
+def spoilt_body(fault: Fault, body: bytes) -> bytes:
+    """The JSON body of an answer that is not streamed."""
+    match fault:
+        case Fault.BAD_JSON:
+            return body[: len(body) // 2]
+        case Fault.INVALID_UTF8:
+            return body.replace(b'"content": "', b'"content": "\xff\xfe', 1)
+        case _:
+            return body
+
+
+def spoilt_reply(fault: Fault, reply: bytes) -> bytes:
+    """The bytes of a whole reply that leave; cut faults keep the last ones back."""
+    match fault:
+        case Fault.HANG_AFTER_HEADERS:
+            return reply[: reply.index(b"\r\n\r\n") + 4]
+        case Fault.HANG | Fault.RESET | Fault.CLOSE:
+            return reply[:-20]
+        case _:
+            return reply

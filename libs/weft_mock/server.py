@@ -1,0 +1,145 @@
+"""An OpenAI-compatible provider that does exactly what it is told, well or badly."""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+from weft_mock import wire
+from weft_mock.chat import ChatRequest
+from weft_mock.connection import Connection
+from weft_mock.performance import Performance, error_body
+from weft_mock.script import Script, rewritten
+
+_KEPT = 1000  # requests and aborts nobody has awaited yet
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Stats:
+    """What the mock has seen since it started."""
+
+    connections_open: int = 0
+    connections_total: int = 0
+    requests: int = 0
+    in_flight: int = 0
+    finished: int = 0
+    aborted: int = 0
+    last_abort_unix_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """A request whose client left before the answer was whole."""
+
+    chat: ChatRequest
+    after_s: float  # since the request was read
+    at: float  # loop time
+
+
+class MockProvider:
+    """Serves POST /v1/chat/completions, GET /v1/models and GET /stats.
+
+    Given several scripts, each serves one request and the last serves all that follow. A request's own script,
+    in `x-mock-script` or behind a "?" in the model's name, changes single fields: `mock?status=429&retry_after=1`.
+    """
+
+    def __init__(self, *scripts: Script) -> None:
+        self.stats = Stats()
+        self.play(*(scripts or (Script(),)))
+        self._requests: asyncio.Queue[ChatRequest] = asyncio.Queue(_KEPT)
+        self._aborts: asyncio.Queue[Abort] = asyncio.Queue(_KEPT)
+        self._connections: set[Connection] = set()
+
+    def play(self, *scripts: Script) -> None:
+        """Replaces the scripts, from the next request on."""
+        self._scripts = deque(scripts)
+
+    async def next_request(self) -> ChatRequest:
+        """The oldest request not returned before; waits for one."""
+        return await self._requests.get()
+
+    async def next_abort(self) -> Abort:
+        """The oldest abort not returned before; waits for one."""
+        return await self._aborts.get()
+
+    @asynccontextmanager
+    async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+        """Serves while entered; gives the base URL, which ends in /v1."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: Connection(self._answer, self._opened, self._closed), host, port, backlog=1024
+        )
+        try:
+            yield f"http://{host}:{server.sockets[0].getsockname()[1]}/v1"
+        finally:
+            server.close()
+            for connection in list(self._connections):
+                connection.reset()
+            await server.wait_closed()
+
+    def _opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        self.stats.connections_open += 1
+        self.stats.connections_total += 1
+
+    def _closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self.stats.connections_open -= 1
+
+    async def _answer(self, request: wire.HttpRequest, connection: Connection) -> None:
+        match request.method, request.path:
+            case "POST", "/v1/chat/completions":
+                await self._complete(request, connection)
+            case "GET", "/v1/models":
+                models = {"object": "list", "data": [{"id": "mock", "object": "model", "owned_by": "weft"}]}
+                connection.write(wire.whole(200, wire.JSON, json.dumps(models).encode()))
+            case "GET", "/stats":
+                connection.write(wire.whole(200, wire.JSON, json.dumps(asdict(self.stats)).encode()))
+            case _:
+                body = error_body(404, f"no {request.method} {request.path} here; see MockProvider")
+                connection.write(wire.whole(404, wire.JSON, body))
+
+    async def _complete(self, request: wire.HttpRequest, connection: Connection) -> None:
+        try:
+            chat = ChatRequest.parse(request.body, request.headers)
+            script = rewritten(self._next_script(), chat.script_query)
+        except ValueError as error:
+            connection.write(wire.whole(400, wire.JSON, error_body(400, str(error))))
+            return
+        _record(self._requests, chat)
+        await self._perform(Performance(script, chat, connection), chat, connection)
+
+    async def _perform(self, performance: Performance, chat: ChatRequest, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.stats.requests += 1
+        self.stats.in_flight += 1
+        try:
+            await performance.play()
+            self.stats.finished += 1
+        except asyncio.CancelledError:
+            if not connection.closed_by_us:
+                self._aborted(Abort(chat, loop.time() - began, loop.time()))
+            raise
+        finally:
+            self.stats.in_flight -= 1
+
+    def _aborted(self, abort: Abort) -> None:
+        self.stats.aborted += 1
+        self.stats.last_abort_unix_s = time.time()
+        _record(self._aborts, abort)
+
+    def _next_script(self) -> Script:
+        return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
+
+
+def _record(queue: asyncio.Queue[_T], item: _T) -> None:
+    """Keeps the latest items: a bench that awaits none must not grow."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(item)
