@@ -1,0 +1,1 @@
+"""The workers that run jobs: leases in, provider streams through, committed tokens out."""

@@ -1,0 +1,63 @@
+"""Finished answers on their way to the cache service, which may be away without anybody noticing."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from weft.cache.v1 import cache_pb2, cache_pb2_grpc
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import job_pb2
+from weft_kit.channel import Channel
+from weft_kit.errors import WeftError
+from weft_router import metrics
+
+_LIMIT_S = 2.0
+_MOST_UNDER_WAY = 256
+
+
+def may_be_stored(request: job_pb2.GenerationRequest, answer: job_pb2.Answer) -> bool:
+    """Say whether the policy lets this answer serve again, and whether it is whole."""
+    if answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
+        return False
+    if request.cache.mode == job_pb2.CACHE_MODE_UNSPECIFIED:
+        greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
+        return greedy and not request.tools
+    return request.cache.mode != job_pb2.CACHE_MODE_OFF
+
+
+class AnswerCache:
+    """Stores answers without keeping anybody waiting. Leaving the context waits for those under way."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._stub: cache_pb2_grpc.CacheServiceAsyncStub = cache_pb2_grpc.CacheServiceStub(channel.raw)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def keep(self, request: job_pb2.GenerationRequest, collection_version: int, answer: job_pb2.Answer) -> None:
+        """Store an answer in the background, if it may serve again; too many at once are dropped and counted."""
+        if not may_be_stored(request, answer):
+            return
+        if len(self._under_way) >= _MOST_UNDER_WAY:
+            metrics.CACHE_STORES.labels("dropped").inc()
+            return
+        stored = cache_pb2.StoreRequest(request=request, collection_version=collection_version, answer=answer)
+        task = asyncio.create_task(self._store(stored))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _store(self, request: cache_pb2.StoreRequest) -> None:
+        try:
+            response = await self._channel.unary(self._stub.Store(request, **self._channel.call(_LIMIT_S)))
+        except WeftError:
+            metrics.CACHE_STORES.labels("failed").inc()
+            return
+        metrics.CACHE_STORES.labels("stored" if response.stored else "refused").inc()

@@ -1,0 +1,40 @@
+"""The router's settings, each `WEFT_ROUTER_…` in the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from weft_kit.config import Settings
+
+
+class Config(Settings, env_prefix="WEFT_ROUTER_"):
+    """Where the parts are, and how hard to work."""
+
+    listen: str = "127.0.0.1:7602"
+    nats_url: str = "nats://127.0.0.1:7610"
+    cache_target: str = "127.0.0.1:7605"
+    retrieval_target: str = "127.0.0.1:7603"
+    catalog_file: Path = Path("compose/weft.toml")
+    """Providers and model aliases."""
+
+    slots: int = Field(default=256, ge=1)
+    """Jobs run at once."""
+    flush_interval_ms: float = Field(default=25, ge=0, le=1000)
+    """How long tokens may gather after the first one before they are written."""
+    ack_wait_s: float = Field(default=10, ge=1)
+    """How long a job waits for its lost worker before another gets it."""
+    retrieval_limit_s: float = Field(default=5, gt=0)
+
+    max_attempts: int = Field(default=3, ge=1)
+    """Attempts a job gets, over all its workers."""
+    max_deliveries: int = Field(default=20, ge=1)
+    """Times a job is handed out: one whose workers die before an attempt begins must not be so for ever."""
+    first_wait_s: float = Field(default=0.1, ge=0)
+    """Wait before the second attempt; it doubles, with jitter."""
+    longest_wait_s: float = Field(default=10, ge=0)
+    """Longest wait between attempts, also where a provider asks for more."""
+
+    breaker_failures: int = Field(default=5, ge=1)
+    """Failures in a row that keep calls away from a provider."""
+    breaker_open_s: float = Field(default=2, gt=0)
+    """How long calls are kept away before one may try; doubles while it fails."""

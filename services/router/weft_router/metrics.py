@@ -1,0 +1,30 @@
+"""What the router counts."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from weft.job.v1 import event_pb2, job_pb2
+
+JOBS = Counter("weft_router_jobs", "Jobs that became terminal here.", ["model", "state"])
+JOBS_LEFT = Counter("weft_router_jobs_left", "Jobs that ended here without a result.", ["why"])
+JOBS_IN_FLIGHT = Gauge("weft_router_jobs_in_flight", "Jobs being run now.")
+ATTEMPTS = Counter("weft_router_attempts", "Attempts that ended.", ["provider", "result"])
+FIRST_TOKEN_SECONDS = Histogram(
+    "weft_router_first_token_seconds",
+    "Time from an attempt's beginning to its first token.",
+    ["provider"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+TOKENS = Counter("weft_router_tokens", "Tokens written, as far as providers let one count.", ["provider"])
+CANCEL_SECONDS = Histogram(
+    "weft_router_cancel_seconds",
+    "Time from a cancel signal to the provider's stream being closed.",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
+CACHE_STORES = Counter("weft_router_cache_stores", "Answers offered to the cache.", ["result"])
+
+
+def job_done(model: str, done: event_pb2.Done, tokens: int) -> None:
+    """Count a job by what became of it."""
+    JOBS.labels(model, job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")).inc()
+    if tokens:
+        TOKENS.labels(done.answer.provider).inc(tokens)

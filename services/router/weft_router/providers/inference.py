@@ -1,0 +1,79 @@
+"""Engines of our own, by gRPC."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import grpc
+
+from weft.common.v1 import error_pb2
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_kit.channel import Channel
+from weft_kit.errors import Reason, WeftError
+from weft_router.providers.port import ProviderError, Remedy, Step, broken
+
+_GET_ENGINE_LIMIT_S = 2.0
+
+_BY_REASON: dict[Reason, Reason] = {
+    error_pb2.ERROR_REASON_OVERLOADED: error_pb2.ERROR_REASON_PROVIDER_OVERLOADED,
+    error_pb2.ERROR_REASON_DRAINING: error_pb2.ERROR_REASON_PROVIDER_OVERLOADED,
+    error_pb2.ERROR_REASON_DEPENDENCY_DOWN: error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE,
+}
+_BY_STATUS: dict[grpc.StatusCode, tuple[Reason, Remedy]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: (error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.NOTHING),
+    grpc.StatusCode.UNIMPLEMENTED: (error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.ANOTHER_PROVIDER),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (error_pb2.ERROR_REASON_PROVIDER_TIMEOUT, Remedy.ANOTHER_TRY),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, Remedy.ANOTHER_TRY),
+}
+_OTHERWISE = (error_pb2.ERROR_REASON_PROVIDER_ERROR, Remedy.ANOTHER_TRY)
+
+
+class InferenceProvider:
+    """One inference service behind one channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._stub: inference_pb2_grpc.InferenceServiceAsyncStub = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+        self._continues_prefix: bool | None = None
+
+    @asynccontextmanager
+    async def stream(
+        self, request: inference_pb2.GenerateRequest, limit_s: float
+    ) -> AsyncIterator[AsyncIterator[Step]]:
+        """Ask the engine; see the port."""
+        try:
+            async with (
+                self._channel.streaming(self._stub.Generate(request, **self._channel.call(limit_s))) as responses,
+                aclosing(_steps(responses)) as steps,
+            ):
+                yield steps
+        except WeftError as error:
+            raise provider_error(error) from None
+
+    async def continues_prefix(self) -> bool:
+        """Ask the engine once; an engine that does not answer is taken to start over."""
+        if self._continues_prefix is None:
+            try:
+                call = self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(_GET_ENGINE_LIMIT_S))
+                self._continues_prefix = (await self._channel.unary(call)).continues_prefix
+            except WeftError:
+                return False
+        return self._continues_prefix
+
+
+async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncGenerator[Step, None]:
+    async for response in responses:
+        match response.WhichOneof("event"):
+            case "admitted":
+                yield response.admitted
+            case "delta":
+                yield response.delta
+            case "finished":
+                yield response.finished
+                return
+    raise broken("ended its stream without the end marker")
+
+
+def provider_error(error: WeftError) -> ProviderError:
+    """Put a failure of an inference service in the words of a job's record."""
+    reason, remedy = _BY_STATUS.get(error.status, _OTHERWISE)
+    return ProviderError(_BY_REASON.get(error.reason, reason), error.message, remedy, error.retry_after_s)

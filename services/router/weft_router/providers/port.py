@@ -1,0 +1,68 @@
+"""What the router needs of a provider: one stream a call, and a failure that says whether another try may help."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from enum import Enum, auto
+from typing import Protocol
+
+from weft.common.v1 import error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.errors import Reason
+
+Step = inference_pb2.Admitted | event_pb2.Delta | inference_pb2.Finished
+"""One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`."""
+
+
+class Remedy(Enum):
+    """What may help after a failure."""
+
+    NOTHING = auto()
+    ANOTHER_PROVIDER = auto()
+    ANOTHER_TRY = auto()
+
+
+class ProviderError(Exception):
+    """A call failed. `message` is for developers: it names the next step and holds nothing secret.
+
+    `retry_after_s` is the provider's own wish, when it stated one.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, remedy: Remedy = Remedy.ANOTHER_TRY, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.remedy = remedy
+        self.retry_after_s = retry_after_s
+
+    @property
+    def reason_name(self) -> str:
+        return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
+
+    def to_wire(self) -> job_pb2.JobError:
+        retryable = self.remedy is Remedy.ANOTHER_TRY
+        return job_pb2.JobError(reason=self.reason, message=self.message, retryable=retryable)
+
+
+def broken(what: str) -> ProviderError:
+    """Return the failure of a provider whose stream is not what it claimed to be."""
+    message = f"the provider {what}; try again, and look at the provider itself if it happens each time"
+    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message)
+
+
+class Provider(Protocol):
+    """One provider. Calls may run side by side."""
+
+    def stream(
+        self, request: inference_pb2.GenerateRequest, limit_s: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[Step]]:
+        """Asks for an answer, for at most `limit_s` seconds.
+
+        Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts.
+        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end marker is one.
+        """
+
+    async def continues_prefix(self) -> bool:
+        """Say whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""

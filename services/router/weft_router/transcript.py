@@ -1,0 +1,49 @@
+"""What an answer says so far."""
+
+from pydantic_core import from_json
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import event_pb2
+
+
+class Transcript:
+    """Gathers deltas into text and tool calls."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._calls: dict[int, chat_pb2.ToolCall] = {}
+        self.token_count = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._texts or self._calls)
+
+    def add(self, delta: event_pb2.Delta) -> None:
+        self.token_count += delta.token_count
+        if delta.text:
+            self._texts.append(delta.text)
+        for piece in delta.tool_calls:
+            call = self._calls.setdefault(piece.index, chat_pb2.ToolCall())
+            call.id = call.id or piece.id
+            call.name = call.name or piece.name
+            call.arguments_json += piece.arguments_json
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def tool_calls(self) -> list[chat_pb2.ToolCall]:
+        """The calls in the order of their indexes."""
+        return [self._calls[index] for index in sorted(self._calls)]
+
+    def cut_off_call(self) -> str | None:
+        """Return the name of a tool call whose arguments are not whole JSON, if there is one."""
+        return next((call.name or "(unnamed)" for call in self._calls.values() if not _is_json(call)), None)
+
+
+def _is_json(call: chat_pb2.ToolCall) -> bool:
+    try:
+        from_json(call.arguments_json or "{}")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""A job log, a mock provider and a desk to work them with, of each test's own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.router.desk import Desk, stream_name
+
+from weft_kit.joblog import JobLog, LogConfig, connect
+from weft_mock import MockProvider
+
+CATALOG = """
+[providers.mock]
+kind = "openai"
+base_url = "{base_url}"
+
+[models.default]
+routes = [{{ provider = "mock", model = "mock" }}]
+timeouts = {{ first_token_s = 5, between_tokens_s = 5, total_s = 20 }}
+"""
+
+
+@pytest.fixture
+async def joblog(nats_url: str) -> AsyncIterator[JobLog]:
+    name = stream_name()
+    config = LogConfig(stream=f"JOBS_{name}", prefix=f"jobs_{name}", live_prefix=f"live_{name}", max_bytes=64 * 1024**2)
+    async with connect(nats_url, "test") as client:
+        log = JobLog(client, config)
+        await log.ensure()
+        yield log
+        await client.jetstream().delete_stream(config.stream)
+
+
+@pytest.fixture
+def mock() -> MockProvider:
+    return MockProvider()
+
+
+@pytest.fixture
+async def mock_url(mock: MockProvider) -> AsyncIterator[str]:
+    async with mock.running() as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def desk(joblog: JobLog, nats_url: str, mock_url: str, tmp_path: Path) -> Desk:
+    """Its catalog routes `default` to the mock provider."""
+    desk = Desk(joblog, nats_url, tmp_path)
+    desk.catalog(CATALOG.format(base_url=mock_url))
+    return desk

@@ -1,0 +1,123 @@
+"""Where tests hand in jobs and read what became of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from google.protobuf import timestamp_pb2
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog import JobLog, Lease, Work, new_job_id
+from weft_kit.server import Server
+from weft_router.config import Config
+from weft_router.server import router
+
+NOWHERE = "127.0.0.1:1"
+
+
+def user(text: str) -> chat_pb2.Message:
+    return chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=text)])
+
+
+def asking(text: str = "What is the capital of France?", **fields: Any) -> job_pb2.GenerationRequest:
+    """A request to the alias `default`, unless the fields name another."""
+    return job_pb2.GenerationRequest(**({"model": "default", "messages": [user(text)]} | fields))
+
+
+def text_of(events: list[event_pb2.JobEvent]) -> str:
+    """The text a reader assembles."""
+    deltas: list[event_pb2.JobEvent] = []
+    for event in events:
+        if event.HasField("delta"):
+            deltas.append(event)
+        if event.HasField("rewound"):
+            deltas = [delta for delta in deltas if delta.sequence <= event.rewound.to_sequence]
+    return "".join(delta.delta.text for delta in deltas)
+
+
+class Desk:
+    """One job log, and routers that work on it."""
+
+    def __init__(self, log: JobLog, nats_url: str, folder: Path) -> None:
+        self.log = log
+        self._nats_url = nats_url
+        self._catalog = folder / "weft.toml"
+
+    def catalog(self, text: str) -> None:
+        """Replaces the catalog that routers started from now on read."""
+        self._catalog.write_text(text, encoding="utf-8")
+
+    def routing(self, **settings: Any) -> AbstractAsyncContextManager[Server]:
+        """A router at work."""
+        given: dict[str, Any] = {
+            "listen": "127.0.0.1:0",
+            "nats_url": self._nats_url,
+            "cache_target": NOWHERE,
+            "retrieval_target": NOWHERE,
+            "catalog_file": self._catalog,
+            "first_wait_s": 0.01,
+            "grace_s": 0.0,
+        }
+        return router(Config(**(given | settings)), self.log.config)
+
+    async def submit(self, request: job_pb2.GenerationRequest | None = None, *, lives_s: float = 30) -> str:
+        expire_time = timestamp_pb2.Timestamp()
+        expire_time.GetCurrentTime()
+        expire_time.FromNanoseconds(expire_time.ToNanoseconds() + round(lives_s * 1e9))
+        job_id = new_job_id("acme", job_pb2.PRIORITY_NORMAL)
+        envelope = event_pb2.Accepted(tenant="acme", request=request or asking(), expire_time=expire_time)
+        await self.log.accept(job_id, envelope)
+        return job_id
+
+    async def events(self, job_id: str) -> list[event_pb2.JobEvent]:
+        """All events of a job, once it is done."""
+        async with asyncio.timeout(20), self.log.follow(job_id) as events:
+            return [event async for event in events]
+
+    async def done(self, job_id: str) -> event_pb2.Done:
+        return (await self.events(job_id))[-1].done
+
+    async def first(self, job_id: str, kind: str) -> event_pb2.JobEvent:
+        """The first event of a kind, as soon as it is there."""
+        async with asyncio.timeout(20), self.log.follow(job_id) as events:
+            async for event in events:
+                if event.HasField(kind):  # type: ignore[arg-type]
+                    return event
+        message = f"{job_id} is done and was never {kind}"
+        raise AssertionError(message)
+
+    @asynccontextmanager
+    async def lost_worker(self) -> AsyncIterator[Callable[[], Any]]:
+        """Another worker process, which takes leases; it gives them back unheard when the block ends."""
+        held: list[Lease] = []
+        async with Work(self.log, slots=8).leases() as leases:
+
+            async def take() -> Lease:
+                held.append(await anext(leases))
+                return held[-1]
+
+            yield take
+            for lease in held:
+                await lease.retry()
+
+    async def begun_and_lost(self, job_id: str, text: str, attempt: int = 1) -> int:
+        """Lets another worker take the job, begin an attempt, say something and vanish; returns where the text ends."""
+        async with self.lost_worker() as take:
+            lease = await asyncio.wait_for(take(), 5)
+            events = await self.log.events(job_id)
+            writer = self.log.writer(lease.job_id, events[-1].sequence)
+            await writer.append(event_pb2.Started(attempt=attempt, provider="lost"))
+            return await writer.append(event_pb2.Delta(text=text, token_count=len(text.split())))
+
+    async def unacknowledged(self) -> int:
+        """How many jobs are still to be run, or under a lease."""
+        info = await self.log.client.jetstream().consumer_info(self.log.config.stream, "workers")
+        return (info.num_ack_pending or 0) + (info.num_pending or 0)
+
+
+def stream_name() -> str:
+    return uuid4().hex[:8]

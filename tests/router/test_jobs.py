@@ -1,0 +1,142 @@
+"""Jobs that end as they should, and jobs whose providers do not let them."""
+
+import asyncio
+
+from tests.router.desk import Desk, asking, text_of
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import job_pb2
+from weft_kit.joblog import text_hash
+from weft_mock import Fault, MockProvider, Script, ToolCall
+
+WEATHER = chat_pb2.Tool(name="weather", parameters_schema='{"type": "object"}')
+TWO_ROUTES = """
+[providers.dead]
+kind = "openai"
+base_url = "http://127.0.0.1:1/v1"
+
+[providers.alive]
+kind = "openai"
+base_url = "{url}"
+
+[models.default]
+routes = [{{ provider = "dead", model = "mock" }}, {{ provider = "alive", model = "mock" }}]
+"""
+
+
+async def test_a_job_is_answered_and_its_record_is_whole(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(text="The capital of France is Paris."))
+    async with desk.routing():
+        events = await desk.events(await desk.submit())
+
+    done = events[-1].done
+    assert [event.WhichOneof("event") for event in events[:3]] == ["accepted", "started", "delta"]
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert done.answer.text == text_of(events) == "The capital of France is Paris."
+    assert done.text_hash == text_hash(done.answer.text)
+    assert done.answer.finish_reason == chat_pb2.FINISH_REASON_STOP
+    assert (done.answer.provider, done.answer.provider_model) == ("mock", "mock")
+    assert (done.answer.usage.completion_tokens, done.answer.usage.estimated) == (6, False)
+    assert done.total_usage == done.answer.usage
+    [attempt] = done.attempts
+    assert (attempt.number, attempt.provider, attempt.chosen_because) == (1, "mock", "the only route")
+    assert attempt.time_to_first_token.ToNanoseconds() <= attempt.duration.ToNanoseconds()
+    assert done.start_time.ToNanoseconds() <= done.first_token_time.ToNanoseconds()
+    assert await desk.unacknowledged() == 0
+
+
+async def test_usage_is_estimated_when_the_provider_reports_none(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tokens=5, usage=False))
+    async with desk.routing():
+        done = await desk.done(await desk.submit())
+
+    assert done.answer.usage.estimated
+    assert done.answer.usage.completion_tokens == 5
+    assert done.answer.usage.prompt_tokens > 0
+
+
+async def test_many_jobs_run_side_by_side(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(first_token_s=0.3))
+    async with desk.routing():
+        jobs = [await desk.submit() for _ in range(40)]
+        async with asyncio.timeout(5):  # one after the other they would take twelve seconds
+            ended = await asyncio.gather(*map(desk.done, jobs))
+
+    assert {done.state for done in ended} == {job_pb2.JOB_STATE_SUCCEEDED}
+
+
+async def test_a_provider_that_is_down_fails_the_job_with_a_reason_and_a_record(desk: Desk) -> None:
+    desk.catalog(TWO_ROUTES.format(url="http://127.0.0.1:1/v1"))
+    async with desk.routing():
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert done.error.retryable
+    assert [attempt.provider for attempt in done.attempts] == ["dead", "alive", "dead"]
+    assert {attempt.error.reason for attempt in done.attempts} == {error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE}
+
+
+async def test_another_provider_answers_for_one_that_is_down(desk: Desk, mock_url: str) -> None:
+    desk.catalog(TWO_ROUTES.format(url=mock_url))
+    async with desk.routing():
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert done.answer.provider == "alive"
+    assert [attempt.HasField("error") for attempt in done.attempts] == [True, False]
+    assert done.attempts[1].chosen_because == "more preferred routes are failing"
+
+
+async def test_a_busy_provider_is_asked_again(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=429, retry_after="0.05"), Script(status=503), Script(text="At last."))
+    async with desk.routing():
+        done = await desk.done(await desk.submit())
+
+    assert done.answer.text == "At last."
+    overloaded = error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
+    assert [attempt.error.reason for attempt in done.attempts] == [overloaded, overloaded, 0]
+
+
+async def test_a_request_the_provider_refuses_is_not_sent_again(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=400))
+    async with desk.routing():
+        done = await desk.done(await desk.submit())
+
+    assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_REJECTED
+    assert not done.error.retryable
+    assert mock.stats.requests == 1
+
+
+async def test_a_stream_that_breaks_off_fails_the_job_and_keeps_what_was_said(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(text="One two three four.", fault=Fault.RESET, at_token=2))
+    async with desk.routing():
+        events = await desk.events(await desk.submit())
+
+    done = events[-1].done
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
+    assert done.answer.text == text_of(events) == "One two"
+    assert len(done.attempts) == 1
+
+
+async def test_tool_calls_arrive_whole(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tool_calls=(ToolCall("weather", '{"city": "Paris"}'), ToolCall("time", "{}"))))
+    async with desk.routing():
+        done = await desk.done(await desk.submit(asking(tools=[WEATHER])))
+
+    assert done.answer.finish_reason == chat_pb2.FINISH_REASON_TOOL_CALLS
+    assert [(call.id, call.name, call.arguments_json) for call in done.answer.tool_calls] == [
+        ("call_0", "weather", '{"city": "Paris"}'),
+        ("call_1", "time", "{}"),
+    ]
+
+
+async def test_a_tool_call_that_is_cut_off_is_a_failure(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tool_calls=(ToolCall("weather", '{"city": '),)))
+    async with desk.routing():
+        done = await desk.done(await desk.submit(asking(tools=[WEATHER])))
+
+    assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
+    assert "weather" in done.error.message
+    assert not done.answer.tool_calls

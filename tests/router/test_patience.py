@@ -1,0 +1,45 @@
+"""How long a provider is waited for, and which limit is named when it was too long."""
+
+import asyncio
+
+import pytest
+
+from weft.common.v1 import error_pb2
+from weft_kit.catalog import Timeouts
+from weft_router.patience import patience
+from weft_router.providers.port import ProviderError
+
+NEVER = 60.0
+
+
+async def waited(limits: Timeouts, *pauses_s: float) -> ProviderError:
+    """Lets tokens come after the pauses, then none; returns what patience says."""
+    with pytest.raises(ProviderError) as failure:
+        async with asyncio.timeout(5), patience(limits) as token_came:
+            for pause_s in pauses_s:
+                await asyncio.sleep(pause_s)
+                token_came()
+            await asyncio.Event().wait()
+    assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_TIMEOUT
+    return failure.value
+
+
+async def test_a_first_token_that_does_not_come() -> None:
+    error = await waited(Timeouts(first_token_s=0.02, between_tokens_s=NEVER, total_s=NEVER))
+    assert "timeouts.first_token_s (0.02 s)" in error.message
+
+
+async def test_a_next_token_that_does_not_come() -> None:
+    error = await waited(Timeouts(first_token_s=NEVER, between_tokens_s=0.05, total_s=NEVER), 0, 0.02, 0.02)
+    assert "timeouts.between_tokens_s (0.05 s)" in error.message
+
+
+async def test_tokens_that_come_for_ever() -> None:
+    error = await waited(Timeouts(first_token_s=NEVER, between_tokens_s=NEVER, total_s=0.05), 0.01, 0.01)
+    assert "timeouts.total_s (0.05 s)" in error.message
+
+
+async def test_another_timeout_is_left_alone() -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), patience(Timeouts()):
+            await asyncio.Event().wait()

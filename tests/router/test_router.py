@@ -1,0 +1,163 @@
+"""The router as an operator meets it: what it lists, how it starts, what it does about its own bugs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.router.desk import NOWHERE, Desk
+
+from weft.common.v1 import error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import job_pb2
+from weft.router.v1 import router_pb2 as pb
+from weft.router.v1 import router_pb2_grpc as rpc
+from weft_kit.catalog import CatalogError, load_catalog
+from weft_kit.channel import Channel
+from weft_kit.joblog import Work
+from weft_kit.server import Server
+from weft_mock import MockProvider, Script
+from weft_router.answer_cache import AnswerCache
+from weft_router.attempts import Attempts, RetryLimits
+from weft_router.breaker import BreakerLimits
+from weft_router.health import ProviderHealth
+from weft_router.job_run import Means
+from weft_router.keys import read_keys
+from weft_router.providers.port import Step
+from weft_router.registry import Registered, Registry
+from weft_router.retrieval_context import Retrieval
+from weft_router.worker import Worker
+
+CATALOG = """
+[providers.first]
+kind = "openai"
+base_url = "{url}"
+
+[providers.second]
+kind = "inference"
+target = "127.0.0.1:1"
+
+[models.default]
+routes = [{{ provider = "first", model = "mock" }}, {{ provider = "second" }}]
+
+[models.other]
+routes = [{{ provider = "first", model = "mock-large" }}]
+"""
+
+
+@asynccontextmanager
+async def stub_of(server: Server) -> AsyncIterator["rpc.RouterServiceAsyncStub"]:
+    async with Channel(server.address, "router") as channel:
+        yield rpc.RouterServiceStub(channel.raw)
+
+
+async def listed(stub: "rpc.RouterServiceAsyncStub", model: str = "") -> dict[str, pb.Provider]:
+    response = await stub.ListProviders(pb.ListProvidersRequest(model=model))
+    return {provider.name: provider for provider in response.providers}
+
+
+async def test_providers_are_listed_with_what_was_seen_of_them(desk: Desk, mock_url: str, mock: MockProvider) -> None:
+    mock.play(Script(), Script(status=400))
+    desk.catalog(CATALOG.format(url=mock_url))
+    async with desk.routing() as server, stub_of(server) as stub:
+        before = await listed(stub)
+        await desk.done(await desk.submit())
+        await desk.done(await desk.submit())
+        after = await listed(stub)
+        narrowed = await listed(stub, "other")
+
+    assert list(before) == ["first", "second"]
+    assert (before["first"].kind, list(before["first"].provider_models)) == ("openai", ["mock", "mock-large"])
+    assert before["first"].state == pb.Provider.STATE_UNSPECIFIED
+    assert not before["first"].HasField("first_token_p50")
+    assert after["first"].state == pb.Provider.STATE_HEALTHY
+    assert after["first"].breaker == pb.Provider.BREAKER_CLOSED
+    assert (after["first"].succeeded, after["first"].failed, after["first"].in_flight) == (1, 1, 0)
+    assert after["first"].first_token_p50.ToNanoseconds() > 0
+    assert "400" in after["first"].last_error
+    assert after["first"].HasField("last_error_time")
+    assert list(narrowed) == ["first"]
+
+
+async def test_models_are_listed_in_the_order_of_the_catalog(desk: Desk, mock_url: str) -> None:
+    desk.catalog(CATALOG.format(url=mock_url))
+    async with desk.routing() as server, stub_of(server) as stub:
+        models = (await stub.ListModels(pb.ListModelsRequest())).models
+
+    assert [(model.name, list(model.providers)) for model in models] == [
+        ("default", ["first", "second"]),
+        ("other", ["first"]),
+    ]
+
+
+async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=500))
+    async with (
+        desk.routing(max_attempts=2, breaker_failures=2, breaker_open_s=60, longest_wait_s=0) as server,
+        stub_of(server) as stub,
+    ):
+        await desk.done(await desk.submit())
+        kept_away = await desk.done(await desk.submit())
+        [provider] = (await listed(stub)).values()
+
+    assert mock.stats.requests == 2
+    assert kept_away.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert "is asked again in" in kept_away.attempts[-1].error.message
+    assert (provider.state, provider.breaker) == (pb.Provider.STATE_DOWN, pb.Provider.BREAKER_OPEN)
+
+
+async def test_a_key_that_is_missing_stops_the_start_with_its_name(desk: Desk, mock_url: str) -> None:
+    desk.catalog(
+        CATALOG.format(url=mock_url)
+        + '[providers.keyed]\nkind = "openai"\nbase_url = "http://x"\napi_key_env = "NO_SUCH_KEY"\n'
+    )
+
+    with pytest.raises(CatalogError, match=r"providers\.keyed: environment variable NO_SUCH_KEY holds no key"):
+        async with desk.routing():
+            pass
+
+
+def test_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-file\n", encoding="utf-8")
+    entry = 'kind = "openai"\nbase_url = "http://x"\n'
+    path = tmp_path / "weft.toml"
+    path.write_text(
+        f'[providers.a]\n{entry}api_key_env = "A_KEY"\n[providers.b]\n{entry}api_key_file = "{tmp_path}/key"\n'
+        f'[providers.c]\n{entry}[models.default]\nroutes = [{{ provider = "a", model = "m" }}]\n',
+        encoding="utf-8",
+    )
+
+    assert read_keys(load_catalog(path, {}), path, {"A_KEY": "sk-env"}) == {"a": "sk-env", "b": "sk-file"}
+
+
+class Buggy:
+    """A provider whose adapter has a bug."""
+
+    @asynccontextmanager
+    async def stream(
+        self, request: inference_pb2.GenerateRequest, limit_s: float
+    ) -> AsyncIterator[AsyncIterator[Step]]:
+        raise RuntimeError("secret detail")
+        yield
+
+    async def continues_prefix(self) -> bool:
+        return False
+
+
+async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, tmp_path: Path) -> None:
+    catalog = load_catalog(tmp_path / "weft.toml", {})
+    health = ProviderHealth(BreakerLimits())
+    registry = Registry(catalog, {"mock": Registered("mock", "openai", Buggy(), health)})
+    async with Channel(NOWHERE, "any") as channel, AnswerCache(channel) as answers:
+        attempts = Attempts(registry, Retrieval(channel, 1), RetryLimits(), 0)
+        worker = Worker(Means(desk.log, attempts, answers), Work(desk.log, slots=1), grace_s=1)
+        job_id = await desk.submit()
+        async with worker.working():
+            done = await desk.done(job_id)
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert done.error.reason == error_pb2.ERROR_REASON_INTERNAL
+    assert job_id in done.error.message
+    assert "secret" not in str(done)
+    assert len(done.attempts) == 1
+    assert await desk.unacknowledged() == 0

@@ -1,0 +1,154 @@
+"""Jobs that lose their worker, or have one too many."""
+
+import asyncio
+
+from tests.router.desk import Desk, asking, text_of
+from tests.router.services import ENGINE_CATALOG, Engine
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog import Fenced, Writer, text_hash
+from weft_mock import MockProvider, Script
+
+SLOW = Script(tokens=500, tokens_per_second=50)
+
+
+async def test_a_zombie_is_fenced_and_stops_its_provider(desk: Desk, mock: MockProvider) -> None:
+    mock.play(SLOW)
+    async with desk.routing():
+        job_id = await desk.submit()
+        await desk.first(job_id, "delta")
+        other = await taken_over(desk, job_id)
+        await asyncio.wait_for(mock.next_abort(), 5)
+        await other.append(event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, text_hash=text_hash("")))
+        events = await desk.events(job_id)
+
+    starts = [event.started.provider for event in events if event.HasField("started")]
+    assert starts == ["mock", "elsewhere"]
+    assert [event.WhichOneof("event") for event in events[-2:]] == ["started", "done"]
+
+
+async def taken_over(desk: Desk, job_id: str) -> Writer:
+    """Begins another attempt, as a second worker would that believes the first one lost."""
+    while True:
+        last = await desk.log.last(job_id)
+        assert last is not None
+        writer = desk.log.writer(job_id, last.sequence)
+        try:
+            await writer.append(event_pb2.Started(attempt=2, provider="elsewhere"))
+        except Fenced:
+            continue
+        return writer
+
+
+async def test_a_redelivered_job_goes_on_from_its_text_where_the_engine_can(desk: Desk) -> None:
+    engine = Engine("One ", "two ", "three ", "four.")
+    async with engine.running() as target:
+        desk.catalog(ENGINE_CATALOG.format(target=target))
+        job_id = await desk.submit(asking(sampling=chat_pb2.SamplingParams(max_tokens=10)))
+        lost_at = await desk.begun_and_lost(job_id, "One two ")
+        async with desk.routing():
+            events = await desk.events(job_id)
+
+    done = events[-1].done
+    assert text_of(events) == done.answer.text == "One two three four."
+    assert not any(event.HasField("rewound") for event in events)
+    [request] = engine.requests
+    assert (request.prefix, request.sampling.max_tokens) == ("One two ", 8)
+    [_, second] = [event.started for event in events if event.HasField("started")]
+    assert (second.attempt, second.resumes_after) == (2, lost_at)
+    assert [attempt.number for attempt in done.attempts] == [1, 2]
+    assert done.attempts[0].error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+    assert not done.attempts[1].HasField("error")
+    assert done.answer.provider_model == "tiny-engine-model"
+    assert (done.answer.usage.completion_tokens, done.answer.usage.estimated) == (4, True)
+
+
+async def test_a_redelivered_job_starts_over_where_the_provider_cannot_go_on(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(text="Another answer."))
+    job_id = await desk.submit()
+    await desk.begun_and_lost(job_id, "One two ")
+    async with desk.routing():
+        events = await desk.events(job_id)
+
+    assert text_of(events) == events[-1].done.answer.text == "Another answer."
+    [rewound] = [event.rewound for event in events if event.HasField("rewound")]
+    assert rewound.to_sequence == events[0].sequence
+
+
+async def test_structured_output_starts_over_even_where_the_engine_could_go_on(desk: Desk) -> None:
+    engine = Engine("One ", "two ", "three.")
+    async with engine.running() as target:
+        desk.catalog(ENGINE_CATALOG.format(target=target))
+        wanted = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
+        job_id = await desk.submit(asking(response_format=wanted))
+        await desk.begun_and_lost(job_id, "One ")
+        async with desk.routing():
+            events = await desk.events(job_id)
+
+    assert any(event.HasField("rewound") for event in events)
+    assert engine.requests[0].prefix == ""
+    assert text_of(events) == "One two three."
+
+
+async def test_a_job_whose_attempts_are_used_up_fails_with_every_reason(desk: Desk, mock: MockProvider) -> None:
+    job_id = await desk.submit()
+    for attempt in (1, 2, 3):
+        await desk.begun_and_lost(job_id, "Some ", attempt)
+    async with desk.routing(max_attempts=3):
+        done = await desk.done(job_id)
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert done.error.message.count("lost DEPENDENCY_DOWN") == 3
+    assert len(done.attempts) == 3
+    assert done.answer.text == "Some Some Some "
+    assert mock.stats.requests == 0
+
+
+async def test_a_job_that_kills_workers_before_they_begin_is_given_up(desk: Desk, mock: MockProvider) -> None:
+    job_id = await desk.submit()
+    for _ in range(2):
+        async with desk.lost_worker() as take:
+            await asyncio.wait_for(take(), 5)
+    async with desk.routing(max_deliveries=2):
+        done = await desk.done(job_id)
+
+    assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert mock.stats.requests == 0
+
+
+async def test_draining_lets_running_jobs_finish(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tokens=20, tokens_per_second=50))
+    async with desk.routing(grace_s=5):
+        job_id = await desk.submit()
+        await desk.first(job_id, "delta")
+
+    last = await desk.log.last(job_id)
+    assert last is not None
+    assert last.done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert await desk.unacknowledged() == 0
+
+
+async def test_draining_takes_no_new_jobs(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tokens=20, tokens_per_second=50))
+    async with desk.routing(grace_s=5):
+        running = await desk.submit()
+        await desk.first(running, "delta")
+    late = await desk.submit()
+
+    assert await desk.unacknowledged() == 1
+    assert [event.WhichOneof("event") for event in await desk.log.events(late)] == ["accepted"]
+
+
+async def test_a_job_that_outlasts_the_grace_moves_to_another_replica_at_once(desk: Desk, mock: MockProvider) -> None:
+    mock.play(SLOW, Script(text="All of it."))
+    async with desk.routing(grace_s=0.1):
+        job_id = await desk.submit()
+        await desk.first(job_id, "delta")
+    await asyncio.wait_for(mock.next_abort(), 5)
+    async with asyncio.timeout(5), desk.routing():  # well within the ack wait: it was given back
+        events = await desk.events(job_id)
+
+    assert [event.started.attempt for event in events if event.HasField("started")] == [1, 2]
+    assert text_of(events) == events[-1].done.answer.text == "All of it."
