@@ -1,0 +1,18 @@
+"""Runs the gateway: `python -m weft_gateway [serve | recorder | notifier]…`, some roles or all of them."""
+
+import sys
+from functools import partial
+
+from weft_gateway.config import Config
+from weft_gateway.server import ROLES, gateway
+from weft_kit.catalog import CatalogError
+from weft_kit.server import run
+
+roles = sys.argv[1:] or ROLES
+if not set(roles) <= set(ROLES):
+    sys.exit(f"usage: python -m weft_gateway [{' | '.join(ROLES)}]…")
+config = Config.load()
+try:
+    run("gateway", partial(gateway, config, roles), config.log_format)
+except CatalogError as error:
+    sys.exit(str(error))

@@ -1,0 +1,72 @@
+"""How a request becomes an envelope: checked, measured, hashed and given an end."""
+
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.validation import check, check_size, seconds
+from weft_kit.context import CallContext
+from weft_kit.errors import AlreadyExists
+from weft_kit.joblog import envelope_of, text_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What requests are held against. `models` and `largest_bytes` are asked anew for each: both may change."""
+
+    models: Callable[[], Collection[str]]
+    largest_bytes: Callable[[], int]
+    default_timeout_s: float
+
+    def envelope(
+        self, caller: CallContext, request_id: str, request: job_pb2.GenerationRequest, now: datetime
+    ) -> event_pb2.Accepted:
+        """The envelope of an acceptable request. Raises Invalid, with every violation at once."""
+        encoded = request.SerializeToString(deterministic=True)
+        check_size(len(encoded), self.largest_bytes())
+        check(request_id, request, self.models())
+        timeout_s = seconds(request.timeout) if request.HasField("timeout") else self.default_timeout_s
+        accepted = event_pb2.Accepted(
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            request=request,
+            request_id=request_id,
+            request_hash=hashlib.sha256(encoded).hexdigest(),
+            traceparent=caller.traceparent,
+        )
+        accepted.expire_time.FromDatetime(now + timedelta(seconds=timeout_s))
+        return accepted
+
+    def carries(self, answer: job_pb2.Answer) -> bool:
+        """Whether a stored answer fits into one event beside its request."""
+        return answer.ByteSize() <= self.largest_bytes()
+
+
+def answered(accepted: event_pb2.Accepted, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:
+    """The only event of a job that the cache answered. No provider ran, so it used no tokens of its own."""
+    return event_pb2.Done(
+        state=job_pb2.JOB_STATE_SUCCEEDED,
+        answer=answer,
+        text_hash=text_hash(answer.text),
+        cache_hit=hit,
+        accepted=accepted,
+    )
+
+
+def check_repeat(first: event_pb2.JobEvent, accepted: event_pb2.Accepted) -> None:
+    """Raises AlreadyExists when a request id comes again with another request."""
+    before = envelope_of(first)
+    if before.request_hash != accepted.request_hash or before.tenant != accepted.tenant:
+        raise AlreadyExists(
+            error_pb2.ERROR_REASON_REQUEST_ID_REUSED,
+            "request_id was used with another request; use a new one, or send the first request again unchanged",
+            first_request_hash=before.request_hash,
+            request_hash=accepted.request_hash,
+        )
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,72 @@
+"""Answers the cache already has: asked for before a job is queued, and never waited for long."""
+
+import time
+
+from prometheus_client import Counter
+
+from weft.cache.v1 import cache_pb2, cache_pb2_grpc
+from weft.job.v1 import job_pb2
+from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from weft_gateway.breaker import Breaker
+from weft_kit.channel import Channel
+from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
+
+ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before queueing.", ["outcome"])
+
+
+def cacheable(request: job_pb2.GenerationRequest) -> bool:
+    """Whether the cache may answer at all: the rule of `CacheMode`. Saves the hop where it could only be a miss."""
+    match request.cache.mode:
+        case job_pb2.CACHE_MODE_OFF:
+            return False
+        case job_pb2.CACHE_MODE_EXACT | job_pb2.CACHE_MODE_SEMANTIC:
+            return True
+    greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
+    return greedy and not request.tools
+
+
+class Answers:
+    """Finds stored answers.
+
+    A cache or retrieval service that is down or slow is a miss, and is then left alone for a while.
+    """
+
+    def __init__(self, cache: Channel, retrieval: Channel, *, limit_s: float = 0.25, rest_s: float = 1.0) -> None:
+        self._cache = cache
+        self._retrieval = retrieval
+        self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
+        self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
+        self._limit_s = limit_s
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+
+    async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
+        """The stored answer that may serve this request of the current tenant."""
+        if not cacheable(request) or not self._breaker.allows(time.monotonic()):
+            return None
+        try:
+            found = await self._look_up(request)
+        except (Unavailable, DeadlineExceeded):
+            self._breaker.failed(time.monotonic())
+            ASKED.labels("down").inc()
+            return None
+        except WeftError:
+            # Such as a collection that does not exist. The job will say so in its record.
+            found = None
+        self._breaker.succeeded()
+        ASKED.labels("hit" if found else "miss").inc()
+        return found
+
+    async def _look_up(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
+        version = await self._collection_version(request.retrieval.collection)
+        question = cache_pb2.LookupRequest(request=request, collection_version=version)
+        answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
+        return answer.found if answer.HasField("found") else None
+
+    async def _collection_version(self, collection: str) -> int:
+        """What an answer must be built on: one from before the last ingest is stale. 0 without retrieval."""
+        if not collection:
+            return 0
+        question = retrieval_pb2.GetCollectionRequest(name=collection)
+        call = self._collections.GetCollection(question, **self._retrieval.call(self._limit_s))
+        answer = await self._retrieval.unary(call)
+        return answer.collection.version

@@ -1,0 +1,71 @@
+"""Settings of the gateway, from variables that begin with WEFT_GATEWAY_."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, model_validator
+
+from weft_kit.config import Settings
+from weft_kit.joblog import LogConfig
+
+
+class Config(Settings, env_prefix="WEFT_GATEWAY_"):
+    listen: str = "127.0.0.1:7600"
+    nats_url: str = "nats://127.0.0.1:7610"
+    """One or more servers of a cluster, separated by commas."""
+    log: LogConfig = LogConfig()
+    """Shape of the job log, as JSON with the fields of LogConfig; the same as the router's."""
+    postgres_url: str = "postgresql://127.0.0.1:5432/weft"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    cache_target: str = "127.0.0.1:7605"
+    retrieval_target: str = "127.0.0.1:7603"
+    router_target: str = "127.0.0.1:7602"
+    catalog_file: Path = Path("compose/weft.toml")
+    """Names the model aliases; the same file as the router's."""
+    operator_token: SecretStr = SecretStr("")
+    """Opens KeyService; empty keeps it shut."""
+
+    key_fresh_s: float = Field(10.0, gt=0)
+    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""
+    key_stale_s: float = Field(900.0, gt=0)
+    """The same, while PostgreSQL does not answer."""
+    key_absent_s: float = Field(2.0, ge=0)
+    """How long to remember that a key does not exist."""
+
+    calls_per_minute: int = Field(6_000, gt=0)
+    """Of a key that has no rate of its own."""
+    address_calls_per_minute: int = Field(60_000, ge=0)
+    """Of a client address; 0 behind a proxy, where all clients share one."""
+    rate_burst_s: float = Field(10.0, gt=0)
+    """Seconds' worth of calls that may come at once."""
+    redis_limit_s: float = Field(0.05, gt=0)
+    """How long a rate limit may wait for Redis before it is decided locally."""
+
+    max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
+    """Largest encoded request; half of what NATS carries in one message is the limit when that is less."""
+    default_timeout_s: float = Field(600.0, ge=1, le=24 * 3600)
+    """Life of a job that names no timeout."""
+    cache_limit_s: float = Field(0.25, gt=0)
+    """How long a submit may wait for the cache, and for retrieval's version of a collection."""
+    forward_limit_s: float = Field(120.0, gt=0)
+    """Longest call passed on to the services behind."""
+    read_limit_s: float = Field(2.0, gt=0)
+    """How long reads may wait for PostgreSQL."""
+    postgres_connections: int = Field(8, ge=2)
+
+    recorder_batch: int = Field(500, ge=1, le=10_000)
+    recorder_wait_s: float = Field(0.1, ge=0, le=10)
+    """How long a batch gathers: as long the record may trail the log."""
+
+    webhook_poll_s: float = Field(0.5, gt=0)
+    webhook_limit_s: float = Field(10.0, gt=0, le=30)
+    webhook_attempts: int = Field(8, ge=1)
+    webhook_first_wait_s: float = Field(5.0, gt=0)
+    webhook_allow_private: bool = False
+    """Lets webhooks reach private and loopback addresses. Only where tenants are trusted with the gateway's network."""
+
+    @model_validator(mode="after")
+    def _stale_outlives_fresh(self) -> "Config":
+        if self.key_stale_s < self.key_fresh_s:
+            message = "key_stale_s must be at least key_fresh_s"
+            raise ValueError(message)
+        return self

@@ -1,0 +1,89 @@
+"""PostgreSQL for the gateway: a pool that may start before the server does, and the schema it brings up to date."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import psycopg
+import stamina
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from weft_kit.context import remaining
+from weft_kit.errors import DependencyDown
+
+Connection = AsyncConnection[TupleRow]
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+# Any number, as long as nothing else in the database locks the same one.
+_LOCK: Final = 7_600_001
+_ADVICE: Final = "the record store does not answer; retry, and check that PostgreSQL runs"
+
+
+class Database:
+    """Connections while its context lasts. Entering does not wait for the server; queries do, for their limit."""
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections,
+            open=False,
+            timeout=1.0,
+            reconnect_timeout=0,
+            kwargs={"autocommit": True, "connect_timeout": 2},
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._migrated = asyncio.Event()
+        self._migrating: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger()
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open(wait=False)
+        self._migrating = asyncio.create_task(self._migrate_when_it_answers())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._migrating:
+            self._migrating.cancel()
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self, limit_s: float) -> AsyncIterator[Connection]:
+        """A connection in autocommit for at most min(`limit_s`, what the caller has left); raises DependencyDown."""
+        try:
+            async with asyncio.timeout(remaining(limit_s)):
+                await self._migrated.wait()
+                async with self._pool.connection() as connection:
+                    yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+            self._log.warning("postgres does not answer", error=type(error).__name__)
+            raise DependencyDown("postgres", _ADVICE) from error
+
+    async def _migrate_when_it_answers(self) -> None:
+        async for attempt in stamina.retry_context(psycopg.OperationalError, attempts=None, timeout=None, wait_max=2.0):
+            with attempt:
+                async with self._pool.connection() as connection:
+                    await migrate(connection)
+        self._migrated.set()
+
+
+async def migrate(connection: Connection) -> None:
+    """Applies the numbered files not applied yet, in order, one replica at a time."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute("CREATE TABLE IF NOT EXISTS gateway_migrations (name text PRIMARY KEY)")
+        applied = {
+            name for (name,) in await (await connection.execute("SELECT name FROM gateway_migrations")).fetchall()
+        }
+        for path in sorted(_MIGRATIONS.glob("*.sql")):
+            if path.name not in applied:
+                await connection.execute(path.read_text().encode())
+                await connection.execute("INSERT INTO gateway_migrations VALUES (%s)", (path.name,))

@@ -1,0 +1,269 @@
+"""A gateway on real servers, callers with keys, and wires that can be cut."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+import pytest
+
+from weft.common.v1 import chat_pb2
+from weft.gateway.v1 import gateway_pb2 as pb
+from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.config import Config
+from weft_gateway.server import gateway
+from weft_kit.joblog import JobLog, LogConfig, connect, text_hash
+from weft_kit.server import Server
+from weft_kit.status import from_rpc
+
+OPERATOR_TOKEN = "operator-token"
+NOBODY = "127.0.0.1:9"
+
+CATALOG = """
+[providers.local]
+kind = "inference"
+target = "127.0.0.1:9"
+
+[models.default]
+routes = [{ provider = "local" }]
+
+[models.large]
+routes = [{ provider = "local" }]
+"""
+
+
+@dataclass
+class Caller:
+    """A client with a key of its own."""
+
+    channel: grpc.aio.Channel
+    key: pb.Key
+    secret: str
+    auth: tuple[tuple[str, str], ...] = field(init=False)
+    jobs: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.auth = (("authorization", f"Bearer {self.secret}"),)
+        self.jobs = rpc.GatewayServiceStub(self.channel)
+
+    async def submit(self, request: job_pb2.GenerationRequest, request_id: str = "") -> job_pb2.Job:
+        question = pb.SubmitJobRequest(request_id=request_id, request=request)
+        return (await self.jobs.SubmitJob(question, metadata=self.auth)).job
+
+    async def get(self, job_id: str) -> job_pb2.Job:
+        return (await self.jobs.GetJob(pb.GetJobRequest(job_id=job_id), metadata=self.auth)).job
+
+    async def list(self, **fields: Any) -> pb.ListJobsResponse:
+        return await self.jobs.ListJobs(pb.ListJobsRequest(**fields), metadata=self.auth)
+
+    async def cancel(self, job_id: str, message: str = "") -> job_pb2.Job:
+        question = pb.CancelJobRequest(job_id=job_id, message=message)
+        return (await self.jobs.CancelJob(question, metadata=self.auth)).job
+
+    def stream(self, job_id: str, after_sequence: int = 0) -> Any:
+        return self.jobs.StreamJob(
+            pb.StreamJobRequest(job_id=job_id, after_sequence=after_sequence), metadata=self.auth
+        )
+
+    def generate(self, request: job_pb2.GenerationRequest, request_id: str = "") -> Any:
+        return self.jobs.Generate(pb.GenerateRequest(request_id=request_id, request=request), metadata=self.auth)
+
+
+@dataclass
+class Wire:
+    """A TCP connection to a server, as a cable that can be pulled out and put back."""
+
+    host: str
+    port: int
+    _server: asyncio.Server | None = None
+    _pumps: set[asyncio.Task[None]] = field(default_factory=set)
+    local_port: int = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.local_port)
+        self.local_port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        if self._server:
+            self._server.close()
+        for pump in tuple(self._pumps):
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            pump = asyncio.create_task(_pump(source, sink))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except OSError:
+        pass
+    finally:
+        sink.close()
+
+
+@asynccontextmanager
+async def _wire(url: str) -> AsyncIterator[tuple[Wire, str]]:
+    parts = urlsplit(url)
+    wire = Wire(parts.hostname or "", parts.port or 0)
+    await wire.mend()
+    try:
+        yield wire, url.replace(f":{parts.port}", f":{wire.local_port}", 1)
+    finally:
+        await wire.cut()
+
+
+@pytest.fixture
+async def postgres_wire(postgres_url: str) -> AsyncIterator[tuple[Wire, str]]:
+    async with _wire(postgres_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def redis_wire(redis_url: str) -> AsyncIterator[tuple[Wire, str]]:
+    async with _wire(redis_url) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def log(nats_url: str) -> AsyncIterator[JobLog]:
+    """The job log of this test: what a worker would hold."""
+    name = uuid4().hex[:8]
+    config = LogConfig(stream=f"JOBS_{name}", prefix=f"jobs_{name}", live_prefix=f"live_{name}", max_bytes=64 * 1024**2)
+    async with connect(nats_url, "test") as client:
+        log = JobLog(client, config)
+        await log.ensure()
+        yield log
+        await client.jetstream().delete_stream(config.stream)
+
+
+@pytest.fixture
+def config(log: JobLog, nats_url: str, postgres_url: str, redis_url: str, tmp_path: Path) -> Config:
+    catalog = tmp_path / "weft.toml"
+    catalog.write_text(CATALOG)
+    return Config(
+        listen="127.0.0.1:0",
+        log=log.config,
+        nats_url=nats_url,
+        postgres_url=postgres_url,
+        redis_url=redis_url,
+        catalog_file=catalog,
+        operator_token=OPERATOR_TOKEN,
+        # All tests come from one address, and share one Redis.
+        address_calls_per_minute=0,
+        cache_target=NOBODY,
+        retrieval_target=NOBODY,
+        router_target=NOBODY,
+        recorder_wait_s=0.01,
+        webhook_poll_s=0.02,
+        webhook_first_wait_s=0.02,
+        webhook_allow_private=True,
+        grace_s=1.0,
+    )
+
+
+@pytest.fixture
+async def server(config: Config) -> AsyncIterator[Server]:
+    async with gateway(config) as server:
+        assert server is not None
+        yield server
+
+
+@pytest.fixture
+async def new_caller() -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
+    """Makes callers: of a tenant of their own unless it is named."""
+    channels = []
+
+    async def make(server: Server, tenant: str = "", calls_per_minute: int = 1_000_000) -> Caller:
+        channel = grpc.aio.insecure_channel(server.address)
+        channels.append(channel)
+        question = pb.CreateKeyRequest(
+            tenant=tenant or f"tenant-{uuid4().hex[:8]}", name="test", calls_per_minute=calls_per_minute
+        )
+        operator = (("authorization", f"Bearer {OPERATOR_TOKEN}"),)
+        made = await rpc.KeyServiceStub(channel).CreateKey(question, metadata=operator)
+        return Caller(channel, made.key, made.secret)
+
+    yield make
+    for channel in channels:
+        await channel.close()
+
+
+@pytest.fixture
+async def caller(server: Server, new_caller: Callable[..., Awaitable[Caller]]) -> Caller:
+    return await new_caller(server)
+
+
+@pytest.fixture
+def ask() -> Callable[..., job_pb2.GenerationRequest]:
+    """Makes requests that are right, but for what a test changes."""
+
+    def make(text: str = "Why is the sky blue?", **fields: Any) -> job_pb2.GenerationRequest:
+        message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=text)])
+        return job_pb2.GenerationRequest(**{"model": "default", "messages": [message], **fields})
+
+    return make
+
+
+@pytest.fixture
+def refused() -> Callable[[Awaitable[Any]], Awaitable[Any]]:
+    """Awaits a call that must fail; returns what a Weft client makes of its error."""
+
+    async def expect(call: Awaitable[Any]) -> Any:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+        error = from_rpc(raised.value, "gateway")
+        assert error.message == raised.value.details()
+        return error
+
+    return expect
+
+
+@pytest.fixture
+def work(log: JobLog) -> Callable[..., Awaitable[event_pb2.Done]]:
+    """Does what a worker does with a queued job: writes tokens and the end into the log."""
+
+    async def run(job: job_pb2.Job, *words: str) -> event_pb2.Done:
+        writer = log.writer(job.job_id, job.last_sequence)
+        await writer.append(event_pb2.Started(attempt=1, provider="local", provider_model="m"))
+        for word in words:
+            await writer.append(event_pb2.Delta(text=word, token_count=1))
+        text = "".join(words)
+        done = event_pb2.Done(
+            state=job_pb2.JOB_STATE_SUCCEEDED,
+            answer=job_pb2.Answer(text=text, provider="local", provider_model="m"),
+            text_hash=text_hash(text),
+            attempts=[job_pb2.Attempt(number=1, provider="local")],
+            total_usage=chat_pb2.Usage(prompt_tokens=7, completion_tokens=len(words)),
+        )
+        await writer.append(done)
+        return done
+
+    return run
+
+
+@pytest.fixture
+def recorded() -> Callable[..., Awaitable[list[job_pb2.Job]]]:
+    """Reads the list of jobs until it is as the condition says: it trails the log a little."""
+
+    async def until(caller: Caller, holds: Callable[[list[job_pb2.Job]], bool], **fields: Any) -> list[job_pb2.Job]:
+        async with asyncio.timeout(15):
+            while not holds(jobs := list((await caller.list(**fields)).jobs)):  # noqa: ASYNC110  # a list tells nobody
+                await asyncio.sleep(0.01)
+        return jobs
+
+    return until

@@ -1,0 +1,119 @@
+"""Answers the cache already has, given before a job is queued."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from weft.cache.v1 import cache_pb2, cache_pb2_grpc
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import job_pb2
+from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from weft_gateway.config import Config
+from weft_gateway.server import gateway
+from weft_kit.context import current_tenant
+from weft_kit.errors import NotFound
+from weft_kit.joblog import JobLog, kind_of, text_hash
+from weft_kit.server import Server, Service
+
+Ask = Callable[..., job_pb2.GenerationRequest]
+
+GREEDY = chat_pb2.SamplingParams(temperature=0)
+DOCS = job_pb2.RetrievalOptions(collection="docs")
+FOUND = cache_pb2.Found(
+    answer=job_pb2.Answer(text="Rayleigh scattering", provider="local", provider_model="m"),
+    hit=job_pb2.CacheHit(tier=job_pb2.CACHE_MODE_EXACT, similarity=1, age=Duration(seconds=3)),
+)
+
+
+class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalServiceServicer):
+    """A cache that knows one answer, on one version of one collection, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
+        self.asked.append((current_tenant(), request.collection_version))
+        if request.request.model == "large":
+            return cache_pb2.LookupResponse(missed=cache_pb2.Missed())
+        return cache_pb2.LookupResponse(found=FOUND)
+
+    async def GetCollection(
+        self, request: retrieval_pb2.GetCollectionRequest, _: object
+    ) -> retrieval_pb2.GetCollectionResponse:
+        if request.name != "docs":
+            raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, "no such collection")
+        return retrieval_pb2.GetCollectionResponse(collection=retrieval_pb2.Collection(name="docs", version=42))
+
+
+@asynccontextmanager
+async def served(shelf: Shelf) -> AsyncIterator[Server]:
+    services = (
+        Service("weft.cache.v1.CacheService", cache_pb2_grpc.add_CacheServiceServicer_to_server, shelf),
+        Service("weft.retrieval.v1.RetrievalService", retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server, shelf),
+    )
+    async with Server("127.0.0.1:0", services, grace_s=0) as server:
+        yield server
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+async def caller(config: Config, shelf: Shelf, new_caller: Any) -> AsyncIterator[Any]:
+    async with served(shelf) as behind:
+        targets = {"cache_target": behind.address, "retrieval_target": behind.address}
+        async with gateway(config.model_copy(update=targets)) as server:
+            yield await new_caller(server)
+
+
+async def test_a_hit_is_a_finished_job_at_once(caller: Any, ask: Ask, shelf: Shelf, log: JobLog, recorded: Any) -> None:
+    job = await caller.submit(ask(sampling=GREEDY))
+    assert job.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert job.answer == FOUND.answer
+    assert job.cache_hit == FOUND.hit
+    assert job.request == ask(sampling=GREEDY)
+    (event,) = await log.events(job.job_id)
+    assert event.done.text_hash == text_hash("Rayleigh scattering")
+    assert shelf.asked == [(caller.key.tenant, 0)]
+    (kept,) = await recorded(caller, bool)
+    assert (kept.state, kept.cache_hit, kept.model) == (job.state, job.cache_hit, "default")
+    assert await caller.get(job.job_id) == job
+
+
+async def test_a_hit_streams_a_lone_done_that_carries_the_envelope(caller: Any, ask: Ask) -> None:
+    (event,) = [answer.event async for answer in caller.generate(ask(sampling=GREEDY))]
+    assert kind_of(event) == "done"
+    assert event.done.accepted.request == ask(sampling=GREEDY)
+    assert [answer.event async for answer in caller.stream(event.job_id)] == [event]
+
+
+async def test_a_hit_under_a_request_id_is_given_again(caller: Any, ask: Ask) -> None:
+    first = await caller.submit(ask(sampling=GREEDY), "order-1")
+    assert await caller.submit(ask(sampling=GREEDY), "order-1") == first
+
+
+async def test_a_miss_is_queued(caller: Any, ask: Ask) -> None:
+    assert (await caller.submit(ask(sampling=GREEDY, model="large"))).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_what_cannot_be_cached_is_not_asked_for(caller: Any, ask: Ask, shelf: Shelf) -> None:
+    assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
+    assert shelf.asked == []
+
+
+async def test_an_answer_must_be_built_on_the_collection_as_it_is_now(caller: Any, ask: Ask, shelf: Shelf) -> None:
+    await caller.submit(ask(sampling=GREEDY, retrieval=DOCS))
+    assert shelf.asked == [(caller.key.tenant, 42)]
+
+
+async def test_a_collection_nobody_knows_is_the_jobs_business(caller: Any, ask: Ask, shelf: Shelf) -> None:
+    unknown = job_pb2.RetrievalOptions(collection="nowhere")
+    for _ in range(5):
+        assert (await caller.submit(ask(sampling=GREEDY, retrieval=unknown))).state == job_pb2.JOB_STATE_QUEUED
+    assert shelf.asked == []
+    assert (await caller.submit(ask(sampling=GREEDY))).state == job_pb2.JOB_STATE_SUCCEEDED

@@ -1,0 +1,126 @@
+"""Parts that are down: what still works, and what callers are told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.config import Config
+from weft_gateway.server import gateway
+from weft_kit.joblog import JobLog
+
+Ask = Callable[..., job_pb2.GenerationRequest]
+Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
+Work = Callable[..., Awaitable[event_pb2.Done]]
+
+
+@pytest.fixture
+def on_a_wire(config: Config, postgres_wire: Any) -> Config:
+    """Settings of a gateway whose PostgreSQL can be cut off, and whose keys are asked for on every call."""
+    return config.model_copy(update={"postgres_url": postgres_wire[1], "key_fresh_s": 0.001, "read_limit_s": 0.3})
+
+
+async def test_without_postgres_jobs_are_accepted_streamed_and_read(
+    on_a_wire: Config, postgres_wire: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused, recorded: Any
+) -> None:
+    wire, _ = postgres_wire
+    async with gateway(on_a_wire) as server:
+        caller = await new_caller(server)
+        await caller.list()
+        await wire.cut()
+        job = await caller.submit(ask())
+        await work(job, "still ", "here")
+        events = [answer.event async for answer in caller.stream(job.job_id)]
+        assert events[-1].done.answer.text == "still here"
+        assert (await caller.get(job.job_id)).state == job_pb2.JOB_STATE_SUCCEEDED
+        error = await refused(caller.list())
+        assert error.status is grpc.StatusCode.UNAVAILABLE
+        assert error.metadata == {"dependency": "postgres"}
+        await wire.mend()
+        (found,) = await _insist(recorded, caller)
+        assert (found.job_id, found.state) == (job.job_id, job_pb2.JOB_STATE_SUCCEEDED)
+
+
+async def _insist(recorded: Any, caller: Any) -> list[job_pb2.Job]:
+    while True:
+        try:
+            return await recorded(caller, lambda jobs: jobs and jobs[0].state == job_pb2.JOB_STATE_SUCCEEDED)
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.02)
+
+
+async def test_without_postgres_an_unknown_key_is_neither_good_nor_bad(
+    on_a_wire: Config, postgres_wire: Any, new_caller: Any, refused: Refused
+) -> None:
+    wire, _ = postgres_wire
+    async with gateway(on_a_wire, ("serve",)) as server:
+        caller = await new_caller(server)
+        await wire.cut()
+        error = await refused(caller.list())
+    assert error.status is grpc.StatusCode.UNAVAILABLE
+    assert error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+
+
+async def test_a_gateway_may_start_before_postgres(
+    on_a_wire: Config, postgres_wire: Any, new_caller: Any, ask: Ask
+) -> None:
+    wire, _ = postgres_wire
+    await wire.cut()
+    async with gateway(on_a_wire.model_copy(update={"read_limit_s": 10.0})) as server:
+        await wire.mend()
+        caller = await new_caller(server)
+        assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_a_cache_that_is_down_is_a_miss(caller: Any, ask: Ask) -> None:
+    greedy = chat_pb2.SamplingParams(temperature=0)
+    jobs = [await caller.submit(ask(sampling=greedy)) for _ in range(5)]
+    with_context = await caller.submit(ask(sampling=greedy, retrieval=job_pb2.RetrievalOptions(collection="docs")))
+    assert {job.state for job in (*jobs, with_context)} == {job_pb2.JOB_STATE_QUEUED}
+
+
+async def test_past_the_logs_retention_a_job_is_read_from_the_record(
+    caller: Any, ask: Ask, work: Work, log: JobLog, recorded: Any
+) -> None:
+    job = await caller.submit(ask())
+    await work(job, "long ", "ago")
+    live = await caller.get(job.job_id)
+    await recorded(caller, bool, states=[job_pb2.JOB_STATE_SUCCEEDED])
+    await log.client.jetstream().purge_stream(log.config.stream)
+    kept = await caller.get(job.job_id)
+    assert kept.answer == live.answer
+    assert kept.request == live.request
+    assert kept.state == job_pb2.JOB_STATE_SUCCEEDED
+    (only,) = [answer.event async for answer in caller.stream(job.job_id)]
+    assert only.done.answer.text == "long ago"
+    assert [answer async for answer in caller.stream(job.job_id, only.sequence)] == []
+    assert (await caller.cancel(job.job_id)).state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+async def test_a_job_the_log_lost_before_its_end_is_not_found(
+    caller: Any, ask: Ask, log: JobLog, recorded: Any, refused: Refused
+) -> None:
+    job = await caller.submit(ask())
+    await recorded(caller, bool)
+    await log.client.jetstream().purge_stream(log.config.stream)
+    assert (await refused(caller.get(job.job_id))).reason == error_pb2.ERROR_REASON_JOB_NOT_FOUND
+
+
+async def test_what_went_wrong_inside_stays_inside(
+    config: Config, new_caller: Any, ask: Ask, log: JobLog, refused: Refused
+) -> None:
+    async with gateway(config, ("serve",)) as server:
+        caller = await new_caller(server)
+        # An event no gateway can read: a bug's work, or vandalism.
+        job = await caller.submit(ask())
+        lane, _, key = job.job_id.partition("-")
+        await log.client.jetstream().publish(f"{log.config.prefix}.{lane}.{key}.delta", b"\xff secret \xff")
+        error = await refused(caller.get(job.job_id))
+    assert error.status is grpc.StatusCode.INTERNAL
+    assert error.reason == error_pb2.ERROR_REASON_INTERNAL
+    assert "secret" not in error.message
+    assert "Error parsing" not in error.message

@@ -1,0 +1,185 @@
+"""What a request must be like, field by field."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from google.protobuf.json_format import ParseDict
+
+from weft.common.v1 import error_pb2, filter_pb2
+from weft.job.v1 import job_pb2
+from weft_gateway.filters import filter_problem
+from weft_gateway.validation import check, check_size
+from weft_kit.errors import Invalid, InvalidFields
+
+Ask = Callable[..., job_pb2.GenerationRequest]
+MODELS = ("default", "large")
+BROKEN_CALL = """
+    messages { role: ROLE_ASSISTANT tool_calls { id: "1" name: "n" arguments_json: "[" } }
+    messages { role: ROLE_USER parts { text: "a" } }
+"""
+
+
+def violations(request: job_pb2.GenerationRequest, request_id: str = "") -> dict[str, str]:
+    try:
+        check(request_id, request, MODELS)
+    except InvalidFields as error:
+        return error.violations
+    return {}
+
+
+def changed(ask: Ask, change: str) -> job_pb2.GenerationRequest:
+    """A good request with `change`, in text format, merged in."""
+    return text_format.Merge(change, ask())
+
+
+def test_a_good_request_passes(ask: Ask) -> None:
+    assert violations(ask(), "order 66") == {}
+
+
+def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
+    change = """
+        messages { role: ROLE_ASSISTANT tool_calls { id: "1" name: "look" arguments_json: "{\\"a\\": 1}" } }
+        messages { role: ROLE_TOOL tool_call_id: "1" parts { text: "blue" } }
+        sampling { temperature: 2 top_p: 1 top_k: 1 max_tokens: 1 stop: "x" seed: -1 frequency_penalty: -2 }
+        tools { name: "look" parameters_schema: "{}" } tool_choice: TOOL_CHOICE_REQUIRED
+        response_format { json_schema { name: "n" schema_json: "{}" } }
+        retrieval { collection: "docs" top_k: 20 filter { condition { field: "title" operator: OPERATOR_EXISTS } } }
+        cache { mode: CACHE_MODE_EXACT max_age { seconds: 60 } min_similarity: 1 }
+        timeout { seconds: 86400 } webhook_url: "https://example.org:8443/hook?a=b" labels { key: "team" value: "" }
+    """
+    assert violations(changed(ask, change)) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ("messages { role: ROLE_USER }", "request.messages[1].parts"),
+        ("messages { role: 77 parts { text: 'a' } }", "request.messages[1].role"),
+        ("messages { role: ROLE_ASSISTANT parts { text: 'a' } }", "request.messages[1].role"),
+        ("messages { role: ROLE_USER parts { text: 'a' } parts { text: '' } }", "request.messages[1].parts[1].text"),
+        ("messages { role: ROLE_USER parts { } }", "request.messages[1].parts[0]"),
+        ("messages { role: ROLE_TOOL parts { text: 'a' } }", "request.messages[1].tool_call_id"),
+        ("messages { role: ROLE_USER parts { text: 'a' } tool_call_id: '1' }", "request.messages[1].tool_call_id"),
+        ("messages { role: ROLE_USER tool_calls { id: '1' name: 'n' } }", "request.messages[1].tool_calls"),
+        (BROKEN_CALL, "request.messages[1].tool_calls[0].arguments_json"),
+        ("sampling { temperature: 2.1 }", "request.sampling.temperature"),
+        ("sampling { temperature: nan }", "request.sampling.temperature"),
+        ("sampling { top_p: 0 }", "request.sampling.top_p"),
+        ("sampling { top_k: 0 }", "request.sampling.top_k"),
+        ("sampling { max_tokens: -5 }", "request.sampling.max_tokens"),
+        ("sampling { frequency_penalty: -2.5 }", "request.sampling.frequency_penalty"),
+        ("sampling { presence_penalty: inf }", "request.sampling.presence_penalty"),
+        ("sampling { stop: 'a' stop: '' }", "request.sampling.stop[1]"),
+        ("sampling {" + " stop: 'a'" * 9 + "}", "request.sampling.stop"),
+        ("tools { name: 'a b' }", "request.tools[0].name"),
+        ("tools { name: 'a' } tools { name: 'a' }", "request.tools[1].name"),
+        ("tools { name: 'a' parameters_schema: '{' }", "request.tools[0].parameters_schema"),
+        ("tools { name: 'a' parameters_schema: '{\"a\": NaN}' }", "request.tools[0].parameters_schema"),
+        ("tool_choice: TOOL_CHOICE_REQUIRED", "request.tool_choice"),
+        ("response_format { json_schema { name: 'n' } }", "request.response_format.json_schema.schema_json"),
+        ("response_format { json_schema { schema_json: '{}' } }", "request.response_format.json_schema.name"),
+        ("retrieval { }", "request.retrieval.collection"),
+        ("retrieval { collection: 'Docs' }", "request.retrieval.collection"),
+        ("retrieval { collection: 'docs' top_k: 21 }", "request.retrieval.top_k"),
+        ("cache { max_age { seconds: -1 } }", "request.cache.max_age"),
+        ("cache { min_similarity: 1.5 }", "request.cache.min_similarity"),
+        ("timeout { nanos: 900000000 }", "request.timeout"),
+        ("timeout { seconds: 86401 }", "request.timeout"),
+        ("timeout { seconds: 9000000000000000000 }", "request.timeout"),
+        ("webhook_url: 'ftp://example.org/'", "request.webhook_url"),
+        ("webhook_url: 'https:///path'", "request.webhook_url"),
+        ("webhook_url: 'https://me:secret@example.org/'", "request.webhook_url"),
+        ("webhook_url: 'http://[::1/'", "request.webhook_url"),
+        ("webhook_url: 'http://example.org:99999/'", "request.webhook_url"),
+        ("labels { key: '' value: 'v' }", 'request.labels[""]'),
+        ("labels { key: 'k' value: '" + 65 * "v" + "' }", 'request.labels["k"]'),
+        (" ".join(f"labels {{ key: '{i}' }}" for i in range(17)), "request.labels"),
+    ],
+)
+def test_a_fault_is_named_by_its_exact_path(ask: Ask, change: str, path: str) -> None:
+    assert list(violations(changed(ask, change))) == [path]
+
+
+def test_a_request_without_anything_names_what_it_needs() -> None:
+    assert list(violations(job_pb2.GenerationRequest())) == ["request.model", "request.messages"]
+
+
+@pytest.mark.parametrize("request_id", ["x" * 129, "tab\there", "zürich", "new\nline"])
+def test_a_request_id_is_short_and_printable(ask: Ask, request_id: str) -> None:
+    assert list(violations(ask(), request_id)) == ["request_id"]
+
+
+def test_all_faults_come_at_once(ask: Ask) -> None:
+    request = changed(ask, "sampling { temperature: 3 } retrieval { } webhook_url: 'x'")
+    assert len(violations(request)) == 3
+
+
+def test_values_of_enums_nobody_knows_are_as_if_not_given(ask: Ask) -> None:
+    assert violations(changed(ask, "priority: 99 tool_choice: 99 cache { mode: 99 }")) == {}
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(ask: Ask) -> None:
+    with pytest.raises(Invalid) as raised:
+        check("", ask(model="gpt-9"), MODELS)
+    assert raised.value.reason == error_pb2.ERROR_REASON_UNKNOWN_MODEL
+    assert raised.value.metadata == {"known": "default, large"}
+
+
+def test_a_request_that_is_too_large_is_told_both_numbers() -> None:
+    check_size(100, 100)
+    with pytest.raises(Invalid) as raised:
+        check_size(101, 100)
+    assert raised.value.reason == error_pb2.ERROR_REASON_REQUEST_TOO_LARGE
+    assert raised.value.metadata == {"size_bytes": "101", "limit_bytes": "100"}
+
+
+def condition(**fields: Any) -> dict[str, Any]:
+    return {"condition": {"field": "title", "operator": "OPERATOR_EQUAL", "values": [{"text": "a"}], **fields}}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"not": nested(depth - 1)} if depth > 1 else condition()
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        condition(),
+        condition(field="metadata.year", operator="OPERATOR_LESS", values=[{"number": 1}]),
+        condition(operator="OPERATOR_EXISTS", values=[]),
+        {"and": {"filters": [condition(), {"or": {"filters": [condition()]}}]}},
+        nested(8),
+    ],
+)
+def test_a_filter_that_means_something_passes(tree: dict[str, Any]) -> None:
+    assert filter_problem(ParseDict(tree, filter_pb2.Filter())) is None
+
+
+@pytest.mark.parametrize(
+    ("tree", "problem"),
+    [
+        ({}, ": must be one of"),
+        ({"and": {"filters": []}}, ".and: needs at least one"),
+        ({"not": condition(field="author")}, ".not.condition.field"),
+        (condition(field="metadata."), ".condition.field"),
+        (condition(operator="OPERATOR_UNSPECIFIED"), ".condition.operator"),
+        (condition(values=[]), ".condition.values"),
+        (condition(operator="OPERATOR_IN", values=[{"text": "a"}, {"number": 1}]), ".condition.values"),
+        (condition(operator="OPERATOR_LESS"), ".condition.values"),
+        (condition(operator="OPERATOR_IN", values=[{"flag": True}]), ".condition.values"),
+        (nested(9), ".not.not.not.not.not.not.not.not: is deeper than 8"),
+        ({"or": {"filters": [condition()] * 64}}, ": has more than 64 nodes"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused_with_its_place(tree: dict[str, Any], problem: str) -> None:
+    found = filter_problem(ParseDict(tree, filter_pb2.Filter()))
+    assert found is not None
+    assert found.startswith(problem)
+
+
+def test_a_bad_filter_has_a_reason_of_its_own(ask: Ask) -> None:
+    with pytest.raises(Invalid) as raised:
+        check("", changed(ask, "retrieval { collection: 'docs' filter { } }"), MODELS)
+    assert raised.value.reason == error_pb2.ERROR_REASON_INVALID_FILTER
