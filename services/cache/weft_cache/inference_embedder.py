@@ -1,0 +1,67 @@
+"""Vectors from the inference service."""
+
+import hashlib
+import time
+from array import array
+from collections import OrderedDict
+from typing import Final
+
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_cache.breaker import Breaker
+from weft_cache.vector import Vector
+from weft_kit.channel import Channel
+from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
+from weft_kit.logging import note
+
+_LONGEST_CHARACTERS: Final = 16_384
+"""No embedder reads a longer text whole, so that it need not be sent."""
+
+
+class InferenceEmbedder:
+    """Embeds questions; remembers the latest, because a question that missed is soon stored with its answer."""
+
+    def __init__(self, channel: Channel, limit_s: float, rest_s: float, remembered: int) -> None:
+        self._channel = channel
+        self._inference = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+        self._limit_s = limit_s
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._remembered = remembered
+        self._latest: OrderedDict[tuple[str, bytes], Vector] = OrderedDict()
+
+    async def embed(self, tenant: str, text: str) -> Vector | None:
+        """The text's vector, or None: there is no text, it is longer than the embedder reads, or nobody embeds it now.
+
+        What is remembered is remembered for a tenant: how fast a vector comes must not tell what others ask.
+        """
+        if not text or len(text) > _LONGEST_CHARACTERS:
+            return None
+        name = tenant, hashlib.blake2b(text.encode(), digest_size=20).digest()
+        remembered = self._latest.get(name)
+        if remembered is not None:
+            self._latest.move_to_end(name)
+            return remembered
+        vector = await self._ask(text)
+        if vector is not None:
+            self._latest[name] = vector
+            if len(self._latest) > self._remembered:
+                self._latest.popitem(last=False)
+        return vector
+
+    async def _ask(self, text: str) -> Vector | None:
+        if not self._breaker.allows(time.monotonic()):
+            return None
+        request = inference_pb2.EmbedRequest(texts=[text])
+        call = self._channel.call(self._limit_s)
+        try:
+            answer = await self._channel.unary(self._inference.Embed(request, **call))
+        except WeftError as error:
+            note(embedder=error.reason_name)
+            if isinstance(error, Unavailable) or (
+                isinstance(error, DeadlineExceeded) and call["timeout"] == self._limit_s
+            ):
+                self._breaker.failed(time.monotonic())
+            return None
+        self._breaker.succeeded()
+        embedding = answer.embeddings[0]
+        # Two long texts that differ behind what the embedder reads would be the same vector.
+        return None if embedding.truncated else Vector(answer.embedder, array("f", embedding.values).tobytes())

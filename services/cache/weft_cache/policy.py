@@ -1,0 +1,65 @@
+"""When the cache may read and write, and what it may keep for how long."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import job_pb2
+
+
+class Tier(Enum):
+    """Which answers may serve."""
+
+    EXACT = "exact"
+    SEMANTIC = "semantic"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a stored answer may serve: the furthest tier, the oldest age, the least similarity."""
+
+    tier: Tier
+    max_age_s: float
+    min_similarity: float
+
+
+def terms(request: job_pb2.GenerationRequest, collection_version: int, threshold: float) -> Terms | None:
+    """What the request allows, or None when the cache must neither answer nor keep it.
+
+    A caller may ask for more similarity than `threshold`, never for less.
+    """
+    tier = _tier(request)
+    # Without the version an answer from before the last ingest could not be told from a current one.
+    if tier is None or (request.HasField("retrieval") and not collection_version):
+        return None
+    policy = request.cache
+    max_age_s = policy.max_age.ToNanoseconds() / 1e9 if policy.HasField("max_age") else math.inf
+    min_similarity = max(threshold, policy.min_similarity) if policy.HasField("min_similarity") else threshold
+    return Terms(tier, max_age_s, min_similarity)
+
+
+def _tier(request: job_pb2.GenerationRequest) -> Tier | None:
+    match request.cache.mode:
+        case job_pb2.CACHE_MODE_OFF:
+            return None
+        case job_pb2.CACHE_MODE_EXACT:
+            return Tier.EXACT
+        case job_pb2.CACHE_MODE_SEMANTIC:
+            return Tier.SEMANTIC
+    greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
+    return Tier.SEMANTIC if greedy and not request.tools else None
+
+
+def storable(answer: job_pb2.Answer) -> bool:
+    """Only a finished answer in words: what was cut off, withheld or calls tools would mislead the next reader."""
+    finished = answer.finish_reason == chat_pb2.FINISH_REASON_STOP
+    return finished and bool(answer.text.strip()) and not answer.tool_calls
+
+
+def life_s(time_to_live_s: float, jitter: float, drawn: float) -> float:
+    """How long to keep an answer: shorter by up to `jitter` of it, so that answers stored together do not end together.
+
+    `drawn` is a random number in [0, 1).
+    """
+    return time_to_live_s * (1 - jitter * drawn)

@@ -1,0 +1,82 @@
+"""Redis that answers soon or not at all."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+
+from weft_cache.breaker import Breaker
+from weft_kit.context import remaining
+
+T = TypeVar("T")
+Word: TypeAlias = bytes | str | int
+
+
+class StoreDown(Exception):
+    """Redis did not do what was asked: no answer came in time, or none was waited for."""
+
+
+class Refused(StoreDown):
+    """Redis answered that it will not: it is full, read-only, or lacks a command or an index."""
+
+
+class RedisGuard:
+    """Gives every exchange a short limit, and leaves a Redis that broke several alone for a rest. Raises StoreDown."""
+
+    def __init__(self, redis: Redis, limit_s: float, rest_s: float) -> None:
+        # As Any: redis-py's commands are typed for its blocking and its asyncio client at once.
+        self._redis: Any = redis
+        self._limit_s = limit_s
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+
+    async def command(self, *words: Word) -> Any:
+        """Redis's answer to one command, in one round trip."""
+        return await self._within_limit(lambda: self._redis.execute_command(*words))
+
+    async def transaction(self, commands: Iterable[Sequence[Word]]) -> None:
+        """All of the commands or none, in one round trip."""
+        together = self._redis.pipeline(transaction=True)
+        for words in commands:
+            together.execute_command(*words)
+        await self._within_limit(together.execute)
+
+    async def _within_limit(self, exchange: Callable[[], Awaitable[T]]) -> T:
+        if not self._breaker.allows(time.monotonic()):
+            raise StoreDown
+        limit_s = remaining(self._limit_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await exchange()
+        except ResponseError as error:
+            self._breaker.succeeded()
+            raise Refused from error
+        except (RedisError, OSError, TimeoutError) as error:
+            # A caller with no time left says nothing about Redis, and must not shut it to others.
+            if limit_s == self._limit_s:
+                self._breaker.failed(time.monotonic())
+            raise StoreDown from error
+        self._breaker.succeeded()
+        return answer
+
+
+@asynccontextmanager
+async def guarded(url: str, limit_s: float, rest_s: float, connections: int) -> AsyncIterator[RedisGuard]:
+    """Redis at `url`; connects when first asked."""
+    # No retries: a caller would wait for them, and without the cache it has something better to do.
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=limit_s,
+        socket_timeout=limit_s,
+        socket_connect_timeout=limit_s,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # FT.SEARCH answers with flat lists, which cost less to read than RESP3's maps
+    )
+    async with Redis.from_pool(pool) as redis:
+        yield RedisGuard(redis, limit_s, rest_s)

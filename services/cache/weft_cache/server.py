@@ -1,0 +1,59 @@
+"""How the cache is put together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from weft.cache.v1 import cache_pb2_grpc
+from weft_cache.cache import Cache, Keeping
+from weft_cache.config import Config
+from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.redis_answers import RedisAnswers
+from weft_cache.redis_guard import StoreDown, guarded
+from weft_cache.redis_tally import RedisTally
+from weft_cache.servicer import CacheServicer
+from weft_kit import metrics
+from weft_kit.channel import Channel
+from weft_kit.server import Server, Service
+
+
+@asynccontextmanager
+async def cache(config: Config) -> AsyncIterator[Server]:
+    """Serves while the context lasts. Neither Redis nor the embedder has to be there."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(metrics.serve(config.metrics_listen))
+        redis = await stack.enter_async_context(
+            guarded(config.redis_url, config.redis_limit_s, config.rest_s, config.redis_connections)
+        )
+        inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
+        embedder = InferenceEmbedder(inference, config.embed_limit_s, config.rest_s, config.remembered_vectors)
+        tally = RedisTally(redis)
+        await stack.enter_async_context(_flushing(tally, config.tally_flush_s))
+        keeping = Keeping(config.ttl_s, config.ttl_jitter, config.threshold)
+        servicer = CacheServicer(Cache(RedisAnswers(redis), embedder, tally, keeping))
+        add = cache_pb2_grpc.add_CacheServiceServicer_to_server
+        service = Service("weft.cache.v1.CacheService", add, servicer)
+        yield await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
+
+
+@asynccontextmanager
+async def _flushing(tally: RedisTally, every_s: float) -> AsyncIterator[None]:
+    """Sends counts while the context lasts, and the last ones when it ends."""
+
+    async def flush() -> None:
+        with suppress(StoreDown):
+            await tally.flush()
+
+    async def flush_for_ever() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            await flush()
+
+    task = asyncio.create_task(flush_for_ever())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await flush()
