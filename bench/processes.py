@@ -1,0 +1,46 @@
+"""What each process of the stage costs: CPU seconds between two looks, and resident memory."""
+
+from collections.abc import Mapping
+
+import psutil
+
+
+class Meter:
+    """Looks at processes by pid; `self` is the load generator's own."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()} | {"client": psutil.Process()}
+        self._before = self._cpu()
+
+    def restart(self) -> None:
+        self._before = self._cpu()
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU seconds, user and system, of each process and its children since the last restart."""
+        return {name: after - self._before[name] for name, after in self._cpu().items()}
+
+    def resident_mib(self) -> dict[str, float]:
+        return {name: sum(_resident(p) for p in _family(process)) for name, process in self._processes.items()}
+
+    def _cpu(self) -> dict[str, float]:
+        return {name: sum(_cpu(p) for p in _family(process)) for name, process in self._processes.items()}
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    # The client's children are the other processes of the stage.
+    return [process] if process.pid == psutil.Process().pid else [process, *process.children(recursive=True)]
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return process.memory_info().rss / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
