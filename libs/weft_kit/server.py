@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -98,11 +98,19 @@ def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]
 
 
 async def _until_told(assemble: Callable[[], AbstractAsyncContextManager[object]]) -> None:
-    told = asyncio.Event()
+    """Serves until a signal comes. One that comes while parts are still being waited for ends the wait."""
     loop = asyncio.get_running_loop()
+    serving = asyncio.create_task(_serve(assemble))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, serving.cancel)
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(assemble: Callable[[], AbstractAsyncContextManager[object]]) -> None:
     async with assemble() as running:
         structlog.get_logger().info("ready", address=getattr(running, "address", ""))
-        await told.wait()
-        structlog.get_logger().info("draining")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            structlog.get_logger().info("draining")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache.breaker import Breaker
 from weft_cache.choice import Candidate, Miss, Reason, age_s, choose
 from weft_cache.policy import Terms, Tier, life_s, storable, terms
+from weft_kit.breaker import Breaker
 
 OFF, EXACT, SEMANTIC = job_pb2.CACHE_MODE_OFF, job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
 TOOL = chat_pb2.Tool(name="f")

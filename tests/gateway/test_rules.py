@@ -10,13 +10,13 @@ import pytest
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.answers import cacheable
-from weft_gateway.breaker import Breaker
 from weft_gateway.keys import Key, hash_secret, new_credential, prove, read_credential
 from weft_gateway.local_limiter import LocalLimiter
 from weft_gateway.pages import page_size, read_token, write_token
 from weft_gateway.rates import Limit, Rate, address_of
 from weft_gateway.records import rows
 from weft_gateway.webhooks import Backoff, private_address
+from weft_kit.breaker import Breaker
 from weft_kit.errors import Invalid, InvalidFields, Unauthenticated
 from weft_kit.joblog import new_job_id
 

@@ -75,6 +75,11 @@ class JobLog:
         stored = await self._wire.last(self._key(job_id).all_kinds(self.config.prefix))
         return stored.event if stored else None
 
+    async def first(self, job_id: str) -> event_pb2.JobEvent | None:
+        """Returns the job's first event, the one with the envelope, as the leader knows it."""
+        stored = await self._wire.first(self._key(job_id).all_kinds(self.config.prefix))
+        return stored.event if stored else None
+
     async def request_cancel(self, job_id: str, message: str) -> event_pb2.JobEvent:
         """Ends a queued job, asks a running one to stop, leaves a finished one alone.
 

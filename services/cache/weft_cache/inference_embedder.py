@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import Final
 
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_cache.breaker import Breaker
 from weft_cache.vector import Vector
+from weft_kit.breaker import Breaker
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 from weft_kit.logging import note

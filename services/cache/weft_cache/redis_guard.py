@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from weft_cache.breaker import Breaker
+from weft_kit.breaker import Breaker
 from weft_kit.context import remaining
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_gateway.breaker import Breaker
+from weft_kit.breaker import Breaker
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from weft.common.v1 import error_pb2
@@ -19,18 +18,6 @@ from weft_kit.logging import note
 _LONGEST_MESSAGE: Final = 256
 
 Events = AsyncIterator[event_pb2.JobEvent]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A job's events, its envelope proven to be the caller's."""
-
-    events: list[event_pb2.JobEvent]
-    in_log: bool
-
-    @property
-    def last(self) -> event_pb2.JobEvent:
-        return self.events[-1]
 
 
 class Jobs:
@@ -65,28 +52,31 @@ class Jobs:
     @asynccontextmanager
     async def stream(self, tenant: str, job_id: str, after_sequence: int) -> AsyncIterator[Events]:
         """Yields a job's events after a position. Past the log's retention that is `done` alone, from the record."""
-        known = await self._known(tenant, job_id)
-        if not known.in_log:
-            yield _each([event for event in (known.last,) if event.sequence > after_sequence])
+        if not belongs_to(job_id, tenant):
+            raise _not_found()
+        first = await self._log.first(job_id)
+        if first and envelope_of(first).tenant == tenant:
+            async with self._log.follow(job_id, after_sequence) as events:
+                yield events
             return
-        async with self._log.follow(job_id, after_sequence) as events:
-            yield events
+        recorded = (await self._known(tenant, job_id))[-1]
+        yield _each([recorded] if recorded.sequence > after_sequence else [])
 
     async def get(self, tenant: str, job_id: str) -> job_pb2.Job:
-        return project(job_id, (await self._known(tenant, job_id)).events)
+        return project(job_id, await self._known(tenant, job_id))
 
     async def cancel(self, tenant: str, job_id: str, message: str) -> job_pb2.Job:
         """Ends a queued job, asks a running one to stop, returns a finished one as it is."""
         if len(message) > _LONGEST_MESSAGE:
             raise InvalidFields({"message": f"must be at most {_LONGEST_MESSAGE} characters, is {len(message)}"})
         known = await self._known(tenant, job_id)
-        if known.last.HasField("done"):
-            return project(job_id, known.events)
+        if known[-1].HasField("done"):
+            return project(job_id, known)
         try:
             last = await self._log.request_cancel(job_id, message)
         except JobGone:
             raise _not_found() from None
-        earlier = [event for event in known.events if event.sequence < last.sequence]
+        earlier = [event for event in known if event.sequence < last.sequence]
         return project(job_id, [*earlier, last])
 
     async def page(self, query: JobQuery) -> tuple[list[job_pb2.Job], Position | None]:
@@ -106,17 +96,20 @@ class Jobs:
             check_repeat(repeat.first, accepted)
             return None
 
-    async def _known(self, tenant: str, job_id: str) -> _Known:
-        """Reads a job of this tenant. Another's is as unknown as one that never was."""
+    async def _known(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
+        """Reads a job of this tenant: from the log or, past its retention, the record of its end.
+
+        Another tenant's job is as unknown as one that never was.
+        """
         if not belongs_to(job_id, tenant):
             raise _not_found()
         logged = await self._log.events(job_id)
         if logged and envelope_of(logged[0]).tenant == tenant:
-            return _Known(logged, in_log=True)
+            return logged
         recorded = await self._records.find(tenant, job_id)
-        if not recorded or not (logged or recorded[-1].HasField("done")):
+        if not recorded or not recorded[-1].HasField("done"):
             raise _not_found()
-        return _Known(recorded, in_log=bool(logged))
+        return recorded
 
 
 def _not_found() -> NotFound:

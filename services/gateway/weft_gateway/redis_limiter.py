@@ -14,9 +14,9 @@ import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
-from weft_gateway.breaker import Breaker
 from weft_gateway.local_limiter import LocalLimiter
 from weft_gateway.rates import Limit, Refusal
+from weft_kit.breaker import Breaker
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: a part that fails is left alone for a moment."""
+"""A circuit breaker for parts one can do without: what does not answer is left alone for a moment."""
 
 from dataclasses import dataclass, field
 
