@@ -41,6 +41,11 @@ async def test_a_submitted_job_is_in_the_log_with_its_envelope(caller: Any, ask:
     assert abs(life.total_seconds() - 600) < 1
 
 
+async def test_a_job_may_not_outlive_the_log_that_keeps_it(caller: Any, ask: Ask, refused: Refused) -> None:
+    error = await refused(caller.submit(ask(timeout=timedelta(hours=23))))
+    assert error.violations.keys() == {"request.timeout"}
+
+
 async def test_a_job_expires_when_its_timeout_says(caller: Any, ask: Ask) -> None:
     job = await caller.submit(ask(timeout=timedelta(seconds=5)))
     assert abs((job.expire_time.ToDatetime() - job.accept_time.ToDatetime()).total_seconds() - 5) < 1

@@ -9,7 +9,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.validation import check, check_size, seconds
 from weft_kit.context import CallContext
-from weft_kit.errors import AlreadyExists
+from weft_kit.errors import AlreadyExists, InvalidFields
 from weft_kit.joblog import envelope_of, text_hash
 
 
@@ -20,6 +20,8 @@ class Admission:
     models: Callable[[], Collection[str]]
     largest_bytes: Callable[[], int]
     default_timeout_s: float
+    longest_timeout_s: float
+    """The log's retention: a job that outlived it would lose its own envelope."""
 
     def envelope(
         self, caller: CallContext, request_id: str, request: job_pb2.GenerationRequest, now: datetime
@@ -28,7 +30,7 @@ class Admission:
         encoded = request.SerializeToString(deterministic=True)
         check_size(len(encoded), self.largest_bytes())
         check(request_id, request, self.models())
-        timeout_s = seconds(request.timeout) if request.HasField("timeout") else self.default_timeout_s
+        timeout_s = self._timeout_s(request)
         accepted = event_pb2.Accepted(
             tenant=caller.tenant,
             key_id=caller.key_id,
@@ -39,6 +41,15 @@ class Admission:
         )
         accepted.expire_time.FromDatetime(now + timedelta(seconds=timeout_s))
         return accepted
+
+    def _timeout_s(self, request: job_pb2.GenerationRequest) -> float:
+        if not request.HasField("timeout"):
+            return min(self.default_timeout_s, self.longest_timeout_s)
+        timeout_s = seconds(request.timeout)
+        if timeout_s > self.longest_timeout_s:
+            problem = f"must be at most {self.longest_timeout_s:g} s, as long as the log keeps jobs, is {timeout_s:g} s"
+            raise InvalidFields({"request.timeout": problem})
+        return timeout_s
 
     def carries(self, answer: job_pb2.Answer) -> bool:
         """Whether a stored answer fits into one event beside its request."""

@@ -126,7 +126,7 @@ def _admission(config: Config, models: Collection[str], client: Client) -> Admis
         # The lone `done` of a cache hit carries prompt and answer in one message: half for each.
         return min(config.max_request_bytes, client.max_payload // 2)
 
-    return Admission(lambda: models, largest_bytes, config.default_timeout_s)
+    return Admission(lambda: models, largest_bytes, config.default_timeout_s, config.log.retention_s)
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":

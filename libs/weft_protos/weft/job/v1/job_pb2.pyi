@@ -192,7 +192,9 @@ class GenerationRequest(_message.Message):
 
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """How long the job may live, queue included; 1 s to 24 h. Default from the gateway's configuration."""
+        """How long the job may live, queue included; 1 s to 24 h, and no longer than the log keeps jobs. Default from the
+        gateway's configuration.
+        """
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
