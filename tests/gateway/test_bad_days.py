@@ -39,7 +39,7 @@ async def test_without_postgres_jobs_are_accepted_streamed_and_read(
         assert (await caller.get(job.job_id)).state == job_pb2.JOB_STATE_SUCCEEDED
         error = await refused(caller.list())
         assert error.status is grpc.StatusCode.UNAVAILABLE
-        assert error.metadata == {"dependency": "postgres"}
+        assert error.metadata == {"dependency": "postgresql"}
         await wire.mend()
         (found,) = await _insist(recorded, caller)
         assert (found.job_id, found.state) == (job.job_id, job_pb2.JOB_STATE_SUCCEEDED)

@@ -150,7 +150,7 @@ class Store:
         self.asked += 1
         await asyncio.sleep(0)
         if self.is_down:
-            raise DependencyDown("postgres", "down")
+            raise DependencyDown("postgresql", "down")
         return self.keys.get(key_id)
 
 

@@ -65,7 +65,7 @@ class Database:
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
             self._log.warning("postgres does not answer", error=type(error).__name__)
-            raise DependencyDown("postgres", _ADVICE) from error
+            raise DependencyDown("postgresql", _ADVICE) from error
 
     async def _migrate_when_it_answers(self) -> None:
         async for attempt in stamina.retry_context(psycopg.OperationalError, attempts=None, timeout=None, wait_max=2.0):

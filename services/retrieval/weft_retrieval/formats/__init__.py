@@ -1,0 +1,27 @@
+"""Whatever a document's bytes are, its text and its headings."""
+
+from collections.abc import Callable
+
+from weft_retrieval.formats.html import read_html
+from weft_retrieval.formats.kinds import ContentType, detect
+from weft_retrieval.formats.markdown import read_markdown
+from weft_retrieval.formats.outline import Heading, Outline, Parsed
+from weft_retrieval.formats.pdf import read_pdf
+from weft_retrieval.formats.text import read_text, unreadable
+
+__all__ = ["ContentType", "Heading", "Outline", "Parsed", "detect", "parse", "unreadable"]
+
+_READERS: dict[ContentType, Callable[[bytes], Parsed]] = {
+    ContentType.TEXT: read_text,
+    ContentType.MARKDOWN: read_markdown,
+    ContentType.HTML: read_html,
+    ContentType.PDF: read_pdf,
+}
+
+
+def parse(content: bytes, content_type: ContentType) -> Parsed:
+    """Reads `content` as what it claims to be; raises Invalid(UNREADABLE_DOCUMENT) when it is not, or holds no text."""
+    parsed = _READERS[content_type](content)
+    if not parsed.text.strip():
+        raise unreadable("the document holds no text; leave it out, or send one that has some")
+    return parsed

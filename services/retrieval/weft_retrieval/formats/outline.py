@@ -1,0 +1,39 @@
+"""A document's text and the headings that stand over each place in it."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading at `offset` characters; level 1 is the outermost."""
+
+    offset: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a format yields: the text, without NUL characters, and its headings in order of offset."""
+
+    text: str
+    headings: tuple[Heading, ...] = ()
+
+
+class Outline:
+    """Answers which headings are in force at an offset."""
+
+    def __init__(self, headings: Sequence[Heading]) -> None:
+        self.offsets = [heading.offset for heading in headings]
+        self._paths: list[tuple[Heading, ...]] = []
+        path: tuple[Heading, ...] = ()
+        for heading in headings:
+            path = (*(above for above in path if above.level < heading.level), heading)
+            self._paths.append(path)
+
+    def over(self, offset: int) -> tuple[Heading, ...]:
+        """Returns the headings in force at `offset`, outermost first; one that begins right there is in force."""
+        index = bisect_right(self.offsets, offset)
+        return self._paths[index - 1] if index else ()

@@ -1,0 +1,119 @@
+"""PostgreSQL: a pool that may start before the server does, and the schema it brings up to date.
+
+Migrations are numbered files applied in one transaction under an advisory lock. yoyo-migrations would bring a second,
+synchronous connection layer for the same thirty lines.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psycopg
+import structlog
+from pgvector.psycopg import register_vector_async
+from psycopg import AsyncConnection, sql
+from psycopg_pool import AsyncConnectionPool
+
+from weft_kit.context import remaining
+from weft_kit.errors import DependencyDown
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+_SCHEMA: Final = "retrieval"
+# Any number, as long as nothing else in the database locks the same one.
+_LOCK: Final = 7_603_001
+_READY_S: Final = 2.0
+_PAUSE_S: Final = 1.0
+
+
+class Database:
+    """Connections while its context lasts. Entering does not wait for the server; the first queries do, shortly."""
+
+    def __init__(self, url: str, *, connections: int, hnsw_ef_search: int) -> None:
+        self._url = url
+        self._ef_search = hnsw_ef_search
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=2,
+            max_size=connections,
+            open=False,
+            timeout=_READY_S,
+            reconnect_timeout=0,
+            kwargs={"autocommit": True, "connect_timeout": 2},
+            configure=self._configure,
+            check=AsyncConnectionPool.check_connection,
+        )
+        self._ready = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger()
+
+    async def __aenter__(self) -> Self:
+        self._starting = asyncio.create_task(self._start())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._starting:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self, limit_s: float) -> AsyncIterator[Connection]:
+        """A connection in autocommit for at most min(`limit_s`, what the caller has left); raises DependencyDown."""
+        try:
+            async with asyncio.timeout(remaining(limit_s)):
+                async with asyncio.timeout(_READY_S):
+                    await self._ready.wait()
+                async with self._pool.connection() as connection:
+                    yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+            self._log.warning("postgresql does not answer", error=type(error).__name__)
+            message = "the document store does not answer in time; retry, and check that PostgreSQL runs"
+            raise DependencyDown("postgresql", message) from error
+
+    async def _start(self) -> None:
+        """Brings the schema up to date as soon as the server answers, then opens the pool."""
+        while not self._ready.is_set():
+            try:
+                async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=2) as connection:
+                    await migrate(connection)
+                await self._pool.open(wait=False)
+                self._ready.set()
+            except psycopg.Error as error:
+                self._log.warning("waiting for postgresql", error=str(error).strip(), retry_in_s=_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _configure(self, connection: Connection) -> None:
+        settings = {
+            "search_path": f"{_SCHEMA}, public",
+            "hnsw.ef_search": str(self._ef_search),
+            # Without it a filter leaves fewer rows than were asked for.
+            "hnsw.iterative_scan": "relaxed_order",
+            # Plans depend on how many rows a parameter selects, and compiling them costs more than running them.
+            "plan_cache_mode": "force_custom_plan",
+            "jit": "off",
+        }
+        for name, value in settings.items():
+            await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        await register_vector_async(connection)
+
+
+async def migrate(connection: Connection) -> None:
+    """Applies the numbered files not applied yet, in order, one replica at a time."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(_SCHEMA)))
+        await connection.execute("SELECT set_config('search_path', %s, true)", (f"{_SCHEMA}, public",))
+        await connection.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
+        applied = {name for (name,) in await (await connection.execute("SELECT name FROM migrations")).fetchall()}
+        steps = (step for step in files("weft_retrieval.migrations").iterdir() if step.name.endswith(".sql"))
+        for step in sorted(steps, key=lambda step: step.name):
+            if step.name not in applied:
+                await connection.execute(step.read_bytes())
+                await connection.execute("INSERT INTO migrations VALUES (%s)", (step.name,))

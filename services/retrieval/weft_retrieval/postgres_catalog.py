@@ -1,0 +1,93 @@
+"""The catalogue: which collections a tenant has, and which documents are in them."""
+
+from typing import Any, LiteralString
+
+from psycopg.rows import TupleRow
+
+from weft.common.v1 import error_pb2
+from weft_kit.errors import AlreadyExists, NotFound
+from weft_retrieval.chunking import Chunking
+from weft_retrieval.formats import ContentType
+from weft_retrieval.postgres import Connection, Database
+from weft_retrieval.records import Collection, Document
+
+_LIMIT_S = 5.0
+_COLLECTION: LiteralString = """
+    SELECT id, tenant, name, max_tokens, overlap_tokens, language, embedder, dimensions, version, document_count,
+           chunk_count, window_count, total_length, hnsw, create_time
+    FROM collections WHERE tenant = %(tenant)s
+"""
+_DOCUMENTS = """
+    SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time
+    FROM documents WHERE collection_id = %s AND document_id > %s ORDER BY document_id LIMIT %s
+"""
+
+
+class Catalog:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, tenant: str, name: str, chunking: Chunking, language: str) -> Collection:
+        """Creates a collection, or returns the one there; raises AlreadyExists when that one is cut differently."""
+        async with self._database.connection(_LIMIT_S) as connection:
+            await connection.execute(
+                """
+                INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language)
+                VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+                """,
+                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language),
+            )
+            collection = await read_collection(connection, tenant, name)
+        if collection.chunking != chunking:
+            there = f"{collection.chunking.max_tokens} tokens, {collection.chunking.overlap_tokens} of overlap"
+            message = f"collection {name!r} exists with chunks of {there}; use it so, or choose another name"
+            raise AlreadyExists(error_pb2.ERROR_REASON_COLLECTION_EXISTS, message, collection=name)
+        return collection
+
+    async def collection(self, tenant: str, name: str) -> Collection:
+        """Returns a collection; raises NotFound(COLLECTION_NOT_FOUND)."""
+        async with self._database.connection(_LIMIT_S) as connection:
+            return await read_collection(connection, tenant, name)
+
+    async def collections(self, tenant: str, after: str, count: int) -> list[Collection]:
+        """Returns up to `count` collections by name, those after a name."""
+        query = _COLLECTION + " AND name > %(after)s ORDER BY name LIMIT %(count)s"
+        async with self._database.connection(_LIMIT_S) as connection:
+            rows = await connection.execute(query, {"tenant": tenant, "after": after, "count": count})
+            return [_collection(row) for row in await rows.fetchall()]
+
+    async def documents(self, tenant: str, name: str, after: str, count: int) -> list[Document]:
+        """Returns up to `count` documents by id, those after an id; raises NotFound(COLLECTION_NOT_FOUND)."""
+        async with self._database.connection(_LIMIT_S) as connection:
+            collection = await read_collection(connection, tenant, name)
+            rows = await connection.execute(_DOCUMENTS, (collection.id, after, count))
+            return [to_document(row) for row in await rows.fetchall()]
+
+
+async def read_collection(connection: Connection, tenant: str, name: str) -> Collection:
+    """Reads a tenant's collection: the one way from a tenant to an id, which all other queries need."""
+    return await _one_collection(connection, _COLLECTION + " AND name = %(name)s", tenant, name)
+
+
+async def lock_collection(connection: Connection, tenant: str, name: str) -> Collection:
+    """Reads a collection and keeps other writers out of it until the transaction ends."""
+    return await _one_collection(connection, _COLLECTION + " AND name = %(name)s FOR UPDATE", tenant, name)
+
+
+def to_document(row: TupleRow) -> Document:
+    document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time = row
+    kind = ContentType(content_type)
+    return Document(document_id, title, source_uri, kind, metadata, content_hash, chunk_count, ingest_time)
+
+
+async def _one_collection(connection: Connection, query: LiteralString, tenant: str, name: str) -> Collection:
+    row = await (await connection.execute(query, {"tenant": tenant, "name": name})).fetchone()
+    if row is None:
+        message = f"there is no collection {name!r}; create it with CreateCollection"
+        raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, message, collection=name)
+    return _collection(row)
+
+
+def _collection(row: tuple[Any, ...]) -> Collection:
+    collection_id, tenant, name, max_tokens, overlap_tokens, *rest = row
+    return Collection(collection_id, tenant, name, Chunking(max_tokens, overlap_tokens), *rest)

@@ -1,0 +1,61 @@
+"""What the service knows: collections, documents, and the chunks a search found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from weft_retrieval.chunking import Chunking
+from weft_retrieval.formats import ContentType
+from weft_retrieval.fusion import Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A tenant's collection as it stood when it was read. Everything below it is reached through one of these."""
+
+    id: int
+    tenant: str
+    name: str
+    chunking: Chunking
+    language: str
+    embedder: str
+    dimensions: int
+    version: int
+    document_count: int
+    chunk_count: int
+    window_count: int
+    total_length: int
+    hnsw: bool
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document, without its content."""
+
+    document_id: str
+    title: str
+    source_uri: str
+    content_type: ContentType
+    metadata: Mapping[str, Any]
+    content_hash: str
+    chunk_count: int
+    ingest_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk a search found, with each leg's opinion of it."""
+
+    chunk_id: str
+    document_id: str
+    title: str
+    source_uri: str
+    text: str
+    headings: tuple[str, ...]
+    ordinal: int
+    metadata: Mapping[str, Any]
+    score: float
+    dense: Scored | None
+    keyword: Scored | None

@@ -1,0 +1,91 @@
+"""Search: both legs at once, one order out of the two."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from prometheus_client import Histogram
+
+from weft_kit.logging import note
+from weft_retrieval.analysis import analyzer
+from weft_retrieval.concurrency import together
+from weft_retrieval.filters import Compiled
+from weft_retrieval.fusion import Fused, fuse
+from weft_retrieval.inference_embedder import Embedder
+from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.postgres_search import Found, Index, Leg
+from weft_retrieval.records import Collection, Hit
+
+LEG_SECONDS = Histogram(
+    "weft_retrieval_leg_seconds",
+    "Time of one leg of a search, the query's embedding included.",
+    ["leg"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How many chunks each leg brings, and how much its places count."""
+
+    top_n: int
+    k: float
+    dense_weight: float
+    keyword_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Hits, best first, and the collection's version they are of (or of an older one than some of them)."""
+
+    hits: list[Hit]
+    collection_version: int
+
+
+class Searcher:
+    def __init__(self, catalog: Catalog, index: Index, embedder: Embedder, fusion: Fusion) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._embedder = embedder
+        self._fusion = fusion
+
+    async def search(self, tenant: str, name: str, query: str, top_k: int, allowed: Compiled | None) -> Results:
+        """Finds up to `top_k` chunks; raises NotFound, and FailedPrecondition when another embedder runs."""
+        # The version is read before the legs look: an answer may be newer than it says, never older.
+        collection = await self._catalog.collection(tenant, name)
+        if not collection.chunk_count:
+            return Results([], collection.version)
+        dense, keyword = await together(
+            (self._dense(collection, query, allowed), self._keyword(collection, query, allowed))
+        )
+        weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
+        best = fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.k)[:top_k]
+        found = await self._index.found(collection, [fused.chunk for fused in best])
+        note(collection=name, dense=len(dense), keyword=len(keyword), hits=len(found))
+        return Results([_hit(fused, found[fused.chunk]) for fused in best if fused.chunk in found], collection.version)
+
+    async def _dense(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
+        with LEG_SECONDS.labels("dense").time():
+            vectors = await self._embedder.query(query)
+            vectors.check_comparable(collection.name, collection.embedder)
+            return await self._index.nearest(collection, vectors.rows[0], allowed, self._fusion.top_n)
+
+    async def _keyword(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
+        with LEG_SECONDS.labels("keyword").time():
+            terms = Counter(analyzer(collection.language)(query))
+            return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
+
+
+def _hit(fused: Fused, found: Found) -> Hit:
+    return Hit(
+        chunk_id=found.chunk_id,
+        document_id=found.document_id,
+        title=found.title,
+        source_uri=found.source_uri,
+        text=found.text,
+        headings=tuple(found.headings),
+        ordinal=found.ordinal,
+        metadata=found.metadata,
+        score=fused.score,
+        dense=fused.legs.get("dense"),
+        keyword=fused.legs.get("keyword"),
+    )

@@ -1,0 +1,70 @@
+"""RetrievalService on the wire."""
+
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
+from weft_kit.context import current_tenant
+from weft_retrieval import wire
+from weft_retrieval.ingest import Ingestor
+from weft_retrieval.page_tokens import page_size, seal, unseal
+from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.postgres_documents import Documents
+from weft_retrieval.search import Searcher
+
+
+class RetrievalServicer(rpc.RetrievalServiceServicer):
+    def __init__(
+        self, catalog: Catalog, documents: Documents, ingestor: Ingestor, searcher: Searcher, language: str
+    ) -> None:
+        self._catalog = catalog
+        self._documents = documents
+        self._ingestor = ingestor
+        self._searcher = searcher
+        self._language = language
+
+    async def CreateCollection(self, request: pb.CreateCollectionRequest, _: object) -> pb.CreateCollectionResponse:
+        name = wire.collection_name(request.name, "name")
+        chunking = wire.chunking(request.chunking)
+        collection = await self._catalog.create(current_tenant(), name, chunking, self._language)
+        return pb.CreateCollectionResponse(collection=wire.collection_to_wire(collection))
+
+    async def GetCollection(self, request: pb.GetCollectionRequest, _: object) -> pb.GetCollectionResponse:
+        name = wire.collection_name(request.name, "name")
+        collection = await self._catalog.collection(current_tenant(), name)
+        return pb.GetCollectionResponse(collection=wire.collection_to_wire(collection))
+
+    async def ListCollections(self, request: pb.ListCollectionsRequest, _: object) -> pb.ListCollectionsResponse:
+        tenant, size = current_tenant(), page_size(request.page_size)
+        after = unseal(request.page_token, "collections", tenant)
+        found = await self._catalog.collections(tenant, after, size + 1)
+        return pb.ListCollectionsResponse(
+            collections=[wire.collection_to_wire(collection) for collection in found[:size]],
+            next_page_token=seal(found[size - 1].name, "collections", tenant) if len(found) > size else "",
+        )
+
+    async def Ingest(self, request: pb.IngestRequest, _: object) -> pb.IngestResponse:
+        name = wire.collection_name(request.collection, "collection")
+        ingested = await self._ingestor.ingest(current_tenant(), name, wire.upload(request.document))
+        return wire.ingested_to_wire(ingested)
+
+    async def DeleteDocument(self, request: pb.DeleteDocumentRequest, _: object) -> pb.DeleteDocumentResponse:
+        name = wire.collection_name(request.collection, "collection")
+        document_id = wire.document_id(request.document_id)
+        version = await self._documents.delete(current_tenant(), name, document_id)
+        return pb.DeleteDocumentResponse(collection_version=version)
+
+    async def ListDocuments(self, request: pb.ListDocumentsRequest, _: object) -> pb.ListDocumentsResponse:
+        tenant, size = current_tenant(), page_size(request.page_size)
+        name = wire.collection_name(request.collection, "collection")
+        after = unseal(request.page_token, "documents", tenant, name)
+        found = await self._catalog.documents(tenant, name, after, size + 1)
+        return pb.ListDocumentsResponse(
+            documents=[wire.document_to_wire(document) for document in found[:size]],
+            next_page_token=seal(found[size - 1].document_id, "documents", tenant, name) if len(found) > size else "",
+        )
+
+    async def Search(self, request: pb.SearchRequest, _: object) -> pb.SearchResponse:
+        name = wire.collection_name(request.collection, "collection")
+        query, top_k = wire.query(request.query), wire.top_k(request.top_k)
+        results = await self._searcher.search(current_tenant(), name, query, top_k, wire.allowed(request))
+        hits = [wire.hit_to_wire(hit) for hit in results.hits]
+        return pb.SearchResponse(hits=hits, collection_version=results.collection_version)

@@ -1,0 +1,47 @@
+"""Windows: what the embedder can read of a chunk, under its headings, so that nothing of the chunk stays unseen."""
+
+from collections.abc import Iterator, Sequence
+
+from tokenizers import Tokenizer
+
+from weft_retrieval.cutting import Borders, Span, cut
+from weft_retrieval.formats import Heading, Outline
+from weft_retrieval.tokens import Ruler
+
+# Headings may take this share of a window; longer ones are cut, for the text matters more.
+_HEADING_SHARE = 4
+
+
+class Windows:
+    """Cuts chunks into texts of at most `window_tokens`, special tokens and headings included."""
+
+    def __init__(self, tokenizer: Tokenizer, window_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._room = window_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    def over(self, ruler: Ruler, borders: Borders, outline: Outline, title: str, chunk: Span) -> Iterator[str]:
+        """Yields the texts to index for one chunk; together they hold all of it, in order."""
+        places = [chunk.start, *(at for at in outline.offsets if chunk.start < at < chunk.end)]
+        longest = max(self._prefix(title, outline, place + 1)[1] for place in places)
+        for span in cut(ruler, borders, chunk, self._room - longest):
+            prefix, _ = self._prefix(title, outline, span.start)
+            yield prefix + ruler.text[span.start : span.end].strip()
+
+    def _prefix(self, title: str, outline: Outline, start: int) -> tuple[str, int]:
+        """Returns the lines to put before a window that starts at `start`, and their tokens."""
+        lines = "\n".join(breadcrumb(title, outline.over(start), start))
+        ruler = Ruler(self._tokenizer, lines)
+        if ruler.empty:
+            return "", 0
+        end = ruler.reach(0, self._room // _HEADING_SHARE)
+        return lines[:end] + "\n", ruler.count(0, end)
+
+
+def breadcrumb(title: str, path: Sequence[Heading], start: int) -> list[str]:
+    """Returns title and headings that stand over a text from `start` on without being part of it.
+
+    A title that repeats the outermost heading is left out.
+    """
+    repeated = bool(path) and path[0].title.casefold() == title.casefold()
+    above = [heading.title for heading in path if heading.offset < start]
+    return above if repeated or not title else [title, *above]

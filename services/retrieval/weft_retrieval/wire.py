@@ -1,0 +1,171 @@
+"""Own types from and to weft.retrieval.v1; what cannot be read is named field by field."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft_kit.errors import InvalidFields
+from weft_retrieval.chunking import Chunking
+from weft_retrieval.filters import Compiled, compile_filter
+from weft_retrieval.formats import ContentType
+from weft_retrieval.fusion import Scored
+from weft_retrieval.ingest import Ingested, Outcome
+from weft_retrieval.records import Collection, Document, Hit
+from weft_retrieval.uploads import MAX_DOCUMENT_ID, Upload
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_MAX_QUERY = 8192
+_MAX_TOP_K = 100
+_DEFAULT_TOP_K = 10
+_CONTENT_TYPES = {
+    pb.CONTENT_TYPE_TEXT: ContentType.TEXT,
+    pb.CONTENT_TYPE_MARKDOWN: ContentType.MARKDOWN,
+    pb.CONTENT_TYPE_HTML: ContentType.HTML,
+    pb.CONTENT_TYPE_PDF: ContentType.PDF,
+}
+_WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}
+_WIRE_OUTCOMES = {
+    Outcome.CREATED: pb.IngestResponse.OUTCOME_CREATED,
+    Outcome.UPDATED: pb.IngestResponse.OUTCOME_UPDATED,
+    Outcome.UNCHANGED: pb.IngestResponse.OUTCOME_UNCHANGED,
+}
+
+
+def collection_name(name: str, field: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvalidFields({field: "must be 1 to 64 of [a-z0-9_-]"})
+    return name
+
+
+def chunking(options: pb.ChunkingOptions) -> Chunking:
+    default = Chunking()
+    size = options.max_tokens if options.HasField("max_tokens") else default.max_tokens
+    # The default overlap would be more than half of a small chunk.
+    overlap = options.overlap_tokens if options.HasField("overlap_tokens") else min(default.overlap_tokens, size // 8)
+    problems = {}
+    if not 64 <= size <= 4000:
+        problems["chunking.max_tokens"] = f"must be 64 to 4000, not {size}"
+    if not 0 <= overlap * 2 < max(size, 1):
+        problems["chunking.overlap_tokens"] = f"must be 0 or more and less than half of {size}, not {overlap}"
+    if problems:
+        raise InvalidFields(problems)
+    return Chunking(size, overlap)
+
+
+def upload(document: pb.Document) -> Upload:
+    return Upload(
+        content=document.content,
+        document_id=document.document_id,
+        title=document.title,
+        source_uri=document.source_uri,
+        content_type=_CONTENT_TYPES.get(document.content_type),
+        metadata={key: _python(value) for key, value in document.metadata.fields.items()},
+    )
+
+
+def document_id(given: str) -> str:
+    if not 1 <= len(given) <= MAX_DOCUMENT_ID or "\x00" in given:
+        raise InvalidFields({"document_id": f"must be 1 to {MAX_DOCUMENT_ID} characters without NUL"})
+    return given
+
+
+def query(text: str) -> str:
+    if not 1 <= len(text) <= _MAX_QUERY:
+        raise InvalidFields({"query": f"must be 1 to {_MAX_QUERY} characters, not {len(text)}"})
+    return text
+
+
+def top_k(given: int) -> int:
+    if not 0 <= given <= _MAX_TOP_K:
+        raise InvalidFields({"top_k": f"must be 1 to {_MAX_TOP_K}, not {given}"})
+    return given or _DEFAULT_TOP_K
+
+
+def allowed(request: pb.SearchRequest) -> Compiled | None:
+    return compile_filter(request.filter) if request.HasField("filter") else None
+
+
+def collection_to_wire(collection: Collection) -> pb.Collection:
+    return pb.Collection(
+        name=collection.name,
+        version=collection.version,
+        document_count=collection.document_count,
+        chunk_count=collection.chunk_count,
+        embedder=collection.embedder,
+        chunking=pb.ChunkingOptions(
+            max_tokens=collection.chunking.max_tokens, overlap_tokens=collection.chunking.overlap_tokens
+        ),
+        create_time=_timestamp(collection.create_time),
+    )
+
+
+def document_to_wire(document: Document) -> pb.Document:
+    return pb.Document(
+        document_id=document.document_id,
+        title=document.title,
+        source_uri=document.source_uri,
+        content_type=_WIRE_TYPES[document.content_type],
+        metadata=_struct(document.metadata),
+        content_hash=document.content_hash,
+        chunk_count=document.chunk_count,
+        ingest_time=_timestamp(document.ingest_time),
+    )
+
+
+def ingested_to_wire(ingested: Ingested) -> pb.IngestResponse:
+    return pb.IngestResponse(
+        document=document_to_wire(ingested.document),
+        outcome=_WIRE_OUTCOMES[ingested.outcome],
+        collection_version=ingested.collection_version,
+        embedded_chunks=ingested.embedded_chunks,
+    )
+
+
+def hit_to_wire(hit: Hit) -> pb.Hit:
+    return pb.Hit(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        title=hit.title,
+        source_uri=hit.source_uri,
+        text=hit.text,
+        headings=hit.headings,
+        ordinal=hit.ordinal,
+        score=hit.score,
+        dense=_leg(hit.dense),
+        keyword=_leg(hit.keyword),
+        metadata=_struct(hit.metadata),
+    )
+
+
+def _leg(scored: Scored | None) -> pb.LegScore | None:
+    return pb.LegScore(rank=scored.rank, score=scored.score) if scored else None
+
+
+def _python(value: Value) -> Any:
+    """Reads a value of a Struct; json_format refuses what metadata.py has a message for."""
+    match value.WhichOneof("kind"):
+        case "list_value":
+            return [_python(element) for element in value.list_value.values]
+        case "struct_value":
+            return {key: _python(inner) for key, inner in value.struct_value.fields.items()}
+        case "null_value" | None:
+            return None
+        case kind:
+            return getattr(value, kind)
+
+
+def _struct(values: Mapping[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp

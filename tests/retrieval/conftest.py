@@ -1,0 +1,136 @@
+"""The retrieval service on real PostgreSQL, with an embedder whose vectors are easy to foresee."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
+from weft_kit.channel import Channel
+from weft_kit.context import CallContext, bound
+from weft_kit.server import Server, Service
+from weft_retrieval.config import Config
+from weft_retrieval.server import retrieval
+
+DIMENSIONS = 64
+
+
+class WordEmbedder(inference_pb2_grpc.InferenceServiceServicer):
+    """Serves Embed: texts with the same words are near each other, others far. Remembers what it read."""
+
+    def __init__(self) -> None:
+        self.name = "words-64"
+        self.texts: list[str] = []
+        self.truncates = False
+
+    async def Embed(self, request: inference_pb2.EmbedRequest, _: object) -> inference_pb2.EmbedResponse:
+        self.texts.extend(request.texts)
+        embeddings = [
+            inference_pb2.Embedding(values=self.vector(text), truncated=self.truncates) for text in request.texts
+        ]
+        return inference_pb2.EmbedResponse(embeddings=embeddings, embedder=self.name)
+
+    def vector(self, text: str) -> np.ndarray:
+        words = re.findall(r"\w+", text.lower()) or [""]
+        total = np.sum([self._direction(word) for word in words], axis=0)
+        return total / np.linalg.norm(total)
+
+    @staticmethod
+    def _direction(word: str) -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
+        return np.random.default_rng(seed).standard_normal(DIMENSIONS)
+
+
+class Client:
+    """One tenant's view of the service, over a real socket."""
+
+    def __init__(self, channel: Channel, tenant: str) -> None:
+        self._channel = channel
+        self._stub = rpc.RetrievalServiceStub(channel.raw)
+        self._context = CallContext(tenant=tenant)
+
+    async def _call(self, method: str, request: Any) -> Any:
+        with bound(self._context):
+            return await self._channel.unary(getattr(self._stub, method)(request, **self._channel.call(30)))
+
+    async def create(self, name: str = "docs", **chunking: int) -> pb.Collection:
+        request = pb.CreateCollectionRequest(name=name, chunking=pb.ChunkingOptions(**chunking))
+        return (await self._call("CreateCollection", request)).collection
+
+    async def get(self, name: str = "docs") -> pb.Collection:
+        return (await self._call("GetCollection", pb.GetCollectionRequest(name=name))).collection
+
+    async def collections(self, page_size: int = 0, page_token: str = "") -> pb.ListCollectionsResponse:
+        request = pb.ListCollectionsRequest(page_size=page_size, page_token=page_token)
+        return await self._call("ListCollections", request)
+
+    async def ingest(
+        self, content: str | bytes, document_id: str = "", collection: str = "docs", **fields: Any
+    ) -> pb.IngestResponse:
+        metadata = fields.pop("metadata", {})
+        content = content.encode() if isinstance(content, str) else content
+        document = pb.Document(document_id=document_id, content=content, **fields)
+        document.metadata.update(metadata)
+        return await self._call("Ingest", pb.IngestRequest(collection=collection, document=document))
+
+    async def delete(self, document_id: str, collection: str = "docs") -> int:
+        request = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
+        return (await self._call("DeleteDocument", request)).collection_version
+
+    async def documents(
+        self, collection: str = "docs", page_size: int = 0, page_token: str = ""
+    ) -> pb.ListDocumentsResponse:
+        request = pb.ListDocumentsRequest(collection=collection, page_size=page_size, page_token=page_token)
+        return await self._call("ListDocuments", request)
+
+    async def search(self, query: str, collection: str = "docs", **fields: Any) -> pb.SearchResponse:
+        return await self._call("Search", pb.SearchRequest(collection=collection, query=query, **fields))
+
+
+ClientOf = Callable[[str], Client]
+Running = Callable[..., AbstractAsyncContextManager[ClientOf]]
+
+
+@pytest.fixture
+def embedder() -> WordEmbedder:
+    return WordEmbedder()
+
+
+@pytest.fixture
+async def inference(embedder: WordEmbedder) -> AsyncIterator[str]:
+    """Address of the inference service that serves `embedder`."""
+    add = inference_pb2_grpc.add_InferenceServiceServicer_to_server
+    service = Service("weft.inference.v1.InferenceService", add, embedder)
+    async with Server("127.0.0.1:0", (service,), grace_s=0) as server:
+        yield server.address
+
+
+@pytest.fixture
+def running(inference: str) -> Running:
+    """Starts retrieval services with settings of one's own; each gives clients by tenant."""
+
+    @asynccontextmanager
+    async def run(postgres_url: str, **settings: Any) -> AsyncIterator[ClientOf]:
+        defaults = {"listen": "127.0.0.1:0", "inference_target": inference, "grace_s": 0}
+        config = Config(**{**defaults, "postgres_url": postgres_url, **settings})
+        async with retrieval(config) as server, Channel(server.address, "retrieval") as channel:
+            yield lambda tenant: Client(channel, tenant)
+
+    return run
+
+
+@pytest.fixture
+async def client_of(running: Running, postgres_url: str) -> AsyncIterator[ClientOf]:
+    async with running(postgres_url) as client_of:
+        yield client_of
+
+
+@pytest.fixture
+def client(client_of: ClientOf) -> Client:
+    return client_of("acme")

@@ -1,0 +1,210 @@
+"""What PostgreSQL holds and how it is searched, against plain references."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import log
+from random import Random
+
+import numpy as np
+import psycopg
+import pytest
+
+from weft.common.v1.filter_pb2 import Condition, Filter, Value
+from weft_retrieval.analysis import analyzer
+from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.filters import Compiled, compile_filter
+from weft_retrieval.formats import ContentType
+from weft_retrieval.hnsw_indexes import HnswIndexes
+from weft_retrieval.metadata import facts
+from weft_retrieval.postgres import Database, migrate
+from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.postgres_documents import Documents, Entry, IndexedChunk, Revision
+from weft_retrieval.postgres_search import Bm25, Index
+from weft_retrieval.records import Collection
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+K1, B = 0.9, 0.4
+EXACT_WINDOWS = 50
+
+
+@pytest.fixture
+async def database(postgres_url):
+    async with Database(postgres_url, connections=4, hnsw_ef_search=100) as database:
+        yield database
+
+
+async def store(database: Database, tenant: str, documents: dict[str, str], vectors: np.ndarray) -> Collection:
+    """Stores one chunk with one window a document; metadata `n` is its place."""
+    await Catalog(database).create(tenant, "docs", Chunking(), "english")
+    written = Documents(database)
+    for n, (document_id, text) in enumerate(documents.items()):
+        seen = await written.standing(tenant, "docs", document_id)
+        metadata = {"n": float(n)}
+        entry = Entry(document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}")
+        key = sha256(f"{document_id} {text}".encode()).hexdigest()[:32]
+        chunk = Chunk(key, 0, text, (), "", (text,))
+        indexed = IndexedChunk(chunk, Counter(analyzer("english")(text)), vectors[n : n + 1])
+        assert await written.replace(seen, Revision(entry, [chunk], [indexed], "test", NOW))
+    return await Catalog(database).collection(tenant, "docs")
+
+
+async def names(index: Index, collection: Collection, leg: list[tuple[int, float]]) -> list[tuple[str, float]]:
+    found = await index.found(collection, [chunk for chunk, _ in leg])
+    return [(found[chunk].document_id, score) for chunk, score in leg]
+
+
+def unit_vectors(count: int, dimensions: int = 32, seed: int = 7) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def below(n: int) -> Compiled:
+    value = Value(number=n)
+    condition = Condition(field="metadata.n", operator=Condition.OPERATOR_LESS, values=[value])
+    return compile_filter(Filter(condition=condition))
+
+
+def bm25(query: str, documents: dict[str, str]) -> dict[str, float]:
+    """Scores as the formula says, one document at a time."""
+    analyze = analyzer("english")
+    counts = {name: Counter(analyze(text)) for name, text in documents.items()}
+    average = sum(terms.total() for terms in counts.values()) / len(counts)
+    scores: Counter[str] = Counter()
+    for term in analyze(query):
+        holding = sum(term in terms for terms in counts.values())
+        idf = log(1 + (len(counts) - holding + 0.5) / (holding + 0.5))
+        for name, terms in counts.items():
+            norm = K1 * (1 - B + B * terms.total() / average)
+            scores[name] += idf * terms[term] * (K1 + 1) / (terms[term] + norm) if terms[term] else 0
+    return {name: score for name, score in scores.items() if score}
+
+
+async def test_the_keyword_leg_is_bm25(database):
+    random = Random(5)
+    vocabulary = [f"word{n}" for n in range(60)]
+    weights = [1 / (n + 1) for n in range(60)]
+    documents = {f"d{n}": " ".join(random.choices(vocabulary, weights, k=random.randint(1, 80))) for n in range(80)}
+    await store(database, "other", {f"o{n}": "word50 " * n for n in range(1, 9)}, unit_vectors(8))
+    collection = await store(database, "acme", documents, unit_vectors(80))
+    index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
+    for query in ("word0", "word3 word50 word50 word7", "word59 missing", "The words: word1's word2."):
+        terms = Counter(analyzer("english")(query))
+        leg = await names(index, collection, await index.best_matching(collection, terms, None, 1000))
+        expected = bm25(query, documents)
+        assert dict(leg) == pytest.approx(expected)
+        assert [score for _, score in leg] == pytest.approx(sorted(expected.values(), reverse=True))
+        # A filter leaves out hits, but never changes the statistics.
+        some = await names(index, collection, await index.best_matching(collection, terms, below(20), 1000))
+        allowed = {f"d{n}" for n in range(20)}
+        assert dict(some) == pytest.approx({name: score for name, score in expected.items() if name in allowed})
+
+
+async def test_the_dense_leg_of_a_small_collection_is_exact(database):
+    vectors = unit_vectors(60)
+    collection = await store(database, "acme", {f"d{n}": f"text {n}" for n in range(60)}, vectors)
+    index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
+    query = unit_vectors(1, seed=9)[0]
+    leg = await names(index, collection, await index.nearest(collection, query, None, 10))
+    order = np.argsort(-(vectors @ query))[:10]
+    assert [name for name, _ in leg] == [f"d{n}" for n in order]
+    assert [score for _, score in leg] == pytest.approx((vectors @ query)[order], abs=2e-3)
+
+
+async def test_a_large_collection_gets_an_index_of_its_own_that_loses_no_hits(database, postgres_url):
+    count = EXACT_WINDOWS + 40
+    vectors = unit_vectors(count)
+    await store(database, "other", {"o": "text"}, unit_vectors(1))
+    await store(database, "acme", {f"d{n}": f"text {n}" for n in range(count)}, vectors)
+    await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
+    collection = await Catalog(database).collection("acme", "docs")
+    assert collection.hnsw
+    assert not (await Catalog(database).collection("other", "docs")).hnsw
+    queries = unit_vectors(10, seed=11)
+    # Without the option PostgreSQL would rather sort: for a test this small it is right.
+    async with Database(
+        f"{postgres_url}?options=-c%20enable_sort%3Doff", connections=2, hnsw_ef_search=100
+    ) as unsorted:
+        index = Index(unsorted, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
+        legs = [await names(index, collection, await index.nearest(collection, query, None, 10)) for query in queries]
+        async with unsorted.connection(5) as one, unsorted.connection(5) as two:
+            for connection in (one, two):
+                await connection.execute("SELECT pg_stat_force_next_flush()")
+    best = [{f"d{n}" for n in np.argsort(-(vectors @ query))[:10]} for query in queries]
+    right = sum(len({name for name, _ in leg} & expected) for leg, expected in zip(legs, best, strict=True))
+    assert right >= 98
+    with psycopg.connect(postgres_url) as session:
+        query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'windows_hnsw_2'"
+        (scans,) = session.execute(query).fetchone()
+        assert scans >= len(queries)
+
+
+async def test_a_filter_never_leaves_fewer_hits_than_there_are(database):
+    count = EXACT_WINDOWS + 40
+    await store(database, "acme", {f"d{n}": f"text {n}" for n in range(count)}, unit_vectors(count))
+    await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
+    collection = await Catalog(database).collection("acme", "docs")
+    index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
+    for allowed in (5, EXACT_WINDOWS + 20):
+        leg = await index.nearest(collection, unit_vectors(1, seed=3)[0], below(allowed), 60)
+        assert len(leg) == min(allowed, 60)
+
+
+async def test_an_interrupted_index_is_built_anew(database, postgres_url):
+    count = EXACT_WINDOWS + 1
+    collection = await store(database, "acme", {f"d{n}": "text" for n in range(count)}, unit_vectors(count))
+    with psycopg.connect(postgres_url, autocommit=True, options="-c search_path=retrieval,public") as session:
+        session.execute(f"CREATE INDEX windows_hnsw_{collection.id} ON windows (chunk)")
+        session.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (f"windows_hnsw_{collection.id}",)
+        )
+        await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
+        (definition,) = session.execute(
+            "SELECT indexdef FROM pg_indexes WHERE indexname = %s", (f"windows_hnsw_{collection.id}",)
+        ).fetchone()
+    assert "hnsw" in definition
+
+
+async def test_replacing_and_deleting_leave_no_orphans(database, postgres_url):
+    await store(database, "acme", {"d": "one two three", "e": "two four"}, unit_vectors(2))
+    await store(database, "acme", {"d": "five", "e": "two"}, unit_vectors(2))
+    with psycopg.connect(postgres_url, options="-c search_path=retrieval,public") as session:
+        terms = session.execute("SELECT term, chunk_count FROM terms ORDER BY term").fetchall()
+        assert terms == [("five", 1), ("two", 1)]
+        assert counts(session) == {"documents": 2, "chunks": 2, "windows": 2, "facts": 2, "terms": 2, "postings": 2}
+    for name in ("d", "e"):
+        await Documents(database).delete("acme", "docs", name)
+    with psycopg.connect(postgres_url, options="-c search_path=retrieval,public") as session:
+        assert set(counts(session).values()) == {0}
+    collection = await Catalog(database).collection("acme", "docs")
+    assert (collection.document_count, collection.chunk_count, collection.window_count, collection.total_length) == (
+        0,
+    ) * 4
+
+
+def counts(session: psycopg.Connection) -> dict[str, int]:
+    tables = ("documents", "chunks", "windows", "facts", "terms", "postings")
+    return {table: session.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+
+
+async def test_a_write_that_lost_a_race_changes_nothing(database):
+    await store(database, "acme", {"d": "one"}, unit_vectors(1))
+    documents = Documents(database)
+    seen = await documents.standing("acme", "docs", "d")
+    await store(database, "acme", {"d": "two"}, unit_vectors(1))
+    entry = Entry("d", "", "", ContentType.TEXT, {}, (), "", "late")
+    assert await documents.replace(seen, Revision(entry, [], [], "test", NOW)) is None
+    assert (await documents.standing("acme", "docs", "d")).fingerprint == "0two"
+
+
+async def test_two_replicas_migrate_at_once_and_again(postgres_url):
+    async def one_replica() -> None:
+        async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
+            await migrate(connection)
+
+    await asyncio.gather(*(one_replica() for _ in range(4)))
+    await one_replica()
+    with psycopg.connect(postgres_url) as session:
+        applied = session.execute("SELECT name FROM retrieval.migrations ORDER BY name").fetchall()
+    assert applied == [("0001_collections.sql",), ("0002_chunks.sql",)]

@@ -1,0 +1,142 @@
+"""Fusion, analysis, page tokens, metadata: values in, values out."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft_kit.errors import Invalid, InvalidFields
+from weft_retrieval.analysis import analyzer
+from weft_retrieval.formats import Parsed
+from weft_retrieval.fusion import fuse
+from weft_retrieval.metadata import Fact, facts, point_in_time
+from weft_retrieval.page_tokens import page_size, seal, unseal
+from weft_retrieval.uploads import Upload
+
+EQUAL = {"dense": 1.0, "keyword": 1.0}
+legs = st.lists(st.integers(0, 50), unique=True, max_size=30).map(
+    lambda ids: [(chunk, 1 / (chunk + 1)) for chunk in ids]
+)
+
+
+def test_a_chunk_both_legs_find_stands_above_what_one_finds():
+    fused = fuse({"dense": [(1, 0.9), (2, 0.8)], "keyword": [(3, 7.0), (2, 5.0)]}, EQUAL, 60)
+    assert [hit.chunk for hit in fused] == [2, 1, 3]
+    assert fused[0].score == pytest.approx(2 / 62)
+    assert {name: (seen.rank, seen.score) for name, seen in fused[0].legs.items()} == {
+        "dense": (2, 0.8),
+        "keyword": (2, 5.0),
+    }
+    assert list(fused[1].legs) == ["dense"]
+
+
+def test_weights_decide_between_legs_that_disagree():
+    two = {"dense": [(1, 0.9)], "keyword": [(2, 7.0)]}
+    assert fuse(two, {"dense": 1.0, "keyword": 2.0}, 60)[0].chunk == 2
+    assert fuse(two, {"dense": 2.0, "keyword": 1.0}, 60)[0].chunk == 1
+
+
+@given(legs, legs)
+def test_fusion_keeps_every_chunk_once_and_does_not_depend_on_the_order_of_legs(dense, keyword):
+    fused = fuse({"dense": dense, "keyword": keyword}, EQUAL, 60)
+    assert sorted(hit.chunk for hit in fused) == sorted({chunk for chunk, _ in (*dense, *keyword)})
+    assert [hit.score for hit in fused] == sorted((hit.score for hit in fused), reverse=True)
+    swapped = fuse({"keyword": keyword, "dense": dense}, EQUAL, 60)
+    assert [hit.chunk for hit in swapped] == [hit.chunk for hit in fused]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "terms"),
+    [
+        ("english", "The Running of the foxes", ["run", "fox"]),
+        ("english", "Newton's don\u2019t-ask U.S.A. 3.14", ["newton", "don\u2019t", "ask", "u.s.a", "3.14"]),
+        ("english", "\ufb01ne \u212bngstr\u00f6m", ["fine", "\u00e5ngstr\u00f6m"]),
+        ("simple", "The Running of the foxes", ["the", "running", "of", "the", "foxes"]),
+        ("german", "Häuser", ["haus"]),
+        ("english", "東京 tower", ["東", "京", "tower"]),
+        ("english", "x" * 65 + " ok \x00 _ -- ", ["ok"]),
+    ],
+)
+def test_text_becomes_terms(language, text, terms):
+    assert analyzer(language)(text) == terms
+
+
+@given(st.text(max_size=600), st.text(min_size=1, max_size=64))
+def test_a_page_token_leads_back_to_its_key_in_its_own_list_only(key, scope):
+    token = seal(key, scope, "docs")
+    assert unseal(token, scope, "docs") == (key if token else "")
+    for other in ((scope, "other"), (scope + "docs",), ("docs", scope + "x")):
+        with pytest.raises(Invalid) as caught:
+            unseal(token, *other)
+        assert caught.value.reason_name == "INVALID_PAGE_TOKEN"
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_a_forged_page_token_is_refused(token):
+    with pytest.raises(Invalid):
+        unseal(token, "acme")
+
+
+def test_page_sizes_have_a_default_and_bounds():
+    assert (page_size(0), page_size(1), page_size(1000)) == (50, 1, 1000)
+    for bad in (-1, 1001):
+        with pytest.raises(InvalidFields):
+            page_size(bad)
+
+
+def test_metadata_becomes_one_fact_a_value():
+    found = facts(
+        {"who": "ann", "n": 3.0, "ok": True, "tags": ["a", 1.0], "none": [], "at": "2024-02-29T12:00:00+02:00"}
+    )
+    assert found == (
+        Fact("who", text="ann"), Fact("n", number=3.0), Fact("ok", flag=True), Fact("tags", text="a"),
+        Fact("tags", number=1.0),
+        Fact("at", text="2024-02-29T12:00:00+02:00", time=datetime(2024, 2, 29, 10, tzinfo=UTC)),
+    )  # fmt: skip
+
+
+def test_metadata_that_is_not_allowed_is_named_key_by_key():
+    with pytest.raises(InvalidFields) as caught:
+        facts({"good": 1.0, "bad key": 1.0, "null": None, "deep": [["x"]]})
+    assert set(caught.value.violations) == {
+        "document.metadata['bad key']", "document.metadata['null']", "document.metadata['deep']"
+    }  # fmt: skip
+    with pytest.raises(InvalidFields, match="at most 1024"):
+        facts({"many": [1.0] * 1025})
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2024-01-01T00:00:00Z", datetime(2024, 1, 1, tzinfo=UTC)),
+        ("2024-01-01t00:00:00.123456789z", datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)),
+        ("2024-01-01T00:00:00-05:30", datetime(2024, 1, 1, 5, 30, tzinfo=UTC)),
+        ("2024-01-01", None),
+        ("2024-01-01 00:00:00Z", None),
+        ("2024-02-30T00:00:00Z", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("tomorrow", None),
+    ],
+)
+def test_times_are_rfc_3339(text, time):
+    assert point_in_time(text) == time
+
+
+@pytest.mark.parametrize(
+    ("source_uri", "title"),
+    [("https://x.test/a/b.txt?q=/1#/2", "b.txt"), ("file:///notes/", "notes"), ("http://[bad", "[bad"), ("", "")],
+)
+def test_a_document_without_a_title_or_heading_is_called_like_its_source(source_uri, title):
+    assert Upload(b"x", source_uri=source_uri).title_for(Parsed("x")) == title
+
+
+def test_an_upload_is_the_same_only_when_everything_sent_is():
+    first = Upload(b"x", "d", metadata={"a": 1.0, "b": 2.0})
+    assert first.fingerprint == Upload(b"x", "d", metadata={"b": 2.0, "a": 1.0}).fingerprint
+    others = (
+        Upload(b"y", "d", metadata=first.metadata),
+        Upload(b"x", "d"),
+        Upload(b"x", "d", "t", metadata=first.metadata),
+    )
+    assert first.fingerprint not in {other.fingerprint for other in others}
