@@ -16,7 +16,8 @@ class Settings(BaseSettings):
     """Address of the gRPC server, host:port; port 0 picks a free one."""
     metrics_listen: str = ""
     """Address of the Prometheus endpoint; empty means none."""
-    log_format: Literal["console", "json"] = "console"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
     grace_s: float = 10.0
     """How long running calls may finish after SIGTERM."""
 

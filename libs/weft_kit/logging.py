@@ -10,9 +10,9 @@ import structlog
 _notes: ContextVar[dict[str, object] | None] = ContextVar("weft_notes", default=None)
 
 
-def configure(service: str, log_format: str = "console") -> None:
+def configure(service: str, log_format: str = "auto") -> None:
     """Sends structlog to stderr, as JSON lines or for people; every line names the service."""
-    as_json = log_format == "json"
+    as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[

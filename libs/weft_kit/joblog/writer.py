@@ -1,8 +1,8 @@
 """Writing a job's events: each carries the sequence of the one before, so only one attempt can ever write."""
 
-from google.protobuf import timestamp_pb2
 
 from weft.job.v1 import event_pb2
+from weft_kit import clock
 from weft_kit.joblog.ids import JobKey, kind_of
 from weft_kit.joblog.wire import Wire, WrongSequence
 
@@ -34,9 +34,7 @@ class Fenced(Exception):
 
 
 def event_of(job_id: str, step: Step) -> event_pb2.JobEvent:
-    now = timestamp_pb2.Timestamp()
-    now.GetCurrentTime()
-    event = event_pb2.JobEvent(job_id=job_id, time=now)
+    event = event_pb2.JobEvent(job_id=job_id, time=clock.now())
     getattr(event, _FIELD[type(step)]).CopyFrom(step)
     return event
 

@@ -53,7 +53,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     postgres_connections: int = Field(8, ge=2)
 
     recorder_batch: int = Field(500, ge=1, le=10_000)
-    recorder_wait_s: float = Field(0.1, ge=0, le=10)
+    recorder_wait_s: float = Field(0.25, ge=0, le=10)
     """How long a batch gathers: as long the record may trail the log."""
 
     webhook_poll_s: float = Field(0.5, gt=0)

@@ -8,6 +8,7 @@ import stamina
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit import clock
 from weft_kit.catalog import ModelAlias
 from weft_router import job as records
 from weft_router import policy
@@ -100,7 +101,7 @@ class Attempts:
             error=error.to_wire(),
             chosen_because="no breaker lets a call pass",
         )
-        attempt.start_time.GetCurrentTime()
+        attempt.start_time.CopyFrom(clock.now())
         job.attempts.append(attempt)
         return error
 

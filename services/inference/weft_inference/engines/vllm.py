@@ -1,0 +1,148 @@
+"""vLLM: the engine for GPUs, and for CPUs too where its CPU build is installed."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from weft_inference.engines import gguf_to_hf, llamacpp
+from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
+from weft_kit.errors import InvalidFields, Unsupported
+
+_CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
+
+
+@dataclass(frozen=True, slots=True)
+class VllmSettings:
+    """What vLLM is told at start; `path` None means SmolLM2, converted once into `state_dir`."""
+
+    path: Path | None
+    state_dir: Path
+    slots: int = 4
+    context_window: int = 4096
+    dtype: str = "auto"
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel: int = 1
+    enforce_eager: bool = False
+
+
+class Vllm:
+    """Runs one AsyncLLM; it batches continuously and shares the KV cache of common prompt beginnings."""
+
+    def __init__(self, settings: VllmSettings, model: str = "") -> None:
+        self._settings = settings
+        self._model = model or (settings.path.name if settings.path else llamacpp.name_of(llamacpp.bundled_model()))
+        self._engine: Any = None
+        self._tokenizer: Any = None
+        self._defaults: dict[str, Any] = {}
+
+    def describe(self) -> Description:
+        return Description("vllm", self._model, self._settings.context_window, _CAPABILITIES)
+
+    async def start(self) -> None:
+        folder = self._settings.path
+        if folder is None:
+            folder = await asyncio.to_thread(gguf_to_hf.converted, llamacpp.bundled_model(), self._settings.state_dir)
+        self._engine = await asyncio.to_thread(_engine, self._settings, folder)
+        self._tokenizer = self._engine.get_tokenizer()
+        defaults = self._engine.model_config.get_diff_sampling_param()
+        self._defaults = {name: value for name, value in defaults.items() if name != "max_tokens"}
+
+    async def close(self) -> None:
+        if self._engine:
+            self._engine.shutdown()
+            self._engine = None
+
+    def unfinished(self) -> int:
+        """Returns how many requests the engine holds, running or waiting."""
+        count: int = self._engine.get_num_unfinished_requests()
+        return count
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+        if generation.prefix and generation.schema is not None:
+            # Its grammar knows nothing of the prefix and would begin the JSON anew.
+            raise Unsupported("prefix", "the engine vllm cannot continue an answer held to a schema; ask for it whole")
+        prompt = self._prompt(generation)
+        window = self._settings.context_window
+        room = window - len(prompt)
+        if room < 1:
+            problem = f"are {len(prompt)} tokens, but the model holds {window} with its answer; shorten them"
+            raise InvalidFields({"messages": problem})
+        written = told = 0
+        async with aclosing(self._outputs(prompt, _params(generation, self._defaults, room))) as outputs:
+            async for output in outputs:
+                completion = output.outputs[0]
+                written += len(completion.token_ids)
+                if completion.text:
+                    yield Piece(completion.text, written - told)
+                    told = written
+                if output.finished:
+                    reason: Literal["stop", "length"] = "length" if completion.finish_reason == "length" else "stop"
+                    yield Finish(reason, len(prompt), written, output.num_cached_tokens or 0)
+                    return
+        raise RuntimeError("vLLM ended its stream without an end marker")
+
+    async def _outputs(self, prompt: list[int], params: Any) -> AsyncGenerator[Any, None]:
+        """Closing it aborts the request inside vLLM."""
+        from vllm.exceptions import VLLMClientError
+
+        outputs = self._engine.generate({"prompt_token_ids": prompt}, params, secrets.token_hex(8))
+        try:
+            async with aclosing(outputs):
+                async for output in outputs:
+                    yield output
+        except (VLLMClientError, ValueError) as error:
+            # Fields were checked before; what is left for vLLM to refuse is the schema.
+            if params.structured_outputs is None:
+                raise
+            raise InvalidFields({SCHEMA_FIELD: "the engine cannot enforce this schema; simplify it"}) from error
+
+    def _prompt(self, generation: Generation) -> list[int]:
+        """Lays the turns out by the model's own template; a prefix opens the assistant's turn and leaves it open."""
+        turns = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
+        laid_out = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        ids: list[int] = self._tokenizer.encode(laid_out + generation.prefix, add_special_tokens=False)
+        return ids
+
+
+def _engine(settings: VllmSettings, folder: Path) -> Any:
+    # A CPU build would take 4 GB for its cache otherwise, and a missing file must be an error, not a download.
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from vllm import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    arguments = AsyncEngineArgs(
+        model=str(folder),
+        dtype=settings.dtype,
+        max_model_len=settings.context_window,
+        max_num_seqs=settings.slots,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        tensor_parallel_size=settings.tensor_parallel,
+        enforce_eager=settings.enforce_eager,
+        disable_log_stats=True,
+    )
+    return AsyncLLM.from_engine_args(arguments)
+
+
+def _params(generation: Generation, defaults: dict[str, Any], room: int) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    schema = generation.schema
+    return SamplingParams(
+        **defaults | _given(generation.sampling),
+        max_tokens=min(generation.sampling.max_tokens or room, room),
+        stop=list(generation.sampling.stop),
+        structured_outputs=None if schema is None else StructuredOutputsParams(json=dict(schema)),
+        output_kind=RequestOutputKind.DELTA,
+    )
+
+
+def _given(sampling: Sampling) -> dict[str, Any]:
+    names = ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty")
+    return {name: value for name in names if (value := getattr(sampling, name)) is not None}

@@ -1,0 +1,154 @@
+"""The MiniLM encoder as an ONNX graph, written straight from its weights.
+
+The graph takes `input_ids` [batch, length] and `lengths` [batch], both int32, padding on the right, and gives `states`
+[batch, length, width], one vector a token, and `embedding` [batch, width], their mean over the real tokens with
+Euclidean norm 1. ONNX Runtime computes only what is asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+_OPSET = 20
+_IR_VERSION = 10
+_CONTRIB = "com.microsoft"
+
+
+class Precision(StrEnum):
+    """How the dense layers are computed. Measured on one core: a query, and short texts a second.
+
+    FP32 (3 ms, 250/s) is exact, and a text's vector never depends on the texts it shares a batch with. INT8 (1 ms,
+    580/s) scales activations over the whole batch: cosine .994 to exact, and .993 to itself in other company.
+    """
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the weights do not say themselves."""
+
+    layers: int = 6
+    heads: int = 12
+    epsilon: float = 1e-12
+
+
+class _Graph:
+    """Collects nodes and weights; every method returns the name of what it made."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def many(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> Sequence[str]:
+        self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
+        return outputs
+
+    def one(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        return self.many(kind, inputs, [name or f"{kind}_{len(self.nodes)}"], **attributes)[0]
+
+    def constant(self, value: int | list[int]) -> str:
+        return self.weight(np.array(value, np.int64))
+
+    def weight(self, values: NDArray[np.generic]) -> str:
+        name = f"weight_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+
+def _dense(graph: _Graph, precision: Precision, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+    """X · weightᵀ + bias; `weight` is [out, in], as PyTorch stores it."""
+    if precision is Precision.FP32:
+        return graph.one("Add", graph.one("MatMul", x, graph.weight(weight.T)), graph.weight(bias))
+    scales = np.abs(weight).max(axis=1) / 127
+    quantised = np.rint(weight / scales[:, None]).astype(np.int8).T
+    inputs = (x, graph.weight(quantised), graph.weight(scales), "", graph.weight(bias))
+    return graph.one("DynamicQuantizeMatMul", *inputs, domain=_CONTRIB)
+
+
+def _norm(graph: _Graph, weights: Weights, name: str, epsilon: float, x: str) -> str:
+    scale, bias = graph.weight(weights[f"{name}.weight"]), graph.weight(weights[f"{name}.bias"])
+    return graph.one("LayerNormalization", x, scale, bias, epsilon=epsilon)
+
+
+def _layer(graph: _Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
+    def dense(name: str, value: str) -> str:
+        return _dense(graph, precision, value, weights[f"{prefix}.{name}.weight"], weights[f"{prefix}.{name}.bias"])
+
+    def norm(name: str, value: str) -> str:
+        return _norm(graph, weights, f"{prefix}.{name}", shape.epsilon, value)
+
+    x = norm(
+        "attention.output.LayerNorm",
+        graph.one(
+            "Add",
+            x,
+            dense(
+                "attention.output.dense", _attention(graph, weights, shape, precision, f"{prefix}.attention.self", x)
+            ),
+        ),
+    )
+    inner = graph.one("Gelu", dense("intermediate.dense", x))
+    return norm("output.LayerNorm", graph.one("Add", x, dense("output.dense", inner)))
+
+
+def _attention(graph: _Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
+    names = [f"{prefix}.{part}" for part in ("query", "key", "value")]
+    # One product for the three is a third fewer trips over x.
+    stacked = np.concatenate([weights[f"{name}.weight"] for name in names])
+    biases = np.concatenate([weights[f"{name}.bias"] for name in names])
+    parts = graph.many("Split", [_dense(graph, precision, x, stacked, biases)], names, axis=-1, num_outputs=3)
+    return graph.one("MultiHeadAttention", *parts, "", "lengths", domain=_CONTRIB, num_heads=shape.heads)
+
+
+def _embeddings(graph: _Graph, weights: Weights, shape: Shape, positions: str) -> str:
+    words = graph.one("Gather", graph.weight(weights["embeddings.word_embeddings.weight"]), "input_ids")
+    # Every text is one segment, so the segment's vector can be added to the positions beforehand.
+    places = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+    placed = graph.one("Add", words, graph.one("Gather", graph.weight(places), positions))
+    return _norm(graph, weights, "embeddings.LayerNorm", shape.epsilon, placed)
+
+
+def _pooled(graph: _Graph, positions: str, states: str) -> None:
+    """Averages the real tokens; dividing by their number would only be undone by the normalisation."""
+    lengths = graph.one("Unsqueeze", "lengths", graph.constant([1]))
+    is_real = graph.one("Less", graph.one("Cast", positions, to=TensorProto.INT32), lengths)
+    mask = graph.one("Unsqueeze", graph.one("Cast", is_real, to=TensorProto.FLOAT), graph.constant([2]))
+    total = graph.one("ReduceSum", graph.one("Mul", states, mask), graph.constant([1]), keepdims=0)
+    graph.one("LpNormalization", total, name="embedding", axis=-1, p=2)
+
+
+def build(weights: Weights, precision: Precision, shape: Shape = Shape()) -> bytes:
+    """Returns the serialised model; takes about 0.7 s."""
+    graph = _Graph()
+    length = graph.one("Gather", graph.one("Shape", "input_ids"), graph.constant(1))
+    positions = graph.one("Range", graph.constant(0), length, graph.constant(1))
+    x = _embeddings(graph, weights, shape, positions)
+    for number in range(shape.layers):
+        x = _layer(graph, weights, shape, precision, f"encoder.layer.{number}", x)
+    _pooled(graph, positions, graph.one("Identity", x, name="states"))
+    width = weights["embeddings.LayerNorm.weight"].shape[0]
+    return _serialised(graph, width)
+
+
+def _serialised(graph: _Graph, width: int) -> bytes:
+    info = helper.make_tensor_value_info
+    inputs = [info("input_ids", TensorProto.INT32, ["batch", "length"]), info("lengths", TensorProto.INT32, ["batch"])]
+    outputs = [
+        info("states", TensorProto.FLOAT, ["batch", "length", width]),
+        info("embedding", TensorProto.FLOAT, ["batch", width]),
+    ]
+    body = helper.make_graph(graph.nodes, "minilm", inputs, outputs, initializer=graph.weights)
+    versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIB, 1)]
+    model = helper.make_model(body, opset_imports=versions, ir_version=_IR_VERSION)
+    serialised: bytes = model.SerializeToString()
+    return serialised

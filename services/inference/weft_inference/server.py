@@ -1,0 +1,83 @@
+"""The inference service, assembled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+
+from weft.inference.v1 import inference_pb2_grpc as rpc
+from weft_inference import encoder
+from weft_inference.admission import Admission
+from weft_inference.batching import Batcher
+from weft_inference.config import Config
+from weft_inference.embedding import Embedder
+from weft_inference.encoder import Encoder
+from weft_inference.engines import llamacpp
+from weft_inference.engines.echo import Echo
+from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
+from weft_inference.engines.port import Engine
+from weft_inference.generation import Generations
+from weft_inference.servicer import InferenceServicer
+from weft_kit import metrics
+from weft_kit.server import Server, Service
+
+_SERVICE = "weft.inference.v1.InferenceService"
+
+
+def inference(config: Config) -> AbstractAsyncContextManager[Server]:
+    """Serves what the configuration names while the context lasts."""
+    return serving(config, build_engine(config))
+
+
+@asynccontextmanager
+async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
+    """Serves an engine; it and the embedder load side by side before the first call is taken."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(metrics.serve(config.metrics_listen))
+        stack.push_async_callback(engine.close)
+        loading = asyncio.to_thread(
+            Encoder.load, encoder.bundled_model(), config.embedder_precision, config.embedder_threads
+        )
+        _, minilm = await asyncio.gather(engine.start(), loading)
+        batcher = Batcher(minilm, config.embedder_batch_tokens, config.embedder_queue_tokens)
+        embedder = Embedder(minilm, await stack.enter_async_context(batcher))
+        admission = Admission(config.slots, config.queue_limit)
+        servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder)
+        service = Service(_SERVICE, rpc.add_InferenceServiceServicer_to_server, servicer)
+        server = await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
+        stack.enter_context(_drained(admission))
+        yield server
+
+
+@contextmanager
+def _drained(admission: Admission) -> Iterator[None]:
+    """Leaves before the server does, so that those who wait are sent away while those who run may finish."""
+    try:
+        yield
+    finally:
+        admission.drain()
+
+
+def build_engine(config: Config) -> Engine:
+    match config.engine:
+        case "echo":
+            return Echo(config.echo_first_token_ms / 1000, config.echo_tokens_per_s, config.model or "echo")
+        case "llamacpp":
+            path = config.model_path or llamacpp.bundled_model()
+            return LlamaCpp(LlamaCppSettings(path, config.slots, config.threads, config.context_window), config.model)
+        case "vllm":
+            # Imported here: vLLM lives in an environment of its own.
+            from weft_inference.engines.vllm import Vllm, VllmSettings
+
+            return Vllm(
+                VllmSettings(
+                    path=config.model_path,
+                    state_dir=config.state_dir,
+                    slots=config.slots,
+                    context_window=config.context_window,
+                    dtype=config.vllm_dtype,
+                    gpu_memory_utilization=config.vllm_gpu_memory_utilization,
+                    tensor_parallel=config.vllm_tensor_parallel,
+                    enforce_eager=config.vllm_enforce_eager,
+                ),
+                config.model,
+            )

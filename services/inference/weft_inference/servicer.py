@@ -1,0 +1,82 @@
+"""The inference service on the wire."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2 as pb
+from weft.inference.v1 import inference_pb2_grpc as rpc
+from weft.job.v1 import event_pb2
+from weft_inference.embedding import Embedder
+from weft_inference.engines.port import Finish, Piece
+from weft_inference.generation import Admitted, Generations, Step
+from weft_inference.requests import MAX_TEXTS, read_generation, read_rerank, read_texts
+
+_REASONS = {"stop": chat_pb2.FINISH_REASON_STOP, "length": chat_pb2.FINISH_REASON_LENGTH}
+
+
+class InferenceServicer(rpc.InferenceServiceServicer):
+    """Translates between the contract and what stands behind it."""
+
+    def __init__(self, generations: Generations, embedder: Embedder) -> None:
+        self._generations = generations
+        self._embedder = embedder
+
+    async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
+        engine = self._generations.describe()
+        generation = read_generation(request, engine)
+        async with aclosing(self._generations.run(generation)) as steps:
+            async for step in steps:
+                yield _to_wire(step, engine.model)
+
+    async def Embed(self, request: pb.EmbedRequest, _: object) -> pb.EmbedResponse:
+        embedded = await self._embedder.embed(read_texts(request.texts, "texts", MAX_TEXTS))
+        embeddings = [
+            pb.Embedding(values=vector, truncated=is_truncated)
+            for vector, is_truncated in zip(embedded.vectors, embedded.truncated, strict=True)
+        ]
+        return pb.EmbedResponse(embeddings=embeddings, embedder=self._embedder.name, tokens=embedded.tokens)
+
+    async def Rerank(self, request: pb.RerankRequest, _: object) -> pb.RerankResponse:
+        ranked = await self._embedder.rerank(*read_rerank(request))
+        results = [pb.RerankResult(index=one.index, score=one.score) for one in ranked]
+        return pb.RerankResponse(results=results, model=self._embedder.reranker)
+
+    async def GetEngine(self, _request: pb.GetEngineRequest, _: object) -> pb.GetEngineResponse:
+        engine = self._generations.describe()
+        admission = self._generations.admission
+        return pb.GetEngineResponse(
+            engine=engine.engine,
+            model=engine.model,
+            context_window=engine.context_window,
+            slots=admission.slots,
+            running=admission.running,
+            waiting=admission.waiting,
+            queue_limit=admission.queue_limit,
+            embedder=self._embedder.name,
+            embedding_dimensions=self._embedder.dimensions,
+            embedding_max_tokens=self._embedder.max_tokens,
+            reranker=self._embedder.reranker,
+            finished=self._generations.finished,
+            aborted=self._generations.aborted,
+            continues_prefix="prefix" in engine.capabilities,
+        )
+
+
+def _to_wire(step: Step, model: str) -> pb.GenerateResponse:
+    match step:
+        case Admitted(queued_s):
+            return pb.GenerateResponse(admitted=pb.Admitted(model=model, queued_ms=queued_s * 1000))
+        case Piece(text, tokens):
+            return pb.GenerateResponse(delta=event_pb2.Delta(text=text, token_count=tokens))
+        case Finish():
+            return pb.GenerateResponse(finished=_finished(step))
+
+
+def _finished(finish: Finish) -> pb.Finished:
+    usage = chat_pb2.Usage(
+        prompt_tokens=finish.prompt_tokens,
+        completion_tokens=finish.completion_tokens,
+        cached_prompt_tokens=finish.cached_prompt_tokens,
+    )
+    return pb.Finished(finish_reason=_REASONS[finish.reason], usage=usage)
