@@ -8,7 +8,7 @@ PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check bench protos lock clean
+.PHONY: help setup demo up down test test-vllm check bench protos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -31,6 +31,10 @@ $(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt pyproject.toml | $(UV)
 $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/dev.txt
 	@touch $@
+
+# vLLM wants versions of its own, so it lives apart.
+.venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml | $(UV)
+	@compose/vllm_env.sh $(UV) $(PYTHON) .venv-vllm && touch $@
 
 setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
@@ -57,6 +61,9 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 test: $(VENV)/dev.stamp ## run the test suite against real servers
 	@$(BIN)/python -m pytest
+
+test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
+	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,88 @@
+"""Batches shared by concurrent requests: who is read together, and who waits for whom."""
+
+import asyncio
+from collections import deque
+
+import numpy as np
+import pytest
+
+from weft_inference.batching import Batcher, Request, choose, pack
+from weft_inference.embedding import whole
+from weft_kit.errors import Overloaded
+
+
+def request(*lengths: int) -> Request:
+    return Request([[0] * length for length in lengths], whole, asyncio.get_running_loop().create_future())
+
+
+def lengths_of(texts) -> list[int]:
+    return [len(one.rows[place]) for one, place in texts]
+
+
+async def test_every_request_has_its_turn_before_any_has_two():
+    large, small = request(*[100] * 50), request(10)
+    waiting = deque([large, small])
+    assert lengths_of(choose(waiting, budget_tokens=250)) == [100, 10, 100]
+    assert list(waiting) == [large]
+
+
+async def test_a_text_larger_than_the_budget_is_read_alone():
+    waiting = deque([request(256), request(256)])
+    assert lengths_of(choose(waiting, budget_tokens=100)) == [256]
+    assert lengths_of(choose(waiting, budget_tokens=100)) == [256]
+    assert not waiting
+
+
+async def test_short_texts_are_not_padded_to_long_ones():
+    texts = choose(deque([request(250, 8, 240, 9)]), budget_tokens=1000)
+    assert [lengths_of(group) for group in pack(texts)] == [[8, 9], [240, 250]]
+
+
+async def test_a_single_query_overtakes_a_large_request(encoder):
+    windows = [encoder.windows("a fairly long sentence about nothing in particular " * 20)[0]] * 24
+    async with Batcher(encoder, budget_tokens=512, limit_tokens=100_000) as batcher:
+        large = asyncio.create_task(batcher.run(windows, whole))
+        await asyncio.sleep(0)
+        await batcher.run(encoder.windows("a query"), whole)
+        assert not large.done()
+        assert len(await large) == 24
+
+
+async def test_concurrent_requests_get_their_own_vectors_in_order(encoder):
+    rows = [encoder.windows(text)[0] for text in ("one", "two little words", "three words here, and more")]
+    alone = [encoder.run([row])[0].embedding for row in rows]
+    async with Batcher(encoder, budget_tokens=512, limit_tokens=100_000) as batcher:
+        answers = await asyncio.gather(batcher.run(rows, whole), *(batcher.run([row], whole) for row in rows))
+    for got in (answers[0], [vectors[0] for vectors in answers[1:]]):
+        assert (np.stack(got) * np.stack(alone)).sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+async def test_too_much_waiting_is_refused(encoder):
+    async with Batcher(encoder, budget_tokens=64, limit_tokens=64) as batcher:
+        first = asyncio.create_task(batcher.run([encoder.windows("words " * 60)[0]] * 4, whole))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await batcher.run([encoder.windows("words " * 60)[0]], whole)
+        await first
+
+
+async def test_a_caller_that_leaves_takes_its_texts_along(encoder):
+    async with Batcher(encoder, budget_tokens=64, limit_tokens=2000) as batcher:
+        rows = [encoder.windows("words " * 60)[0]] * 20
+        task = asyncio.create_task(batcher.run(rows, whole))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # Were the first twenty still counted, these would be too much.
+        assert len(await batcher.run(rows, whole)) == 20
+
+
+async def test_a_failure_reaches_its_caller_and_the_next_request_is_read(encoder):
+    def broken(_: object) -> np.ndarray:
+        raise ZeroDivisionError
+
+    async with Batcher(encoder, budget_tokens=512, limit_tokens=1000) as batcher:
+        with pytest.raises(ZeroDivisionError):
+            await batcher.run(encoder.windows("a"), broken)
+        assert len(await batcher.run(encoder.windows("a"), whole)) == 1
