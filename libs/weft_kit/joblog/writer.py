@@ -1,6 +1,5 @@
 """Writing a job's events: each carries the sequence of the one before, so only one attempt can ever write."""
 
-
 from weft.job.v1 import event_pb2
 from weft_kit import clock
 from weft_kit.joblog.ids import JobKey, kind_of
