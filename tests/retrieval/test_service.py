@@ -214,7 +214,7 @@ async def test_another_embedder_is_refused_with_what_to_do(client, embedder):
     await client.ingest("The moon pulls the sea.", "tides")
     embedder.name = "other-64"
     for call in (client.search("moon"), client.ingest("Bread is flour.", "bread")):
-        error = await refused(call, "UNSUPPORTED", grpc.StatusCode.FAILED_PRECONDITION)
+        error = await refused(call, "EMBEDDER_MISMATCH", grpc.StatusCode.FAILED_PRECONDITION)
         assert "words-64" in error.message
         assert "new collection" in error.message
 
@@ -222,7 +222,7 @@ async def test_another_embedder_is_refused_with_what_to_do(client, embedder):
 async def test_an_embedder_that_cuts_windows_off_is_refused(client, embedder):
     await client.create()
     embedder.truncates = True
-    await refused(client.ingest("long", "d"), "UNSUPPORTED", grpc.StatusCode.FAILED_PRECONDITION)
+    await refused(client.ingest("long", "d"), "EMBEDDER_MISMATCH", grpc.StatusCode.FAILED_PRECONDITION)
 
 
 async def test_without_inference_a_search_says_what_is_down(running, postgres_url):
