@@ -3,9 +3,24 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import nats
 import structlog
 from nats.aio.client import Client
+
+
+class FrugalClient(Client):
+    """nats-py's client with a cheaper look at headers, of which every live message has nine.
+
+    The method is private: should nats-py rename it, its own takes over, and only the speed is lost.
+    """
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        headers = {}
+        for line in raw.decode("utf-8", "replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name] = value.strip()
+        return headers
 
 
 @asynccontextmanager
@@ -25,11 +40,12 @@ async def connect(url: str, name: str) -> AsyncIterator[Client]:
     async def failed(error: Exception) -> None:
         log.warning("nats error", error=repr(error))
 
-    client = await nats.connect(
+    client = FrugalClient()
+    await client.connect(
         servers=url.split(","),
         name=name,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=0.1,
+        reconnect_time_wait=0.1,  # type: ignore[arg-type]  # seconds; fractions work
         connect_timeout=2,
         ping_interval=5,
         max_outstanding_pings=2,
