@@ -38,6 +38,7 @@ class Stage:
     endpoint: str
     api_key: str
     mock_url: str
+    passthrough: str
     pids: dict[str, int]
 
 
@@ -47,6 +48,7 @@ async def stage() -> AsyncIterator[Stage]:
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         root = Path(folder)
         mock, mock_url = _start_mock(root)
+        bare, passthrough = _start_passthrough(root, mock_url)
         try:
             catalog = root / "catalog.toml"
             catalog.write_text(CATALOG.format(base_url=mock_url))
@@ -56,9 +58,10 @@ async def stage() -> AsyncIterator[Stage]:
                 async with KeyClient(record.endpoint, record.operator_token) as keys:
                     created = await keys.create("bench", "bench", calls_per_minute=CALLS_PER_MINUTE)
                 parts = (launch.state.read() or record).parts
-                pids = {part.name: part.process.pid for part in parts} | {"mock": mock.pid}
-                yield Stage(record.endpoint, created.secret, mock_url, pids)
+                pids = {part.name: part.process.pid for part in parts} | {"mock": mock.pid, "pass-through": bare.pid}
+                yield Stage(record.endpoint, created.secret, mock_url, passthrough, pids)
         finally:
+            bare.stop()
             mock.stop()
 
 
@@ -67,3 +70,9 @@ def _start_mock(root: Path) -> tuple[Child, str]:
     settings = ["--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS)]
     argv = [sys.executable, "-m", "weft_mock", "--port", str(port), *settings]
     return Child(Command(name="mock", argv=argv, log=root / "mock.log")), f"http://127.0.0.1:{port}/v1"
+
+
+def _start_passthrough(root: Path, mock_url: str) -> tuple[Child, str]:
+    port = free_ports(1)[0]
+    argv = [sys.executable, "-m", "bench.passthrough", "--port", str(port), "--mock-url", mock_url]
+    return Child(Command(name="passthrough", argv=argv, log=root / "passthrough.log")), f"127.0.0.1:{port}"
