@@ -31,9 +31,10 @@ class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no 
         return pb.HealthCheckResponse(status=self._status(request.service))
 
     async def Watch(self, request: pb.HealthCheckRequest, _: object) -> AsyncIterator[pb.HealthCheckResponse]:
-        yield pb.HealthCheckResponse(status=self._status(request.service))
-        if not self._draining.is_set():
-            await self._draining.wait()
+        told = self._status(request.service)
+        yield pb.HealthCheckResponse(status=told)
+        await self._draining.wait()
+        if told != self._status(request.service):
             yield pb.HealthCheckResponse(status=self._status(request.service))
 
     def _status(self, service: str) -> pb.HealthCheckResponse.ServingStatus.ValueType:

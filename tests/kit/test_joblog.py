@@ -187,6 +187,24 @@ async def test_once_deltas_expired_a_reader_gets_done_alone(joblog: JobLog) -> N
     assert seen[0].done.answer.text == "one two"
 
 
+async def test_a_reader_who_comes_after_deltas_of_a_running_job_expired_waits_for_done(joblog: JobLog) -> None:
+    job = await joblog.accept(fresh_id(), ENVELOPE)
+    writer = joblog.writer(job.job_id, job.sequence)
+    await writer.append(event_pb2.Started(attempt=1))
+    await writer.append(event_pb2.Delta(text="one"))
+    kept = await writer.append(event_pb2.Delta(text=" two"))
+    stream, subject = joblog.config.stream, f"{joblog.config.prefix}.*.*.delta"
+    await joblog.client.jetstream().purge_stream(stream, subject=subject, seq=kept)
+    async with joblog.follow(job.job_id) as events:
+        seen = [await anext(events), await anext(events)]
+        await writer.append(event_pb2.Delta(text=" three"))
+        done = await writer.commit(event_pb2.Done(answer=job_pb2.Answer(text="one two three")))
+        async with asyncio.timeout(5):
+            seen += [event async for event in events]
+    assert [kind_of(e) for e in seen] == ["accepted", "started", "done"]
+    assert seen[-1] == done
+
+
 async def test_an_answered_job_is_a_lone_done(joblog: JobLog) -> None:
     done = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=job_pb2.Answer(text="cached"), accepted=ENVELOPE)
     event = await joblog.answer(fresh_id("r"), done)

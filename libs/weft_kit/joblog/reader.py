@@ -67,6 +67,7 @@ class Follower:
         self._feed = feed
         self._last = after
         self._done = False
+        self._torn = False
 
     async def events(self) -> AsyncIterator[event_pb2.JobEvent]:
         """Yields events in order; ends after `done`. Raises JobGone when the log has nothing of the job."""
@@ -77,11 +78,18 @@ class Follower:
                 return
         while not self._done:
             live = await self._feed.next(self._wire.config.idle_check_s)
-            if live is None or (live.previous > self._last and live.sequence > self._last):
+            if live is None or self._misses_events_before(live):
                 async for event in self._close_gap(live):
                     yield event
-            elif live.sequence > self._last:
+            elif self._may_pass(live):
                 yield self._passed(live)
+
+    def _misses_events_before(self, live: Stored) -> bool:
+        return not self._torn and self._last < live.previous
+
+    def _may_pass(self, stored: Stored) -> bool:
+        """Once deltas have expired the rest tells a torn story: then only `done`, which is whole, is passed."""
+        return stored.sequence > self._last and (not self._torn or stored.event.HasField("done"))
 
     def _passed(self, stored: Stored) -> event_pb2.JobEvent:
         self._last = stored.sequence
@@ -89,23 +97,21 @@ class Follower:
         return stored.event
 
     async def _catch_up(self) -> AsyncIterator[event_pb2.JobEvent]:
-        """Replays what is stored. Once deltas have expired the rest tells a torn story: then only `done` is passed."""
-        torn = False
+        """Replays what is stored after the last event passed."""
         async for stored in self._wire.replay(self._subjects, self._last + 1):
-            torn = torn or stored.previous > max(self._last, 0)
-            if stored.sequence > self._last and (not torn or stored.event.HasField("done")):
+            self._torn = self._torn or stored.previous > self._last
+            if self._may_pass(stored):
                 yield self._passed(stored)
-        if torn and not self._done:
-            await asyncio.sleep(LAG_S)
 
     async def _close_gap(self, live: Stored | None) -> AsyncIterator[event_pb2.JobEvent]:
+        """Fetches what the live messages did not bring; `live` is None when silence made us look."""
         while True:
             async for event in self._catch_up():
                 yield event
-            if live is None or self._done or self._last >= live.previous:
+            if live is None or self._done or not self._misses_events_before(live):
                 break
             await asyncio.sleep(LAG_S)
-        if live is not None and live.sequence > self._last and not self._done:
+        if live is not None and not self._done and self._may_pass(live):
             yield self._passed(live)
 
     async def _is_over(self) -> bool:
