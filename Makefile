@@ -8,7 +8,7 @@ PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-vllm check bench protos lock clean
+.PHONY: help setup demo up down test test-vllm check bench protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -72,6 +72,7 @@ check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/released.binpb
 	@$(MAKE) --no-print-directory protos
 	@git diff --exit-code --stat -- libs/weft_protos || { echo "stubs differ from protos/: commit what 'make protos' wrote"; exit 1; }
 
@@ -83,6 +84,9 @@ protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
 		--python_out=libs/weft_protos --grpc_python_out=libs/weft_protos \
 		--mypy_out=quiet:libs/weft_protos --mypy_grpc_out=quiet:libs/weft_protos $(PROTOS)
+
+release-contract: $(VENV)/dev.stamp ## remember the contract as it is: from then on nothing in it may break
+	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
 
 clean: ## forget environments and state
 	rm -rf $(VENV) .venv-vllm .weft
