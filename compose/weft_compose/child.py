@@ -66,8 +66,14 @@ class Child:
     def ensure_running(self) -> None:
         """Raises PartFailed when it has ended, with the last words of its log."""
         if (code := self.exit_code) is not None:
-            ending = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            raise PartFailed(f"{self.command.name} {ending}: {self.last_words()} (all of it in {self.command.log})")
+            raise PartFailed(f"{self.command.name} {self._ending(code)} (its log is {self.command.log})")
+
+    def _ending(self, code: int) -> str:
+        if code == -signal.SIGKILL:
+            # It had no chance to say why: its last words are about something else.
+            return "was killed by SIGKILL, by hand or for want of memory"
+        ending = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"{ending}: {self.last_words()}"
 
     def last_words(self, lines: int = 3) -> str:
         """Last lines of its log, joined into one."""

@@ -2,6 +2,7 @@
 
 LaunchError
 ├── MissingPart      a wheel that holds a server or a model is not installed
+├── StateUnusable    the state folder cannot be written
 ├── PortTaken        somebody else listens where a part wants to
 ├── PartFailed       a part ended, or did not become healthy in time
 ├── AlreadyRunning   a mesh runs from this state folder
@@ -15,6 +16,10 @@ class LaunchError(Exception):
 
 class MissingPart(LaunchError):
     """A wheel that holds a server or a model is not installed."""
+
+
+class StateUnusable(LaunchError):
+    """The state folder cannot be written."""
 
 
 class PortTaken(LaunchError):

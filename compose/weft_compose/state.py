@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from weft_compose.errors import AlreadyRunning
+from weft_compose.errors import AlreadyRunning, StateUnusable
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,15 @@ class StateFolder:
 
         Raises:
             AlreadyRunning: another launcher holds it.
+            StateUnusable: it cannot be written.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as lock:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            held = (self.root / "lock").open("w")
+        except OSError as error:
+            line = f"{self.root} cannot hold the mesh's state ({error.strerror}): name another folder with --state"
+            raise StateUnusable(line) from None
+        with held as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

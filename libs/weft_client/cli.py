@@ -13,7 +13,7 @@ from weft_client.session import Session
 _EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
 
 app = typer.Typer(
-    help="LLM calls as durable, resumable, observable jobs.",
+    help="LLM calls as durable, resumable, observable jobs. The options below stand before the command's name.",
     epilog=f"Exit codes:\n\n{_EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

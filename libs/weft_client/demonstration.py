@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
@@ -21,20 +22,20 @@ async def demonstrate(weft: WeftClient, documents: Path, question: str, console:
     files = find_files([documents])
     if not files:
         raise CommandFailed(f"no documents in {documents}: name a folder that holds some with --documents")
-    console.print(f"\n[bold]ingest[/bold] {len(files)} documents from {documents}")
+    console.print(f"\n[bold]ingest[/bold] {len(files)} documents from {escape(str(documents))}", markup=True)
     summary = await ingest_files(weft.documents, COLLECTION, files, console)
-    console.print(summary.line(COLLECTION))
+    console.print(summary.line(COLLECTION), markup=True)
     # So that the model speaks, also in a mesh that has heard the question before.
     await weft.forget_answers(collection=COLLECTION)
 
-    console.print(f"\n[bold]ask[/bold] {question}")
+    console.print(f"\n[bold]ask[/bold] {escape(question)}", markup=True)
     generation = _asked(weft, question)
     await print_answer(generation)
     first = await weft.job(generation.job_id)
     console.print()
     console.print(job_record(first))
 
-    console.print("\n[bold]ask again[/bold]")
+    console.print("\n[bold]ask again[/bold]", markup=True)
     again = _asked(weft, question)
     await drain(again)
     console.print(job_record(await weft.job(again.job_id)))

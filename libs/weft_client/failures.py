@@ -28,8 +28,7 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 _NEXT_STEPS = {
-    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key, set WEFT_API_KEY, or run beside the .weft of `weft up`",
-    error_pb2.ERROR_REASON_UNKNOWN_MODEL: "`weft models` lists what there is",
+    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (`weft keys`: --operator-token), or run beside its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
     error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft ingest PATH --collection NAME` makes one",
 }

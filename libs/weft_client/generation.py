@@ -73,6 +73,8 @@ class Generation:
                         heard, wait_s = now(), _WAIT_S
                         if token := self._transcript.apply(event):
                             yield token
+                if not self.job_id and self.last_sequence:
+                    return  # The job was over before the position that was asked for.
                 failure: WeftError = DependencyDown(
                     "gateway", "the stream ended before the job was done; read it again"
                 )

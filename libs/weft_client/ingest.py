@@ -92,4 +92,5 @@ async def _send(documents: Documents, collection: str, file: File, summary: Summ
         summary.failed[file.document_id] = f"{error.reason_name}: {error.message}"
     else:
         return
-    progress.console.print(f"[red]✗[/red] {escape(file.document_id)}: {escape(summary.failed[file.document_id])}")
+    line = f"[red]✗[/red] {escape(file.document_id)}: {escape(summary.failed[file.document_id])}"
+    progress.console.print(line, markup=True, soft_wrap=True)

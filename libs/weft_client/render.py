@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -21,6 +22,9 @@ from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 
 _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
+
+# Columns that are copied or told apart by their whole text.
+_WHOLE = frozenset({"job", "key", "provider", "kind", "state"})
 
 
 def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str, object]) -> None:
@@ -41,7 +45,7 @@ def job_record(job: job_pb2.Job) -> RenderableType:
         facts.add_row("error", f"{_reason(job.error)}: {job.error.message}")
     facts.add_row("model", job.model)
     if answer.provider:
-        facts.add_row("provider", f"{answer.provider} ({answer.provider_model})")
+        facts.add_row("provider", _provider(answer))
     for attempt in job.attempts:
         facts.add_row(f"attempt {attempt.number}", _attempt(attempt))
     facts.add_row("tokens", _usage(answer))
@@ -53,13 +57,14 @@ def job_record(job: job_pb2.Job) -> RenderableType:
 
 
 def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
-    table = _table("job", "state", "model", "accepted", "took", "attempts", "cache")
+    # Fits 80 columns; attempts and the rest are in the job's own record.
+    table = _table("job", "state", "accepted UTC", "took", "model")
     for job in jobs:
         took = _between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
-        hit = _tier(job.cache_hit) if job.HasField("cache_hit") else ""
-        accepted = _moment(job.accept_time)
-        table.add_row(job.job_id, state_text(job.state), job.model, accepted, took, str(len(job.attempts)), hit)
-    return table
+        cached = ", cached" if job.HasField("cache_hit") else ""
+        accepted = f"{job.accept_time.ToDatetime():%m-%d %H:%M:%S}"
+        table.add_row(job.job_id, state_text(job.state), accepted, took + cached, job.model)
+    return _or_none(table, "no jobs")
 
 
 def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
@@ -76,7 +81,7 @@ def providers_table(providers: Iterable[router_pb2.Provider]) -> RenderableType:
         "provider", "kind", "state", "breaker", "first token p50 / p95", "in flight", "ok", "failed", "last error"
     )
     for one in providers:
-        state = router_pb2.Provider.State.Name(one.state).removeprefix("STATE_")
+        state = router_pb2.Provider.State.Name(one.state).removeprefix("STATE_") if one.state else "not asked yet"
         breaker = router_pb2.Provider.Breaker.Name(one.breaker).removeprefix("BREAKER_")
         known = one.HasField("first_token_p50")
         latency = f"{_span(one.first_token_p50)} / {_span(one.first_token_p95)}" if known else ""
@@ -98,7 +103,7 @@ def keys_table(keys: Iterable[gateway_pb2.Key]) -> RenderableType:
         revoked = _moment(key.revoke_time) if key.HasField("revoke_time") else ""
         rate = str(key.calls_per_minute or "default")
         table.add_row(key.key_id, key.tenant, key.name, _moment(key.create_time), revoked, rate)
-    return table
+    return _or_none(table, "no keys")
 
 
 def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
@@ -114,12 +119,13 @@ def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
 
 
 def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
-    table = _table("part", "address", "pid", "health", "cpu", "memory", "log")
+    table = _table("part", "address", "pid", "health", "cpu", "memory")
     for part in status["parts"]:
         health = Text("healthy", style="green") if part["healthy"] else Text("not serving", style="red")
         use = (f"{part['cpu_percent']:.0f} %", f"{part['rss_bytes'] / 1e6:.0f} MB")
-        table.add_row(part["name"], part["address"], str(part["pid"]), health, *use, part["log"])
-    return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}"), table)
+        table.add_row(part["name"], part["address"], str(part["pid"]), health, *use)
+    logs = "".join(f"logs in {folder}\n" for folder in {Path(part["log"]).parent for part in status["parts"]})
+    return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}\n{logs}"), table)
 
 
 def state_text(state: job_pb2.JobState.ValueType) -> Text:
@@ -140,12 +146,16 @@ def _plain(value: object) -> object:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=column in {"job", "key"})
+        table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
     return table
 
 
+def _or_none(table: Table, words: str) -> RenderableType:
+    return table if table.row_count else Text(words, style="dim")
+
+
 def _attempt(attempt: job_pb2.Attempt) -> str:
-    parts = [f"{attempt.provider} ({attempt.provider_model})" if attempt.provider_model else attempt.provider]
+    parts = [_provider(attempt)]
     if attempt.HasField("time_to_first_token"):
         parts.append(f"first token {_span(attempt.time_to_first_token)}")
     parts.append(_span(attempt.duration))
@@ -154,6 +164,10 @@ def _attempt(attempt: job_pb2.Attempt) -> str:
     if attempt.chosen_because:
         parts.append(attempt.chosen_because)
     return " · ".join(parts)
+
+
+def _provider(one: job_pb2.Answer | job_pb2.Attempt) -> str:
+    return f"{one.provider} ({one.provider_model})" if one.provider_model else one.provider
 
 
 def _usage(answer: job_pb2.Answer) -> str:
@@ -170,7 +184,7 @@ def _timings(job: job_pb2.Job) -> str:
 
 def _cache_hit(job: job_pb2.Job) -> str:
     if not job.HasField("cache_hit"):
-        return "not used"
+        return "no hit"
     hit = job.cache_hit
     return f"{_tier(hit)} hit, similarity {hit.similarity:.3f}, {_span(hit.age)} old"
 
@@ -195,7 +209,9 @@ def _duration(nanoseconds: int) -> str:
     seconds = nanoseconds / 1e9
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _moment(at: Timestamp) -> str:

@@ -54,14 +54,23 @@ class Session:
         return KeyClient(access.endpoint, access.operator_token)
 
     def _access(self) -> Access:
-        return self.given.completed_by(local_mesh(self.state))
+        access = self.given.completed_by(local_mesh(self.state))
+        if "://" in access.endpoint:
+            raise CommandFailed(f"the endpoint is host:port alone, without http://; it is {access.endpoint}")
+        for secret in (access.api_key, access.operator_token):
+            if not (secret.isascii() and secret.isprintable()):
+                raise CommandFailed("the key holds characters no key has: copy it again, without quotes or line ends")
+        return access
 
 
 def out() -> Console:
-    """Stdout for people: wide when it is no terminal, so that programs like grep see whole lines."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    """Stdout for people: wide when it is no terminal, so that programs like grep see whole lines.
+
+    Markup is off, since most of what is printed was written by others; our own lines ask for it.
+    """
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
 
 
 def aside() -> Console:
     """Stderr, for what accompanies output that is for programs."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Internal, Unavailable, WeftError
+from weft_kit.errors import DeadlineExceeded, DependencyDown, Internal, Unavailable, Unsupported, WeftError
 
 DOMAIN = "weft"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -77,6 +77,8 @@ def _from_stranger(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
         return Unavailable(reason, f"the call to {dependency} was cancelled; retry", retry_after_s=0.1)
     if code is grpc.StatusCode.UNAVAILABLE:
         return DependencyDown(dependency, f"{dependency} does not answer; retry, and check that it runs")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return Unsupported("method", f"what answers as {dependency} has no such method; check the address")
     return Internal(call_id="")
 
 

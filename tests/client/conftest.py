@@ -36,6 +36,9 @@ class ScriptedGateway(rpc.GatewayServiceServicer):
     async def GetJob(self, request: pb.GetJobRequest, _: object) -> pb.GetJobResponse:
         return pb.GetJobResponse(job=self.jobs[request.job_id])
 
+    async def ListJobs(self, _request: pb.ListJobsRequest, _: object) -> pb.ListJobsResponse:
+        return pb.ListJobsResponse(jobs=self.jobs.values())
+
     def _next_act(self) -> Iterator[event_pb2.JobEvent]:
         for step in next(self._acts):
             if isinstance(step, Exception):

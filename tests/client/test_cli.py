@@ -2,20 +2,31 @@
 
 import asyncio
 import json
+import signal
 import sys
+from collections.abc import AsyncIterator
 
+import pytest
+
+from weft.gateway.v1 import gateway_pb2 as pb
+from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Unauthenticated
+from weft_kit.server import Server, Service
 
 
 async def weft(*arguments: str) -> tuple[int, str, str]:
     """Runs the command in a process of its own; returns exit code, stdout and stderr."""
-    command = [sys.executable, "-c", "from weft_client.cli import app; app()", *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    process = await started(*arguments)
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
+
+
+async def started(*arguments: str) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-c", "from weft_client.cli import app; app()", *arguments]
+    return await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
 
 
 def succeeded(job_id: str, text: str) -> job_pb2.Job:
@@ -83,3 +94,79 @@ async def test_an_unknown_state_lists_the_known_ones():
     code, _, err = await weft("--key", "k", "jobs", "--state", "lost")
     assert code == 1
     assert "choose from queued, running, succeeded, failed, cancelled, expired" in err
+
+
+async def test_text_of_others_is_shown_as_it_was_written(playing, say):
+    async with playing() as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "See [red]this[/red].")
+        gateway.jobs[say.job_id].answer.sources[0].title = "[bold]The[/bold] light"
+        code, out, _ = await weft("--endpoint", client.endpoint, "--key", "k", "job", say.job_id)
+    assert code == 0
+    assert "See [red]this[/red]." in out
+    assert "[1] [bold]The[/bold] light" in out
+
+
+async def test_following_a_job_from_past_its_end_shows_its_record(playing, say):
+    async with playing([]) as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
+        code, out, err = await weft("--endpoint", client.endpoint, "--key", "k", "tail", say.job_id, "--after", "99")
+    assert (code, err) == (0, "")
+    assert "SUCCEEDED" in out
+
+
+async def test_an_empty_list_says_so(playing):
+    async with playing() as (client, _):
+        code, out, _ = await weft("--endpoint", client.endpoint, "--key", "k", "jobs")
+    assert (code, out) == (0, "no jobs\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("tail", "n-test-1", "--after", "-1"),
+        ("ask", "hi", "--max-tokens", "99999999999"),
+        ("up", "--base-port", "70000"),
+        ("up", "--engine", "steam"),
+        ("up", "--catalog", "no-such.toml"),
+    ],
+)
+async def test_a_value_out_of_range_is_told_before_anything_happens(options):
+    code, _, err = await weft("--key", "k", *options)
+    assert code == 2
+    assert f"Invalid value for '{options[-2]}'" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--key", "ключ"), "the key holds characters no key has"),
+        (("--key", "k", "--endpoint", "http://127.0.0.1:7600"), "without http://"),
+    ],
+)
+async def test_an_endpoint_or_key_that_cannot_be_one_is_told_in_one_line(given, told):
+    code, _, err = await weft(*given, "jobs")
+    assert (code, err.count("\n")) == (1, 1)
+    assert told in err
+
+
+async def test_help_shows_the_characters_of_a_tenant():
+    _, out, _ = await weft("keys", "create", "--help")
+    assert "1 to 64 of a-z, 0-9 and -" in " ".join(out.replace("│", " ").split())
+
+
+async def test_an_interrupted_question_tells_how_to_find_its_job():
+    first = event_pb2.JobEvent(job_id="n-test-1", sequence=3, delta=event_pb2.Delta(text="It is "))
+
+    class Slow(rpc.GatewayServiceServicer):
+        async def Generate(self, _request: object, _: object) -> AsyncIterator[pb.GenerateResponse]:
+            yield pb.GenerateResponse(event=first)
+            await asyncio.Event().wait()
+
+    service = Service("weft.gateway.v1.GatewayService", rpc.add_GatewayServiceServicer_to_server, Slow())
+    async with Server("127.0.0.1:0", [service]) as server:
+        asking = await started("--endpoint", server.address, "--key", "k", "ask", "What colour?")
+        await asking.stdout.readexactly(len("It is "))
+        asking.send_signal(signal.SIGINT)
+        out, err = await asking.communicate()
+    assert (asking.returncode, out) == (130, b"\n")
+    assert "the job goes on: `weft tail n-test-1`" in err.decode()

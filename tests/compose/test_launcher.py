@@ -113,3 +113,10 @@ async def test_stopping_what_does_not_run_says_so(weft):
     code, said = await weft.run("down")
     assert code == 1
     assert "start one with `weft up`" in said
+
+
+async def test_a_state_folder_that_cannot_be_is_told_before_anything_starts(weft):
+    weft.state.write_text("a file")
+    code, said = await weft.run("up", "--base-port", "0")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "name another folder with --state" in said

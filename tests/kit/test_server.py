@@ -11,10 +11,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_kit import context
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Exhausted, InvalidFields, WeftError
+from weft_kit.errors import DeadlineExceeded, DependencyDown, Exhausted, InvalidFields, Unsupported, WeftError
 from weft_kit.server import PortInUse, Server, Service
 
 
@@ -159,6 +160,12 @@ async def test_a_dead_peer_is_named(scripted: Scripted) -> None:
         with pytest.raises(DependencyDown) as failed:
             await stats(channel)
     assert failed.value.metadata == {"dependency": "cache"}
+
+
+async def test_a_stranger_at_the_address_is_told_apart_from_a_bug(channel: Channel) -> None:
+    stub = router_pb2_grpc.RouterServiceStub(channel.raw)
+    with pytest.raises(Unsupported, match="check the address"):
+        await channel.unary(stub.ListModels(router_pb2.ListModelsRequest(), **channel.call(5)))
 
 
 async def test_draining_refuses_new_calls_and_lets_running_streams_finish(scripted: Scripted) -> None:

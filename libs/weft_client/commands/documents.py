@@ -32,7 +32,7 @@ async def ingest(
     if as_json:
         print_json(summary.as_dict())
     else:
-        out().print(summary.line(collection))
+        out().print(summary.line(collection), markup=True)
     return FAILED if summary.failed else 0
 
 

@@ -1,12 +1,13 @@
 """weft ask, jobs, job, tail, cancel."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
-from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.failures import FAILED, CommandFailed, reporting, warn
 from weft_client.generation import Generation
 from weft_client.printing import drain, print_answer
 from weft_client.render import job_record, jobs_table, print_json
@@ -26,8 +27,8 @@ async def ask(  # noqa: PLR0913 - the options of a question
     top_k: Annotated[int | None, typer.Option(help="Passages of context.", min=1, max=20)] = None,
     model: Annotated[str, typer.Option(help="Model alias; see `weft models`.")] = "default",
     system: Annotated[str, typer.Option(help="Instructions for the model.")] = "",
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.")] = None,
-    temperature: Annotated[float, typer.Option(help="Randomness; 0 may be answered from the cache.")] = 0.0,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.", min=1, max=1_000_000)] = None,
+    temperature: Annotated[float, typer.Option(help="0: may come from the cache.", min=0, max=2)] = 0.0,
     *,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the job's id and leave it running.")] = False,
     as_json: AsJson = False,
@@ -53,13 +54,13 @@ async def ask(  # noqa: PLR0913 - the options of a question
 async def tail(
     context: typer.Context,
     job_id: JobId,
-    after: Annotated[int, typer.Option(help="Only what came after this sequence.")] = 0,
+    after: Annotated[int, typer.Option(help="Only what came after this sequence.", min=0)] = 0,
     *,
     as_json: AsJson = False,
 ) -> int:
     """Stream a job's text, during or after it."""
     async with Session.of(context).client() as weft:
-        return await _stream(weft, weft.follow(job_id, after), as_json=as_json)
+        return await _stream(weft, weft.follow(job_id, after), job_id, as_json=as_json)
 
 
 @app.command()
@@ -90,7 +91,7 @@ async def job(context: typer.Context, job_id: JobId, *, as_json: AsJson = False)
         print_json(found)
     else:
         out().print(job_record(found))
-        out().print(f"\n{found.answer.text}", markup=False, soft_wrap=True)
+        out().print(f"\n{found.answer.text}", soft_wrap=True)
 
 
 @app.command()
@@ -111,9 +112,14 @@ async def cancel(
         out().print(job_record(found))
 
 
-async def _stream(weft: WeftClient, generation: Generation, *, as_json: bool) -> int:
-    await (drain(generation) if as_json else print_answer(generation))
-    record = await weft.job(generation.job_id)
+async def _stream(weft: WeftClient, generation: Generation, job_id: str = "", *, as_json: bool) -> int:
+    try:
+        await (drain(generation) if as_json else print_answer(generation))
+    except asyncio.CancelledError:
+        if known := job_id or generation.job_id:
+            warn(f"the job goes on: `weft tail {known}` shows it, `weft cancel {known}` stops it")
+        raise
+    record = await weft.job(job_id or generation.job_id)
     if as_json:
         print_json(record)
     else:
@@ -126,7 +132,7 @@ def _show_submitted(job: job_pb2.Job, *, as_json: bool) -> int:
     if as_json:
         print_json(job)
     else:
-        out().print(job.job_id, markup=False, soft_wrap=True)
+        out().print(job.job_id, soft_wrap=True)
     return 0
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,9 +22,16 @@ if TYPE_CHECKING:
     from weft_compose.parts import Part
 
 app = typer.Typer()
-BasePort = Annotated[int, typer.Option(help="Port of the gateway; the others follow it. 0 picks free ones.")]
-Engine = Annotated[str, typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="llamacpp, vllm or echo.")]
-Catalog = Annotated[Path | None, typer.Option(help="Providers and models. Default: compose/weft.toml.")]
+BasePort = Annotated[
+    int, typer.Option(help="Port of the gateway; the others follow it. 0: free ones.", min=0, max=65_500)
+]
+Engine = Annotated[
+    Literal["llamacpp", "vllm", "echo"], typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="What runs the model.")
+]
+Catalog = Annotated[
+    Path | None,
+    typer.Option(help="Providers and models. Default: compose/weft.toml.", exists=True, dir_okay=False),
+]
 
 
 @app.command()
@@ -33,13 +40,15 @@ async def up(
     context: typer.Context, base_port: BasePort = 7600, engine: Engine = "llamacpp", catalog: Catalog = None
 ) -> None:
     """Start a mesh here and keep it running; Ctrl-C drains and stops it."""
+    session = Session.of(context)
     with _told(), _draining_on_signals():
         try:
-            async with _launched(Session.of(context), base_port, engine, catalog) as running:
-                out().print("the mesh is up: try [bold]weft ask[/bold] in another terminal; Ctrl-C drains and stops it")
+            async with _launched(session, base_port, engine, catalog) as running:
+                line = "the mesh is up: try [bold]weft ask[/bold] in another terminal; Ctrl-C drains and stops it"
+                out().print(line, markup=True)
                 await running.until_broken()
         except asyncio.CancelledError:
-            out().print("stopped; state stays in .weft", markup=False)
+            out().print(f"stopped; state stays in {session.state}", soft_wrap=True)
 
 
 @app.command()
@@ -115,7 +124,7 @@ async def _launched(
     from weft_compose.state import StateFolder
 
     def healthy(part: "Part", seconds: float) -> None:
-        out().print(f"[green]✓[/green] {part.name:<10} {part.address:<16} healthy after {seconds:.1f} s")
+        out().print(f"[green]✓[/green] {part.name:<10} {part.address:<16} healthy after {seconds:.1f} s", markup=True)
 
     launch = Launch(StateFolder(session.state), Ports.counted_from(base_port), catalog or DEFAULT_CATALOG, engine)
     began = monotonic()

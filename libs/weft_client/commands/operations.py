@@ -19,9 +19,9 @@ app.add_typer(cache, name="cache")
 @reporting
 async def create_key(
     context: typer.Context,
-    tenant: Annotated[str, typer.Option(help="Whose key: 1 to 64 of [a-z0-9-].")] = "default",
+    tenant: Annotated[str, typer.Option(help="Whose key: 1 to 64 of a-z, 0-9 and -.")] = "default",
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    calls_per_minute: Annotated[int, typer.Option(help="0 means the gateway's default.", min=0)] = 0,
+    calls_per_minute: Annotated[int, typer.Option(help="0 means the gateway's default.", min=0, max=1_000_000)] = 0,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +31,7 @@ async def create_key(
     if as_json:
         print_json(created)
     else:
-        out().print(created.secret, markup=False, soft_wrap=True)
+        out().print(created.secret, soft_wrap=True)
 
 
 @keys.command("list")
@@ -66,7 +66,7 @@ async def revoke_key(
         print_json(revoked)
     else:
         within = revoked.effective_within.ToTimedelta().total_seconds()
-        out().print(f"{revoked.key.key_id} is revoked; every gateway refuses it within {within:.0f} s", markup=False)
+        out().print(f"{revoked.key.key_id} is revoked; every gateway refuses it within {within:.0f} s")
 
 
 @app.command()
