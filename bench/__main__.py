@@ -5,7 +5,7 @@ from pathlib import Path
 
 import uvloop
 from bench.load import Call, Run, closed_loop, direct_call, open_loop, weft_call
-from bench.processes import Meter
+from bench.processes import Meter, Theft
 from bench.report import Cost, OpenLoop, Overhead, Results, Saturation, render
 from bench.stage import Stage, stage
 
@@ -63,9 +63,9 @@ async def _saturation(on: Stage, weft: Call, bare: Call, in_flight: int, seconds
 
 async def _open_loop(on: Stage, weft: Call, direct: Call, seconds: float) -> OpenLoop:
     without = await open_loop(direct, PER_MINUTE / 60, min(seconds, 10))
-    meter = Meter(on.pids)
+    meter, theft = Meter(on.pids), Theft()
     through = await open_loop(weft, PER_MINUTE / 60, seconds)
-    return OpenLoop.of(PER_MINUTE, through, without, meter.cpu_seconds())
+    return OpenLoop.of(PER_MINUTE, through, without, meter.cpu_seconds(), theft.percent())
 
 
 if __name__ == "__main__":

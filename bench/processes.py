@@ -26,6 +26,17 @@ class Meter:
         return {name: sum(_cpu(p) for p in _family(process)) for name, process in self._processes.items()}
 
 
+class Theft:
+    """The share of this machine's CPU time that its host gave to others: stalls nobody here can explain otherwise."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def percent(self) -> float:
+        now = psutil.cpu_times()
+        return 100 * (now.steal - self._before.steal) / max(1e-9, sum(now) - sum(self._before))
+
+
 def _family(process: psutil.Process) -> list[psutil.Process]:
     # The client's children are the other processes of the stage.
     return [process] if process.pid == psutil.Process().pid else [process, *process.children(recursive=True)]

@@ -83,9 +83,12 @@ class OpenLoop:
     added_p50_ms: float
     added_p99_ms: float
     cpu_ms_per_job: dict[str, float]
+    stolen_percent: float
 
     @classmethod
-    def of(cls, per_minute: int, through: Run, without: Run, cpu_s: dict[str, float]) -> "OpenLoop":
+    def of(
+        cls, per_minute: int, through: Run, without: Run, cpu_s: dict[str, float], stolen_percent: float
+    ) -> "OpenLoop":
         return cls(
             per_minute,
             len(through.outcomes),
@@ -94,6 +97,7 @@ class OpenLoop:
             through.first_token_ms(0.5) - without.first_token_ms(0.5),
             through.first_token_ms(0.99) - without.first_token_ms(0.99),
             {name: 1000 * seconds / max(1, len(through.outcomes)) for name, seconds in cpu_s.items()},
+            stolen_percent,
         )
 
 
@@ -178,7 +182,8 @@ def _open_loop(held: OpenLoop) -> list[str]:
         "|--:|--:|--:|--:|--:|",
         f"| {held.calls} | {held.errors} | {_ms(held.first_token_p50_ms, held.added_p50_ms, held.added_p99_ms)} |",
         "",
-        "Added: beside the mock called directly at the same rate. A call that starts late is charged for it.",
+        "Added: beside the mock called directly at the same rate. A call that starts late is charged for it. The host",
+        f"took {held.stolen_percent:.1f} % of the CPU time away meanwhile (steal), which shows as stalls at p99.",
         "",
         f"| CPU ms a job | {' | '.join(names)} | gateway + router |",
         f"|--:|{'--:|' * (len(names) + 1)}",
