@@ -8,11 +8,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
+from weft_kit.joblog.codec import from_delivery
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.puller import Puller, ensure_consumer
-
-_STREAM_SEQUENCE = -4
-_DELIVERED = -5
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,5 @@ class Batches:
         return gathered
 
     def _batch(self, puller: Puller, messages: list[Msg]) -> Batch:
-        events, deliveries = [], []
-        for message in messages:
-            parts = message.reply.split(".")
-            event = event_pb2.JobEvent.FromString(message.data)
-            event.sequence = int(parts[_STREAM_SEQUENCE])
-            events.append(event)
-            deliveries.append(int(parts[_DELIVERED]))
+        events, deliveries = map(list, zip(*map(from_delivery, messages), strict=True))
         return Batch(events, deliveries, messages, self._client, puller)

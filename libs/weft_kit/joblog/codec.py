@@ -40,6 +40,14 @@ def from_message(message: Msg) -> Stored:
     return stored(message.data, headers, int(headers[SEQUENCE]))
 
 
+def from_delivery(message: Msg) -> tuple[event_pb2.JobEvent, int]:
+    """Reads a consumer's message: the event, and how many times it was handed out, this time included (ADR-15)."""
+    parts = message.reply.split(".")
+    event = event_pb2.JobEvent.FromString(message.data)
+    event.sequence = int(parts[-4])
+    return event, int(parts[-5])
+
+
 def from_api(message: Mapping[str, Any]) -> Stored:
     """Reads the `message` object of a STREAM.MSG.GET response."""
     lines = base64.b64decode(message.get("hdrs", "")).decode().split("\r\n")[1:]

@@ -8,28 +8,21 @@ from contextlib import asynccontextmanager
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from weft.job.v1 import event_pb2
+from weft_kit.joblog.codec import from_delivery
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.puller import Puller, ensure_consumer
-
-_STREAM_SEQUENCE = -4
-_DELIVERED = -5
 
 
 class Lease:
     """The right to run one job. Losing it is harmless: the fence keeps a zombie from writing."""
 
     def __init__(self, client: Client, puller: Puller, message: Msg, ack_wait_s: float) -> None:
-        parts = message.reply.split(".")
         self._client = client
         self._puller = puller
         self._reply = message.reply
         self._ack_wait_s = ack_wait_s
         self._open = True
-        self.event = event_pb2.JobEvent.FromString(message.data)
-        self.event.sequence = int(parts[_STREAM_SEQUENCE])
-        self.delivery = int(parts[_DELIVERED])
-        """How many times the job was handed out, this time included."""
+        self.event, self.delivery = from_delivery(message)
 
     @property
     def job_id(self) -> str:

@@ -6,6 +6,7 @@ from enum import Enum
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
+from weft_kit.cache_mode import cache_mode
 
 
 class Tier(Enum):
@@ -29,7 +30,7 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, threshold
 
     A caller may ask for more similarity than `threshold`, never for less.
     """
-    tier = _tier(request)
+    tier = _TIERS.get(cache_mode(request))
     # Without the version an answer from before the last ingest could not be told from a current one.
     if tier is None or (request.HasField("retrieval") and not collection_version):
         return None
@@ -39,16 +40,7 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, threshold
     return Terms(tier, max_age_s, min_similarity)
 
 
-def _tier(request: job_pb2.GenerationRequest) -> Tier | None:
-    match request.cache.mode:
-        case job_pb2.CACHE_MODE_OFF:
-            return None
-        case job_pb2.CACHE_MODE_EXACT:
-            return Tier.EXACT
-        case job_pb2.CACHE_MODE_SEMANTIC:
-            return Tier.SEMANTIC
-    greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
-    return Tier.SEMANTIC if greedy and not request.tools else None
+_TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tier.SEMANTIC}
 
 
 def storable(answer: job_pb2.Answer) -> bool:

@@ -8,6 +8,7 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker
+from weft_kit.cache_mode import cache_mode
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 
@@ -16,13 +17,7 @@ ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before 
 
 def cacheable(request: job_pb2.GenerationRequest) -> bool:
     """Whether the cache may answer at all: the rule of `CacheMode`. Saves the hop where it could only be a miss."""
-    match request.cache.mode:
-        case job_pb2.CACHE_MODE_OFF:
-            return False
-        case job_pb2.CACHE_MODE_EXACT | job_pb2.CACHE_MODE_SEMANTIC:
-            return True
-    greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
-    return greedy and not request.tools
+    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
 
 
 class Answers:

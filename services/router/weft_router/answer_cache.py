@@ -7,6 +7,7 @@ from typing import Self
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
+from weft_kit.cache_mode import cache_mode
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
 from weft_router import metrics
@@ -19,10 +20,7 @@ def may_be_stored(request: job_pb2.GenerationRequest, answer: job_pb2.Answer) ->
     """Say whether the policy lets this answer serve again, and whether it is whole."""
     if answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
         return False
-    if request.cache.mode == job_pb2.CACHE_MODE_UNSPECIFIED:
-        greedy = request.sampling.HasField("temperature") and request.sampling.temperature == 0
-        return greedy and not request.tools
-    return request.cache.mode != job_pb2.CACHE_MODE_OFF
+    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
 
 
 class AnswerCache:
