@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
 Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
 
 _KINDS = "inference, openai"
@@ -136,11 +137,28 @@ class ModelAlias(_Entry):
         return self
 
 
+class Share(_Entry):
+    """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
+
+    `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
+    `max_unfinished` bounds queued and running ones of all priorities together, and refuses the rest.
+    """
+
+    weight: PositiveFloat = 1.0
+    max_in_flight: PositiveInt = 10_000
+    max_unfinished: PositiveInt = 100_000
+
+
 class Catalog(_Entry):
-    """The whole file. Both tables keep the file's order."""
+    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name."""
 
     providers: dict[Name, ProviderEntry] = Field(min_length=1)
     models: dict[Name, ModelAlias] = Field(min_length=1)
+    default_share: Share = Share()
+    tenants: dict[Name, Share] = {}
+
+    def share(self, tenant: str) -> Share:
+        return self.tenants.get(tenant, self.default_share)
 
     def serving(self, provider: str) -> list[str]:
         """The provider's own names of the models that aliases route to it, each once."""

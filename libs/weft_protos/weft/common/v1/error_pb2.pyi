@@ -3,16 +3,20 @@
 isort:skip_file
 Why a call or a job failed, for machines."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -48,12 +52,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such document in the collection."""
     ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 23
     """NOT_FOUND: no such key."""
+    ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 24
+    """NOT_FOUND: the job has no webhook, or has not ended yet."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 30
     """ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
     ERROR_REASON_COLLECTION_EXISTS: _ErrorReason.ValueType  # 31
     """ALREADY_EXISTS: the collection exists with other settings."""
     ERROR_REASON_EMBEDDER_MISMATCH: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
+    ERROR_REASON_WEBHOOKS_OFF: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 41
@@ -122,12 +130,16 @@ ERROR_REASON_DOCUMENT_NOT_FOUND: ErrorReason.ValueType  # 22
 """NOT_FOUND: no such document in the collection."""
 ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 23
 """NOT_FOUND: no such key."""
+ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 24
+"""NOT_FOUND: the job has no webhook, or has not ended yet."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 30
 """ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
 ERROR_REASON_COLLECTION_EXISTS: ErrorReason.ValueType  # 31
 """ALREADY_EXISTS: the collection exists with other settings."""
 ERROR_REASON_EMBEDDER_MISMATCH: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
+ERROR_REASON_WEBHOOKS_OFF: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 41
@@ -165,3 +177,91 @@ ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 82
 ERROR_REASON_RETRIEVAL_FAILED: ErrorReason.ValueType  # 83
 """In a job's record: context could not be retrieved."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
+
+@_typing.final
+class ItemError(_message.Message):
+    """Says why one item of a batch was refused, as the status of a call with that item alone would."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ViolationsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """Status code, a value of google.rpc.Code."""
+    reason: Global___ErrorReason.ValueType
+    """For machines."""
+    message: _builtins.str
+    """For developers; names the next step."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the reason's comment promises."""
+
+    @_builtins.property
+    def violations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """With INVALID_FIELD: path of each field at fault, and what is expected there."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long to wait before trying again, where a wait helps."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        reason: Global___ErrorReason.ValueType = ...,
+        message: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        violations: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "metadata", b"metadata", "reason", b"reason", "retry_after", b"retry_after", "violations", b"violations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemError: _TypeAlias = ItemError  # noqa: Y015

@@ -24,57 +24,70 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from weft.common.v1 import error_pb2 as weft_dot_common_dot_v1_dot_error__pb2
 from weft.job.v1 import event_pb2 as weft_dot_job_dot_v1_dot_event__pb2
 from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweft/gateway/v1/gateway.proto\x12\x0fweft.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17weft/job/v1/event.proto\x1a\x15weft/job/v1/job.proto\"W\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\xc8\x01\n\x0fListJobsRequest\x12%\n\x06states\x18\x01 \x03(\x0e\x32\x15.weft.job.v1.JobState\x12\x32\n\x0e\x61\x63\x63\x65pted_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.weft.job.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\":\n\x10StreamJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"9\n\x11StreamJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"V\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\"8\n\x10GenerateResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\xaf\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61lls_per_minute\x18\x06 \x01(\x05\"J\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x03 \x01(\x05\"F\n\x11\x43reateKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"H\n\x0fListKeysRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x10ListKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.weft.gateway.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"k\n\x11RevokeKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration2\xfd\x03\n\x0eGatewayService\x12R\n\tSubmitJob\x12!.weft.gateway.v1.SubmitJobRequest\x1a\".weft.gateway.v1.SubmitJobResponse\x12I\n\x06GetJob\x12\x1e.weft.gateway.v1.GetJobRequest\x1a\x1f.weft.gateway.v1.GetJobResponse\x12O\n\x08ListJobs\x12 .weft.gateway.v1.ListJobsRequest\x1a!.weft.gateway.v1.ListJobsResponse\x12R\n\tCancelJob\x12!.weft.gateway.v1.CancelJobRequest\x1a\".weft.gateway.v1.CancelJobResponse\x12T\n\tStreamJob\x12!.weft.gateway.v1.StreamJobRequest\x1a\".weft.gateway.v1.StreamJobResponse0\x01\x12Q\n\x08Generate\x12 .weft.gateway.v1.GenerateRequest\x1a!.weft.gateway.v1.GenerateResponse0\x01\x32\x85\x02\n\nKeyService\x12R\n\tCreateKey\x12!.weft.gateway.v1.CreateKeyRequest\x1a\".weft.gateway.v1.CreateKeyResponse\x12O\n\x08ListKeys\x12 .weft.gateway.v1.ListKeysRequest\x1a!.weft.gateway.v1.ListKeysResponse\x12R\n\tRevokeKey\x12!.weft.gateway.v1.RevokeKeyRequest\x1a\".weft.gateway.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweft/gateway/v1/gateway.proto\x12\x0fweft.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aweft/common/v1/error.proto\x1a\x17weft/job/v1/event.proto\x1a\x15weft/job/v1/job.proto\"q\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"H\n\x11SubmitJobsRequest\x12\x33\n\x08requests\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobRequest\"H\n\x12SubmitJobsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobsResult\"j\n\x10SubmitJobsResult\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.JobH\x00\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x19.weft.common.v1.ItemErrorH\x00\x42\t\n\x07outcome\"H\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\x84\x03\n\x0fListJobsRequest\x12%\n\x06states\x18\x01 \x03(\x0e\x32\x15.weft.job.v1.JobState\x12\x32\n\x0e\x61\x63\x63\x65pted_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12)\n\npriorities\x18\x07 \x03(\x0e\x32\x15.weft.job.v1.Priority\x12<\n\x06labels\x18\x08 \x03(\x0b\x32,.weft.gateway.v1.ListJobsRequest.LabelsEntry\x12\x12\n\nrequest_id\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.weft.job.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\":\n\x10StreamJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"9\n\x11StreamJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\xd5\x01\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\x12\x34\n\ron_disconnect\x18\x04 \x01(\x0e\x32\x1d.weft.gateway.v1.OnDisconnect\x12-\n\ndetach_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x10GenerateResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\xaf\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61lls_per_minute\x18\x06 \x01(\x05\"J\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x03 \x01(\x05\"F\n\x11\x43reateKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"H\n\x0fListKeysRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x10ListKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.weft.gateway.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"k\n\x11RevokeKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*\x7f\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n\x14ON_DISCONNECT_DETACH\x10\x01\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x02\x12\x1c\n\x18ON_DISCONNECT_DETACH_FOR\x10\x03\x32\xd4\x04\n\x0eGatewayService\x12R\n\tSubmitJob\x12!.weft.gateway.v1.SubmitJobRequest\x1a\".weft.gateway.v1.SubmitJobResponse\x12U\n\nSubmitJobs\x12\".weft.gateway.v1.SubmitJobsRequest\x1a#.weft.gateway.v1.SubmitJobsResponse\x12I\n\x06GetJob\x12\x1e.weft.gateway.v1.GetJobRequest\x1a\x1f.weft.gateway.v1.GetJobResponse\x12O\n\x08ListJobs\x12 .weft.gateway.v1.ListJobsRequest\x1a!.weft.gateway.v1.ListJobsResponse\x12R\n\tCancelJob\x12!.weft.gateway.v1.CancelJobRequest\x1a\".weft.gateway.v1.CancelJobResponse\x12T\n\tStreamJob\x12!.weft.gateway.v1.StreamJobRequest\x1a\".weft.gateway.v1.StreamJobResponse0\x01\x12Q\n\x08Generate\x12 .weft.gateway.v1.GenerateRequest\x1a!.weft.gateway.v1.GenerateResponse0\x01\x32\x85\x02\n\nKeyService\x12R\n\tCreateKey\x12!.weft.gateway.v1.CreateKeyRequest\x1a\".weft.gateway.v1.CreateKeyResponse\x12O\n\x08ListKeys\x12 .weft.gateway.v1.ListKeysRequest\x1a!.weft.gateway.v1.ListKeysResponse\x12R\n\tRevokeKey\x12!.weft.gateway.v1.RevokeKeyRequest\x1a\".weft.gateway.v1.RevokeKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weft.gateway.v1.gateway_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITJOBREQUEST']._serialized_start=163
-  _globals['_SUBMITJOBREQUEST']._serialized_end=250
-  _globals['_SUBMITJOBRESPONSE']._serialized_start=252
-  _globals['_SUBMITJOBRESPONSE']._serialized_end=302
-  _globals['_GETJOBREQUEST']._serialized_start=304
-  _globals['_GETJOBREQUEST']._serialized_end=335
-  _globals['_GETJOBRESPONSE']._serialized_start=337
-  _globals['_GETJOBRESPONSE']._serialized_end=384
-  _globals['_LISTJOBSREQUEST']._serialized_start=387
-  _globals['_LISTJOBSREQUEST']._serialized_end=587
-  _globals['_LISTJOBSRESPONSE']._serialized_start=589
-  _globals['_LISTJOBSRESPONSE']._serialized_end=664
-  _globals['_CANCELJOBREQUEST']._serialized_start=666
-  _globals['_CANCELJOBREQUEST']._serialized_end=717
-  _globals['_CANCELJOBRESPONSE']._serialized_start=719
-  _globals['_CANCELJOBRESPONSE']._serialized_end=769
-  _globals['_STREAMJOBREQUEST']._serialized_start=771
-  _globals['_STREAMJOBREQUEST']._serialized_end=829
-  _globals['_STREAMJOBRESPONSE']._serialized_start=831
-  _globals['_STREAMJOBRESPONSE']._serialized_end=888
-  _globals['_GENERATEREQUEST']._serialized_start=890
-  _globals['_GENERATEREQUEST']._serialized_end=976
-  _globals['_GENERATERESPONSE']._serialized_start=978
-  _globals['_GENERATERESPONSE']._serialized_end=1034
-  _globals['_KEY']._serialized_start=1037
-  _globals['_KEY']._serialized_end=1212
-  _globals['_CREATEKEYREQUEST']._serialized_start=1214
-  _globals['_CREATEKEYREQUEST']._serialized_end=1288
-  _globals['_CREATEKEYRESPONSE']._serialized_start=1290
-  _globals['_CREATEKEYRESPONSE']._serialized_end=1360
-  _globals['_LISTKEYSREQUEST']._serialized_start=1362
-  _globals['_LISTKEYSREQUEST']._serialized_end=1434
-  _globals['_LISTKEYSRESPONSE']._serialized_start=1436
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1515
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1517
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1551
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1553
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1660
-  _globals['_GATEWAYSERVICE']._serialized_start=1663
-  _globals['_GATEWAYSERVICE']._serialized_end=2172
-  _globals['_KEYSERVICE']._serialized_start=2175
-  _globals['_KEYSERVICE']._serialized_end=2436
+  _globals['_LISTJOBSREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_ONDISCONNECT']._serialized_start=2329
+  _globals['_ONDISCONNECT']._serialized_end=2456
+  _globals['_SUBMITJOBREQUEST']._serialized_start=191
+  _globals['_SUBMITJOBREQUEST']._serialized_end=304
+  _globals['_SUBMITJOBRESPONSE']._serialized_start=306
+  _globals['_SUBMITJOBRESPONSE']._serialized_end=356
+  _globals['_SUBMITJOBSREQUEST']._serialized_start=358
+  _globals['_SUBMITJOBSREQUEST']._serialized_end=430
+  _globals['_SUBMITJOBSRESPONSE']._serialized_start=432
+  _globals['_SUBMITJOBSRESPONSE']._serialized_end=504
+  _globals['_SUBMITJOBSRESULT']._serialized_start=506
+  _globals['_SUBMITJOBSRESULT']._serialized_end=612
+  _globals['_GETJOBREQUEST']._serialized_start=614
+  _globals['_GETJOBREQUEST']._serialized_end=686
+  _globals['_GETJOBRESPONSE']._serialized_start=688
+  _globals['_GETJOBRESPONSE']._serialized_end=735
+  _globals['_LISTJOBSREQUEST']._serialized_start=738
+  _globals['_LISTJOBSREQUEST']._serialized_end=1126
+  _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_start=1081
+  _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_end=1126
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1128
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1203
+  _globals['_CANCELJOBREQUEST']._serialized_start=1205
+  _globals['_CANCELJOBREQUEST']._serialized_end=1256
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1258
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1308
+  _globals['_STREAMJOBREQUEST']._serialized_start=1310
+  _globals['_STREAMJOBREQUEST']._serialized_end=1368
+  _globals['_STREAMJOBRESPONSE']._serialized_start=1370
+  _globals['_STREAMJOBRESPONSE']._serialized_end=1427
+  _globals['_GENERATEREQUEST']._serialized_start=1430
+  _globals['_GENERATEREQUEST']._serialized_end=1643
+  _globals['_GENERATERESPONSE']._serialized_start=1645
+  _globals['_GENERATERESPONSE']._serialized_end=1701
+  _globals['_KEY']._serialized_start=1704
+  _globals['_KEY']._serialized_end=1879
+  _globals['_CREATEKEYREQUEST']._serialized_start=1881
+  _globals['_CREATEKEYREQUEST']._serialized_end=1955
+  _globals['_CREATEKEYRESPONSE']._serialized_start=1957
+  _globals['_CREATEKEYRESPONSE']._serialized_end=2027
+  _globals['_LISTKEYSREQUEST']._serialized_start=2029
+  _globals['_LISTKEYSREQUEST']._serialized_end=2101
+  _globals['_LISTKEYSRESPONSE']._serialized_start=2103
+  _globals['_LISTKEYSRESPONSE']._serialized_end=2182
+  _globals['_REVOKEKEYREQUEST']._serialized_start=2184
+  _globals['_REVOKEKEYREQUEST']._serialized_end=2218
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=2220
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2327
+  _globals['_GATEWAYSERVICE']._serialized_start=2459
+  _globals['_GATEWAYSERVICE']._serialized_end=3055
+  _globals['_KEYSERVICE']._serialized_start=3058
+  _globals['_KEYSERVICE']._serialized_end=3319
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,8 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from weft.common.v1 import error_pb2 as _error_pb2
 from weft.job.v1 import event_pb2 as _event_pb2
 from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
@@ -22,6 +24,36 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _OnDisconnect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OnDisconnectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnDisconnect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ON_DISCONNECT_UNSPECIFIED: _OnDisconnect.ValueType  # 0
+    """Not given: DETACH."""
+    ON_DISCONNECT_DETACH: _OnDisconnect.ValueType  # 1
+    """It runs on; StreamJob continues the stream."""
+    ON_DISCONNECT_CANCEL: _OnDisconnect.ValueType  # 2
+    """It is cancelled at once."""
+    ON_DISCONNECT_DETACH_FOR: _OnDisconnect.ValueType  # 3
+    """It is cancelled once nobody has read it, through any replica, for `detach_for`."""
+
+class OnDisconnect(_OnDisconnect, metaclass=_OnDisconnectEnumTypeWrapper):
+    """Says what becomes of a job whose Generate call ends early: cancelled, past its deadline, or cut off. A gateway that
+    shuts down or dies is no such end: the job runs on.
+    """
+
+ON_DISCONNECT_UNSPECIFIED: OnDisconnect.ValueType  # 0
+"""Not given: DETACH."""
+ON_DISCONNECT_DETACH: OnDisconnect.ValueType  # 1
+"""It runs on; StreamJob continues the stream."""
+ON_DISCONNECT_CANCEL: OnDisconnect.ValueType  # 2
+"""It is cancelled at once."""
+ON_DISCONNECT_DETACH_FOR: OnDisconnect.ValueType  # 3
+"""It is cancelled once nobody has read it, through any replica, for `detach_for`."""
+Global___OnDisconnect: _TypeAlias = OnDisconnect  # noqa: Y015
+
 @_typing.final
 class SubmitJobRequest(_message.Message):
     """Asks for a job."""
@@ -30,10 +62,13 @@ class SubmitJobRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    EXPIRE_WITH_CALL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent for the log's retention: same id and body return the first job, another body
     is ALREADY_EXISTS. 1–128 printable ASCII characters; empty means every call is a new job.
     """
+    expire_with_call: _builtins.bool
+    """Also ends the job at this call's own deadline, when that comes before its `expire_time`."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
         """What to generate."""
@@ -43,10 +78,11 @@ class SubmitJobRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         request: _job_pb2.GenerationRequest | None = ...,
+        expire_with_call: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_with_call", b"expire_with_call", "request", b"request", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -77,22 +113,108 @@ class SubmitJobResponse(_message.Message):
 Global___SubmitJobResponse: _TypeAlias = SubmitJobResponse  # noqa: Y015
 
 @_typing.final
+class SubmitJobsRequest(_message.Message):
+    """Asks for many jobs at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitJobRequest]:
+        """1–1,000 requests. In `request_id` and body they are independent of each other; two with the same id are one job."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___SubmitJobRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitJobsRequest: _TypeAlias = SubmitJobsRequest  # noqa: Y015
+
+@_typing.final
+class SubmitJobsResponse(_message.Message):
+    """Holds one result a request, in their order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubmitJobsResult]:
+        """The results."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SubmitJobsResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitJobsResponse: _TypeAlias = SubmitJobsResponse  # noqa: Y015
+
+@_typing.final
+class SubmitJobsResult(_message.Message):
+    """Holds what became of one request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> _job_pb2.Job:
+        """It was accepted, or had been before."""
+
+    @_builtins.property
+    def error(self) -> _error_pb2.ItemError:
+        """It was refused."""
+
+    def __init__(
+        self,
+        *,
+        job: _job_pb2.Job | None = ...,
+        error: _error_pb2.ItemError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "job", b"job", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "job", b"job", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["job", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___SubmitJobsResult: _TypeAlias = SubmitJobsResult  # noqa: Y015
+
+@_typing.final
 class GetJobRequest(_message.Message):
     """Asks for one job."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """Waits for the job to become terminal, at most this long, then returns it as it is. 0–60 s; default 0."""
+
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
+        wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,15 +250,41 @@ class ListJobsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     STATES_FIELD_NUMBER: _builtins.int
     ACCEPTED_AFTER_FIELD_NUMBER: _builtins.int
     ACCEPTED_BEFORE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    PRIORITIES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Jobs a page, 1–1000. Default 50."""
     page_token: _builtins.str
     """`next_page_token` of the page before; the other fields must be the same."""
+    request_id: _builtins.str
+    """Only the job submitted under this `request_id`; empty means all."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.JobState.ValueType]:
         """Only jobs in these states; empty means all."""
@@ -149,6 +297,18 @@ class ListJobsRequest(_message.Message):
     def accepted_before(self) -> _timestamp_pb2.Timestamp:
         """Only jobs accepted before this time."""
 
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only jobs that asked for one of these model aliases; empty means all."""
+
+    @_builtins.property
+    def priorities(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.Priority.ValueType]:
+        """Only jobs of these priorities; empty means all."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only jobs that carry every one of these labels; empty means all."""
+
     def __init__(
         self,
         *,
@@ -157,10 +317,14 @@ class ListJobsRequest(_message.Message):
         accepted_before: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
+        priorities: _abc.Iterable[_job_pb2.Priority.ValueType] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_after", b"accepted_after", "accepted_before", b"accepted_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_after", b"accepted_after", "accepted_before", b"accepted_before", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_after", b"accepted_after", "accepted_before", b"accepted_before", "labels", b"labels", "models", b"models", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "request_id", b"request_id", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,21 +468,35 @@ class GenerateRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    EXPIRE_WITH_CALL_FIELD_NUMBER: _builtins.int
+    ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    DETACH_FOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in SubmitJobRequest."""
+    expire_with_call: _builtins.bool
+    """As in SubmitJobRequest."""
+    on_disconnect: Global___OnDisconnect.ValueType
+    """What becomes of the job when the caller leaves before `done`. Default DETACH."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
         """What to generate."""
+
+    @_builtins.property
+    def detach_for(self) -> _duration_pb2.Duration:
+        """With DETACH_FOR, and required there: how long the job runs on while nobody reads it; 1 s to 1 h."""
 
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         request: _job_pb2.GenerationRequest | None = ...,
+        expire_with_call: _builtins.bool = ...,
+        on_disconnect: Global___OnDisconnect.ValueType = ...,
+        detach_for: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["detach_for", b"detach_for", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detach_for", b"detach_for", "expire_with_call", b"expire_with_call", "on_disconnect", b"on_disconnect", "request", b"request", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class GatewayServiceStub:
                 request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.SerializeToString,
                 response_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.FromString,
                 _registered_method=True)
+        self.SubmitJobs = channel.unary_unary(
+                '/weft.gateway.v1.GatewayService/SubmitJobs',
+                request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsRequest.SerializeToString,
+                response_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/weft.gateway.v1.GatewayService/GetJob',
                 request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.GetJobRequest.SerializeToString,
@@ -78,8 +83,15 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitJobs(self, request, context):
+        """Makes up to 1,000 jobs durable, each as SubmitJob would: one that is refused does not keep the others out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJob(self, request, context):
-        """Returns a job, from the log or, past the log's retention, from the record.
+        """Returns a job, from the log or, past the log's retention, from the record; waits for its end if asked to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +119,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Generate(self, request, context):
-        """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running.
+        """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
+        otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +133,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.SubmitJob,
                     request_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.FromString,
                     response_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.SerializeToString,
+            ),
+            'SubmitJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitJobs,
+                    request_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsRequest.FromString,
+                    response_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsResponse.SerializeToString,
             ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
@@ -175,6 +193,33 @@ class GatewayService:
             '/weft.gateway.v1.GatewayService/SubmitJob',
             weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.SerializeToString,
             weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.gateway.v1.GatewayService/SubmitJobs',
+            weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsRequest.SerializeToString,
+            weft_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,8 +35,10 @@ class GatewayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]
     """Makes a job durable and returns at once. With a `request_id` a repeat returns the first job."""
+    SubmitJobs: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobsRequest, _gateway_pb2.SubmitJobsResponse]
+    """Makes up to 1,000 jobs durable, each as SubmitJob would: one that is refused does not keep the others out."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]
-    """Returns a job, from the log or, past the log's retention, from the record."""
+    """Returns a job, from the log or, past the log's retention, from the record; waits for its end if asked to."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]
     """Lists the tenant's jobs, newest first. Reads the record, which trails the log by well under a second."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]
@@ -44,7 +46,9 @@ class GatewayServiceStub:
     StreamJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]
     """Streams a job's events after a position until `done`; any replica, during or after the job."""
     Generate: _grpc.UnaryStreamMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]
-    """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running."""
+    """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
+    otherwise.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -53,8 +57,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SubmitJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Makes a job durable and returns at once. With a `request_id` a repeat returns the first job."""
+    SubmitJobs: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobsRequest, _gateway_pb2.SubmitJobsResponse]  # type: ignore[assignment]
+    """Makes up to 1,000 jobs durable, each as SubmitJob would: one that is refused does not keep the others out."""
     GetJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Returns a job, from the log or, past the log's retention, from the record."""
+    """Returns a job, from the log or, past the log's retention, from the record; waits for its end if asked to."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists the tenant's jobs, newest first. Reads the record, which trails the log by well under a second."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
@@ -62,7 +68,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     StreamJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]  # type: ignore[assignment]
     """Streams a job's events after a position until `done`; any replica, during or after the job."""
     Generate: _aio.UnaryStreamMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]  # type: ignore[assignment]
-    """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running."""
+    """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
+    otherwise.
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accepts jobs, streams them, and tells what became of them."""
@@ -76,12 +84,20 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a job durable and returns at once. With a `request_id` a repeat returns the first job."""
 
     @_abc_1.abstractmethod
+    def SubmitJobs(
+        self,
+        request: _gateway_pb2.SubmitJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.SubmitJobsResponse, _abc.Awaitable[_gateway_pb2.SubmitJobsResponse]]:
+        """Makes up to 1,000 jobs durable, each as SubmitJob would: one that is refused does not keep the others out."""
+
+    @_abc_1.abstractmethod
     def GetJob(
         self,
         request: _gateway_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetJobResponse, _abc.Awaitable[_gateway_pb2.GetJobResponse]]:
-        """Returns a job, from the log or, past the log's retention, from the record."""
+        """Returns a job, from the log or, past the log's retention, from the record; waits for its end if asked to."""
 
     @_abc_1.abstractmethod
     def ListJobs(
@@ -113,7 +129,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GenerateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.GenerateResponse], _abc.AsyncIterator[_gateway_pb2.GenerateResponse]]:
-        """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running."""
+        """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
+        otherwise.
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

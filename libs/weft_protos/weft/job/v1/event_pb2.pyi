@@ -23,8 +23,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class JobEvent(_message.Message):
-    """Is one step of a job. A job's events are, in order: `accepted`, then any of `started`, `delta`, `rewound` and
-    `cancel_requested`, then exactly one `done`. A job answered from the cache is a lone `done`, which then carries
+    """Is one step of a job. A job's events are, in order: `accepted`, then any of `started`, `delta`, `rewound`, `released`
+    and `cancel_requested`, then exactly one `done`. A job answered from the cache is a lone `done`, which then carries
     `accepted` inside. Unknown events must be ignored.
     """
 
@@ -39,6 +39,7 @@ class JobEvent(_message.Message):
     REWOUND_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Job it belongs to."""
     sequence: _builtins.int
@@ -71,6 +72,10 @@ class JobEvent(_message.Message):
     def done(self) -> Global___Done:
         """The job is terminal."""
 
+    @_builtins.property
+    def released(self) -> Global___Released:
+        """An attempt was given up by no fault of its own; another follows."""
+
     def __init__(
         self,
         *,
@@ -83,12 +88,13 @@ class JobEvent(_message.Message):
         rewound: Global___Rewound | None = ...,
         cancel_requested: Global___CancelRequested | None = ...,
         done: Global___Done | None = ...,
+        released: Global___Released | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "released", b"released", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "released", b"released", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done", "released"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -155,6 +161,7 @@ class Started(_message.Message):
     PROVIDER_MODEL_FIELD_NUMBER: _builtins.int
     RESUMES_AFTER_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -167,6 +174,10 @@ class Started(_message.Message):
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Source]:
         """Chunks the prompt contains."""
 
+    @_builtins.property
+    def previous(self) -> _job_pb2.Attempt:
+        """How the attempt before ended, when the same worker saw it end: a later worker needs the reason for the record."""
+
     def __init__(
         self,
         *,
@@ -175,10 +186,11 @@ class Started(_message.Message):
         provider_model: _builtins.str = ...,
         resumes_after: _builtins.int = ...,
         sources: _abc.Iterable[_job_pb2.Source] | None = ...,
+        previous: _job_pb2.Attempt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "previous", b"previous", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,6 +283,32 @@ class Rewound(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Rewound: _TypeAlias = Rewound  # noqa: Y015
+
+@_typing.final
+class Released(_message.Message):
+    """Gives the job back to the queue, because the worker shuts down. What was said so far stands, and the attempt does not
+    count towards those allowed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempt(self) -> _job_pb2.Attempt:
+        """The attempt, with DRAINING as its error."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _job_pb2.Attempt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Released: _TypeAlias = Released  # noqa: Y015
 
 @_typing.final
 class CancelRequested(_message.Message):
