@@ -51,7 +51,7 @@ async def test_a_lease_carries_the_sequence_its_writer_needs(joblog: JobLog) -> 
 
 
 async def test_a_job_whose_worker_fell_silent_comes_again(joblog: JobLog) -> None:
-    await accept(joblog, 1)
+    await accept(impatient(joblog), 1)
     async with Work(impatient(joblog), slots=2).leases() as leases:
         first = await anext(leases)
         again = await asyncio.wait_for(anext(leases), 5)
@@ -59,7 +59,7 @@ async def test_a_job_whose_worker_fell_silent_comes_again(joblog: JobLog) -> Non
 
 
 async def test_heartbeats_keep_a_lease_beyond_the_ack_wait(joblog: JobLog) -> None:
-    await accept(joblog, 1)
+    await accept(impatient(joblog), 1)
     async with Work(impatient(joblog), slots=2).leases() as leases:
         lease = await anext(leases)
         again = asyncio.ensure_future(anext(leases))

@@ -3,13 +3,15 @@
 ids         job ids, lanes and subjects          settings    the numbers, with units and checks
 log         accept, answer, follow, cancel       writer      fenced events of one attempt
 tokens      the publisher that clocks itself     reader      live and stored, spliced by sequence
+lanes       a queue a tenant and priority        turns       whose turn it is
 work        leases for workers                   batches     batches for recorders and notifiers
 projection  events → the job's record            wire        fenced writes, leader and direct reads
 """
 
 from weft_kit.joblog.batches import Batch, Batches
 from weft_kit.joblog.connection import connect
-from weft_kit.joblog.ids import belongs_to, kind_of, new_job_id
+from weft_kit.joblog.ids import belongs_to, kind_of, lane_of, new_job_id, tenant_tag
+from weft_kit.joblog.lanes import Depth
 from weft_kit.joblog.log import AlreadyAccepted, JobLog
 from weft_kit.joblog.projection import envelope_of, project, text_hash
 from weft_kit.joblog.reader import JobGone
@@ -22,6 +24,7 @@ __all__ = [
     "AlreadyAccepted",
     "Batch",
     "Batches",
+    "Depth",
     "Fenced",
     "JobGone",
     "JobLog",
@@ -34,7 +37,9 @@ __all__ = [
     "connect",
     "envelope_of",
     "kind_of",
+    "lane_of",
     "new_job_id",
     "project",
+    "tenant_tag",
     "text_hash",
 ]

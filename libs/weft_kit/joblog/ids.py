@@ -16,8 +16,9 @@ from weft.job.v1 import event_pb2, job_pb2
 
 _LETTERS = {job_pb2.PRIORITY_HIGH: "h", job_pb2.PRIORITY_NORMAL: "n", job_pb2.PRIORITY_LOW: "l"}
 _FORM = re.compile(r"([hnl][0-9a-v]{8})-([0-9a-v]{26})")
+_LANE = re.compile(r"[hnl][0-9a-v]{8}")
 
-KINDS = ("accepted", "started", "delta", "rewound", "cancel_requested", "done")
+KINDS = ("accepted", "started", "delta", "rewound", "released", "cancel_requested", "done")
 """The last token of a subject: the name of the event's field in `JobEvent`."""
 
 
@@ -47,8 +48,26 @@ class JobKey:
 
 def new_job_id(tenant: str, priority: job_pb2.Priority.ValueType, request_id: str = "") -> str:
     """Returns a fresh id, or with a `request_id` always the same one for this tenant (and priority)."""
-    letter = _LETTERS.get(priority, "n")
-    return f"{letter}{_tag(tenant)}-{_derived(tenant, request_id) if request_id else _ascending()}"
+    return f"{lane_of(tenant, priority)}-{_derived(tenant, request_id) if request_id else _ascending()}"
+
+
+def lane_of(tenant: str, priority: job_pb2.Priority.ValueType) -> str:
+    """The queue a tenant's jobs of a priority wait in: a letter, then the tenant's tag."""
+    return f"{_LETTERS.get(priority, 'n')}{tenant_tag(tenant)}"
+
+
+def lanes_of(tenant: str) -> tuple[str, ...]:
+    """All of a tenant's lanes, the most urgent first."""
+    return tuple(lane_of(tenant, priority) for priority in _LETTERS)
+
+
+def urgency(lane: str) -> int:
+    """0 for lanes of priority HIGH, 1 for NORMAL, 2 for LOW."""
+    return "hnl".index(lane[0])
+
+
+def is_lane(text: str) -> bool:
+    return bool(_LANE.fullmatch(text))
 
 
 def belongs_to(job_id: str, tenant: str) -> bool:
@@ -57,14 +76,15 @@ def belongs_to(job_id: str, tenant: str) -> bool:
     The tag has 40 bits: enough to refuse early, not to grant. The envelope's tenant decides.
     """
     parts = JobKey.parse(job_id)
-    return parts is not None and parts.lane[1:] == _tag(tenant)
+    return parts is not None and parts.lane[1:] == tenant_tag(tenant)
 
 
 def kind_of(event: event_pb2.JobEvent) -> str:
     return event.WhichOneof("event") or ""
 
 
-def _tag(tenant: str) -> str:
+def tenant_tag(tenant: str) -> str:
+    """Eight characters that stand for a tenant in its lanes' names."""
     return _base32(hashlib.sha256(tenant.encode()).digest()[:5])
 
 

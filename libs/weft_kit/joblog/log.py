@@ -1,16 +1,18 @@
 """The job log: one stream, a short run of events a job, compare-and-set at every step."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.ids import JobKey
+from weft_kit.joblog.lanes import Depth, Lanes
 from weft_kit.joblog.projection import text_hash
-from weft_kit.joblog.reader import Feed, Follower, JobGone
+from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.stream import ensure_stream
 from weft_kit.joblog.wire import Wire, WrongSequence
@@ -28,17 +30,25 @@ class AlreadyAccepted(Exception):
 class JobLog:
     """Accepts, reads and cancels jobs; hands out writers. Every method raises DependencyDown when NATS stays away."""
 
-    def __init__(self, client: Client, config: LogConfig | None = None) -> None:
+    def __init__(self, client: FrugalClient, config: LogConfig | None = None) -> None:
         self.client = client
         self.config = config or LogConfig()
         self._wire = Wire(client, self.config)
+        self.lanes = Lanes(self._wire)
 
     async def ensure(self) -> None:
         """Creates or checks the stream; idempotent."""
         await ensure_stream(self.client.jetstream(), self.config)
 
-    async def accept(self, job_id: str, accepted: event_pb2.Accepted) -> event_pb2.JobEvent:
-        """Makes a job durable. Raises AlreadyAccepted when its key was used before, in any lane."""
+    async def accept(
+        self, job_id: str, accepted: event_pb2.Accepted, max_in_flight: int = 10_000
+    ) -> event_pb2.JobEvent:
+        """Makes a job durable, in a lane of which workers hold at most `max_in_flight` jobs at once.
+
+        Raises AlreadyAccepted when its key was used before, in any lane.
+        """
+        # The lane comes first: a job in a lane nobody knows of would wait for ever.
+        await self.lanes.open(self._key(job_id).lane, max_in_flight)
         return await self._begin(job_id, accepted)
 
     async def answer(self, job_id: str, done: event_pb2.Done) -> event_pb2.JobEvent:
@@ -68,7 +78,15 @@ class JobLog:
     async def events(self, job_id: str, after_sequence: int = 0) -> list[event_pb2.JobEvent]:
         """Returns what is stored now, in order."""
         subjects = self._key(job_id).all_kinds(self.config.prefix)
-        return [stored.event async for stored in self._wire.replay(subjects, after_sequence + 1)]
+        while True:
+            found = [stored.event async for stored in self._wire.replay(subjects, after_sequence + 1)]
+            if self.config.replicas == 1 or (found and found[-1].HasField("done")):
+                return found
+            # The replica that answered may trail the leader.
+            last = await self._wire.last(subjects)
+            if last is None or last.sequence <= (found[-1].sequence if found else after_sequence):
+                return found
+            await asyncio.sleep(LAG_S)
 
     async def last(self, job_id: str) -> event_pb2.JobEvent | None:
         """Returns the job's last event, as the leader knows it."""
@@ -79,6 +97,15 @@ class JobLog:
         """Returns the job's first event, the one with the envelope, as the leader knows it."""
         stored = await self._wire.first(self._key(job_id).all_kinds(self.config.prefix))
         return stored.event if stored else None
+
+    async def depth(self, tenant: str) -> Depth:
+        """Counts a tenant's jobs that wait, and those in workers' hands. Up to three requests: cache it."""
+        return await self.lanes.depth(tenant)
+
+    async def fullness(self) -> float:
+        """Returns the share of its room that the stream uses, 0 to 1. A full one refuses every write."""
+        answer = await self._wire.api(f"STREAM.INFO.{self.config.stream}", {})
+        return float(answer["state"]["bytes"] / self.config.max_bytes)
 
     async def request_cancel(self, job_id: str, message: str) -> event_pb2.JobEvent:
         """Ends a queued job, asks a running one to stop, leaves a finished one alone.
@@ -116,7 +143,13 @@ class JobLog:
         everywhere = key.any_lane(self.config.prefix)
         while True:
             try:
-                sequence = await self._wire.write(key.subject(self.config.prefix, kind), event, 0, everywhere)
+                sequence = await self._wire.write(
+                    key.subject(self.config.prefix, kind),
+                    event,
+                    0,
+                    everywhere,
+                    timeout_s=self.config.accept_timeout_s,
+                )
             except WrongSequence:
                 first = await self._wire.first(everywhere)
                 if first is None:

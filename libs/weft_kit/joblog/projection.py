@@ -19,7 +19,7 @@ def project(job_id: str, events: Iterable[event_pb2.JobEvent]) -> job_pb2.Job:
     for event in events:
         job.last_sequence = event.sequence
         _STEPS.get(kind_of(event), _ignore)(job, event, texts)
-    if job.state == job_pb2.JOB_STATE_RUNNING:
+    if job.state in (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING):
         job.answer.text = "".join(text for _, text in texts)
     return job
 
@@ -41,6 +41,8 @@ def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None
     if not job.HasField("start_time"):
         job.start_time.CopyFrom(event.time)
     job.state = job_pb2.JOB_STATE_RUNNING
+    if event.started.HasField("previous"):
+        job.attempts.append(event.started.previous)
     job.answer.provider = event.started.provider
     job.answer.provider_model = event.started.provider_model
     del job.answer.sources[:]
@@ -55,6 +57,11 @@ def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
 
 def _rewound(_job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
     texts[:] = [(sequence, text) for sequence, text in texts if sequence <= event.rewound.to_sequence]
+
+
+def _released(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+    job.state = job_pb2.JOB_STATE_QUEUED
+    job.attempts.append(event.released.attempt)
 
 
 def _done(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
@@ -83,4 +90,11 @@ def _ignore(_job: job_pb2.Job, _event: event_pb2.JobEvent, _texts: Texts) -> Non
     """Unknown events, and requests to stop, change no field of the record."""
 
 
-_STEPS = {"accepted": _accepted, "started": _started, "delta": _delta, "rewound": _rewound, "done": _done}
+_STEPS = {
+    "accepted": _accepted,
+    "started": _started,
+    "delta": _delta,
+    "rewound": _rewound,
+    "released": _released,
+    "done": _done,
+}

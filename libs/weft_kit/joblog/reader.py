@@ -72,10 +72,8 @@ class Follower:
     async def events(self) -> AsyncIterator[event_pb2.JobEvent]:
         """Yields events in order; ends after `done`. Raises JobGone when the log has nothing of the job."""
         if self._last or not self._feed.begins_the_job():
-            async for event in self._catch_up():
+            async for event in self._so_far():
                 yield event
-            if not self._done and await self._is_over():
-                return
         while not self._done:
             live = await self._feed.next(self._wire.config.idle_check_s)
             if live is None or self._misses_events_before(live):
@@ -114,9 +112,20 @@ class Follower:
         if live is not None and not self._done and self._may_pass(live):
             yield self._passed(live)
 
-    async def _is_over(self) -> bool:
-        """Tells a reader that has seen everything, or asks for nothing that exists, from one that must wait."""
-        last = await self._wire.last(self._subjects)
-        if last is None:
-            raise JobGone
-        return last.event.HasField("done") and last.sequence <= self._last
+    async def _so_far(self) -> AsyncIterator[event_pb2.JobEvent]:
+        """Replays until the leader has nothing further, which a replica may learn a moment later.
+
+        Tells a reader that has seen everything, or asks for nothing that exists, from one that must wait.
+        """
+        while not self._done:
+            async for event in self._catch_up():
+                yield event
+            if self._done:
+                return
+            last = await self._wire.last(self._subjects)
+            if last is None:
+                raise JobGone
+            if self._torn or last.sequence <= self._last:
+                self._done = last.event.HasField("done") and last.sequence <= self._last
+                return
+            await asyncio.sleep(LAG_S)

@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any
 
-from nats.aio.client import Client
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from weft.job.v1 import event_pb2
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.codec import EXPECTED, EXPECTED_SUBJECT, WRITE_ID, Stored, from_api, from_message
+from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 
 WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE = 10037
+ELECTING = (10008, 10009)  # JetStream has no leader at the moment, or not the one that was asked
 ATTEMPT_TIMEOUT_S = 2.0
 PAGE = 256
 
@@ -32,14 +33,23 @@ class WrongSequence(Exception):
 class Wire:
     """Requests to one stream. Raises DependencyDown when the log stays away longer than it may."""
 
-    def __init__(self, client: Client, config: LogConfig) -> None:
+    def __init__(self, client: FrugalClient, config: LogConfig) -> None:
         self.client = client
         self.config = config
 
     async def write(
-        self, subject: str, event: event_pb2.JobEvent, expected: int, fence: str, *, ttl_s: float = 0
+        self,
+        subject: str,
+        event: event_pb2.JobEvent,
+        expected: int,
+        fence: str,
+        *,
+        ttl_s: float = 0,
+        timeout_s: float | None = None,
     ) -> int:
         """Appends an event if `fence` (a subject filter) still ends at `expected`; returns its sequence.
+
+        Waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
 
         An ack can be lost though the message was stored, so after a timeout the same write is sent again, and a
         refusal then may mean our own first copy: the last message's write id tells.
@@ -48,7 +58,8 @@ class Wire:
         headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
         if ttl_s:
             headers["Nats-TTL"] = f"{round(ttl_s)}s"
-        answer, uncertain = await self._insist(subject, event.SerializeToString(), headers)
+        limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
+        answer, uncertain = await self._insist(subject, event.SerializeToString(), headers, limit_s)
         error = answer.get("error")
         if error is None:
             return int(answer["seq"])
@@ -77,9 +88,19 @@ class Wire:
                 from_sequence = event.sequence + 1
                 yield event
 
-    async def _insist(self, subject: str, payload: bytes, headers: dict[str, str]) -> tuple[dict[str, Any], bool]:
+    async def api(self, what: str, query: dict[str, Any], expected: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Asks the stream's management something; returns the answer, also an error whose code is `expected`."""
+        answer, _ = await self._insist(f"$JS.API.{what}", json.dumps(query).encode(), {}, self.config.accept_timeout_s)
+        error = answer.get("error")
+        if error is not None and error.get("err_code") not in expected:
+            raise DependencyDown("nats", f"the log refused {what.partition('.$')[0]} ({error.get('description')})")
+        return answer
+
+    async def _insist(
+        self, subject: str, payload: bytes, headers: dict[str, str], limit_s: float
+    ) -> tuple[dict[str, Any], bool]:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self.config.publish_timeout_s
+        give_up = loop.time() + limit_s
         uncertain = False
         while True:
             left = give_up - loop.time()
@@ -89,7 +110,10 @@ class Wire:
                 reply = await self.client.request(
                     subject, payload, timeout=min(left, ATTEMPT_TIMEOUT_S), headers=headers
                 )
-                return json.loads(reply.data), uncertain
+                answer = json.loads(reply.data)
+                if answer.get("error", {}).get("err_code") not in ELECTING:
+                    return answer, uncertain
+                await asyncio.sleep(min(left, 0.1))
             except NatsTimeout:
                 uncertain = True
             except NoRespondersError:
@@ -99,14 +123,8 @@ class Wire:
                 raise DependencyDown("nats", "the connection to the log is closed; retry") from None
 
     async def _get(self, what: dict[str, Any]) -> Stored | None:
-        subject = f"$JS.API.STREAM.MSG.GET.{self.config.stream}"
-        answer, _ = await self._insist(subject, json.dumps(what).encode(), {})
-        error = answer.get("error")
-        if error is None:
-            return from_api(answer["message"])
-        if error.get("err_code") == NO_MESSAGE:
-            return None
-        raise DependencyDown("nats", f"the log refused a read ({error.get('description')}); check the stream")
+        answer = await self.api(f"STREAM.MSG.GET.{self.config.stream}", what, expected=(NO_MESSAGE,))
+        return from_api(answer["message"]) if "message" in answer else None
 
     async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Stored], bool]:
         inbox = self.client.new_inbox()

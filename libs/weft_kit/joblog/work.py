@@ -2,26 +2,33 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery
+from weft_kit.joblog.lane_queue import LaneQueue
 from weft_kit.joblog.log import JobLog
-from weft_kit.joblog.puller import Puller, ensure_consumer
+from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
 
 
 class Lease:
-    """The right to run one job. Losing it is harmless: the fence keeps a zombie from writing."""
+    """The right to run one job. Losing it is harmless: the fence keeps a zombie from writing.
 
-    def __init__(self, client: Client, puller: Puller, message: Msg, ack_wait_s: float) -> None:
+    `released` is called once, when the place is free again, with the tokens the job took; None means as expected.
+    """
+
+    def __init__(
+        self, client: Client, message: Msg, ack_wait_s: float, released: Callable[[int | None], None] = lambda _: None
+    ) -> None:
         self._client = client
-        self._puller = puller
         self._reply = message.reply
         self._ack_wait_s = ack_wait_s
-        self._open = True
+        self._released: Callable[[int | None], None] | None = released
+        self._tokens: int | None = None
         self.event, self.delivery = from_delivery(message)
 
     @property
@@ -37,6 +44,10 @@ class Lease:
         finally:
             beating.cancel()
 
+    def settle(self, tokens: int) -> None:
+        """Says what the job really took; its lane was charged what it was expected to."""
+        self._tokens = tokens
+
     async def ack(self) -> None:
         """Ends the lease: the job is done and will not be handed out again."""
         await self._close(b"+ACK")
@@ -47,12 +58,12 @@ class Lease:
 
     def release(self) -> None:
         """Frees the place without a word: the lease runs out by itself, or is another worker's by now."""
-        if self._open:
-            self._open = False
-            self._puller.release()
+        if self._released is not None:
+            released, self._released = self._released, None
+            released(self._tokens)
 
     async def _close(self, word: bytes) -> None:
-        if self._open:
+        if self._released is not None:
             await self._client.publish(self._reply, word)
             self.release()
 
@@ -63,27 +74,48 @@ class Lease:
 
 
 class Work:
-    """The queue of accepted jobs, as one worker process sees it: at most `slots` leases at a time."""
+    """The queue of accepted jobs, as one worker process sees it: at most `slots` leases at a time.
 
-    def __init__(self, log: JobLog, *, slots: int, consumer: str = "workers") -> None:
+    Jobs come in the order of priority, and within one from all tenants' lanes in turn: a lane with twice the `weight`
+    gets twice the tokens while others wait too. `cost` says how many tokens a job is expected to take.
+    """
+
+    def __init__(
+        self,
+        log: JobLog,
+        *,
+        slots: int,
+        weight: Callable[[str], float] = lambda _lane: 1.0,
+        cost: Callable[[event_pb2.Accepted], int] = lambda _accepted: QUANTUM_TOKENS,
+    ) -> None:
         self._client = log.client
-        self._config = log.config
-        self._consumer = consumer
-        self._slots = slots
+        self._ack_wait_s = log.config.ack_wait_s
+        self._turns = Turns(weight)
+        self._cost = cost
+        self._queue = LaneQueue(log.client, log.config, log.lanes, slots, self._turns)
 
     @asynccontextmanager
     async def leases(self) -> AsyncIterator[AsyncIterator[Lease]]:
         """Yields leases as jobs and slots come; leaving the block takes no more, and keeps those handed out valid."""
-        await ensure_consumer(self._client, self._config, self._consumer, ("accepted",))
-        puller = Puller(self._client, self._config, self._consumer, self._slots)
-        async with puller.messages() as messages:
+        async with self._queue.open():
             try:
-                yield self._each(puller, messages)
+                yield self._each()
             finally:
                 # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
-                while (message := puller.ready()) is not None:
-                    await Lease(self._client, puller, message, self._config.ack_wait_s).retry()
+                for _, message in self._queue.held():
+                    await Lease(self._client, message, self._ack_wait_s).retry()
 
-    async def _each(self, puller: Puller, messages: AsyncIterator[Msg]) -> AsyncIterator[Lease]:
-        async for message in messages:
-            yield Lease(self._client, puller, message, self._config.ack_wait_s)
+    async def _each(self) -> AsyncIterator[Lease]:
+        while True:
+            yield self._lease(*await self._queue.next())
+
+    def _lease(self, lane: str, message: Msg) -> Lease:
+        def released(tokens: int | None) -> None:
+            if tokens is not None:
+                self._turns.charge(lane, tokens - expected)
+            self._queue.release(lane)
+
+        lease = Lease(self._client, message, self._ack_wait_s, released)
+        expected = self._cost(lease.event.accepted)
+        self._turns.charge(lane, expected)
+        return lease

@@ -10,6 +10,7 @@ Step = (
     | event_pb2.Started
     | event_pb2.Delta
     | event_pb2.Rewound
+    | event_pb2.Released
     | event_pb2.CancelRequested
     | event_pb2.Done
 )
@@ -19,6 +20,7 @@ _FIELD = {
     event_pb2.Started: "started",
     event_pb2.Delta: "delta",
     event_pb2.Rewound: "rewound",
+    event_pb2.Released: "released",
     event_pb2.CancelRequested: "cancel_requested",
     event_pb2.Done: "done",
 }

@@ -1,0 +1,175 @@
+"""What waits in all lanes, as one worker sees it: the next job of each is at hand, and turns decide between them.
+
+Every lane has a request standing, so a job that enters any of them is here a moment later. While slots are free a lane
+that has more gets more; while all are taken each lane's next job is held here, and kept alive, until its turn comes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from nats.aio.msg import Msg
+
+from weft_kit.errors import DependencyDown
+from weft_kit.joblog.connection import FrugalClient
+from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
+from weft_kit.joblog.pull import Pull
+from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.turns import Turns
+
+# Lanes announce themselves; this finds those whose announcement was lost.
+_LOOK_EVERY_S = 10.0
+_MOST_STANDING = 16
+
+
+@dataclass(slots=True)
+class _Lane:
+    name: str
+    held: deque[Msg] = field(default_factory=deque)
+    backlog: int = 0
+    """Jobs that wait in the log, as the last one that came told."""
+
+
+class LaneQueue:
+    """Jobs of all lanes, at most `slots` of them taken and not released at any time."""
+
+    def __init__(self, client: FrugalClient, config: LogConfig, lanes: Lanes, slots: int, turns: Turns) -> None:
+        self._client = client
+        self._config = config
+        self._known = lanes
+        self._slots = slots
+        self._turns = turns
+        self._lanes: dict[str, _Lane] = {}
+        self._pulls: dict[str, Pull] = {}
+        self._holding: dict[str, _Lane] = {}
+        self._short: dict[str, _Lane] = {}
+        self._taken = 0
+        self._held = 0
+        self._may_take = asyncio.Event()
+        self._may_ask = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Watches the lanes while the context lasts; leaving it asks for no more."""
+        stream = self._config.stream
+        advisory = f"$JS.EVENT.ADVISORY.CONSUMER.CREATED.{stream}.*"
+        created = await self._client.subscribe(advisory, cb=self._announced)
+        tasks = [asyncio.create_task(task()) for task in (self._ask, self._look_around, self._keep_held)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            if not self._client.is_closed:
+                await created.unsubscribe()
+            for pull in self._pulls.values():
+                await pull.close()
+
+    async def next(self) -> tuple[str, Msg]:
+        """Returns the job whose turn it is, with its lane, as soon as a slot is free."""
+        while self._taken >= self._slots or not self._holding:
+            self._may_take.clear()
+            await self._may_take.wait()
+        return self._take(self._holding[self._turns.next(self._holding)])
+
+    def release(self, lane: str) -> None:
+        """Gives a slot back."""
+        self._taken -= 1
+        self._may_take.set()
+        self._is_short(self._lanes[lane])
+
+    def held(self) -> Iterator[tuple[str, Msg]]:
+        """Takes what is here and was not begun, to be given back."""
+        for lane in tuple(self._holding.values()):
+            while lane.held:
+                yield self._take(lane)
+
+    def _take(self, lane: _Lane) -> tuple[str, Msg]:
+        message = lane.held.popleft()
+        if not lane.held:
+            del self._holding[lane.name]
+        self._held -= 1
+        self._taken += 1
+        self._is_short(lane)
+        return lane.name, message
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def _ask(self) -> None:
+        while True:
+            self._may_ask.clear()
+            short, self._short = self._short, {}
+            for lane in short.values():
+                await self._top_up(lane)
+            await self._may_ask.wait()
+
+    async def _top_up(self, lane: _Lane) -> None:
+        wanted, pull = self._wanted(lane), self._pulls[lane.name]
+        at_hand = pull.asked + len(lane.held)
+        # One by one would cost a request a job.
+        if not at_hand or wanted - at_hand >= max(1, wanted // 4):
+            await pull.ask(wanted - at_hand)
+
+    def _wanted(self, lane: _Lane) -> int:
+        """Says how many of a lane's jobs should be here or on their way: one, and more while slots are free.
+
+        What is asked for may come when the slots are taken, and then waits here although another worker may be idle:
+        so idle lanes ask for little.
+        """
+        free = self._slots - self._taken - self._held
+        standing = max(1, min(_MOST_STANDING, free // (4 * len(self._lanes))))
+        if not lane.backlog:
+            return standing
+        sharing = sum(1 for other in self._lanes.values() if other.backlog)
+        return max(standing, min(free // sharing, lane.backlog + standing))
+
+    def _arrived(self, lane: _Lane, message: Msg) -> None:
+        lane.backlog = int(message.reply.rpartition(".")[2])
+        lane.held.append(message)
+        self._held += 1
+        self._holding[lane.name] = lane
+        self._may_take.set()
+        self._is_short(lane)
+
+    def _is_short(self, lane: _Lane) -> None:
+        self._short[lane.name] = lane
+        self._may_ask.set()
+
+    # --- finding lanes, and keeping what is held ------------------------------------------------------------------
+
+    async def _announced(self, advisory: Msg) -> None:
+        if lane := lane_in(advisory.subject.rpartition(".")[2]):
+            await self._watch(lane)
+
+    async def _look_around(self) -> None:
+        while True:
+            try:
+                for name in await self._known.names():
+                    await self._watch(name)
+            except DependencyDown as error:
+                structlog.get_logger().warning("cannot look for lanes", error=error.message)
+            for pull in self._pulls.values():
+                pull.forget_if_silent()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _watch(self, name: str) -> None:
+        if name in self._lanes:
+            return
+        lane = self._lanes[name] = _Lane(name)
+        pull = self._pulls[name] = Pull(
+            self._client, self._config, consumer_of(name), partial(self._arrived, lane), partial(self._is_short, lane)
+        )
+        await pull.open()
+        self._is_short(lane)
+
+    async def _keep_held(self) -> None:
+        """Says for the jobs that wait here that their worker lives."""
+        while True:
+            await asyncio.sleep(self._config.ack_wait_s / 3)
+            for lane in tuple(self._holding.values()):
+                for message in tuple(lane.held):
+                    await self._client.publish(message.reply, b"+WPI")
