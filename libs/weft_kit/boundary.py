@@ -7,9 +7,11 @@ messages leave the process, everything else becomes a fixed INTERNAL and a trace
 from __future__ import annotations  # grpc's classes are generic in their stubs alone
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias, cast
+from weakref import WeakSet
 
 import grpc
 import grpc.aio
@@ -28,6 +30,9 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
 """Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
 
+# What the clean-up of a call that is sent away, and its last message, may take.
+_GOODBYE_S = 1.0
+
 # Probes and schema questions name no tenant, and would drown the log.
 OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
 
@@ -37,16 +42,50 @@ async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> Cal
     return context.extract(metadata)
 
 
+_sent_away: WeakSet[asyncio.Task[Any]] = WeakSet()
+
+
+def is_sent_away() -> bool:
+    """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
+    return asyncio.current_task() in _sent_away
+
+
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
 
     def __init__(self, gate: Gate = trusting) -> None:
         self._gate = gate
         self._draining = False
+        self._running: set[asyncio.Task[Any]] = set()
         self._log = structlog.get_logger()
 
     def close_door(self) -> None:
         self._draining = True
+
+    async def empty(self, grace_s: float) -> None:
+        """Waits until the running calls are over; those that are not after `grace_s` end as DRAINING.
+
+        A bare cancel would look like the caller's own; this one says that another replica will answer.
+        """
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_s)
+        late = set(self._running)
+        _sent_away.update(late)
+        for call in late:
+            call.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_GOODBYE_S)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts the current task as a running call."""
+        if call := asyncio.current_task():
+            self._running.add(call)
+        try:
+            yield
+        finally:
+            if call:
+                self._running.discard(call)
 
     async def intercept_service(
         self,
@@ -115,12 +154,19 @@ class _Call:
         return answer
 
     async def _around(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
+        with self._boundary.counted():
+            return await self._answered(work, rpc)
+
+    async def _answered(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
         line = self._boundary.line(self._method)
         metrics.CALLS_IN_FLIGHT.inc()
         try:
             context.enter(await self._boundary.admit(self._method, rpc))
             answer = await work()
         except asyncio.CancelledError:
+            if is_sent_away():
+                self._finish(line, "UNAVAILABLE", reason="DRAINING")
+                await self._abort(rpc, Draining())
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread

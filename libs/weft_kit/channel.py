@@ -20,6 +20,8 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    # A target may name several replicas; with one, this changes nothing.
+    ("grpc.lb_policy_name", "round_robin"),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
@@ -43,7 +45,10 @@ class StreamCall(Protocol[Event_co]):
 
 
 class Channel:
-    """One dependency's connection. `dependency` names it in errors."""
+    """One dependency's connection. `dependency` names it in errors.
+
+    `target` is host:port, or names several replicas to share the calls: `ipv4:10.0.0.1:7604,10.0.0.2:7604`, `dns:///…`.
+    """
 
     def __init__(self, target: str, dependency: str) -> None:
         self.target = target

@@ -22,6 +22,8 @@ from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.channel import MAX_MESSAGE_BYTES
 from weft_kit.health import Health
 
+_GOODBYE_S = 2.0
+
 
 @dataclass(frozen=True)
 class Service:
@@ -39,7 +41,8 @@ class PortInUse(Exception):
 class Server:
     """Serves `services` on `listen` while its context lasts, with health, reflection and the boundary.
 
-    Leaving the context drains: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have `grace_s`.
+    Leaving the context drains: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have `grace_s`, and
+    what is left then ends as UNAVAILABLE too, which sends readers to another replica.
     """
 
     def __init__(
@@ -85,7 +88,10 @@ class Server:
     ) -> None:
         self._health.drain()
         self._boundary.close_door()
-        await self._server.stop(self._grace_s)
+        # Stopping takes no more connections and tells those there to look for another replica.
+        stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
+        await self._boundary.empty(self._grace_s)
+        await stopping
 
 
 def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]], log_format: str = "auto") -> None:

@@ -13,6 +13,7 @@ from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_kit import context
+from weft_kit.boundary import is_sent_away
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext
 from weft_kit.errors import DeadlineExceeded, DependencyDown, Exhausted, InvalidFields, Unsupported, WeftError
@@ -26,6 +27,7 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
         self.raises: Exception | None = None
         self.caller: CallContext | None = None
         self.left = asyncio.Event()
+        self.was_sent_away = False
         self.finish = asyncio.Event()
 
     async def GetStats(self, request, rpc):
@@ -42,6 +44,7 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
             await self.finish.wait()
             yield inference_pb2.GenerateResponse(finished=inference_pb2.Finished())
         finally:
+            self.was_sent_away = is_sent_away()
             self.left.set()
 
 
@@ -185,6 +188,42 @@ async def test_draining_refuses_new_calls_and_lets_running_streams_finish(script
             scripted.finish.set()
             assert (await anext(events)).HasField("finished")
     await leaving
+
+
+async def test_a_stream_that_outlasts_the_grace_is_sent_to_another_replica(scripted: Scripted) -> None:
+    server = await serving(scripted, grace_s=0.1).__aenter__()
+    async with Channel(server.address, "scripted") as channel:
+        stub = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+        with pytest.raises(WeftError) as sent_away:
+            async with channel.streaming(stub.Generate(inference_pb2.GenerateRequest(), **channel.call(30))) as events:
+                await anext(events)
+                leaving = asyncio.create_task(server.__aexit__(None, None, None))
+                await anext(events)
+        assert sent_away.value.status is grpc.StatusCode.UNAVAILABLE
+        assert sent_away.value.reason == error_pb2.ERROR_REASON_DRAINING
+        assert sent_away.value.retry_after_s
+        assert scripted.was_sent_away
+    async with asyncio.timeout(1):
+        await leaving
+
+
+async def test_a_caller_who_leaves_was_not_sent_away(scripted: Scripted, channel: Channel) -> None:
+    stub = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+    async with channel.streaming(stub.Generate(inference_pb2.GenerateRequest(), **channel.call(5))) as events:
+        await anext(events)
+    await asyncio.wait_for(scripted.left.wait(), 2)
+    assert not scripted.was_sent_away
+
+
+async def test_calls_go_to_whichever_replica_is_there(scripted: Scripted) -> None:
+    async with serving(scripted, grace_s=0) as one:
+        two = await serving(scripted, grace_s=0).__aenter__()
+        async with Channel(f"ipv4:{one.address},{two.address}", "scripted") as channel:
+            for _ in range(4):
+                assert (await stats(channel)).entries == 7
+            await two.__aexit__(None, None, None)
+            for _ in range(4):
+                assert (await stats(channel)).entries == 7
 
 
 async def test_a_watched_server_drains_at_once(scripted: Scripted) -> None:
