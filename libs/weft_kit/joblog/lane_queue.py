@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.connection import FrugalClient
+from weft_kit.joblog.ids import urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
 from weft_kit.joblog.pull import Pull
 from weft_kit.joblog.settings import LogConfig
@@ -45,10 +46,12 @@ class LaneQueue:
         self._turns = turns
         self._lanes: dict[str, _Lane] = {}
         self._pulls: dict[str, Pull] = {}
-        self._holding: dict[str, _Lane] = {}
+        # By urgency: a lane of priority HIGH that holds a job goes before all others.
+        self._holding: tuple[dict[str, _Lane], ...] = ({}, {}, {})
         self._short: dict[str, _Lane] = {}
         self._taken = 0
         self._held = 0
+        self._backlogged = 0
         self._may_take = asyncio.Event()
         self._may_ask = asyncio.Event()
 
@@ -71,10 +74,11 @@ class LaneQueue:
 
     async def next(self) -> tuple[str, Msg]:
         """Returns the job whose turn it is, with its lane, as soon as a slot is free."""
-        while self._taken >= self._slots or not self._holding:
+        while self._taken >= self._slots or not self._held:
             self._may_take.clear()
             await self._may_take.wait()
-        return self._take(self._holding[self._turns.next(self._holding)])
+        most_urgent = next(lanes for lanes in self._holding if lanes)
+        return self._take(most_urgent[self._turns.next(most_urgent)])
 
     def release(self, lane: str) -> None:
         """Gives a slot back."""
@@ -84,14 +88,14 @@ class LaneQueue:
 
     def held(self) -> Iterator[tuple[str, Msg]]:
         """Takes what is here and was not begun, to be given back."""
-        for lane in tuple(self._holding.values()):
+        for lane in self._lanes.values():
             while lane.held:
                 yield self._take(lane)
 
     def _take(self, lane: _Lane) -> tuple[str, Msg]:
         message = lane.held.popleft()
         if not lane.held:
-            del self._holding[lane.name]
+            del self._holding[urgency(lane.name)][lane.name]
         self._held -= 1
         self._taken += 1
         self._is_short(lane)
@@ -124,14 +128,15 @@ class LaneQueue:
         standing = max(1, min(_MOST_STANDING, free // (4 * len(self._lanes))))
         if not lane.backlog:
             return standing
-        sharing = sum(1 for other in self._lanes.values() if other.backlog)
-        return max(standing, min(free // sharing, lane.backlog + standing))
+        return max(standing, min(free // self._backlogged, lane.backlog + standing))
 
     def _arrived(self, lane: _Lane, message: Msg) -> None:
-        lane.backlog = int(message.reply.rpartition(".")[2])
+        backlog = int(message.reply.rpartition(".")[2])
+        self._backlogged += bool(backlog) - bool(lane.backlog)
+        lane.backlog = backlog
         lane.held.append(message)
         self._held += 1
-        self._holding[lane.name] = lane
+        self._holding[urgency(lane.name)][lane.name] = lane
         self._may_take.set()
         self._is_short(lane)
 
@@ -160,6 +165,7 @@ class LaneQueue:
         if name in self._lanes:
             return
         lane = self._lanes[name] = _Lane(name)
+        self._turns.join(name)
         pull = self._pulls[name] = Pull(
             self._client, self._config, consumer_of(name), partial(self._arrived, lane), partial(self._is_short, lane)
         )
@@ -170,6 +176,6 @@ class LaneQueue:
         """Says for the jobs that wait here that their worker lives."""
         while True:
             await asyncio.sleep(self._config.ack_wait_s / 3)
-            for lane in tuple(self._holding.values()):
-                for message in tuple(lane.held):
-                    await self._client.publish(message.reply, b"+WPI")
+            held = [message for lane in self._lanes.values() for message in lane.held]
+            for message in held:
+                await self._client.publish(message.reply, b"+WPI")

@@ -1,4 +1,4 @@
-"""Whose turn it is: the most urgent priority first, and within one, lanes by weighted deficit round robin.
+"""Whose turn it is: lanes of one priority are served by weighted deficit round robin.
 
 Jobs are counted in tokens, which are known for certain only once a job has run: a lane pays what a job is expected to
 take when it is served, and settles afterwards. So a lane may go into debt, and then waits for as many rounds as pay it
@@ -8,8 +8,6 @@ Robin", 1995; Adiseshu, Parulkar and Varghese, "A Reliable and Scalable Striping
 
 import math
 from collections.abc import Callable, Collection
-
-from weft_kit.joblog.ids import urgency
 
 QUANTUM_TOKENS = 1024
 
@@ -23,17 +21,22 @@ class Turns:
         self._credit: dict[str, float] = {}
 
     def next(self, waiting: Collection[str]) -> str:
-        """Returns the lane to serve, of those in which a job waits. `waiting` must not be empty."""
-        first = min(map(urgency, waiting))
-        lanes = [lane for lane in waiting if urgency(lane) == first]
-        for lane in lanes:
-            self._credit.setdefault(lane, self._allowance(lane))
-        chosen = self._in_credit(lanes)
+        """Returns the lane to serve, of those in which a job waits. `waiting` must not be empty.
+
+        Its cost is that of a look-up a lane in the round before the one chosen.
+        """
+        chosen = self._in_credit(waiting)
         if chosen is None:
-            self._new_rounds(lanes)
-            chosen = self._in_credit(lanes)
+            for lane in waiting:
+                self._credit.setdefault(lane, 0.0)
+            self._new_rounds(waiting)
+            chosen = self._in_credit(waiting)
         assert chosen is not None  # noqa: S101  # as many rounds began as put a waiting lane into credit
         return chosen
+
+    def join(self, lane: str) -> None:
+        """Lets a lane take part in this round already."""
+        self._credit.setdefault(lane, self._allowance(lane))
 
     def charge(self, lane: str, tokens: float) -> None:
         """Takes tokens from a lane's credit; negative ones give back what was charged too much."""
@@ -43,9 +46,8 @@ class Turns:
             self._credit.pop(lane, None)
         self._credit[lane] = credit
 
-    def _in_credit(self, lanes: Collection[str]) -> str | None:
-        among = set(lanes)
-        return next((lane for lane, credit in self._credit.items() if credit > 0 and lane in among), None)
+    def _in_credit(self, waiting: Collection[str]) -> str | None:
+        return next((lane for lane, credit in self._credit.items() if credit > 0 and lane in waiting), None)
 
     def _new_rounds(self, waiting: Collection[str]) -> None:
         """Begins as many rounds at once as it takes until a waiting lane is in credit.
