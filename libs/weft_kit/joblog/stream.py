@@ -1,8 +1,11 @@
 """The stream itself: created when missing, checked when there, never shrunk in silence."""
 
+import stamina
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RePublish, RetentionPolicy, StorageType, StreamConfig, StreamInfo
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from weft_kit.joblog.settings import LogConfig
 
@@ -11,11 +14,13 @@ class StreamMismatch(Exception):
     """The stream exists with settings that would lose or hide messages if changed."""
 
 
+@stamina.retry(on=(NatsTimeout, NoRespondersError, ServiceUnavailableError), attempts=None, timeout=60, wait_max=2)
 async def ensure_stream(js: JetStreamContext, config: LogConfig) -> StreamInfo:
     """Creates the stream, or widens an existing one; idempotent, safe to run from every replica at once.
 
-    Raises StreamMismatch when the existing stream keeps more than the configuration asks for: whoever really wants
-    less must say so to the server (`nats stream edit`), because what was accepted would be lost.
+    Waits up to a minute for a log that is not there yet, or is electing its leader. Raises StreamMismatch when the
+    existing stream keeps more than the configuration asks for: whoever really wants less must say so to the server
+    (`nats stream edit`), because what was accepted would be lost.
     """
     wanted = _wanted(config)
     try:
