@@ -1,7 +1,7 @@
 """The connection to NATS: it reconnects for ever, and says so."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from nats.aio.client import Client
@@ -74,4 +74,6 @@ async def connect(url: str, name: str) -> AsyncIterator[FrugalClient]:
         yield client
     finally:
         closing = True
-        await client.close()
+        # Closing flushes, which a connection that is lost at the moment cannot.
+        with suppress(ConnectionError):
+            await client.close()

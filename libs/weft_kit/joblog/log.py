@@ -79,23 +79,26 @@ class JobLog:
         """Returns what is stored now, in order."""
         subjects = self._key(job_id).all_kinds(self.config.prefix)
         while True:
-            found = [stored.event async for stored in self._wire.replay(subjects, after_sequence + 1)]
+            replay = self._wire.replay(subjects, after_sequence + 1, self.config.accept_timeout_s)
+            found = [stored.event async for stored in replay]
             if self.config.replicas == 1 or (found and found[-1].HasField("done")):
                 return found
             # The replica that answered may trail the leader.
-            last = await self._wire.last(subjects)
+            last = await self._wire.last(subjects, self.config.accept_timeout_s)
             if last is None or last.sequence <= (found[-1].sequence if found else after_sequence):
                 return found
             await asyncio.sleep(LAG_S)
 
     async def last(self, job_id: str) -> event_pb2.JobEvent | None:
         """Returns the job's last event, as the leader knows it."""
-        stored = await self._wire.last(self._key(job_id).all_kinds(self.config.prefix))
+        subjects = self._key(job_id).all_kinds(self.config.prefix)
+        stored = await self._wire.last(subjects, self.config.accept_timeout_s)
         return stored.event if stored else None
 
     async def first(self, job_id: str) -> event_pb2.JobEvent | None:
         """Returns the job's first event, the one with the envelope, as the leader knows it."""
-        stored = await self._wire.first(self._key(job_id).all_kinds(self.config.prefix))
+        subjects = self._key(job_id).all_kinds(self.config.prefix)
+        stored = await self._wire.first(subjects, self.config.accept_timeout_s)
         return stored.event if stored else None
 
     async def depth(self, tenant: str) -> Depth:
@@ -151,7 +154,7 @@ class JobLog:
                     timeout_s=self.config.accept_timeout_s,
                 )
             except WrongSequence:
-                first = await self._wire.first(everywhere)
+                first = await self._wire.first(everywhere, self.config.accept_timeout_s)
                 if first is None:
                     continue  # past retention between the two calls: the key is free again
                 raise AlreadyAccepted(first.event) from None

@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.aio.subscription import Subscription
+from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from weft.job.v1 import event_pb2
@@ -20,6 +22,7 @@ WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE = 10037
 ELECTING = (10008, 10009)  # JetStream has no leader at the moment, or not the one that was asked
 ATTEMPT_TIMEOUT_S = 2.0
+REFUSED_WAIT_S = 0.05
 PAGE = 256
 
 _process = os.urandom(6).hex()
@@ -27,7 +30,11 @@ _writes = count()
 
 
 class WrongSequence(Exception):
-    """Somebody else wrote to the job since the expected sequence."""
+    """Somebody else wrote to the job since the expected sequence. `last` is what stands last now, if anything does."""
+
+    def __init__(self, last: Stored | None) -> None:
+        super().__init__()
+        self.last = last
 
 
 class Wire:
@@ -52,79 +59,104 @@ class Wire:
         Waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
 
         An ack can be lost though the message was stored, so after a timeout the same write is sent again, and a
-        refusal then may mean our own first copy: the last message's write id tells.
+        refusal then may mean our own first copy: the last message's write id tells. And a leader that has just been
+        elected may refuse what it should not: as long as nobody wrote, the write is sent again.
         """
+        limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         write_id = f"{_process}-{next(_writes)}"
         headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
         if ttl_s:
             headers["Nats-TTL"] = f"{round(ttl_s)}s"
-        limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
-        answer, uncertain = await self._insist(subject, event.SerializeToString(), headers, limit_s)
-        error = answer.get("error")
-        if error is None:
-            return int(answer["seq"])
-        if error.get("err_code") != WRONG_LAST_SEQUENCE:
-            raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
-        if uncertain:
-            last = await self.last(fence)
+        payload = event.SerializeToString()
+        give_up = asyncio.get_running_loop().time() + limit_s
+        while True:
+            answer = await self._insist(subject, payload, headers, limit_s)
+            error = answer.get("error")
+            if error is None:
+                return int(answer["seq"])
+            if error.get("err_code") != WRONG_LAST_SEQUENCE:
+                raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
+            last = await self.last(fence, limit_s)
             if last and last.write_id == write_id:
                 return last.sequence
-        raise WrongSequence
+            if (last.sequence if last else 0) != expected or asyncio.get_running_loop().time() > give_up:
+                raise WrongSequence(last)
+            await asyncio.sleep(REFUSED_WAIT_S)
 
-    async def last(self, subjects: str) -> Stored | None:
+    async def last(self, subjects: str, timeout_s: float | None = None) -> Stored | None:
         """Returns the last event that matches, from the leader: never stale."""
-        return await self._get({"last_by_subj": subjects})
+        return await self._get({"last_by_subj": subjects}, timeout_s)
 
-    async def first(self, subjects: str) -> Stored | None:
+    async def first(self, subjects: str, timeout_s: float | None = None) -> Stored | None:
         """Returns the first event that matches, from the leader."""
-        return await self._get({"seq": 1, "next_by_subj": subjects})
+        return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
-    async def replay(self, subjects: str, from_sequence: int) -> AsyncIterator[Stored]:
-        """Yields what is stored from a sequence on, read directly from any replica, which may trail the leader."""
+    async def replay(self, subjects: str, from_sequence: int, timeout_s: float | None = None) -> AsyncIterator[Stored]:
+        """Yields what is stored from a sequence on, read directly from any replica, which may trail the leader.
+
+        Each page waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
+        """
+        limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         more = True
         while more:
-            page, more = await self._page(subjects, from_sequence)
+            page, more = await self._insist_on_page(subjects, from_sequence, limit_s)
             for event in page:
                 from_sequence = event.sequence + 1
                 yield event
 
-    async def api(self, what: str, query: dict[str, Any], expected: tuple[int, ...] = ()) -> dict[str, Any]:
-        """Asks the stream's management something; returns the answer, also an error whose code is `expected`."""
-        answer, _ = await self._insist(f"$JS.API.{what}", json.dumps(query).encode(), {}, self.config.accept_timeout_s)
+    async def api(
+        self, what: str, query: dict[str, Any], expected: tuple[int, ...] = (), timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Asks JetStream something; returns the answer, also an error whose code is `expected`.
+
+        Waits out a log that is away for `timeout_s`, by default as long as somebody who waits for the answer may.
+        """
+        limit_s = self.config.accept_timeout_s if timeout_s is None else timeout_s
+        answer = await self._insist(f"$JS.API.{what}", json.dumps(query).encode(), {}, limit_s)
         error = answer.get("error")
         if error is not None and error.get("err_code") not in expected:
             raise DependencyDown("nats", f"the log refused {what.partition('.$')[0]} ({error.get('description')})")
         return answer
 
-    async def _insist(
-        self, subject: str, payload: bytes, headers: dict[str, str], limit_s: float
-    ) -> tuple[dict[str, Any], bool]:
+    async def _insist(self, subject: str, payload: bytes, headers: dict[str, str], limit_s: float) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + limit_s
-        uncertain = False
-        while True:
-            left = give_up - loop.time()
-            if left <= 0:
-                raise DependencyDown("nats", "the log does not answer; the write may or may not be stored; retry")
+        while (left := give_up - loop.time()) > 0:
             try:
                 reply = await self.client.request(
                     subject, payload, timeout=min(left, ATTEMPT_TIMEOUT_S), headers=headers
                 )
-                answer = json.loads(reply.data)
-                if answer.get("error", {}).get("err_code") not in ELECTING:
-                    return answer, uncertain
-                await asyncio.sleep(min(left, 0.1))
             except NatsTimeout:
-                uncertain = True
+                continue
             except NoRespondersError:
-                # No leader at the moment: elections take a second or two.
-                await asyncio.sleep(min(left, 0.1))
+                await asyncio.sleep(min(left, 0.1))  # no leader at the moment: elections take seconds
+                continue
             except ConnectionClosedError:
                 raise DependencyDown("nats", "the connection to the log is closed; retry") from None
+            answer: dict[str, Any] = json.loads(reply.data)
+            if answer.get("error", {}).get("err_code") not in ELECTING:
+                return answer
+            await asyncio.sleep(min(left, 0.1))
+        raise DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
 
-    async def _get(self, what: dict[str, Any]) -> Stored | None:
-        answer = await self.api(f"STREAM.MSG.GET.{self.config.stream}", what, expected=(NO_MESSAGE,))
+    async def _get(self, what: dict[str, Any], timeout_s: float | None) -> Stored | None:
+        limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
+        answer = await self.api(f"STREAM.MSG.GET.{self.config.stream}", what, (NO_MESSAGE,), limit_s)
         return from_api(answer["message"]) if "message" in answer else None
+
+    async def _insist_on_page(self, subjects: str, from_sequence: int, limit_s: float) -> tuple[list[Stored], bool]:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + limit_s
+        while True:
+            try:
+                return await self._page(subjects, from_sequence)
+            except NatsTimeout:
+                if loop.time() >= give_up:
+                    raise DependencyDown("nats", "the log does not answer reads; retry") from None
+            except NoRespondersError:
+                if loop.time() >= give_up:
+                    raise DependencyDown("nats", "no replica of the log answers reads; retry") from None
+                await asyncio.sleep(0.1)
 
     async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Stored], bool]:
         inbox = self.client.new_inbox()
@@ -141,11 +173,17 @@ class Wire:
                 if status is None:
                     page.append(from_message(message))
                 elif status == "503":
-                    raise DependencyDown("nats", "the stream does not answer direct reads; retry")
+                    raise NoRespondersError
                 else:  # 204: the end of the batch; 404: nothing matches
                     pending = int((message.headers or {}).get("Nats-Num-Pending", 0))
                     return page, pending > 0 and bool(page)
-        except NatsTimeout:
-            raise DependencyDown("nats", "the log does not answer; retry") from None
+        except ConnectionClosedError:
+            raise DependencyDown("nats", "the connection to the log is closed; retry") from None
         finally:
-            await replies.unsubscribe()
+            await _left(replies)
+
+
+async def _left(subscription: Subscription) -> None:
+    """Ends a subscription that a lost connection may have ended before."""
+    with suppress(ConnectionClosedError, BadSubscriptionError):
+        await subscription.unsubscribe()

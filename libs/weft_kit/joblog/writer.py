@@ -66,8 +66,7 @@ class Writer:
         subject = self._key.subject(self._wire.config.prefix, kind)
         try:
             self.last_sequence = await self._wire.write(subject, event, self.last_sequence, self._fence, ttl_s=ttl)
-        except WrongSequence:
-            last = await self._wire.last(self._fence)
-            raise Fenced(last.event if last else None) from None
+        except WrongSequence as overtaken:
+            raise Fenced(overtaken.last.event if overtaken.last else None) from None
         event.sequence = self.last_sequence
         return event
