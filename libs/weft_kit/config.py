@@ -1,9 +1,10 @@
 """Settings: small frozen values, read once from the environment, wrong ones named exactly."""
 
 import sys
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -30,6 +31,15 @@ class Settings(BaseSettings):
             prefix = cls.model_config.get("env_prefix", "")
             for problem in error.errors():
                 name = f"{prefix}{'.'.join(map(str, problem['loc']))}".upper()
-                given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
-                sys.stderr.write(f"{name}: {problem['msg']}{given}\n")
+                sys.stderr.write(f"{name}: {problem['msg']}{cls._given(problem)}\n")
             sys.exit(2)
+
+    @classmethod
+    def _given(cls, problem: ErrorDetails) -> str:
+        """Shows what was given, unless that is nothing, or would show a secret: a whole model may hold some."""
+        field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        if field is None or problem["type"] == "missing":
+            return ""
+        kinds = (field.annotation, *get_args(field.annotation))
+        is_secret = SecretStr in kinds or SecretBytes in kinds
+        return " (what was given is a secret)" if is_secret else f" (given: {problem['input']!r})"
