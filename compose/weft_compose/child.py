@@ -1,16 +1,21 @@
-"""A child process that cannot outlive its parent, and stops when asked."""
+"""A child process that cannot outlive its parent, stops when asked, and bears rough treatment."""
 
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from weft_compose.errors import MissingPart, PartFailed
 
 _TAIL_BYTES = 4096
+_BURIAL_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +46,16 @@ class Command:
 
 
 class Child:
-    """A running command. Start it on the main thread: Linux ends it with the thread that started it."""
+    """A running command; it writes where the log of the one before it ended.
+
+    Start it on the main thread: Linux ends it with the thread that started it.
+    """
 
     def __init__(self, command: Command) -> None:
         self.command = command
         command.log.parent.mkdir(parents=True, exist_ok=True)
-        with command.log.open("wb") as log:
+        with command.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command.wrapped(),
                 env={**os.environ, **command.env},
@@ -76,10 +85,10 @@ class Child:
         return f"{ending}: {self.last_words()}"
 
     def last_words(self, lines: int = 3) -> str:
-        """Last lines of its log, joined into one."""
+        """Last lines it wrote, joined into one."""
         size = self.command.log.stat().st_size
         with self.command.log.open("rb") as log:
-            log.seek(max(0, size - _TAIL_BYTES))
+            log.seek(max(self._log_start, size - _TAIL_BYTES))
             written = log.read().decode(errors="replace")
         last = [line.strip() for line in written.splitlines() if line.strip()][-lines:]
         return " | ".join(last) or "it wrote nothing"
@@ -87,9 +96,51 @@ class Child:
     def stop(self, grace_s: float = 10.0) -> None:
         """Asks it to end, waits, and kills it when it does not. A repeat does nothing."""
         if self.exit_code is None:
+            # One that is paused would not hear.
+            self.resume()
             self._process.send_signal(self.command.stop_signal)
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
+
+    def kill(self) -> None:
+        """Kills it with all its descendants, and returns once they are gone. A repeat does nothing."""
+        family = self.pause()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        give_up = time.monotonic() + _BURIAL_S
+        while any(map(_is_alive, family)) and time.monotonic() < give_up:
+            time.sleep(0.005)
+
+    def pause(self) -> list[psutil.Process]:
+        """Freezes it with all its descendants, and returns them, itself first; none when it has ended."""
+        if self.exit_code is not None:
+            return []
+        parent = psutil.Process(self.pid)
+        # The parent first: it cannot have another child after that.
+        parent.suspend()
+        children = parent.children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
+        return [parent, *children]
+
+    def resume(self) -> None:
+        """Lets it go on, its descendants first: the parent finds them as it left them."""
+        if self.exit_code is not None:
+            return
+        parent = psutil.Process(self.pid)
+        for process in [*parent.children(recursive=True), parent]:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tells whether it runs; what is dead but not yet reaped by init holds nothing any more."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

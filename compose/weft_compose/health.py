@@ -43,6 +43,8 @@ async def is_serving(address: str) -> bool:
 
 async def ended(child: Child) -> None:
     """Returns once the child has ended; the kernel tells, nobody asks over and over."""
+    if child.exit_code is not None:
+        return
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     handle = os.pidfd_open(child.pid)
     loop.add_reader(handle, over.set)

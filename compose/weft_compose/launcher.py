@@ -5,46 +5,55 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from weft_client.keys import KeyClient
 from weft_compose import health
 from weft_compose.errors import PortTaken
 from weft_compose.parts import Part, ServerPart, ServicePart
-from weft_compose.plan import Ports, Urls, plan_services
+from weft_compose.plan import Launch, Urls, plan_services
 from weft_compose.ports import holder, is_free
-from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer
-from weft_compose.state import Mesh, Process, RunningPart, StateFolder
+from weft_compose.servers import NatsCluster, NatsServer, PostgresServer, Seat, ValkeyServer
+from weft_compose.state import Mesh, Process, StateFolder
+
+__all__ = ["DEFAULT_CATALOG", "DEMO_DOCUMENTS", "Launch", "RunningMesh", "mesh"]
 
 _COMPOSE = Path(__file__).parents[1]
 DEFAULT_CATALOG = _COMPOSE / "weft.toml"
 DEMO_DOCUMENTS = _COMPOSE / "demo"
 
 
-@dataclass(frozen=True)
-class Launch:
-    """What is to be started."""
-
-    state: StateFolder
-    ports: Ports
-    catalog: Path
-    engine: str = "llamacpp"
-    grace_s: float = 15.0
-    """Seconds a part has to end; longer than the services' own `grace_s`, so that they finish draining."""
-
-
 class RunningMesh:
-    """A mesh while it is up."""
+    """A mesh while it is up. Its parts may be treated roughly, and mesh.json keeps up with that."""
 
-    def __init__(self, record: Mesh, parts: Sequence[Part]) -> None:
-        self.record = record
-        self._parts = parts
+    def __init__(self, state: StateFolder, record: Mesh, parts: Sequence[Part]) -> None:
+        self.parts = tuple(parts)
+        self._state = state
+        self._record = record
+        for part in parts:
+            part.on_start = self.note
+
+    @property
+    def record(self) -> Mesh:
+        """What mesh.json holds."""
+        return self._record
+
+    def part(self, name: str) -> Part:
+        """Finds a part: "gateway", "gateway-2", "nats", and so on."""
+        return {part.name: part for part in self.parts}[name]
+
+    def note(self, **changes: Any) -> None:
+        """Writes mesh.json anew, with these fields of it changed, and with the processes that run now."""
+        running = tuple(running for part in self.parts if (running := part.running()))
+        self._record = replace(self._record, **{"parts": running, **changes})
+        self._state.write(self._record)
 
     async def until_broken(self) -> None:
         """Waits until a part ends by itself, and raises PartFailed with its last words."""
-        children = [part.child for part in self._parts if part.child]
+        children = [part.child for part in self.parts if part.child]
         watches = [asyncio.create_task(health.ended(child)) for child in children]
         try:
             await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
@@ -65,52 +74,80 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
     with launch.state.locked():
         await launch.state.wait_for_leftovers()
         record = _record(launch)
-        parts = _parts(launch, record.operator_token)
+        parts = _parts(launch, record)
         for part in parts:
             part.check()
-        _refuse_taken_ports(launch.ports)
+        _refuse_taken_ports(parts)
+        launch.state.forget_logs()
+        running = RunningMesh(launch.state, record, parts)
         try:
-            await _start(parts, launch.state, record, on_healthy)
-            record = await _with_key(record)
-            launch.state.write(replace(record, parts=_running(parts)))
-            yield RunningMesh(record, parts)
+            await _start(parts, on_healthy)
+            running.note(**await _default_key(record))
+            yield running
         finally:
             for part in reversed(parts):
                 await part.stop(launch.grace_s)
-            launch.state.write(replace(record, launcher=None))
+            running.note(launcher=None)
 
 
 def _record(launch: Launch) -> Mesh:
     known = launch.state.read() or Mesh(endpoint="", operator_token=secrets.token_urlsafe(32))
-    endpoint = launch.ports.address("gateway")
-    return replace(known, endpoint=endpoint, launcher=Process.of(os.getpid()), parts=())
+    return replace(
+        known,
+        endpoint=launch.ports.address("gateway"),
+        endpoints=launch.addresses("gateway"),
+        webhook_signing_key=known.webhook_signing_key or secrets.token_urlsafe(32),
+        launcher=Process.of(os.getpid()),
+        parts=(),
+    )
 
 
-def _parts(launch: Launch, operator_token: str) -> list[Part]:
+def _parts(launch: Launch, record: Mesh) -> list[Part]:
     state, ports = launch.state, launch.ports
-    nats = NatsServer(state.data("nats"), ports.nats, state.log("nats"))
-    postgres = PostgresServer(state.data("postgres"), ports.postgres, state.log("postgres"))
-    valkey = ValkeyServer(state.data("valkey"), ports.valkey, state.log("valkey"))
-    urls = Urls(nats.url, postgres.url, valkey.url)
-    services = plan_services(ports, urls, state, launch.catalog, operator_token, launch.engine)
+    nodes, nats_url = _nats(launch)
+    postgres = PostgresServer(state.data("postgres"), ports.number("postgres"), state.log("postgres"))
+    valkey = ValkeyServer(state.data("valkey"), ports.number("valkey"), state.log("valkey"))
+    services = plan_services(launch, Urls(nats_url, postgres.url, valkey.url), record)
     return [
-        *(ServerPart(server) for server in (nats, postgres, valkey)),
+        *(ServerPart(server) for server in (*nodes, postgres, valkey)),
         *(ServicePart(service, state.log(service.name), state.data("bytecode")) for service in services),
     ]
 
 
-def _refuse_taken_ports(ports: Ports) -> None:
-    for each in fields(ports):
-        if not is_free(port := getattr(ports, each.name)):
-            raise PortTaken(
-                f"port {port} for {each.name} is taken by {holder(port)}: "
-                f"stop it, or choose other ports with `weft up --base-port {port + 1000}`"
+def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:
+    """The nats-server, or the nodes of its cluster, and where clients connect."""
+    state, ports = launch.state, launch.ports
+    if launch.count("nats") == 1:
+        alone = NatsServer(state.data("nats"), ports.number("nats"), state.log("nats"))
+        return [alone], alone.url
+    cluster = NatsCluster(
+        [
+            # Not the folder of one that is alone: nodes of a cluster do not adopt its streams.
+            Seat(
+                name,
+                state.data("nats-cluster") / name,
+                port=ports.number("nats", replica),
+                route_port=ports.number("nats_route", replica),
+                monitor_port=ports.number("nats_monitor", replica),
+                log=state.log(name),
             )
+            for replica, name in enumerate(launch.names("nats"), start=1)
+        ]
+    )
+    return cluster.nodes, cluster.url
 
 
-async def _start(
-    parts: Sequence[Part], state: StateFolder, record: Mesh, on_healthy: Callable[[Part, float], None]
-) -> None:
+def _refuse_taken_ports(parts: Sequence[Part]) -> None:
+    for part in parts:
+        for port in part.ports:
+            if not is_free(port):
+                raise PortTaken(
+                    f"port {port} for {part.name} is taken by {holder(port)}: "
+                    f"stop it, or choose other ports with `weft up --base-port {port + 1000}`"
+                )
+
+
+async def _start(parts: Sequence[Part], on_healthy: Callable[[Part, float], None]) -> None:
     healthy = {part.name: asyncio.Event() for part in parts}
 
     async def start(part: Part) -> None:
@@ -118,7 +155,6 @@ async def _start(
             await healthy[need].wait()
         began = monotonic()
         await part.start()
-        state.write(replace(record, parts=_running(parts)))
         on_healthy(part, monotonic() - began)
         healthy[part.name].set()
 
@@ -133,15 +169,11 @@ async def _start(
         raise failures.exceptions[0] from None
 
 
-def _running(parts: Sequence[Part]) -> tuple[RunningPart, ...]:
-    return tuple(running for part in parts if (running := part.running()))
-
-
-async def _with_key(record: Mesh) -> Mesh:
-    """Makes sure that the record holds a good API key of the default tenant."""
+async def _default_key(record: Mesh) -> dict[str, str]:
+    """Makes sure that there is a good API key of the default tenant; returns the record's fields that change."""
     async with KeyClient(record.endpoint, record.operator_token) as keys:
         good = {key.key_id async for key in keys.list(record.tenant) if not key.HasField("revoke_time")}
         if record.key_id in good:
-            return record
+            return {}
         created = await keys.create(record.tenant, "default key of this mesh")
-    return replace(record, key_id=created.key.key_id, api_key=created.secret)
+    return {"key_id": created.key.key_id, "api_key": created.secret}

@@ -1,9 +1,10 @@
-"""The parts of a mesh as things that start: real servers and Weft's own services behind one door."""
+"""The parts of a mesh as things that start, and start again: real servers and Weft's services behind one door."""
 
 import asyncio
+import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from weft_compose import health
@@ -19,13 +20,20 @@ _START_LIMIT_S = 60.0
 
 
 class Part(ABC):
-    """One process of the mesh. `needs` names the parts that must be healthy before it starts."""
+    """One process of the mesh. `needs` names the parts that must be healthy before it starts.
 
-    def __init__(self, name: str, address: str, log: Path, needs: tuple[str, ...]) -> None:
+    It may be stopped, killed and paused at any time, and started again: on the same ports, data folder and settings,
+    and its log goes on.
+    """
+
+    def __init__(self, name: str, ports: Sequence[int], log: Path, needs: Sequence[str]) -> None:
         self.name = name
-        self.address = address
+        self.ports = ports
+        self.address = f"{LOOPBACK}:{ports[0]}"
         self.log = log
         self.needs = needs
+        self.on_start: Callable[[], None] = lambda: None
+        """Called whenever another process of it has become healthy."""
 
     @property
     @abstractmethod
@@ -36,14 +44,35 @@ class Part(ABC):
     def check(self) -> None:
         """Raises MissingPart when something to be installed is not."""
 
-    @abstractmethod
     async def start(self) -> None:
-        """Starts the process and returns once it is healthy; raises PartFailed when that never comes."""
+        """Starts the process, unless it runs, and returns once it is healthy; on the main thread, see Child.
+
+        Raises:
+            PartFailed: it ended, or did not become healthy in time.
+        """
+        if self.running() is None:
+            await self._start()
+            self.on_start()
 
     async def stop(self, grace_s: float) -> None:
-        """Stops the process if it runs, by force after `grace_s` seconds."""
+        """Asks the process to end if it runs (SIGTERM), and kills it after `grace_s` seconds."""
         if self.child is not None:
             await asyncio.to_thread(self.child.stop, grace_s)
+
+    async def kill(self) -> None:
+        """Kills the process and its children (SIGKILL); returns once they are gone."""
+        if self.child is not None:
+            await asyncio.to_thread(self.child.kill)
+
+    def pause(self) -> None:
+        """Freezes the process and its children (SIGSTOP): others see it hang, not end."""
+        if self.child is not None:
+            self.child.pause()
+
+    def resume(self) -> None:
+        """Lets a paused process go on (SIGCONT)."""
+        if self.child is not None:
+            self.child.resume()
 
     def running(self) -> RunningPart | None:
         """Describes the process for mesh.json."""
@@ -51,12 +80,15 @@ class Part(ABC):
             return None
         return RunningPart(self.name, self.address, Process.of(self.child.pid), str(self.log))
 
+    @abstractmethod
+    async def _start(self) -> None: ...
+
 
 class ServerPart(Part):
     """A server from a wheel."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__(server.name, f"{LOOPBACK}:{server.port}", server.log, needs=())
+        super().__init__(server.name, server.ports, server.log, needs=())
         self._server = server
 
     @property
@@ -66,7 +98,7 @@ class ServerPart(Part):
     def check(self) -> None:
         self._server.command()
 
-    async def start(self) -> None:
+    async def _start(self) -> None:
         await asyncio.to_thread(self._server.prepare)
         self._server.start()
         await asyncio.to_thread(self._server.wait_ready)
@@ -76,11 +108,12 @@ class ServicePart(Part):
     """A service of Weft, run by this interpreter."""
 
     def __init__(self, plan: ServicePlan, log: Path, bytecode: Path) -> None:
-        super().__init__(plan.name, plan.settings["listen"], log, plan.needs)
+        super().__init__(plan.name, plan.ports, log, plan.needs)
         self._plan = plan
         # Half of a service's start is compiling its imports, unless the result is kept, also where the
         # environment forbids to write it beside the sources.
-        self._python = {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
+        kept = os.environ.get("PYTHONPYCACHEPREFIX", str(bytecode))
+        self._python = {"PYTHONPYCACHEPREFIX": kept, "PYTHONDONTWRITEBYTECODE": ""}
         self._child: Child | None = None
 
     @property
@@ -91,8 +124,8 @@ class ServicePart(Part):
         for package, wheel in self._plan.wheels.items():
             require(package, wheel)
 
-    async def start(self) -> None:
-        argv = [sys.executable, "-m", f"weft_{self.name}"]
+    async def _start(self) -> None:
+        argv = [sys.executable, "-m", f"weft_{self._plan.service}"]
         self._child = Child(
             Command(name=self.name, argv=argv, log=self.log, env={**self._python, **self._plan.environment()})
         )

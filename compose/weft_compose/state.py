@@ -44,13 +44,22 @@ class RunningPart:
     process: Process
     log: str
 
+    @property
+    def kind(self) -> str:
+        """What it is one of: `gateway` for gateway-2."""
+        return self.name.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class Mesh:
     """What mesh.json holds. `launcher` and `parts` are empty while the mesh is down; the keys stay good."""
 
     endpoint: str
+    """The first gateway."""
     operator_token: str
+    webhook_signing_key: str = ""
+    endpoints: tuple[str, ...] = ()
+    """Every gateway; each serves every job."""
     tenant: str = "default"
     key_id: str = ""
     api_key: str = ""
@@ -61,9 +70,11 @@ class Mesh:
     def from_json(cls, text: str) -> "Mesh":
         fields: dict[str, Any] = json.loads(text)
         launcher = fields.pop("launcher")
+        endpoints = fields.pop("endpoints", ())
         parts = [{**part, "process": Process(**part["process"])} for part in fields.pop("parts")]
         return cls(
             **fields,
+            endpoints=tuple(endpoints),
             launcher=Process(**launcher) if launcher else None,
             parts=tuple(RunningPart(**part) for part in parts),
         )
@@ -87,6 +98,11 @@ class StateFolder:
 
     def log(self, part: str) -> Path:
         return self.root / "logs" / f"{part}.log"
+
+    def forget_logs(self) -> None:
+        """Removes what the parts of an earlier mesh wrote."""
+        for log in (self.root / "logs").glob("*.log"):
+            log.unlink()
 
     def read(self) -> Mesh | None:
         """Returns what the last launcher wrote, None before the first."""

@@ -72,7 +72,7 @@ async def _look(part: RunningPart) -> PartStatus:
 
 
 async def _healthy(part: RunningPart) -> bool:
-    if part.name not in _SERVERS:
+    if part.kind not in _SERVERS:
         return await health.is_serving(part.address)
     host, _, port = part.address.rpartition(":")
     with suppress(OSError):

