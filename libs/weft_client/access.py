@@ -4,12 +4,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from weft_client.endpoint import replicas
+
 DEFAULT_ENDPOINT = "127.0.0.1:7600"
 
 
 @dataclass(frozen=True)
 class Access:
-    """An endpoint with what the caller may show there. Empty means not given."""
+    """An endpoint, of one gateway or of several, with what the caller may show there. Empty means not given."""
 
     endpoint: str = ""
     api_key: str = ""
@@ -20,7 +22,7 @@ class Access:
 
         Keys belong to their mesh: those of a mesh elsewhere are not sent to the endpoint named here.
         """
-        if self.endpoint and self.endpoint != other.endpoint:
+        if self.endpoint and not replicas(self.endpoint) <= replicas(other.endpoint):
             return self
         return Access(
             endpoint=self.endpoint or other.endpoint or DEFAULT_ENDPOINT,
@@ -35,4 +37,5 @@ def local_mesh(state: Path) -> Access:
         written = json.loads((state / "mesh.json").read_text())
     except (OSError, ValueError):
         return Access()
-    return Access(written["endpoint"], written["api_key"], written["operator_token"])
+    gateways = written.get("endpoints") or [written["endpoint"]]
+    return Access(",".join(gateways), written["api_key"], written["operator_token"])

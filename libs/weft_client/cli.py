@@ -7,7 +7,7 @@ import typer
 
 from weft_client import failures
 from weft_client.access import Access
-from weft_client.commands import documents, jobs, mesh, operations
+from weft_client.commands import asking, documents, jobs, mesh, operations, webhooks
 from weft_client.session import Session
 
 _EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
@@ -19,14 +19,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (mesh, jobs, documents, operations):
+for part in (mesh, asking, jobs, documents, webhooks, operations):
     app.add_typer(part.app)
 
 
 @app.callback()
 def session(
     context: typer.Context,
-    endpoint: Annotated[str, typer.Option(envvar="WEFT_ENDPOINT", help="Gateway, host:port.")] = "",
+    endpoint: Annotated[
+        str, typer.Option(envvar="WEFT_ENDPOINT", help="Gateway, host:port; several as ip:port,ip:port.")
+    ] = "",
     key: Annotated[str, typer.Option(envvar="WEFT_API_KEY", help="API key.")] = "",
     operator_token: Annotated[str, typer.Option(envvar="WEFT_OPERATOR_TOKEN", help="For `weft keys`.")] = "",
     state: Annotated[Path, typer.Option(envvar="WEFT_STATE", help="State folder of a local mesh.")] = Path(".weft"),

@@ -1,9 +1,11 @@
 """The mesh from Python: jobs, their text, documents, and how the mesh is doing."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 from uuid import uuid4
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
@@ -11,31 +13,57 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import router_pb2, router_pb2_grpc
+from weft_client.batches import Item, Outcome, submit_all
 from weft_client.connection import Connection
 from weft_client.documents import Documents
 from weft_client.generation import Generation
-from weft_client.requests import chat
+from weft_client.listing import JobFilters, to_list
+from weft_client.pages import pages
+from weft_client.requests import ChatOptions, chat
+from weft_client.webhooks import Webhooks
+
+TERMINAL = frozenset(
+    {
+        job_pb2.JOB_STATE_SUCCEEDED,
+        job_pb2.JOB_STATE_FAILED,
+        job_pb2.JOB_STATE_CANCELLED,
+        job_pb2.JOB_STATE_EXPIRED,
+    }
+)
+
+_RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 
 # A job may live for a day; its stream should not end before it.
 _STREAM_S = 25 * 3600.0
+_ANSWER_S = 10.0
+_BATCH_S = 60.0
+# Half of what a gateway grants: whatever stands in between may be less patient.
+_POLL_S = 30.0
 
 
 class WeftClient:
     """One tenant's door to the mesh.
 
+    `endpoint` is host:port, several gateways as ip:port,ip:port, or dns:///name:port for every address of a name. While
+    they restart, calls are repeated for `patience_s`: all that may be, and submits carry a request id for it.
+
     Example:
         async with WeftClient("127.0.0.1:7600", key) as weft:
             async for token in weft.generate("Who keeps the light?", collection="handbook"):
                 print(token.text, end="")
+
+    Raises:
+        ValueError: the endpoint cannot be one.
     """
 
-    def __init__(self, endpoint: str, key: str) -> None:
+    def __init__(self, endpoint: str, key: str, *, patience_s: float = 30.0) -> None:
         self.endpoint = endpoint
-        self._connection = Connection(endpoint, key)
+        self._connection = Connection(endpoint, key, patience_s)
         self._jobs = rpc.GatewayServiceStub(self._connection.raw)
         self._router = router_pb2_grpc.RouterServiceStub(self._connection.raw)
         self._cache = cache_pb2_grpc.CacheServiceStub(self._connection.raw)
         self.documents = Documents(self._connection)
+        self.webhooks = Webhooks(self._connection)
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()
@@ -46,57 +74,104 @@ class WeftClient:
     ) -> None:
         await self._connection.__aexit__(kind, error, trace)
 
+    async def reach(self, within_s: float) -> None:
+        """Connects; raises WeftError when no gateway answers in time. Calls connect by themselves, and wait longer."""
+        await self._connection.reach(within_s)
+
     def generate(
         self,
         prompt: str,
+        request_id: str = "",
         *,
-        model: str = "default",
-        system: str = "",
-        collection: str = "",
-        top_k: int | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
+        on_disconnect: pb.OnDisconnect.ValueType = pb.ON_DISCONNECT_DETACH,
+        detach_for_s: float = 0.0,
+        expire_in_s: float | None = None,
+        **options: Unpack[ChatOptions],
     ) -> Generation:
-        """Asks one question and streams the answer."""
+        """Asks one question and streams the answer; see `run`."""
         return self.run(
-            chat(
-                prompt,
-                model=model,
-                system=system,
-                collection=collection,
-                top_k=top_k,
-                max_tokens=max_tokens,
-                temperature=temperature,
-            )
+            chat(prompt, **options),
+            request_id,
+            on_disconnect=on_disconnect,
+            detach_for_s=detach_for_s,
+            expire_in_s=expire_in_s,
         )
 
-    def run(self, request: job_pb2.GenerationRequest, request_id: str = "") -> Generation:
-        """Submits a request and streams its job. With the same `request_id` a repeat joins the first job."""
-        asked = pb.GenerateRequest(request_id=request_id or uuid4().hex, request=request)
-        return Generation(lambda: self._generated(asked), self._streamed)
+    def run(
+        self,
+        request: job_pb2.GenerationRequest,
+        request_id: str = "",
+        *,
+        on_disconnect: pb.OnDisconnect.ValueType = pb.ON_DISCONNECT_DETACH,
+        detach_for_s: float = 0.0,
+        expire_in_s: float | None = None,
+    ) -> Generation:
+        """Submits a request and streams its job. With the same `request_id` a repeat joins the first job.
+
+        Args:
+            request: what to generate.
+            request_id: makes the call idempotent; one of its own by default.
+            on_disconnect: what becomes of the job when the stream is left before its end.
+            detach_for_s: with DETACH_FOR, how long the job runs on unread; 1 s to 1 h.
+            expire_in_s: ends the call after so long, and the job with it.
+        """
+        asked = pb.GenerateRequest(
+            request_id=request_id or uuid4().hex,
+            request=request,
+            expire_with_call=expire_in_s is not None,
+            on_disconnect=on_disconnect,
+        )
+        if detach_for_s:
+            asked.detach_for.FromNanoseconds(round(detach_for_s * 1e9))
+        left_s = _countdown(_STREAM_S if expire_in_s is None else expire_in_s)
+        begin = partial(self._generated, asked, left_s)
+        follow = partial(self._streamed, left_s)
+        # Only a Generate call keeps the promise to stop the job; its repeat meets the same job, from the beginning.
+        resume = follow if on_disconnect in _RUNS_ON else lambda _job_id, _after: begin()
+        return Generation(begin, resume, patience_s=self._connection.patience_s)
 
     def follow(self, job_id: str, after_sequence: int = 0) -> Generation:
         """Streams a job that exists, during or after it."""
-        return Generation(lambda: self._streamed(job_id, after_sequence), self._streamed, after_sequence=after_sequence)
+        resume = partial(self._streamed, _countdown(_STREAM_S))
+        begin = partial(resume, job_id, after_sequence)
+        return Generation(begin, resume, after_sequence=after_sequence, patience_s=self._connection.patience_s)
 
     async def submit(self, request: job_pb2.GenerationRequest, request_id: str = "") -> job_pb2.Job:
         """Makes a job durable and returns at once."""
         asked = pb.SubmitJobRequest(request_id=request_id or uuid4().hex, request=request)
         return (await self._connection.ask(self._jobs.SubmitJob, asked)).job
 
-    async def job(self, job_id: str) -> job_pb2.Job:
-        """Returns a job's record."""
-        return (await self._connection.ask(self._jobs.GetJob, pb.GetJobRequest(job_id=job_id))).job
+    async def submit_many(self, items: Iterable[Item]) -> list[Outcome]:
+        """Makes many jobs durable, 1,000 a call; returns each one's job, or the error it was refused with, in order.
 
-    async def jobs(self, limit: int = 50, states: Sequence[job_pb2.JobState.ValueType] = ()) -> list[job_pb2.Job]:
+        A SubmitJobRequest among the items brings its own request id; every other item gets one.
+        """
+        ask = partial(self._connection.ask_once, self._jobs.SubmitJobs, limit_s=_BATCH_S)
+        return await submit_all(items, ask, self._connection.patience_s)
+
+    async def job(self, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
+        """Returns a job's record; waits for its end if asked to, at most 60 s."""
+        asked = pb.GetJobRequest(job_id=job_id)
+        asked.wait.FromNanoseconds(round(wait_s * 1e9))
+        return (await self._connection.ask(self._jobs.GetJob, asked, _ANSWER_S + wait_s)).job
+
+    async def wait(self, job_id: str, limit_s: float = _STREAM_S) -> job_pb2.Job:
+        """Returns a job's record once the job is terminal, or as it is when the limit is over: look at its state."""
+        left_s = _countdown(limit_s)
+        while True:
+            job = await self.job(job_id, min(_POLL_S, max(0.0, left_s())))
+            if job.state in TERMINAL or left_s() <= 0:
+                return job
+
+    async def jobs(
+        self, limit: int = 50, states: Sequence[job_pb2.JobState.ValueType] = (), **filters: Unpack[JobFilters]
+    ) -> list[job_pb2.Job]:
         """Returns the newest jobs, without requests and answers."""
         found: list[job_pb2.Job] = []
-        asked = pb.ListJobsRequest(states=states, page_size=min(limit, 1000))
-        while len(found) < limit:
-            page = await self._connection.ask(self._jobs.ListJobs, asked)
+        asked = to_list(min(limit, 1000), states, filters)
+        async for page in pages(partial(self._connection.ask, self._jobs.ListJobs), asked):
             found.extend(page.jobs)
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
+            if len(found) >= limit:
                 break
         return found[:limit]
 
@@ -123,14 +198,24 @@ class WeftClient:
         return (await self._connection.ask(self._cache.Invalidate, asked)).invalidated
 
     @asynccontextmanager
-    async def _generated(self, asked: pb.GenerateRequest) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
-        call = self._jobs.Generate(asked, **self._connection.call(_STREAM_S))
+    async def _generated(
+        self, asked: pb.GenerateRequest, left_s: Callable[[], float]
+    ) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
+        call = self._jobs.Generate(asked, **self._connection.call(left_s()))
         async with self._connection.channel.streaming(call) as replies:
             yield (reply.event async for reply in replies)
 
     @asynccontextmanager
-    async def _streamed(self, job_id: str, after: int) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
+    async def _streamed(
+        self, left_s: Callable[[], float], job_id: str, after: int
+    ) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
         asked = pb.StreamJobRequest(job_id=job_id, after_sequence=after)
-        call = self._jobs.StreamJob(asked, **self._connection.call(_STREAM_S))
+        call = self._jobs.StreamJob(asked, **self._connection.call(left_s()))
         async with self._connection.channel.streaming(call) as replies:
             yield (reply.event async for reply in replies)
+
+
+def _countdown(limit_s: float) -> Callable[[], float]:
+    """Returns what tells the seconds that are left of the limit, from now on."""
+    until = monotonic() + limit_s
+    return lambda: until - monotonic()

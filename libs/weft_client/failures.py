@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from weft.common.v1 import error_pb2
+from weft_client.patience import is_silence
 from weft_client.transcript import CorruptAnswer
 from weft_kit.errors import WeftError
 
@@ -30,6 +31,7 @@ INTERRUPTED = 130
 _NEXT_STEPS = {
     error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (`weft keys`: --operator-token), or run beside its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
+    error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",
     error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft ingest PATH --collection NAME` makes one",
 }
 
@@ -46,7 +48,7 @@ def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callab
         try:
             code = asyncio.run(command(*args, **kwargs))
         except WeftError as error:
-            code = _tell(_line(error), UNREACHABLE if _is_unreachable(error) else FAILED)
+            code = _tell(line_of(error), UNREACHABLE if is_silence(error) else FAILED)
         except (CommandFailed, CorruptAnswer) as failure:
             code = _tell(str(failure), FAILED)
         except KeyboardInterrupt:
@@ -61,18 +63,15 @@ def warn(line: str) -> None:
     Console(file=sys.stderr, soft_wrap=True, highlight=False).print(f"[red]✗[/red] {escape(line)}")
 
 
-def _tell(line: str, code: int) -> int:
-    warn(line)
-    return code
-
-
-def _is_unreachable(error: WeftError) -> bool:
-    return error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN and error.metadata.get("dependency") == "gateway"
-
-
-def _line(error: WeftError) -> str:
-    if _is_unreachable(error):
+def line_of(error: WeftError) -> str:
+    """Tells an error with what to do next."""
+    if is_silence(error):
         return "no mesh answers at the endpoint: start one with `weft up`, or name another with --endpoint"
     step = f"; {_NEXT_STEPS[error.reason]}" if error.reason in _NEXT_STEPS else ""
     wait = f" (try again in {error.retry_after_s:.1f} s)" if error.retry_after_s else ""
     return f"{error.reason_name}: {error.message}{step}{wait}"
+
+
+def _tell(line: str, code: int) -> int:
+    warn(line)
+    return code

@@ -4,24 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
-import grpc
-
 from weft.job.v1 import event_pb2
+from weft_client.patience import Patience, is_silence
 from weft_client.transcript import Token, Transcript
 from weft_kit.errors import DependencyDown, WeftError
 
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
-_WAIT_S = 0.2
-_LONGEST_WAIT_S = 2.0
+
+# A gateway that refuses does so at once; where none answers, gRPC tries to connect for 20 s.
+_ALIVE_S = 1.0
+_CONNECTED_S = 25.0
 
 
 class Generation:
     """Iterate it once for the tokens; `text`, `job_id` and `done` grow with them.
 
     Args:
-        begin: opens the first stream.
+        begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so
+            that every time it is the same job.
         resume: opens a later one, from a job id and the sequence to go on after.
-        patience_s: how long it keeps trying after the last event before it raises.
+        patience_s: how long gateways may stay away, or refuse as UNAVAILABLE, before it raises.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class Generation:
     ) -> None:
         self._begin = begin
         self._resume = resume
-        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
         self._transcript = Transcript(after_sequence)
 
     @property
@@ -61,16 +63,17 @@ class Generation:
         """Yields tokens until the job is done.
 
         Raises:
-            WeftError: the call was refused, or the gateway stays away.
+            WeftError: the call was refused, or the gateways stay away.
             CorruptAnswer: the text does not match its hash.
         """
         now = asyncio.get_running_loop().time
-        heard, wait_s = now(), _WAIT_S
         while self.done is None:
+            opened = now()
             try:
                 async with self._open() as events:
                     async for event in events:
-                        heard, wait_s = now(), _WAIT_S
+                        if event.sequence > self.last_sequence:
+                            self._patience.heard()
                         if token := self._transcript.apply(event):
                             yield token
                 if not self.job_id and self.last_sequence:
@@ -82,14 +85,14 @@ class Generation:
                 failure = error
             if self.done is not None:
                 return
-            if not self._may_resume(failure) or now() - heard > self._patience_s:
-                raise failure
-            await asyncio.sleep(failure.retry_after_s or wait_s)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            if was_alive(failure, now() - opened):
+                self._patience.heard()
+            await self._patience.outlast(failure)
 
     def _open(self) -> Events:
         return self._resume(self.job_id, self.last_sequence) if self.job_id else self._begin()
 
-    def _may_resume(self, failure: WeftError) -> bool:
-        """Before the first event there is nothing to go on with: whether to ask again is the caller's choice."""
-        return bool(self.job_id) and failure.status is grpc.StatusCode.UNAVAILABLE
+
+def was_alive(failure: WeftError, open_s: float) -> bool:
+    """Tells whether a gateway served this stream, if only silence: a job may wait for hours without an event."""
+    return open_s >= (_CONNECTED_S if is_silence(failure) else _ALIVE_S)

@@ -7,6 +7,7 @@ from typing import Self
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_client.connection import Connection
+from weft_client.pages import pages
 
 
 class KeyClient:
@@ -25,21 +26,24 @@ class KeyClient:
     ) -> None:
         await self._connection.__aexit__(kind, error, trace)
 
+    async def reach(self, within_s: float) -> None:
+        """Connects; raises WeftError when no gateway answers in time."""
+        await self._connection.reach(within_s)
+
     async def create(self, tenant: str, name: str, calls_per_minute: int = 0) -> pb.CreateKeyResponse:
-        """Creates a key; its secret is in this answer and nowhere else."""
+        """Creates a key; its secret is in this answer and nowhere else.
+
+        Never repeated: another try could make a second key, with a secret that nobody has seen.
+        """
         asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute)
-        return await self._connection.ask(self._stub.CreateKey, asked)
+        return await self._connection.ask_once(self._stub.CreateKey, asked)
 
     async def list(self, tenant: str = "") -> AsyncIterator[pb.Key]:
         """Yields keys, newest first, of one tenant or of all."""
         asked = pb.ListKeysRequest(tenant=tenant, page_size=1000)
-        while True:
-            page = await self._connection.ask(self._stub.ListKeys, asked)
+        async for page in pages(lambda wanted: self._connection.ask(self._stub.ListKeys, wanted), asked):
             for key in page.keys:
                 yield key
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return
 
     async def revoke(self, key_id: str) -> pb.RevokeKeyResponse:
         """Makes a key useless."""

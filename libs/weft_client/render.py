@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +18,10 @@ from weft.gateway.v1 import gateway_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
+from weft_client.batches import Outcome
+from weft_client.failures import line_of
+from weft_client.timing import between, moment, span
+from weft_kit.errors import WeftError
 
 _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
 
@@ -58,13 +60,13 @@ def job_record(job: job_pb2.Job) -> RenderableType:
 
 def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
     # Fits 80 columns; attempts and the rest are in the job's own record.
-    table = _table("job", "state", "accepted UTC", "took", "model")
+    table = columns("job", "state", "accepted UTC", "took", "model")
     for job in jobs:
-        took = _between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
+        took = between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
         cached = ", cached" if job.HasField("cache_hit") else ""
         accepted = f"{job.accept_time.ToDatetime():%m-%d %H:%M:%S}"
         table.add_row(job.job_id, state_text(job.state), accepted, took + cached, job.model)
-    return _or_none(table, "no jobs")
+    return or_none(table, "no jobs")
 
 
 def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
@@ -76,34 +78,32 @@ def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
     return Group(*blocks) if blocks else Text("nothing found", style="dim")
 
 
-def providers_table(providers: Iterable[router_pb2.Provider]) -> RenderableType:
-    table = _table(
-        "provider", "kind", "state", "breaker", "first token p50 / p95", "in flight", "ok", "failed", "last error"
-    )
+def providers_table(providers: Sequence[router_pb2.Provider]) -> RenderableType:
+    # Fits 80 columns: what went wrong last stands below.
+    table = columns("provider", "kind", "state", "1st token p50/p95", "calls")
     for one in providers:
-        state = router_pb2.Provider.State.Name(one.state).removeprefix("STATE_") if one.state else "not asked yet"
-        breaker = router_pb2.Provider.Breaker.Name(one.breaker).removeprefix("BREAKER_")
-        known = one.HasField("first_token_p50")
-        latency = f"{_span(one.first_token_p50)} / {_span(one.first_token_p95)}" if known else ""
-        counts = (str(one.in_flight), str(one.succeeded), str(one.failed))
-        table.add_row(one.name, one.kind, state, breaker, latency, *counts, one.last_error)
-    return table
+        latency = (
+            f"{span(one.first_token_p50)} / {span(one.first_token_p95)}" if one.HasField("first_token_p50") else ""
+        )
+        table.add_row(one.name, one.kind, _provider_state(one), latency, _calls(one))
+    errors = [Text(f"{one.name}: {one.last_error}", style="dim") for one in providers if one.last_error]
+    return Group(table, *errors)
 
 
 def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
-    table = _table("model", "providers, most preferred first")
+    table = columns("model", "providers, most preferred first")
     for model in models:
         table.add_row(model.name, ", ".join(model.providers))
     return table
 
 
 def keys_table(keys: Iterable[gateway_pb2.Key]) -> RenderableType:
-    table = _table("key", "tenant", "name", "created", "revoked", "calls a minute")
+    table = columns("key", "tenant", "name", "created", "revoked", "calls a minute")
     for key in keys:
-        revoked = _moment(key.revoke_time) if key.HasField("revoke_time") else ""
+        revoked = moment(key.revoke_time) if key.HasField("revoke_time") else ""
         rate = str(key.calls_per_minute or "default")
-        table.add_row(key.key_id, key.tenant, key.name, _moment(key.create_time), revoked, rate)
-    return _or_none(table, "no keys")
+        table.add_row(key.key_id, key.tenant, key.name, moment(key.create_time), revoked, rate)
+    return or_none(table, "no keys")
 
 
 def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
@@ -114,18 +114,31 @@ def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
     facts.add_row("answers stored", str(stats.entries))
     facts.add_row("tokens saved", str(stats.tokens_saved))
     facts.add_row("store, all tenants", f"{stats.store_bytes / 1e6:.1f} MB")
-    facts.add_row("forgotten after", _span(stats.time_to_live))
+    facts.add_row("forgotten after", span(stats.time_to_live))
     return facts
 
 
 def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
-    table = _table("part", "address", "pid", "health", "cpu", "memory")
+    table = columns("part", "address", "pid", "health", "cpu", "memory")
     for part in status["parts"]:
         health = Text("healthy", style="green") if part["healthy"] else Text("not serving", style="red")
         use = (f"{part['cpu_percent']:.0f} %", f"{part['rss_bytes'] / 1e6:.0f} MB")
         table.add_row(part["name"], part["address"], str(part["pid"]), health, *use)
     logs = "".join(f"logs in {folder}\n" for folder in {Path(part["log"]).parent for part in status["parts"]})
     return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}\n{logs}"), table)
+
+
+def outcome_line(line: int, outcome: Outcome) -> str:
+    """Tells what became of one line of a batch."""
+    if isinstance(outcome, WeftError):
+        return f"{line}  refused  {line_of(outcome)}"
+    return f"{line}  {outcome.job_id}  {state_text(outcome.state)}"
+
+
+def outcome_json(line: int, outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, WeftError):
+        return {"line": line, "error": {"reason": outcome.reason_name, "message": outcome.message}}
+    return {"line": line, "job": _plain(outcome)}
 
 
 def state_text(state: job_pb2.JobState.ValueType) -> Text:
@@ -143,22 +156,37 @@ def _plain(value: object) -> object:
     return value
 
 
-def _table(*columns: str) -> Table:
+def columns(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
     return table
 
 
-def _or_none(table: Table, words: str) -> RenderableType:
+def or_none(table: Table, words: str) -> RenderableType:
     return table if table.row_count else Text(words, style="dim")
+
+
+def _provider_state(one: router_pb2.Provider) -> str:
+    if not one.state:
+        return "not asked yet"
+    state = router_pb2.Provider.State.Name(one.state).removeprefix("STATE_")
+    if one.breaker in {router_pb2.Provider.BREAKER_UNSPECIFIED, router_pb2.Provider.BREAKER_CLOSED}:
+        return state
+    return f"{state}, {router_pb2.Provider.Breaker.Name(one.breaker).removeprefix('BREAKER_')}"
+
+
+def _calls(one: router_pb2.Provider) -> str:
+    failed = f", {one.failed} failed" if one.failed else ""
+    under_way = f", {one.in_flight} now" if one.in_flight else ""
+    return f"{one.succeeded + one.failed}{failed}{under_way}"
 
 
 def _attempt(attempt: job_pb2.Attempt) -> str:
     parts = [_provider(attempt)]
     if attempt.HasField("time_to_first_token"):
-        parts.append(f"first token {_span(attempt.time_to_first_token)}")
-    parts.append(_span(attempt.duration))
+        parts.append(f"first token {span(attempt.time_to_first_token)}")
+    parts.append(span(attempt.duration))
     if attempt.HasField("error"):
         parts.append(f"{_reason(attempt.error)}: {attempt.error.message}")
     if attempt.chosen_because:
@@ -178,7 +206,7 @@ def _usage(answer: job_pb2.Answer) -> str:
 
 def _timings(job: job_pb2.Job) -> str:
     steps = (("queued", job.start_time), ("first token", job.first_token_time), ("done", job.end_time))
-    known = [f"{name} {_between(job.accept_time, at)}" for name, at in steps if at.seconds]
+    known = [f"{name} {between(job.accept_time, at)}" for name, at in steps if at.seconds]
     return " · ".join(known)
 
 
@@ -186,7 +214,7 @@ def _cache_hit(job: job_pb2.Job) -> str:
     if not job.HasField("cache_hit"):
         return "no hit"
     hit = job.cache_hit
-    return f"{_tier(hit)} hit, similarity {hit.similarity:.3f}, {_span(hit.age)} old"
+    return f"{_tier(hit)} hit, similarity {hit.similarity:.3f}, {span(hit.age)} old"
 
 
 def _tier(hit: job_pb2.CacheHit) -> str:
@@ -195,24 +223,3 @@ def _tier(hit: job_pb2.CacheHit) -> str:
 
 def _reason(error: job_pb2.JobError) -> str:
     return error_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
-
-
-def _between(start: Timestamp, end: Timestamp) -> str:
-    return _duration(end.ToNanoseconds() - start.ToNanoseconds())
-
-
-def _span(duration: Duration) -> str:
-    return _duration(duration.ToNanoseconds())
-
-
-def _duration(nanoseconds: int) -> str:
-    seconds = nanoseconds / 1e9
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def _moment(at: Timestamp) -> str:
-    return f"{at.ToDatetime().isoformat(sep=' ', timespec='seconds')} UTC"

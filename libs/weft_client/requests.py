@@ -1,7 +1,20 @@
 """Generation requests from plain values."""
 
+from typing import TypedDict
+
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
+
+
+class ChatOptions(TypedDict, total=False):
+    """How to answer a question. `top_k` passages come from the collection, when there is one."""
+
+    model: str
+    system: str
+    collection: str
+    top_k: int | None
+    max_tokens: int | None
+    temperature: float | None
 
 
 def chat(

@@ -1,6 +1,8 @@
 """What every command starts from: where the mesh is, and where to print."""
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +12,12 @@ from rich.console import Console
 
 from weft_client.access import Access, local_mesh
 from weft_client.client import WeftClient
+from weft_client.endpoint import target
 from weft_client.failures import CommandFailed
 from weft_client.keys import KeyClient
+
+# Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
+_FIRST_CONTACT_S = 2.0
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -27,36 +33,46 @@ class Session:
     def of(cls, context: typer.Context) -> "Session":
         return context.find_object(cls) or cls(Access(), Path(".weft"))
 
-    def client(self) -> WeftClient:
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[WeftClient]:
         """Opens the tenant's door.
 
         Raises:
             CommandFailed: there is no key to show.
+            WeftError: no gateway answers there.
         """
         access = self._access()
         if not access.api_key:
             raise CommandFailed(
                 f"no API key for {access.endpoint}: pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`"
             )
-        return WeftClient(access.endpoint, access.api_key)
+        async with WeftClient(access.endpoint, access.api_key) as weft:
+            await weft.reach(_FIRST_CONTACT_S)
+            yield weft
 
-    def operator(self) -> KeyClient:
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[KeyClient]:
         """Opens the operator's door.
 
         Raises:
             CommandFailed: there is no token to show.
+            WeftError: no gateway answers there.
         """
         access = self._access()
         if not access.operator_token:
             raise CommandFailed(
                 f"no operator token for {access.endpoint}: pass --operator-token or set WEFT_OPERATOR_TOKEN"
             )
-        return KeyClient(access.endpoint, access.operator_token)
+        async with KeyClient(access.endpoint, access.operator_token) as operator:
+            await operator.reach(_FIRST_CONTACT_S)
+            yield operator
 
     def _access(self) -> Access:
         access = self.given.completed_by(local_mesh(self.state))
-        if "://" in access.endpoint:
-            raise CommandFailed(f"the endpoint is host:port alone, without http://; it is {access.endpoint}")
+        try:
+            target(access.endpoint)
+        except ValueError as wrong:
+            raise CommandFailed(str(wrong)) from None
         for secret in (access.api_key, access.operator_token):
             if not (secret.isascii() and secret.isprintable()):
                 raise CommandFailed("the key holds characters no key has: copy it again, without quotes or line ends")

@@ -48,6 +48,11 @@ class ChatRequest:
         return messages
 
 
+def answer_to(prompt: str, tokens: int) -> str:
+    """What the mock says to this one question, every time it is asked: tests compare it with what arrived."""
+    return "".join(answer_tokens(Script(tokens=tokens), [{"role": "user", "content": prompt}]))
+
+
 def answer_tokens(script: Script, messages: Sequence[dict[str, Any]]) -> list[str]:
     """The answer's tokens: the script's text, or words that depend on nothing but the messages."""
     if script.text:

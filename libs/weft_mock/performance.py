@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from typing import Protocol
 
 from weft_mock import faults, sse, wire
 from weft_mock.chat import ChatRequest, answer_tokens, usage
 from weft_mock.script import Fault, Script
 
+_STAMP = b"data: the time\n\n"  # stands for a token that is made when it leaves
 _PAGE = b"<!doctype html><html><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -34,9 +36,10 @@ class Performance:
 
     def __init__(self, script: Script, chat: ChatRequest, line: Line) -> None:
         self._script, self._chat, self._line = script, chat, line
-        texts = answer_tokens(script, chat.messages)
+        texts = [] if script.stamp else answer_tokens(script, chat.messages)
+        stamps = [_STAMP] * script.tokens if script.stamp else []
         self._text = "".join(texts)
-        self._events = sse.tokens(chat.model, texts) + sse.tool_calls(chat.model, script.tool_calls)
+        self._events = stamps + sse.tokens(chat.model, texts) + sse.tool_calls(chat.model, script.tool_calls)
         self._reason = "tool_calls" if script.tool_calls else script.finish_reason
         self._counts = usage(chat.messages, len(self._events)) if script.usage else None
 
@@ -68,7 +71,7 @@ class Performance:
             await _forever()
         await asyncio.sleep(script.first_token_s)
         first, *rest = faults.spoilt_events(script, model, self._events) or [b""]
-        await self._send(head + wire.chunk(sse.role(model) + first))
+        await self._send(head + wire.chunk(sse.role(model) + self._leaving(first)))
         ending = faults.spoilt_ending(script.fault, model, sse.finish(model, self._reason) + self._usage_event())
         await self._send_paced(rest, ending)
         await self._leave()
@@ -82,12 +85,15 @@ class Performance:
         """Everything in one write, or an event at a time when the script gives a pace."""
         if self._script.tokens_per_second == 0:
             await asyncio.sleep(0)  # the first token leaves on its own
-            await self._send(wire.chunk(b"".join(events)) + ending)
+            await self._send(wire.chunk(b"".join(map(self._leaving, events))) + ending)
             return
         for event in events:
             await asyncio.sleep(1 / self._script.tokens_per_second)
-            await self._send(wire.chunk(event))
+            await self._send(wire.chunk(self._leaving(event)))
         await self._send(ending)
+
+    def _leaving(self, event: bytes) -> bytes:
+        return sse.tokens(self._chat.model, [_stamp()])[0] if event is _STAMP else event
 
     async def _answer(self) -> None:
         """The whole answer, after as long as its stream would have taken."""
@@ -99,7 +105,8 @@ class Performance:
 
     def _whole(self) -> bytes:
         script, chat = self._script, self._chat
-        text = "x" * script.huge_bytes if script.fault is Fault.HUGE_EVENT else self._text
+        text = self._text or "".join(_stamp() for event in self._events if event is _STAMP)
+        text = "x" * script.huge_bytes if script.fault is Fault.HUGE_EVENT else text
         body = sse.completion(chat.model, text, script.tool_calls, self._reason, self._counts)
         content_type = faults.content_type(script.fault, wire.JSON)
         return wire.whole(200, content_type, faults.spoilt_body(script.fault, body))
@@ -121,6 +128,10 @@ class Performance:
                 self._line.reset()
             case Fault.CLOSE:
                 self._line.close()
+
+
+def _stamp() -> str:
+    return f"{time.time_ns()} "
 
 
 async def _forever() -> None:

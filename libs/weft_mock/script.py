@@ -44,6 +44,7 @@ class Script:
     tokens: int = 32
     tokens_per_second: float = 0.0  # 0: as fast as possible
     text: str = ""  # empty: `tokens` words derived from the prompt
+    stamp: bool = False  # `tokens` times, in nanoseconds since 1970, each taken as its token leaves; in place of text
     tool_calls: tuple[ToolCall, ...] = ()  # in place of text
     finish_reason: str = "stop"
     usage: bool = True
@@ -56,6 +57,10 @@ class Script:
     piece_s: float = 0.001  # pause after each piece
 
 
+def _flag(text: str) -> bool:
+    return text not in {"0", "false"}
+
+
 def _tool_call(text: str) -> tuple[ToolCall, ...]:
     name, _, arguments = text.partition(":")
     return (ToolCall(name, arguments or "{}"),)
@@ -66,9 +71,10 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
     "tokens": int,
     "tokens_per_second": float,
     "text": str,
+    "stamp": _flag,
     "tool_calls": _tool_call,
     "finish_reason": str,
-    "usage": lambda text: text not in {"0", "false"},
+    "usage": _flag,
     "status": int,
     "retry_after": str,
     "fault": Fault,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import TypeVar
 from weft_mock import wire
 from weft_mock.chat import ChatRequest
 from weft_mock.connection import Connection
+from weft_mock.ledger import Ledger
 from weft_mock.performance import Performance, error_body
 from weft_mock.script import Script, rewritten
 
@@ -42,7 +42,10 @@ class Abort:
 
 
 class MockProvider:
-    """Serves POST /v1/chat/completions, GET /v1/models and GET /stats.
+    """Serves POST /v1/chat/completions, GET /v1/models and, for tests in other processes, what it has seen.
+
+    GET /stats counts everything, GET /prompts the requests by prompt (its first 200 characters), GET /aborts lists the
+    latest streams that were left.
 
     Given several scripts, each serves one request and the last serves all that follow. A request's own script,
     in `x-mock-script` or behind a "?" in the model's name, changes single fields: `mock?status=429&retry_after=1`.
@@ -50,6 +53,7 @@ class MockProvider:
 
     def __init__(self, *scripts: Script) -> None:
         self.stats = Stats()
+        self.ledger = Ledger()
         self.play(*(scripts or (Script(),)))
         self._requests: asyncio.Queue[ChatRequest] = asyncio.Queue(_KEPT)
         self._aborts: asyncio.Queue[Abort] = asyncio.Queue(_KEPT)
@@ -97,9 +101,13 @@ class MockProvider:
                 await self._complete(request, connection)
             case "GET", "/v1/models":
                 models = {"object": "list", "data": [{"id": "mock", "object": "model", "owned_by": "weft"}]}
-                connection.write(wire.whole(200, wire.JSON, json.dumps(models).encode()))
+                _show(connection, models)
             case "GET", "/stats":
-                connection.write(wire.whole(200, wire.JSON, json.dumps(asdict(self.stats)).encode()))
+                _show(connection, asdict(self.stats))
+            case "GET", "/prompts":
+                _show(connection, self.ledger.prompts)
+            case "GET", "/aborts":
+                _show(connection, [asdict(left) for left in self.ledger.left])
             case _:
                 body = error_body(404, f"no {request.method} {request.path} here; see MockProvider")
                 connection.write(wire.whole(404, wire.JSON, body))
@@ -111,6 +119,7 @@ class MockProvider:
         except ValueError as error:
             connection.write(wire.whole(400, wire.JSON, error_body(400, str(error))))
             return
+        self.ledger.asked(chat.messages)
         _record(self._requests, chat)
         await self._perform(Performance(script, chat, connection), chat, connection)
 
@@ -131,11 +140,16 @@ class MockProvider:
 
     def _aborted(self, abort: Abort) -> None:
         self.stats.aborted += 1
-        self.stats.last_abort_unix_s = time.time()
+        self.ledger.aborted(abort.chat.messages, abort.after_s)
+        self.stats.last_abort_unix_s = self.ledger.left[-1].unix_s
         _record(self._aborts, abort)
 
     def _next_script(self) -> Script:
         return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
+
+
+def _show(connection: Connection, value: object) -> None:
+    connection.write(wire.whole(200, wire.JSON, json.dumps(value).encode()))
 
 
 def _record(queue: asyncio.Queue[_T], item: _T) -> None:

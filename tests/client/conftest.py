@@ -1,49 +1,14 @@
-"""A gateway that says what a test tells it to, over a real socket."""
+"""A client, and a gateway that says what a test tells it to."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from tests.client.gateways import Act, ScriptedGateway, ScriptedWebhooks, serving
 
-from weft.gateway.v1 import gateway_pb2 as pb
-from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client import WeftClient
-from weft_kit.server import Server, Service
-
-Act = Iterable[event_pb2.JobEvent | Exception]
-
-
-class ScriptedGateway(rpc.GatewayServiceServicer):
-    """Each stream plays the next act: events, then perhaps an error. `asked` keeps the requests."""
-
-    def __init__(self, *acts: Act) -> None:
-        self._acts = iter(acts)
-        self.asked: list[pb.GenerateRequest | pb.StreamJobRequest] = []
-        self.jobs: dict[str, job_pb2.Job] = {}
-
-    async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
-        self.asked.append(request)
-        for event in self._next_act():
-            yield pb.GenerateResponse(event=event)
-
-    async def StreamJob(self, request: pb.StreamJobRequest, _: object) -> AsyncIterator[pb.StreamJobResponse]:
-        self.asked.append(request)
-        for event in self._next_act():
-            yield pb.StreamJobResponse(event=event)
-
-    async def GetJob(self, request: pb.GetJobRequest, _: object) -> pb.GetJobResponse:
-        return pb.GetJobResponse(job=self.jobs[request.job_id])
-
-    async def ListJobs(self, _request: pb.ListJobsRequest, _: object) -> pb.ListJobsResponse:
-        return pb.ListJobsResponse(jobs=self.jobs.values())
-
-    def _next_act(self) -> Iterator[event_pb2.JobEvent]:
-        for step in next(self._acts):
-            if isinstance(step, Exception):
-                raise step
-            yield step
 
 
 class Say:
@@ -90,10 +55,22 @@ def playing() -> Callable[..., AbstractAsyncContextManager[tuple[WeftClient, Scr
     """Serves a gateway that plays the acts, and opens a client to it."""
 
     @asynccontextmanager
-    async def serve(*acts: Act) -> AsyncIterator[tuple[WeftClient, ScriptedGateway]]:
+    async def serve(*acts: Act, patience_s: float = 30.0) -> AsyncIterator[tuple[WeftClient, ScriptedGateway]]:
         gateway = ScriptedGateway(*acts)
-        service = Service("weft.gateway.v1.GatewayService", rpc.add_GatewayServiceServicer_to_server, gateway)
-        async with Server("127.0.0.1:0", [service]) as server, WeftClient(server.address, "key") as client:
+        async with serving(gateway) as address, WeftClient(address, "key", patience_s=patience_s) as client:
             yield client, gateway
+
+    return serve
+
+
+@pytest.fixture
+def posting() -> Callable[..., AbstractAsyncContextManager[tuple[WeftClient, ScriptedWebhooks]]]:
+    """Serves webhooks, and opens a client to them."""
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[tuple[WeftClient, ScriptedWebhooks]]:
+        webhooks = ScriptedWebhooks()
+        async with serving(ScriptedGateway(), webhooks) as address, WeftClient(address, "key") as client:
+            yield client, webhooks
 
     return serve

@@ -1,42 +1,13 @@
 """The command line against a gateway that says what it is told to: what people read, and the exit codes."""
 
-import asyncio
 import json
-import signal
-import sys
-from collections.abc import AsyncIterator
 
 import pytest
+from tests.client.command_line import weft
+from tests.client.gateways import succeeded
 
-from weft.gateway.v1 import gateway_pb2 as pb
-from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Unauthenticated
-from weft_kit.server import Server, Service
-
-
-async def weft(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command in a process of its own; returns exit code, stdout and stderr."""
-    process = await started(*arguments)
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
-
-
-async def started(*arguments: str) -> asyncio.subprocess.Process:
-    command = [sys.executable, "-c", "from weft_client.cli import app; app()", *arguments]
-    return await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-
-
-def succeeded(job_id: str, text: str) -> job_pb2.Job:
-    answer = job_pb2.Answer(text=text, provider="local", provider_model="SmolLM2")
-    answer.usage.completion_tokens = 7
-    answer.sources.add(number=1, title="The light", source_uri="02-the-light.md")
-    attempt = job_pb2.Attempt(number=1, provider="local", provider_model="SmolLM2")
-    return job_pb2.Job(
-        job_id=job_id, state=job_pb2.JOB_STATE_SUCCEEDED, model="default", answer=answer, attempts=[attempt]
-    )
 
 
 async def test_ask_streams_the_answer_and_shows_the_record(playing, say):
@@ -128,12 +99,19 @@ async def test_an_empty_list_says_so(playing):
         ("up", "--base-port", "70000"),
         ("up", "--engine", "steam"),
         ("up", "--catalog", "no-such.toml"),
+        ("ask", "hi", "--on-disconnect", "explode"),
     ],
 )
 async def test_a_value_out_of_range_is_told_before_anything_happens(options):
     code, _, err = await weft("--key", "k", *options)
     assert code == 2
     assert f"Invalid value for '{options[-2]}'" in err
+
+
+async def test_a_path_that_is_not_there_makes_no_collection(tmp_path):
+    code, _, err = await weft("--key", "k", "ingest", str(tmp_path), "no-such.md", "--collection", "c")
+    assert code == 2
+    assert "'no-such.md' does not exist" in " ".join(err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
@@ -152,21 +130,3 @@ async def test_an_endpoint_or_key_that_cannot_be_one_is_told_in_one_line(given, 
 async def test_help_shows_the_characters_of_a_tenant():
     _, out, _ = await weft("keys", "create", "--help")
     assert "1 to 64 of a-z, 0-9 and -" in " ".join(out.replace("│", " ").split())
-
-
-async def test_an_interrupted_question_tells_how_to_find_its_job():
-    first = event_pb2.JobEvent(job_id="n-test-1", sequence=3, delta=event_pb2.Delta(text="It is "))
-
-    class Slow(rpc.GatewayServiceServicer):
-        async def Generate(self, _request: object, _: object) -> AsyncIterator[pb.GenerateResponse]:
-            yield pb.GenerateResponse(event=first)
-            await asyncio.Event().wait()
-
-    service = Service("weft.gateway.v1.GatewayService", rpc.add_GatewayServiceServicer_to_server, Slow())
-    async with Server("127.0.0.1:0", [service]) as server:
-        asking = await started("--endpoint", server.address, "--key", "k", "ask", "What colour?")
-        await asking.stdout.readexactly(len("It is "))
-        asking.send_signal(signal.SIGINT)
-        out, err = await asking.communicate()
-    assert (asking.returncode, out) == (130, b"\n")
-    assert "the job goes on: `weft tail n-test-1`" in err.decode()

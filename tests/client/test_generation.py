@@ -3,10 +3,14 @@
 import hashlib
 
 import pytest
+from tests.client.gateways import HOLD
 
+from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client import CorruptAnswer, Token
-from weft_kit.errors import Draining, Unauthenticated, WeftError
+from weft_client.generation import was_alive
+from weft_client.printing import drain
+from weft_kit.errors import DeadlineExceeded, DependencyDown, Draining, Unauthenticated, WeftError
 
 
 async def test_tokens_arrive_and_add_up(playing, say):
@@ -68,6 +72,71 @@ async def test_a_refusal_before_the_first_event_is_raised_at_once(playing):
             _ = [token async for token in weft.generate("hi")]
     assert refused.value.reason_name == "UNAUTHENTICATED"
     assert len(gateway.asked) == 1
+
+
+async def test_before_the_first_event_the_same_call_is_made_again(playing, say):
+    away = [Draining(retry_after_s=0.01)]
+    async with playing(away, [], away, [say.accepted(), say.done("ok")]) as (weft, gateway):
+        assert [token.text async for token in weft.generate("hi")] == ["ok"]
+    assert len(gateway.asked) == 4
+    assert all(request == gateway.asked[0] for request in gateway.asked)
+    assert gateway.asked[0].request_id
+
+
+async def test_gateways_that_stay_away_are_given_up(playing):
+    async with playing(*[[Draining(retry_after_s=0.02)]] * 20, patience_s=0.05) as (weft, gateway):
+        with pytest.raises(WeftError, match="shutting down"):
+            _ = [token async for token in weft.generate("hi")]
+    assert 1 <= len(gateway.asked) < 20
+
+
+async def test_events_renew_the_patience(playing, say):
+    acts = [[say.delta(f"{n} "), Draining(retry_after_s=0.03)] for n in range(5)]
+    async with playing(*acts, [say.done("0 1 2 3 4 ")], patience_s=0.25) as (weft, _):
+        generation = weft.generate("hi")
+        assert len([token async for token in generation]) == 5
+    assert generation.done
+
+
+@pytest.mark.parametrize(
+    ("failure", "open_s", "alive"),
+    [
+        (Draining(), 0.1, False),
+        (Draining(), 60.0, True),
+        (DependencyDown("gateway", "it does not answer"), 20.0, False),
+        (DependencyDown("gateway", "the connection broke"), 60.0, True),
+        (DependencyDown("nats", "the log does not answer"), 2.0, True),
+    ],
+)
+def test_a_stream_that_was_silent_for_long_was_served_all_the_same(failure, open_s, alive):
+    assert was_alive(failure, open_s) is alive
+
+
+async def test_a_job_that_goes_with_its_reader_is_read_on_by_the_call_that_says_so(playing, say):
+    first = [accepted := say.accepted(), one := say.delta("one "), Draining(retry_after_s=0.01)]
+    again = [accepted, one, say.delta("two"), say.done("one two")]
+    async with playing(first, again) as (weft, gateway):
+        generation = weft.generate("hi", on_disconnect=pb.ON_DISCONNECT_CANCEL)
+        assert [token.text async for token in generation] == ["one ", "two"]
+    assert gateway.asked[0] == gateway.asked[1]
+    assert gateway.asked[0].on_disconnect == pb.ON_DISCONNECT_CANCEL
+
+
+async def test_terms_are_passed_on(playing, say):
+    async with playing([say.done("a")], [say.done("b")]) as (weft, gateway):
+        await drain(weft.generate("hi", on_disconnect=pb.ON_DISCONNECT_DETACH_FOR, detach_for_s=90))
+        await drain(weft.generate("hi", "r-1", expire_in_s=5, max_tokens=7))
+    detached, expiring = gateway.asked
+    assert detached.detach_for.ToTimedelta().total_seconds() == 90
+    assert not detached.expire_with_call
+    assert (expiring.expire_with_call, expiring.request_id) == (True, "r-1")
+    assert (expiring.HasField("detach_for"), expiring.request.sampling.max_tokens) == (False, 7)
+
+
+async def test_a_call_that_expires_ends_on_time(playing, say):
+    async with playing([say.accepted(), HOLD]) as (weft, _):
+        with pytest.raises(DeadlineExceeded):
+            await drain(weft.generate("hi", expire_in_s=0.2))
 
 
 async def test_following_from_the_middle_gives_only_what_came_after(playing, say):

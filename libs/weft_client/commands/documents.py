@@ -18,7 +18,7 @@ Collection = Annotated[str, typer.Option("--collection", "-c", help="The collect
 @reporting
 async def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Files, and folders to search for documents.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders to search for documents.", exists=True)],
     collection: Collection,
     *,
     as_json: AsJson = False,

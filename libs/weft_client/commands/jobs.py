@@ -1,84 +1,108 @@
-"""weft ask, jobs, job, tail, cancel."""
+"""weft job, cancel, jobs."""
 
-import asyncio
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from weft.job.v1 import job_pb2
-from weft_client.client import WeftClient
-from weft_client.failures import FAILED, CommandFailed, reporting, warn
-from weft_client.generation import Generation
-from weft_client.printing import drain, print_answer
-from weft_client.render import job_record, jobs_table, print_json
-from weft_client.requests import chat
-from weft_client.session import AsJson, Session, out
+from weft_client.batch_file import read_batch
+from weft_client.batches import Outcome
+from weft_client.commands.choices import choices, chosen
+from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.render import job_record, jobs_table, outcome_json, outcome_line, print_json
+from weft_client.session import AsJson, Session, aside, out
+from weft_kit.errors import WeftError
+
+
+class ListsByDefault(TyperGroup):
+    """`weft jobs` alone, or with options only, is `weft jobs list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer()
+jobs = typer.Typer(help="Many jobs: list them, wait for one, submit a file of them.", cls=ListsByDefault)
+app.add_typer(jobs, name="jobs")
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
+_STATES = choices(job_pb2.JobState, "JOB_STATE_")
+_PRIORITIES = choices(job_pb2.Priority, "PRIORITY_")
 
 
-@app.command()
+@jobs.command("list")
 @reporting
-async def ask(  # noqa: PLR0913 - the options of a question
-    context: typer.Context,
-    prompt: Annotated[str, typer.Argument(help="What to ask.")],
-    collection: Annotated[str, typer.Option("--collection", "-c", help="Find context in this collection.")] = "",
-    top_k: Annotated[int | None, typer.Option(help="Passages of context.", min=1, max=20)] = None,
-    model: Annotated[str, typer.Option(help="Model alias; see `weft models`.")] = "default",
-    system: Annotated[str, typer.Option(help="Instructions for the model.")] = "",
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.", min=1, max=1_000_000)] = None,
-    temperature: Annotated[float, typer.Option(help="0: may come from the cache.", min=0, max=2)] = 0.0,
-    *,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Print the job's id and leave it running.")] = False,
-    as_json: AsJson = False,
-) -> int:
-    """Ask a question and stream the answer."""
-    request = chat(
-        prompt,
-        model=model,
-        system=system,
-        collection=collection,
-        top_k=top_k,
-        max_tokens=max_tokens,
-        temperature=temperature,
-    )
-    async with Session.of(context).client() as weft:
-        if detach:
-            return _show_submitted(await weft.submit(request), as_json=as_json)
-        return await _stream(weft, weft.run(request), as_json=as_json)
-
-
-@app.command()
-@reporting
-async def tail(
-    context: typer.Context,
-    job_id: JobId,
-    after: Annotated[int, typer.Option(help="Only what came after this sequence.", min=0)] = 0,
-    *,
-    as_json: AsJson = False,
-) -> int:
-    """Stream a job's text, during or after it."""
-    async with Session.of(context).client() as weft:
-        return await _stream(weft, weft.follow(job_id, after), job_id, as_json=as_json)
-
-
-@app.command()
-@reporting
-async def jobs(
+async def list_jobs(
     context: typer.Context,
     state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state, e.g. failed; may repeat.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only jobs of this model alias; may repeat.")] = None,
+    priority: Annotated[list[str] | None, typer.Option(help="Only high, normal or low ones; may repeat.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Only jobs with this label, key=value; may repeat.")] = None,
+    request_id: Annotated[str, typer.Option(help="Only the job submitted under this id.")] = "",
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs."""
+    """List jobs. The name may be left out: `weft jobs --state failed`."""
+    states = chosen("state", _STATES, state)
+    priorities = chosen("priority", _PRIORITIES, priority)
+    labels = dict(map(_label, label or ()))
     async with Session.of(context).client() as weft:
-        found = await weft.jobs(limit, [_state(name) for name in state or ()])
+        found = await weft.jobs(
+            limit, states, models=model or (), priorities=priorities, labels=labels, request_id=request_id
+        )
     if as_json:
         print_json(found)
     else:
         out().print(jobs_table(found))
+
+
+@jobs.command()
+@reporting
+async def wait(
+    context: typer.Context,
+    job_id: JobId,
+    limit_s: Annotated[float, typer.Option(help="Longest wait in seconds.", min=0)] = 24 * 3600.0,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Wait for a job's end and show its record; exit code 1 unless it succeeded."""
+    async with Session.of(context).client() as weft:
+        found = await weft.wait(job_id, limit_s)
+    if as_json:
+        print_json(found)
+    else:
+        out().print(job_record(found))
+    return 0 if found.state == job_pb2.JOB_STATE_SUCCEEDED else FAILED
+
+
+@jobs.command()
+@reporting
+async def submit_many(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="One request a line, as JSON; - reads stdin.", allow_dash=True)],
+    batch: Annotated[str, typer.Option(help="Name of the batch: submitting it again adds no job twice.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Submit a file of requests and leave them running; exit code 1 when any is refused.
+
+    A line is a GenerationRequest in proto JSON, or {"prompt": …} with any of model, system, collection, top_k,
+    max_tokens and temperature.
+    """
+    try:
+        requests = read_batch(_lines(file), batch)
+    except ValueError as unreadable:
+        raise CommandFailed(f"{file}: {unreadable}; nothing was submitted") from None
+    async with Session.of(context).client() as weft:
+        outcomes = dict(zip(requests, await weft.submit_many(requests.values()), strict=True))
+    _show_outcomes(outcomes, as_json=as_json)
+    return FAILED if any(isinstance(outcome, WeftError) for outcome in outcomes.values()) else 0
 
 
 @app.command()
@@ -112,32 +136,27 @@ async def cancel(
         out().print(job_record(found))
 
 
-async def _stream(weft: WeftClient, generation: Generation, job_id: str = "", *, as_json: bool) -> int:
+def _lines(file: Path) -> list[str]:
+    if str(file) == "-":
+        return sys.stdin.read().splitlines()
     try:
-        await (drain(generation) if as_json else print_answer(generation))
-    except asyncio.CancelledError:
-        if known := job_id or generation.job_id:
-            warn(f"the job goes on: `weft tail {known}` shows it, `weft cancel {known}` stops it")
-        raise
-    record = await weft.job(job_id or generation.job_id)
+        return file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _show_outcomes(outcomes: Mapping[int, Outcome], *, as_json: bool) -> None:
     if as_json:
-        print_json(record)
-    else:
-        out().print()
-        out().print(job_record(record))
-    return 0 if record.state == job_pb2.JOB_STATE_SUCCEEDED else FAILED
+        print_json([outcome_json(line, outcome) for line, outcome in outcomes.items()])
+        return
+    for line, outcome in outcomes.items():
+        out().print(outcome_line(line, outcome), soft_wrap=True)
+    refused = sum(isinstance(outcome, WeftError) for outcome in outcomes.values())
+    aside().print(f"{len(outcomes) - refused} accepted, {refused} refused")
 
 
-def _show_submitted(job: job_pb2.Job, *, as_json: bool) -> int:
-    if as_json:
-        print_json(job)
-    else:
-        out().print(job.job_id, soft_wrap=True)
-    return 0
-
-
-def _state(name: str) -> job_pb2.JobState.ValueType:
-    known = {key.removeprefix("JOB_STATE_").lower(): value for key, value in job_pb2.JobState.items() if value}
-    if name.lower() not in known:
-        raise CommandFailed(f"no such state: {name}; choose from {', '.join(known)}")
-    return known[name.lower()]
+def _label(pair: str) -> tuple[str, str]:
+    key, equals, value = pair.partition("=")
+    if not equals:
+        raise CommandFailed(f"a label is key=value; it is {pair}")
+    return key, value

@@ -1,0 +1,33 @@
+"""Values of the contract's enums, as they are named on a command line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from weft_client.failures import CommandFailed
+
+ValueT = TypeVar("ValueT", bound=int)
+Value_co = TypeVar("Value_co", bound=int, covariant=True)
+
+
+class Enum(Protocol[Value_co]):
+    """A generated enum."""
+
+    def items(self) -> Sequence[tuple[str, Value_co]]: ...
+
+
+def choices(enum: Enum[ValueT], prefix: str) -> dict[str, ValueT]:
+    """Returns what may be chosen: JOB_STATE_FAILED is `failed`, and the unspecified value is nothing."""
+    return {name.removeprefix(prefix).lower(): value for name, value in enum.items() if value}
+
+
+def chosen(kind: str, values: Mapping[str, ValueT], names: Iterable[str] | None) -> list[ValueT]:
+    """Returns the values of these names.
+
+    Raises:
+        CommandFailed: there is no value of that name.
+    """
+    names = [name.lower() for name in names or ()]
+    for name in names:
+        if name not in values:
+            raise CommandFailed(f"no such {kind}: {name}; choose from {', '.join(values)}")
+    return [values[name] for name in names]

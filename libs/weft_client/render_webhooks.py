@@ -1,0 +1,52 @@
+"""How webhooks look to people: each with its history, and secrets shown only when asked for."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from weft.gateway.v1 import webhook_pb2 as pb
+from weft_client.render import columns
+from weft_client.timing import moment, span
+
+_STYLES = {"DELIVERED": "green", "FAILED": "red", "PENDING": "cyan"}
+_PREFIX = "whsec_"
+
+
+def deliveries_list(deliveries: Iterable[pb.Delivery]) -> RenderableType:
+    """Shows each delivery with its tries, oldest first."""
+    blocks: list[RenderableType] = []
+    for delivery in deliveries:
+        blocks.extend((_heading(delivery), _tries(delivery), Text("")))
+    return Group(*blocks[:-1]) if blocks else Text("no deliveries", style="dim")
+
+
+def secrets_table(secrets: Iterable[pb.WebhookSecret], *, show: bool) -> RenderableType:
+    table = columns("secret", "made", "signs until")
+    for one in secrets:
+        until = moment(one.expire_time) if one.HasField("expire_time") else ""
+        table.add_row(one.secret if show else masked(one.secret), moment(one.create_time), until)
+    return table
+
+
+def masked(secret: str) -> str:
+    """Leaves enough to tell two secrets apart."""
+    return f"{_PREFIX}{secret.removeprefix(_PREFIX)[:4]}…"
+
+
+def _heading(delivery: pb.Delivery) -> Text:
+    state = pb.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_")
+    due = f", next try {moment(delivery.next_try_time)}" if delivery.HasField("next_try_time") else ""
+    return Text.assemble(
+        (delivery.job_id, "bold"), "  ", (state, _STYLES.get(state, "")), (due, "dim"), f"\n{delivery.url}"
+    )
+
+
+def _tries(delivery: pb.Delivery) -> RenderableType:
+    if not delivery.tries:
+        return Text("  not tried yet", style="dim")
+    table = Table.grid(padding=(0, 2))
+    for one in delivery.tries:
+        table.add_row(f"  {moment(one.time)}", str(one.http_status or ""), span(one.duration), one.outcome)
+    return table

@@ -1,0 +1,47 @@
+"""A tenant's webhooks: what became of each, sent again, and the secrets that sign them."""
+
+from collections.abc import Sequence
+
+from weft.gateway.v1 import webhook_pb2 as pb
+from weft.gateway.v1 import webhook_pb2_grpc as rpc
+from weft_client.connection import Connection
+from weft_client.pages import pages
+
+
+class Webhooks:
+    """WebhookService behind the gateway."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = rpc.WebhookServiceStub(connection.raw)
+
+    async def deliveries(
+        self, limit: int = 50, *, job_id: str = "", states: Sequence[pb.DeliveryState.ValueType] = ()
+    ) -> list[pb.Delivery]:
+        """Returns the newest deliveries, each with its tries."""
+        found: list[pb.Delivery] = []
+        asked = pb.ListDeliveriesRequest(job_id=job_id, states=states, page_size=min(limit, 1000))
+        async for page in pages(lambda wanted: self._connection.ask(self._stub.ListDeliveries, wanted), asked):
+            found.extend(page.deliveries)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def redeliver(self, job_id: str) -> pb.Delivery:
+        """Sends a job's webhook again, whatever became of it before."""
+        asked = pb.RedeliverWebhookRequest(job_id=job_id)
+        return (await self._connection.ask(self._stub.RedeliverWebhook, asked)).delivery
+
+    async def secrets(self) -> Sequence[pb.WebhookSecret]:
+        """Returns the secrets that sign now, the newest first."""
+        return (await self._connection.ask(self._stub.ListWebhookSecrets, pb.ListWebhookSecretsRequest())).secrets
+
+    async def rotate(self, overlap_s: float | None = None) -> Sequence[pb.WebhookSecret]:
+        """Makes a new secret; the one before signs beside it for `overlap_s`, a day by default.
+
+        Never repeated: a second rotation would end the secret that receivers know.
+        """
+        asked = pb.RotateWebhookSecretRequest()
+        if overlap_s is not None:
+            asked.overlap.FromNanoseconds(round(overlap_s * 1e9))
+        return (await self._connection.ask_once(self._stub.RotateWebhookSecret, asked)).secrets
