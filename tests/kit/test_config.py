@@ -9,7 +9,7 @@ from weft_kit.config import Settings
 class Config(Settings, env_prefix="WEFT_TEST_"):
     listen: str = "127.0.0.1:0"
     slots: int = Field(1, ge=1)
-    signing_key: SecretStr = Field(SecretStr(""), min_length=32)
+    signing_key: SecretStr = Field(SecretStr("x" * 32), min_length=32)
     spare_key: SecretStr | None = Field(None, min_length=32)
 
     @model_validator(mode="after")

@@ -97,6 +97,21 @@ async def test_a_zombie_cannot_write_after_another_attempt_started(joblog: JobLo
     assert [kind_of(e) for e in await joblog.events(job.job_id)] == ["accepted", "started", "started"]
 
 
+async def test_a_write_that_is_cancelled_is_finished_and_known(joblog: JobLog) -> None:
+    job_id = fresh_id()
+    first = await joblog.accept(job_id, ENVELOPE)
+    writer = joblog.writer(job_id, first.sequence)
+    for _ in range(20):
+        writing = asyncio.create_task(writer.append(event_pb2.Delta(text="x")))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait((writing,))
+        assert writing.cancelled()
+        last = await joblog.last(job_id)
+        assert last is not None
+        assert writer.last_sequence == last.sequence
+
+
 async def test_a_reader_that_was_there_first_needs_no_replay(joblog: JobLog) -> None:
     job_id = fresh_id()
     async with joblog.follow(job_id) as events:

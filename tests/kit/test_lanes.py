@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -48,18 +49,20 @@ async def test_one_job_is_not_delayed_by_ten_thousand_of_another_tenant(joblog: 
     assert len(begun) <= 3, f"{len(begun) - 1} jobs of the flood came first"
 
 
-async def test_tenants_share_a_worker_by_their_weights(joblog: JobLog) -> None:
+@pytest.mark.parametrize("slots", [1, 2, 8])
+async def test_tenants_share_a_worker_by_their_weights(joblog: JobLog, slots: int) -> None:
     await accept(joblog, "large", 300)
     await accept(joblog, "small", 300)
     heavy = lane_of("large", NORMAL)
-    work = Work(joblog, slots=1, weight=lambda lane: 3.0 if lane == heavy else 1.0)
+    work = Work(joblog, slots=slots, weight=lambda lane: 3.0 if lane == heavy else 1.0)
     served: Counter[str] = Counter()
     async with work.leases() as leases, asyncio.timeout(20):
-        for _ in range(200):
-            lease = await anext(leases)
-            served[tenant_of(lease)] += 1
+        for _ in range(200 // slots):
+            begun = [await anext(leases) for _ in range(slots)]
+            served.update(map(tenant_of, begun))
             await asyncio.sleep(0.01)  # no job is shorter than the way to its lane's next one
-            await lease.ack()
+            for lease in begun:
+                await lease.ack()
     assert 2.4 < served["large"] / served["small"] < 3.6
 
 

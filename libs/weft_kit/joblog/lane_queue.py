@@ -5,14 +5,16 @@ that has more gets more; while all are taken each lane's next job is held here, 
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 from nats.aio.msg import Msg
+from nats.errors import OutboundBufferLimitError
 
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.connection import FrugalClient
@@ -25,6 +27,7 @@ from weft_kit.joblog.turns import Turns
 # Lanes announce themselves; this finds those whose announcement was lost.
 _LOOK_EVERY_S = 10.0
 _MOST_STANDING = 16
+_MOST_AHEAD = 32
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class LaneQueue:
         self._short: dict[str, _Lane] = {}
         self._taken = 0
         self._held = 0
-        self._backlogged = 0
+        self._backlogged_weight = 0.0
         self._may_take = asyncio.Event()
         self._may_ask = asyncio.Event()
 
@@ -122,17 +125,20 @@ class LaneQueue:
         """Says how many of a lane's jobs should be here or on their way: one, and more while slots are free.
 
         What is asked for may come when the slots are taken, and then waits here although another worker may be idle:
-        so idle lanes ask for little.
+        so idle lanes ask for little. A lane that has a backlog keeps ready what its turns would give it if all slots
+        came free at once: with less, its weight could not show.
         """
         free = self._slots - self._taken - self._held
         standing = max(1, min(_MOST_STANDING, free // (4 * len(self._lanes))))
         if not lane.backlog:
             return standing
-        return max(standing, min(free // self._backlogged, lane.backlog + standing))
+        share = self._turns.weight(lane.name) / self._backlogged_weight
+        ahead = min(_MOST_AHEAD, math.ceil(self._slots * share))
+        return max(standing, min(max(ahead, math.floor(free * share)), lane.backlog + standing))
 
     def _arrived(self, lane: _Lane, message: Msg) -> None:
         backlog = int(message.reply.rpartition(".")[2])
-        self._backlogged += bool(backlog) - bool(lane.backlog)
+        self._backlogged_weight += self._turns.weight(lane.name) * (bool(backlog) - bool(lane.backlog))
         lane.backlog = backlog
         lane.held.append(message)
         self._held += 1
@@ -175,7 +181,8 @@ class LaneQueue:
     async def _keep_held(self) -> None:
         """Says for the jobs that wait here that their worker lives."""
         while True:
-            await asyncio.sleep(self._config.ack_wait_s / 3)
+            await asyncio.sleep(self._config.heartbeat_s)
             held = [message for lane in self._lanes.values() for message in lane.held]
-            for message in held:
-                await self._client.publish(message.reply, b"+WPI")
+            with suppress(OutboundBufferLimitError):
+                for message in held:
+                    await self._client.publish(message.reply, b"+WPI")

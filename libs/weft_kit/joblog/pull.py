@@ -56,8 +56,8 @@ class Pull:
         self._subscription = None
 
     async def ask(self, messages: int) -> None:
-        if self._subscription is None:
-            return
+        if self._subscription is None or not self._client.is_connected:
+            return  # the reconnect asks anew
         self.asked += messages
         self._heard = asyncio.get_running_loop().time()
         query = {"batch": messages, "expires": EXPIRES_S * 10**9, "idle_heartbeat": HEARTBEAT_S * 10**9}

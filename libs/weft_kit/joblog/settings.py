@@ -20,15 +20,20 @@ class LogConfig:
     silence: an expired delta would break the job's own fence."""
     max_bytes: int = 8 * 1024**3
     flush_interval_s: float = 0.025
-    ack_wait_s: float = 6.0
+    ack_wait_s: float = 7.5
     """How long a worker may be silent before its jobs are handed to another: the cost of a lost worker. Workers say
-    that they live every third of it."""
+    that they live every fifth of it, so a log that is away for two thirds of it costs no job its worker."""
     accept_timeout_s: float = 5.0
     """How long accepts and reads wait out a log that is away before they fail: somebody waits for the answer."""
-    publish_timeout_s: float = 20.0
+    publish_timeout_s: float = 30.0
     """How long the writes of a running job do: its provider's stream is worth more than the wait."""
     idle_check_s: float = 5.0
     """How long a reader trusts silence before it looks for events it may have missed."""
+
+    @property
+    def heartbeat_s(self) -> float:
+        """How often a worker says of each of its jobs that it lives."""
+        return self.ack_wait_s / 5
 
     def __post_init__(self) -> None:
         problems = [text for wrong, text in self._checks() if wrong]
@@ -42,7 +47,7 @@ class LogConfig:
             (self.retention_s < self.delta_ttl_s, "retention_s must be at least delta_ttl_s"),
             (self.delta_ttl_s < 60, "delta_ttl_s must be at least 60: running jobs may be silent that long"),
             (not 0 <= self.flush_interval_s <= 1, "flush_interval_s must be between 0 and 1"),
-            (self.ack_wait_s < 1, "ack_wait_s must be at least 1: workers say that they live every third of it"),
+            (self.ack_wait_s < 1, "ack_wait_s must be at least 1: workers say that they live every fifth of it"),
             (self.max_bytes < 16 * 1024**2, "max_bytes must be at least 16 MiB, twice the largest message"),
             (self.accept_timeout_s <= 0, "accept_timeout_s must be positive"),
             (self.publish_timeout_s < self.accept_timeout_s, "publish_timeout_s must be at least accept_timeout_s"),

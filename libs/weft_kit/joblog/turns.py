@@ -16,7 +16,7 @@ class Turns:
     """Remembers what every lane may still spend, in tokens. Credit is never saved up beyond one round's."""
 
     def __init__(self, weight: Callable[[str], float]) -> None:
-        self._weight = weight
+        self.weight = weight
         # In the order of the round: a lane that spent its credit goes to the end.
         self._credit: dict[str, float] = {}
 
@@ -60,4 +60,4 @@ class Turns:
             self._credit[lane] = min(allowance, credit + rounds * allowance)
 
     def _allowance(self, lane: str) -> float:
-        return QUANTUM_TOKENS * self._weight(lane)
+        return QUANTUM_TOKENS * self.weight(lane)

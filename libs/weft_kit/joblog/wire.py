@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from nats.aio.subscription import Subscription
-from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError
+from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
 
 from weft.job.v1 import event_pb2
@@ -23,10 +23,15 @@ NO_MESSAGE = 10037
 ELECTING = (10008, 10009)  # JetStream has no leader at the moment, or not the one that was asked
 ATTEMPT_TIMEOUT_S = 2.0
 REFUSED_WAIT_S = 0.05
+RECONNECTED_WAIT_S = 0.05
 PAGE = 256
 
 _process = os.urandom(6).hex()
 _writes = count()
+
+
+def new_write_id() -> str:
+    return f"{_process}-{next(_writes)}"
 
 
 class WrongSequence(Exception):
@@ -53,8 +58,11 @@ class Wire:
         *,
         ttl_s: float = 0,
         timeout_s: float | None = None,
+        write_id: str = "",
     ) -> int:
         """Appends an event if `fence` (a subject filter) still ends at `expected`; returns its sequence.
+
+        A repeat under the same `write_id` returns what the first one did.
 
         Waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
 
@@ -63,7 +71,7 @@ class Wire:
         elected may refuse what it should not: as long as nobody wrote, the write is sent again.
         """
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
-        write_id = f"{_process}-{next(_writes)}"
+        write_id = write_id or new_write_id()
         headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
         if ttl_s:
             headers["Nats-TTL"] = f"{round(ttl_s)}s"
@@ -122,13 +130,17 @@ class Wire:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + limit_s
         while (left := give_up - loop.time()) > 0:
+            if not self.client.is_connected and not self.client.is_closed:
+                # What is sent now would wait in the client, and reach the log beside its own repeats.
+                await asyncio.sleep(min(left, RECONNECTED_WAIT_S))
+                continue
             try:
                 reply = await self.client.request(
                     subject, payload, timeout=min(left, ATTEMPT_TIMEOUT_S), headers=headers
                 )
             except NatsTimeout:
                 continue
-            except NoRespondersError:
+            except (NoRespondersError, OutboundBufferLimitError):
                 await asyncio.sleep(min(left, 0.1))  # no leader at the moment: elections take seconds
                 continue
             except ConnectionClosedError:
@@ -153,7 +165,7 @@ class Wire:
             except NatsTimeout:
                 if loop.time() >= give_up:
                     raise DependencyDown("nats", "the log does not answer reads; retry") from None
-            except NoRespondersError:
+            except (NoRespondersError, OutboundBufferLimitError):
                 if loop.time() >= give_up:
                     raise DependencyDown("nats", "no replica of the log answers reads; retry") from None
                 await asyncio.sleep(0.1)

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import OutboundBufferLimitError
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery
@@ -22,11 +23,11 @@ class Lease:
     """
 
     def __init__(
-        self, client: Client, message: Msg, ack_wait_s: float, released: Callable[[int | None], None] = lambda _: None
+        self, client: Client, message: Msg, heartbeat_s: float, released: Callable[[int | None], None] = lambda _: None
     ) -> None:
         self._client = client
         self._reply = message.reply
-        self._ack_wait_s = ack_wait_s
+        self._heartbeat_s = heartbeat_s
         self._released: Callable[[int | None], None] | None = released
         self._tokens: int | None = None
         self.event, self.delivery = from_delivery(message)
@@ -69,8 +70,9 @@ class Lease:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self._ack_wait_s / 3)
-            await self._client.publish(self._reply, b"+WPI")
+            await asyncio.sleep(self._heartbeat_s)
+            with suppress(OutboundBufferLimitError):  # away, with as much to say as is kept: say it next time
+                await self._client.publish(self._reply, b"+WPI")
 
 
 class Work:
@@ -89,7 +91,7 @@ class Work:
         cost: Callable[[event_pb2.Accepted], int] = lambda _accepted: QUANTUM_TOKENS,
     ) -> None:
         self._client = log.client
-        self._ack_wait_s = log.config.ack_wait_s
+        self._heartbeat_s = log.config.heartbeat_s
         self._turns = Turns(weight)
         self._cost = cost
         self._queue = LaneQueue(log.client, log.config, log.lanes, slots, self._turns)
@@ -103,7 +105,7 @@ class Work:
             finally:
                 # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
                 for _, message in self._queue.held():
-                    await Lease(self._client, message, self._ack_wait_s).retry()
+                    await Lease(self._client, message, self._heartbeat_s).retry()
 
     async def _each(self) -> AsyncIterator[Lease]:
         while True:
@@ -115,7 +117,7 @@ class Work:
                 self._turns.charge(lane, tokens - expected)
             self._queue.release(lane)
 
-        lease = Lease(self._client, message, self._ack_wait_s, released)
+        lease = Lease(self._client, message, self._heartbeat_s, released)
         expected = self._cost(lease.event.accepted)
         self._turns.charge(lane, expected)
         return lease

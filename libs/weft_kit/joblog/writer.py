@@ -1,9 +1,16 @@
 """Writing a job's events: each carries the sequence of the one before, so only one attempt can ever write."""
 
+import asyncio
+from contextlib import suppress
+from functools import partial
+
 from weft.job.v1 import event_pb2
 from weft_kit import clock
+from weft_kit.errors import DependencyDown
 from weft_kit.joblog.ids import JobKey, kind_of
-from weft_kit.joblog.wire import Wire, WrongSequence
+from weft_kit.joblog.wire import Wire, WrongSequence, new_write_id
+
+_LAST_WORDS_S = 0.2
 
 Step = (
     event_pb2.Accepted
@@ -41,7 +48,11 @@ def event_of(job_id: str, step: Step) -> event_pb2.JobEvent:
 
 
 class Writer:
-    """Appends to one job after `last_sequence`. Not for concurrent use: a job has one writer."""
+    """Appends to one job after `last_sequence`. Not for concurrent use: a job has one writer.
+
+    Whoever is cancelled while it writes may trust `last_sequence` all the same: the write is finished first, unless the
+    log is away.
+    """
 
     def __init__(self, wire: Wire, job_id: str, last_sequence: int) -> None:
         parts = JobKey.parse(job_id)
@@ -64,8 +75,15 @@ class Writer:
         kind = kind_of(event)
         ttl = self._wire.config.delta_ttl_s if kind == "delta" else 0
         subject = self._key.subject(self._wire.config.prefix, kind)
+        write = partial(
+            self._wire.write, subject, event, self.last_sequence, self._fence, ttl_s=ttl, write_id=new_write_id()
+        )
         try:
-            self.last_sequence = await self._wire.write(subject, event, self.last_sequence, self._fence, ttl_s=ttl)
+            self.last_sequence = await write()
+        except asyncio.CancelledError:
+            with suppress(WrongSequence, DependencyDown):
+                self.last_sequence = await write(timeout_s=_LAST_WORDS_S)
+            raise
         except WrongSequence as overtaken:
             raise Fenced(overtaken.last.event if overtaken.last else None) from None
         event.sequence = self.last_sequence

@@ -286,16 +286,16 @@ Global___Rewound: _TypeAlias = Rewound  # noqa: Y015
 
 @_typing.final
 class Released(_message.Message):
-    """Gives the job back to the queue, because the worker shuts down. What was said so far stands, and the attempt does not
-    count towards those allowed.
-    """
+    """Gives the job back to the queue, because the worker shuts down. What was said so far stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ATTEMPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attempt(self) -> _job_pb2.Attempt:
-        """The attempt, with DRAINING as its error."""
+        """The attempt. With DRAINING as its error it was cut short, and does not count towards those allowed; with another
+        error it had failed by itself, and waited to be tried again.
+        """
 
     def __init__(
         self,
@@ -382,7 +382,9 @@ class Done(_message.Message):
 
     @_builtins.property
     def total_usage(self) -> _chat_pb2.Usage:
-        """Usage of every attempt together, the abandoned ones included, where they reported it."""
+        """Usage of every attempt together, the abandoned ones included: as reported or, with `estimated`, as far as it could
+        be seen.
+        """
 
     def __init__(
         self,
