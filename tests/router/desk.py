@@ -8,10 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from google.protobuf import timestamp_pb2
+from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Work, new_job_id
+from weft_kit.joblog.codec import from_message
 from weft_kit.server import Server
 from weft_router.config import Config
 from weft_router.server import router
@@ -39,6 +42,12 @@ def text_of(events: list[event_pb2.JobEvent]) -> str:
     return "".join(delta.delta.text for delta in deltas)
 
 
+def overloads() -> float:
+    """How often the mock provider sent an attempt away, in this run: once that is counted, the job waits."""
+    labels = {"provider": "mock", "result": "PROVIDER_OVERLOADED"}
+    return REGISTRY.get_sample_value("weft_router_attempts_total", labels) or 0.0
+
+
 class Desk:
     """One job log, and routers that work on it."""
 
@@ -51,6 +60,9 @@ class Desk:
         """Replaces the catalog that routers started from now on read."""
         self._catalog.write_text(text, encoding="utf-8")
 
+    def read_catalog(self) -> str:
+        return self._catalog.read_text(encoding="utf-8")
+
     def routing(self, **settings: Any) -> AbstractAsyncContextManager[Server]:
         """A router at work."""
         given: dict[str, Any] = {
@@ -59,19 +71,40 @@ class Desk:
             "cache_target": NOWHERE,
             "retrieval_target": NOWHERE,
             "catalog_file": self._catalog,
+            "log": self.log.config,
             "first_wait_s": 0.01,
             "grace_s": 0.0,
         }
-        return router(Config(**(given | settings)), self.log.config)
+        return router(Config(**(given | settings)))
 
-    async def submit(self, request: job_pb2.GenerationRequest | None = None, *, lives_s: float = 30) -> str:
+    async def submit(
+        self,
+        request: job_pb2.GenerationRequest | None = None,
+        *,
+        lives_s: float = 30,
+        tenant: str = "acme",
+        max_in_flight: int = 10_000,
+    ) -> str:
+        request = request or asking()
         expire_time = timestamp_pb2.Timestamp()
         expire_time.GetCurrentTime()
         expire_time.FromNanoseconds(expire_time.ToNanoseconds() + round(lives_s * 1e9))
-        job_id = new_job_id("acme", job_pb2.PRIORITY_NORMAL)
-        envelope = event_pb2.Accepted(tenant="acme", request=request or asking(), expire_time=expire_time)
-        await self.log.accept(job_id, envelope)
+        job_id = new_job_id(tenant, request.priority)
+        envelope = event_pb2.Accepted(tenant=tenant, request=request, expire_time=expire_time)
+        await self.log.accept(job_id, envelope, max_in_flight)
         return job_id
+
+    @asynccontextmanager
+    async def watching(self, *kinds: str) -> AsyncIterator[list[event_pb2.JobEvent]]:
+        """Gathers events of these kinds, of all jobs, in the order of the log."""
+        seen: list[event_pb2.JobEvent] = []
+
+        async def see(message: Msg) -> None:
+            seen.append(from_message(message).event)
+
+        for kind in kinds:
+            await self.log.client.subscribe(f"{self.log.config.live_prefix}.*.*.{kind}", cb=see)
+        yield seen
 
     async def events(self, job_id: str) -> list[event_pb2.JobEvent]:
         """All events of a job, once it is done."""
@@ -91,8 +124,8 @@ class Desk:
         raise AssertionError(message)
 
     @asynccontextmanager
-    async def lost_worker(self) -> AsyncIterator[Callable[[], Any]]:
-        """Another worker process, which takes leases; it gives them back unheard when the block ends."""
+    async def lost_worker(self, *, gives_back: bool = True) -> AsyncIterator[Callable[[], Any]]:
+        """Another worker process, which takes leases; it gives them back when the block ends, or just falls silent."""
         held: list[Lease] = []
         async with Work(self.log, slots=8).leases() as leases:
 
@@ -101,22 +134,41 @@ class Desk:
                 return held[-1]
 
             yield take
-            for lease in held:
+            for lease in held if gives_back else ():
                 await lease.retry()
 
-    async def begun_and_lost(self, job_id: str, text: str, attempt: int = 1) -> int:
+    async def begun_and_lost(self, job_id: str, text: str, attempt: int = 1, *, gives_back: bool = True) -> int:
         """Lets another worker take the job, begin an attempt, say something and vanish; returns where the text ends."""
-        async with self.lost_worker() as take:
+        async with self.lost_worker(gives_back=gives_back) as take:
             lease = await asyncio.wait_for(take(), 5)
             events = await self.log.events(job_id)
             writer = self.log.writer(lease.job_id, events[-1].sequence)
             await writer.append(event_pb2.Started(attempt=attempt, provider="lost"))
             return await writer.append(event_pb2.Delta(text=text, token_count=len(text.split())))
 
+    async def hand_out_again(self, job_id: str) -> None:
+        """Makes the log believe that a running job's worker is lost: its first delivery is given back (ADR-15)."""
+        accepted = (await self.log.events(job_id))[0]
+        delivery = f"1.{accepted.sequence}.1.{accepted.time.ToNanoseconds()}.0"
+        consumer = f"{self.log.config.stream}.lane-{job_id.partition('-')[0]}"
+        await self.log.client.publish(f"$JS.ACK.{consumer}.{delivery}", b"-NAK")
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Waits for what no event tells."""
+        async with asyncio.timeout(20):
+            while not happened():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    async def until_acknowledged(self) -> None:
+        """Waits until no job is to be run, or under a lease."""
+        async with asyncio.timeout(20):
+            while await self.unacknowledged():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
     async def unacknowledged(self) -> int:
         """How many jobs are still to be run, or under a lease."""
-        info = await self.log.client.jetstream().consumer_info(self.log.config.stream, "workers")
-        return (info.num_ack_pending or 0) + (info.num_pending or 0)
+        depth = await self.log.depth("acme")
+        return depth.queued + depth.in_flight
 
 
 def stream_name() -> str:

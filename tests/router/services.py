@@ -34,12 +34,16 @@ async def serving(name: str, add: Callable[[object, grpc.aio.Server], None], ser
 
 
 class Engine(inference_pb2_grpc.InferenceServiceServicer):
-    """Says `words`, less what the prefix holds already; then `fails`, hangs or finishes."""
+    """Says `words`, less what the prefix holds already; then `fails`, hangs or finishes.
+
+    Each of `interruptions` ends one request: after so many words, 0 for none at all, with that failure.
+    """
 
     def __init__(self, *words: str) -> None:
         self.words = words
         self.continues_prefix = True
         self.fails: WeftError | None = None
+        self.interruptions: list[tuple[int, WeftError]] = []
         self.hangs = False
         self.leaves_out_the_end = False
         self.requests: list[inference_pb2.GenerateRequest] = []
@@ -53,11 +57,14 @@ class Engine(inference_pb2_grpc.InferenceServiceServicer):
         self, request: inference_pb2.GenerateRequest, _: object
     ) -> AsyncIterator[inference_pb2.GenerateResponse]:
         self.requests.append(request)
+        said, failure = self.interruptions.pop(0) if self.interruptions else (len(self.words), self.fails)
+        if failure and not said:
+            raise failure
         yield inference_pb2.GenerateResponse(admitted=inference_pb2.Admitted(model="tiny-engine-model"))
-        for word in self.words[len(request.prefix.split()) :]:
+        for word in self.words[len(request.prefix.split()) :][:said]:
             yield inference_pb2.GenerateResponse(delta=event_pb2.Delta(text=word, token_count=1))
-        if self.fails:
-            raise self.fails
+        if failure:
+            raise failure
         if self.hangs:
             try:
                 await asyncio.Event().wait()
@@ -72,11 +79,18 @@ class Engine(inference_pb2_grpc.InferenceServiceServicer):
 
 
 class Library(retrieval_pb2_grpc.RetrievalServiceServicer):
-    """Finds the same hits for everybody in the collection "guide" of tenant "acme", and nothing else."""
+    """Finds the same hits for everybody in the collection "guide" of tenant "acme", and nothing else.
+
+    Each of `failures` ends one search.
+    """
 
     def __init__(self, *hits: retrieval_pb2.Hit) -> None:
         self.hits = hits
         self.requests: list[retrieval_pb2.SearchRequest] = []
+        self.failures: list[WeftError] = []
+        self.hangs = False
+        self.asked = asyncio.Event()
+        self.left = asyncio.Event()
 
     def running(self) -> AbstractAsyncContextManager[str]:
         add = retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server
@@ -84,6 +98,14 @@ class Library(retrieval_pb2_grpc.RetrievalServiceServicer):
 
     async def Search(self, request: retrieval_pb2.SearchRequest, _: object) -> retrieval_pb2.SearchResponse:
         self.requests.append(request)
+        self.asked.set()
+        if self.hangs:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
+        if self.failures:
+            raise self.failures.pop(0)
         if (current_tenant(), request.collection) != ("acme", "guide"):
             raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, "no such collection; create it first")
         return retrieval_pb2.SearchResponse(hits=self.hits, collection_version=12)

@@ -9,6 +9,7 @@ from tests.router.services import Library, Shelf
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
+from weft_kit.errors import Draining, Overloaded
 from weft_mock import MockProvider, Script
 
 HITS = (
@@ -47,6 +48,16 @@ async def test_a_job_without_the_context_it_asked_for_fails(desk: Desk, mock: Mo
     assert done.error.reason == error_pb2.ERROR_REASON_RETRIEVAL_FAILED
     assert done.error.retryable == (collection == "guide")
     assert mock.stats.requests == 0
+
+
+async def test_a_search_that_fails_for_a_moment_is_made_again(desk: Desk) -> None:
+    library = Library(*HITS)
+    library.failures = [Draining(), Overloaded("busy", 0.1)]
+    async with library.running() as target, desk.routing(retrieval_target=target):
+        done = await desk.done(await desk.submit(grounded()))
+
+    assert (done.state, len(done.answer.sources), len(library.requests)) == (job_pb2.JOB_STATE_SUCCEEDED, 2, 3)
+    assert len(done.attempts) == 1
 
 
 async def test_an_answer_that_may_serve_again_is_stored(desk: Desk, mock: MockProvider) -> None:

@@ -1,7 +1,7 @@
 """Events and deltas, folded into what is known of a job."""
 
-from weft.common.v1 import chat_pb2
-from weft.job.v1 import event_pb2
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_router.history import History
 from weft_router.transcript import Transcript
 
@@ -32,6 +32,35 @@ def test_text_grows_by_deltas_and_knows_where_it_ends() -> None:
     assert (history.transcript().text, history.transcript().token_count) == ("One two", 2)
     assert (history.text_sequence, history.last_sequence, history.claim_sequence) == (9, 11, 5)
     assert [attempt.provider for attempt in history.attempts] == ["mock"]
+
+
+def attempt(number: int, reason: error_pb2.ErrorReason.ValueType) -> job_pb2.Attempt:
+    return job_pb2.Attempt(number=number, provider="mock", error=job_pb2.JobError(reason=reason))
+
+
+def test_an_attempts_own_result_takes_the_place_of_what_was_supposed() -> None:
+    timeout = attempt(1, error_pb2.ERROR_REASON_PROVIDER_TIMEOUT)
+    second = event(9, started=event_pb2.Started(attempt=2, previous=timeout))
+    history = History.of([ACCEPTED, STARTED, second])
+
+    assert history.attempts[0] == timeout
+    assert history.attempts[1].error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+
+
+def test_an_attempt_that_was_given_up_is_known_as_such_and_its_text_stands() -> None:
+    given_up = attempt(1, error_pb2.ERROR_REASON_DRAINING)
+    history = History.of([ACCEPTED, STARTED, delta(8, "One "), event(9, released=event_pb2.Released(attempt=given_up))])
+
+    assert history.attempts == [given_up]
+    assert (history.transcript().text, history.last_sequence, history.is_over) == ("One ", 9, False)
+
+
+def test_what_was_said_is_counted_by_attempt_even_where_it_was_withdrawn() -> None:
+    rewound = event(9, rewound=event_pb2.Rewound(to_sequence=3))
+    second = event(10, started=event_pb2.Started(attempt=2))
+    said = History.of([ACCEPTED, STARTED, delta(7, "One "), delta(8, "two"), rewound, second, delta(11, "Ein ")])
+
+    assert said.tokens == {1: 2, 2: 1}
 
 
 def test_rewinding_withdraws_text_and_claims_the_job() -> None:

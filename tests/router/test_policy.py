@@ -1,12 +1,14 @@
 """Which provider is asked, whether again, and what the record says of it."""
 
+from typing import Any
+
 import pytest
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog import Route
 from weft_router import policy
-from weft_router.policy import Candidate
+from weft_router.policy import Candidate, KeptAway, RetryLimits
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.transcript import Transcript
 
@@ -55,29 +57,67 @@ def test_nothing_is_chosen_when_every_breaker_is_open() -> None:
     ("remedy", "candidates", "again"),
     [
         (Remedy.ANOTHER_TRY, [candidate("a", failures=1)], True),
+        (Remedy.ANOTHER_REPLICA, [candidate("a", failures=1)], True),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1)], False),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1), candidate("b")], True),
         (Remedy.NOTHING, [candidate("a", failures=1), candidate("b")], False),
     ],
 )
 def test_another_try_is_made_only_where_it_may_help(remedy: Remedy, candidates: list[Candidate], again: bool) -> None:  # noqa: FBT001
-    assert policy.may_try_again(failure(remedy), candidates, tokens_came=False) is again
+    assert policy.may_try_again(failure(remedy), candidates) is again
 
 
-def test_nothing_is_tried_again_once_readers_saw_tokens() -> None:
-    assert not policy.may_try_again(failure(Remedy.ANOTHER_TRY), [candidate("a"), candidate("b")], tokens_came=True)
+LIMITS = RetryLimits(max_attempts=5, first_wait_s=0.5, longest_wait_s=10)
+
+
+@pytest.mark.parametrize(("failures", "ceiling_s"), [(1, 0.5), (2, 1), (3, 2), (5, 8), (6, 10), (10_000, 10)])
+def test_a_backoff_is_drawn_between_nothing_and_a_ceiling_that_doubles(failures: int, ceiling_s: float) -> None:
+    assert policy.backoff_s(failures, LIMITS, left_s=600, share=0) == 0
+    assert policy.backoff_s(failures, LIMITS, left_s=600, share=0.25) == ceiling_s / 4
+    assert policy.backoff_s(failures, LIMITS, left_s=600, share=1) == ceiling_s
+
+
+def test_no_backoff_is_longer_than_the_job_lives() -> None:
+    assert policy.backoff_s(5, LIMITS, left_s=3, share=0.5) == 1.5
+    assert policy.backoff_s(5, LIMITS, left_s=-1, share=0.5) == 0
+
+
+ALONE = [candidate("a", failures=1)]
+
+
+def waited(error: ProviderError, candidates: list[Candidate], *, backoff: float = 0.0, left_s: float = 60) -> Any:
+    return policy.wait_before_retry(error, candidates, backoff, longest_s=10, left_s=left_s)
 
 
 def test_a_providers_wish_to_be_left_alone_is_honoured_within_bounds() -> None:
-    alone = [candidate("a", failures=1)]
-    assert policy.wait_before_retry(failure(Remedy.ANOTHER_TRY, 3), alone, 10) == 3
-    assert policy.wait_before_retry(failure(Remedy.ANOTHER_TRY, 300), alone, 10) == 10
-    assert policy.wait_before_retry(failure(Remedy.ANOTHER_TRY), alone, 10) is None
+    assert waited(failure(Remedy.ANOTHER_TRY, 3), ALONE) == 3
+    assert waited(failure(Remedy.ANOTHER_TRY, 3), ALONE, backoff=0.25) == 3.25
+    assert waited(failure(Remedy.ANOTHER_TRY, 30), ALONE) == 10
+    assert waited(failure(Remedy.ANOTHER_TRY), ALONE, backoff=0.25) == 0.25
+
+
+def test_a_wish_longer_than_the_job_lives_ends_it_at_once_and_says_so() -> None:
+    error = failure(Remedy.ANOTHER_TRY, 300)
+    assert waited(error, ALONE, left_s=60) is None
+
+    verdict = policy.verdict(error, ATTEMPTS[:1], max_attempts=5, left_s=60)
+    assert verdict.reason == error_pb2.ERROR_REASON_PROVIDER_ERROR
+    assert "left alone for 300.0 s, and the job has 60.0 s to live" in verdict.message
+
+
+def test_breakers_that_stay_open_for_longer_than_the_job_lives_may_close_all_the_same() -> None:
+    error = KeptAway(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, "failing", Remedy.ANOTHER_TRY, 300)
+    assert waited(error, ALONE, left_s=60) == 10
 
 
 def test_nothing_is_waited_for_where_another_provider_can_be_asked() -> None:
     both = [candidate("a", failures=1), candidate("b")]
-    assert policy.wait_before_retry(failure(Remedy.ANOTHER_TRY, 3), both, 10) == 0
+    assert waited(failure(Remedy.ANOTHER_TRY, 3), both, backoff=1) == 0
+    assert waited(failure(Remedy.ANOTHER_TRY, 300), both, backoff=1) == 0
+
+
+def test_a_replica_that_shuts_down_is_not_waited_for() -> None:
+    assert waited(failure(Remedy.ANOTHER_REPLICA, 300), ALONE, backoff=0.25) == 0.25
 
 
 def attempt(number: int, provider: str, reason: error_pb2.ErrorReason.ValueType) -> job_pb2.Attempt:
@@ -95,15 +135,20 @@ def test_an_attempt_lost_with_its_worker_is_not_its_providers_fault() -> None:
     assert policy.provider_failures(ATTEMPTS) == {"a": 2}
 
 
+def test_an_attempt_given_up_by_a_worker_that_shut_down_does_not_count() -> None:
+    assert policy.counted([*ATTEMPTS, attempt(4, "a", error_pb2.ERROR_REASON_DRAINING)]) == 3
+    assert policy.provider_failures([attempt(4, "a", error_pb2.ERROR_REASON_DRAINING)]) == {}
+
+
 def test_the_verdict_lists_every_attempt_once_they_are_used_up() -> None:
-    verdict = policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, max_attempts=3)
+    verdict = policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, max_attempts=3, left_s=60)
 
     assert verdict.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert "1 a PROVIDER_TIMEOUT; 2 b DEPENDENCY_DOWN; 3 a PROVIDER_ERROR" in verdict.message
 
 
 def test_the_verdict_is_the_last_failure_where_another_try_would_not_have_helped() -> None:
-    verdict = policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, max_attempts=3)
+    verdict = policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, max_attempts=3, left_s=60)
 
     assert (verdict.reason, verdict.retryable) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, False)
 

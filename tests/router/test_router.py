@@ -18,11 +18,12 @@ from weft_kit.joblog import Work
 from weft_kit.server import Server
 from weft_mock import MockProvider, Script
 from weft_router.answer_cache import AnswerCache
-from weft_router.attempts import Attempts, RetryLimits
+from weft_router.attempts import Attempts
 from weft_router.breaker import BreakerLimits
 from weft_router.health import ProviderHealth
 from weft_router.job_run import Means
 from weft_router.keys import read_keys
+from weft_router.policy import RetryLimits
 from weft_router.providers.port import Step
 from weft_router.registry import Registered, Registry
 from weft_router.retrieval_context import Retrieval

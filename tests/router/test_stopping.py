@@ -2,15 +2,26 @@
 
 import asyncio
 
-from tests.router.desk import Desk, text_of
-from tests.router.services import ENGINE_CATALOG, Engine
+import pytest
+from tests.router.desk import Desk, asking, overloads, text_of
+from tests.router.services import ENGINE_CATALOG, Engine, Library
 
 from weft.common.v1 import error_pb2
-from weft.job.v1 import job_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import text_hash
-from weft_mock import MockProvider, Script
+from weft_mock import Fault, MockProvider, Script
 
 SLOW = Script(tokens=500, tokens_per_second=50)
+AWAY = Script(status=429, retry_after="20")
+GROUNDED = asking(retrieval=job_pb2.RetrievalOptions(collection="guide"))
+SOON_S = 0.25
+
+
+def late_s(events: list[event_pb2.JobEvent]) -> float:
+    """How long after its expiry a job was EXPIRED, in seconds."""
+    accepted, done = events[0].accepted, events[-1]
+    assert done.done.state == job_pb2.JOB_STATE_EXPIRED
+    return (done.time.ToNanoseconds() - accepted.expire_time.ToNanoseconds()) / 1e9
 
 
 async def test_cancelling_a_running_job_reaches_the_provider_within_250_ms(desk: Desk, mock: MockProvider) -> None:
@@ -24,7 +35,7 @@ async def test_cancelling_a_running_job_reaches_the_provider_within_250_ms(desk:
         events = await desk.events(job_id)
 
     done = events[-1].done
-    assert abort.at - asked_at < 0.25
+    assert abort.at - asked_at < SOON_S
     assert done.state == job_pb2.JOB_STATE_CANCELLED
     assert done.error.reason == error_pb2.ERROR_REASON_CANCELLED
     assert "changed my mind" in done.error.message
@@ -43,11 +54,63 @@ async def test_cancelling_reaches_an_engine_that_says_nothing(desk: Desk) -> Non
             job_id = await desk.submit()
             await desk.first(job_id, "delta")
             await desk.log.request_cancel(job_id, "")
-            async with asyncio.timeout(0.25):
+            async with asyncio.timeout(SOON_S):
                 await engine.aborted.wait()
             done = await desk.done(job_id)
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_CANCELLED, "One ")
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG_BEFORE_HEADERS, Fault.HANG_AFTER_HEADERS])
+async def test_cancelling_reaches_a_provider_that_has_not_said_anything(
+    desk: Desk, mock: MockProvider, fault: Fault
+) -> None:
+    mock.play(Script(fault=fault))
+    async with desk.routing():
+        job_id = await desk.submit()
+        await asyncio.wait_for(mock.next_request(), 5)
+        asked_at = asyncio.get_running_loop().time()
+        await desk.log.request_cancel(job_id, "")
+        abort = await asyncio.wait_for(mock.next_abort(), 5)
+        done = await desk.done(job_id)
+
+    assert abort.at - asked_at < SOON_S
+    assert done.state == job_pb2.JOB_STATE_CANCELLED
+    assert done.attempts[0].error.reason == error_pb2.ERROR_REASON_CANCELLED
+
+
+async def test_a_job_cancelled_between_two_attempts_is_not_tried_again(desk: Desk, mock: MockProvider) -> None:
+    mock.play(AWAY)
+    before = overloads()
+    async with desk.routing(longest_wait_s=20):
+        job_id = await desk.submit()
+        await desk.until(lambda: overloads() > before)
+        await desk.log.request_cancel(job_id, "")
+        async with asyncio.timeout(SOON_S):
+            done = await desk.done(job_id)
+
+    assert done.state == job_pb2.JOB_STATE_CANCELLED
+    assert [attempt.error.reason for attempt in done.attempts] == [error_pb2.ERROR_REASON_PROVIDER_OVERLOADED]
+    assert mock.stats.requests == 1
+
+
+@pytest.mark.parametrize("text_before", ["", "One "])
+async def test_cancelling_a_job_ends_its_search(desk: Desk, mock: MockProvider, text_before: str) -> None:
+    library = Library()
+    library.hangs = True
+    job_id = await desk.submit(GROUNDED)
+    if text_before:
+        await desk.begun_and_lost(job_id, text_before)
+    async with library.running() as target, desk.routing(retrieval_target=target):
+        await asyncio.wait_for(library.asked.wait(), 5)
+        await desk.log.request_cancel(job_id, "")
+        async with asyncio.timeout(SOON_S):
+            await library.left.wait()
+            done = await desk.done(job_id)
+        await desk.until_acknowledged()
+
+    assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_CANCELLED, text_before)
+    assert mock.stats.requests == 0
 
 
 async def test_a_job_cancelled_while_it_waits_is_never_asked_for(desk: Desk, mock: MockProvider) -> None:
@@ -95,3 +158,36 @@ async def test_a_job_that_expires_while_it_runs_is_aborted_and_keeps_its_tokens(
     assert done.state == job_pb2.JOB_STATE_EXPIRED
     assert done.answer.text == text_of(events) != ""
     assert done.answer.usage.estimated
+
+
+async def test_expiry_reaches_a_provider_that_has_not_said_anything(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(fault=Fault.HANG_BEFORE_HEADERS))
+    async with desk.routing():
+        events = await desk.events(await desk.submit(lives_s=0.4))
+        async with asyncio.timeout(SOON_S):
+            await mock.next_abort()
+
+    assert late_s(events) < SOON_S
+    assert events[-1].done.attempts[0].error.reason == error_pb2.ERROR_REASON_EXPIRED
+
+
+async def test_a_job_that_expires_between_two_attempts_ends_in_time(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=500))
+    async with desk.routing(breaker_failures=1, breaker_open_s=60, longest_wait_s=20):
+        events = await desk.events(await desk.submit(lives_s=0.4))
+
+    assert late_s(events) < SOON_S
+    assert "is asked again in" in events[-1].done.attempts[1].error.message
+    assert mock.stats.requests == 1
+
+
+async def test_a_job_that_expires_in_its_search_asks_no_provider(desk: Desk, mock: MockProvider) -> None:
+    library = Library()
+    library.hangs = True
+    async with library.running() as target, desk.routing(retrieval_target=target):
+        events = await desk.events(await desk.submit(GROUNDED, lives_s=0.4))
+        async with asyncio.timeout(SOON_S):
+            await library.left.wait()
+
+    assert late_s(events) < SOON_S
+    assert mock.stats.requests == 0

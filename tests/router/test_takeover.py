@@ -1,13 +1,16 @@
 """Jobs that lose their worker, or have one too many."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
+from tests.router.conftest import CATALOG
 from tests.router.desk import Desk, asking, text_of
-from tests.router.services import ENGINE_CATALOG, Engine
+from tests.router.services import ENGINE_CATALOG, Engine, Library
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import Fenced, Writer, text_hash
+from weft_kit.joblog import Fenced, JobLog, LogConfig, Writer, project, text_hash
 from weft_mock import MockProvider, Script
 
 SLOW = Script(tokens=500, tokens_per_second=50)
@@ -152,3 +155,73 @@ async def test_a_job_that_outlasts_the_grace_moves_to_another_replica_at_once(de
 
     assert [event.started.attempt for event in events if event.HasField("started")] == [1, 2]
     assert text_of(events) == events[-1].done.answer.text == "All of it."
+
+
+async def test_what_was_said_stands_in_the_log_before_a_job_is_given_back(desk: Desk) -> None:
+    engine = Engine("One ", "two ", "three.")
+    engine.hangs = True
+    async with engine.running() as target:
+        desk.catalog(ENGINE_CATALOG.format(target=target))
+        async with desk.routing():
+            job_id = await desk.submit()
+            await desk.first(job_id, "delta")
+        left = await desk.log.events(job_id)
+        engine.hangs, engine.words = False, ("One ", "two ", "three ", "four.")
+        async with desk.routing(max_attempts=1):
+            events = await desk.events(job_id)
+
+    given_up = left[-1].released.attempt
+    assert (given_up.number, given_up.error.reason) == (1, error_pb2.ERROR_REASON_DRAINING)
+    assert text_of(left) == "One two three."
+    waiting = project(job_id, left)
+    assert (waiting.state, waiting.answer.text) == (job_pb2.JOB_STATE_QUEUED, "One two three.")
+
+    done = events[-1].done  # with the one attempt allowed, for the other does not count
+    assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, text_of(events))
+    assert not any(event.HasField("rewound") for event in events)
+    assert [attempt.error.reason for attempt in done.attempts] == [error_pb2.ERROR_REASON_DRAINING, 0]
+    assert done.attempts[0] == given_up
+
+
+async def test_jobs_that_were_not_begun_are_just_given_back(desk: Desk, mock: MockProvider) -> None:
+    library = Library()
+    library.hangs = True
+    grounded = asking(retrieval=job_pb2.RetrievalOptions(collection="guide"))
+    async with library.running() as target, desk.routing(retrieval_target=target, slots=1):
+        searching, waiting = await desk.submit(grounded), await desk.submit()
+        await asyncio.wait_for(library.asked.wait(), 5)
+    async with desk.lost_worker() as take:
+        again = {(lease := await asyncio.wait_for(take(), 2)).job_id: lease for _ in range(2)}
+
+    assert set(again) == {searching, waiting}
+    for job_id in again:
+        assert [event.WhichOneof("event") for event in await desk.log.events(job_id)] == ["accepted"]
+
+
+async def test_a_job_whose_worker_vanished_is_begun_by_another_within_ten_seconds(
+    joblog: JobLog, nats_url: str, mock_url: str, tmp_path: Path
+) -> None:
+    impatient = JobLog(joblog.client, replace(joblog.config, ack_wait_s=1))
+    desk = Desk(impatient, nats_url, tmp_path)
+    desk.catalog(CATALOG.format(base_url=mock_url))
+    job_id = await desk.submit()
+    await desk.begun_and_lost(job_id, "One ", gives_back=False)
+    # All but the ack wait is the same with the ordinary one.
+    async with asyncio.timeout(10 - LogConfig().ack_wait_s), desk.routing():
+        done = await desk.done(job_id)
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert [attempt.number for attempt in done.attempts] == [1, 2]
+
+
+async def test_a_job_that_comes_again_while_it_runs_here_is_not_begun_twice(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(tokens=30, tokens_per_second=50))
+    async with desk.routing():
+        job_id = await desk.submit()
+        await desk.first(job_id, "delta")
+        await desk.hand_out_again(job_id)
+        done = await desk.done(job_id)
+        await desk.until_acknowledged()
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert mock.stats.requests == len(done.attempts) == 1

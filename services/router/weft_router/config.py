@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from weft_kit.config import Settings
+from weft_kit.joblog import LogConfig
 
 
 class Config(Settings, env_prefix="WEFT_ROUTER_"):
@@ -12,6 +13,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
 
     listen: str = "127.0.0.1:7602"
     nats_url: str = "nats://127.0.0.1:7610"
+    """One or more servers of a cluster, separated by commas."""
+    log: LogConfig = LogConfig()
+    """Shape of the job log, as JSON with the fields of LogConfig; the same as the gateway's."""
     cache_target: str = "127.0.0.1:7605"
     retrieval_target: str = "127.0.0.1:7603"
     catalog_file: Path = Path("compose/weft.toml")
@@ -19,18 +23,14 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
 
     slots: int = Field(default=256, ge=1)
     """Jobs run at once."""
-    flush_interval_ms: float = Field(default=25, ge=0, le=1000)
-    """How long tokens may gather after the first one before they are written."""
-    ack_wait_s: float = Field(default=10, ge=1)
-    """How long a job waits for its lost worker before another gets it."""
     retrieval_limit_s: float = Field(default=5, gt=0)
 
-    max_attempts: int = Field(default=3, ge=1)
-    """Attempts a job gets, over all its workers."""
-    max_deliveries: int = Field(default=20, ge=1)
+    max_attempts: int = Field(default=5, ge=1)
+    """Attempts a job gets, over all its workers; those given up because a worker shut down do not count."""
+    max_deliveries: int = Field(default=50, ge=1)
     """Times a job is handed out: one whose workers die before an attempt begins must not be so for ever."""
-    first_wait_s: float = Field(default=0.1, ge=0)
-    """Wait before the second attempt; it doubles, with jitter."""
+    first_wait_s: float = Field(default=0.5, ge=0)
+    """Longest wait before the second attempt; it doubles with each, and what is waited is drawn between 0 and it."""
     longest_wait_s: float = Field(default=10, ge=0)
     """Longest wait between attempts, also where a provider asks for more."""
 

@@ -70,8 +70,8 @@ class ProviderHealth:
         self.failed += 1
         self.last_error = error.message
         self.last_error_unix_s = time.time()
-        if error.remedy is Remedy.NOTHING:
-            # A request that no provider would take says nothing about this one.
+        if error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA):
+            # A request that no provider would take, or a replica that shuts down, says nothing about this one.
             self.breaker.left()
             return
         self.last_call_succeeded = False

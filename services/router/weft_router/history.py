@@ -1,5 +1,6 @@
 """What a job has been through, as its events tell it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ class History:
     """Where the text so far ends; 0 when there is none."""
     deltas: list[event_pb2.JobEvent] = field(default_factory=list)
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
+    """Each as its worker saw it end; where none did, as lost."""
+    tokens: Counter[int] = field(default_factory=Counter)
+    """What each attempt said, by its number, withdrawn or not."""
     first_token_time: timestamp_pb2.Timestamp | None = None
     cancel_message: str | None = None
     is_done: bool = False
@@ -60,8 +64,13 @@ class History:
                 self.accepted_sequence = event.sequence
             case "started":
                 self.claim_sequence = event.sequence
+                if event.started.HasField("previous"):
+                    self._ended(event.started.previous)
                 self.attempts.append(_lost(event))
+            case "released":
+                self._ended(event.released.attempt)
             case "delta":
+                self.tokens[len(self.attempts)] += event.delta.token_count
                 self.first_token_time = self.first_token_time or event.time
                 self.deltas.append(event)
                 self.text_sequence = event.sequence
@@ -74,13 +83,17 @@ class History:
             case "done":
                 self.is_done = True
 
+    def _ended(self, result: job_pb2.Attempt) -> None:
+        """Take an attempt's result, as its worker saw it, in place of what was supposed."""
+        self.attempts = [result if attempt.number == result.number else attempt for attempt in self.attempts]
+
 
 def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
-    """Record an attempt of which the log knows only that it began: results stand in `done`, and there was none."""
+    """Record an attempt of which the log knows only that it began: its result would stand in what follows."""
     started = event.started
     error = job_pb2.JobError(
         reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,
-        message="its worker was lost, or gave it up, before it recorded a result; see the router's log",
+        message="its worker was lost before it recorded a result; see the router's log",
         retryable=True,
     )
     return job_pb2.Attempt(

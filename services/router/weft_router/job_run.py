@@ -2,21 +2,25 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 import structlog
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import Fenced, JobLog, Lease
-from weft_router import job as records
-from weft_router import metrics, policy
+from weft_kit.joblog import Fenced, JobGone, JobLog, Lease, Writer
+from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
+from weft_router.brake import Brake, Stopped, Why
 from weft_router.history import History
 from weft_router.job import Job
 
-_LONGEST_LIFE_S = 24 * 3600.0
+_GOODBYE_LIMIT_S = 1.0
+"""What giving a job back may wait for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +30,41 @@ class Means:
     log: JobLog
     attempts: Attempts
     answers: AnswerCache
-    max_deliveries: int = 20
+    max_deliveries: int = 50
 
 
-class _Stopped(Exception):
-    """The attempts were stopped half-way: only the log knows now what was said."""
+class Outcome(Enum):
+    """What became of a job in this worker's hands."""
+
+    OVER = auto()
+    """Its `done` is committed, by us or not."""
+    OVERTAKEN = auto()
+    """Another worker has it."""
+    GIVEN_BACK = auto()
+    """It waits for another worker."""
 
 
 class JobRun:
-    """Runs one job until it is terminal, or turns out to be another worker's."""
+    """Runs one job until it is terminal, turns out to be another worker's, or has to be left."""
 
     def __init__(self, lease: Lease, means: Means) -> None:
         self._lease = lease
         self._means = means
         self._accepted = lease.event.accepted
-        self._scope: asyncio.Timeout | None = None
-        self._stopped: job_pb2.JobState.ValueType | None = None
-        self._cancelled_at = 0.0
+        self._brake = Brake()
+        self.tokens = 0
+        """What the job took so far, read and written."""
 
     def cancel(self) -> None:
         """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
-        if self._stopped is None and self._scope is not None and not self._scope.expired():
-            self._stopped = job_pb2.JOB_STATE_CANCELLED
-            self._cancelled_at = time.perf_counter()
-            self._scope.reschedule(asyncio.get_running_loop().time())
+        self._brake.pull(Why.CANCELLED)
 
-    async def to_end(self) -> bool:
-        """Return True once the job's `done` is committed, by us or not; False when another worker has the job.
+    def drain(self) -> None:
+        """Give the job back, with what it said so far in the log: the worker shuts down."""
+        self._brake.pull(Why.DRAINING)
+
+    async def to_end(self) -> Outcome:
+        """Return what became of the job, once nothing is left to do here.
 
         Raises:
             DependencyDown: the log stays away.
@@ -62,30 +74,51 @@ class JobRun:
         while not history.is_over:
             try:
                 await self._end(job, history)
-            except (Fenced, _Stopped):
+            except (Fenced, Stopped) as stop:
+                if isinstance(stop, Stopped) and self._brake.why is Why.DRAINING:
+                    await self._give_back(job)
+                    return Outcome.GIVEN_BACK
                 # A write refused, or given up half-way: what stands in the log decides what to do.
                 history = await self._look()
-                if history.claim_sequence > job.claim_sequence:
-                    return False
-                job = self._job(history, job.attempts)
+                if history.claim_sequence > job.writer.last_sequence:
+                    return Outcome.OVERTAKEN
+                job = self._renewed(job, history)
             else:
-                return True
-        return True
+                return Outcome.OVER
+            finally:
+                self.tokens = usage.total(job.spent)
+        return Outcome.OVER
 
     async def _look(self) -> History:
         return History.of(await self._means.log.events(self._lease.job_id))
 
-    def _job(self, history: History, attempts: list[job_pb2.Attempt] | None = None) -> Job:
-        """Take the log's word for what was said, and our own for what our attempts came to."""
-        return Job(
-            accepted=self._accepted,
-            writer=self._means.log.writer(self._lease.job_id, history.last_sequence),
-            accepted_sequence=self._lease.event.sequence,
-            claim_sequence=history.claim_sequence,
+    def _writer(self, history: History) -> Writer:
+        return self._means.log.writer(self._lease.job_id, history.last_sequence)
+
+    def _job(self, history: History) -> Job:
+        """Take the log's word for everything."""
+        asked = self._accepted.request.messages
+        return self._renewed(
+            Job(
+                accepted=self._accepted,
+                accepted_sequence=self._lease.event.sequence,
+                attempts=history.attempts,
+                inherited=len(history.attempts),
+                spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
+                messages=asked,
+                writer=self._writer(history),
+            ),
+            history,
+        )
+
+    def _renewed(self, job: Job, history: History) -> Job:
+        """Take the log's word for what was said, and keep our own for what our attempts came to."""
+        return replace(
+            job,
+            writer=self._writer(history),
             said=history.transcript(),
             text_sequence=history.text_sequence,
             is_torn=history.may_be_torn(time.time(), self._means.log.config.delta_ttl_s),
-            attempts=attempts or history.attempts,
             first_token_time=history.first_token_time,
         )
 
@@ -100,11 +133,12 @@ class JobRun:
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
         """Return the record of a job that no provider is to be asked about any more."""
-        if self._stopped == job_pb2.JOB_STATE_CANCELLED or history.cancel_message is not None:
+        why = self._brake.why
+        if why is Why.CANCELLED or history.cancel_message is not None:
             return records.ended(job, job_pb2.JOB_STATE_CANCELLED, records.cancelled(history.cancel_message or ""))
-        if self._stopped == job_pb2.JOB_STATE_EXPIRED or self._left_s() <= 0:
+        if why is Why.EXPIRED or job.left_s(time.time()) <= 0:
             return records.ended(job, job_pb2.JOB_STATE_EXPIRED, records.expired())
-        if self._stopped == job_pb2.JOB_STATE_FAILED:
+        if why is Why.BROKEN:
             return records.ended(job, job_pb2.JOB_STATE_FAILED, records.internal(self._lease.job_id))
         if self._lease.delivery > self._means.max_deliveries:
             return records.ended(job, job_pb2.JOB_STATE_FAILED, policy.exhausted(job.attempts))
@@ -112,30 +146,42 @@ class JobRun:
 
     async def _answered(self, job: Job) -> event_pb2.Done:
         """Run attempts for as long as the job lives and nobody stops them."""
-        scope = self._scope = asyncio.timeout(self._left_s())
         try:
-            async with scope:
+            async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
                 return await self._means.attempts.run(job)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            self._stopped = self._stopped or job_pb2.JOB_STATE_EXPIRED
-            if self._cancelled_at:
-                metrics.CANCEL_SECONDS.observe(time.perf_counter() - self._cancelled_at)
-        except (Fenced, WeftError):
+        except (Fenced, Stopped, WeftError):
             raise
         except Exception:  # noqa: BLE001
             # A bug of ours must neither cost the job its record nor come back with every delivery.
             structlog.get_logger().exception("job failed by a bug", job_id=self._lease.job_id)
-            self._stopped = job_pb2.JOB_STATE_FAILED
-        finally:
-            self._scope = None
-        raise _Stopped
+            self._brake.pull(Why.BROKEN)
+            raise Stopped from None
 
-    def _left_s(self) -> float:
-        if not self._accepted.HasField("expire_time"):
-            return _LONGEST_LIFE_S
-        return self._accepted.expire_time.ToNanoseconds() / 1e9 - time.time()
+    @asynccontextmanager
+    async def _overhearing(self, job: Job) -> AsyncIterator[None]:
+        """Stop retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
+        if not job.request.HasField("retrieval"):
+            yield
+            return
+        listening = asyncio.create_task(self._overhear(job.writer.last_sequence))
+        try:
+            yield
+        finally:
+            listening.cancel()
+
+    async def _overhear(self, after_sequence: int) -> None:
+        with suppress(JobGone, WeftError):
+            async with self._means.log.follow(self._lease.job_id, after_sequence) as events:
+                event = await anext(events, None)
+                if event is not None and event.HasField("done"):
+                    self.cancel()
+
+    async def _give_back(self, job: Job) -> None:
+        """Say in the log that our attempt ended, if we can: whoever goes on cannot know."""
+        if attempt := job.ended_here:
+            with suppress(Fenced, WeftError, TimeoutError):
+                async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                    await job.writer.append(records.given_back(attempt))
 
     def _write_line(self, done: event_pb2.Done) -> None:
         structlog.get_logger().info(

@@ -13,6 +13,8 @@ from weft_router.transcript import Transcript
 
 Selection = Literal["priority", "fastest"]
 
+_MOST_DOUBLINGS = 30
+
 _PROVIDERS_FAULT = frozenset(
     {
         error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE,
@@ -23,6 +25,22 @@ _PROVIDERS_FAULT = frozenset(
         error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN,
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLimits:
+    """How often a job is tried, over all its workers, and the shortest and longest wait between, in seconds.
+
+    `first_wait_s` is the most that is waited before the second attempt.
+    """
+
+    max_attempts: int = 5
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 10.0
+
+
+class KeptAway(ProviderError):
+    """Nobody was asked, because every breaker is open. Another job's probe may close one at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +97,15 @@ def _because(candidates: Sequence[Candidate], place: int, selection: Selection) 
     return "most preferred route"
 
 
-def may_try_again(error: ProviderError, candidates: Iterable[Candidate], *, tokens_came: bool) -> bool:
-    """Say whether another attempt may help: never once readers have seen tokens, and not where nothing would change."""
-    if tokens_came or error.remedy is Remedy.NOTHING:
-        return False
-    return error.remedy is Remedy.ANOTHER_TRY or any(not candidate.failures for candidate in candidates)
+def may_try_again(error: ProviderError, candidates: Iterable[Candidate]) -> bool:
+    """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn."""
+    match error.remedy:
+        case Remedy.NOTHING:
+            return False
+        case Remedy.ANOTHER_PROVIDER:
+            return any(not candidate.failures for candidate in candidates)
+        case Remedy.ANOTHER_TRY | Remedy.ANOTHER_REPLICA:
+            return True
 
 
 def can_continue(request: job_pb2.GenerationRequest, said: Transcript, max_tokens: int) -> bool:
@@ -92,21 +114,52 @@ def can_continue(request: job_pb2.GenerationRequest, said: Transcript, max_token
     return plain and not said.tool_calls and said.token_count < max_tokens
 
 
-def wait_before_retry(error: ProviderError, candidates: Iterable[Candidate], longest_s: float) -> float | None:
-    """Return how long to wait before the next attempt; None leaves it to exponential backoff.
+def counted(attempts: Iterable[job_pb2.Attempt]) -> int:
+    """Count the attempts towards those allowed: one that its worker gave up to shut down is nobody's failure."""
+    return sum(attempt.error.reason != error_pb2.ERROR_REASON_DRAINING for attempt in attempts)
 
-    Nothing has to be waited for where another provider can be asked.
+
+def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -> float:
+    """Return the wait after so many failures, in seconds: full jitter, `share` (0-1, drawn at random) of a ceiling.
+
+    The ceiling doubles with each failure. It is never beyond what the job has left to live, so that the job has a
+    chance to be tried once more. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
+    """
+    doubled = limits.first_wait_s * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
+    return share * max(0.0, min(doubled, limits.longest_wait_s, left_s))
+
+
+def wait_before_retry(
+    error: ProviderError, candidates: Iterable[Candidate], backoff: float, longest_s: float, left_s: float
+) -> float | None:
+    """Return the seconds to wait before the next attempt; None when the job would not live to see it.
+
+    Nothing has to be waited for where another provider can be asked. A provider's wish is honoured up to `longest_s`,
+    with the backoff on top, so that not all it sent away come back at one moment.
     """
     if any(candidate.allowed and not candidate.failures for candidate in candidates):
         return 0.0
-    return None if error.retry_after_s is None else min(error.retry_after_s, longest_s)
+    if error.retry_after_s is None or error.remedy is Remedy.ANOTHER_REPLICA:
+        return backoff
+    if error.retry_after_s > left_s and not isinstance(error, KeptAway):
+        return None
+    return min(error.retry_after_s + backoff, longest_s, left_s)
 
 
-def verdict(error: ProviderError, attempts: Sequence[job_pb2.Attempt], max_attempts: int) -> job_pb2.JobError:
+def verdict(
+    error: ProviderError, attempts: Sequence[job_pb2.Attempt], max_attempts: int, left_s: float
+) -> job_pb2.JobError:
     """Say why a job failed whose last attempt ended with `error`."""
-    if error.remedy is not Remedy.ANOTHER_TRY or len(attempts) < max_attempts:
+    if error.remedy not in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA):
         return error.to_wire()
-    return exhausted(attempts)
+    if counted(attempts) >= max_attempts or error.retry_after_s is None:
+        return exhausted(attempts)
+    why = error.to_wire()
+    why.message += (
+        f"; it wants to be left alone for {error.retry_after_s:.1f} s, and the job has {left_s:.1f} s to live:"
+        " submit it again later, or with a longer timeout"
+    )
+    return why
 
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:

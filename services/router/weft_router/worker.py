@@ -9,12 +9,13 @@ import structlog
 from weft_kit.context import CallContext, bound
 from weft_kit.joblog import Lease, Work
 from weft_router import metrics
-from weft_router.job_run import JobRun, Means
+from weft_router.job_run import JobRun, Means, Outcome
 
 _log = structlog.get_logger()
 
 _PAUSE_S = 1.0
 _GOODBYE_LIMIT_S = 2.0
+"""What jobs may take to say in the log how far they came, once they have to be left."""
 
 
 class Worker:
@@ -46,7 +47,12 @@ class Worker:
     async def _pull(self) -> None:
         async with self._work.leases() as leases:
             async for lease in leases:
-                task = asyncio.create_task(self._run(lease))
+                if lease.job_id in self._runs:
+                    # It came again because the log did not hear us for a while. The run goes on, and will ack for both.
+                    lease.release()
+                    continue
+                run = self._runs[lease.job_id] = JobRun(lease, self._means)
+                task = asyncio.create_task(self._run(lease, run))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -56,18 +62,15 @@ class Worker:
                 if run := self._runs.get(job_id):
                     run.cancel()
 
-    async def _run(self, lease: Lease) -> None:
-        run = self._runs[lease.job_id] = JobRun(lease, self._means)
+    async def _run(self, lease: Lease, run: JobRun) -> None:
         accepted = lease.event.accepted
         context = CallContext(lease.job_id, accepted.tenant, accepted.key_id, accepted.traceparent)
         try:
             with bound(context), metrics.JOBS_IN_FLIGHT.track_inprogress():
                 async with lease.heartbeats():
-                    is_over = await run.to_end()
-            if is_over:
-                await lease.ack()
-            else:
-                metrics.JOBS_LEFT.labels("overtaken").inc()
+                    outcome = await run.to_end()
+            lease.settle(run.tokens)
+            await self._close(lease, outcome)
         except asyncio.CancelledError:
             metrics.JOBS_LEFT.labels("drained").inc()
             await lease.retry()
@@ -78,17 +81,30 @@ class Worker:
             _log.exception("job left", job_id=lease.job_id)
         finally:
             lease.release()
-            if self._runs.get(lease.job_id) is run:
-                del self._runs[lease.job_id]
+            del self._runs[lease.job_id]
+
+    async def _close(self, lease: Lease, outcome: Outcome) -> None:
+        match outcome:
+            case Outcome.OVER:
+                await lease.ack()
+            case Outcome.GIVEN_BACK:
+                metrics.JOBS_LEFT.labels("drained").inc()
+                await lease.retry()
+            case Outcome.OVERTAKEN:
+                metrics.JOBS_LEFT.labels("overtaken").inc()
 
     async def _drain(self) -> None:
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=self._grace_s)
-        for task in late:
+        await self._wait_for_jobs(self._grace_s)
+        for run in self._runs.values():
+            run.drain()
+        await self._wait_for_jobs(_GOODBYE_LIMIT_S)
+        for task in self._tasks:
             task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=_GOODBYE_LIMIT_S)
+        await self._wait_for_jobs(_GOODBYE_LIMIT_S)
+
+    async def _wait_for_jobs(self, limit_s: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=limit_s)
 
 
 async def _for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:

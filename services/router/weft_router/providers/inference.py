@@ -76,4 +76,6 @@ async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> As
 def provider_error(error: WeftError) -> ProviderError:
     """Put a failure of an inference service in the words of a job's record."""
     reason, remedy = _BY_STATUS.get(error.status, _OTHERWISE)
+    if error.reason == error_pb2.ERROR_REASON_DRAINING:
+        remedy = Remedy.ANOTHER_REPLICA
     return ProviderError(_BY_REASON.get(error.reason, reason), error.message, remedy, error.retry_after_s)

@@ -120,6 +120,8 @@ async def _steps(response: httpx.Response) -> AsyncGenerator[Step, None]:
             answer.read(data)
         if said := answer.take():
             yield said
+        if usage := answer.take_usage():
+            yield usage
     raise broken("ended its stream without the end marker")
 
 

@@ -33,6 +33,7 @@ class ChatAnswer:
         self._said = event_pb2.Delta()
         self._finish_reason: str | None = None
         self._usage: chat_pb2.Usage | None = None
+        self._usage_is_new = False
         self._refused = False
         self._called_tools = False
 
@@ -56,6 +57,12 @@ class ChatAnswer:
         said, self._said = self._said, event_pb2.Delta()
         return said
 
+    def take_usage(self) -> chat_pb2.Usage | None:
+        """Return the usage if it was reported since the last time."""
+        usage = self._usage if self._usage_is_new else None
+        self._usage_is_new = False
+        return usage
+
     def finish(self) -> inference_pb2.Finished:
         """Return the end, once END has come.
 
@@ -73,7 +80,7 @@ class ChatAnswer:
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
         if usage := chunk.get("usage"):
-            self._usage = _usage(usage)
+            self._usage, self._usage_is_new = _usage(usage), True
         if error := chunk.get("error"):
             raise error_in_stream(error)
         for choice in chunk["choices"]:

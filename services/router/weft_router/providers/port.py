@@ -5,13 +5,16 @@ from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
 from typing import Protocol
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Reason
 
-Step = inference_pb2.Admitted | event_pb2.Delta | inference_pb2.Finished
-"""One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`."""
+Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished
+"""One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`.
+
+`Usage` may come before the end, so that what a call has cost is known even where the end never comes.
+"""
 
 
 class Remedy(Enum):
@@ -20,6 +23,8 @@ class Remedy(Enum):
     NOTHING = auto()
     ANOTHER_PROVIDER = auto()
     ANOTHER_TRY = auto()
+    ANOTHER_REPLICA = auto()
+    """A try at once: the replica that was asked shuts down in good order, which says nothing against the others."""
 
 
 class ProviderError(Exception):
@@ -42,7 +47,7 @@ class ProviderError(Exception):
         return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
 
     def to_wire(self) -> job_pb2.JobError:
-        retryable = self.remedy is Remedy.ANOTHER_TRY
+        retryable = self.remedy in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
         return job_pb2.JobError(reason=self.reason, message=self.message, retryable=retryable)
 
 

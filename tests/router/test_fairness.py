@@ -1,0 +1,84 @@
+"""Who is served when many wait: urgent jobs first, tenants by weight, and nobody behind another's queue."""
+
+import asyncio
+from collections import Counter
+
+from tests.router.desk import Desk, asking
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog import belongs_to
+from weft_mock import MockProvider, Script
+
+SLOTS = 4
+
+
+async def test_one_job_waits_behind_ten_thousand_of_another_tenant_for_no_longer_than_a_job_takes(
+    desk: Desk, mock: MockProvider
+) -> None:
+    mock.play(Script(first_token_s=0.1))
+    await submit_many(desk, "crowd", 10_000)
+    async with desk.watching("started") as starts, desk.routing(slots=SLOTS):
+        await desk.until(lambda: len(starts) > 2 * SLOTS)
+        single = await desk.submit(tenant="single")
+        events = await desk.events(single)
+
+    accepted, begun = events[0].sequence, events[1].sequence
+    ahead = [start for start in starts if accepted < start.sequence < begun]
+    assert len(ahead) <= SLOTS  # each slot may have begun one of the crowd's jobs, and no second one
+    assert events[-1].done.state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+async def submit_many(desk: Desk, tenant: str, count: int) -> None:
+    """Submits jobs that outlive the test, 256 at a time."""
+    numbers = iter(range(count))
+
+    async def submit_some() -> None:
+        for _ in numbers:
+            await desk.submit(tenant=tenant, lives_s=600)
+
+    await asyncio.gather(*(submit_some() for _ in range(256)))
+
+
+async def test_urgent_jobs_go_first(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(first_token_s=0.5), Script())
+    async with desk.watching("started") as starts, desk.routing(slots=1):
+        first = await desk.submit()
+        await desk.first(first, "started")
+        urgencies = (job_pb2.PRIORITY_LOW, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_HIGH)
+        low, normal, high = [await desk.submit(asking(priority=urgency)) for urgency in urgencies]
+        await desk.done(low)
+
+    assert [start.job_id for start in starts] == [first, high, normal, low]
+
+
+async def test_tenants_share_by_weight_in_tokens_that_were_really_taken(desk: Desk, mock: MockProvider) -> None:
+    desk.catalog(f"{desk.read_catalog()}[tenants.heavy]\nweight = 3\n")
+    mock.play(Script(tokens=500, first_token_s=0.01))
+    # One tenant expects ten times what the other does, and takes as much.
+    modest, greedy = (asking(sampling=chat_pb2.SamplingParams(max_tokens=most)) for most in (100, 1000))
+    for _ in range(40):
+        await asyncio.gather(desk.submit(modest, tenant="light"), desk.submit(greedy, tenant="heavy"))
+    # One slot: with more, a lane's next job may not be at hand when several come free at once.
+    async with desk.watching("started") as starts, desk.routing(slots=1):
+        await desk.until(lambda: len(starts) >= 44)
+
+    assert 0.65 < share_of("heavy", starts[12:44]) < 0.85
+
+
+def share_of(tenant: str, starts: list[event_pb2.JobEvent]) -> float:
+    return sum(belongs_to(start.job_id, tenant) for start in starts) / len(starts)
+
+
+async def test_a_tenant_has_no_more_jobs_in_hand_than_it_may(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(first_token_s=0.05))
+    async with desk.watching("started", "done") as seen, desk.routing(slots=8):
+        jobs = [await desk.submit(max_in_flight=2) for _ in range(8)]
+        await asyncio.gather(*map(desk.done, jobs))
+
+    in_hand: Counter[str] = Counter()
+    most = 0
+    for event in sorted(seen, key=lambda event: event.sequence):
+        in_hand[event.WhichOneof("event") or ""] += 1
+        most = max(most, in_hand["started"] - in_hand["done"])
+    assert most == 2
