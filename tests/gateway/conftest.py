@@ -1,8 +1,9 @@
 """A gateway on real servers, callers with keys, and wires that can be cut."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import uuid4
 import grpc
 import grpc.aio
 import pytest
+from aiohttp import web
 
 from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -24,6 +26,7 @@ from weft_kit.server import Server
 from weft_kit.status import from_rpc
 
 OPERATOR_TOKEN = "operator-token"
+SIGNING_KEY = "a key of at least thirty-two characters"
 NOBODY = "127.0.0.1:9"
 
 CATALOG = """
@@ -57,8 +60,13 @@ class Caller:
         question = pb.SubmitJobRequest(request_id=request_id, request=request)
         return (await self.jobs.SubmitJob(question, metadata=self.auth)).job
 
-    async def get(self, job_id: str) -> job_pb2.Job:
-        return (await self.jobs.GetJob(pb.GetJobRequest(job_id=job_id), metadata=self.auth)).job
+    async def submit_all(self, *requests: pb.SubmitJobRequest) -> list[pb.SubmitJobsResult]:
+        question = pb.SubmitJobsRequest(requests=requests)
+        return list((await self.jobs.SubmitJobs(question, metadata=self.auth)).results)
+
+    async def get(self, job_id: str, *, limit_s: float | None = None, **fields: Any) -> job_pb2.Job:
+        question = pb.GetJobRequest(job_id=job_id, **fields)
+        return (await self.jobs.GetJob(question, metadata=self.auth, timeout=limit_s)).job
 
     async def list(self, **fields: Any) -> pb.ListJobsResponse:
         return await self.jobs.ListJobs(pb.ListJobsRequest(**fields), metadata=self.auth)
@@ -72,8 +80,49 @@ class Caller:
             pb.StreamJobRequest(job_id=job_id, after_sequence=after_sequence), metadata=self.auth
         )
 
-    def generate(self, request: job_pb2.GenerationRequest, request_id: str = "") -> Any:
-        return self.jobs.Generate(pb.GenerateRequest(request_id=request_id, request=request), metadata=self.auth)
+    def generate(
+        self, request: job_pb2.GenerationRequest, request_id: str = "", *, limit_s: float | None = None, **fields: Any
+    ) -> Any:
+        question = pb.GenerateRequest(request_id=request_id, request=request, **fields)
+        return self.jobs.Generate(question, metadata=self.auth, timeout=limit_s)
+
+
+@dataclass
+class Post:
+    """A webhook as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """A target of webhooks that answers as told, in order, and then 200; while `open` is clear only /at-once does."""
+
+    answers: list[int] = field(default_factory=list)
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    posts: "asyncio.Queue[Post]" = field(default_factory=asyncio.Queue)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.open.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}/hook"
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.posts.put_nowait(Post(request.path, dict(request.headers), await request.read()))
+        status = self.answers.pop(0) if self.answers else 200
+        if request.path != "/at-once":
+            await self.open.wait()
+        return web.Response(status=status, headers=self.answer_headers)
 
 
 @dataclass
@@ -140,6 +189,18 @@ async def redis_wire(redis_url: str) -> AsyncIterator[tuple[Wire, str]]:
 
 
 @pytest.fixture
+def cable() -> Callable[[str], AbstractAsyncContextManager[tuple[Wire, str]]]:
+    """Puts a wire before the server at a URL, and gives it with the URL of its near end."""
+    return _wire
+
+
+@pytest.fixture
+async def nats_wire(nats_url: str) -> AsyncIterator[tuple[Wire, str]]:
+    async with _wire(nats_url) as wire:
+        yield wire
+
+
+@pytest.fixture
 async def log(nats_url: str) -> AsyncIterator[JobLog]:
     """The job log of this test: what a worker would hold."""
     name = uuid4().hex[:8]
@@ -169,6 +230,7 @@ def config(log: JobLog, nats_url: str, postgres_url: str, redis_url: str, tmp_pa
         retrieval_target=NOBODY,
         router_target=NOBODY,
         recorder_wait_s=0.01,
+        webhook_signing_key=SIGNING_KEY,
         webhook_poll_s=0.02,
         webhook_first_wait_s=0.02,
         webhook_allow_private=True,
@@ -206,6 +268,21 @@ async def new_caller() -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
 @pytest.fixture
 async def caller(server: Server, new_caller: Callable[..., Awaitable[Caller]]) -> Caller:
     return await new_caller(server)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", receiver.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    receiver.port = runner.addresses[0][1]
+    yield receiver
+    receiver.open.set()
+    await runner.cleanup()
 
 
 @pytest.fixture

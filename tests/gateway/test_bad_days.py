@@ -1,13 +1,16 @@
 """Parts that are down: what still works, and what callers are told."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc.aio
 import pytest
 
 from weft.common.v1 import chat_pb2, error_pb2
+from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
@@ -74,6 +77,38 @@ async def test_a_gateway_may_start_before_postgres(
         await wire.mend()
         caller = await new_caller(server)
         assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_without_nats_a_submit_fails_soon_and_says_when_to_come_again(
+    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, refused: Refused
+) -> None:
+    wire, url = nats_wire
+    impatient = replace(config.log, accept_timeout_s=1.0)
+    async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
+        caller = await new_caller(server)
+        await caller.submit(ask())
+        await wire.cut()
+        began = time.monotonic()
+        for call in (caller.submit(ask()), caller.generate(ask()).read()):
+            error = await refused(call)
+            assert error.status is grpc.StatusCode.UNAVAILABLE
+            assert error.metadata == {"dependency": "nats"}
+            assert error.retry_after_s is not None
+        (result,) = await caller.submit_all(pb.SubmitJobRequest(request=ask()))
+        assert result.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert result.error.retry_after.ToTimedelta().total_seconds() == 1.0
+        assert time.monotonic() - began < 3 * 1.0 + 2
+        await wire.mend()
+        async with asyncio.timeout(10):
+            assert (await _accepted(caller, ask())).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def _accepted(caller: Any, request: job_pb2.GenerationRequest) -> job_pb2.Job:
+    while True:
+        try:
+            return await caller.submit(request, "again")
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_cache_that_is_down_is_a_miss(caller: Any, ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +13,10 @@ from redis.asyncio import Redis
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft_gateway.access.local_limiter import LocalLimiter
+from weft_gateway.access.rates import Limit, Rate
+from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
-from weft_gateway.rates import Limit, Rate
-from weft_gateway.redis_limiter import RedisLimiter
 from weft_gateway.server import gateway
 from weft_kit.errors import Exhausted
 from weft_kit.server import Server
@@ -144,3 +146,36 @@ async def test_limits_are_shared_again_once_redis_is_back(redis_wire: Any) -> No
         await wire.mend()
         assert await admitted(limiter, shared)
         assert not await admitted(limiter, shared)
+
+
+async def test_without_redis_no_call_passes_uncounted_where_that_is_set(
+    config: Config, redis_wire: Any, new_caller: Any, refused: Refused
+) -> None:
+    wire, url = redis_wire
+    closed = config.model_copy(update={"redis_url": url, "rate_fallback": "closed"})
+    async with gateway(closed, ("serve",)) as server:
+        caller = await new_caller(server)
+        await caller.list()
+        await wire.cut()
+        for _ in range(2):
+            error = await refused(caller.list())
+            assert error.status is grpc.StatusCode.UNAVAILABLE
+            assert error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+            assert error.metadata == {"dependency": "redis"}
+            assert error.retry_after_s == 1.0
+
+
+@pytest.mark.parametrize("where", ["redis", "local"])
+async def test_many_calls_at_once_pass_together_or_not_at_all(redis: Redis, where: str) -> None:
+    one = limit(60, burst_s=10)
+    local, limiter = LocalLimiter(), RedisLimiter(redis, limit_s=5)
+
+    async def passes(calls: int) -> bool:
+        asked = replace(one, calls=calls)
+        return await admitted(limiter, asked) if where == "redis" else local.admit([asked], 0) is None
+
+    assert not await passes(11)
+    assert await passes(7)
+    assert not await passes(4)
+    assert await passes(3)
+    assert not await passes(1)

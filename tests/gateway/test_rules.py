@@ -1,4 +1,4 @@
-"""The gateway's pure rules: keys, rates, breaker, pages, records, webhooks, caching."""
+"""The gateway's pure rules: keys, rates, breaker, pages, records, caching."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,13 +9,12 @@ import pytest
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.answers import cacheable
-from weft_gateway.keys import Key, hash_secret, new_credential, prove, read_credential
-from weft_gateway.local_limiter import LocalLimiter
+from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, read_credential
+from weft_gateway.access.local_limiter import LocalLimiter
+from weft_gateway.access.rates import Limit, Rate, address_of
+from weft_gateway.jobs.answers import cacheable
 from weft_gateway.pages import page_size, read_token, write_token
-from weft_gateway.rates import Limit, Rate, address_of
-from weft_gateway.records import rows
-from weft_gateway.webhooks import Backoff, private_address
+from weft_gateway.record.records import rows
 from weft_kit.breaker import Breaker
 from weft_kit.errors import Invalid, InvalidFields, Unauthenticated
 from weft_kit.joblog import new_job_id
@@ -136,24 +135,6 @@ def test_the_brief_events_hold_neither_prompt_nor_answer(ask: Ask) -> None:
     assert len(row.accepted or b"") > 1000
     assert len(row.accepted_brief or b"") < 200
     assert len(row.done_brief or b"") < 200
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1%eth0", "::ffff:10.0.0.1",
-     "fd00::1", "224.0.0.1", "100.64.0.1"],
-)  # fmt: skip
-def test_an_address_of_our_own_network_is_private(address: str) -> None:
-    assert private_address(["93.184.216.34", address]) == address
-
-
-def test_public_addresses_are_not_private() -> None:
-    assert private_address(["93.184.216.34", "2606:2800:220:1::1"]) is None
-
-
-def test_waits_between_tries_double_and_end() -> None:
-    backoff = Backoff(first_s=1, longest_s=5, attempts=5)
-    assert [backoff.next_s(n) for n in range(1, 6)] == [1, 2, 4, 5, None]
 
 
 def test_only_greedy_requests_without_tools_are_cacheable_unless_asked_for(ask: Ask) -> None:

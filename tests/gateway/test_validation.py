@@ -9,8 +9,8 @@ from google.protobuf.json_format import ParseDict
 
 from weft.common.v1 import error_pb2, filter_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.filters import filter_problem
-from weft_gateway.validation import check, check_size
+from weft_gateway.jobs.filters import filter_problem
+from weft_gateway.jobs.validation import check, check_size
 from weft_kit.errors import Invalid, InvalidFields
 
 Ask = Callable[..., job_pb2.GenerationRequest]

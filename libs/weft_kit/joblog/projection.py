@@ -82,7 +82,8 @@ def _envelope(job: job_pb2.Job, accepted: event_pb2.Accepted, event: event_pb2.J
     job.request.CopyFrom(accepted.request)
     job.request_id = accepted.request_id
     job.model = accepted.request.model
-    job.accept_time.CopyFrom(event.time)
+    if not job.HasField("accept_time"):  # a `done` written past retention repeats the envelope, later
+        job.accept_time.CopyFrom(event.time)
     job.expire_time.CopyFrom(accepted.expire_time)
 
 

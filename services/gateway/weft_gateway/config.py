@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from weft_gateway.access.redis_limiter import Fallback
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 
@@ -38,7 +39,9 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     rate_burst_s: float = Field(10.0, gt=0)
     """Seconds' worth of calls that may come at once."""
     redis_limit_s: float = Field(0.05, gt=0)
-    """How long a rate limit may wait for Redis before it is decided locally."""
+    """How long a rate limit may wait for Redis before it is decided without."""
+    rate_fallback: Fallback = "local"
+    """Who counts calls while Redis is down: "local", each replica for itself; "closed", nobody, and none may pass."""
 
     max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
     """Largest encoded request; half of what NATS carries in one message is the limit when that is less."""
@@ -55,13 +58,38 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     recorder_batch: int = Field(500, ge=1, le=10_000)
     recorder_wait_s: float = Field(0.25, ge=0, le=10)
     """How long a batch gathers: as long the record may trail the log."""
+    undertaker_poll_s: float = Field(5.0, gt=0)
+    """How often the recorder looks for jobs that expired and that no worker ended."""
 
     webhook_poll_s: float = Field(0.5, gt=0)
-    webhook_limit_s: float = Field(10.0, gt=0, le=30)
-    webhook_attempts: int = Field(8, ge=1)
+    """How often to look for webhooks that are due."""
+    webhook_signing_key: SecretStr = SecretStr("")
+    """Makes the secrets that sign webhooks; at least 32 characters, the same in all replicas. Empty: no webhooks.
+
+    Another key is another secret for every tenant, at once: receivers know nothing of it until told.
+    """
+    webhook_limit_s: float = Field(15.0, gt=0, le=30)
+    """How long a try may take."""
+    webhook_tries: int = Field(20, ge=1)
+    """Before a webhook is given up; as it stands they span a day on average, and two at most."""
     webhook_first_wait_s: float = Field(5.0, gt=0)
+    """Longest wait after the first try; it doubles with every further one."""
+    webhook_longest_wait_s: float = Field(6 * 3600.0, gt=0)
+    """Where the doubling ends, and how much of a target's Retry-After is honoured."""
+    webhooks_at_once: int = Field(64, ge=1, le=1000)
+    """Tries under way in one notifier."""
+    webhooks_at_once_per_tenant: int = Field(8, ge=1)
+    """The same of one tenant, whose targets may hang."""
     webhook_allow_private: bool = False
     """Lets webhooks reach private and loopback addresses. Only where tenants are trusted with the gateway's network."""
+
+    @field_validator("webhook_signing_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key) < 32:
+            message = f"must be at least 32 characters, is {len(key)}; `openssl rand -base64 32` makes a good one"
+            raise ValueError(message)
+        return key
 
     @model_validator(mode="after")
     def _stale_outlives_fresh(self) -> "Config":

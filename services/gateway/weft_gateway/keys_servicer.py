@@ -7,10 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.key_desk import KeyDesk
-from weft_gateway.keys import Key
-from weft_gateway.listing import read_position, write_position
-from weft_gateway.pages import page_size
+from weft_gateway.access.key_desk import KeyDesk
+from weft_gateway.access.keys import Key
+from weft_gateway.pages import page_size, read_position, write_position
 
 
 class KeyServicer(rpc.KeyServiceServicer):

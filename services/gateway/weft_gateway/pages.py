@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+from datetime import datetime
 from typing import Final
 
 from weft.common.v1 import error_pb2
@@ -12,12 +13,32 @@ from weft_kit.errors import Invalid, InvalidFields
 _DEFAULT_SIZE: Final = 50
 _LARGEST_SIZE: Final = 1000
 
+Position = tuple[datetime, str]
+"""Where a page ends: time and id of its last item."""
+
 
 def page_size(asked: int) -> int:
     """Items a page, 1-1000; 0 means 50. InvalidFields for anything else."""
     if not 0 <= asked <= _LARGEST_SIZE:
         raise InvalidFields({"page_size": f"must be 1-{_LARGEST_SIZE}, or 0 for {_DEFAULT_SIZE}; is {asked}"})
     return asked or _DEFAULT_SIZE
+
+
+def read_position(token: str, filters: object) -> Position | None:
+    """The position a page token holds; None for the first page."""
+    position = read_token(token, filters)
+    if position is None:
+        return None
+    try:
+        return datetime.fromisoformat(position[0]), position[1]
+    except ValueError:
+        message = "page_token is damaged; send `next_page_token` as it was"
+        raise Invalid(error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN, message) from None
+
+
+def write_position(position: Position | None, filters: object) -> str:
+    """The page token of a position; empty when there is no further page."""
+    return write_token(filters, (position[0].isoformat(), position[1])) if position else ""
 
 
 def write_token(filters: object, position: tuple[str, str]) -> str:

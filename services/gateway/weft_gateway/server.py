@@ -12,31 +12,45 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from weft.cache.v1 import cache_pb2
-from weft.gateway.v1 import gateway_pb2_grpc
+from weft.gateway.v1 import gateway_pb2_grpc, webhook_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
-from weft_gateway.admission import Admission
-from weft_gateway.answers import Answers
+from weft_gateway.access.gate import Gate, Rates
+from weft_gateway.access.key_desk import KeyDesk
+from weft_gateway.access.keyring import Keyring, Life
+from weft_gateway.access.postgres_keys import KeyStore
+from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
-from weft_gateway.gate import Gate, Rates
-from weft_gateway.httpx_webhooks import WebhookPoster
-from weft_gateway.jobs import Jobs
-from weft_gateway.key_desk import KeyDesk
-from weft_gateway.keyring import Keyring, Life
+from weft_gateway.jobs.admission import Admission
+from weft_gateway.jobs.answers import Answers
+from weft_gateway.jobs.departures import Departures
+from weft_gateway.jobs.intake import Intake
+from weft_gateway.jobs.jobs import Jobs
+from weft_gateway.jobs.quota import Quota
+from weft_gateway.jobs.readers import Readers
+from weft_gateway.jobs.room import Room
+from weft_gateway.jobs.waits import Waits
 from weft_gateway.keys_servicer import KeyServicer
-from weft_gateway.notifier import Notifier
 from weft_gateway.postgres import Database
-from weft_gateway.postgres_deliveries import DeliveryStore
-from weft_gateway.postgres_keys import KeyStore
-from weft_gateway.postgres_records import RecordStore
-from weft_gateway.recorder import record
-from weft_gateway.redis_limiter import RedisLimiter
+from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.recorder import record
+from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.servicer import GatewayServicer
 from weft_gateway.tasks import running
-from weft_gateway.webhooks import Backoff
+from weft_gateway.webhooks.delivery_desk import DeliveryDesk
+from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
+from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
+from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.postgres_secrets import SecretStore
+from weft_gateway.webhooks.resolver import Resolver
+from weft_gateway.webhooks.schedule import Schedule
+from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.servicer import WebhookServicer
+from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit import metrics
-from weft_kit.catalog import load_catalog
+from weft_kit.catalog import Catalog, load_catalog
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, connect
 from weft_kit.server import Server, Service
@@ -51,7 +65,7 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 @asynccontextmanager
 async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
     """Runs the roles asked for. Yields the server, or None without "serve". Raises CatalogError first."""
-    models = load_catalog(config.catalog_file).models if "serve" in roles else {}
+    catalog = load_catalog(config.catalog_file) if "serve" in roles else None
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
@@ -67,48 +81,98 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         await log.ensure()
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
-            recorder = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
-            await stack.enter_async_context(running("recorder", recorder))
-        if "serve" not in roles:
+            await stack.enter_async_context(_recorder(config, log, records))
+        if catalog is None:
             yield None
             return
-        admission = _admission(config, models, nats)
-        yield await stack.enter_async_context(_server(config, database, log, records, admission))
+        yield await stack.enter_async_context(_server(config, catalog, database, log, records))
 
 
 @asynccontextmanager
 async def _server(
-    config: Config, database: Database, log: JobLog, records: RecordStore, admission: Admission
+    config: Config, catalog: Catalog, database: Database, log: JobLog, records: RecordStore
 ) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         router = await stack.enter_async_context(Channel(config.router_target, "router"))
-        limiter = RedisLimiter(await stack.enter_async_context(_redis(config)), limit_s=config.redis_limit_s)
+        redis = await stack.enter_async_context(_redis(config))
+        limiter = RedisLimiter(redis, fallback=config.rate_fallback, limit_s=config.redis_limit_s)
         store = KeyStore(database, limit_s=config.read_limit_s)
         keyring = Keyring(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
+        rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
+        gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
         answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
+        intake = await stack.enter_async_context(_intake(config, catalog, log, answers))
+        readers = Readers(log.client, config.log.stream)
+        departures = Departures(log, readers)
+        await stack.enter_async_context(readers.answering())
+        await stack.enter_async_context(departures.serving())
+        waits = Waits()
         services = (
-            _gateway_service(Jobs(log, records, answers, admission)),
+            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge)),
             _key_service(KeyDesk(store, keyring), config.key_fresh_s),
+            _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), _secrets(config, database)),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
             # Lookup and Store stay inside: what the cache holds is the mesh's own word.
             forwarded(_CACHE, cache, config.forward_limit_s, only=("Invalidate", "GetStats")),
         )
-        rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
-        gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
-        yield await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s, gate=gate))
+        server = Server(config.listen, services, grace_s=config.grace_s, gate=gate)
+        await stack.enter_async_context(server)
+        # Before the server drains: whoever only waits need not hold it up.
+        stack.callback(waits.end)
+        yield server
+
+
+@asynccontextmanager
+async def _intake(config: Config, catalog: Catalog, log: JobLog, answers: Answers) -> AsyncIterator[Intake]:
+    async def unfinished(tenant: str) -> int:
+        return (await log.depth(tenant)).unfinished
+
+    quota = Quota(unfinished, lambda tenant: catalog.share(tenant).max_unfinished)
+    room = Room(log)
+    async with running("room", room.watch), quota.counting():
+        yield Intake(log, answers, _admission(config, catalog.models, log.client), quota, room, catalog.share)
+
+
+@asynccontextmanager
+async def _recorder(config: Config, log: JobLog, records: RecordStore) -> AsyncIterator[None]:
+    recorder = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
+    # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
+    undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
+    async with running("recorder", recorder), running("undertaker", undertaker.watch):
+        yield
 
 
 @asynccontextmanager
 async def _notifier(config: Config, database: Database) -> AsyncIterator[None]:
+    outbox = Outbox(database)
+    if not config.webhook_signing_key:
+        silent = SilentNotifier(outbox, webhooks_off().message, poll_s=config.webhook_poll_s)
+        async with running("notifier", silent.notify):
+            yield
+        return
     limit_s, allow_private = config.webhook_limit_s, config.webhook_allow_private
-    backoff = Backoff(first_s=config.webhook_first_wait_s, attempts=config.webhook_attempts)
-    async with WebhookPoster(limit_s=limit_s, allow_private=allow_private) as poster:
-        notifier = Notifier(DeliveryStore(database), poster, backoff, poll_s=config.webhook_poll_s)
+    schedule = Schedule(config.webhook_first_wait_s, config.webhook_longest_wait_s, config.webhook_tries)
+    pace = Pace(
+        at_once=config.webhooks_at_once,
+        at_once_per_tenant=config.webhooks_at_once_per_tenant,
+        poll_s=config.webhook_poll_s,
+        drain_s=config.grace_s,
+    )
+    async with (
+        Resolver(config.webhooks_at_once) as resolver,
+        WebhookPoster(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
+    ):
+        notifier = Notifier(outbox, _secrets(config, database), poster, schedule, pace)
         async with running("notifier", notifier.notify):
             yield
+
+
+def _secrets(config: Config, database: Database) -> SecretDesk:
+    store = SecretStore(database, limit_s=config.read_limit_s)
+    return SecretDesk(store, config.webhook_signing_key.get_secret_value())
 
 
 def _gateway_service(jobs: Jobs) -> Service:
@@ -121,12 +185,18 @@ def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
     return Service("weft.gateway.v1.KeyService", add, KeyServicer(desk, effective_within_s))
 
 
+def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
+    add = webhook_pb2_grpc.add_WebhookServiceServicer_to_server
+    return Service("weft.gateway.v1.WebhookService", add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
+
+
 def _admission(config: Config, models: Collection[str], client: Client) -> Admission:
     def largest_bytes() -> int:
         # The lone `done` of a cache hit carries prompt and answer in one message: half for each.
         return min(config.max_request_bytes, client.max_payload // 2)
 
-    return Admission(lambda: models, largest_bytes, config.default_timeout_s, config.log.retention_s)
+    webhooks = bool(config.webhook_signing_key)
+    return Admission(lambda: models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks)
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":

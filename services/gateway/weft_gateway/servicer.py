@@ -2,11 +2,18 @@
 
 from collections.abc import AsyncIterator
 
+from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.jobs import Jobs
-from weft_gateway.listing import read_job_query, write_position
+from weft_gateway.jobs.admission import Order
+from weft_gateway.jobs.batch import Outcome
+from weft_gateway.jobs.departures import read_patience_s
+from weft_gateway.jobs.jobs import Jobs
+from weft_gateway.jobs.validation import seconds
+from weft_gateway.pages import write_position
+from weft_gateway.record.listing import read_job_query
 from weft_kit.context import current, current_tenant
+from weft_kit.errors import WeftError
 
 
 class GatewayServicer(rpc.GatewayServiceServicer):
@@ -14,10 +21,15 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         self._jobs = jobs
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, _: object) -> pb.SubmitJobResponse:
-        return pb.SubmitJobResponse(job=await self._jobs.submit(current(), request.request_id, request.request))
+        return pb.SubmitJobResponse(job=await self._jobs.submit(current(), _order(request)))
+
+    async def SubmitJobs(self, request: pb.SubmitJobsRequest, _: object) -> pb.SubmitJobsResponse:
+        outcomes = await self._jobs.submit_all(current(), [_order(each) for each in request.requests])
+        return pb.SubmitJobsResponse(results=map(_result, outcomes))
 
     async def GetJob(self, request: pb.GetJobRequest, _: object) -> pb.GetJobResponse:
-        return pb.GetJobResponse(job=await self._jobs.get(current_tenant(), request.job_id))
+        job = await self._jobs.get(current_tenant(), request.job_id, seconds(request.wait))
+        return pb.GetJobResponse(job=job)
 
     async def ListJobs(self, request: pb.ListJobsRequest, _: object) -> pb.ListJobsResponse:
         query = read_job_query(current_tenant(), request)
@@ -34,6 +46,29 @@ class GatewayServicer(rpc.GatewayServiceServicer):
                 yield pb.StreamJobResponse(event=event)
 
     async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
-        async with self._jobs.generate(current(), request.request_id, request.request) as events:
+        async with self._jobs.generate(current(), _order(request), read_patience_s(request)) as events:
             async for event in events:
                 yield pb.GenerateResponse(event=event)
+
+
+def _order(request: pb.SubmitJobRequest | pb.GenerateRequest) -> Order:
+    return Order(request.request_id, request.request, request.expire_with_call)
+
+
+def _result(outcome: Outcome) -> pb.SubmitJobsResult:
+    if isinstance(outcome, WeftError):
+        return pb.SubmitJobsResult(error=_item_error(outcome))
+    return pb.SubmitJobsResult(job=outcome)
+
+
+def _item_error(error: WeftError) -> error_pb2.ItemError:
+    item = error_pb2.ItemError(
+        code=error.status.value[0],
+        reason=error.reason,
+        message=error.message,
+        metadata=error.metadata,
+        violations=error.violations,
+    )
+    if error.retry_after_s is not None:
+        item.retry_after.FromNanoseconds(round(error.retry_after_s * 1e9))
+    return item

@@ -1,13 +1,16 @@
 """Work that runs beside the server and must not end with its first mishap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import stamina
 import structlog
 
 from weft_kit.errors import DependencyDown
+
+Result = TypeVar("Result")
 
 
 @asynccontextmanager
@@ -34,3 +37,37 @@ async def _again_and_again(name: str, work: Callable[[], Awaitable[None]], longe
             except Exception:
                 log.exception("task failed and starts again", task=name)
                 raise
+
+
+class Background:
+    """Work that nobody waits for where it starts."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        # The loop holds tasks weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def finish(self) -> None:
+        """Waits for what is under way."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def drop(self) -> None:
+        """Ends what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await self.finish()
+
+
+async def unbroken(work: Coroutine[object, object, Result]) -> Result:
+    """Awaits work that must not stop half-way: a cancellation is passed on when it is through."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

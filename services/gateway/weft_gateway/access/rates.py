@@ -1,0 +1,88 @@
+"""How fast callers may come: the generic cell rate algorithm, as a rule.
+
+A caller who keeps to its rate always passes; one who was silent may send a burst. Instead of counting in windows,
+GCRA keeps one number per caller: when the next call would be due if all so far had come evenly spaced. A call may
+come early by the tolerance; a batch counts as so many calls at once, of which the last must not come too early.
+Source: ITU-T I.371, annex A.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from weft.common.v1 import error_pb2
+from weft_kit.errors import Exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An even spacing, and how much earlier than it a call may come. Both in microseconds."""
+
+    interval_us: int
+    tolerance_us: int
+
+    @classmethod
+    def per_minute(cls, calls: int, burst_s: float) -> "Rate":
+        """`calls` a minute, of which `burst_s` seconds' worth, but at least one, may come at once."""
+        interval = max(1, 60_000_000 // calls)
+        return cls(interval, max(0, int(burst_s * 1_000_000) - interval))
+
+    @property
+    def burst(self) -> int:
+        """Calls that may come at once from a caller who was silent."""
+        return self.tolerance_us // self.interval_us + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate for one caller, and how many calls it is now asked for. `kind` is "key" or "address"."""
+
+    kind: str
+    name: str
+    rate: Rate
+    calls: int = 1
+
+    @property
+    def id(self) -> str:
+        """Identifies the caller among all limits."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which limit a call would break, and for how long."""
+
+    limit: Limit
+    wait_us: int
+
+    def error(self) -> Exhausted:
+        """The answer to the caller."""
+        limit, wait_s = self.limit, self.wait_us / 1e6
+        per_minute = 60_000_000 // limit.rate.interval_us
+        message = f"this {limit.kind} may make {per_minute} calls a minute; wait {wait_s:.3f} s, then retry"
+        return Exhausted(error_pb2.ERROR_REASON_RATE_LIMITED, message, wait_s, limit=limit.kind)
+
+
+def wait_us(due_us: int, now_us: int, rate: Rate, calls: int = 1) -> int:
+    """How long `calls` at `now_us` must wait; 0 when they may pass. `due_us` is 0 for a caller never seen."""
+    last_due_us = _owed_us(due_us, now_us, rate) + (calls - 1) * rate.interval_us
+    return max(0, last_due_us - rate.tolerance_us - now_us)
+
+
+def next_due_us(due_us: int, now_us: int, rate: Rate, calls: int = 1) -> int:
+    """When the next call is due, after `calls` that passed at `now_us`."""
+    return _owed_us(due_us, now_us, rate) + calls * rate.interval_us
+
+
+def _owed_us(due_us: int, now_us: int, rate: Rate) -> int:
+    # More than this rate can owe was owed to a slower one, before it was raised: that is forgiven.
+    if due_us > now_us + rate.tolerance_us + rate.interval_us:
+        return now_us + rate.tolerance_us
+    return max(due_us, now_us)
+
+
+def address_of(peer: str) -> str:
+    """The address in gRPC's name of a peer, such as `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`."""
+    family, _, rest = unquote(peer).partition(":")
+    if family in {"ipv4", "ipv6"}:
+        return rest.rpartition(":")[0].strip("[]")
+    return peer

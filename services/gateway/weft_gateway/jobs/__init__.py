@@ -1,0 +1,1 @@
+"""What becomes of a request: checked, accepted once, followed, cancelled."""

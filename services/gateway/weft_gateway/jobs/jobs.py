@@ -1,0 +1,182 @@
+"""What can be done with jobs: accept, follow, read, list, cancel."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.jobs.admission import Order
+from weft_gateway.jobs.batch import Outcome, check_batch, outcomes
+from weft_gateway.jobs.departures import Departures
+from weft_gateway.jobs.intake import Intake
+from weft_gateway.jobs.readers import Readers, Reading
+from weft_gateway.jobs.waits import Waits
+from weft_gateway.pages import Position
+from weft_gateway.record.listing import JobQuery
+from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.tasks import unbroken
+from weft_kit.context import CallContext, remaining
+from weft_kit.errors import InvalidFields, NotFound
+from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
+from weft_kit.logging import note
+
+_LONGEST_MESSAGE: Final = 256
+_LONGEST_WAIT_S: Final = 60.0
+# What is left of the caller's time to bring it the answer.
+_ANSWER_S: Final = 0.25
+
+Events = AsyncIterator[event_pb2.JobEvent]
+Charge = Callable[[CallContext, int, str], Awaitable[None]]
+"""Counts so many more calls against the caller's key; the text names the field that asks for them."""
+
+
+class Jobs:
+    """Decides over jobs. Accepting needs the log alone; reading needs the record only past the log's retention."""
+
+    def __init__(
+        self,
+        log: JobLog,
+        records: RecordStore,
+        intake: Intake,
+        readers: Readers,
+        departures: Departures,
+        waits: Waits,
+        charge: Charge,
+    ) -> None:
+        self._log = log
+        self._records = records
+        self._intake = intake
+        self._readers = readers
+        self._departures = departures
+        self._waits = waits
+        self._charge = charge
+
+    async def submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
+        """Makes a job durable, or finds the one this request id made before."""
+        job = await self._submit(caller, order)
+        note(job_id=job.job_id)
+        return job
+
+    async def submit_all(self, caller: CallContext, orders: Sequence[Order]) -> list[Outcome]:
+        """Submits each order, and answers with its job or its error, in their order."""
+        check_batch(orders)
+        await self._charge(caller, len(orders) - 1, "requests")
+        found = await outcomes(self._submit(caller, order) for order in orders)
+        note(requests=len(found), jobs=sum(isinstance(outcome, job_pb2.Job) for outcome in found))
+        return found
+
+    @asynccontextmanager
+    async def generate(self, caller: CallContext, order: Order, patience_s: float | None) -> AsyncIterator[Events]:
+        """Makes a job durable, or finds it, and yields its events.
+
+        A caller who leaves before the end leaves a job that is cancelled when nobody has read it for `patience_s`;
+        None means never.
+        """
+        ticket = self._intake.ticket(caller, order)
+        note(job_id=ticket.job_id)
+        with self._readers.reading(ticket.job_id) as reading:
+            # Listening before the first event exists is what saves reading it back from the log.
+            async with self._log.follow(ticket.job_id) as events:
+                with self._departures.minded(ticket.job_id, patience_s, reading):
+                    # A caller who leaves meanwhile must find the job there, to be cancelled, or not there at all.
+                    await unbroken(self._intake.begin(ticket))
+                    yield reading.watched(events)
+
+    @asynccontextmanager
+    async def stream(self, tenant: str, job_id: str, after_sequence: int) -> AsyncIterator[Events]:
+        """Yields a job's events after a position. Past the log's retention that is `done` alone, from the record."""
+        if not belongs_to(job_id, tenant):
+            raise _not_found()
+        first = await self._log.first(job_id)
+        if first is None or envelope_of(first).tenant != tenant:
+            recorded = (await self._known(tenant, job_id))[-1]
+            yield _after(after_sequence, recorded)
+            return
+        with self._readers.reading(job_id) as reading:
+            async with self._log.follow(job_id, max(after_sequence, first.sequence)) as events:
+                yield reading.watched(_after(after_sequence, first, events))
+
+    async def get(self, tenant: str, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
+        """The job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
+        if not 0 <= wait_s <= _LONGEST_WAIT_S:
+            raise InvalidFields({"wait": f"must be 0-{_LONGEST_WAIT_S:g} s, is {wait_s:g} s"})
+        known = await self._known(tenant, job_id)
+        if known[-1].HasField("done"):
+            return project(job_id, known)
+        with self._readers.reading(job_id) as reading:
+            if wait_s:
+                known += await self._until_done(job_id, known[-1].sequence, wait_s, reading)
+        return project(job_id, known)
+
+    async def cancel(self, tenant: str, job_id: str, message: str) -> job_pb2.Job:
+        """Ends a queued job, asks a running one to stop, returns a finished one as it is."""
+        if len(message) > _LONGEST_MESSAGE:
+            raise InvalidFields({"message": f"must be at most {_LONGEST_MESSAGE} characters, is {len(message)}"})
+        known = await self._known(tenant, job_id)
+        if known[-1].HasField("done"):
+            return project(job_id, known)
+        try:
+            last = await self._log.request_cancel(job_id, message)
+        except JobGone:
+            raise _not_found() from None
+        earlier = [event for event in known if event.sequence < last.sequence]
+        return project(job_id, [*earlier, last])
+
+    async def page(self, query: JobQuery) -> tuple[list[job_pb2.Job], Position | None]:
+        """A page of jobs without request and answer, and where the next one begins."""
+        found, position = await self._records.page(query)
+        return [_brief(project(events[0].job_id, events)) for events in found], position
+
+    async def _submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
+        ticket = self._intake.ticket(caller, order)
+        if first := await self._intake.begin(ticket):
+            return project(ticket.job_id, [first])
+        return project(ticket.job_id, await self._known(caller.tenant, ticket.job_id))
+
+    async def _until_done(
+        self, job_id: str, after_sequence: int, wait_s: float, reading: Reading
+    ) -> list[event_pb2.JobEvent]:
+        """What happens to a job after a position until its end, or until the wait or the caller's time is over."""
+        events: list[event_pb2.JobEvent] = []
+        limit_s = remaining(wait_s + _ANSWER_S) - _ANSWER_S
+        with suppress(JobGone):
+            async with self._waits.at_most(limit_s), self._log.follow(job_id, after_sequence) as following:
+                async for event in reading.watched(following):
+                    events.append(event)  # noqa: PERF401  # what came before the wait ended is kept
+        return events
+
+    async def _known(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
+        """Reads a job of this tenant: from the log or, past its retention, the record of its end.
+
+        Another tenant's job is as unknown as one that never was.
+        """
+        if not belongs_to(job_id, tenant):
+            raise _not_found()
+        logged = await self._log.events(job_id)
+        if logged and envelope_of(logged[0]).tenant == tenant:
+            return logged
+        recorded = await self._records.find(tenant, job_id)
+        if not recorded or not recorded[-1].HasField("done"):
+            raise _not_found()
+        return recorded
+
+
+def _not_found() -> NotFound:
+    message = "no such job, or it is past retention; check job_id and the key's tenant"
+    return NotFound(error_pb2.ERROR_REASON_JOB_NOT_FOUND, message)
+
+
+def _brief(job: job_pb2.Job) -> job_pb2.Job:
+    job.ClearField("request")
+    job.ClearField("answer")
+    return job
+
+
+async def _after(sequence: int, first: event_pb2.JobEvent, others: Events | None = None) -> Events:
+    """The events of a job after a position, of which the first is there already."""
+    if first.sequence > sequence:
+        yield first
+    if others is not None:
+        async for event in others:
+            yield event

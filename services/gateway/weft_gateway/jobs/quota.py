@@ -1,0 +1,126 @@
+"""How many unfinished jobs a tenant may have, and how that is known without asking for every one.
+
+Each replica counts what it accepted itself exactly, and learns of the rest from the log's own count, which it asks for
+beside the submits: every second, or every ten while the tenant is below a tenth of its limit. Near the limit nobody is
+let in or refused on an older count. So one replica keeps the limit exactly, and each further one can pass it by at most
+a tenth of it and what that replica accepts in a second.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from weft.common.v1 import error_pb2
+from weft_gateway.tasks import Background
+from weft_kit.errors import DependencyDown, Exhausted
+
+_FRESH_S, _FRESH_FAR_S = 1.0, 10.0
+_FAR, _NEAR = 0.1, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one replica knows of a tenant: the log's count, what it accepted itself since, how old the count is."""
+
+    counted: int
+    accepted_since: int
+    age_s: float
+
+    @property
+    def unfinished(self) -> int:
+        return self.counted + self.accepted_since
+
+    def wants_count(self, limit: int) -> bool:
+        """Whether a new count should be on its way."""
+        return self.age_s > (_FRESH_FAR_S if self.unfinished < limit * _FAR else _FRESH_S)
+
+    def needs_count(self, limit: int) -> bool:
+        """Whether nothing can be decided before it is there: near the limit, and when there never was one."""
+        return self.age_s > _FRESH_S and (self.unfinished >= limit * _NEAR or math.isinf(self.age_s))
+
+    def refusal(self, limit: int) -> Exhausted | None:
+        """The answer to one job more, if it would be one too many."""
+        if self.unfinished < limit:
+            return None
+        message = (
+            f"{self.unfinished} of this tenant's jobs are unfinished, at most {limit} may be; wait for some to end"
+        )
+        numbers = {"limit": str(limit), "unfinished": str(self.unfinished)}
+        return Exhausted(error_pb2.ERROR_REASON_QUOTA_EXCEEDED, message, _FRESH_S, **numbers)
+
+
+@dataclass(slots=True)
+class _Account:
+    """A tenant's. `entering` jobs are on their way into the log; `entered` is all that got there, since the start."""
+
+    counted: int = 0
+    counted_at: float = -math.inf
+    entered_before: int = 0
+    entered: int = 0
+    entering: int = 0
+    counting: asyncio.Task[None] | None = None
+
+    def standing(self, now: float) -> Standing:
+        return Standing(self.counted, self.entered - self.entered_before + self.entering, now - self.counted_at)
+
+
+class Quota:
+    """Lets jobs in while there is room for them. `count` asks the log how many of a tenant's jobs are unfinished."""
+
+    def __init__(self, count: Callable[[str], Awaitable[int]], limit: Callable[[str], int]) -> None:
+        self._count = count
+        self._limit = limit
+        self._counts = Background()
+        # Tenants are as many as operators made keys for.
+        self._accounts: dict[str, _Account] = {}
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Keeps the counts that submits set off while the block lasts."""
+        try:
+            yield
+        finally:
+            await self._counts.drop()
+
+    @asynccontextmanager
+    async def place(self, tenant: str) -> AsyncIterator[None]:
+        """Holds a place while a job is written. Raises Exhausted when there is none."""
+        account = self._accounts.setdefault(tenant, _Account())
+        await self._admit(tenant, account)
+        account.entering += 1
+        try:
+            yield
+            account.entered += 1
+        finally:
+            # A job of which nobody knows whether it was written is known with the next count.
+            account.entering -= 1
+
+    async def _admit(self, tenant: str, account: _Account) -> None:
+        limit = self._limit(tenant)
+        standing = account.standing(time.monotonic())
+        if standing.wants_count(limit):
+            counting = self._count_once(tenant, account)
+            if standing.needs_count(limit):
+                # Shielded: a caller who leaves must not take the count from those who wait with it.
+                await asyncio.shield(counting)
+                standing = account.standing(time.monotonic())
+        if refusal := standing.refusal(limit):
+            raise refusal
+
+    def _count_once(self, tenant: str, account: _Account) -> asyncio.Task[None]:
+        if account.counting is None or account.counting.done():
+            account.counting = self._counts.start(self._recount(tenant, account))
+        return account.counting
+
+    async def _recount(self, tenant: str, account: _Account) -> None:
+        # Whatever enters from here on may be in the count or not: it is added, which errs on the safe side.
+        entered = account.entered
+        try:
+            account.counted = await self._count(tenant)
+        except DependencyDown:
+            return  # the write of the job itself will say so, or will have got through
+        account.entered_before = entered
+        account.counted_at = time.monotonic()

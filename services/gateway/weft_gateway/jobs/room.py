@@ -1,0 +1,31 @@
+"""Whether the log has room for new jobs: the last of it is kept for the ends of those that run."""
+
+import asyncio
+from typing import Final
+
+from weft_kit.errors import Overloaded
+from weft_kit.joblog import JobLog
+
+_FULL: Final = 0.9
+_LOOK_EVERY_S: Final = 2.0
+_WAIT_S: Final = 5.0
+
+
+class Room:
+    """Knows how full the log is, from looking beside the submits."""
+
+    def __init__(self, log: JobLog) -> None:
+        self._log = log
+        self._fullness = 0.0
+
+    def check(self) -> None:
+        """Raises Overloaded when new jobs must stay out."""
+        if self._fullness > _FULL:
+            message = f"the job log is {self._fullness:.0%} full; new jobs wait until older ones leave it"
+            raise Overloaded(message, _WAIT_S)
+
+    async def watch(self) -> None:
+        """Looks for ever. Raises DependencyDown when the log stays away; what was seen last then stands."""
+        while True:
+            self._fullness = await self._log.fullness()
+            await asyncio.sleep(_LOOK_EVERY_S)

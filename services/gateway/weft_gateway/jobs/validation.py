@@ -1,0 +1,229 @@
+"""What a request must be like before it becomes a job: every fault at once, each with its exact path."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from google.protobuf.duration_pb2 import Duration
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import job_pb2
+from weft_gateway.jobs.filters import filter_problem
+from weft_kit.errors import Invalid, InvalidFields
+
+Violation = tuple[str, str]
+
+_REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
+_FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_COLLECTION: Final = re.compile(r"[a-z0-9_-]{1,64}")
+_SPEAKERS: Final = frozenset({
+    chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL,
+})  # fmt: skip
+_ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
+_MOST_TOOLS, _MOST_STOPS, _MOST_LABELS = 128, 8, 16
+_LONGEST_TEXT, _LONGEST_URL = 64, 2048
+_TIMEOUT_S: Final = (1.0, 24 * 3600.0)
+
+
+def check(request_id: str, request: job_pb2.GenerationRequest, models: Collection[str]) -> None:
+    """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter."""
+    violations = dict(_violations(request_id, request))
+    if violations:
+        raise InvalidFields(violations)
+    if request.model not in models:
+        known = ", ".join(models)
+        message = f"no model alias {_shown(request.model)}; known are {known}"
+        raise Invalid(error_pb2.ERROR_REASON_UNKNOWN_MODEL, message, known=known)
+    problem = filter_problem(request.retrieval.filter) if request.retrieval.HasField("filter") else None
+    if problem:
+        raise Invalid(error_pb2.ERROR_REASON_INVALID_FILTER, f"request.retrieval.filter{problem}")
+
+
+def check_size(size_bytes: int, limit_bytes: int) -> None:
+    """Raises Invalid when an encoded request is larger than the mesh carries."""
+    if size_bytes > limit_bytes:
+        raise Invalid(
+            error_pb2.ERROR_REASON_REQUEST_TOO_LARGE,
+            f"the request has {size_bytes} bytes, at most {limit_bytes} are carried; shorten the messages",
+            size_bytes=str(size_bytes),
+            limit_bytes=str(limit_bytes),
+        )
+
+
+def _violations(request_id: str, request: job_pb2.GenerationRequest) -> Iterator[Violation]:
+    if not _REQUEST_ID.fullmatch(request_id):
+        yield "request_id", "must be 1-128 printable ASCII characters, or empty"
+    if not request.model:
+        yield "request.model", "is required; name a model alias"
+    yield from _messages(request)
+    if request.HasField("sampling"):
+        yield from _sampling(request.sampling)
+    yield from _tools(request)
+    yield from _response_format(request.response_format)
+    if request.HasField("retrieval"):
+        yield from _retrieval(request.retrieval)
+    if request.HasField("cache"):
+        yield from _cache(request.cache)
+    if request.HasField("timeout") and not _TIMEOUT_S[0] <= seconds(request.timeout) <= _TIMEOUT_S[1]:
+        yield "request.timeout", f"must be 1 s to 24 h, is {seconds(request.timeout):g} s"
+    if request.webhook_url:
+        yield from _webhook_url(request.webhook_url)
+    yield from _labels(request.labels)
+
+
+def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
+    if not request.messages:
+        yield "request.messages", "must not be empty"
+        return
+    for i, message in enumerate(request.messages):
+        yield from _message(f"request.messages[{i}]", message)
+    last = request.messages[-1]
+    if last.role in _SPEAKERS - _ASKING:
+        yield f"request.messages[{len(request.messages) - 1}].role", "of the last message must be USER or TOOL"
+
+
+def _message(path: str, message: chat_pb2.Message) -> Iterator[Violation]:
+    if message.role not in _SPEAKERS:
+        yield f"{path}.role", "must be SYSTEM, USER, ASSISTANT or TOOL"
+    if not message.parts and not message.tool_calls:
+        yield f"{path}.parts", "must not be empty without tool_calls"
+    for i, part in enumerate(message.parts):
+        if part.WhichOneof("part") is None:
+            yield f"{path}.parts[{i}]", "must hold a part of a known kind: text"
+        elif not part.text:
+            yield f"{path}.parts[{i}].text", "must not be empty"
+    if message.tool_calls and message.role != chat_pb2.ROLE_ASSISTANT:
+        yield f"{path}.tool_calls", "may only be set with ASSISTANT"
+    for i, call in enumerate(message.tool_calls):
+        yield from _tool_call(f"{path}.tool_calls[{i}]", call)
+    if message.role == chat_pb2.ROLE_TOOL and not message.tool_call_id:
+        yield f"{path}.tool_call_id", "is required with TOOL"
+    if message.role != chat_pb2.ROLE_TOOL and message.tool_call_id:
+        yield f"{path}.tool_call_id", "may only be set with TOOL"
+
+
+def _tool_call(path: str, call: chat_pb2.ToolCall) -> Iterator[Violation]:
+    if not call.id:
+        yield f"{path}.id", "is required"
+    if not _FUNCTION_NAME.fullmatch(call.name):
+        yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
+    if call.arguments_json and not _is_json_object(call.arguments_json):
+        yield f"{path}.arguments_json", "must be a JSON object"
+
+
+def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
+    # Each comparison is written so that NaN fails it.
+    if not 0 <= sampling.temperature <= 2:
+        yield "request.sampling.temperature", f"must be 0-2, is {sampling.temperature:g}"
+    if sampling.HasField("top_p") and not 0 < sampling.top_p <= 1:
+        yield "request.sampling.top_p", f"must be more than 0 and at most 1, is {sampling.top_p:g}"
+    if sampling.HasField("top_k") and sampling.top_k < 1:
+        yield "request.sampling.top_k", f"must be at least 1, is {sampling.top_k}"
+    if sampling.HasField("max_tokens") and sampling.max_tokens < 1:
+        yield "request.sampling.max_tokens", f"must be at least 1, is {sampling.max_tokens}"
+    if not -2 <= sampling.frequency_penalty <= 2:
+        yield "request.sampling.frequency_penalty", f"must be -2 to 2, is {sampling.frequency_penalty:g}"
+    if not -2 <= sampling.presence_penalty <= 2:
+        yield "request.sampling.presence_penalty", f"must be -2 to 2, is {sampling.presence_penalty:g}"
+    if len(sampling.stop) > _MOST_STOPS:
+        yield "request.sampling.stop", f"must be at most {_MOST_STOPS}, are {len(sampling.stop)}"
+    for i, stop in enumerate(sampling.stop):
+        if not 1 <= len(stop) <= _LONGEST_TEXT:
+            yield f"request.sampling.stop[{i}]", f"must be 1-{_LONGEST_TEXT} characters, is {len(stop)}"
+
+
+def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
+    if len(request.tools) > _MOST_TOOLS:
+        yield "request.tools", f"must be at most {_MOST_TOOLS}, are {len(request.tools)}"
+    names: set[str] = set()
+    for i, tool in enumerate(request.tools):
+        path = f"request.tools[{i}]"
+        if not _FUNCTION_NAME.fullmatch(tool.name):
+            yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
+        elif tool.name in names:
+            yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
+        names.add(tool.name)
+        if tool.parameters_schema and not _is_json_object(tool.parameters_schema):
+            yield f"{path}.parameters_schema", "must be a JSON Schema, written as a JSON object"
+    if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and not request.tools:
+        yield "request.tool_choice", "REQUIRED needs tools"
+
+
+def _response_format(form: chat_pb2.ResponseFormat) -> Iterator[Violation]:
+    if form.WhichOneof("format") != "json_schema":
+        return
+    path = "request.response_format.json_schema"
+    if not _FUNCTION_NAME.fullmatch(form.json_schema.name):
+        yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
+    if not _is_json_object(form.json_schema.schema_json):
+        yield f"{path}.schema_json", "must be a JSON Schema, written as a JSON object"
+
+
+def _retrieval(retrieval: job_pb2.RetrievalOptions) -> Iterator[Violation]:
+    if not _COLLECTION.fullmatch(retrieval.collection):
+        yield "request.retrieval.collection", "must be 1-64 of [a-z0-9_-]"
+    if retrieval.HasField("top_k") and not 1 <= retrieval.top_k <= 20:
+        yield "request.retrieval.top_k", f"must be 1-20, is {retrieval.top_k}"
+
+
+def _cache(cache: job_pb2.CachePolicy) -> Iterator[Violation]:
+    if cache.HasField("max_age") and seconds(cache.max_age) < 0:
+        yield "request.cache.max_age", f"must not be negative, is {seconds(cache.max_age):g} s"
+    if cache.HasField("min_similarity") and not 0 <= cache.min_similarity <= 1:
+        yield "request.cache.min_similarity", f"must be 0-1, is {cache.min_similarity:g}"
+
+
+def _webhook_url(url: str) -> Iterator[Violation]:
+    if len(url) > _LONGEST_URL:
+        yield "request.webhook_url", f"must be at most {_LONGEST_URL} characters, is {len(url)}"
+    elif not _is_web_address(url):
+        yield "request.webhook_url", "must be an absolute http or https URL without user name and password"
+
+
+def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
+    if len(labels) > _MOST_LABELS:
+        yield "request.labels", f"must be at most {_MOST_LABELS}, are {len(labels)}"
+    for key, value in labels.items():
+        if not 1 <= len(key) <= _LONGEST_TEXT:
+            yield f"request.labels[{_shown(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
+        if len(value) > _LONGEST_TEXT:
+            yield f"request.labels[{_shown(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
+
+
+def seconds(duration: Duration) -> float:
+    """A duration as a number, without the range checks of its own conversions."""
+    return duration.seconds + duration.nanos / 1e9
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    return (
+        plain
+        and port_is_good
+        and parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and "@" not in parts.netloc
+    )
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, parse_constant=_refuse_constant), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_constant(name: str) -> float:
+    # Python reads NaN and Infinity; JSON does not have them, and providers refuse them.
+    raise ValueError(name)
+
+
+def _shown(text: str) -> str:
+    return f'"{text[:_LONGEST_TEXT]}"'

@@ -1,0 +1,1 @@
+"""What is kept of jobs when the log has forgotten them, and how it is found again."""

@@ -1,0 +1,75 @@
+"""Which jobs a list asks for."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+
+from weft.gateway.v1 import gateway_pb2 as pb
+from weft.job.v1 import job_pb2
+from weft_gateway.pages import Position, page_size, read_position
+from weft_gateway.record.records import PRIORITIES
+from weft_kit.errors import InvalidFields
+from weft_kit.joblog import new_job_id
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A page of one tenant's jobs, newest first, that come after `before` in that order."""
+
+    tenant: str
+    states: tuple[int, ...]
+    models: tuple[str, ...]
+    priorities: tuple[int, ...]
+    labels: tuple[tuple[str, str], ...]
+    request_id: str
+    accepted_after: datetime | None
+    accepted_before: datetime | None
+    before: Position | None
+    size: int
+
+    @property
+    def filters(self) -> tuple[object, ...]:
+        """What must be the same from page to page."""
+        return tuple(getattr(self, name) for name in _FILTERS)
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The ids that a job submitted under the request id may have, one a priority; empty without a request id."""
+        if not self.request_id:
+            return ()
+        return tuple(new_job_id(self.tenant, priority, self.request_id) for priority in PRIORITIES)
+
+
+_FILTERS = tuple(field.name for field in fields(JobQuery) if field.name not in {"before", "size"})
+
+
+def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
+    """Raises InvalidFields, or Invalid for a page token of another list."""
+    query = JobQuery(
+        tenant=tenant,
+        states=_known(request.states, job_pb2.JobState.values()),
+        models=tuple(sorted(set(request.models))),
+        priorities=_known(request.priorities, PRIORITIES),
+        labels=tuple(sorted(request.labels.items())),
+        request_id=request.request_id,
+        accepted_after=_time(request, "accepted_after"),
+        accepted_before=_time(request, "accepted_before"),
+        before=None,
+        size=page_size(request.page_size),
+    )
+    return replace(query, before=read_position(request.page_token, query.filters))
+
+
+def _known(values: Iterable[int], known: Collection[int]) -> tuple[int, ...]:
+    """Those of an enum's values that this replica knows; the others are as if they were not given."""
+    return tuple(sorted({value for value in values if value and value in known}))
+
+
+def _time(request: pb.ListJobsRequest, field: str) -> datetime | None:
+    if not request.HasField(field):  # type: ignore[arg-type]  # the callers' literals
+        return None
+    try:
+        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidFields({field: "must be a valid time between the years 1 and 9999"}) from None
+    return moment

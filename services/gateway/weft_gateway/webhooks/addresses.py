@@ -1,0 +1,31 @@
+"""Which addresses are public: webhooks may lead to these alone."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+# Behind these prefixes stands an IPv4 address, and a packet to the one may arrive at the other.
+_IPV4_INSIDE: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+# All that is assigned to the public Internet lies here; tunnels of the past (6to4, Teredo) hide any IPv4 address.
+_IPV6_PUBLIC: Final = IPv6Network("2000::/3")
+_IPV6_TUNNELS: Final = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
+# Looks public, is the inside of a cloud: Azure's platform answers to its virtual machines there.
+_PLATFORMS: Final = frozenset({IPv4Address("168.63.129.16")})
+
+
+def private_address(addresses: Iterable[str]) -> str | None:
+    """The first address that is not a public one. Any is enough to refuse: a name may resolve to several."""
+    return next((address for address in addresses if not _is_public(address)), None)
+
+
+def _is_public(text: str) -> bool:
+    # A zone ("fe80::1%eth0") only exists on local addresses.
+    if "%" in text:
+        return False
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        if any(address in prefix for prefix in _IPV4_INSIDE):
+            address = IPv4Address(int(address) & 0xFFFF_FFFF)
+        elif address not in _IPV6_PUBLIC or any(address in prefix for prefix in _IPV6_TUNNELS):
+            return False
+    return address.is_global and not address.is_multicast and address not in _PLATFORMS

@@ -1,0 +1,168 @@
+"""The notifier: posts the record of finished jobs to whom they asked for.
+
+The recorder writes a delivery in the statement that records the end of a job, so what has to be posted is as durable
+as the record, and jobs without a webhook cost nothing. Delivery is at least once, under one id: the job's.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import prometheus_client
+import stamina
+import structlog
+
+from weft_gateway.webhooks.deliveries import Due, Outcome, Try
+from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.payload import payload
+from weft_gateway.webhooks.places import share_places
+from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.schedule import Schedule
+from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.signing import signed_headers
+from weft_kit.errors import DependencyDown
+
+TRIES = prometheus_client.Counter("weft_gateway_webhook_tries", "Tries to deliver a webhook.", ["outcome"])
+TRY_SECONDS = prometheus_client.Histogram("weft_gateway_webhook_try_seconds", "How long tries took.")
+LATE_SECONDS = prometheus_client.Histogram(
+    "weft_gateway_webhook_late_seconds",
+    "From when a try was due to when it began.",
+    buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
+IN_FLIGHT = prometheus_client.Gauge("weft_gateway_webhook_tries_in_flight", "Tries under way.")
+GIVEN_UP = prometheus_client.Counter("weft_gateway_webhooks_given_up", "Webhooks that will not be tried again.")
+
+_until_postgres_answers: Final = partial(
+    stamina.retry_context, DependencyDown, attempts=None, timeout=None, wait_max=2.0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much at once, and how long."""
+
+    at_once: int = 64
+    """Tries under way in this process."""
+    at_once_per_tenant: int = 8
+    """The same of one tenant: so much of it can a tenant whose targets hang take from the others."""
+    poll_s: float = 0.5
+    lease_s: float = 90.0
+    """Longer than a try, so that only a notifier that died lets go of a claim."""
+    drain_s: float = 10.0
+    """How long tries may finish once the notifier is told to stop."""
+
+
+class Notifier:
+    """Starts a try wherever one is due and a place is free."""
+
+    def __init__(
+        self, outbox: Outbox, secrets: SecretDesk, poster: WebhookPoster, schedule: Schedule, pace: Pace
+    ) -> None:
+        self._outbox = outbox
+        self._secrets = secrets
+        self._poster = poster
+        self._schedule = schedule
+        self._pace = pace
+        self._tries: dict[asyncio.Task[None], str] = {}
+        self._log = structlog.get_logger()
+
+    async def notify(self) -> None:
+        """Runs until cancelled; tries under way may then finish. While PostgreSQL is down it waits."""
+        try:
+            while True:
+                async for attempt in _until_postgres_answers():
+                    with attempt:
+                        await self._start_what_is_due()
+                await self._wait()
+        finally:
+            await self._drain()
+
+    async def _start_what_is_due(self) -> None:
+        free = self._pace.at_once - len(self._tries)
+        if not free:
+            return
+        due = await self._outbox.due_tenants()
+        places = share_places(free, due, Counter(self._tries.values()), self._pace.at_once_per_tenant)
+        if not places:
+            return
+        secrets = await self._secrets.signing(places)
+        for claimed in await self._outbox.claim(places, self._pace.lease_s):
+            self._start(claimed, secrets[claimed.tenant])
+
+    def _start(self, due: Due, secrets: Sequence[bytes]) -> None:
+        LATE_SECONDS.observe(due.late_s)
+        task = asyncio.create_task(self._try(due, secrets))
+        self._tries[task] = due.tenant
+        task.add_done_callback(self._tries.pop)
+
+    async def _try(self, due: Due, secrets: Sequence[bytes]) -> None:
+        began, clock = datetime.now(UTC), time.perf_counter()
+        with IN_FLIGHT.track_inprogress():
+            outcome = await self._post(due, secrets, int(began.timestamp()))
+        made = Try(began, time.perf_counter() - clock, outcome.http_status, outcome.text)
+        next_s = self._next_s(due, outcome)
+        # What a target has received must not be sent to it again because PostgreSQL was away for a moment.
+        async for attempt in _until_postgres_answers():
+            with attempt:
+                await self._outbox.settle(due, made, outcome, next_s)
+        self._count(due, made, outcome, next_s)
+
+    async def _post(self, due: Due, secrets: Sequence[bytes], timestamp: int) -> Outcome:
+        try:
+            body = payload(due.job_id, due.events)
+            return await self._poster.post(due.url, signed_headers(secrets, due.job_id, timestamp, body), body)
+        except Exception:  # noqa: BLE001
+            # A webhook that cannot even be tried is our mistake, and must not stop those behind it.
+            self._log.exception("webhook not sent", job_id=due.job_id)
+            return Outcome("not sent: an internal error, which the operator finds in the log")
+
+    def _next_s(self, due: Due, outcome: Outcome) -> float | None:
+        if outcome.delivered or outcome.final:
+            return None
+        return self._schedule.next_s(due.tries_made + 1, outcome.retry_after_s, random.random())  # noqa: S311  # jitter
+
+    def _count(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
+        TRIES.labels("delivered" if outcome.delivered else "failed").inc()
+        TRY_SECONDS.observe(made.duration_s)
+        if next_s is None and not outcome.delivered:
+            GIVEN_UP.inc()
+            self._log.warning("webhook given up", job_id=due.job_id, outcome=outcome.text)
+
+    async def _wait(self) -> None:
+        """Until there may be more to do: a try ended, or time passed."""
+        if self._tries:
+            await asyncio.wait(self._tries, timeout=self._pace.poll_s, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(self._pace.poll_s)
+
+    async def _drain(self) -> None:
+        if not self._tries:
+            return
+        _, late = await asyncio.wait(self._tries, timeout=self._pace.drain_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+class SilentNotifier:
+    """Stands in where webhooks cannot be signed: it sends nothing, and says so wherever one is due."""
+
+    def __init__(self, outbox: Outbox, reason: str, *, poll_s: float = 0.5) -> None:
+        self._outbox = outbox
+        self._reason = reason
+        self._poll_s = poll_s
+        self._log = structlog.get_logger()
+
+    async def notify(self) -> None:
+        """Runs until cancelled. Raises DependencyDown while PostgreSQL is down."""
+        while True:
+            count = await self._outbox.say(Try(datetime.now(UTC), 0.0, 0, f"not sent: {self._reason}"))
+            if count:
+                self._log.warning("webhooks wait", count=count, reason=self._reason)
+            await asyncio.sleep(self._poll_s)

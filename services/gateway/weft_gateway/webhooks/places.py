@@ -1,0 +1,21 @@
+"""Whose webhooks go next: places are few, and no tenant's slow target may hold those of another."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+
+def share_places(free: int, due: Iterable[str], busy: Mapping[str, int], most: int) -> dict[str, int]:
+    """Gives free places to tenants with webhooks due, one at a time, always to one of those who hold the fewest.
+
+    `busy` counts the places a tenant holds already; no tenant ever holds more than `most`.
+    """
+    given: Counter[str] = Counter()
+    held = {tenant: busy.get(tenant, 0) for tenant in due}
+    for level in range(most):
+        for tenant, before in held.items():
+            if before > level:
+                continue
+            if given.total() == free:
+                return dict(given)
+            given[tenant] += 1
+    return dict(given)

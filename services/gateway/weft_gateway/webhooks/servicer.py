@@ -1,0 +1,74 @@
+"""WebhookService on the wire."""
+
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from weft.gateway.v1 import webhook_pb2 as pb
+from weft.gateway.v1 import webhook_pb2_grpc as rpc
+from weft_gateway.jobs.validation import seconds
+from weft_gateway.pages import write_position
+from weft_gateway.webhooks.deliveries import Delivery, Try
+from weft_gateway.webhooks.delivery_desk import DeliveryDesk
+from weft_gateway.webhooks.listing import read_delivery_query
+from weft_gateway.webhooks.secret_desk import Secret, SecretDesk
+from weft_kit.context import current_tenant
+
+
+class WebhookServicer(rpc.WebhookServiceServicer):
+    def __init__(self, deliveries: DeliveryDesk, secrets: SecretDesk) -> None:
+        self._deliveries = deliveries
+        self._secrets = secrets
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, _: object) -> pb.ListDeliveriesResponse:
+        query = read_delivery_query(current_tenant(), request)
+        page, position = await self._deliveries.page(query)
+        token = write_position(position, query.filters)
+        return pb.ListDeliveriesResponse(deliveries=map(_delivery, page), next_page_token=token)
+
+    async def RedeliverWebhook(self, request: pb.RedeliverWebhookRequest, _: object) -> pb.RedeliverWebhookResponse:
+        delivery = await self._deliveries.redeliver(current_tenant(), request.job_id)
+        return pb.RedeliverWebhookResponse(delivery=_delivery(delivery))
+
+    async def ListWebhookSecrets(self, _: pb.ListWebhookSecretsRequest, __: object) -> pb.ListWebhookSecretsResponse:
+        secrets = await self._secrets.current(current_tenant())
+        return pb.ListWebhookSecretsResponse(secrets=map(_secret, secrets))
+
+    async def RotateWebhookSecret(
+        self, request: pb.RotateWebhookSecretRequest, _: object
+    ) -> pb.RotateWebhookSecretResponse:
+        overlap_s = seconds(request.overlap) if request.HasField("overlap") else None
+        secrets = await self._secrets.rotate(current_tenant(), overlap_s)
+        return pb.RotateWebhookSecretResponse(secrets=map(_secret, secrets))
+
+
+def _delivery(delivery: Delivery) -> pb.Delivery:
+    return pb.Delivery(
+        job_id=delivery.job_id,
+        url=delivery.url,
+        state=pb.DeliveryState.ValueType(delivery.state),
+        create_time=_time(delivery.create_time),
+        next_try_time=_time(delivery.next_time) if delivery.next_time else None,
+        tries=map(_try, delivery.tries),
+    )
+
+
+def _try(made: Try) -> pb.DeliveryTry:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=made.duration_s))
+    return pb.DeliveryTry(time=_time(made.time), duration=duration, http_status=made.http_status, outcome=made.outcome)
+
+
+def _secret(secret: Secret) -> pb.WebhookSecret:
+    return pb.WebhookSecret(
+        secret=secret.text,
+        create_time=_time(secret.create_time),
+        expire_time=_time(secret.expire_time) if secret.expire_time else None,
+    )
+
+
+def _time(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -1,0 +1,208 @@
+"""Jobs that expired while no worker was there to say so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.config import Config
+from weft_gateway.postgres import Database
+from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.records import rows
+from weft_gateway.record.undertaker import Undertaker
+from weft_gateway.server import gateway
+from weft_kit.joblog import JobLog, kind_of, new_job_id, project, text_hash
+
+Ask = Callable[..., job_pb2.GenerationRequest]
+Work = Callable[..., Awaitable[event_pb2.Done]]
+Accept = Callable[..., Awaitable[event_pb2.JobEvent]]
+
+
+@pytest.fixture
+async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
+    async with Database(postgres_url) as database:
+        yield RecordStore(database, limit_s=10)
+
+
+@pytest.fixture
+def undertaker(log: JobLog, records: RecordStore) -> Undertaker:
+    return Undertaker(log, records, grace_s=10)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def accept(log: JobLog, records: RecordStore, ask: Ask, now: datetime) -> Accept:
+    """Accepts and records a job that expired `ago_s` ago."""
+
+    async def make(ago_s: float = 11, request_id: str = "") -> event_pb2.JobEvent:
+        accepted = event_pb2.Accepted(tenant="acme", request=ask(), request_id=request_id, request_hash="h")
+        accepted.expire_time.FromDatetime(now - timedelta(seconds=ago_s))
+        first = await log.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL, request_id), accepted)
+        await records.save(rows([first]))
+        return first
+
+    return make
+
+
+async def test_a_job_no_worker_took_expires(undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime) -> None:
+    first = await accept()
+    await undertaker.bury(now)
+    events = await log.events(first.job_id)
+    assert [kind_of(event) for event in events] == ["accepted", "done"]
+    job = project(first.job_id, events)
+    assert job.state == job_pb2.JOB_STATE_EXPIRED
+    assert (job.error.reason, job.error.retryable) == (error_pb2.ERROR_REASON_EXPIRED, True)
+    assert events[-1].done.text_hash == text_hash("")
+    await undertaker.bury(now)
+    assert await log.events(first.job_id) == events
+
+
+async def test_text_and_attempts_of_a_lost_worker_are_kept(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    first = await accept()
+    writer = log.writer(first.job_id, first.sequence)
+    source = job_pb2.Source(number=1, document_id="d")
+    failed = job_pb2.Attempt(
+        number=1, provider="a", error=job_pb2.JobError(reason=error_pb2.ERROR_REASON_PROVIDER_TIMEOUT)
+    )
+    started = await writer.append(event_pb2.Started(attempt=1, provider="a", sources=[source]))
+    await writer.append(event_pb2.Delta(text="withdrawn", token_count=3))
+    await writer.append(
+        event_pb2.Started(attempt=2, provider="b", provider_model="m", sources=[source], previous=failed)
+    )
+    await writer.append(event_pb2.Rewound(to_sequence=started))
+    await writer.append(event_pb2.Delta(text="so ", token_count=1))
+    await writer.append(event_pb2.Delta(text="far", token_count=1))
+    await undertaker.bury(now)
+    done = (await log.events(first.job_id))[-1].done
+    assert done.state == job_pb2.JOB_STATE_EXPIRED
+    assert (done.answer.text, done.text_hash) == ("so far", text_hash("so far"))
+    assert (done.answer.provider, done.answer.provider_model, list(done.answer.sources)) == ("b", "m", [source])
+    assert (done.answer.usage.completion_tokens, done.total_usage.completion_tokens) == (2, 5)
+    assert [(attempt.number, attempt.error.reason) for attempt in done.attempts] == [
+        (1, error_pb2.ERROR_REASON_PROVIDER_TIMEOUT),
+        (2, error_pb2.ERROR_REASON_DEPENDENCY_DOWN),
+    ]
+    assert done.HasField("start_time")
+    assert done.HasField("first_token_time")
+
+
+async def test_an_attempt_that_was_given_back_keeps_its_reason(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    first = await accept()
+    writer = log.writer(first.job_id, first.sequence)
+    draining = job_pb2.JobError(reason=error_pb2.ERROR_REASON_DRAINING)
+    await writer.append(event_pb2.Started(attempt=1, provider="a"))
+    await writer.append(event_pb2.Delta(text="so far", token_count=2))
+    await writer.append(event_pb2.Released(attempt=job_pb2.Attempt(number=1, provider="a", error=draining)))
+    await undertaker.bury(now)
+    done = (await log.events(first.job_id))[-1].done
+    assert [attempt.error for attempt in done.attempts] == [draining]
+    assert done.answer.text == "so far"
+
+
+async def test_a_job_that_was_to_stop_is_cancelled(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    first = await accept()
+    await log.writer(first.job_id, first.sequence).append(event_pb2.Started(attempt=1, provider="a"))
+    await log.request_cancel(first.job_id, "changed my mind")
+    await undertaker.bury(now)
+    done = (await log.events(first.job_id))[-1].done
+    assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_CANCELLED, error_pb2.ERROR_REASON_CANCELLED)
+    assert "changed my mind" in done.error.message
+
+
+async def test_a_worker_has_time_to_say_so_itself(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    firsts = [await accept(ago_s=9), await accept(ago_s=-60)]
+    await undertaker.bury(now)
+    for first in firsts:
+        assert [kind_of(event) for event in await log.events(first.job_id)] == ["accepted"]
+
+
+async def test_a_job_that_ended_stays_as_it_is_though_the_record_trails(
+    undertaker: Undertaker, accept: Accept, log: JobLog, work: Work, now: datetime
+) -> None:
+    first = await accept()
+    await work(job_pb2.Job(job_id=first.job_id, last_sequence=first.sequence), "answer")
+    before = await log.events(first.job_id)
+    await undertaker.bury(now)
+    assert await log.events(first.job_id) == before
+
+
+async def test_past_the_logs_retention_one_event_tells_the_end(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    first = await accept()
+    await log.client.jetstream().purge_stream(log.config.stream)
+    await undertaker.bury(now)
+    (only,) = await log.events(first.job_id)
+    assert only.done.state == job_pb2.JOB_STATE_EXPIRED
+    assert only.done.accepted == first.accepted
+
+
+async def test_a_request_id_used_again_after_retention_is_another_job(
+    undertaker: Undertaker, accept: Accept, log: JobLog, ask: Ask, now: datetime
+) -> None:
+    old = await accept(request_id="order-1")
+    await log.client.jetstream().purge_stream(log.config.stream)
+    fresh = event_pb2.Accepted(tenant="acme", request=ask(), request_id="order-1")
+    fresh.expire_time.FromDatetime(now + timedelta(seconds=60))
+    await log.accept(old.job_id, fresh)
+    await undertaker.bury(now)
+    assert [kind_of(event) for event in await log.events(old.job_id)] == ["accepted"]
+
+
+async def test_undertakers_that_meet_write_one_end(
+    log: JobLog, records: RecordStore, accept: Accept, now: datetime
+) -> None:
+    firsts = [await accept() for _ in range(10)]
+    await asyncio.gather(*(Undertaker(log, records, grace_s=0).bury(now) for _ in range(4)))
+    for first in firsts:
+        assert [kind_of(event) for event in await log.events(first.job_id)] == ["accepted", "done"]
+
+
+async def test_more_than_a_page_of_jobs_is_buried(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    firsts = await asyncio.gather(*(accept(ago_s=11 + i % 7) for i in range(130)))
+    await undertaker.bury(now)
+    ends = await asyncio.gather(*(log.last(first.job_id) for first in firsts))
+    assert all(end is not None and end.HasField("done") for end in ends)
+
+
+async def test_one_that_cannot_be_read_does_not_keep_the_others_waiting(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    broken, other = await accept(ago_s=20), await accept()
+    lane, _, key = broken.job_id.partition("-")
+    await log.client.jetstream().publish(f"{log.config.prefix}.{lane}.{key}.delta", b"\xff")
+    await undertaker.bury(now)
+    assert [kind_of(event) for event in await log.events(other.job_id)] == ["accepted", "done"]
+
+
+async def test_without_workers_a_job_still_ends_and_is_recorded(
+    config: Config, new_caller: Any, ask: Ask, recorded: Any
+) -> None:
+    prompt = config.model_copy(update={"log": replace(config.log, ack_wait_s=1.0), "undertaker_poll_s": 0.05})
+    async with gateway(prompt, ("serve", "recorder")) as server:
+        caller = await new_caller(server)
+        stream = caller.generate(ask(timeout=timedelta(seconds=1)))
+        async with asyncio.timeout(20):
+            events = [answer.event async for answer in stream]
+        (found,) = await recorded(caller, bool, states=[job_pb2.JOB_STATE_EXPIRED])
+    assert [kind_of(event) for event in events] == ["accepted", "done"]
+    assert found.error.reason == error_pb2.ERROR_REASON_EXPIRED

@@ -1,0 +1,289 @@
+"""The notifier on a real PostgreSQL: fair between tenants, shared by replicas, and patient."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from weft.gateway.v1 import webhook_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway import postgres
+from weft_gateway.postgres import Database
+from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.records import rows
+from weft_gateway.tasks import running
+from weft_gateway.webhooks.deliveries import Delivery, Outcome, Try
+from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.listing import DeliveryQuery
+from weft_gateway.webhooks.notifier import Notifier, Pace
+from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
+from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.postgres_secrets import SecretStore
+from weft_gateway.webhooks.resolver import Resolver
+from weft_gateway.webhooks.schedule import Schedule
+from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_kit.joblog import new_job_id
+
+KEY = "k" * 32
+QUICK = Pace(poll_s=0.02, drain_s=5.0)
+
+Finish = Callable[..., Awaitable[str]]
+Notifying = Callable[..., AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    async with Database(postgres_url) as database:
+        yield database
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return Outbox(database)
+
+
+@pytest.fixture
+def store(database: Database) -> DeliveryStore:
+    return DeliveryStore(database)
+
+
+@pytest.fixture
+def finish(database: Database, ask: Any) -> Finish:
+    """Records a job with a webhook, from its beginning to its end."""
+
+    async def record(url: str, tenant: str = "acme", *, times: int = 1) -> str:
+        job_id = new_job_id(tenant, job_pb2.PRIORITY_NORMAL)
+        accepted = event_pb2.Accepted(tenant=tenant, request=ask(webhook_url=url))
+        events = [
+            event_pb2.JobEvent(job_id=job_id, sequence=1, accepted=accepted),
+            event_pb2.JobEvent(job_id=job_id, sequence=2, done=event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED)),
+        ]
+        for event in events:
+            event.time.FromDatetime(datetime.now(UTC))
+        for _ in range(times):
+            await RecordStore(database).save(rows(events))
+        return job_id
+
+    return record
+
+
+@pytest.fixture
+def notifying(database: Database) -> Notifying:
+    """Runs a notifier, as one of its replicas does."""
+
+    @asynccontextmanager
+    async def run(pace: Pace = QUICK, database: Database = database) -> AsyncIterator[None]:
+        schedule = Schedule(first_s=0.02, longest_s=0.02, tries=3)
+        async with (
+            Resolver(pace.at_once) as resolver,
+            WebhookPoster(resolver.resolve, limit_s=5.0, allow_private=True) as poster,
+        ):
+            notifier = Notifier(Outbox(database), SecretDesk(SecretStore(database), KEY), poster, schedule, pace)
+            async with running("notifier", notifier.notify):
+                yield
+
+    return run
+
+
+async def delivery(store: DeliveryStore, job_id: str, tenant: str = "acme") -> Delivery:
+    query = DeliveryQuery(tenant=tenant, job_id=job_id, states=(), before=None, size=1)
+    (found,) = await store.page(query)
+    return found
+
+
+async def settled(store: DeliveryStore, job_id: str) -> Delivery:
+    """The delivery, once it is over."""
+    async with asyncio.timeout(15):
+        while True:
+            if (found := await delivery(store, job_id)).state != webhook_pb2.DELIVERY_STATE_PENDING:
+                return found
+            await asyncio.sleep(0.01)  # a table tells nobody
+
+
+def made(outcome: str) -> Try:
+    return Try(datetime.now(UTC), 0.5, 0, outcome)
+
+
+async def test_an_end_recorded_twice_is_delivered_once(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    job_id = await finish(receiver.url, times=2)
+    async with notifying():
+        assert len((await settled(store, job_id)).tries) == 1
+    assert receiver.posts.qsize() == 1
+
+
+async def test_a_tenant_whose_targets_hang_holds_up_nobody_else(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    receiver.open.clear()
+    for _ in range(20):
+        await finish(receiver.url, "slow")
+    async with notifying(Pace(at_once=3, at_once_per_tenant=2, poll_s=0.02, drain_s=0.0)):
+        assert {(await receiver.posts.get()).path for _ in range(2)} == {"/hook"}
+        for _ in range(3):
+            await finish(f"http://localhost:{receiver.port}/at-once", "quick")
+            assert (await receiver.posts.get()).path == "/at-once"
+    assert receiver.posts.empty()
+
+
+async def test_replicas_share_the_work(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    jobs = {await finish(receiver.url, f"tenant-{n % 7}") for n in range(40)}
+    async with notifying(), notifying(), notifying():
+        arrived = [(await receiver.posts.get()).headers["webhook-id"] for _ in jobs]
+    assert sorted(arrived) == sorted(jobs)
+    assert receiver.posts.empty()
+
+
+async def test_what_a_notifier_died_with_is_tried_again_after_its_lease(
+    finish: Finish, notifying: Notifying, outbox: Outbox, store: DeliveryStore, receiver: Any
+) -> None:
+    job_id = await finish(receiver.url)
+    (lost,) = await outbox.claim({"acme": 8}, lease_s=0.3)
+    assert lost.job_id == job_id
+    assert await outbox.claim({"acme": 8}, lease_s=0.3) == []
+    assert await outbox.due_tenants() == []
+    async with notifying():
+        assert (await settled(store, job_id)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
+
+
+async def test_a_try_that_lost_its_claim_is_kept_and_decides_nothing(
+    finish: Finish, outbox: Outbox, store: DeliveryStore
+) -> None:
+    job_id = await finish("https://example.org/")
+    (due,) = await outbox.claim({"acme": 1}, lease_s=60)
+    await store.redeliver("acme", job_id)
+    await outbox.settle(due, made("late"), Outcome("late", final=True), None)
+    found = await delivery(store, job_id)
+    assert (found.state, [kept.outcome for kept in found.tries]) == (webhook_pb2.DELIVERY_STATE_PENDING, ["late"])
+
+
+async def test_claims_are_shared_out_by_tenant_the_longest_due_first(finish: Finish, outbox: Outbox) -> None:
+    first, second, _ = [await finish("https://example.org/", "a") for _ in range(3)]
+    other = await finish("https://example.org/", "b")
+    assert sorted(await outbox.due_tenants()) == ["a", "b"]
+    claimed = await outbox.claim({"a": 2, "b": 2, "c": 2}, lease_s=60)
+    assert sorted(due.job_id for due in claimed) == sorted([first, second, other])
+
+
+async def test_a_webhook_is_not_sent_again_because_postgres_was_away(
+    finish: Finish,
+    notifying: Notifying,
+    store: DeliveryStore,
+    receiver: Any,
+    postgres_wire: tuple[Any, str],
+) -> None:
+    wire, url = postgres_wire
+    receiver.open.clear()
+    job_id = await finish(receiver.url)
+    async with Database(url) as database, notifying(database=database):
+        await receiver.posts.get()
+        await wire.cut()
+        receiver.open.set()
+        await asyncio.sleep(0.2)
+        await wire.mend()
+        found = await settled(store, job_id)
+        later = await finish(receiver.url)
+        assert (await receiver.posts.get()).headers["webhook-id"] == later
+    assert (found.state, len(found.tries)) == (webhook_pb2.DELIVERY_STATE_DELIVERED, 1)
+
+
+async def test_a_notifier_that_is_stopped_finishes_its_tries(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    receiver.open.clear()
+    job_id = await finish(receiver.url)
+    async with notifying():
+        await receiver.posts.get()
+        asyncio.get_running_loop().call_later(0.1, receiver.open.set)
+    assert (await delivery(store, job_id)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
+
+
+async def test_a_notifier_that_is_stopped_does_not_wait_for_ever(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    receiver.open.clear()
+    job_id = await finish(receiver.url)
+    async with notifying(Pace(poll_s=0.02, drain_s=0.05)):
+        await receiver.posts.get()
+    assert (await delivery(store, job_id)).state == webhook_pb2.DELIVERY_STATE_PENDING
+
+
+async def test_a_record_that_cannot_be_read_stops_nobody_else(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any, postgres_url: str
+) -> None:
+    damaged, whole = await finish(receiver.url), await finish(receiver.url)
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as session:
+        await session.execute("UPDATE jobs SET done = 'damaged' WHERE job_id = %s", (damaged,))
+    async with notifying():
+        assert (await settled(store, whole)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
+        found = await settled(store, damaged)
+    assert found.state == webhook_pb2.DELIVERY_STATE_FAILED
+    assert {kept.outcome for kept in found.tries} == {
+        "not sent: an internal error, which the operator finds in the log"
+    }
+
+
+async def test_the_last_fifty_tries_are_kept(finish: Finish, outbox: Outbox, store: DeliveryStore) -> None:
+    job_id = await finish("https://example.org/")
+    for number in range(53):
+        (due,) = await outbox.claim({"acme": 1}, lease_s=60)
+        assert due.tries_made == number
+        await outbox.settle(due, made(f"try {number}"), Outcome("no"), 0.0)
+    found = await delivery(store, job_id)
+    assert [kept.outcome for kept in found.tries] == [f"try {number}" for number in range(3, 53)]
+    assert found.tries[0].duration_s == 0.5
+
+
+async def test_a_remark_stands_once_beside_a_webhook_that_waits(
+    finish: Finish, outbox: Outbox, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    job_id = await finish(receiver.url)
+    assert [await outbox.say(made("not sent: no key")) for _ in range(2)] == [1, 0]
+    found = await delivery(store, job_id)
+    assert (found.state, [kept.outcome for kept in found.tries]) == (
+        webhook_pb2.DELIVERY_STATE_PENDING,
+        ["not sent: no key"],
+    )
+    async with notifying():
+        assert (await settled(store, job_id)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
+
+
+async def test_rotations_at_the_same_time_leave_two_secrets(database: Database) -> None:
+    desk = SecretDesk(SecretStore(database), KEY)
+    await asyncio.gather(*(desk.rotate("acme", 60.0) for _ in range(5)))
+    newest, before = await desk.current("acme")
+    assert (newest.expire_time, before.expire_time is not None) == (None, True)
+
+
+async def test_many_who_ask_first_get_one_first_secret(database: Database) -> None:
+    desk = SecretDesk(SecretStore(database), KEY)
+    found = await asyncio.gather(*(desk.current("acme") for _ in range(5)), desk.signing(["acme", "other"]))
+    assert len({secret.text for secrets in found[:5] for secret in secrets}) == 1
+    assert {tenant: len(secrets) for tenant, secrets in found[5].items()} == {"acme": 1, "other": 1}
+
+
+async def test_what_an_older_gateway_recorded_is_kept_and_delivered(postgres_url: str) -> None:
+    folder = Path(postgres.__file__).parent / "migrations"
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as session:
+        await session.execute("CREATE TABLE gateway_migrations (name text PRIMARY KEY)")
+        for name in ("0001_keys.sql", "0002_jobs.sql"):
+            await session.execute((folder / name).read_text().encode())
+            await session.execute("INSERT INTO gateway_migrations VALUES (%s)", (name,))
+        for job_id in ("due", "over"):
+            values = (job_id, "acme", job_pb2.JOB_STATE_SUCCEEDED, "https://example.org/")
+            await session.execute(
+                "INSERT INTO jobs (job_id, tenant, state, webhook_url) VALUES (%s, %s, %s, %s)", values
+            )
+            await session.execute("INSERT INTO webhook_deliveries (job_id) VALUES (%s)", (job_id,))
+        await session.execute("UPDATE webhook_deliveries SET next_time = NULL WHERE job_id = 'over'")
+    async with Database(postgres_url) as database:
+        assert [due.job_id for due in await Outbox(database).claim({"acme": 8}, lease_s=60)] == ["due"]
+        assert (await delivery(DeliveryStore(database), "over")).state == webhook_pb2.DELIVERY_STATE_FAILED
