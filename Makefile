@@ -7,8 +7,10 @@ REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
 
+SEEDS ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-vllm check bench protos lock release-contract clean
+.PHONY: help setup demo up down test test-vllm chaos check bench protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -64,6 +66,9 @@ test: $(VENV)/dev.stamp ## run the test suite against real servers
 
 test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
 	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
+
+chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for one that was lost (SEEDS="1 2 3")
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 	$(BIN)/ruff check $(SOURCES)
