@@ -1,0 +1,108 @@
+"""Promise 8: PostgreSQL down costs nothing but the record's freshness, Redis down nothing, NATS down a wait.
+
+Rate limits without Redis, local or closed, and caches that miss: tests/gateway/test_limits.py and test_bad_days.py,
+tests/cache/test_redis_away.py. A blip of the log under a router, in all its lengths: tests/router/test_blips.py.
+"""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from tests.durability.doors import door, first
+from tests.durability.house import House, revive
+from tests.durability.ledger import said_by_mock, succeeded
+from tests.durability.tripwire import Moment, Trap, Tripwire
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import job_pb2
+from weft_client.generation import Generation
+from weft_client.requests import chat
+from weft_kit.errors import WeftError
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BLIP_S = 4.7
+SLOW_TOKENS = 90
+
+
+async def test_without_postgresql_jobs_are_submitted_streamed_and_read_and_recorded_later(brisk: House) -> None:
+    prompts = [f"Without a record {number}" for number in range(20)]
+    async with door(brisk, brisk.gateways[0]) as one, door(brisk, brisk.gateways[1]) as two:
+        running = await one.submit(chat("Before and after", model="slow"))
+        brisk.postgres.kill()
+        jobs = [await one.submit(chat(prompt, model="short")) for prompt in prompts]
+        streamed = [await first(two.stream(job.job_id), "done") for job in jobs]
+        read = [await two.get(job.job_id) for job in jobs]
+        with pytest.raises(WeftError) as refused:
+            await one.list()
+        await revive(brisk.postgres)
+
+        assert refused.value.status is grpc.StatusCode.UNAVAILABLE
+        for prompt, done, job in zip(prompts, streamed, read, strict=True):
+            assert done.done.answer.text == job.answer.text == said_by_mock(prompt, 30)
+        for prompt, job in zip(prompts, jobs, strict=True):
+            await succeeded(brisk, job.job_id, said_by_mock(prompt, 30))
+        await succeeded(brisk, running.job_id, said_by_mock("Before and after", SLOW_TOKENS))
+        listed = {job.job_id for job in (await two.list()).jobs}
+        assert listed >= {job.job_id for job in jobs}
+
+
+async def test_without_redis_calls_pass(brisk: House) -> None:
+    brisk.valkey.kill()
+    async with door(brisk, brisk.gateways[0]) as acme:
+        began = time.monotonic()
+        job = await acme.submit(chat("Uncounted elsewhere", model="short"))
+        took_s = time.monotonic() - began
+        done = await first(acme.stream(job.job_id), "done")
+    await brisk.mend()
+
+    assert done.done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert took_s < 1
+    await succeeded(brisk, job.job_id, said_by_mock("Uncounted elsewhere", 30))
+
+
+async def test_without_the_log_a_submit_is_refused_with_a_wait(brisk: House) -> None:
+    brisk.nats.kill()
+    async with door(brisk, brisk.gateways[0]) as acme:
+        with pytest.raises(WeftError) as refused:
+            await acme.submit(chat("Nowhere to go", model="short"))
+        await revive(brisk.nats)
+        async with brisk.client() as weft:
+            job = await weft.submit(chat("Somewhere again", model="short"))
+
+    assert refused.value.status is grpc.StatusCode.UNAVAILABLE
+    assert refused.value.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+    assert refused.value.retry_after_s
+    await succeeded(brisk, job.job_id, said_by_mock("Somewhere again", 30))
+
+
+async def test_a_providers_stream_outlives_a_blip_of_the_log(default_house: House) -> None:
+    """The worst of blips: it comes when the worker was silent longest, and another one waits for its jobs."""
+    house = default_house
+    await house.mend()
+    before = house.mock.stats.requests
+
+    async def kill(_: Tripwire) -> None:
+        house.nats.kill()
+
+    async with house.client() as weft:
+        generation = weft.generate("Hold the line", model="slow")
+        with house.armed(house.routers, Trap("alive", Moment.BEFORE, kill)) as trap:
+            reading = asyncio.create_task(read(generation))
+            await asyncio.wait_for(trap.sprung.wait(), 15)
+        # The blip itself: nothing announces its end but us.
+        await asyncio.sleep(BLIP_S)
+        await revive(house.nats)
+        text = await asyncio.wait_for(reading, 20)
+
+    found = await succeeded(house, generation.job_id, said_by_mock("Hold the line", SLOW_TOKENS))
+    assert text == found.done.answer.text
+    assert house.mock.stats.requests == before + 1
+    assert len(found.starts()) == 1
+
+
+async def read(generation: Generation) -> str:
+    async for _ in generation:
+        pass
+    return generation.text
