@@ -1,12 +1,13 @@
 """Real servers for tests: started when first asked for, on free ports, once per run."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
+from weft_kit.joblog import JobLog, LogConfig, connect
 
 # What a test stores need not survive the machine.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -42,3 +43,15 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
         session.execute(f"CREATE DATABASE {database}")
         yield postgres_server.database_url(database)
         session.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@pytest.fixture
+async def joblog(nats_url: str) -> AsyncIterator[JobLog]:
+    """A job log of the test's own, on the run's NATS server."""
+    name = uuid4().hex[:8]
+    config = LogConfig(stream=f"JOBS_{name}", prefix=f"jobs_{name}", live_prefix=f"live_{name}", max_bytes=64 * 1024**2)
+    async with connect(nats_url, "test") as client:
+        log = JobLog(client, config)
+        await log.ensure()
+        yield log
+        await client.jetstream().delete_stream(config.stream)

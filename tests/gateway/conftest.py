@@ -21,7 +21,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_kit.joblog import JobLog, LogConfig, connect, text_hash
+from weft_kit.joblog import JobLog, text_hash
 from weft_kit.server import Server
 from weft_kit.status import from_rpc
 
@@ -201,15 +201,9 @@ async def nats_wire(nats_url: str) -> AsyncIterator[tuple[Wire, str]]:
 
 
 @pytest.fixture
-async def log(nats_url: str) -> AsyncIterator[JobLog]:
+def log(joblog: JobLog) -> JobLog:
     """The job log of this test: what a worker would hold."""
-    name = uuid4().hex[:8]
-    config = LogConfig(stream=f"JOBS_{name}", prefix=f"jobs_{name}", live_prefix=f"live_{name}", max_bytes=64 * 1024**2)
-    async with connect(nats_url, "test") as client:
-        log = JobLog(client, config)
-        await log.ensure()
-        yield log
-        await client.jetstream().delete_stream(config.stream)
+    return joblog
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.router.desk import Desk, stream_name
+from tests.router.desk import Desk
 
-from weft_kit.joblog import JobLog, LogConfig, connect
+from weft_kit.joblog import JobLog
 from weft_mock import MockProvider
 
 CATALOG = """
@@ -18,17 +18,6 @@ base_url = "{base_url}"
 routes = [{{ provider = "mock", model = "mock" }}]
 timeouts = {{ first_token_s = 5, between_tokens_s = 5, total_s = 20 }}
 """
-
-
-@pytest.fixture
-async def joblog(nats_url: str) -> AsyncIterator[JobLog]:
-    name = stream_name()
-    config = LogConfig(stream=f"JOBS_{name}", prefix=f"jobs_{name}", live_prefix=f"live_{name}", max_bytes=64 * 1024**2)
-    async with connect(nats_url, "test") as client:
-        log = JobLog(client, config)
-        await log.ensure()
-        yield log
-        await client.jetstream().delete_stream(config.stream)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from google.protobuf import timestamp_pb2
 from nats.aio.msg import Msg
@@ -169,7 +168,3 @@ class Desk:
         """How many jobs are still to be run, or under a lease."""
         depth = await self.log.depth("acme")
         return depth.queued + depth.in_flight
-
-
-def stream_name() -> str:
-    return uuid4().hex[:8]

@@ -21,7 +21,7 @@ from weft_kit.joblog.settings import LogConfig
 WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE = 10037
 ELECTING = (10008, 10009)  # JetStream has no leader at the moment, or not the one that was asked
-ATTEMPT_TIMEOUT_S = 2.0
+ATTEMPT_TIMEOUT_S = 1.0  # an answer lost with its connection is noticed no sooner
 REFUSED_WAIT_S = 0.05
 RECONNECTED_WAIT_S = 0.05
 PAGE = 256
