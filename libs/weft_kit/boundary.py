@@ -144,7 +144,7 @@ class _Call:
                 messages = handle(request, rpc)
                 try:
                     async for message in messages:
-                        await rpc.write(message)
+                        await _write(rpc, message)
                 finally:
                     # An abandoned generator would clean up whenever it is collected: too late for a running engine.
                     await messages.aclose()  # type: ignore[attr-defined]
@@ -195,6 +195,14 @@ class _Call:
         seconds = line.end(code, tenant=caller.tenant, call_id=caller.call_id, **fields)
         metrics.CALLS.labels(self._method, code).inc()
         metrics.CALL_SECONDS.labels(self._method).observe(seconds)
+
+
+async def _write(rpc: Rpc, message: Any) -> None:
+    """Writes to the reader; one who has just left is no error of ours."""
+    try:
+        await rpc.write(message)
+    except grpc.aio.InternalError as error:
+        raise asyncio.CancelledError from error
 
 
 SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (

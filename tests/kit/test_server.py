@@ -11,8 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft.job.v1 import event_pb2
 from weft.router.v1 import router_pb2, router_pb2_grpc
-from weft_kit import context
+from weft_kit import context, metrics
 from weft_kit.boundary import is_sent_away
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext
@@ -28,6 +29,7 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
         self.caller: CallContext | None = None
         self.left = asyncio.Event()
         self.was_sent_away = False
+        self.floods = False
         self.finish = asyncio.Event()
 
     async def GetStats(self, request, rpc):
@@ -41,6 +43,8 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
             yield inference_pb2.GenerateResponse(admitted=inference_pb2.Admitted(model="m"))
             if self.raises:
                 raise self.raises
+            while self.floods:
+                yield inference_pb2.GenerateResponse(delta=event_pb2.Delta(text="x" * 100_000))
             await self.finish.wait()
             yield inference_pb2.GenerateResponse(finished=inference_pb2.Finished())
         finally:
@@ -213,6 +217,25 @@ async def test_a_caller_who_leaves_was_not_sent_away(scripted: Scripted, channel
         await anext(events)
     await asyncio.wait_for(scripted.left.wait(), 2)
     assert not scripted.was_sent_away
+
+
+async def test_a_reader_who_leaves_while_a_message_is_written_is_no_bug_of_ours(
+    scripted: Scripted, channel: Channel
+) -> None:
+    scripted.floods = True
+    stub = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+    before = internal_errors()
+    for _ in range(50):
+        scripted.left.clear()
+        async with channel.streaming(stub.Generate(inference_pb2.GenerateRequest(), **channel.call(5))) as events:
+            await anext(events)
+        await asyncio.wait_for(scripted.left.wait(), 2)
+    assert internal_errors() == before
+
+
+def internal_errors() -> float:
+    method = "/weft.inference.v1.InferenceService/Generate"
+    return metrics.CALLS.labels(method, "INTERNAL")._value.get()
 
 
 async def test_calls_go_to_whichever_replica_is_there(scripted: Scripted) -> None:

@@ -118,6 +118,7 @@ class Follower:
         Tells a reader that has seen everything, or asks for nothing that exists, from one that must wait.
         """
         while not self._done:
+            before = self._last
             async for event in self._catch_up():
                 yield event
             if self._done:
@@ -128,4 +129,5 @@ class Follower:
             if self._torn or last.sequence <= self._last:
                 self._done = last.event.HasField("done") and last.sequence <= self._last
                 return
-            await asyncio.sleep(LAG_S)
+            if self._last == before:
+                await asyncio.sleep(LAG_S)
