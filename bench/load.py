@@ -1,4 +1,4 @@
-"""The load: streamed jobs over gRPC, closed loop and open loop, and the same call made to the mock directly."""
+"""The load: streamed jobs, closed loop and open loop, and the same call made to the mock directly."""
 
 import asyncio
 import json
@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import grpc.aio
+from bench.door import PROMPT, Door, opened
+from bench.spread import quantile
 
-from weft.common.v1 import chat_pb2
-from weft.gateway.v1 import gateway_pb2, gateway_pb2_grpc
-from weft.job.v1 import job_pb2
-from weft_kit.channel import OPTIONS
-
-PROMPT = "Tell me what the mesh does when a worker dies in the middle of a sentence."
+from weft.job.v1 import event_pb2, job_pb2
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class Run:
     def errors(self) -> list[str]:
         return [outcome.error for outcome in self.outcomes if outcome.error]
 
-    def first_token_ms(self, quantile: float) -> float:
-        return 1000 * _quantile([o.first_token_s for o in self.outcomes if not o.error], quantile)
+    def first_token_ms(self, share: float) -> float:
+        return 1000 * quantile((o.first_token_s for o in self.outcomes if not o.error), share)
 
-    def total_ms(self, quantile: float) -> float:
-        return 1000 * _quantile([o.total_s for o in self.outcomes if not o.error], quantile)
+    def total_ms(self, share: float) -> float:
+        return 1000 * quantile((o.total_s for o in self.outcomes if not o.error), share)
 
     @property
     def per_second(self) -> float:
@@ -55,49 +52,54 @@ Call = Callable[[], Awaitable[Outcome]]
 @asynccontextmanager
 async def weft_call(endpoint: str, api_key: str) -> AsyncIterator[Call]:
     """Yields a function that makes one streamed job through the gateway."""
-    async with grpc.aio.insecure_channel(endpoint, options=OPTIONS) as channel:
-        stub = gateway_pb2_grpc.GatewayServiceStub(channel)
-        metadata = (("authorization", f"Bearer {api_key}"),)
-        message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=PROMPT)])
-        asked = gateway_pb2.GenerateRequest(request=job_pb2.GenerationRequest(model="default", messages=[message]))
+    async with opened(endpoint, api_key) as door:
 
         async def call() -> Outcome:
-            began = time.perf_counter()
-            first, text, done = 0.0, [], None
-            try:
-                async for response in stub.Generate(asked, metadata=metadata, timeout=60):
-                    event = response.event
-                    if event.HasField("delta"):
-                        first = first or time.perf_counter() - began
-                        text.append(event.delta.text)
-                    elif event.HasField("done"):
-                        done = event.done
-            except grpc.aio.AioRpcError as error:
-                return Outcome(0, 0, f"{error.code().name}: {error.details()}")
-            return Outcome(first, time.perf_counter() - began, _judge(done, "".join(text)))
+            return await _streamed(door)
 
         yield call
+
+
+async def _streamed(door: Door) -> Outcome:
+    began = time.perf_counter()
+    first, text, done = 0.0, [], None
+    try:
+        async for event in door.generate("default"):
+            if event.HasField("delta"):
+                first = first or time.perf_counter() - began
+                text.append(event.delta.text)
+            elif event.HasField("done"):
+                done = event.done
+    except grpc.aio.AioRpcError as error:
+        return Outcome(0, 0, f"{error.code().name}: {error.details()}")
+    return Outcome(first, time.perf_counter() - began, judge(done, "".join(text)))
 
 
 @asynccontextmanager
 async def direct_call(base_url: str) -> AsyncIterator[Call]:
     """Yields a function that makes the same call to the mock itself, with as little in between as Python allows."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        body = json.dumps({"model": "mock", "stream": True, "messages": [{"role": "user", "content": PROMPT}]})
-        headers = {"content-type": "application/json"}
 
         async def call() -> Outcome:
             began = time.perf_counter()
             first, last = 0.0, b""
-            async with session.post(f"{base_url}/chat/completions", data=body, headers=headers) as response:
-                async for chunk in response.content.iter_any():
-                    if not first and b'"content":"' in chunk:
-                        first = time.perf_counter() - began
-                    last = chunk
+            async for chunk in direct_chunks(session, base_url, "mock"):
+                if not first and b'"content":"' in chunk:
+                    first = time.perf_counter() - began
+                last = chunk
             whole = b"[DONE]" in last
             return Outcome(first, time.perf_counter() - began, "" if whole else "no end marker")
 
         yield call
+
+
+async def direct_chunks(session: aiohttp.ClientSession, base_url: str, model: str) -> AsyncIterator[bytes]:
+    """Streams an answer of the mock, in the pieces in which it comes."""
+    body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": PROMPT}]})
+    headers = {"content-type": "application/json"}
+    async with session.post(f"{base_url}/chat/completions", data=body, headers=headers) as response:
+        async for chunk in response.content.iter_any():
+            yield chunk
 
 
 async def closed_loop(call: Call, in_flight: int, seconds: float) -> Run:
@@ -139,14 +141,10 @@ async def open_loop(call: Call, per_second: float, seconds: float) -> Run:
     return run
 
 
-def _judge(done: object, text: str) -> str:
+def judge(done: event_pb2.Done | None, text: str) -> str:
+    """What is wrong with a stream that ended so; empty when nothing is."""
     if done is None:
         return "the stream ended without done"
     if done.state != job_pb2.JOB_STATE_SUCCEEDED:
         return f"{job_pb2.JobState.Name(done.state)}: {done.error.message}"
     return "" if text == done.answer.text else "the deltas are not the answer"
-
-
-def _quantile(values: list[float], quantile: float) -> float:
-    ordered = sorted(values) or [float("nan")]
-    return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]

@@ -1,6 +1,7 @@
 """What each process of the stage costs: CPU seconds between two looks, and resident memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import psutil
 
@@ -26,15 +27,24 @@ class Meter:
         return {name: sum(_cpu(p) for p in _family(process)) for name, process in self._processes.items()}
 
 
-class Theft:
-    """The share of this machine's CPU time that its host gave to others: stalls nobody here can explain otherwise."""
+class Crowd:
+    """The share of this machine's CPU time that others had: stalls nobody here can explain otherwise."""
 
     def __init__(self) -> None:
         self._before = psutil.cpu_times()
 
-    def percent(self) -> float:
+    def stolen_percent(self) -> float:
+        """What the machine's host gave to other machines."""
+        return self._percent(lambda times: times.steal)
+
+    def others_percent(self, ours_s: Mapping[str, float]) -> float:
+        """What other processes of this machine had, given the CPU seconds of ours."""
+        ours = sum(ours_s.values())
+        return self._percent(lambda times: times.user + times.nice + times.system, less_s=ours)
+
+    def _percent(self, what: Callable[[Any], float], less_s: float = 0.0) -> float:
         now = psutil.cpu_times()
-        return 100 * (now.steal - self._before.steal) / max(1e-9, sum(now) - sum(self._before))
+        return 100 * max(0.0, what(now) - what(self._before) - less_s) / max(1e-9, sum(now) - sum(self._before))
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:

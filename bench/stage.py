@@ -1,34 +1,62 @@
 """The stage: a whole mesh on embedded parts, with the mock as its only provider, each in a process of its own."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from bench.door import Door, opened
 
 from weft_client.keys import KeyClient
 from weft_compose.child import Child, Command
-from weft_compose.launcher import Launch, mesh
+from weft_compose.launcher import Launch, RunningMesh, mesh
+from weft_compose.parts import Part
 from weft_compose.plan import Ports
 from weft_compose.ports import free_ports
 from weft_compose.state import StateFolder
+from weft_kit.joblog import JobLog, connect
 
+TENANT = "bench"
 FIRST_TOKEN_MS = 20
 TOKENS = 32
-CALLS_PER_MINUTE = 10_000_000
+_CALLS_PER_MINUTE = 10_000_000
+_SLOTS = 1024
+_STOP_S = 10.0
+# Half of a service's start is compiling its imports: kept from stage to stage, which else begin with empty folders.
+_BYTECODE = Path(__file__).parent / "__pycache__" / "services"
+_QUIET_S = 60.0
 
-CATALOG = """
+_PROVIDER = """
 [providers.mock]
 kind = "openai"
 base_url = "{base_url}"
-max_connections = 1024
-
-[models.default]
-routes = [{{ provider = "mock", model = "mock" }}]
-context_tokens = 8192
-max_output_tokens = 1024
+max_connections = 2048
 """
+
+_MODEL = """
+[models.{alias}]
+routes = [{{ provider = "mock", model = "mock?{script}" }}]
+context_tokens = 16384
+max_output_tokens = 8192
+timeouts = {{ total_s = 150 }}
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is special about a stage.
+
+    `scripts` are its models besides `default`, and how the mock plays each (see weft_mock.script); `settings` are told
+    to services.
+    """
+
+    scripts: Mapping[str, str]
+    routers: int = 1
+    settings: Mapping[str, Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,40 +67,87 @@ class Stage:
     api_key: str
     mock_url: str
     passthrough: str
-    pids: dict[str, int]
+    mesh: RunningMesh
+    others: Mapping[str, int]
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run now."""
+        running = filter(None, (part.running() for part in self.mesh.parts))
+        return {part.name: part.process.pid for part in running} | dict(self.others)
+
+    def part(self, name: str) -> Part:
+        return self.mesh.part(name)
+
+    @property
+    def nats_url(self) -> str:
+        return f"nats://{self.part('nats').address}"
+
+    @asynccontextmanager
+    async def doors(self, connections: int) -> AsyncIterator[list[Door]]:
+        """Opens so many connections to the gateway."""
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(opened(self.endpoint, self.api_key)) for _ in range(connections)]
+
+    async def quiet(self) -> None:
+        """Waits until no job waits or runs any more."""
+        async with connect(self.nats_url, "bench") as client, asyncio.timeout(_QUIET_S):
+            log = JobLog(client)
+            while (await log.depth(TENANT)).unfinished:  # noqa: ASYNC110 - only the log knows, and it does not tell
+                await asyncio.sleep(0.25)
+
+    async def stop_workers(self) -> None:
+        """From now on jobs wait in the log."""
+        await self.part("router").stop(_STOP_S)
+
+
+class _Beside(NamedTuple):
+    child: Child
+    port: int
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def stage(shape: Shape) -> AsyncIterator[Stage]:
     """Starts the mock and the mesh on free ports in a folder of their own, and stops them."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         root = Path(folder)
-        mock, mock_url = _start_mock(root)
-        bare, passthrough = _start_passthrough(root, mock_url)
+        mock = _start(root, "weft_mock", "--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS))
+        mock_url = f"http://127.0.0.1:{mock.port}/v1"
+        bare = _start(root, "bench.passthrough", "--mock-url", mock_url)
+        others = {"mock": mock.child.pid, "pass-through": bare.child.pid}
         try:
-            catalog = root / "catalog.toml"
-            catalog.write_text(CATALOG.format(base_url=mock_url))
-            launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo")
-            async with mesh(launch, lambda part, seconds: print(f"  {part.name:<10} up in {seconds:.1f} s")) as running:
+            async with mesh(_launch(root, shape, mock_url), lambda _part, _seconds: None) as running:
                 record = running.record
                 async with KeyClient(record.endpoint, record.operator_token) as keys:
-                    created = await keys.create("bench", "bench", calls_per_minute=CALLS_PER_MINUTE)
-                parts = (launch.state.read() or record).parts
-                pids = {part.name: part.process.pid for part in parts} | {"mock": mock.pid, "pass-through": bare.pid}
-                yield Stage(record.endpoint, created.secret, mock_url, passthrough, pids)
+                    created = await keys.create(TENANT, "bench", calls_per_minute=_CALLS_PER_MINUTE)
+                bare_address = f"127.0.0.1:{bare.port}"
+                yield Stage(record.endpoint, created.secret, mock_url, bare_address, running, others)
         finally:
-            bare.stop()
-            mock.stop()
+            bare.child.stop()
+            mock.child.stop()
 
 
-def _start_mock(root: Path) -> tuple[Child, str]:
+def _launch(root: Path, shape: Shape, mock_url: str) -> Launch:
+    catalog = root / "catalog.toml"
+    models = (
+        _MODEL.format(alias=alias, script=script) for alias, script in ({"default": ""} | {**shape.scripts}).items()
+    )
+    catalog.write_text(_PROVIDER.format(base_url=mock_url) + "".join(models))
+    state = StateFolder(root / "state")
+    state.root.mkdir()
+    _BYTECODE.mkdir(parents=True, exist_ok=True)
+    state.data("bytecode").symlink_to(_BYTECODE)
+    return Launch(
+        state,
+        Ports.counted_from(0),
+        catalog,
+        engine="echo",
+        replicas={"router": shape.routers},
+        settings={"router": {"slots": str(_SLOTS)}, **(shape.settings or {})},
+    )
+
+
+def _start(root: Path, module: str, *settings: str) -> _Beside:
     port = free_ports(1)[0]
-    settings = ["--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS)]
-    argv = [sys.executable, "-m", "weft_mock", "--port", str(port), *settings]
-    return Child(Command(name="mock", argv=argv, log=root / "mock.log")), f"http://127.0.0.1:{port}/v1"
-
-
-def _start_passthrough(root: Path, mock_url: str) -> tuple[Child, str]:
-    port = free_ports(1)[0]
-    argv = [sys.executable, "-m", "bench.passthrough", "--port", str(port), "--mock-url", mock_url]
-    return Child(Command(name="passthrough", argv=argv, log=root / "passthrough.log")), f"127.0.0.1:{port}"
+    argv = [sys.executable, "-m", module, "--port", str(port), *settings]
+    return _Beside(Child(Command(name=module, argv=argv, log=root / f"{module}.log")), port)

@@ -1,0 +1,135 @@
+"""Recovery: how long a stream stands still when the worker behind it is killed."""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import grpc.aio
+from bench.door import Door, Events, opened
+from bench.markdown import paragraph, table
+from bench.spread import Several, quantile
+from bench.stage import Shape, Stage, stage
+
+from weft.job.v1 import job_pb2
+from weft_client.transcript import Transcript
+from weft_kit.joblog import LogConfig
+
+_STREAMS = 64
+_WAIT_S = LogConfig().ack_wait_s
+_BEAT_S = LogConfig().heartbeat_s
+_SHAPE = Shape({"steady": "tokens=120&tokens_per_second=20"}, routers=2)
+
+ABOUT = f"""\
+Two routers, {_STREAMS} streams of 20 tokens/s between them, begun spread over {_BEAT_S:.1f} s: workers say of each job
+every {_BEAT_S:.1f} s that they live, and the time since then counts. Once every stream has a token one router is killed
+(SIGKILL), the routers in turn; it is started again after the streams have ended. Times are from just before the kill to
+what the reader of a job of its receives: the next attempt's `started`, then that attempt's first token. The log hands a
+job out again {_WAIT_S:.1f} s after its last sign of life: {_WAIT_S - _BEAT_S:.1f} to {_WAIT_S:.1f} s are by design, and
+what is above that is not."""
+
+
+@dataclass
+class Watched:
+    """One stream, as its reader sees it; times of `perf_counter`."""
+
+    under_way: asyncio.Event = field(default_factory=asyncio.Event)
+    """It has a token, or failed before."""
+    heard: list[tuple[str, float]] = field(default_factory=list)
+    """Kind and time of every event."""
+    wrong: str = ""
+
+    async def follow(self, door: Door, begin_s: float) -> None:
+        await asyncio.sleep(begin_s)
+        try:
+            await self._read(door.generate("steady"))
+        except grpc.aio.AioRpcError as error:
+            self.wrong = f"{error.code().name}: {error.details()}"
+        finally:
+            self.under_way.set()
+
+    async def _read(self, events: Events) -> None:
+        transcript = Transcript()
+        changed = None
+        async for event in events:
+            kind = event.WhichOneof("event") or ""
+            self.heard.append((kind, time.perf_counter()))
+            changed = transcript.apply(event)
+            if kind == "delta":
+                self.under_way.set()
+        # `done` has the whole text: if that changed anything, the deltas said something else.
+        if transcript.done is None or changed is not None:
+            self.wrong = "no done" if transcript.done is None else "another text than its record"
+        elif transcript.done.state != job_pb2.JOB_STATE_SUCCEEDED:
+            self.wrong = transcript.done.error.message
+
+    def restarted_s(self, since: float) -> tuple[float, float] | None:
+        """Seconds to the next `started` and to the first token after it; None when its worker lived."""
+        started = next((at for kind, at in self.heard if kind == "started" and at > since), None)
+        if started is None:
+            return None
+        token = next((at for kind, at in self.heard if kind == "delta" and at > started), math.inf)
+        return started - since, token - since
+
+    def longest_silence_s(self, since: float) -> float:
+        times = [since, *(at for _, at in self.heard if at > since)]
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What the readers of all streams saw of one kill, in seconds."""
+
+    to_started: list[float]
+    to_token: list[float]
+    others_silence: list[float]
+    wrong: list[str]
+
+    @classmethod
+    def of(cls, streams: list[Watched], at: float) -> "Kill":
+        moved = [times for stream in streams if (times := stream.restarted_s(at))]
+        stayed = [stream.longest_silence_s(at) for stream in streams if not stream.restarted_s(at)]
+        wrong = [stream.wrong for stream in streams if stream.wrong]
+        return cls([started for started, _ in moved], [token for _, token in moved], stayed, wrong)
+
+
+async def measure(*, quick: bool) -> list[str]:
+    async with stage(_SHAPE) as on, opened(on.endpoint, on.api_key) as door:
+        kills = [await _kill(on, door, ("router-2", "router")[n % 2]) for n in range(1 if quick else 6)]
+    return ["## Recovery from a killed worker", "", *paragraph(ABOUT), *_lines(kills)]
+
+
+async def _kill(on: Stage, door: Door, name: str) -> Kill:
+    streams = [Watched() for _ in range(_STREAMS)]
+    async with asyncio.TaskGroup() as group:
+        for n, stream in enumerate(streams):
+            group.create_task(stream.follow(door, n * _BEAT_S / _STREAMS))
+        for stream in streams:
+            await stream.under_way.wait()
+        at = time.perf_counter()
+        await on.part(name).kill()
+    await on.part(name).start()
+    return Kill.of(streams, at)
+
+
+def _lines(kills: list[Kill]) -> list[str]:
+    started = [value for kill in kills for value in kill.to_started]
+    token = [value for kill in kills for value in kill.to_token]
+    silence = [value for kill in kills for value in kill.others_silence]
+    wrong = [line for kill in kills for line in kill.wrong]
+    rows = [("`started` again", *_figures(started)), ("a token again", *_figures(token))]
+    moved = Several.of(len(kill.to_token) for kill in kills)
+    worst = Several.of(max(kill.to_token) for kill in kills)
+    return [
+        *table(("seconds after the kill", "p50", "p90", "max"), rows),
+        *paragraph(
+            f"{len(kills)} kills, {moved:.0f} of {_STREAMS} jobs moved, the slowest of each after {worst:.1f} s. "
+            f"{len(wrong)} streams failed or ended with another text than their record. Those whose worker lived were "
+            f"silent for {1000 * max(silence):.0f} ms at most."
+        ),
+    ]
+
+
+def _figures(seconds: list[float]) -> tuple[str, ...]:
+    return (f"{quantile(seconds, 0.5):.2f}", f"{quantile(seconds, 0.9):.2f}", f"{max(seconds):.2f}")

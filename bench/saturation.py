@@ -1,0 +1,110 @@
+"""Saturation: the most streams a second, beside a bare pass-through, and what each costs every process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.load import Call, Run, closed_loop
+from bench.markdown import paragraph, table
+from bench.processes import Meter
+from bench.spread import Several
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One closed-loop run: how many streams a second, how long each took, what each cost every process."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+    cpu_ms: Mapping[str, float]
+
+    @classmethod
+    def of(cls, run: Run, cpu_s: Mapping[str, float]) -> "Cost":
+        return cls(run.per_second, run.total_ms(0.5), run.total_ms(0.99), len(run.errors), cpu_ms_a_job(run, cpu_s))
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Rounds in which Weft and the pass-through took turns."""
+
+    in_flight: int
+    weft: tuple[Cost, ...]
+    bare: tuple[Cost, ...]
+
+    @property
+    def typical(self) -> tuple[Cost, Cost]:
+        """The round in which Weft made its median of streams a second."""
+        pairs = sorted(zip(self.weft, self.bare, strict=True), key=lambda pair: pair[0].per_second)
+        return pairs[len(pairs) // 2]
+
+    def speeds(self) -> list[tuple[str, ...]]:
+        return [
+            _speed(str(self.in_flight), "Weft", self.weft),
+            _speed(str(self.in_flight), "pass-through", self.bare),
+        ]
+
+    def cpu(self, names: list[str]) -> tuple[str, ...]:
+        weft, bare = self.typical
+        price = both(weft.cpu_ms) / bare.cpu_ms["pass-through"]
+        return (
+            str(self.in_flight),
+            *cpu_cells(weft.cpu_ms, names),
+            f"{bare.cpu_ms['pass-through']:.2f}",
+            f"{price:.1f}",
+        )
+
+
+def lines(runs: list[Saturation]) -> list[str]:
+    names = [name for name in busy(runs[-1].typical[0].cpu_ms) if name != "pass-through"]
+    head = ("in flight", *names, "gateway + router", "pass-through", "times the pass-through")
+    return [
+        "### Saturation (closed loop)",
+        "",
+        *table(
+            ("in flight", "", "streams/s", "p50, ms", "p99, ms", "errors"),
+            [row for run in runs for row in run.speeds()],
+            words=2,
+        ),
+        "CPU milliseconds a job, by process, in the median round:",
+        "",
+        *table(head, [run.cpu(names) for run in runs]),
+        *paragraph(
+            "The pass-through is a bare Python gRPC server that streams the mock's answer: no log, no keys, "
+            "no limits, no record."
+        ),
+    ]
+
+
+async def saturation(meter: Meter, weft: Call, bare: Call, in_flight: int, seconds: float, rounds: int) -> Saturation:
+    """As fast as it goes; Weft and the pass-through take turns."""
+    through, without = [], []
+    for _ in range(rounds):
+        meter.restart()
+        without.append(Cost.of(await closed_loop(bare, in_flight, seconds / 2), meter.cpu_seconds()))
+        meter.restart()
+        through.append(Cost.of(await closed_loop(weft, in_flight, seconds), meter.cpu_seconds()))
+    return Saturation(in_flight, tuple(through), tuple(without))
+
+
+def cpu_ms_a_job(run: Run, cpu_s: Mapping[str, float]) -> dict[str, float]:
+    return {name: 1000 * seconds / max(1, len(run.outcomes)) for name, seconds in cpu_s.items()}
+
+
+def busy(cpu_ms: Mapping[str, float]) -> list[str]:
+    """The processes that did anything worth a column."""
+    return [name for name, ms in cpu_ms.items() if ms >= 0.01]
+
+
+def both(cpu_ms: Mapping[str, float]) -> float:
+    """Gateway and router together: the aim is theirs."""
+    return cpu_ms["gateway"] + cpu_ms["router"]
+
+
+def cpu_cells(cpu_ms: Mapping[str, float], names: list[str]) -> tuple[str, ...]:
+    return (*(f"{cpu_ms[name]:.2f}" for name in names), f"{both(cpu_ms):.2f}")
+
+
+def _speed(in_flight: str, what: str, rounds: tuple[Cost, ...]) -> tuple[str, ...]:
+    figures = ([cost.per_second for cost in rounds], [cost.p50_ms for cost in rounds], [cost.p99_ms for cost in rounds])
+    return (in_flight, what, *(f"{Several.of(each):.0f}" for each in figures), str(sum(cost.errors for cost in rounds)))
