@@ -138,13 +138,12 @@ def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:
 
 
 def _refuse_taken_ports(parts: Sequence[Part]) -> None:
-    for part in parts:
-        for port in part.ports:
-            if not is_free(port):
-                raise PortTaken(
-                    f"port {port} for {part.name} is taken by {holder(port)}: "
-                    f"stop it, or choose other ports with `weft up --base-port {port + 1000}`"
-                )
+    """Names every taken port at once, so that the user does not meet them one start at a time."""
+    taken = [(port, part.name) for part in parts for port in part.ports if not is_free(port)]
+    if taken:
+        listed = "; ".join(f"port {port} for {name} is taken by {holder(port)}" for port, name in taken)
+        beyond = max(port for port, _ in taken) + 1000
+        raise PortTaken(f"{listed}: stop what holds it, or choose other ports with `weft up --base-port {beyond}`")
 
 
 async def _start(parts: Sequence[Part], on_healthy: Callable[[Part, float], None]) -> None:

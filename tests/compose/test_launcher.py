@@ -5,11 +5,24 @@ import os
 import signal
 import socket
 import stat
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
 
+from weft_compose.plan import Ports
+
 PARTS = {"nats", "postgres", "valkey", "inference", "retrieval", "cache", "router", "gateway"}
+
+
+def hold_two_ports(held: ExitStack) -> tuple[int, int]:
+    """Listens, until `held` closes, on the ports of a mesh's gateway and router; returns them."""
+    while True:
+        base = held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        router = Ports.counted_from(base).number("router")
+        with suppress(OSError):
+            held.enter_context(socket.create_server(("127.0.0.1", router)))
+            return base, router
 
 
 def secrets(state: Path) -> list[str]:
@@ -90,13 +103,14 @@ async def test_a_part_that_cannot_start_is_named_with_its_last_words(weft):
     assert json.loads((weft.state / "mesh.json").read_text())["launcher"] is None
 
 
-async def test_a_port_in_use_is_told_before_anything_starts(weft):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        code, said = await weft.run("up", "--base-port", str(port))
+async def test_every_port_in_use_is_told_before_anything_starts(weft):
+    with ExitStack() as held:
+        base, router = hold_two_ports(held)
+        code, said = await weft.run("up", "--base-port", str(base))
     assert code == 1
-    assert f"port {port} for gateway is taken by" in said
-    assert f"(pid {os.getpid()})" in said
+    us = f"is taken by {psutil.Process().name()} (pid {os.getpid()})"
+    assert f"port {base} for gateway {us}" in said
+    assert f"port {router} for router {us}" in said
     assert "--base-port" in said
     assert not (weft.state / "logs").exists()
 
