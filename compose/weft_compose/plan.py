@@ -149,7 +149,7 @@ def plan_services(launch: Launch, urls: Urls, mesh: Mesh) -> tuple[ServicePlan, 
             _inference(launch),
             _retrieval(launch, urls),
             _cache(launch, urls),
-            _router(launch, log_users),
+            _router(launch, urls, log_users),
             _gateway(launch, urls, mesh, log_users),
         )
         for replica in range(1, launch.count(plan.service) + 1)
@@ -190,12 +190,12 @@ def _cache(launch: Launch, urls: Urls) -> ServicePlan:
     return ServicePlan("cache", needs=("valkey",), settings=settings)
 
 
-def _router(launch: Launch, log_users: Mapping[str, str]) -> ServicePlan:
+def _router(launch: Launch, urls: Urls, log_users: Mapping[str, str]) -> ServicePlan:
     return ServicePlan(
         "router",
         # A worker may find jobs waiting in the log as soon as it starts, so what they need comes first.
         needs=("nats", "inference", "retrieval", "cache"),
-        settings=log_users,
+        settings={"redis_url": urls.valkey, **log_users},
         catalog_variables=_catalog_variables(launch),
     )
 

@@ -1,7 +1,7 @@
 """The catalog: which providers the mesh may ask, and by which aliases its users name their models.
 
-It is one TOML file, read once at start. A file with mistakes is refused with every mistake at once, each with its
-place and what was expected:
+It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
+each with its place and what was expected:
 
     compose/weft.toml: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
 """
@@ -12,13 +12,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    HttpUrl,
     PositiveFloat,
     PositiveInt,
     StringConstraints,
@@ -28,12 +25,15 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-# A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
-Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
+from weft_kit import chains
+from weft_kit.prices import Budget, Prices
+from weft_kit.provider_entries import KINDS, Entry, ProviderEntry
+from weft_kit.routing_entries import Breaking, Policy
 
-_KINDS = "inference, openai"
-_OWN_FINDINGS = ("secret", "two_keys", "no_room")
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+_KINDS = ", ".join(KINDS)
+_OWN_FINDINGS = ("secret", "two_keys", "no_room", "too_few")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -45,52 +45,15 @@ class CatalogError(ValueError):
         super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InferenceProvider(_Entry):
-    """An engine of our own, reached by gRPC."""
-
-    kind: Literal["inference"]
-    target: Target
-
-
-class OpenAIProvider(_Entry):
-    """Anything that speaks OpenAI's chat completions, at a base URL that ends where `/chat/completions` begins."""
-
-    kind: Literal["openai"]
-    base_url: HttpUrl
-    api_key_env: str | None = None
-    api_key_file: Path | None = None
-    max_connections: PositiveInt = 512
-    connect_timeout_s: PositiveFloat = 5.0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _holds_no_secret(cls, entry: object) -> object:
-        if isinstance(entry, dict) and "api_key" in entry:
-            raise PydanticCustomError("secret", "a key does not belong here; name it by api_key_env or api_key_file")
-        return entry
-
-    @model_validator(mode="after")
-    def _has_one_source_of_its_key(self) -> "OpenAIProvider":
-        if self.api_key_env and self.api_key_file:
-            raise PydanticCustomError("two_keys", "has api_key_env and api_key_file; keep one")
-        return self
-
-
-ProviderEntry = Annotated[InferenceProvider | OpenAIProvider, Field(discriminator="kind")]
-
-
-class Route(_Entry):
+class Route(Entry):
     """One way to answer an alias: a provider, and that provider's own name for the model.
 
-    An empty `model` means the one model an inference engine has loaded.
+    An empty `model` means the one model an inference engine has loaded. `weight` counts with selection "weighted".
     """
 
     provider: str
     model: str = ""
+    weight: PositiveFloat = 1.0
 
     @model_validator(mode="after")
     def _leads_somewhere(self, info: ValidationInfo) -> "Route":
@@ -100,31 +63,23 @@ class Route(_Entry):
             names = ", ".join(known) or "none, for [providers] is empty"
             reason = f'provider: "{self.provider}" is not a provider; expected one of {names}'
             raise PydanticCustomError("route", "{reason}", {"reason": reason})
-        if isinstance(entry, dict) and entry.get("kind") == "openai" and not self.model:
-            raise PydanticCustomError("route", "model: is required with a provider of kind openai")
+        kind = entry.get("kind") if isinstance(entry, dict) else None
+        if kind in KINDS and kind != "inference" and not self.model:
+            raise PydanticCustomError("route", "model: is required with a provider of kind {kind}", {"kind": kind})
         return self
 
 
-class Timeouts(_Entry):
-    """How long a provider may take, in seconds, before another try: to the first token, between two, and in all."""
-
-    first_token_s: PositiveFloat = 10.0
-    between_tokens_s: PositiveFloat = 10.0
-    total_s: PositiveFloat = 30.0
-
-
-class ModelAlias(_Entry):
+class ModelAlias(Policy):
     """What a request may name as its model.
 
     `routes` stand in order of preference. `selection` says how to choose among those that are well: "priority" takes
-    the first, "fastest" the one expected to answer soonest.
+    the first, "fastest" the one expected to answer soonest, "cheapest" the one whose price is lowest, "weighted" draws
+    one by the weights of the routes.
     """
 
     routes: tuple[Route, ...] = Field(min_length=1)
-    selection: Literal["priority", "fastest"] = "priority"
     max_output_tokens: PositiveInt = 1024
     context_tokens: PositiveInt = 8192
-    timeouts: Timeouts = Timeouts()
 
     @model_validator(mode="after")
     def _leaves_room_for_the_prompt(self) -> "ModelAlias":
@@ -137,7 +92,7 @@ class ModelAlias(_Entry):
         return self
 
 
-class Share(_Entry):
+class Share(Entry):
     """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
 
     `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
@@ -149,16 +104,36 @@ class Share(_Entry):
     max_unfinished: PositiveInt = 100_000
 
 
-class Catalog(_Entry):
-    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name."""
+class Catalog(Entry):
+    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name, and
+    `default_budget` of those that `budgets` does not name.
+    """
 
     providers: dict[Name, ProviderEntry] = Field(min_length=1)
     models: dict[Name, ModelAlias] = Field(min_length=1)
+    breaker: Breaking = Breaking()
     default_share: Share = Share()
-    tenants: dict[Name, Share] = {}
+    tenants: dict[Name, Share] = Field(default_factory=dict)
+    prices: Prices | None = None
+    default_budget: Budget = Budget()
+    budgets: dict[Name, Budget] = Field(default_factory=dict)
+
+    def chain(self, alias: str) -> dict[str, ModelAlias]:
+        """Return an alias and all that it may fall back to, in the order in which they are tried."""
+        return chains.chain(alias, self.models)
 
     def share(self, tenant: str) -> Share:
         return self.tenants.get(tenant, self.default_share)
+
+    def budget(self, tenant: str) -> Budget:
+        return self.budgets.get(tenant, self.default_budget)
+
+    def may_cost(self, alias: str) -> bool:
+        """Whether a request for an alias may reach a provider that is paid for; an unknown one reaches nobody."""
+        chain = self.chain(alias) if self.prices and alias in self.models else {}
+        routes = (route for model in chain.values() for route in model.routes)
+        prices = (self.prices.of(route.provider, route.model) for route in routes if self.prices)
+        return any(price and not price.is_nothing for price in prices)
 
     def serving(self, provider: str) -> list[str]:
         """The provider's own names of the models that aliases route to it, each once."""
@@ -181,11 +156,15 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
     unset: list[str] = []
     data = _interpolated(raw, environ, "", unset)
     try:
-        catalog = Catalog.model_validate(data, context={"providers": data.get("providers", {})})
+        catalog = Catalog.model_validate(
+            data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
+        )
     except ValidationError as error:
         raise CatalogError(path, [*unset, *map(_sentence, error.errors())]) from error
     if unset:
         raise CatalogError(path, unset)
+    if circles := chains.problems(catalog.models):
+        raise CatalogError(path, circles)
     return catalog
 
 
@@ -225,7 +204,7 @@ def _sentence(error: ErrorDetails) -> str:
             place, message = f"{place}.kind", f"is required; expected one of {_KINDS}"
         case "union_tag_invalid":
             place, message = f"{place}.kind", f'"{error["ctx"]["tag"]}" is not a kind; expected one of {_KINDS}'
-        case "route":
+        case "route" | "prices" | "budget":
             return f"{place}.{message}"
         case found if found not in _OWN_FINDINGS:
             message = f"{message[:1].lower()}{message[1:]}; found {error['input']!r}"

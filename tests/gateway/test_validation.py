@@ -48,6 +48,7 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         retrieval { collection: "docs" top_k: 20 filter { condition { field: "title" operator: OPERATOR_EXISTS } } }
         cache { mode: CACHE_MODE_EXACT max_age { seconds: 60 } min_similarity: 1 }
         timeout { seconds: 86400 } webhook_url: "https://example.org:8443/hook?a=b" labels { key: "team" value: "" }
+        routing { prefer_region: "eu" first_token_timeout { seconds: 2 } first_of: 2 draft: true }
     """
     assert violations(changed(ask, change)) == {}
 
@@ -60,6 +61,27 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         ("messages { role: ROLE_ASSISTANT parts { text: 'a' } }", "request.messages[1].role"),
         ("messages { role: ROLE_USER parts { text: 'a' } parts { text: '' } }", "request.messages[1].parts[1].text"),
         ("messages { role: ROLE_USER parts { } }", "request.messages[1].parts[0]"),
+        ("messages { role: ROLE_USER parts { image { } } }", "request.messages[1].parts[0].image"),
+        (
+            "messages { role: ROLE_USER parts { image { data: '' mime_type: 'image/png' } } }",
+            "request.messages[1].parts[0].image.data",
+        ),
+        (
+            "messages { role: ROLE_USER parts { image { data: 'x' } } }",
+            "request.messages[1].parts[0].image.mime_type",
+        ),
+        (
+            "messages { role: ROLE_USER parts { image { url: 'http://images.test/a' } } }",
+            "request.messages[1].parts[0].image.url",
+        ),
+        (
+            "messages { role: ROLE_USER parts { image { url: 'https://images.test/a' mime_type: 'text/html' } } }",
+            "request.messages[1].parts[0].image.mime_type",
+        ),
+        (
+            "messages { role: ROLE_TOOL tool_call_id: '1' parts { image { data: 'x' mime_type: 'image/png' } } }",
+            "request.messages[1].parts[0].image",
+        ),
         ("messages { role: ROLE_TOOL parts { text: 'a' } }", "request.messages[1].tool_call_id"),
         ("messages { role: ROLE_USER parts { text: 'a' } tool_call_id: '1' }", "request.messages[1].tool_call_id"),
         ("messages { role: ROLE_USER tool_calls { id: '1' name: 'n' } }", "request.messages[1].tool_calls"),
@@ -93,6 +115,11 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         ("webhook_url: 'https://me:secret@example.org/'", "request.webhook_url"),
         ("webhook_url: 'http://[::1/'", "request.webhook_url"),
         ("webhook_url: 'http://example.org:99999/'", "request.webhook_url"),
+        ("routing { first_of: 0 }", "request.routing.first_of"),
+        ("routing { first_of: 9 }", "request.routing.first_of"),
+        ("routing { total_timeout { } }", "request.routing.total_timeout"),
+        ("routing { first_token_timeout { seconds: -1 } }", "request.routing.first_token_timeout"),
+        ("routing { prefer_region: '" + 65 * "r" + "' }", "request.routing.prefer_region"),
         ("labels { key: '' value: 'v' }", 'request.labels[""]'),
         ("labels { key: 'k' value: '" + 65 * "v" + "' }", 'request.labels["k"]'),
         (" ".join(f"labels {{ key: '{i}' }}" for i in range(17)), "request.labels"),
@@ -114,6 +141,11 @@ def test_a_request_id_is_short_and_printable(ask: Ask, request_id: str) -> None:
 def test_all_faults_come_at_once(ask: Ask) -> None:
     request = changed(ask, "sampling { temperature: 3 } retrieval { } webhook_url: 'x'")
     assert len(violations(request)) == 3
+
+
+@pytest.mark.parametrize("image", ["data: 'x' mime_type: 'image/webp'", "url: 'https://images.test/a.png'"])
+def test_a_user_may_send_images(ask: Ask, image: str) -> None:
+    assert violations(changed(ask, f"messages {{ role: ROLE_USER parts {{ image {{ {image} }} }} }}")) == {}
 
 
 def test_values_of_enums_nobody_knows_are_as_if_not_given(ask: Ask) -> None:

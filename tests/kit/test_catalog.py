@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from weft_kit.catalog import Catalog, CatalogError, InferenceProvider, OpenAIProvider, Route, Timeouts, load_catalog
+from weft_kit.catalog import Catalog, CatalogError, Route, load_catalog
+from weft_kit.provider_entries import (
+    KINDS,
+    AnthropicEntry,
+    GeminiEntry,
+    InferenceEntry,
+    OpenAIEntry,
+    OpenAIResponsesEntry,
+)
+from weft_kit.routing_entries import Timeouts
 
 GOOD = """
 [providers.local]
@@ -41,8 +50,8 @@ def test_a_good_file_is_read_whole_and_in_order(tmp_path: Path) -> None:
     catalog = load(tmp_path, GOOD, OPENAI_URL="https://api.openai.com")
 
     assert list(catalog.providers) == ["local", "openai"]
-    assert catalog.providers["local"] == InferenceProvider(kind="inference", target="127.0.0.1:7604")
-    assert isinstance(catalog.providers["openai"], OpenAIProvider)
+    assert catalog.providers["local"] == InferenceEntry(kind="inference", target="127.0.0.1:7604")
+    assert isinstance(catalog.providers["openai"], OpenAIEntry)
     assert str(catalog.providers["openai"].base_url) == "https://api.openai.com/v1"
     assert list(catalog.models) == ["default", "strong"]
     assert catalog.models["default"].routes[0] == Route(provider="local", model="")
@@ -53,13 +62,20 @@ def test_a_good_file_is_read_whole_and_in_order(tmp_path: Path) -> None:
 def test_the_environment_replaces_defaults(tmp_path: Path) -> None:
     catalog = load(tmp_path, GOOD, OPENAI_URL="https://api.openai.com", ENGINE="engine:1234")
 
-    assert catalog.providers["local"] == InferenceProvider(kind="inference", target="engine:1234")
+    assert catalog.providers["local"] == InferenceEntry(kind="inference", target="engine:1234")
 
 
 def test_the_catalog_in_the_repository_is_good() -> None:
     catalog = load_catalog(Path(__file__).parents[2] / "compose" / "weft.toml", {})
 
     assert "default" in catalog.models
+
+
+def test_the_worked_catalog_of_the_documentation_is_good(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "routing.md").read_text(encoding="utf-8")
+    catalog = load(tmp_path, text.partition("```toml\n")[2].partition("```")[0])
+
+    assert list(catalog.chain("chat")) == ["chat", "ours"]
 
 
 def test_every_mistake_is_named_at_once_with_its_place(tmp_path: Path) -> None:
@@ -93,7 +109,7 @@ routes = []
 
     assert found[:3] == [
         "providers.local.target: string should match pattern '^\\S+:\\d{1,5}$'; found '127.0.0.1'",
-        'providers.odd.kind: "smoke-signals" is not a kind; expected one of inference, openai',
+        f'providers.odd.kind: "smoke-signals" is not a kind; expected one of {", ".join(KINDS)}',
         "providers.keyed: a key does not belong here; name it by api_key_env or api_key_file",
     ]
     assert {
@@ -121,6 +137,90 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_each_kind_of_provider_has_settings_of_its_own(tmp_path: Path) -> None:
+    text = """
+[providers.azure]
+kind = "openai"
+base_url = "https://weft.openai.azure.com/openai/deployments/chat"
+api_key_env = "AZURE_KEY"
+api_version = "2024-10-21"
+key_header = "api-key"
+max_tokens_field = "max_completion_tokens"
+headers = { x-ms-client = "weft" }
+
+[providers.responses]
+kind = "openai_responses"
+extra_body = { reasoning = { effort = "low" } }
+
+[providers.claude]
+kind = "anthropic"
+api_key_file = "/run/secrets/claude"
+continues_prefix = true
+
+[providers.gemini]
+kind = "gemini"
+takes_images = false
+keep_warm_s = 0
+
+[models.default]
+routes = [
+    { provider = "azure", model = "a" },
+    { provider = "responses", model = "b" },
+    { provider = "claude", model = "c" },
+    { provider = "gemini", model = "d" },
+]
+"""
+    providers = load(tmp_path, text).providers
+
+    azure, responses, claude, gemini = providers.values()
+    assert isinstance(azure, OpenAIEntry)
+    assert azure.headers == {"x-ms-client": "weft"}
+    assert isinstance(responses, OpenAIResponsesEntry)
+    assert (str(responses.base_url), responses.extra_body) == (
+        "https://api.openai.com/v1",
+        {"reasoning": {"effort": "low"}},
+    )
+    assert isinstance(claude, AnthropicEntry)
+    assert (str(claude.base_url), claude.version) == ("https://api.anthropic.com/v1", "2023-06-01")
+    assert isinstance(gemini, GeminiEntry)
+    assert (gemini.takes_images, gemini.keep_warm_s) == (False, 0)
+
+
+def test_mistakes_of_every_kind_are_named_with_what_was_expected(tmp_path: Path) -> None:
+    text = """
+[providers.claude]
+kind = "anthropic"
+version = 5
+keep_warm_s = -1
+
+[providers.gemini]
+kind = "gemini"
+base_url = "googleapis.com"
+api_version = "v1"
+
+[providers.azure]
+kind = "openai"
+key_header = "x-key"
+
+[providers.keyed]
+kind = "openai_responses"
+headers = { Authorization = "Bearer sk-123" }
+
+[models.default]
+routes = [{ provider = "claude" }, { provider = "gemini", model = "m" }]
+"""
+    assert problems(tmp_path, text) == [
+        "providers.claude.keep_warm_s: input should be greater than or equal to 0; found -1",
+        "providers.claude.version: input should be a valid string; found 5",
+        "providers.gemini.base_url: input should be a valid URL, relative URL without a base; found 'googleapis.com'",
+        "providers.gemini.api_version: is not a setting here",
+        "providers.azure.base_url: is required",
+        "providers.azure.key_header: input should be 'authorization' or 'api-key'; found 'x-key'",
+        "providers.keyed: a key does not belong here; name it by api_key_env or api_key_file",
+        "models.default.routes[0].model: is required with a provider of kind anthropic",
+    ]
+
+
 def test_one_source_of_a_key_is_enough(tmp_path: Path) -> None:
     text = GOOD.replace("api_key_env", 'api_key_file = "/run/secrets/openai"\napi_key_env')
 
@@ -131,6 +231,91 @@ def test_one_source_of_a_key_is_enough(tmp_path: Path) -> None:
 
 def test_an_empty_file_lacks_both_tables(tmp_path: Path) -> None:
     assert problems(tmp_path, "") == ["providers: is required", "models: is required"]
+
+
+ROUTED = """
+[providers.local]
+kind = "inference"
+target = "127.0.0.1:7604"
+region = "eu"
+max_concurrency = 8
+
+[models.main]
+routes = [{ provider = "local", weight = 2 }]
+selection = "weighted"
+fallbacks = ["spare"]
+hedge = { after_s = 0.3 }
+escalate = { to = "strong", refusals = ["^I cannot"] }
+
+[models.spare]
+routes = [{ provider = "local" }]
+fallbacks = ["last"]
+
+[models.strong]
+routes = [{ provider = "local" }]
+
+[models.last]
+routes = [{ provider = "local" }]
+"""
+
+
+def test_a_chain_of_fallbacks_is_followed_in_order(tmp_path: Path) -> None:
+    catalog = load(tmp_path, ROUTED)
+
+    assert list(catalog.chain("main")) == ["main", "spare", "last"]
+    assert list(catalog.chain("strong")) == ["strong"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (
+            'fallbacks = ["last"]',
+            'fallbacks = ["lost"]',
+            'models.spare.fallbacks[0]: "lost" is not a model alias; expected one of main, spare, strong, last',
+        ),
+        (
+            'fallbacks = ["last"]',
+            'fallbacks = ["main"]',
+            "models.spare.fallbacks[0]: leads in a circle (spare → main → spare); take one step out",
+        ),
+        (
+            'to = "strong"',
+            'to = "main"',
+            "models.main.escalate.to: leads in a circle (main → main); take one step out",
+        ),
+        (
+            '"^I cannot"',
+            '"^I (cannot"',
+            (
+                "models.main.escalate.refusals[0]: is not a regular expression: missing ), unterminated subpattern at"
+                " position 3; found '^I (cannot'"
+            ),
+        ),
+        (
+            '"weighted"',
+            '"quickest"',
+            "models.main.selection: input should be 'priority', 'fastest', 'cheapest' or 'weighted'; found 'quickest'",
+        ),
+        (
+            "after_s = 0.3",
+            "after_s = 0",
+            "models.main.hedge.after_s: input should be greater than 0; found 0",
+        ),
+        (
+            "max_concurrency = 8",
+            "max_concurrency = 0",
+            "providers.local.max_concurrency: input should be greater than 0; found 0",
+        ),
+        (
+            "[models.main]",
+            "[breaker]\nminimum_calls = 30\n[models.main]",
+            "breaker: minimum_calls (30) must be at most window_calls (20)",
+        ),
+    ],
+)
+def test_a_mistake_in_a_policy_is_named_exactly(tmp_path: Path, before: str, after: str, problem: str) -> None:
+    assert problem in problems(tmp_path, ROUTED.replace(before, after))
 
 
 def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -32,6 +32,29 @@ async def mock_url(mock: MockProvider) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+def second() -> MockProvider:
+    """Another mock provider."""
+    return MockProvider()
+
+
+@pytest.fixture
+async def second_url(second: MockProvider) -> AsyncIterator[str]:
+    async with second.running() as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def pair(desk: Desk, mock_url: str, second_url: str) -> Desk:
+    """A desk whose catalog has the providers `mock` and `second`, and no alias yet."""
+    providers = "".join(
+        f'[providers.{name}]\nkind = "openai"\nbase_url = "{url}"\n'
+        for name, url in (("mock", mock_url), ("second", second_url))
+    )
+    desk.catalog(providers)
+    return desk
+
+
+@pytest.fixture
 def desk(joblog: JobLog, nats_url: str, mock_url: str, tmp_path: Path) -> Desk:
     """Its catalog routes `default` to the mock provider."""
     desk = Desk(joblog, nats_url, tmp_path)

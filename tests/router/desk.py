@@ -20,6 +20,9 @@ from weft_router.server import router
 
 NOWHERE = "127.0.0.1:1"
 
+OPENS_AT_ONCE = "[breaker]\nminimum_calls = 1\nopen_s = 60.0\nlongest_open_s = 60.0\n"
+NEVER_OPENS = "[breaker]\nminimum_calls = 1000\nwindow_calls = 1000\n"
+
 
 def user(text: str) -> chat_pb2.Message:
     return chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=text)])
@@ -59,6 +62,10 @@ class Desk:
         """Replaces the catalog that routers started from now on read."""
         self._catalog.write_text(text, encoding="utf-8")
 
+    def with_settings(self, text: str) -> None:
+        """Adds tables to the catalog."""
+        self.catalog(f"{self.read_catalog()}\n{text}")
+
     def read_catalog(self) -> str:
         return self._catalog.read_text(encoding="utf-8")
 
@@ -70,6 +77,7 @@ class Desk:
             "cache_target": NOWHERE,
             "retrieval_target": NOWHERE,
             "catalog_file": self._catalog,
+            "catalog_poll_s": 0.05,
             "log": self.log.config,
             "first_wait_s": 0.01,
             "grace_s": 0.0,

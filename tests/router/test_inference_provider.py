@@ -99,3 +99,31 @@ async def test_the_engine_says_whether_it_can_go_on_from_a_prefix(provider: Infe
 async def test_an_engine_that_does_not_answer_is_taken_to_start_over() -> None:
     async with Channel("127.0.0.1:1", "engine") as channel:
         assert not await InferenceProvider(channel).continues_prefix()
+
+
+async def test_images_are_refused_before_the_engine_is_asked(provider: InferenceProvider) -> None:
+    image = chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.png"))
+    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[image])])
+    with pytest.raises(ProviderError) as failure:
+        async with provider.stream(asked, 5):
+            pass
+
+    assert (failure.value.reason, failure.value.remedy) == (
+        error_pb2.ERROR_REASON_UNSUPPORTED,
+        Remedy.ANOTHER_PROVIDER,
+    )
+
+
+async def test_a_checkup_asks_the_engine_what_it_is(provider: InferenceProvider) -> None:
+    await provider.check("", 5)
+
+
+async def test_a_checkup_of_an_engine_that_is_away_says_so() -> None:
+    async with Channel("127.0.0.1:1", "engine") as channel:
+        with pytest.raises(ProviderError) as failure:
+            await InferenceProvider(channel).check("", 0.5)
+
+    assert failure.value.reason in (
+        error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE,
+        error_pb2.ERROR_REASON_PROVIDER_TIMEOUT,
+    )

@@ -1,20 +1,26 @@
 """OpenAI's format, in and out, without a network."""
 
 import json
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.router.desk import user
+from tests.router.chat import user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.providers.event_stream import MAX_EVENT_BYTES, EventStream
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_errors import error_in_stream, refusal, retry_after_s
-from weft_router.providers.openai_request import body
+from weft_kit.provider_entries import OpenAIEntry
+from weft_router.providers.openai import ChatAnswer, ChatCompletions
 from weft_router.providers.port import ProviderError, Remedy
+
+
+def chat(**settings: object) -> ChatCompletions:
+    entry = {"kind": "openai", "base_url": "https://provider.test/v1"} | settings
+    return ChatCompletions(OpenAIEntry.model_validate(entry))
+
+
+def body(request: inference_pb2.GenerateRequest, **settings: object) -> dict[str, Any]:
+    return chat(**settings).body(request)
 
 
 def test_a_plain_request_says_nothing_that_was_not_asked() -> None:
@@ -66,6 +72,56 @@ def test_a_conversation_with_tools_is_told_whole() -> None:
     assert said["tool_choice"] == "required"
 
 
+def test_an_image_is_shown_or_pointed_at() -> None:
+    parts = [
+        chat_pb2.ContentPart(text="What is this?"),
+        chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
+        chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.jpg")),
+    ]
+    said = body(inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)]))
+
+    assert said["messages"][0]["content"] == [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n"}},
+        {"type": "image_url", "image_url": {"url": "https://images.test/a.jpg"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "field"),
+    [
+        ("gpt-4o", {}, "max_tokens"),
+        ("o3-mini", {}, "max_completion_tokens"),
+        ("gpt-5", {}, "max_completion_tokens"),
+        ("gpt-5", {"max_tokens_field": "max_tokens"}, "max_tokens"),
+        ("my-deployment", {"max_tokens_field": "max_completion_tokens"}, "max_completion_tokens"),
+    ],
+)
+def test_the_longest_answer_is_named_as_the_model_wants_it(model: str, settings: dict[str, str], field: str) -> None:
+    asked = inference_pb2.GenerateRequest(model=model, sampling=chat_pb2.SamplingParams(max_tokens=5))
+    said = body(asked, **settings)
+
+    assert {name: said[name] for name in said if name.startswith("max")} == {field: 5}
+
+
+def test_azure_gets_its_version_and_its_header() -> None:
+    azure = chat(api_version="2024-10-21", key_header="api-key", stream_usage=False)
+
+    assert str(azure.url("m")) == "https://provider.test/v1/chat/completions?api-version=2024-10-21"
+    assert str(azure.models_url) == "https://provider.test/v1/models?api-version=2024-10-21"
+    assert azure.headers("k") == {"api-key": "k"}
+    assert "stream_options" not in azure.body(inference_pb2.GenerateRequest())
+
+
+def test_a_server_that_can_is_told_to_go_on_with_a_text() -> None:
+    asked = inference_pb2.GenerateRequest(messages=[user("Hi")], prefix="Once upon")
+    said = body(asked, continues_prefix=True)
+
+    assert said["messages"][-1] == {"role": "assistant", "content": "Once upon"}
+    assert (said["continue_final_message"], said["add_generation_prompt"]) == (True, False)
+    assert body(asked)["messages"] == [{"role": "user", "content": "Hi"}]
+
+
 def test_a_schema_is_asked_for_strictly() -> None:
     schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type": "object"}')
     asked = inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_schema=schema))
@@ -90,26 +146,6 @@ def test_what_cannot_be_said_is_refused_rather_than_dropped(asked: inference_pb2
 
     assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_REJECTED
     assert failure.value.remedy is Remedy.NOTHING
-
-
-EVENTS = ["{}", '{"a": "Käuze 十二"}', "[DONE]"]
-
-
-@given(st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 80))
-def test_events_are_the_same_wherever_their_bytes_are_cut(newline: str, size: int) -> None:
-    raw = "".join(f": comment{newline}data: {data}{newline}{newline}" for data in EVENTS).encode()
-    stream = EventStream()
-    found = [data for start in range(0, len(raw), size) for data in stream.read(raw[start : start + size])]
-
-    assert found + stream.end() == EVENTS
-
-
-def test_an_event_that_never_ends_is_refused() -> None:
-    stream = EventStream()
-    piece = b"data: " + b"x" * 65536
-    with pytest.raises(ProviderError, match="more than"):
-        for _ in range(2 * MAX_EVENT_BYTES // len(piece)):
-            stream.read(piece)
 
 
 def chunk(delta: dict[str, object], finish_reason: str | None = None, index: int = 0) -> str:
@@ -157,32 +193,10 @@ def test_what_is_no_chunk_is_a_failure(data: str) -> None:
     assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
 
 
-def test_an_overloaded_provider_says_so_inside_its_stream() -> None:
-    busy = error_in_stream({"type": "overloaded_error", "message": "Overloaded"})
-    assert busy.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
-
-
-def test_a_quota_that_is_spent_is_not_waited_for() -> None:
-    content = json.dumps({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}).encode()
-    assert refusal(429, {}, content).remedy is Remedy.ANOTHER_PROVIDER
-
-
-def test_what_a_provider_says_about_a_bad_request_is_passed_on_but_not_about_keys() -> None:
-    content = json.dumps({"error": {"message": "bad key sk-12…89"}}).encode()
-    assert "bad key" in refusal(400, {}, content).message
-    assert "sk-12" not in refusal(401, {}, content).message
-
-
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "30"}, 30),
-        ({"retry-after-ms": "5000", "retry-after": "6"}, 5),
-        ({"retry-after": "Thu, 01 Jan 1970 00:00:30 GMT"}, 10),
-        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
-        ({"retry-after": "soon"}, None),
-    ],
+    "data", ['{"error": {"message": "m", "type": "server_error"}, "choices": []}', '{"object": "error"}']
 )
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_s(headers, now_unix_s=20) == seconds
+def test_an_error_object_inside_a_stream_is_a_failure(data: str) -> None:
+    with pytest.raises(ProviderError) as failure:
+        ChatAnswer().read(data)
+    assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_ERROR

@@ -10,9 +10,11 @@ from tests.router.desk import user
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit import catalog
+from weft_kit.provider_entries import OpenAIEntry
 from weft_mock import Fault, MockProvider, Script, ToolCall
-from weft_router.providers.openai import OpenAIProvider
+from weft_router.providers.failures import Access
+from weft_router.providers.http_provider import HttpProvider
+from weft_router.providers.openai import ChatCompletions
 from weft_router.providers.port import ProviderError, Remedy, Step
 
 BROKEN = error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
@@ -24,21 +26,21 @@ UNREACHABLE = error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
 
 
 @pytest.fixture
-async def provider(mock_url: str) -> AsyncIterator[OpenAIProvider]:
+async def provider(mock_url: str) -> AsyncIterator[HttpProvider]:
     async with at(mock_url, "sk-secret") as provider:
         yield provider
 
 
-def at(base_url: str, api_key: str | None = None) -> OpenAIProvider:
-    entry = catalog.OpenAIProvider.model_validate({"kind": "openai", "base_url": base_url})
-    return OpenAIProvider(entry, api_key)
+def at(base_url: str, api_key: str = "") -> HttpProvider:
+    entry = OpenAIEntry.model_validate({"kind": "openai", "base_url": base_url})
+    return HttpProvider(entry, ChatCompletions(entry), Access(api_key))
 
 
 def request(**fields: object) -> inference_pb2.GenerateRequest:
     return inference_pb2.GenerateRequest(model="mock", messages=[user("Hello?")], **fields)  # type: ignore[arg-type]
 
 
-async def steps_of(provider: OpenAIProvider, limit_s: float = 5) -> list[Step]:
+async def steps_of(provider: HttpProvider, limit_s: float = 5) -> list[Step]:
     async with asyncio.timeout(10), provider.stream(request(), limit_s) as steps:
         return [step async for step in steps]
 
@@ -47,7 +49,7 @@ def said(steps: Sequence[Step]) -> str:
     return "".join(step.text for step in steps if isinstance(step, event_pb2.Delta))
 
 
-async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(provider: HttpProvider, mock: MockProvider) -> None:
     mock.play(Script(text="One two three four.", first_token_s=0.01))
 
     *deltas, finished = await steps_of(provider)
@@ -59,14 +61,14 @@ async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(provider: OpenA
     assert finished.usage == chat_pb2.Usage(prompt_tokens=1, completion_tokens=4)
 
 
-async def test_the_first_token_does_not_wait_for_the_second(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_the_first_token_does_not_wait_for_the_second(provider: HttpProvider, mock: MockProvider) -> None:
     mock.play(Script(text="One two.", tokens_per_second=1))
 
     async with provider.stream(request(), 5) as steps, asyncio.timeout(0.5):
         assert said([await anext(steps)]) == "One"
 
 
-async def test_the_key_travels_in_the_header(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_the_key_travels_in_the_header(provider: HttpProvider, mock: MockProvider) -> None:
     await steps_of(provider)
 
     assert (await mock.next_request()).headers["authorization"] == "Bearer sk-secret"
@@ -74,14 +76,14 @@ async def test_the_key_travels_in_the_header(provider: OpenAIProvider, mock: Moc
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 97])
 async def test_it_does_not_matter_where_the_bytes_are_cut(
-    provider: OpenAIProvider, mock: MockProvider, piece_bytes: int
+    provider: HttpProvider, mock: MockProvider, piece_bytes: int
 ) -> None:
     mock.play(Script(text="Zwölf Käuze — 十二。", piece_bytes=piece_bytes, piece_s=0))
 
     assert said(await steps_of(provider)) == "Zwölf Käuze — 十二。"
 
 
-async def test_tool_calls_come_in_pieces(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_tool_calls_come_in_pieces(provider: HttpProvider, mock: MockProvider) -> None:
     mock.play(Script(tool_calls=(ToolCall("weather", '{"city": "Paris"}'),)))
 
     *deltas, finished = await steps_of(provider)
@@ -93,14 +95,14 @@ async def test_tool_calls_come_in_pieces(provider: OpenAIProvider, mock: MockPro
     assert finished.finish_reason == chat_pb2.FINISH_REASON_TOOL_CALLS
 
 
-async def test_connections_are_used_again(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_connections_are_used_again(provider: HttpProvider, mock: MockProvider) -> None:
     for _ in range(5):
         await steps_of(provider)
 
     assert mock.stats.connections_total == 1
 
 
-async def test_leaving_a_stream_closes_its_connection(provider: OpenAIProvider, mock: MockProvider) -> None:
+async def test_leaving_a_stream_closes_its_connection(provider: HttpProvider, mock: MockProvider) -> None:
     mock.play(Script(tokens=500, tokens_per_second=50))
     async with provider.stream(request(), 30) as steps:
         await anext(steps)
@@ -112,7 +114,7 @@ async def test_leaving_a_stream_closes_its_connection(provider: OpenAIProvider, 
 
 @pytest.mark.parametrize("fault", [Fault.HANG_BEFORE_HEADERS, Fault.HANG_AFTER_HEADERS, Fault.HANG])
 async def test_a_provider_that_hangs_is_left_when_its_time_is_over(
-    provider: OpenAIProvider, mock: MockProvider, fault: Fault
+    provider: HttpProvider, mock: MockProvider, fault: Fault
 ) -> None:
     mock.play(Script(fault=fault))
 
@@ -139,7 +141,7 @@ async def test_a_provider_that_hangs_is_left_when_its_time_is_over(
     ],
 )
 async def test_a_stream_that_is_not_whole_is_a_failure(
-    provider: OpenAIProvider, mock: MockProvider, fault: Fault, reason: int
+    provider: HttpProvider, mock: MockProvider, fault: Fault, reason: int
 ) -> None:
     mock.play(Script(fault=fault))
 
@@ -151,7 +153,7 @@ async def test_a_stream_that_is_not_whole_is_a_failure(
 
 @pytest.mark.parametrize("fault", [Fault.TWO_ENDS, Fault.TOKENS_AFTER_END])
 async def test_what_follows_the_end_marker_is_not_part_of_the_answer(
-    provider: OpenAIProvider, mock: MockProvider, fault: Fault
+    provider: HttpProvider, mock: MockProvider, fault: Fault
 ) -> None:
     mock.play(Script(text="One two three.", fault=fault))
 
@@ -176,7 +178,7 @@ async def test_what_follows_the_end_marker_is_not_part_of_the_answer(
     ],
 )
 async def test_each_status_says_what_may_help(
-    provider: OpenAIProvider, mock: MockProvider, status: int, reason: int, remedy: Remedy
+    provider: HttpProvider, mock: MockProvider, status: int, reason: int, remedy: Remedy
 ) -> None:
     mock.play(Script(status=status, retry_after="7"))
 
@@ -189,7 +191,7 @@ async def test_each_status_says_what_may_help(
 
 
 async def test_a_proxys_page_in_place_of_an_error_is_classified_by_its_status(
-    provider: OpenAIProvider, mock: MockProvider
+    provider: HttpProvider, mock: MockProvider
 ) -> None:
     mock.play(Script(status=502, fault=Fault.HTML))
 
@@ -197,6 +199,12 @@ async def test_a_proxys_page_in_place_of_an_error_is_classified_by_its_status(
         await steps_of(provider)
 
     assert failure.value.message == "the provider answered 502 Bad Gateway"
+
+
+async def test_a_checkup_lists_the_models(provider: HttpProvider, mock: MockProvider) -> None:
+    await provider.check("mock", 5)
+
+    assert mock.stats.requests == 0
 
 
 async def test_nobody_listening_is_unreachable() -> None:

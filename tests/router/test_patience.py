@@ -3,22 +3,24 @@
 import asyncio
 
 import pytest
+from google.protobuf import duration_pb2
 
 from weft.common.v1 import error_pb2
-from weft_kit.catalog import Timeouts
-from weft_router.patience import patience
+from weft.job.v1 import job_pb2
+from weft_kit.routing_entries import Throughput, Timeouts
+from weft_router.patience import patience, timeouts
 from weft_router.providers.port import ProviderError
 
 NEVER = 60.0
 
 
-async def waited(limits: Timeouts, *pauses_s: float) -> ProviderError:
+async def waited(limits: Timeouts, *pauses_s: float, floor: Throughput | None = None) -> ProviderError:
     """Lets tokens come after the pauses, then none; returns what patience says."""
     with pytest.raises(ProviderError) as failure:
-        async with asyncio.timeout(5), patience(limits) as token_came:
+        async with asyncio.timeout(5), patience(limits, floor) as tokens_came:
             for pause_s in pauses_s:
                 await asyncio.sleep(pause_s)
-                token_came()
+                tokens_came(1)
             await asyncio.Event().wait()
     assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_TIMEOUT
     return failure.value
@@ -43,3 +45,15 @@ async def test_another_timeout_is_left_alone() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01), patience(Timeouts()):
             await asyncio.Event().wait()
+
+
+async def test_tokens_that_only_trickle() -> None:
+    limits = Timeouts(first_token_s=NEVER, between_tokens_s=NEVER, total_s=NEVER)
+    error = await waited(limits, *[0.01] * 20, floor=Throughput(tokens_per_s=1000, over_s=0.05))
+    assert "throughput.tokens_per_s (1000)" in error.message
+
+
+def test_a_request_may_set_limits_of_its_own() -> None:
+    wanted = job_pb2.Routing(first_token_timeout=duration_pb2.Duration(seconds=2))
+
+    assert timeouts(Timeouts(total_s=7), wanted) == Timeouts(first_token_s=2, total_s=7)

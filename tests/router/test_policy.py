@@ -1,4 +1,4 @@
-"""Which provider is asked, whether again, and what the record says of it."""
+"""Whether a provider is asked again, after how long, and what the record says of it."""
 
 from typing import Any
 
@@ -8,49 +8,18 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog import Route
 from weft_router import policy
-from weft_router.policy import Candidate, KeptAway, RetryLimits
+from weft_router.policy import KeptAway, RetryLimits
 from weft_router.providers.port import ProviderError, Remedy
+from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
 
 
-def candidate(name: str, *, allowed: bool = True, failures: int = 0, expected_s: float = 0.0) -> Candidate:
-    return Candidate(Route(provider=name), allowed, failures, expected_s)
-
-
-def chosen(*candidates: Candidate, selection: policy.Selection = "priority") -> tuple[str, str]:
-    choice = policy.choose(candidates, selection)
-    assert choice is not None
-    return choice.route.provider, choice.because
+def candidate(name: str, *, failures: int = 0) -> Candidate:
+    return Candidate(Route(provider=name), allowed=True, failures=failures)
 
 
 def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError:
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_ERROR, "failed", remedy, retry_after_s)
-
-
-def test_the_most_preferred_provider_is_asked_first() -> None:
-    assert chosen(candidate("a", expected_s=9), candidate("b")) == ("a", "most preferred route")
-
-
-def test_the_fastest_is_asked_where_the_alias_wants_that() -> None:
-    slow, fast = candidate("a", expected_s=0.5), candidate("b", expected_s=0.025)
-    assert chosen(slow, fast, selection="fastest") == ("b", "first token expected soonest, in 25 ms")
-
-
-def test_equally_fast_providers_are_asked_by_preference() -> None:
-    assert chosen(candidate("a"), candidate("b"), selection="fastest")[0] == "a"
-
-
-def test_an_open_breaker_keeps_requests_away() -> None:
-    assert chosen(candidate("a", allowed=False), candidate("b")) == ("b", "more preferred routes are failing")
-
-
-def test_a_provider_that_failed_this_job_comes_last() -> None:
-    assert chosen(candidate("a", failures=1), candidate("b"))[0] == "b"
-    assert chosen(candidate("a", failures=2), candidate("b", failures=1))[0] == "b"
-
-
-def test_nothing_is_chosen_when_every_breaker_is_open() -> None:
-    assert policy.choose([candidate("a", allowed=False)], "priority") is None
 
 
 @pytest.mark.parametrize(

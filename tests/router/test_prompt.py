@@ -62,3 +62,11 @@ def test_sources_never_overflow_the_room(texts: list[str], room: int) -> None:
 def test_the_question_is_what_the_user_said_last() -> None:
     assert question([user("First?"), ANSWER, user("Why?"), ANSWER]) == "Why?"
     assert question([SYSTEM]) == ""
+
+
+def test_an_image_takes_the_room_of_a_large_one() -> None:
+    shown = user("What is this?")
+    shown.parts.add().image.url = "https://example.com/cat.png"
+
+    assert estimated_tokens([shown]) == estimated_tokens([user("What is this?")]) + 1600
+    assert compose([shown], [hit(1)], room_tokens=1600).sources == ()

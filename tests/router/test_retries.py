@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.router.desk import Desk, asking, overloads, text_of
+from tests.router.desk import NEVER_OPENS, OPENS_AT_ONCE, Desk, asking, overloads, text_of
 from tests.router.services import ENGINE_CATALOG, USAGE, Engine
 
 from weft.common.v1 import chat_pb2, error_pb2
@@ -106,7 +106,8 @@ async def test_usage_reported_before_a_stream_broke_is_counted_as_reported(desk:
 
 async def test_a_poisonous_job_ends_with_every_attempt_on_record(desk: Desk, mock: MockProvider) -> None:
     mock.play(Script(status=500), Script(fault=Fault.RESET), Script(status=529), Script(fault=Fault.BAD_JSON))
-    async with desk.routing(breaker_failures=100):
+    desk.with_settings(NEVER_OPENS)
+    async with desk.routing():
         done = await desk.done(await desk.submit())
 
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
@@ -176,7 +177,8 @@ async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_bre
     engine.interruptions = [(0, Draining(retry_after_s=60)), (0, Draining()), (1, Draining())]
     async with engine.running() as target:
         desk.catalog(ENGINE_CATALOG.format(target=target))
-        async with desk.routing(breaker_failures=1) as server, Channel(server.address, "router") as channel:
+        desk.with_settings(OPENS_AT_ONCE)
+        async with desk.routing() as server, Channel(server.address, "router") as channel:
             async with asyncio.timeout(5):
                 done = await desk.done(await desk.submit())
             stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 from tests.router.desk import NOWHERE, Desk
 
 from weft.common.v1 import error_pb2
@@ -15,17 +16,21 @@ from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.catalog import CatalogError, load_catalog
 from weft_kit.channel import Channel
 from weft_kit.joblog import Work
+from weft_kit.provider_entries import ProviderEntry
 from weft_kit.server import Server
 from weft_mock import MockProvider, Script
+from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
-from weft_router.breaker import BreakerLimits
-from weft_router.health import ProviderHealth
+from weft_router.budgets.budgets import Budgets
+from weft_router.budgets.redis_ledger import RedisLedger
+from weft_router.fleet import Fleet
 from weft_router.job_run import Means
 from weft_router.keys import read_keys
+from weft_router.last_resort import LastResort
 from weft_router.policy import RetryLimits
 from weft_router.providers.port import Step
-from weft_router.registry import Registered, Registry
+from weft_router.pursuit import Rules
 from weft_router.retrieval_context import Retrieval
 from weft_router.worker import Worker
 
@@ -93,8 +98,9 @@ async def test_models_are_listed_in_the_order_of_the_catalog(desk: Desk, mock_ur
 
 async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk, mock: MockProvider) -> None:
     mock.play(Script(status=500))
+    desk.with_settings("[breaker]\nminimum_calls = 2\nopen_s = 60")
     async with (
-        desk.routing(max_attempts=2, breaker_failures=2, breaker_open_s=60, longest_wait_s=0) as server,
+        desk.routing(max_attempts=2, longest_wait_s=0) as server,
         stub_of(server) as stub,
     ):
         await desk.done(await desk.submit())
@@ -105,6 +111,20 @@ async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk
     assert kept_away.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert "is asked again in" in kept_away.attempts[-1].error.message
     assert (provider.state, provider.breaker) == (pb.Provider.STATE_DOWN, pb.Provider.BREAKER_OPEN)
+
+
+async def test_what_was_seen_of_a_provider_is_listed_by_model_and_by_reason(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=500), Script(tokens=8, tokens_per_second=200))
+    async with desk.routing() as server, stub_of(server) as stub:
+        await desk.done(await desk.submit())
+        [provider] = (await listed(stub)).values()
+
+    assert dict(provider.errors) == {"PROVIDER_ERROR": 1}
+    assert (provider.succeeded, provider.failed, provider.in_flight) == (1, 1, 0)
+    assert 50 < provider.tokens_per_second < 300
+    [model] = provider.models
+    assert (model.name, model.breaker, model.succeeded) == ("mock", pb.Provider.BREAKER_CLOSED, 1)
+    assert model.first_token_p50.ToNanoseconds() > 0
 
 
 async def test_a_key_that_is_missing_stops_the_start_with_its_name(desk: Desk, mock_url: str) -> None:
@@ -144,13 +164,27 @@ class Buggy:
     async def continues_prefix(self) -> bool:
         return False
 
+    async def check(self, model: str, limit_s: float) -> None:
+        raise RuntimeError("secret detail")
+
 
 async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, tmp_path: Path) -> None:
     catalog = load_catalog(tmp_path / "weft.toml", {})
-    health = ProviderHealth(BreakerLimits())
-    registry = Registry(catalog, {"mock": Registered("mock", "openai", Buggy(), health)})
-    async with Channel(NOWHERE, "any") as channel, AnswerCache(channel) as answers:
-        attempts = Attempts(registry, Retrieval(channel, 1), RetryLimits(), 0)
+
+    @asynccontextmanager
+    async def open_provider(name: str, entry: ProviderEntry, key: str) -> AsyncIterator[Buggy]:
+        yield Buggy()
+
+    async with (
+        Channel(NOWHERE, "any") as channel,
+        AnswerCache(channel) as answers,
+        Fleet(open_provider, lambda _: {}) as fleet,
+        Redis.from_url("redis://127.0.0.1:1") as redis,
+    ):
+        await fleet.follow(catalog)
+        budgets = Budgets(RedisLedger(redis, limit_s=0.1), "local")
+        rules = Rules(RetryLimits(), Allowances(), budgets, 0)
+        attempts = Attempts(fleet.lend, Retrieval(channel, 1), LastResort(answers), rules)
         worker = Worker(Means(desk.log, attempts, answers), Work(desk.log, slots=1), grace_s=1)
         job_id = await desk.submit()
         async with worker.working():

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.router.desk import Desk, asking, overloads, text_of
+from tests.router.desk import OPENS_AT_ONCE, Desk, asking, overloads, text_of
 from tests.router.services import ENGINE_CATALOG, Engine, Library
 
 from weft.common.v1 import error_pb2
@@ -173,7 +173,8 @@ async def test_expiry_reaches_a_provider_that_has_not_said_anything(desk: Desk, 
 
 async def test_a_job_that_expires_between_two_attempts_ends_in_time(desk: Desk, mock: MockProvider) -> None:
     mock.play(Script(status=500))
-    async with desk.routing(breaker_failures=1, breaker_open_s=60, longest_wait_s=20):
+    desk.with_settings(OPENS_AT_ONCE)
+    async with desk.routing(longest_wait_s=20):
         events = await desk.events(await desk.submit(lives_s=0.4))
 
     assert late_s(events) < SOON_S

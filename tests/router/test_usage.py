@@ -7,7 +7,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog import Catalog, ModelAlias, Route, Share
 from weft_kit.joblog import lane_of
 from weft_router import usage
-from weft_router.shares import weights
+from weft_router.shares import Shares
 
 MODELS = {"default": ModelAlias(routes=(Route(provider="mock"),), max_output_tokens=100, context_tokens=1000)}
 
@@ -44,7 +44,7 @@ def test_a_lane_weighs_what_the_catalog_gives_its_tenant() -> None:
         default_share=Share(weight=0.5),
         tenants={"acme": Share(weight=3)},
     )
-    weight = weights(catalog)
+    weight = Shares(lambda: catalog).weight
 
     assert {weight(lane_of("acme", priority)) for priority in job_pb2.Priority.values()} == {3}
     assert weight(lane_of("somebody", job_pb2.PRIORITY_HIGH)) == 0.5

@@ -15,12 +15,13 @@ def text_hash(text: str) -> str:
 def project(job_id: str, events: Iterable[event_pb2.JobEvent]) -> job_pb2.Job:
     """Folds events, in order, into the job's record."""
     job = job_pb2.Job(job_id=job_id)
-    texts: list[tuple[int, str]] = []
+    deltas: Deltas = []
     for event in events:
         job.last_sequence = event.sequence
-        _STEPS.get(kind_of(event), _ignore)(job, event, texts)
+        _STEPS.get(kind_of(event), _ignore)(job, event, deltas)
     if job.state in (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING):
-        job.answer.text = "".join(text for _, text in texts)
+        job.answer.text = "".join(delta.text for _, delta in deltas)
+        job.answer.reasoning = "".join(delta.reasoning for _, delta in deltas)
     return job
 
 
@@ -29,15 +30,16 @@ def envelope_of(event: event_pb2.JobEvent) -> event_pb2.Accepted:
     return event.accepted if event.HasField("accepted") else event.done.accepted
 
 
-Texts = list[tuple[int, str]]
+Deltas = list[tuple[int, event_pb2.Delta]]
+"""Those that stand, with their sequences."""
 
 
-def _accepted(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+def _accepted(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     _envelope(job, event.accepted, event)
     job.state = job_pb2.JOB_STATE_QUEUED
 
 
-def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     if not job.HasField("start_time"):
         job.start_time.CopyFrom(event.time)
     job.state = job_pb2.JOB_STATE_RUNNING
@@ -49,29 +51,29 @@ def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None
     job.answer.sources.extend(event.started.sources)
 
 
-def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
+def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, deltas: Deltas) -> None:
     if not job.HasField("first_token_time"):
         job.first_token_time.CopyFrom(event.time)
-    texts.append((event.sequence, event.delta.text))
+    deltas.append((event.sequence, event.delta))
 
 
-def _rewound(_job: job_pb2.Job, event: event_pb2.JobEvent, texts: Texts) -> None:
-    texts[:] = [(sequence, text) for sequence, text in texts if sequence <= event.rewound.to_sequence]
+def _rewound(_job: job_pb2.Job, event: event_pb2.JobEvent, deltas: Deltas) -> None:
+    deltas[:] = [(sequence, delta) for sequence, delta in deltas if sequence <= event.rewound.to_sequence]
 
 
-def _released(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+def _released(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     job.state = job_pb2.JOB_STATE_QUEUED
     job.attempts.append(event.released.attempt)
 
 
-def _done(job: job_pb2.Job, event: event_pb2.JobEvent, _texts: Texts) -> None:
+def _done(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     done = event.done
     if done.HasField("accepted"):
         _envelope(job, done.accepted, event)
     job.state = done.state
     job.answer.CopyFrom(done.answer)
     job.end_time.CopyFrom(event.time)
-    for name in ("error", "cache_hit", "start_time", "first_token_time"):
+    for name in ("error", "cache_hit", "start_time", "first_token_time", "total_cost"):
         if done.HasField(name):
             getattr(job, name).CopyFrom(getattr(done, name))
     del job.attempts[:]
@@ -87,7 +89,7 @@ def _envelope(job: job_pb2.Job, accepted: event_pb2.Accepted, event: event_pb2.J
     job.expire_time.CopyFrom(accepted.expire_time)
 
 
-def _ignore(_job: job_pb2.Job, _event: event_pb2.JobEvent, _texts: Texts) -> None:
+def _ignore(_job: job_pb2.Job, _event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     """Unknown events, and requests to stop, change no field of the record."""
 
 

@@ -44,6 +44,8 @@ class TokenWriter:
         """Takes tokens without waiting. Raises Fenced (or what else broke the publisher) once it is broken."""
         self._raise_if_broken()
         self._pending.text += delta.text
+        if delta.reasoning:
+            self._pending.reasoning += delta.reasoning
         self._pending.token_count += delta.token_count
         self._pending.tool_calls.extend(delta.tool_calls)
         self._size += delta.ByteSize()

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from weft_gateway.access.redis_limiter import Fallback
+from weft_gateway.jobs.budgets import Fallback as BudgetFallback
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 
@@ -21,7 +22,9 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     retrieval_target: str = "127.0.0.1:7603"
     router_target: str = "127.0.0.1:7602"
     catalog_file: Path = Path("compose/weft.toml")
-    """Names the model aliases; the same file as the router's."""
+    """Names the model aliases; the same file as the router's. Read again when it changes, and on SIGHUP."""
+    catalog_poll_s: float = Field(1.0, gt=0)
+    """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
     """Opens KeyService; empty keeps it shut."""
 
@@ -42,6 +45,10 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """How long a rate limit may wait for Redis before it is decided without."""
     rate_fallback: Fallback = "local"
     """Who counts calls while Redis is down: "local", each replica for itself; "closed", nobody, and none may pass."""
+
+    budget_fallback: BudgetFallback = "open"
+    """What becomes of jobs with a budget while Redis is down: "open", they are accepted, and the router that runs them
+    decides; "closed", they are refused."""
 
     max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
     """Largest encoded request; half of what NATS carries in one message is the limit when that is less."""

@@ -18,7 +18,9 @@ class KeyServicer(rpc.KeyServiceServicer):
         self._effective_within_s = effective_within_s
 
     async def CreateKey(self, request: pb.CreateKeyRequest, _: object) -> pb.CreateKeyResponse:
-        key, credential = await self._desk.create(request.tenant, request.name, request.calls_per_minute)
+        key, credential = await self._desk.create(
+            request.tenant, request.name, request.calls_per_minute, request.budget
+        )
         return pb.CreateKeyResponse(key=_to_wire(key), secret=str(credential))
 
     async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
@@ -42,6 +44,7 @@ def _to_wire(key: Key) -> pb.Key:
         create_time=_time(key.create_time),
         revoke_time=_time(key.revoke_time) if key.revoke_time else None,
         calls_per_minute=key.calls_per_minute,
+        budget=key.budget,
     )
 
 

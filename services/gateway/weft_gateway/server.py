@@ -1,7 +1,8 @@
 """How the gateway is put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,7 @@ from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.jobs.admission import Admission
 from weft_gateway.jobs.answers import Answers
+from weft_gateway.jobs.budgets import Budgets
 from weft_gateway.jobs.departures import Departures
 from weft_gateway.jobs.intake import Intake
 from weft_gateway.jobs.jobs import Jobs
@@ -50,7 +52,8 @@ from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit import metrics
-from weft_kit.catalog import Catalog, load_catalog
+from weft_kit.catalog import Catalog, Share
+from weft_kit.catalog_watch import WatchedCatalog
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, connect
 from weft_kit.server import Server, Service
@@ -65,7 +68,7 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 @asynccontextmanager
 async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
     """Runs the roles asked for. Yields the server, or None without "serve". Raises CatalogError first."""
-    catalog = load_catalog(config.catalog_file) if "serve" in roles else None
+    catalog = WatchedCatalog(config.catalog_file) if "serve" in roles else None
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
@@ -90,7 +93,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
 
 @asynccontextmanager
 async def _server(
-    config: Config, catalog: Catalog, database: Database, log: JobLog, records: RecordStore
+    config: Config, catalog: WatchedCatalog, database: Database, log: JobLog, records: RecordStore
 ) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
@@ -103,14 +106,16 @@ async def _server(
         rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
         gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
         answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
-        intake = await stack.enter_async_context(_intake(config, catalog, log, answers))
+        fallback, limit_s = config.budget_fallback, config.redis_limit_s
+        budgets = Budgets(redis, lambda: catalog.current, keyring.find, fallback=fallback, limit_s=limit_s)
+        intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
         readers = Readers(log.client, config.log.stream)
         departures = Departures(log, readers)
         await stack.enter_async_context(readers.answering())
         await stack.enter_async_context(departures.serving())
         waits = Waits()
         services = (
-            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge)),
+            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge), budgets),
             _key_service(KeyDesk(store, keyring), config.key_fresh_s),
             _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), _secrets(config, database)),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
@@ -122,18 +127,33 @@ async def _server(
         await stack.enter_async_context(server)
         # Before the server drains: whoever only waits need not hold it up.
         stack.callback(waits.end)
+        await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
         yield server
 
 
+def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
+    async def wait_for_routers(_: Catalog) -> None:
+        """Let routers go first: a job for an alias that is new must not come to one that does not know it yet."""
+        await asyncio.sleep(2 * poll_s)
+
+    return catalog.following(wait_for_routers, poll_s)
+
+
 @asynccontextmanager
-async def _intake(config: Config, catalog: Catalog, log: JobLog, answers: Answers) -> AsyncIterator[Intake]:
+async def _intake(
+    config: Config, catalog: WatchedCatalog, log: JobLog, answers: Answers, budgets: Budgets
+) -> AsyncIterator[Intake]:
     async def unfinished(tenant: str) -> int:
         return (await log.depth(tenant)).unfinished
 
-    quota = Quota(unfinished, lambda tenant: catalog.share(tenant).max_unfinished)
+    def share(tenant: str) -> Share:
+        return catalog.current.share(tenant)
+
+    quota = Quota(unfinished, lambda tenant: share(tenant).max_unfinished)
     room = Room(log)
     async with running("room", room.watch), quota.counting():
-        yield Intake(log, answers, _admission(config, catalog.models, log.client), quota, room, catalog.share)
+        admission = _admission(config, catalog, log.client)
+        yield Intake(log, answers, admission, quota, budgets, room, share)
 
 
 @asynccontextmanager
@@ -175,9 +195,9 @@ def _secrets(config: Config, database: Database) -> SecretDesk:
     return SecretDesk(store, config.webhook_signing_key.get_secret_value())
 
 
-def _gateway_service(jobs: Jobs) -> Service:
+def _gateway_service(jobs: Jobs, budgets: Budgets) -> Service:
     add = gateway_pb2_grpc.add_GatewayServiceServicer_to_server
-    return Service("weft.gateway.v1.GatewayService", add, GatewayServicer(jobs))
+    return Service("weft.gateway.v1.GatewayService", add, GatewayServicer(jobs, budgets))
 
 
 def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
@@ -190,13 +210,15 @@ def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
     return Service("weft.gateway.v1.WebhookService", add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
 
 
-def _admission(config: Config, models: Collection[str], client: Client) -> Admission:
+def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admission:
     def largest_bytes() -> int:
         # The lone `done` of a cache hit carries prompt and answer in one message: half for each.
         return min(config.max_request_bytes, client.max_payload // 2)
 
     webhooks = bool(config.webhook_signing_key)
-    return Admission(lambda: models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks)
+    return Admission(
+        lambda: catalog.current.models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks
+    )
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":

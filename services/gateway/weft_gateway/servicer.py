@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_gateway.jobs.admission import Order
 from weft_gateway.jobs.batch import Outcome
+from weft_gateway.jobs.budgets import Budgets, Standing
 from weft_gateway.jobs.departures import read_patience_s
 from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
@@ -14,11 +17,13 @@ from weft_gateway.pages import write_position
 from weft_gateway.record.listing import read_job_query
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import WeftError
+from weft_kit.spending import day_end_s
 
 
 class GatewayServicer(rpc.GatewayServiceServicer):
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, budgets: Budgets) -> None:
         self._jobs = jobs
+        self._budgets = budgets
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, _: object) -> pb.SubmitJobResponse:
         return pb.SubmitJobResponse(job=await self._jobs.submit(current(), _order(request)))
@@ -50,6 +55,13 @@ class GatewayServicer(rpc.GatewayServiceServicer):
             async for event in events:
                 yield pb.GenerateResponse(event=event)
 
+    async def GetUsage(self, _request: pb.GetUsageRequest, _: object) -> pb.GetUsageResponse:
+        tenants, keys = await self._budgets.standings(current())
+        day_end = Timestamp(seconds=day_end_s(tenants.spent.now_s))
+        return pb.GetUsageResponse(
+            tenant=_spending(tenants), key=_spending(keys), currency=self._budgets.currency, day_end=day_end
+        )
+
 
 def _order(request: pb.SubmitJobRequest | pb.GenerateRequest) -> Order:
     return Order(request.request_id, request.request, request.expire_with_call)
@@ -59,6 +71,16 @@ def _result(outcome: Outcome) -> pb.SubmitJobsResult:
     if isinstance(outcome, WeftError):
         return pb.SubmitJobsResult(error=_item_error(outcome))
     return pb.SubmitJobsResult(job=outcome)
+
+
+def _spending(standing: Standing) -> pb.Spending:
+    spent = standing.spent
+    return pb.Spending(
+        tokens_last_minute=spent.tokens_last_minute,
+        micros_today=spent.micros_today,
+        micros_held=spent.micros_held,
+        budget=standing.budget,
+    )
 
 
 def _item_error(error: WeftError) -> error_pb2.ItemError:

@@ -1,4 +1,4 @@
-"""Finished answers on their way to the cache service, which may be away without anybody noticing."""
+"""Finished answers on their way to the cache service and back; it may be away without anybody noticing."""
 
 import asyncio
 from types import TracebackType
@@ -51,6 +51,17 @@ class AnswerCache:
         task = asyncio.create_task(self._store(stored))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    async def find(self, request: job_pb2.GenerationRequest, collection_version: int) -> cache_pb2.Found | None:
+        """Return a stored answer that the request's policy lets serve; None when there is none, or no cache."""
+        if cache_mode(request) == job_pb2.CACHE_MODE_OFF:
+            return None
+        wanted = cache_pb2.LookupRequest(request=request, collection_version=collection_version)
+        try:
+            response = await self._channel.unary(self._stub.Lookup(wanted, **self._channel.call(_LIMIT_S)))
+        except WeftError:
+            return None
+        return response.found if response.HasField("found") else None
 
     async def _store(self, request: cache_pb2.StoreRequest) -> None:
         try:

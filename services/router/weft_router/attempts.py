@@ -1,122 +1,131 @@
-"""A job's attempts, until one answers or none is left."""
+"""A job on its way to an answer: context, its alias, a better alias where that is not good enough, the last resort."""
 
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from itertools import count
 
 import stamina
 
-from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.catalog import ModelAlias
 from weft_router import policy, records
-from weft_router.generation import Generation, begin
-from weft_router.job import Job, JobFailed, Order, max_tokens
-from weft_router.policy import KeptAway, RetryLimits
+from weft_router.budgets.claims import BudgetSpent
+from weft_router.escalation import shortcoming
+from weft_router.job import Job, JobFailed, Order, Standing, max_tokens
+from weft_router.last_resort import LastResort
+from weft_router.patience import timeouts
 from weft_router.prompt import compose, question
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.port import ProviderError
+from weft_router.pursuit import Pursuit, Rules
 from weft_router.registry import Registry
 from weft_router.retrieval_context import Retrieval
 
 
 class Attempts:
-    """Brings jobs to an answer, or to the reasons why there is none."""
+    """Brings jobs to an answer, or to the reasons why there is none.
 
-    def __init__(self, registry: Registry, retrieval: Retrieval, limits: RetryLimits, flush_interval_s: float) -> None:
+    `registry` lends the providers as they are configured now: a job keeps those it began with.
+    """
+
+    def __init__(
+        self,
+        registry: Callable[[], AbstractContextManager[Registry]],
+        retrieval: Retrieval,
+        last_resort: LastResort,
+        rules: Rules,
+    ) -> None:
         self._registry = registry
         self._retrieval = retrieval
-        self._limits = limits
-        self._flush_interval_s = flush_interval_s
-        self._draw = random.random
+        self._last_resort = last_resort
+        self._rules = rules
 
     async def run(self, job: Job) -> event_pb2.Done:
         """Return the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
+            BudgetSpent: a budget has no room for it now, but will have while the job lives.
             Fenced: somebody else moved the job on.
         """
-        try:
-            finished = await self._answer(job, await self._order(job))
-        except JobFailed as failure:
-            return records.ended(job, job_pb2.JOB_STATE_FAILED, failure.error)
-        except ProviderError as error:
-            why = policy.verdict(error, job.attempts, self._limits.max_attempts, job.left_s(time.time()))
-            return records.ended(job, job_pb2.JOB_STATE_FAILED, why)
-        return records.succeeded(job, finished)
+        with self._registry() as registry:
+            try:
+                await self._find_context(job, registry)
+                finished = await self._answer(job, registry)
+            except JobFailed as failure:
+                why = failure.error
+            except BudgetSpent as spent:
+                if job.standing is None and spent.wait_s is not None and spent.wait_s < job.left_s(time.time()):
+                    raise
+                why = spent.error
+            except ProviderError as error:
+                left_s = job.left_s(time.time())
+                why = policy.verdict(error, job.attempts, self._rules.limits.max_attempts, left_s)
+            else:
+                return records.succeeded(job, finished)
+            if job.standing is not None:
+                return records.succeeded(job, job.standing.finished)
+            alias = registry.catalog.models.get(job.request.model)
+            served = await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
+            return served or records.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
-    async def _order(self, job: Job) -> Order:
-        """Find out what to ask for, with context where the request wants it."""
-        request, models = job.request, self._registry.catalog.models
+    async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
+        """Ask the alias, and another in its place for as long as what is said is not good enough."""
+        models = registry.catalog.models
+        name, draft = job.request.model, models[job.request.model].draft if job.request.routing.draft else None
+        while True:
+            drafts = _orders(job, registry, draft, may_be_replaced=True) if draft else {}
+            rule = models[name].escalate
+            orders = _orders(job, registry, name, may_be_replaced=bool(drafts or rule))
+            finished = await Pursuit(job, registry, self._rules, orders, drafts).answer()
+            why = shortcoming(rule, job.request, job.said) if rule else None
+            if rule is None or why is None:
+                return finished
+            # A whole answer stands here: the attempt that gave it is this worker's.
+            attempt = job.answering or job.attempts[-1]
+            attempt.chosen_because += f"; its answer was {why}"
+            job.standing = Standing(finished, attempt)
+            name, draft = rule.to, None
+
+    async def _find_context(self, job: Job, registry: Registry) -> None:
+        """Put sources into the prompt where the request wants them, as far as every model it may reach has room."""
+        request, models = job.request, registry.catalog.models
         alias = models.get(request.model)
         if alias is None:
             raise JobFailed(records.unknown_model(request.model, models))
-        order = Order(alias, max_tokens(request, alias))
-        if request.HasField("retrieval"):
-            patiently = stamina.AsyncRetryingCaller(attempts=self._limits.max_attempts, timeout=None)
-            asked = question(request.messages)
-            found = await patiently(self._wait_for_retrieval(job), self._retrieval.find, request.retrieval, asked)
-            prompt = compose(request.messages, found.hits, alias.context_tokens - order.max_tokens)
-            job.messages, job.sources = prompt.messages, list(prompt.sources)
-            job.collection_version = found.collection_version
-        return order
-
-    async def _answer(self, job: Job, order: Order) -> inference_pb2.Finished:
-        left = self._limits.max_attempts - policy.counted(job.attempts)
-        if left <= 0:
-            raise JobFailed(policy.exhausted(job.attempts))
-        patiently = stamina.AsyncRetryingCaller(attempts=left, timeout=None)
-        return await patiently(self._wait_before_retry(job, order.alias), self._attempt, job, order)
-
-    async def _attempt(self, job: Job, order: Order) -> inference_pb2.Finished:
-        choice = policy.choose(self._registry.candidates(order.alias, job.attempts), order.alias.selection)
-        if choice is None:
-            raise await self._kept_away(job, order.alias)
-        asked = self._registry.providers[choice.route.provider]
-        # Counted before anything is awaited, so that many jobs at once cannot all be the one probe of a breaker.
-        with asked.health.calling():
-            return await Generation(job, order, asked, choice, self._flush_interval_s).run()
-
-    async def _kept_away(self, job: Job, alias: ModelAlias) -> ProviderError:
-        """Record a try that asked nobody, because every breaker is open."""
-        wait_s = self._registry.wait_for_any_s(alias)
-        message = f"every provider of {job.request.model!r} keeps failing; one is asked again in {wait_s:.1f} s"
-        error = KeptAway(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, message, Remedy.ANOTHER_TRY, wait_s)
-        attempt = job_pb2.Attempt(
-            number=len(job.attempts) + 1,
-            provider=alias.routes[0].provider,
-            error=error.to_wire(),
-            chosen_because="no breaker lets a call pass",
-        )
-        job.resumes_after = job.text_sequence
-        await begin(job, attempt)
-        return error
-
-    def _wait_before_retry(self, job: Job, alias: ModelAlias) -> Callable[[Exception], float | bool]:
-        """Return what stamina asks after a failure: False ends it, a number waits that many seconds."""
-
-        def decide(error: Exception) -> float | bool:
-            if not isinstance(error, ProviderError):
-                return False
-            candidates = self._registry.candidates(alias, job.attempts)
-            if not policy.may_try_again(error, candidates):
-                return False
-            backoff_s, left_s = self._backoff_s(job, policy.counted(job.attempts)), job.left_s(time.time())
-            wait_s = policy.wait_before_retry(error, candidates, backoff_s, self._limits.longest_wait_s, left_s)
-            return False if wait_s is None else wait_s
-
-        return decide
+        if not request.HasField("retrieval"):
+            return
+        patiently = stamina.AsyncRetryingCaller(attempts=self._rules.limits.max_attempts, timeout=None)
+        asked = question(request.messages)
+        found = await patiently(self._wait_for_retrieval(job), self._retrieval.find, request.retrieval, asked)
+        reached = [request.model, *filter(None, [alias.draft]), *([alias.escalate.to] if alias.escalate else [])]
+        within = [order for name in reached for order in _orders(job, registry, name).values()]
+        room = min(order.alias.context_tokens - order.max_tokens for order in within)
+        prompt = compose(request.messages, found.hits, room)
+        job.messages, job.sources = prompt.messages, list(prompt.sources)
+        job.collection_version = found.collection_version
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
-        """Return the same for a search, which is no attempt: nobody was asked for an answer yet."""
+        """Return what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""
         failures = count(1)
 
         def decide(error: Exception) -> float | bool:
             may_pass = isinstance(error, JobFailed) and error.error.retryable
-            return may_pass and self._backoff_s(job, next(failures))
+            left_s = job.left_s(time.time())
+            return may_pass and policy.backoff_s(next(failures), self._rules.limits, left_s, self._rules.draw())
 
         return decide
 
-    def _backoff_s(self, job: Job, failures: int) -> float:
-        return policy.backoff_s(failures, self._limits, job.left_s(time.time()), self._draw())
+
+def _orders(job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False) -> Mapping[str, Order]:
+    """Return what is asked for under an alias and each that it falls back to."""
+    request = job.request
+    wanted = request.routing if request.HasField("routing") else None
+    return {
+        name: Order(
+            alias,
+            max_tokens(request, alias),
+            timeouts(alias.timeouts, wanted) if wanted else alias.timeouts,
+            may_be_replaced,
+        )
+        for name, alias in registry.catalog.chain(name).items()
+    }

@@ -1,39 +1,47 @@
-"""A circuit breaker: keeps calls away from a provider that keeps failing, and lets single probes find out.
+"""A circuit breaker: keeps calls away from a provider's model that keeps failing, and lets probes find out.
 
-Kept libraries (pybreaker, aiobreaker, purgatory) wrap one awaited call. Here a call is a stream that can fail after it
-answered, or be left by us, which says nothing about the provider; so the rule stands alone, with time as an argument.
+Kept libraries (pybreaker, aiobreaker, purgatory, circuitbreaker) wrap one awaited call and count failures in a row.
+Here a call is a stream that can fail after it answered, be too slow without failing, or be left by us, which says
+nothing about the provider; what counts is the share of failures among recent calls, as in resilience4j. So the rule
+stands alone, with time as an argument.
 """
 
-from dataclasses import dataclass
+from collections import deque
 from enum import Enum, auto
+
+from weft_kit.routing_entries import Breaking
 
 
 class BreakerState(Enum):
-    """CLOSED: calls pass. OPEN: calls are kept away. HALF_OPEN: one call passes at a time."""
+    """CLOSED: calls pass. OPEN: calls are kept away. HALF_OPEN: probes pass, a few at a time."""
 
     CLOSED = auto()
     OPEN = auto()
     HALF_OPEN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerLimits:
-    """Opens after this many failures in a row, for `open_s`, twice as long each time a probe fails."""
+class Outcome(Enum):
+    """What a call says about its provider."""
 
-    failures: int = 5
-    open_s: float = 2.0
-    longest_open_s: float = 30.0
+    GOOD = auto()
+    SLOW = auto()
+    BAD = auto()
+    NOTHING = auto()
+    """It was left by us, or would have failed anywhere."""
 
 
 class Breaker:
-    """One provider's breaker. Times are seconds of one steady clock."""
+    """The breaker of one provider's model. Times are seconds of one steady clock."""
 
-    def __init__(self, limits: BreakerLimits) -> None:
-        self._limits = limits
-        self._failures = 0
+    def __init__(self, limits: Breaking) -> None:
+        self.limits = limits
+        self._recent: deque[tuple[float, Outcome]] = deque(maxlen=limits.window_calls)
         self._open_s = limits.open_s
         self._open_until: float | None = None
-        self._probing = False
+        self._probing = 0
+        self._probes_passed = 0
+        self.times_opened = 0
+        """By what was seen here."""
 
     def state(self, now: float) -> BreakerState:
         if self._open_until is None:
@@ -42,35 +50,73 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Say whether a call may pass now."""
-        state = self.state(now)
-        return state is BreakerState.CLOSED or (state is BreakerState.HALF_OPEN and not self._probing)
+        match self.state(now):
+            case BreakerState.CLOSED:
+                return True
+            case BreakerState.OPEN:
+                return False
+            case BreakerState.HALF_OPEN:
+                return self._probing < self.limits.probes
 
     def closed_for_s(self, now: float) -> float:
         """Return how long to wait before a call has a chance."""
-        if self.allows(now) or self._open_until is None:
+        if self._open_until is None or self.allows(now):
             return 0.0
-        return max(self._open_until - now, self._limits.open_s / 2)
+        return max(self._open_until - now, self.limits.open_s / 2)
 
-    def begun(self, now: float) -> None:
-        """Note that a call begins; in HALF_OPEN it is the probe."""
-        if self.state(now) is BreakerState.HALF_OPEN:
-            self._probing = True
+    def begun(self, now: float) -> bool:
+        """Note that a call begins, and return whether it is a probe."""
+        is_probe = self.state(now) is BreakerState.HALF_OPEN
+        self._probing += is_probe
+        return is_probe
 
-    def succeeded(self) -> None:
-        self._failures = 0
-        self._open_s = self._limits.open_s
-        self._open_until = None
-        self._probing = False
+    def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> bool:
+        """Note how a call ended, and return whether that opened the breaker."""
+        self._probing -= is_probe
+        if outcome is Outcome.NOTHING:
+            return False
+        if is_probe:
+            return self._probed(outcome, now)
+        if self._open_until is not None:
+            return False  # it began before the breaker opened, and tells nothing new
+        self._recent.append((now, outcome))
+        if not self._is_too_bad(now):
+            return False
+        self._open(now)
+        return True
 
-    def failed(self, now: float) -> None:
-        self._failures += 1
-        if self._open_until is None and self._failures >= self._limits.failures:
-            self._open_until = now + self._open_s
-        elif self._probing:
-            self._open_s = min(self._open_s * 2, self._limits.longest_open_s)
-            self._open_until = now + self._open_s
-        self._probing = False
+    def opened_elsewhere(self, for_s: float, now: float) -> None:
+        """Keep calls away too, because another replica has seen enough; probing is each one's own."""
+        if self._open_until is None:
+            self._open_until = now + for_s
+            self._probes_passed = 0
 
-    def left(self) -> None:
-        """Note that a call was left by us: it proves nothing."""
-        self._probing = False
+    def open_for_s(self, now: float) -> float:
+        """Return how much longer it keeps calls away, in seconds; 0 when it does not."""
+        return max(0.0, self._open_until - now) if self._open_until is not None else 0.0
+
+    def _probed(self, outcome: Outcome, now: float) -> bool:
+        if self._open_until is None:
+            return False
+        if outcome is Outcome.BAD:
+            self._open_s = min(self._open_s * 2, self.limits.longest_open_s)
+            self._open(now)
+            return True
+        self._probes_passed += 1
+        if self._probes_passed >= self.limits.probes:
+            self._open_until, self._open_s = None, self.limits.open_s
+            self._recent.clear()
+        return False
+
+    def _open(self, now: float) -> None:
+        self._open_until = now + self._open_s
+        self._probes_passed = 0
+        self.times_opened += 1
+
+    def _is_too_bad(self, now: float) -> bool:
+        limits = self.limits
+        recent = [outcome for at, outcome in self._recent if now - at <= limits.window_s]
+        if len(recent) < limits.minimum_calls:
+            return False
+        bad, slow = recent.count(Outcome.BAD), recent.count(Outcome.SLOW)
+        return bad >= limits.failure_share * len(recent) or slow >= limits.slow_share * len(recent)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
+from weft_router.budgets.budgets import Fallback
 
 
 class Config(Settings, env_prefix="WEFT_ROUTER_"):
@@ -18,8 +19,17 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     """Shape of the job log, as JSON with the fields of LogConfig; the same as the gateway's."""
     cache_target: str = "127.0.0.1:7605"
     retrieval_target: str = "127.0.0.1:7603"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """Where replicas tell each other of their breakers, and share budgets; without it each finds out by itself."""
+    budget_limit_s: float = Field(default=0.25, gt=0)
+    """How long a budget may wait for Redis before it is decided without."""
+    budget_fallback: Fallback = "local"
+    """What decides without Redis: "local", this router by what Redis said last; "closed", nobody, and calls wait;
+    "open", nobody, and calls pass."""
     catalog_file: Path = Path("compose/weft.toml")
-    """Providers and model aliases."""
+    """Providers and model aliases; read again when it changes, and on SIGHUP."""
+    catalog_poll_s: float = Field(default=1, gt=0)
+    """How often to look whether it changed."""
 
     slots: int = Field(default=256, ge=1)
     """Jobs run at once."""
@@ -33,8 +43,3 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     """Longest wait before the second attempt; it doubles with each, and what is waited is drawn between 0 and it."""
     longest_wait_s: float = Field(default=10, ge=0)
     """Longest wait between attempts, also where a provider asks for more."""
-
-    breaker_failures: int = Field(default=5, ge=1)
-    """Failures in a row that keep calls away from a provider."""
-    breaker_open_s: float = Field(default=2, gt=0)
-    """How long calls are kept away before one may try; doubles while it fails."""

@@ -1,128 +1,247 @@
-"""One attempt: said to begin in the log, then a provider's stream turned into committed tokens."""
+"""One attempt: a provider's stream, turned into committed tokens once the attempt has the floor."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 from google.protobuf import duration_pb2
 
-from weft.common.v1 import chat_pb2
+from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
 from weft_kit.joblog import TokenWriter
 from weft_router import metrics, usage
+from weft_router.budgets.budgets import Reservation
+from weft_router.calls import Call
 from weft_router.job import Job, Order
 from weft_router.patience import patience
-from weft_router.policy import Choice, can_continue
-from weft_router.providers.port import Provider, ProviderError, broken
-from weft_router.registry import Registered
+from weft_router.policy import can_continue
+from weft_router.providers.port import Provider, ProviderError, Remedy, broken
+from weft_router.selection import Choice
+
+Reserve = Callable[[], Awaitable[Reservation]]
+"""Holds what an attempt may take of the budgets; raises BudgetSpent."""
+
+TakeFloor = Callable[["Generation"], Awaitable[None]]
+"""Returns once the attempt may write into the log; is cancelled where another one may."""
+
+_RESULT_LABELS = {
+    job_pb2.Attempt.RESULT_SUCCEEDED: "ok",
+    job_pb2.Attempt.RESULT_LOST_RACE: "lost_race",
+    job_pb2.Attempt.RESULT_REPLACED: "replaced",
+    job_pb2.Attempt.RESULT_STOPPED: "interrupted",
+}
 
 
 class Generation:
-    """Asks one provider for one job's answer."""
+    """Asks one provider for one job's answer. Of a higher `rank` is what may take the place of a whole answer."""
 
-    def __init__(self, job: Job, order: Order, asked: Registered, choice: Choice, flush_interval_s: float) -> None:
+    def __init__(
+        self,
+        job: Job,
+        order: Order,
+        choice: Choice,
+        provider: Provider,
+        call: Call,
+        reserve: Reserve,
+        flush_interval_s: float,
+        rank: int = 0,
+    ) -> None:
+        self.rank = rank
+        self.attempt = job_pb2.Attempt(
+            provider=choice.route.provider, provider_model=choice.route.model, chosen_because=choice.because
+        )
+        self.goes_on = False
+        """Whether it continues the text so far."""
         self._job = job
         self._order = order
-        self._asked = asked
+        self._model = choice.route.model
+        self._provider = provider
+        self._call = call
+        self._reserve = reserve
+        self._reservation: Reservation | None = None
         self._flush_interval_s = flush_interval_s
         self._began = 0.0
+        self._has_begun = self._has_floor = self._is_closed = False
         self._token_count = 0
         self._reported: chat_pb2.Usage | None = None
-        self._attempt = job_pb2.Attempt(
-            number=len(job.attempts) + 1,
-            provider=choice.route.provider,
-            provider_model=choice.route.model,
-            chosen_because=choice.because,
-        )
 
-    async def run(self) -> inference_pb2.Finished:
+    def unusually_late_s(self) -> float | None:
+        """Return after how long its first token is late; None while too little is known of its provider."""
+        return self._call.unusually_late_s()
+
+    async def begin(self) -> None:
+        """Say in the log that the attempt begins, from where the text stands or from nothing.
+
+        While a whole answer stands, nothing is said: it stays until there is a better one.
+
+        Raises:
+            BudgetSpent: a budget has no room for it; nothing was said.
+            Fenced: somebody else moved the job on.
+        """
+        await self._hold()
+        if self._job.standing is not None:
+            return
+        self._job.resumes_after = await self._position()
+        await self._job.begin(self.attempt)
+        self._has_begun = True
+
+    async def run(self, take_floor: TakeFloor) -> inference_pb2.Finished:
         """Return the end of a whole answer, with every token committed and the attempt on record.
 
         Raises:
             ProviderError: the provider failed; what it said before is committed.
+            BudgetSpent: a budget has no room for it; nobody was asked, and nothing is on record.
             Fenced: somebody else moved the job on.
         """
-        job, attempt = self._job, self._attempt
-        job.resumes_after = await self._position(self._asked.provider)
-        await begin(job, attempt)
+        await self._hold()
+        if not self._has_begun:
+            self._job.enlist(self.attempt)
         self._began = time.perf_counter()
-        result = "interrupted"
         try:
-            finished = await self._stream(_request(job, self._order, attempt.provider_model))
-            result = "ok"
+            finished = await self._stream(take_floor)
         except ProviderError as error:
-            attempt.error.CopyFrom(error.to_wire())
-            result = error.reason_name
+            self.attempt.error.CopyFrom(error.to_wire())
+            self._call.failed(error)
+            self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
             raise
-        finally:
-            attempt.duration.CopyFrom(self._elapsed())
-            job.spent = usage.summed((job.spent, self._usage()))
-            metrics.ATTEMPTS.labels(attempt.provider, result).inc()
+        except BaseException:
+            self.close()
+            raise
+        self._call.succeeded(self._token_count)
+        self._end(job_pb2.Attempt.RESULT_SUCCEEDED)
         return finished
 
-    async def _position(self, provider: Provider) -> int:
+    def outrun(self, *, spoke: bool) -> None:
+        """Note that another attempt has taken the floor, from this one if it `spoke`; what remains is to stop it."""
+        if not spoke:
+            self._call.outrun()
+        self._end(job_pb2.Attempt.RESULT_REPLACED if spoke else job_pb2.Attempt.RESULT_LOST_RACE)
+
+    def close(self) -> None:
+        """Note that the attempt was stopped, if nothing ended it before."""
+        self._end(job_pb2.Attempt.RESULT_STOPPED)
+
+    async def open_floor(self) -> None:
+        """Begin in the log, if that is still to be done, in the place of what others said.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        self._has_floor = True
+        if self._has_begun:
+            return
+        if self._job.said:
+            await self._withdraw()
+        self._job.resumes_after = 0
+        await self._job.begin(self.attempt)
+        self._has_begun = True
+
+    async def _hold(self) -> None:
+        if self._reservation is None:
+            self._reservation = await self._reserve()
+
+    async def _position(self) -> int:
         """Return the event whose text the attempt goes on from; 0 once text that nobody can go on from is withdrawn."""
         job = self._job
         if not job.said and not job.is_torn:
             return 0
-        whole = not job.is_torn and can_continue(job.request, job.said, self._order.max_tokens)
-        if whole and await provider.continues_prefix():
+        # Readers have the reasoning; a provider that goes on from the text alone would think again.
+        whole = (
+            not job.is_torn and not job.said.reasoning and can_continue(job.request, job.said, self._order.max_tokens)
+        )
+        if whole and not self._order.may_be_replaced and await self._provider.continues_prefix():
+            self.goes_on = True
             return job.text_sequence
-        await job.writer.append(event_pb2.Rewound(to_sequence=job.accepted_sequence))
-        job.start_over()
+        await self._withdraw()
         return 0
 
-    async def _stream(self, request: inference_pb2.GenerateRequest) -> inference_pb2.Finished:
+    async def _withdraw(self) -> None:
+        await self._job.writer.append(event_pb2.Rewound(to_sequence=self._job.accepted_sequence))
+        self._job.start_over()
+
+    async def _stream(self, take_floor: TakeFloor) -> inference_pb2.Finished:
         async with TokenWriter(self._job.writer, self._flush_interval_s) as tokens:
             try:
-                finished = await self._pass_on(request, tokens)
+                finished = await self._pass_on(take_floor, tokens)
             finally:
                 # However the stream ended: what readers are to keep has to be in the log before its end is.
-                await tokens.finish()
-                if self._spoke:
-                    self._job.text_sequence = self._job.writer.last_sequence
+                if self._has_begun and self._has_floor:
+                    await tokens.finish()
+                    if self._spoke:
+                        self._job.text_sequence = self._job.writer.last_sequence
         if name := self._job.said.cut_off_call():
-            raise broken(f"cut off the arguments of its call to {name}")
+            raise _cut_off(name, finished)
         return finished
 
-    async def _pass_on(self, request: inference_pb2.GenerateRequest, tokens: TokenWriter) -> inference_pb2.Finished:
-        limits, said = self._order.alias.timeouts, self._job.said
-        async with patience(limits) as token_came, self._asked.provider.stream(request, limits.total_s) as steps:
+    async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
+        job, limits = self._job, self._order.timeouts
+        request = _request(job, self._order, self._model, goes_on=self.goes_on)
+        async with (
+            patience(limits, self._order.alias.throughput) as tokens_came,
+            self._provider.stream(request, limits.total_s) as steps,
+        ):
             async for step in steps:
                 match step:
                     case event_pb2.Delta():
-                        if not self._spoke:
+                        if not self._has_floor:
+                            if not _is_useful(step):
+                                continue
                             self._first_token()
+                            await take_floor(self)
                         tokens.add(step)
-                        said.add(step)
+                        job.said.add(step)
                         self._token_count += step.token_count
-                        token_came()
+                        tokens_came(step.token_count)
                         await tokens.room()
                     case inference_pb2.Finished():
                         self._reported = step.usage if step.HasField("usage") else self._reported
+                        if not self._has_floor:
+                            await take_floor(self)
                         return step
                     case chat_pb2.Usage():
                         self._reported = step
                     case inference_pb2.Admitted():
-                        self._attempt.provider_model = step.model
+                        self.attempt.provider_model = step.model
         raise broken("ended its stream without the end marker")
 
-    def _usage(self) -> chat_pb2.Usage:
-        """What the provider reported, or what can be seen: a call that said nothing has cost nothing we know of."""
+    def _end(self, result: job_pb2.Attempt.Result.ValueType, label: str = "") -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._call.left()
+        was_asked = result == job_pb2.Attempt.RESULT_LOST_RACE
+        taken = self._usage(was_asked=was_asked) if self._began else chat_pb2.Usage()
+        cost = self._reservation.settle(taken) if self._reservation else None
+        if not self._began:
+            return
+        self.attempt.result = result
+        self.attempt.duration.CopyFrom(self._elapsed())
+        self.attempt.usage.CopyFrom(taken)
+        if cost:
+            self.attempt.cost.CopyFrom(cost)
+        self._job.spent = usage.summed((self._job.spent, taken))
+        metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
+
+    def _usage(self, *, was_asked: bool) -> chat_pb2.Usage:
+        """What the provider reported, or what can be seen: a call that failed without a word has cost nothing known.
+
+        One that lost a race had read its prompt, as far as anybody knows.
+        """
         if self._reported is not None:
             return self._reported
-        return usage.estimated(self._job.messages, self._token_count) if self._spoke else chat_pb2.Usage()
+        return usage.estimated(self._job.messages, self._token_count) if self._spoke or was_asked else chat_pb2.Usage()
 
     @property
     def _spoke(self) -> bool:
-        return self._attempt.HasField("time_to_first_token")
+        return self.attempt.HasField("time_to_first_token")
 
     def _first_token(self) -> None:
         elapsed = self._elapsed()
-        self._attempt.time_to_first_token.CopyFrom(elapsed)
+        self.attempt.time_to_first_token.CopyFrom(elapsed)
         seconds = elapsed.ToNanoseconds() / 1e9
-        self._asked.health.first_token(seconds)
-        metrics.FIRST_TOKEN_SECONDS.labels(self._attempt.provider).observe(seconds)
+        self._call.first_token(seconds)
+        metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
         if self._job.first_token_time is None:
             self._job.first_token_time = clock.now()
 
@@ -132,29 +251,22 @@ class Generation:
         return elapsed
 
 
-async def begin(job: Job, attempt: job_pb2.Attempt) -> None:
-    """Say in the log that an attempt begins, and how the one before ended where this worker saw that.
-
-    Raises:
-        Fenced: somebody else moved the job on.
-    """
-    started = event_pb2.Started(
-        attempt=attempt.number,
-        provider=attempt.provider,
-        provider_model=attempt.provider_model,
-        resumes_after=job.resumes_after,
-        sources=job.sources,
-        previous=job.ended_here,
-    )
-    await job.writer.append(started)
-    job.attempts.append(attempt)
-    attempt.start_time.CopyFrom(clock.now())
+def _is_useful(delta: event_pb2.Delta) -> bool:
+    return bool(delta.text or delta.tool_calls or delta.reasoning)
 
 
-def _request(job: Job, order: Order, model: str) -> inference_pb2.GenerateRequest:
+def _cut_off(call: str, finished: inference_pb2.Finished) -> ProviderError:
+    """Return the failure of an answer that ends inside a call. One that had no room left would end there again."""
+    if finished.finish_reason != chat_pb2.FINISH_REASON_LENGTH:
+        return broken(f"cut off the arguments of its call to {call}")
+    message = f"the answer reached max_tokens inside the arguments of its call to {call}; allow it more tokens"
+    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.NOTHING)
+
+
+def _request(job: Job, order: Order, model: str, *, goes_on: bool) -> inference_pb2.GenerateRequest:
     sampling = chat_pb2.SamplingParams()
     sampling.CopyFrom(job.request.sampling)
-    sampling.max_tokens = order.max_tokens - job.said.token_count
+    sampling.max_tokens = order.max_tokens - (job.said.token_count if goes_on else 0)
     asked = job.request
     return inference_pb2.GenerateRequest(
         model=model,
@@ -163,5 +275,5 @@ def _request(job: Job, order: Order, model: str) -> inference_pb2.GenerateReques
         tools=asked.tools,
         tool_choice=asked.tool_choice,
         response_format=asked.response_format if asked.HasField("response_format") else None,
-        prefix=job.said.text,
+        prefix=job.said.text if goes_on else "",
     )

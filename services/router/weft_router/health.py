@@ -1,78 +1,95 @@
-"""What this replica has seen of one provider: how fast, how often it failed, and whether to ask it now."""
+"""What this replica has seen of one provider's model: how fast, how often it failed, and whether to ask it now."""
 
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, deque
 
-from weft_router.breaker import Breaker, BreakerLimits
-from weft_router.providers.port import ProviderError, Remedy
+import structlog
+
+from weft_kit.routing_entries import Breaking
+from weft_router import metrics
+from weft_router.breaker import Breaker, Outcome
+from weft_router.peak_ewma import PeakEwma
+from weft_router.providers.port import ProviderError
 
 _WINDOW = 256
 _WEIGHT = 0.2
+_ENOUGH = 20
+_FAR_FROM_USUAL = 5.0
 
 
 class ProviderHealth:
-    """Counts the calls to one provider. Times are seconds of `time.monotonic`, but for `last_error_unix_s`."""
+    """Counts calls. Times are seconds of `time.monotonic`, but for `last_error_unix_s`."""
 
-    def __init__(self, limits: BreakerLimits) -> None:
+    def __init__(self, limits: Breaking, provider: str = "", model: str = "") -> None:
         self.breaker = Breaker(limits)
+        self._provider = provider
+        self._model = model
         self.in_flight = 0
         self.succeeded = 0
         self.failed = 0
+        self.errors: Counter[str] = Counter()
         self.last_call_succeeded: bool | None = None
         self.last_error = ""
         self.last_error_unix_s = 0.0
-        self._first_tokens_s: deque[float] = deque(maxlen=_WINDOW)
-        self._mean_first_token_s = 0.0
+        self.tokens_per_second = 0.0
+        self.first_tokens_s: deque[float] = deque(maxlen=_WINDOW)
+        self._expected = PeakEwma()
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Count one call as it begins and as it ends: a ProviderError is a failure, another error says nothing."""
+    def begun(self, now: float) -> bool:
+        """Note a call, and return whether it is a probe of the breaker."""
         self.in_flight += 1
-        self.breaker.begun(time.monotonic())
-        try:
-            yield
-            self._succeed()
-        except ProviderError as error:
-            self._fail(error)
-            raise
-        except BaseException:
-            self.breaker.left()
-            raise
-        finally:
-            self.in_flight -= 1
+        return self.breaker.begun(now)
 
-    def first_token(self, after_s: float) -> None:
+    def first_token(self, after_s: float, now: float) -> None:
         """Note when the first token of a call came."""
-        self._first_tokens_s.append(after_s)
-        before = self._mean_first_token_s
-        self._mean_first_token_s = before + _WEIGHT * (after_s - before) if before else after_s
+        self.first_tokens_s.append(after_s)
+        self._expected.observe(after_s, now)
 
-    @property
-    def expected_first_token_s(self) -> float:
-        """The recent mean, times the calls a new one would share the provider with."""
-        return self._mean_first_token_s * (self.in_flight + 1)
-
-    def first_token_quantile_s(self, share: float) -> float | None:
-        """Return the time below which `share` of the recent first tokens came; None before the first."""
-        if not self._first_tokens_s:
-            return None
-        ordered = sorted(self._first_tokens_s)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-    def _succeed(self) -> None:
+    def succeeded_with(self, tokens: int, speaking_s: float) -> None:
         self.succeeded += 1
         self.last_call_succeeded = True
-        self.breaker.succeeded()
+        if tokens > 1 and speaking_s > 0:
+            rate = (tokens - 1) / speaking_s
+            before = self.tokens_per_second
+            self.tokens_per_second = before + _WEIGHT * (rate - before) if before else rate
 
-    def _fail(self, error: ProviderError) -> None:
+    def failed_with(self, error: ProviderError) -> None:
         self.failed += 1
+        self.errors[error.reason_name] += 1
         self.last_error = error.message
         self.last_error_unix_s = time.time()
-        if error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA):
-            # A request that no provider would take, or a replica that shuts down, says nothing about this one.
-            self.breaker.left()
-            return
-        self.last_call_succeeded = False
-        self.breaker.failed(time.monotonic())
+
+    def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> None:
+        self.in_flight -= 1
+        if outcome is Outcome.BAD:
+            self.last_call_succeeded = False
+        if self.breaker.ended(outcome, now, is_probe=is_probe):
+            metrics.BREAKERS_OPENED.labels(self._provider, self._model).inc()
+            open_s = self.breaker.open_for_s(now)
+            structlog.get_logger().warning(
+                "breaker opened", provider=self._provider, model=self._model, open_s=open_s, last_error=self.last_error
+            )
+
+    def expected_first_token_s(self, now: float) -> float:
+        """Return the recent time to the first token; 0 when none was seen."""
+        return self._expected.value_s(now)
+
+    def unusually_late_s(self) -> float | None:
+        """Return after how long a first token is late enough to ask somebody else; None while too little was seen.
+
+        That is the p95, and never more than five times the median: where slow calls are themselves a twentieth of all,
+        the p95 is one of them.
+        """
+        if len(self.first_tokens_s) < _ENOUGH:
+            return None
+        ordered = sorted(self.first_tokens_s)
+        return min(_at(ordered, 0.95), _FAR_FROM_USUAL * _at(ordered, 0.5))
+
+
+def quantile_s(first_tokens_s: "deque[float] | list[float]", share: float) -> float | None:
+    """Return the time below which `share` of first tokens came; None when there are none."""
+    return _at(sorted(first_tokens_s), share) if first_tokens_s else None
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

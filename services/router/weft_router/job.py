@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from google.protobuf import timestamp_pb2
 
 from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit import clock
 from weft_kit.catalog import ModelAlias
 from weft_kit.joblog import Writer
+from weft_kit.routing_entries import Timeouts
 from weft_router.transcript import Transcript
 
 LONGEST_LIFE_S = 24 * 3600.0
@@ -24,10 +27,21 @@ class JobFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What providers are asked for; the same in every attempt."""
+    """What providers are asked for under one alias; the same in every attempt."""
 
     alias: ModelAlias
     max_tokens: int
+    timeouts: Timeouts
+    may_be_replaced: bool = False
+    """Whether what is said may be a draft, or turn out not to be good enough: nobody goes on from such a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A whole answer that stands in the log until a better one begins."""
+
+    finished: inference_pb2.Finished
+    attempt: job_pb2.Attempt
 
 
 @dataclass(slots=True)
@@ -46,8 +60,9 @@ class Job:
     resumes_after: int = 0
     """Where the text ends that the latest attempt went on from; 0 when it began with nothing."""
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
-    inherited: int = 0
-    """How many of the attempts other workers made."""
+    answering: job_pb2.Attempt | None = None
+    """The latest that this worker said to begin in the log: what is said there is its."""
+    standing: Standing | None = None
     spent: chat_pb2.Usage = field(default_factory=chat_pb2.Usage)
     """Usage of every attempt that ended."""
     messages: Sequence[chat_pb2.Message] = ()
@@ -61,9 +76,9 @@ class Job:
         return self.accepted.request
 
     @property
-    def ended_here(self) -> job_pb2.Attempt | None:
-        """The latest attempt, when this worker made it."""
-        return self.attempts[-1] if len(self.attempts) > self.inherited else None
+    def next_number(self) -> int:
+        """The number of the next attempt."""
+        return max((attempt.number for attempt in self.attempts), default=0) + 1
 
     def left_s(self, now_unix_s: float) -> float:
         """Return how long the job has to live, in seconds; not positive once it has expired."""
@@ -71,8 +86,37 @@ class Job:
             return LONGEST_LIFE_S
         return self.accepted.expire_time.ToNanoseconds() / 1e9 - now_unix_s
 
+    async def begin(self, attempt: job_pb2.Attempt) -> None:
+        """Say in the log that an attempt begins, and how the one before ended where this worker saw that.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        is_listed = attempt.number > 0
+        started = event_pb2.Started(
+            attempt=attempt.number or self.next_number,
+            provider=attempt.provider,
+            provider_model=attempt.provider_model,
+            resumes_after=self.resumes_after,
+            sources=self.sources,
+            previous=self.answering,
+        )
+        await self.writer.append(started)
+        if not is_listed:
+            self.enlist(attempt)
+        self.answering = attempt
+
+    def enlist(self, attempt: job_pb2.Attempt) -> None:
+        """Put an attempt on the job's record."""
+        attempt.number = self.next_number
+        attempt.start_time.CopyFrom(clock.now())
+        self.attempts.append(attempt)
+
     def start_over(self) -> None:
         """Forget what was said: it has been withdrawn."""
+        if self.standing is not None:
+            self.standing.attempt.result = job_pb2.Attempt.RESULT_REPLACED
+            self.standing = None
         self.said = Transcript()
         self.text_sequence = 0
         self.is_torn = False

@@ -1,8 +1,9 @@
 """One lease's way through its job, from the first look at the log to the last word in it."""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -16,6 +17,8 @@ from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
 from weft_router.brake import Brake, Stopped, Why
+from weft_router.budgets import rest
+from weft_router.budgets.claims import BudgetSpent
 from weft_router.history import History
 from weft_router.job import Job
 
@@ -31,6 +34,7 @@ class Means:
     attempts: Attempts
     answers: AnswerCache
     max_deliveries: int = 50
+    draw: Callable[[], float] = random.random
 
 
 class Outcome(Enum):
@@ -42,6 +46,8 @@ class Outcome(Enum):
     """Another worker has it."""
     GIVEN_BACK = auto()
     """It waits for another worker."""
+    RESTING = auto()
+    """It waits in the queue for a budget to have room."""
 
 
 class JobRun:
@@ -54,6 +60,8 @@ class JobRun:
         self._brake = Brake()
         self.tokens = 0
         """What the job took so far, read and written."""
+        self.rest_s = 0.0
+        """How long it is to rest, where that is the outcome."""
 
     def cancel(self) -> None:
         """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
@@ -74,6 +82,9 @@ class JobRun:
         while not history.is_over:
             try:
                 await self._end(job, history)
+            except BudgetSpent:
+                await self._give_back(job)
+                return Outcome.RESTING
             except (Fenced, Stopped) as stop:
                 if isinstance(stop, Stopped) and self._brake.why is Why.DRAINING:
                     await self._give_back(job)
@@ -103,7 +114,6 @@ class JobRun:
                 accepted=self._accepted,
                 accepted_sequence=self._lease.event.sequence,
                 attempts=history.attempts,
-                inherited=len(history.attempts),
                 spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
                 messages=asked,
                 writer=self._writer(history),
@@ -151,6 +161,13 @@ class JobRun:
                 return await self._means.attempts.run(job)
         except (Fenced, Stopped, WeftError):
             raise
+        except BudgetSpent as spent:
+            left_s, most = job.left_s(time.time()), self._means.max_deliveries
+            rest_s = rest.rest_s(spent.wait_s or 0.0, left_s, self._lease.delivery, most, self._means.draw())
+            if rest_s is None:
+                return records.ended(job, job_pb2.JOB_STATE_FAILED, spent.error)
+            self.rest_s = rest_s
+            raise
         except Exception:  # noqa: BLE001
             # A bug of ours must neither cost the job its record nor come back with every delivery.
             structlog.get_logger().exception("job failed by a bug", job_id=self._lease.job_id)
@@ -178,7 +195,7 @@ class JobRun:
 
     async def _give_back(self, job: Job) -> None:
         """Say in the log that our attempt ended, if we can: whoever goes on cannot know."""
-        if attempt := job.ended_here:
+        if attempt := job.answering:
             with suppress(Fenced, WeftError, TimeoutError):
                 async with asyncio.timeout(_GOODBYE_LIMIT_S):
                     await job.writer.append(records.given_back(attempt))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from weft_kit.catalog import Catalog, CatalogError, OpenAIProvider
+from weft_kit.catalog import Catalog, CatalogError
+from weft_kit.provider_entries import HttpEntry
 
 
 def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -15,7 +16,7 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
     keys: dict[str, str] = {}
     problems: list[str] = []
     for name, entry in catalog.providers.items():
-        if not isinstance(entry, OpenAIProvider):
+        if not isinstance(entry, HttpEntry):
             continue
         try:
             key = _read(entry, environ)
@@ -29,11 +30,20 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
     return keys
 
 
-def _read(entry: OpenAIProvider, environ: Mapping[str, str]) -> str:
+def key_setting(name: str, entry: HttpEntry) -> str:
+    """Name the setting that says where a provider's key is, for those who have to correct it."""
     if entry.api_key_env:
-        return environ[entry.api_key_env]
+        return f"providers.{name}.api_key_env: the key in {entry.api_key_env}"
+    if entry.api_key_file:
+        return f"providers.{name}.api_key_file: the key in {entry.api_key_file}"
+    return f"providers.{name}: it has neither api_key_env nor api_key_file"
+
+
+def _read(entry: HttpEntry, environ: Mapping[str, str]) -> str:
+    if entry.api_key_env:
+        return environ[entry.api_key_env].strip()
     return entry.api_key_file.read_text(encoding="utf-8").strip() if entry.api_key_file else ""
 
 
-def _place(entry: OpenAIProvider) -> str:
+def _place(entry: HttpEntry) -> str:
     return f"environment variable {entry.api_key_env}" if entry.api_key_env else f"file {entry.api_key_file}"

@@ -20,7 +20,18 @@ CANCEL_SECONDS = Histogram(
     "Time from a cancel signal to the provider's stream being closed.",
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
+HEDGES = Counter("weft_router_hedges", "Calls made because another one's first token was late.", ["provider"])
+WAITS = Counter("weft_router_waits", "Times that a job had to wait before a call.", ["for"])
+BREAKERS_OPENED = Counter("weft_router_breakers_opened", "Times that a breaker opened here.", ["provider", "model"])
+LAST_RESORTS = Counter("weft_router_last_resorts", "What was served when every provider had failed.", ["served"])
 CACHE_STORES = Counter("weft_router_cache_stores", "Answers offered to the cache.", ["result"])
+
+BUDGET_DECISIONS = Counter("weft_router_budget_decisions", "Calls held to a budget.", ["by", "outcome"])
+BOOKINGS_LOST = Counter("weft_router_bookings_lost", "Calls whose tokens and cost could not be booked.")
+COST_MICROS = Counter("weft_router_cost_micros", "What calls cost, in millionths.", ["provider", "model", "currency"])
+UNPRICED_CALLS = Counter(
+    "weft_router_unpriced_calls", "Calls that the price list has no price for.", ["provider", "model"]
+)
 
 
 def job_done(model: str, done: event_pb2.Done, tokens: int) -> None:

@@ -1,17 +1,14 @@
-"""Which provider to ask, whether to ask again, and what to say when none is left: rules, and nothing else."""
+"""Whether to ask again, how long to wait before, and what to say when none is left: rules, and nothing else."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.catalog import Route
 from weft_router.providers.port import ProviderError, Remedy
+from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
-
-Selection = Literal["priority", "fastest"]
 
 _MOST_DOUBLINGS = 30
 
@@ -23,6 +20,7 @@ _PROVIDERS_FAULT = frozenset(
         error_pb2.ERROR_REASON_PROVIDER_OVERLOADED,
         error_pb2.ERROR_REASON_PROVIDER_TIMEOUT,
         error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN,
+        error_pb2.ERROR_REASON_UNSUPPORTED,
     }
 )
 
@@ -43,58 +41,9 @@ class KeptAway(ProviderError):
     """Nobody was asked, because every breaker is open. Another job's probe may close one at any time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A route with what is known about its provider now. Candidates come in order of preference."""
-
-    route: Route
-    allowed: bool
-    """Whether the provider's breaker lets a call pass."""
-    failures: int
-    """How often the provider failed this very job."""
-    expected_first_token_s: float
-    """Recent mean, times the calls it would share the provider with; 0 when it was never asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The route to ask, and why, for the record."""
-
-    route: Route
-    because: str
-
-
 def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:
     """Count a job's failures by provider; attempts lost with their worker are nobody's fault."""
     return Counter(attempt.provider for attempt in attempts if attempt.error.reason in _PROVIDERS_FAULT)
-
-
-def choose(candidates: Sequence[Candidate], selection: Selection) -> Choice | None:
-    """Prefer providers that did not fail this job, then as `selection` says; None when every breaker is open."""
-    allowed = [(place, candidate) for place, candidate in enumerate(candidates) if candidate.allowed]
-    if not allowed:
-        return None
-
-    def order(entry: tuple[int, Candidate]) -> tuple[int, float, int]:
-        place, candidate = entry
-        speed = candidate.expected_first_token_s if selection == "fastest" else 0.0
-        return candidate.failures, speed, place
-
-    place, best = min(allowed, key=order)
-    return Choice(best.route, _because(candidates, place, selection))
-
-
-def _because(candidates: Sequence[Candidate], place: int, selection: Selection) -> str:
-    best = candidates[place]
-    if len(candidates) == 1:
-        return "the only route"
-    if best.failures:
-        return f"fewest failures for this job ({best.failures})"
-    if any(not other.allowed or other.failures for other in candidates[:place]):
-        return "more preferred routes are failing"
-    if selection == "fastest":
-        return f"first token expected soonest, in {best.expected_first_token_s * 1000:.0f} ms"
-    return "most preferred route"
 
 
 def may_try_again(error: ProviderError, candidates: Iterable[Candidate]) -> bool:
@@ -115,8 +64,10 @@ def can_continue(request: job_pb2.GenerationRequest, said: Transcript, max_token
 
 
 def counted(attempts: Iterable[job_pb2.Attempt]) -> int:
-    """Count the attempts towards those allowed: one that its worker gave up to shut down is nobody's failure."""
-    return sum(attempt.error.reason != error_pb2.ERROR_REASON_DRAINING for attempt in attempts)
+    """Count the attempts that failed, which is what is bounded: one given up by a worker that shut down did not."""
+    return sum(
+        attempt.HasField("error") and attempt.error.reason != error_pb2.ERROR_REASON_DRAINING for attempt in attempts
+    )
 
 
 def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -> float:

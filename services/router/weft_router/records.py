@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from weft.common.v1 import chat_pb2, error_pb2
+from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import text_hash
@@ -15,8 +15,14 @@ def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
     answer = _answer(job)
     answer.tool_calls.extend(job.said.tool_calls)
     answer.finish_reason = finished.finish_reason
+    answer.raw_finish_reason = finished.raw_finish_reason
     answer.usage.CopyFrom(_usage(job, finished))
     return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer))
+
+
+def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:
+    """Return the record of a job that a stored answer ended, after its providers had failed."""
+    return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer, cache_hit=hit))
 
 
 def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) -> event_pb2.Done:
@@ -24,8 +30,9 @@ def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) 
     answer = _answer(job)
     if job.said:
         answer.usage.CopyFrom(_estimated(job))
-    if job.attempts and not job.attempts[-1].HasField("error"):
-        job.attempts[-1].error.CopyFrom(error)
+    latest = _latest(job)
+    if latest is not None and not latest.HasField("error"):
+        latest.error.CopyFrom(error)
     return _done(job, event_pb2.Done(state=state, answer=answer, error=error))
 
 
@@ -61,11 +68,18 @@ def unknown_model(name: str, known: Iterable[str]) -> job_pb2.JobError:
 
 
 def _answer(job: Job) -> job_pb2.Answer:
-    answer = job_pb2.Answer(text=job.said.text, sources=job.sources)
-    if job.attempts:
-        answer.provider = job.attempts[-1].provider
-        answer.provider_model = job.attempts[-1].provider_model
+    answer = job_pb2.Answer(text=job.said.text, reasoning=job.said.reasoning, sources=job.sources)
+    if attempt := _latest(job):
+        answer.provider = attempt.provider
+        answer.provider_model = attempt.provider_model
     return answer
+
+
+def _latest(job: Job) -> job_pb2.Attempt | None:
+    """Return the attempt whose answer this is; others may have been made beside it."""
+    if job.standing is not None:
+        return job.standing.attempt
+    return job.answering or (job.attempts[-1] if job.attempts else None)
 
 
 def _done(job: Job, done: event_pb2.Done) -> event_pb2.Done:
@@ -73,6 +87,9 @@ def _done(job: Job, done: event_pb2.Done) -> event_pb2.Done:
     done.attempts.extend(job.attempts)
     if usage.total(job.spent):
         done.total_usage.CopyFrom(job.spent)
+    if costs := [attempt.cost for attempt in job.attempts if attempt.HasField("cost")]:
+        total = budget_pb2.Cost(micros=sum(cost.micros for cost in costs), currency=costs[-1].currency)
+        done.total_cost.CopyFrom(total)
     if job.attempts:
         done.start_time.CopyFrom(job.attempts[0].start_time)
     if job.first_token_time:

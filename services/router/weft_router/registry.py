@@ -1,24 +1,32 @@
 """The providers of the catalog, opened, each with what has been seen of it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weft.job.v1 import job_pb2
-from weft_kit.catalog import Catalog, ModelAlias
+from weft_kit.catalog import Catalog, Route
+from weft_kit.errors import InvalidFields
+from weft_router.calls import Call
 from weft_router.health import ProviderHealth
-from weft_router.policy import Candidate, provider_failures
+from weft_router.job import Order
+from weft_router.policy import provider_failures
+from weft_router.providers.checkup import Patient
 from weft_router.providers.port import Provider
+from weft_router.selection import Candidate
+from weft_router.turnstile import Turnstile, room_at_any
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One provider, ready to be asked."""
+    """One provider, ready to be asked, with the health of each of its models that a route names."""
 
     name: str
     kind: str
     provider: Provider
-    health: ProviderHealth
+    models: dict[str, ProviderHealth]
+    turnstile: Turnstile
+    region: str = ""
 
 
 class Registry:
@@ -33,21 +41,81 @@ class Registry:
         model = self.catalog.models.get(alias)
         return list(dict.fromkeys(route.provider for route in model.routes)) if model else []
 
-    def candidates(self, alias: ModelAlias, attempts: Sequence[job_pb2.Attempt]) -> list[Candidate]:
-        """Return the alias's routes with what is known now, and with what this job has been through."""
+    def patients(self, names: Sequence[str]) -> list[Patient]:
+        """Return the providers of these names, or all, in the order of the catalog, ready for a checkup.
+
+        Raises:
+            InvalidFields: no provider has one of the names.
+        """
+        known = ", ".join(self.providers)
+        unknown = [place for place, name in enumerate(names) if name not in self.providers]
+        if unknown:
+            raise InvalidFields({f"names[{place}]": f"must be one of {known}" for place in unknown})
+        chosen = [one for one in self.providers.values() if not names or one.name in names]
+        return [Patient(one.name, one.kind, one.provider, self._first_model(one.name)) for one in chosen]
+
+    def health(self, route: Route) -> ProviderHealth:
+        return self.providers[route.provider].models[route.model]
+
+    def healths(self) -> Iterator[tuple[str, str, ProviderHealth]]:
+        """Yield provider, model and health of all that routes lead to."""
+        for registered in self.providers.values():
+            for model, health in registered.models.items():
+                yield registered.name, model, health
+
+    def call(self, route: Route) -> Call:
+        """Begin a call, as far as counting goes."""
+        return Call(self.health(route), self.providers[route.provider].turnstile)
+
+    def candidates(
+        self, orders: Mapping[str, Order], attempts: Sequence[job_pb2.Attempt], region: str = "", prompt_tokens: int = 0
+    ) -> list[Candidate]:
+        """Return the routes of an alias and its fallbacks with what is known now, and what this job has been through.
+
+        `region` is preferred to those of the aliases.
+        """
         now = time.monotonic()
         failures = provider_failures(attempts)
         return [
-            Candidate(
-                route,
-                allowed=self.providers[route.provider].health.breaker.allows(now),
-                failures=failures[route.provider],
-                expected_first_token_s=self.providers[route.provider].health.expected_first_token_s,
-            )
-            for route in alias.routes
+            self._candidate(route, name, tier, order, failures[route.provider], region, prompt_tokens, now)
+            for tier, (name, order) in enumerate(orders.items())
+            for route in order.alias.routes
         ]
 
-    def wait_for_any_s(self, alias: ModelAlias) -> float:
-        """Return how long until a breaker of the alias's providers may let a call pass."""
+    async def room(self, candidates: Sequence[Candidate]) -> None:
+        """Return when a provider that is only full may have room again."""
+        names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
+        await room_at_any([self.providers[name].turnstile for name in names])
+
+    def wait_for_any_s(self, candidates: Sequence[Candidate]) -> float:
+        """Return how long until a breaker of the candidates may let a call pass."""
         now = time.monotonic()
-        return min(self.providers[route.provider].health.breaker.closed_for_s(now) for route in alias.routes)
+        return min(self.health(one.route).breaker.closed_for_s(now) for one in candidates)
+
+    def _candidate(
+        self, route: Route, name: str, tier: int, order: Order, failures: int, region: str, prompt: int, now: float
+    ) -> Candidate:
+        registered = self.providers[route.provider]
+        health = registered.models[route.model]
+        wanted = region or order.alias.prefer_region
+        return Candidate(
+            route,
+            allowed=health.breaker.allows(now),
+            failures=failures,
+            alias=name,
+            selection=order.alias.selection,
+            tier=tier,
+            has_room=registered.turnstile.caps.has_room(now),
+            first_token_s=health.expected_first_token_s(now),
+            in_flight=health.in_flight,
+            cost_micros=self._cost_micros(route, prompt, order) if order.alias.selection == "cheapest" else None,
+            near=not wanted or registered.region == wanted,
+        )
+
+    def _cost_micros(self, route: Route, prompt_tokens: int, order: Order) -> int | None:
+        prices = self.catalog.prices
+        price = prices.of(route.provider, route.model) if prices else None
+        return price.most_micros(prompt_tokens, order.max_tokens) if price else None
+
+    def _first_model(self, name: str) -> str:
+        return next(iter(self.catalog.serving(name)), "")

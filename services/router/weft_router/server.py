@@ -5,27 +5,43 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit import catalog, metrics
+from weft_kit import metrics
+from weft_kit import provider_entries as entries
+from weft_kit.catalog import Catalog
+from weft_kit.catalog_watch import WatchedCatalog
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
 from weft_kit.server import Server, Service
-from weft_router import usage
+from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
-from weft_router.breaker import BreakerLimits
+from weft_router.budgets.budgets import Budgets
+from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.config import Config
-from weft_router.health import ProviderHealth
+from weft_router.fleet import Fleet
 from weft_router.job_run import Means
-from weft_router.keys import read_keys
+from weft_router.keys import key_setting, read_keys
+from weft_router.last_resort import LastResort
 from weft_router.policy import RetryLimits
+from weft_router.providers.anthropic import Messages
+from weft_router.providers.failures import Access
+from weft_router.providers.gemini import GenerateContent
+from weft_router.providers.http_provider import HttpProvider
 from weft_router.providers.inference import InferenceProvider
-from weft_router.providers.openai import OpenAIProvider
+from weft_router.providers.openai import ChatCompletions
+from weft_router.providers.openai_responses import Responses
 from weft_router.providers.port import Provider
-from weft_router.registry import Registered, Registry
+from weft_router.providers.wire_format import WireFormat
+from weft_router.pursuit import Rules
+from weft_router.redis_breakers import SharedBreakers
 from weft_router.retrieval_context import Retrieval
 from weft_router.servicer import RouterServicer
-from weft_router.shares import weights
+from weft_router.shares import Shares
 from weft_router.worker import Worker
 
 _NAME = "weft.router.v1.RouterService"
@@ -38,45 +54,68 @@ async def router(config: Config) -> AsyncIterator[Server]:
     Raises:
         CatalogError: the catalog, or a key it names, cannot be used.
     """
-    models = catalog.load_catalog(config.catalog_file)
-    keys = read_keys(models, config.catalog_file, os.environ)
+    catalog = WatchedCatalog(config.catalog_file)
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
+        fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
+        await fleet.follow(catalog.current)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
         await log.ensure()
+        redis = await stack.enter_async_context(_redis(config))
+        await stack.enter_async_context(SharedBreakers(redis, lambda: fleet.current).sharing())
+        ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
+        await stack.enter_async_context(ledger.keeping())
+        budgets = Budgets(ledger, config.budget_fallback)
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
-        limits = BreakerLimits(config.breaker_failures, config.breaker_open_s)
-        registry = Registry(models, await _opened(models, keys, limits, stack))
         answers = await stack.enter_async_context(AnswerCache(cache))
+        limits = RetryLimits(config.max_attempts, config.first_wait_s, config.longest_wait_s)
         attempts = Attempts(
-            registry,
+            fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),
-            RetryLimits(config.max_attempts, config.first_wait_s, config.longest_wait_s),
-            config.log.flush_interval_s,
+            LastResort(answers),
+            Rules(limits, Allowances(), budgets, config.log.flush_interval_s),
         )
+        shares = Shares(lambda: fleet.current.catalog)
         means = Means(log, attempts, answers, config.max_deliveries)
-        services = [Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(registry))]
+        services = [
+            Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets))
+        ]
         server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
-        await stack.enter_async_context(Worker(means, _work(log, config.slots, models), config.grace_s).working())
+        work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
+        await stack.enter_async_context(Worker(means, work, config.grace_s).working())
+        await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
 
 
-def _work(log: JobLog, slots: int, models: catalog.Catalog) -> Work:
-    return Work(log, slots=slots, weight=weights(models), cost=partial(usage.expected, models=models.models))
+def _keys(config: Config, catalog: Catalog) -> dict[str, str]:
+    return read_keys(catalog, config.catalog_file, os.environ)
 
 
-async def _opened(
-    models: catalog.Catalog, keys: dict[str, str], limits: BreakerLimits, stack: AsyncExitStack
-) -> dict[str, Registered]:
-    async def provider(name: str, entry: catalog.ProviderEntry) -> Provider:
-        match entry:
-            case catalog.InferenceProvider():
-                return InferenceProvider(await stack.enter_async_context(Channel(entry.target, name)))
-            case catalog.OpenAIProvider():
-                return await stack.enter_async_context(OpenAIProvider(entry, keys.get(name)))
+def _redis(config: Config) -> Redis:
+    # No retries: what is told late is told wrong.
+    return Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
 
-    return {
-        name: Registered(name, entry.kind, await provider(name, entry), ProviderHealth(limits))
-        for name, entry in models.providers.items()
-    }
+
+@asynccontextmanager
+async def _open_provider(name: str, entry: entries.ProviderEntry, key: str) -> AsyncIterator[Provider]:
+    if isinstance(entry, entries.InferenceEntry):
+        async with Channel(entry.target, name) as channel:
+            yield InferenceProvider(channel)
+        return
+    async with HttpProvider(entry, _wire_format(entry), Access(key, key_setting(name, entry))) as provider:
+        yield provider
+
+
+def _wire_format(
+    entry: entries.OpenAIEntry | entries.OpenAIResponsesEntry | entries.AnthropicEntry | entries.GeminiEntry,
+) -> WireFormat:
+    match entry:
+        case entries.OpenAIEntry():
+            return ChatCompletions(entry)
+        case entries.OpenAIResponsesEntry():
+            return Responses(entry)
+        case entries.AnthropicEntry():
+            return Messages(entry)
+        case entries.GeminiEntry():
+            return GenerateContent(entry)

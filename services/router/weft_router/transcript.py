@@ -7,29 +7,37 @@ from weft.job.v1 import event_pb2
 
 
 class Transcript:
-    """Gathers deltas into text and tool calls."""
+    """Gathers deltas into text, tool calls and, apart from them, reasoning."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._thoughts: list[str] = []
         self._calls: dict[int, chat_pb2.ToolCall] = {}
         self.token_count = 0
 
     def __bool__(self) -> bool:
-        return bool(self._texts or self._calls)
+        return bool(self._texts or self._calls or self._thoughts)
 
     def add(self, delta: event_pb2.Delta) -> None:
         self.token_count += delta.token_count
         if delta.text:
             self._texts.append(delta.text)
+        if delta.reasoning:
+            self._thoughts.append(delta.reasoning)
         for piece in delta.tool_calls:
             call = self._calls.setdefault(piece.index, chat_pb2.ToolCall())
             call.id = call.id or piece.id
             call.name = call.name or piece.name
             call.arguments_json += piece.arguments_json
+            call.provider_state = call.provider_state or piece.provider_state
 
     @property
     def text(self) -> str:
         return "".join(self._texts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._thoughts)
 
     @property
     def tool_calls(self) -> list[chat_pb2.ToolCall]:

@@ -70,7 +70,7 @@ class Worker:
                 async with lease.heartbeats():
                     outcome = await run.to_end()
             lease.settle(run.tokens)
-            await self._close(lease, outcome)
+            await self._close(lease, outcome, run.rest_s)
         except asyncio.CancelledError:
             metrics.JOBS_LEFT.labels("drained").inc()
             await lease.retry()
@@ -83,13 +83,16 @@ class Worker:
             lease.release()
             del self._runs[lease.job_id]
 
-    async def _close(self, lease: Lease, outcome: Outcome) -> None:
+    async def _close(self, lease: Lease, outcome: Outcome, rest_s: float) -> None:
         match outcome:
             case Outcome.OVER:
                 await lease.ack()
             case Outcome.GIVEN_BACK:
                 metrics.JOBS_LEFT.labels("drained").inc()
                 await lease.retry()
+            case Outcome.RESTING:
+                metrics.JOBS_LEFT.labels("budget").inc()
+                await lease.retry(rest_s)
             case Outcome.OVERTAKEN:
                 metrics.JOBS_LEFT.labels("overtaken").inc()
 

@@ -1,6 +1,6 @@
 """What operators can do with API keys: create, list, revoke."""
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import budget_pb2, error_pb2
 from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.keys import Credential, Key, check_new_key, hash_secret, new_credential
 from weft_gateway.access.postgres_keys import KeyStore
@@ -15,12 +15,15 @@ class KeyDesk:
         self._store = store
         self._keyring = keyring
 
-    async def create(self, tenant: str, name: str, calls_per_minute: int) -> tuple[Key, Credential]:
+    async def create(
+        self, tenant: str, name: str, calls_per_minute: int, budget: budget_pb2.Budget
+    ) -> tuple[Key, Credential]:
         """A new key and the only copy of its secret."""
-        check_new_key(tenant, name, calls_per_minute)
+        check_new_key(tenant, name, calls_per_minute, budget)
         credential = new_credential()
         secret_hash = hash_secret(credential.secret)
-        return await self._store.create(credential.key_id, tenant, name, secret_hash, calls_per_minute), credential
+        key = await self._store.create(credential.key_id, tenant, name, secret_hash, calls_per_minute, budget)
+        return key, credential
 
     async def page(self, tenant: str, before: Position | None, size: int) -> tuple[list[Key], Position | None]:
         """Keys from newest to oldest, and where the next page begins."""

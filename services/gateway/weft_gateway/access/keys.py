@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from weft.common.v1 import budget_pb2
 from weft_kit.errors import InvalidFields, Unauthenticated
 
 _CREDENTIAL: Final = re.compile(r"wk_([a-z0-9]{16})_([A-Za-z0-9_-]{43})")
 _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")
 _NAME_CHARACTERS: Final = 64
 _MOST_CALLS_PER_MINUTE: Final = 10_000_000
+_LARGEST_BUDGET: Final = 1_000_000_000_000_000
 _HOW: Final = "send `authorization: Bearer wk_…` with a key made by `weft keys create`"
 
 
@@ -28,6 +30,13 @@ class Key:
     create_time: datetime
     revoke_time: datetime | None = None
     calls_per_minute: int = 0
+    tokens_per_minute: int = 0
+    micros_per_day: int = 0
+
+    @property
+    def budget(self) -> budget_pb2.Budget:
+        """What its jobs may spend."""
+        return budget_pb2.Budget(tokens_per_minute=self.tokens_per_minute, micros_per_day=self.micros_per_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ def prove(key: Key | None, credential: Credential) -> Key:
     return key
 
 
-def check_new_key(tenant: str, name: str, calls_per_minute: int) -> None:
+def check_new_key(tenant: str, name: str, calls_per_minute: int, budget: budget_pb2.Budget) -> None:
     """InvalidFields when a key may not be created so."""
     violations = {}
     if not _TENANT.fullmatch(tenant):
@@ -91,5 +100,8 @@ def check_new_key(tenant: str, name: str, calls_per_minute: int) -> None:
         violations["name"] = f"must be at most {_NAME_CHARACTERS} characters, is {len(name)}"
     if not 0 <= calls_per_minute <= _MOST_CALLS_PER_MINUTE:
         violations["calls_per_minute"] = f"must be 0 (the default) to {_MOST_CALLS_PER_MINUTE}, is {calls_per_minute}"
+    for field, value in (("tokens_per_minute", budget.tokens_per_minute), ("micros_per_day", budget.micros_per_day)):
+        if not 0 <= value <= _LARGEST_BUDGET:
+            violations[f"budget.{field}"] = f"must be 0 (no limit) to {_LARGEST_BUDGET}, is {value}"
     if violations:
         raise InvalidFields(violations)

@@ -5,16 +5,17 @@ from typing import Final
 
 from psycopg.rows import class_row
 
+from weft.common.v1 import budget_pb2
 from weft_gateway.access.keys import Key
 from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
 
-_COLUMNS: Final = "key_id, tenant, name, secret_hash, create_time, revoke_time, calls_per_minute"
+_GIVEN: Final = "key_id, tenant, name, secret_hash, calls_per_minute, tokens_per_minute, micros_per_day"
+_COLUMNS: Final = f"{_GIVEN}, create_time, revoke_time"
 
 # ruff: noqa: S608  # put together from this file's own names
 _CREATE: Final = f"""
-    INSERT INTO gateway_keys (key_id, tenant, name, secret_hash, calls_per_minute)
-    VALUES (%s, %s, %s, %s, %s) RETURNING {_COLUMNS}
+    INSERT INTO gateway_keys ({_GIVEN}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_COLUMNS}
 """.encode()
 _FIND: Final = f"SELECT {_COLUMNS} FROM gateway_keys WHERE key_id = %s".encode()
 _REVOKE: Final = f"""
@@ -37,8 +38,17 @@ class KeyStore:
         self._database = database
         self._limit_s = limit_s
 
-    async def create(self, key_id: str, tenant: str, name: str, secret_hash: bytes, calls_per_minute: int) -> Key:
-        (key,) = await self._keys(_CREATE, (key_id, tenant, name, secret_hash, calls_per_minute))
+    async def create(
+        self,
+        key_id: str,
+        tenant: str,
+        name: str,
+        secret_hash: bytes,
+        calls_per_minute: int,
+        budget: budget_pb2.Budget,
+    ) -> Key:
+        limits = (calls_per_minute, budget.tokens_per_minute, budget.micros_per_day)
+        (key,) = await self._keys(_CREATE, (key_id, tenant, name, secret_hash, *limits))
         return key
 
     async def find(self, key_id: str) -> Key | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from weft.job.v1 import event_pb2
 from weft_gateway.jobs.admission import Admission, Order, answered, check_repeat, utc_now
 from weft_gateway.jobs.answers import Answers
+from weft_gateway.jobs.budgets import Budgets
 from weft_gateway.jobs.quota import Quota
 from weft_gateway.jobs.room import Room
 from weft_kit.catalog import Share
@@ -32,6 +33,7 @@ class Intake:
         answers: Answers,
         admission: Admission,
         quota: Quota,
+        budgets: Budgets,
         room: Room,
         share: Callable[[str], Share],
     ) -> None:
@@ -39,6 +41,7 @@ class Intake:
         self._answers = answers
         self._admission = admission
         self._quota = quota
+        self._budgets = budgets
         self._room = room
         self._share = share
 
@@ -50,14 +53,15 @@ class Intake:
     async def begin(self, ticket: Ticket) -> event_pb2.JobEvent | None:
         """Commits a job's first event. None when it was there already, from the same request.
 
-        Raises AlreadyExists when it was there from another one; Exhausted and Overloaded when there is no room.
+        Raises AlreadyExists when it was there from another one; Exhausted and Overloaded when there is no room, or
+        nothing left to spend.
         """
         try:
             return await self._commit(ticket)
         except AlreadyAccepted as repeat:
             first = repeat.first
         except (Exhausted, Overloaded):
-            # A repeat needs no room.
+            # A repeat needs no room, and spends nothing.
             found = await self._log.first(ticket.job_id) if ticket.accepted.request_id else None
             if found is None:
                 raise
@@ -71,5 +75,6 @@ class Intake:
         found = await self._answers.find(accepted.request)
         if found and self._admission.carries(found.answer):
             return await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
+        await self._budgets.admit(accepted)
         async with self._quota.place(accepted.tenant):
             return await self._log.accept(job_id, accepted, self._share(accepted.tenant).max_in_flight)

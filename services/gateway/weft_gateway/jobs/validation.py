@@ -22,8 +22,10 @@ _SPEAKERS: Final = frozenset({
     chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL,
 })  # fmt: skip
 _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
+_IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS = 128, 8, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
+_MOST_AT_ONCE = 8
 _TIMEOUT_S: Final = (1.0, 24 * 3600.0)
 
 
@@ -70,6 +72,8 @@ def _violations(request_id: str, request: job_pb2.GenerationRequest) -> Iterator
         yield "request.timeout", f"must be 1 s to 24 h, is {seconds(request.timeout):g} s"
     if request.webhook_url:
         yield from _webhook_url(request.webhook_url)
+    if request.HasField("routing"):
+        yield from _routing(request.routing)
     yield from _labels(request.labels)
 
 
@@ -90,10 +94,7 @@ def _message(path: str, message: chat_pb2.Message) -> Iterator[Violation]:
     if not message.parts and not message.tool_calls:
         yield f"{path}.parts", "must not be empty without tool_calls"
     for i, part in enumerate(message.parts):
-        if part.WhichOneof("part") is None:
-            yield f"{path}.parts[{i}]", "must hold a part of a known kind: text"
-        elif not part.text:
-            yield f"{path}.parts[{i}].text", "must not be empty"
+        yield from _part(f"{path}.parts[{i}]", part, message.role)
     if message.tool_calls and message.role != chat_pb2.ROLE_ASSISTANT:
         yield f"{path}.tool_calls", "may only be set with ASSISTANT"
     for i, call in enumerate(message.tool_calls):
@@ -104,6 +105,31 @@ def _message(path: str, message: chat_pb2.Message) -> Iterator[Violation]:
         yield f"{path}.tool_call_id", "may only be set with TOOL"
 
 
+def _part(path: str, part: chat_pb2.ContentPart, role: chat_pb2.Role.ValueType) -> Iterator[Violation]:
+    match part.WhichOneof("part"):
+        case "text" if not part.text:
+            yield f"{path}.text", "must not be empty"
+        case "image" if role != chat_pb2.ROLE_USER:
+            yield f"{path}.image", "may only be set with USER"
+        case "image":
+            yield from _image(f"{path}.image", part.image)
+        case None:
+            yield path, "must hold a part of a known kind: text or image"
+
+
+def _image(path: str, image: chat_pb2.Image) -> Iterator[Violation]:
+    match image.WhichOneof("source"):
+        case None:
+            yield path, "must hold data or url"
+            return
+        case "data" if not image.data:
+            yield f"{path}.data", "must not be empty"
+        case "url" if not (len(image.url) <= _LONGEST_URL and _is_web_address(image.url, {"https"})):
+            yield f"{path}.url", f"must be an https URL of at most {_LONGEST_URL} characters, without user name"
+    if image.mime_type not in _IMAGE_TYPES and (image.mime_type or not image.HasField("url")):
+        yield f"{path}.mime_type", f"must be one of {', '.join(_IMAGE_TYPES)}"
+
+
 def _tool_call(path: str, call: chat_pb2.ToolCall) -> Iterator[Violation]:
     if not call.id:
         yield f"{path}.id", "is required"
@@ -111,6 +137,21 @@ def _tool_call(path: str, call: chat_pb2.ToolCall) -> Iterator[Violation]:
         yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
     if call.arguments_json and not _is_json_object(call.arguments_json):
         yield f"{path}.arguments_json", "must be a JSON object"
+
+
+def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
+    limits = {
+        "first_token_timeout": routing.first_token_timeout,
+        "between_tokens_timeout": routing.between_tokens_timeout,
+        "total_timeout": routing.total_timeout,
+    }
+    for name, limit in limits.items():
+        if routing.HasField(name) and seconds(limit) <= 0:  # type: ignore[arg-type]
+            yield f"request.routing.{name}", "must be greater than 0"
+    if routing.HasField("first_of") and not 1 <= routing.first_of <= _MOST_AT_ONCE:
+        yield "request.routing.first_of", f"must be 1 to {_MOST_AT_ONCE}, is {routing.first_of}"
+    if len(routing.prefer_region) > _LONGEST_TEXT:
+        yield "request.routing.prefer_region", f"must be at most {_LONGEST_TEXT} characters"
 
 
 def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
@@ -197,20 +238,14 @@ def seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
-def _is_web_address(url: str) -> bool:
+def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> bool:
     try:
         parts = urlsplit(url)
         port_is_good = parts.port is None or parts.port > 0
     except ValueError:
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
-    return (
-        plain
-        and port_is_good
-        and parts.scheme in {"http", "https"}
-        and bool(parts.hostname)
-        and "@" not in parts.netloc
-    )
+    return plain and port_is_good and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _is_json_object(text: str) -> bool:

@@ -9,6 +9,7 @@ from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft_kit.channel import Channel
 from weft_kit.errors import Reason, WeftError
+from weft_router.providers import phrases
 from weft_router.providers.port import ProviderError, Remedy, Step, broken
 
 _GET_ENGINE_LIMIT_S = 2.0
@@ -40,6 +41,7 @@ class InferenceProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the engine; see the port."""
+        phrases.refuse_images(request.messages)
         try:
             async with (
                 self._channel.streaming(self._stub.Generate(request, **self._channel.call(limit_s))) as responses,
@@ -58,6 +60,15 @@ class InferenceProvider:
             except WeftError:
                 return False
         return self._continues_prefix
+
+    async def check(self, _model: str, limit_s: float) -> None:
+        """Ask the engine what it is; see the port."""
+        try:
+            await self._channel.unary(
+                self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(limit_s))
+            )
+        except WeftError as error:
+            raise provider_error(error) from None
 
 
 async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> AsyncGenerator[Step, None]:

@@ -1,145 +1,230 @@
-"""Anything that speaks OpenAI's chat completions over HTTP."""
+"""OpenAI's chat completions, as OpenAI, Azure, vLLM, Ollama, Groq, OpenRouter and many others speak them."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Self
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from pydantic_core import to_json
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit import catalog
-from weft_router.providers.event_stream import EventStream
-from weft_router.providers.openai_answer import END, ChatAnswer
-from weft_router.providers.openai_errors import refusal
-from weft_router.providers.openai_request import body
-from weft_router.providers.port import ProviderError, Step, broken
+from weft.job.v1 import event_pb2
+from weft_kit.provider_entries import OpenAIEntry, OpenAIResponsesEntry
+from weft_router.providers import phrases
+from weft_router.providers.answer import Answer
+from weft_router.providers.failures import error_in_stream
 
-EVENT_STREAM = "text/event-stream"
-_ERROR_BODY_BYTES = 64 * 1024
-_LAST_BYTES_LIMIT_S = 0.05
+_ROLES = {
+    chat_pb2.ROLE_SYSTEM: "system",
+    chat_pb2.ROLE_USER: "user",
+    chat_pb2.ROLE_ASSISTANT: "assistant",
+    chat_pb2.ROLE_TOOL: "tool",
+}
+TOOL_CHOICES = {
+    chat_pb2.TOOL_CHOICE_AUTO: "auto",
+    chat_pb2.TOOL_CHOICE_NONE: "none",
+    chat_pb2.TOOL_CHOICE_REQUIRED: "required",
+}
+# top_k is not among them: chat completions has none, and refuses requests with fields it does not know.
+_NUMBERS = {
+    name: name for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens", "seed")
+}
+# Models that reason refuse max_tokens; servers other than OpenAI's know nothing else.
+_REASONING_MODEL = re.compile(r"(o[1-9]|gpt-5)(?![0-9])")
+_FINISH_REASONS = {
+    "stop": chat_pb2.FINISH_REASON_STOP,
+    "length": chat_pb2.FINISH_REASON_LENGTH,
+    "tool_calls": chat_pb2.FINISH_REASON_TOOL_CALLS,
+    "function_call": chat_pb2.FINISH_REASON_TOOL_CALLS,
+    "content_filter": chat_pb2.FINISH_REASON_CONTENT_FILTER,
+}
 
 
-class OpenAIProvider:
-    """One base URL and its pool of connections. Use as a context manager."""
+class ChatCompletions:
+    """The format, as one server of it wants it."""
 
-    def __init__(self, entry: catalog.OpenAIProvider, api_key: str | None) -> None:
-        limits = httpx.Limits(
-            max_connections=entry.max_connections, max_keepalive_connections=entry.max_connections, keepalive_expiry=15
-        )
-        # httpx's own pool looks at every connection for every request: 9 ms of CPU a call at 64 in flight, where
-        # aiohttp's takes 0.4. Its client would add redirects, cookies and a second look at every header; no call to a
-        # provider wants those, so requests go straight to the transport.
-        self._transport = AiohttpTransport(limits=limits)
-        self._headers = _headers(api_key)
-        self._connect_timeout_s = entry.connect_timeout_s
-        self._url = httpx.URL(f"{str(entry.base_url).rstrip('/')}/chat/completions")
+    def __init__(self, entry: OpenAIEntry) -> None:
+        self._entry = entry
+        self._url = url_of(entry, "chat/completions")
+        self.models_url = url_of(entry, "models")
+        self.continues_prefix = entry.continues_prefix
 
-    async def __aenter__(self) -> Self:
-        return self
+    def headers(self, key: str) -> Mapping[str, str]:
+        return key_header(self._entry, key)
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._transport.aclose()
+    def url(self, _model: str) -> httpx.URL:
+        return self._url
 
-    @asynccontextmanager
-    async def stream(
-        self, request: inference_pb2.GenerateRequest, limit_s: float
-    ) -> AsyncIterator[AsyncIterator[Step]]:
-        """Ask the provider; see the port."""
-        response = await self._answer(to_json(body(request)), limit_s)
-        try:
-            await _check(response)
-            async with aclosing(_steps(response)) as steps:
-                yield steps
-        except httpx.TransportError as error:
-            raise self._failure(error) from None
-        finally:
-            await response.aclose()
+    def answer(self, _request: inference_pb2.GenerateRequest) -> "ChatAnswer":
+        return ChatAnswer()
 
-    async def continues_prefix(self) -> bool:
-        """Say no: chat completions answer a last assistant message, they do not go on with it."""
+    def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
+        """Return the request's JSON body, streaming, with usage at the end; see WireFormat."""
+        said: dict[str, Any] = {
+            "model": request.model,
+            "messages": [_message(message) for message in request.messages],
+            "stream": True,
+        }
+        if self._entry.stream_usage:
+            said["stream_options"] = {"include_usage": True}
+        said |= self._sampling(request)
+        if request.tools:
+            said["tools"] = [{"type": "function", "function": _function(tool)} for tool in request.tools]
+            if choice := TOOL_CHOICES.get(request.tool_choice):
+                said["tool_choice"] = choice
+        if response_format := _response_format(request.response_format):
+            said["response_format"] = response_format
+        if request.prefix and self.continues_prefix:
+            said["messages"].append({"role": "assistant", "content": request.prefix})
+            said |= {"continue_final_message": True, "add_generation_prompt": False}
+        return said
+
+    def _sampling(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
+        said: dict[str, Any] = phrases.numbers(request.sampling, _NUMBERS)
+        if "max_tokens" in said and self._longest_field(request.model) != "max_tokens":
+            said["max_completion_tokens"] = said.pop("max_tokens")
+        return said | ({"stop": list(request.sampling.stop)} if request.sampling.stop else {})
+
+    def _longest_field(self, model: str) -> str:
+        if self._entry.max_tokens_field != "auto":
+            return self._entry.max_tokens_field
+        return "max_completion_tokens" if _REASONING_MODEL.match(model) else "max_tokens"
+
+
+def url_of(entry: OpenAIEntry | OpenAIResponsesEntry, path: str) -> httpx.URL:
+    """Return where `path` is, with Azure's version where one is set."""
+    url = httpx.URL(f"{str(entry.base_url).rstrip('/')}/{path}")
+    return url.copy_merge_params({"api-version": entry.api_version}) if entry.api_version else url
+
+
+def key_header(entry: OpenAIEntry | OpenAIResponsesEntry, key: str) -> Mapping[str, str]:
+    if not key:
+        return {}
+    return {"api-key": key} if entry.key_header == "api-key" else {"authorization": f"Bearer {key}"}
+
+
+def _message(message: chat_pb2.Message) -> dict[str, Any]:
+    if message.role not in _ROLES:
+        raise phrases.unknown_role(message)
+    said: dict[str, Any] = {"role": _ROLES[message.role], "content": _content(message)}
+    if message.tool_calls:
+        said["content"] = said["content"] or None
+        said["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        said["tool_call_id"] = message.tool_call_id
+    return said
+
+
+def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:
+    if message.role != chat_pb2.ROLE_USER or phrases.is_text(message.parts):
+        return phrases.text(message.parts)
+    return [
+        {"type": "image_url", "image_url": {"url": phrases.image_url(part.image)}}
+        if part.HasField("image")
+        else {"type": "text", "text": phrases.text([part])}
+        for part in message.parts
+    ]
+
+
+def _function(tool: chat_pb2.Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    if (parameters := phrases.parameters(tool)) is not None:
+        function["parameters"] = parameters
+    return function
+
+
+def _response_format(wanted: chat_pb2.ResponseFormat) -> dict[str, Any] | None:
+    match wanted.WhichOneof("format"):
+        case "json_object":
+            return {"type": "json_object"}
+        case "json_schema":
+            name = wanted.json_schema.name or phrases.ANSWER
+            named = {"name": name, "schema": phrases.answer_schema(wanted), "strict": True}
+            return {"type": "json_schema", "json_schema": named}
+    return None
+
+
+class ChatAnswer(Answer):
+    """Chunks, then an end marker. Only the first choice is read."""
+
+    end_marker = "[DONE]"
+    finish_reasons = _FINISH_REASONS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._call_ids: list[str] = []
+        self._by_index: dict[int | None, int] = {}
+        """The latest call by the server's number for it; by None the latest of all."""
+
+    def event(self, event: dict[str, Any]) -> bool:
+        if usage := event.get("usage"):
+            self.report(_usage(usage))
+        if event.get("error") or ("choices" not in event and event.get("object") == "error"):
+            raise error_in_stream(event)
+        for choice in event["choices"] or ():
+            if choice.get("index", 0) == 0:
+                self.raw_finish_reason = choice.get("finish_reason") or self.raw_finish_reason
+                self._delta(choice.get("delta") or {})
         return False
 
-    async def _answer(self, content: bytes, limit_s: float) -> httpx.Response:
-        timeout = httpx.Timeout(limit_s, connect=self._connect_timeout_s).as_dict()
-        extensions = {"timeout": timeout}
-        request = httpx.Request("POST", self._url, content=content, headers=self._headers, extensions=extensions)
-        try:
-            return await self._transport.handle_async_request(request)
-        except httpx.TransportError as error:
-            raise self._failure(error) from None
+    def _delta(self, delta: dict[str, Any]) -> None:
+        text = delta.get("content")
+        if text and len(delta) == 1:  # nearly every chunk there is
+            self.said.token_count += 1
+            self.said.text += text
+            return
+        refusal, calls = delta.get("refusal"), delta.get("tool_calls")
+        # Two names for one thing; servers that changed from the first to the second send both for a while.
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if not (text or refusal or calls or reasoning):
+            return
+        self.said.token_count += 1
+        if text:
+            self.said.text += text
+        if reasoning:
+            self.said.reasoning += reasoning
+        if refusal:
+            self.refused = True
+            self.said.text += refusal
+        if calls:
+            self.said.tool_calls.extend(map(self._tool_call, calls))
 
-    def _failure(self, error: httpx.TransportError) -> ProviderError:
-        match error:
-            case httpx.ReadTimeout():
-                message = f"{self._url.host} was silent for too long; raise the model's timeouts or ask for less"
-                return ProviderError(error_pb2.ERROR_REASON_PROVIDER_TIMEOUT, message)
-            case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
-                message = f"{self._url.host} cannot be reached; check base_url and that the provider is up"
-                return ProviderError(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, message)
-        return broken("broke the connection off")
+    def _tool_call(self, call: dict[str, Any]) -> event_pb2.ToolCallDelta:
+        function = call.get("function") or {}
+        index, is_new = self._place(call)
+        return event_pb2.ToolCallDelta(
+            index=index,
+            id=self._call_ids[index] if is_new else "",
+            name=function.get("name") or "",
+            arguments_json=function.get("arguments") or "",
+        )
 
+    def _place(self, call: dict[str, Any]) -> tuple[int, bool]:
+        """Return which call a piece belongs to, and whether it is its first.
 
-async def _check(response: httpx.Response) -> None:
-    """Raise ProviderError unless a stream of events follows."""
-    if response.status_code != httpx.codes.OK:
-        raise refusal(response.status_code, response.headers, await _beginning(response))
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != EVENT_STREAM:
-        raise broken(f"answered with {content_type[:64] or 'no content type'} where {EVENT_STREAM} was asked for")
-    if "content-encoding" in response.headers:
-        raise broken("compressed a stream that was asked for as it is")
-
-
-async def _beginning(response: httpx.Response) -> bytes:
-    """Read enough of an error's body to see what it says; a longer one is no error object."""
-    content = bytearray()
-    async for chunk in response.aiter_raw():
-        content += chunk
-        if len(content) > _ERROR_BODY_BYTES:
-            break
-    return bytes(content)
-
-
-async def _steps(response: httpx.Response) -> AsyncGenerator[Step, None]:
-    """Yield what each piece from the network says, taken together: cost is by the step, not by the token."""
-    answer = ChatAnswer()
-    pieces = _pieces(response)
-    async for events in pieces:
-        for data in events:
-            if data == END:
-                finished = answer.finish()
-                if said := answer.take():
-                    yield said
-                await _read_out(pieces)
-                yield finished
-                return
-            answer.read(data)
-        if said := answer.take():
-            yield said
-        if usage := answer.take_usage():
-            yield usage
-    raise broken("ended its stream without the end marker")
+        Not every server numbers them: some leave the index out, some say 0 for all, some repeat the id, some have none.
+        """
+        index, call_id = call.get("index"), call.get("id")
+        if call_id in self._call_ids:
+            return self._call_ids.index(call_id), False
+        if not call_id and index in self._by_index:
+            named_anew = index is None and (call.get("function") or {}).get("name")
+            if not named_anew:
+                return self._by_index[index], False
+        self._by_index[index] = self._by_index[None] = self.calls
+        self._call_ids.append(call_id or f"call_{self.calls}")
+        self.calls += 1
+        return self.calls - 1, True
 
 
-async def _pieces(response: httpx.Response) -> AsyncIterator[list[str]]:
-    stream = EventStream()
-    async for chunk in response.aiter_raw():
-        yield stream.read(chunk)
-    yield stream.end()
-
-
-async def _read_out(pieces: AsyncIterator[list[str]]) -> None:
-    """Read what is left behind the end marker: usually nothing, but only a body read whole keeps its connection."""
-    with suppress(TimeoutError, ProviderError, httpx.TransportError):
-        async with asyncio.timeout(_LAST_BYTES_LIMIT_S):
-            async for _ in pieces:
-                pass
-
-
-def _headers(api_key: str | None) -> dict[str, str]:
-    headers = {"content-type": "application/json", "accept": EVENT_STREAM, "accept-encoding": "identity"}
-    return headers | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
+    prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    return chat_pb2.Usage(
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+        cached_prompt_tokens=prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0,
+        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+    )

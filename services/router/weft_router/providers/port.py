@@ -16,6 +16,8 @@ Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2
 `Usage` may come before the end, so that what a call has cost is known even where the end never comes.
 """
 
+_REQUESTS_FAULTS = (error_pb2.ERROR_REASON_PROVIDER_REJECTED, error_pb2.ERROR_REASON_UNSUPPORTED)
+
 
 class Remedy(Enum):
     """What may help after a failure."""
@@ -46,6 +48,11 @@ class ProviderError(Exception):
     def reason_name(self) -> str:
         return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
 
+    @property
+    def is_requests_fault(self) -> bool:
+        """Whether it was this very request that could not be answered: that says nothing about the provider."""
+        return self.reason in _REQUESTS_FAULTS
+
     def to_wire(self) -> job_pb2.JobError:
         retryable = self.remedy in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
         return job_pb2.JobError(reason=self.reason, message=self.message, retryable=retryable)
@@ -55,6 +62,11 @@ def broken(what: str) -> ProviderError:
     """Return the failure of a provider whose stream is not what it claimed to be."""
     message = f"the provider {what}; try again, and look at the provider itself if it happens each time"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message)
+
+
+def unsupported(what: str) -> ProviderError:
+    """Return the failure of a request that this provider, before it is asked, is known not to take."""
+    return ProviderError(error_pb2.ERROR_REASON_UNSUPPORTED, what, Remedy.ANOTHER_PROVIDER)
 
 
 class Provider(Protocol):
@@ -71,3 +83,10 @@ class Provider(Protocol):
 
     async def continues_prefix(self) -> bool:
         """Say whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""
+
+    async def check(self, model: str, limit_s: float) -> None:
+        """Make the cheapest real call, for `model` where one has to be named, in at most `limit_s` seconds.
+
+        Raises:
+            ProviderError: the provider cannot be used.
+        """

@@ -24,35 +24,37 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weft/common/v1/chat.proto\x12\x0eweft.common.v1\"\x9d\x01\n\x07Message\x12\"\n\x04role\x18\x01 \x01(\x0e\x32\x14.weft.common.v1.Role\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.weft.common.v1.ContentPart\x12,\n\ntool_calls\x18\x03 \x03(\x0b\x32\x18.weft.common.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"D\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x19\n\x11parameters_schema\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"\x8c\x01\n\x0eResponseFormat\x12\x37\n\x0bjson_object\x18\x01 \x01(\x0b\x32 .weft.common.v1.JsonObjectFormatH\x00\x12\x37\n\x0bjson_schema\x18\x02 \x01(\x0b\x32 .weft.common.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x12\n\x10JsonObjectFormat\"5\n\x10JsonSchemaFormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bschema_json\x18\x02 \x01(\t\"\xb2\x02\n\x0eSamplingParams\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x04\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x07 \x01(\x02H\x05\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x08 \x01(\x02H\x06\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\r\n\x0b_max_tokensB\x07\n\x05_seedB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penalty\"\x84\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x03\x12\x1c\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x04 \x01(\x03\x12\x11\n\testimated\x18\x05 \x01(\x08*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*o\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_CHOICE_AUTO\x10\x01\x12\x14\n\x10TOOL_CHOICE_NONE\x10\x02\x12\x18\n\x14TOOL_CHOICE_REQUIRED\x10\x03*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weft/common/v1/chat.proto\x12\x0eweft.common.v1\"\x9d\x01\n\x07Message\x12\"\n\x04role\x18\x01 \x01(\x0e\x32\x14.weft.common.v1.Role\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.weft.common.v1.ContentPart\x12,\n\ntool_calls\x18\x03 \x03(\x0b\x32\x18.weft.common.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\"M\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12&\n\x05image\x18\x02 \x01(\x0b\x32\x15.weft.common.v1.ImageH\x00\x42\x06\n\x04part\"C\n\x05Image\x12\x0e\n\x04\x64\x61ta\x18\x01 \x01(\x0cH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x11\n\tmime_type\x18\x03 \x01(\tB\x08\n\x06source\"D\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x19\n\x11parameters_schema\x18\x03 \x01(\t\"T\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\x12\x16\n\x0eprovider_state\x18\x04 \x01(\t\"\x8c\x01\n\x0eResponseFormat\x12\x37\n\x0bjson_object\x18\x01 \x01(\x0b\x32 .weft.common.v1.JsonObjectFormatH\x00\x12\x37\n\x0bjson_schema\x18\x02 \x01(\x0b\x32 .weft.common.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x12\n\x10JsonObjectFormat\"5\n\x10JsonSchemaFormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bschema_json\x18\x02 \x01(\t\"\xb2\x02\n\x0eSamplingParams\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x0c\n\x04stop\x18\x05 \x03(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x04\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x07 \x01(\x02H\x05\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x08 \x01(\x02H\x06\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\r\n\x0b_max_tokensB\x07\n\x05_seedB\x14\n\x12_frequency_penaltyB\x13\n\x11_presence_penalty\"\xa7\x01\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63ompletion_tokens\x18\x02 \x01(\x03\x12\x1c\n\x14\x63\x61\x63hed_prompt_tokens\x18\x03 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x04 \x01(\x03\x12\x11\n\testimated\x18\x05 \x01(\x08\x12!\n\x19\x63\x61\x63he_write_prompt_tokens\x18\x06 \x01(\x03*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*o\n\nToolChoice\x12\x1b\n\x17TOOL_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_CHOICE_AUTO\x10\x01\x12\x14\n\x10TOOL_CHOICE_NONE\x10\x02\x12\x18\n\x14TOOL_CHOICE_REQUIRED\x10\x03*\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weft.common.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1038
-  _globals['_ROLE']._serialized_end=1133
-  _globals['_TOOLCHOICE']._serialized_start=1135
-  _globals['_TOOLCHOICE']._serialized_end=1246
-  _globals['_FINISHREASON']._serialized_start=1249
-  _globals['_FINISHREASON']._serialized_end=1408
+  _globals['_ROLE']._serialized_start=1206
+  _globals['_ROLE']._serialized_end=1301
+  _globals['_TOOLCHOICE']._serialized_start=1303
+  _globals['_TOOLCHOICE']._serialized_end=1414
+  _globals['_FINISHREASON']._serialized_start=1417
+  _globals['_FINISHREASON']._serialized_end=1576
   _globals['_MESSAGE']._serialized_start=46
   _globals['_MESSAGE']._serialized_end=203
   _globals['_CONTENTPART']._serialized_start=205
-  _globals['_CONTENTPART']._serialized_end=242
-  _globals['_TOOL']._serialized_start=244
-  _globals['_TOOL']._serialized_end=312
-  _globals['_TOOLCALL']._serialized_start=314
-  _globals['_TOOLCALL']._serialized_end=374
-  _globals['_RESPONSEFORMAT']._serialized_start=377
-  _globals['_RESPONSEFORMAT']._serialized_end=517
-  _globals['_JSONOBJECTFORMAT']._serialized_start=519
-  _globals['_JSONOBJECTFORMAT']._serialized_end=537
-  _globals['_JSONSCHEMAFORMAT']._serialized_start=539
-  _globals['_JSONSCHEMAFORMAT']._serialized_end=592
-  _globals['_SAMPLINGPARAMS']._serialized_start=595
-  _globals['_SAMPLINGPARAMS']._serialized_end=901
-  _globals['_USAGE']._serialized_start=904
-  _globals['_USAGE']._serialized_end=1036
+  _globals['_CONTENTPART']._serialized_end=282
+  _globals['_IMAGE']._serialized_start=284
+  _globals['_IMAGE']._serialized_end=351
+  _globals['_TOOL']._serialized_start=353
+  _globals['_TOOL']._serialized_end=421
+  _globals['_TOOLCALL']._serialized_start=423
+  _globals['_TOOLCALL']._serialized_end=507
+  _globals['_RESPONSEFORMAT']._serialized_start=510
+  _globals['_RESPONSEFORMAT']._serialized_end=650
+  _globals['_JSONOBJECTFORMAT']._serialized_start=652
+  _globals['_JSONOBJECTFORMAT']._serialized_end=670
+  _globals['_JSONSCHEMAFORMAT']._serialized_start=672
+  _globals['_JSONSCHEMAFORMAT']._serialized_end=725
+  _globals['_SAMPLINGPARAMS']._serialized_start=728
+  _globals['_SAMPLINGPARAMS']._serialized_end=1034
+  _globals['_USAGE']._serialized_start=1037
+  _globals['_USAGE']._serialized_end=1204
 # @@protoc_insertion_point(module_scope)

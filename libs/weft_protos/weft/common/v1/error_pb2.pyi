@@ -65,7 +65,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 41
-    """RESOURCE_EXHAUSTED: the tenant's quota is spent; RetryInfo says how long to wait."""
+    """RESOURCE_EXHAUSTED, also in a job's record: the tenant's quota, or a budget of the tenant or the key, is spent;
+    RetryInfo says how long to wait. With a budget, metadata holds `budget`, `account`, `limit` and `spent`.
+    """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 50
     """UNAVAILABLE: every slot and every place in the queue is taken; RetryInfo says how long to wait."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 51
@@ -143,7 +145,9 @@ ERROR_REASON_WEBHOOKS_OFF: ErrorReason.ValueType  # 33
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 41
-"""RESOURCE_EXHAUSTED: the tenant's quota is spent; RetryInfo says how long to wait."""
+"""RESOURCE_EXHAUSTED, also in a job's record: the tenant's quota, or a budget of the tenant or the key, is spent;
+RetryInfo says how long to wait. With a budget, metadata holds `budget`, `account`, `limit` and `spent`.
+"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 50
 """UNAVAILABLE: every slot and every place in the queue is taken; RetryInfo says how long to wait."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 51

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from weft.common.v1 import budget_pb2 as _budget_pb2
 from weft.common.v1 import error_pb2 as _error_pb2
 from weft.job.v1 import event_pb2 as _event_pb2
 from weft.job.v1 import job_pb2 as _job_pb2
@@ -527,6 +528,99 @@ class GenerateResponse(_message.Message):
 Global___GenerateResponse: _TypeAlias = GenerateResponse  # noqa: Y015
 
 @_typing.final
+class GetUsageRequest(_message.Message):
+    """Asks what was spent by the tenant and the key of the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageRequest: _TypeAlias = GetUsageRequest  # noqa: Y015
+
+@_typing.final
+class GetUsageResponse(_message.Message):
+    """Holds what was spent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    DAY_END_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """Currency of all amounts, ISO 4217. Empty where the mesh has no price list; all amounts are 0 then."""
+    @_builtins.property
+    def tenant(self) -> Global___Spending:
+        """Of the tenant, with all its keys."""
+
+    @_builtins.property
+    def key(self) -> Global___Spending:
+        """Of the key the call was made with."""
+
+    @_builtins.property
+    def day_end(self) -> _timestamp_pb2.Timestamp:
+        """When the day ends, and what was spent in it is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Spending | None = ...,
+        key: Global___Spending | None = ...,
+        currency: _builtins.str = ...,
+        day_end: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["day_end", b"day_end", "key", b"key", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "day_end", b"day_end", "key", b"key", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageResponse: _TypeAlias = GetUsageResponse  # noqa: Y015
+
+@_typing.final
+class Spending(_message.Message):
+    """Says what was spent, and what may be. It trails what happens by well under a second."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_LAST_MINUTE_FIELD_NUMBER: _builtins.int
+    MICROS_TODAY_FIELD_NUMBER: _builtins.int
+    MICROS_HELD_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
+    tokens_last_minute: _builtins.int
+    """Tokens of calls that began in the last minute, those still held for calls under way included."""
+    micros_today: _builtins.int
+    """Cost of the calls of this day that ended."""
+    micros_held: _builtins.int
+    """The most that calls under way may cost."""
+    @_builtins.property
+    def budget(self) -> _budget_pb2.Budget:
+        """What may be spent."""
+
+    def __init__(
+        self,
+        *,
+        tokens_last_minute: _builtins.int = ...,
+        micros_today: _builtins.int = ...,
+        micros_held: _builtins.int = ...,
+        budget: _budget_pb2.Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "micros_held", b"micros_held", "micros_today", b"micros_today", "tokens_last_minute", b"tokens_last_minute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Spending: _TypeAlias = Spending  # noqa: Y015
+
+@_typing.final
 class Key(_message.Message):
     """Describes an API key."""
 
@@ -538,6 +632,7 @@ class Key(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     CALLS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Public id; the secret begins with it."""
     tenant: _builtins.str
@@ -554,6 +649,10 @@ class Key(_message.Message):
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
         """When it was revoked. Not set while it is good."""
 
+    @_builtins.property
+    def budget(self) -> _budget_pb2.Budget:
+        """What its jobs may spend, beside its tenant's own budget, which counts for all its keys together."""
+
     def __init__(
         self,
         *,
@@ -563,10 +662,11 @@ class Key(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         calls_per_minute: _builtins.int = ...,
+        budget: _budget_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "create_time", b"create_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_minute", b"calls_per_minute", "create_time", b"create_time", "key_id", b"key_id", "name", b"name", "revoke_time", b"revoke_time", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "calls_per_minute", b"calls_per_minute", "create_time", b"create_time", "key_id", b"key_id", "name", b"name", "revoke_time", b"revoke_time", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,22 +681,28 @@ class CreateKeyRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     CALLS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Whose key; 1–64 of [a-z0-9-]."""
     name: _builtins.str
     """What it is for; at most 64 characters."""
     calls_per_minute: _builtins.int
     """Calls a minute it may make. 0 means the gateway's default."""
+    @_builtins.property
+    def budget(self) -> _budget_pb2.Budget:
+        """What its jobs may spend. Not set: only its tenant's budget counts."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         name: _builtins.str = ...,
         calls_per_minute: _builtins.int = ...,
+        budget: _budget_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_minute", b"calls_per_minute", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "calls_per_minute", b"calls_per_minute", "name", b"name", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

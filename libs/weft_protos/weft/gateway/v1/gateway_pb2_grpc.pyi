@@ -49,6 +49,8 @@ class GatewayServiceStub:
     """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
     otherwise.
     """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]
+    """Tells what the tenant and the key have spent, and what they may. UNAVAILABLE while that cannot be told."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -71,6 +73,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
     otherwise.
     """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Tells what the tenant and the key have spent, and what they may. UNAVAILABLE while that cannot be told."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accepts jobs, streams them, and tells what became of them."""
@@ -132,6 +136,14 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
         otherwise.
         """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _gateway_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetUsageResponse, _abc.Awaitable[_gateway_pb2.GetUsageResponse]]:
+        """Tells what the tenant and the key have spent, and what they may. UNAVAILABLE while that cannot be told."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -146,8 +146,11 @@ class Finished(_message.Message):
 
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    RAW_FINISH_REASON_FIELD_NUMBER: _builtins.int
     finish_reason: _chat_pb2.FinishReason.ValueType
     """Why the model stopped."""
+    raw_finish_reason: _builtins.str
+    """Why the model stopped, in the provider's own word."""
     @_builtins.property
     def usage(self) -> _chat_pb2.Usage:
         """What it cost in tokens."""
@@ -157,10 +160,11 @@ class Finished(_message.Message):
         *,
         finish_reason: _chat_pb2.FinishReason.ValueType = ...,
         usage: _chat_pb2.Usage | None = ...,
+        raw_finish_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "raw_finish_reason", b"raw_finish_reason", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

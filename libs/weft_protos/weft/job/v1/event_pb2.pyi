@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from weft.common.v1 import budget_pb2 as _budget_pb2
 from weft.common.v1 import chat_pb2 as _chat_pb2
 from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
@@ -74,7 +75,7 @@ class JobEvent(_message.Message):
 
     @_builtins.property
     def released(self) -> Global___Released:
-        """An attempt was given up by no fault of its own; another follows."""
+        """The job went back to the queue; another attempt follows."""
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class Accepted(_message.Message):
     REQUEST_HASH_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    KEY_BUDGET_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Who pays."""
     key_id: _builtins.str
@@ -131,6 +133,10 @@ class Accepted(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the job expires."""
 
+    @_builtins.property
+    def key_budget(self) -> _budget_pb2.Budget:
+        """Budget of the API key, beside its tenant's. Not set means none."""
+
     def __init__(
         self,
         *,
@@ -141,10 +147,11 @@ class Accepted(_message.Message):
         request_hash: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         traceparent: _builtins.str = ...,
+        key_budget: _budget_pb2.Budget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key_budget", b"key_budget", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key_id", b"key_id", "request", b"request", "request_hash", b"request_hash", "request_id", b"request_id", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key_budget", b"key_budget", "key_id", b"key_id", "request", b"request", "request_hash", b"request_hash", "request_id", b"request_id", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,10 +212,13 @@ class Delta(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Text to append."""
     token_count: _builtins.int
-    """Tokens in `text`, as far as the provider lets one count."""
+    """Tokens of everything in this delta, as far as the provider lets one count."""
+    reasoning: _builtins.str
+    """Text to append to the reasoning, which is no part of the answer."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
         """Pieces of tool calls to append."""
@@ -219,10 +229,11 @@ class Delta(_message.Message):
         text: _builtins.str = ...,
         token_count: _builtins.int = ...,
         tool_calls: _abc.Iterable[Global___ToolCallDelta] | None = ...,
+        reasoning: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "token_count", b"token_count", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reasoning", b"reasoning", "text", b"text", "token_count", b"token_count", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,6 +249,7 @@ class ToolCallDelta(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    PROVIDER_STATE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Which call of the answer, from 0."""
     id: _builtins.str
@@ -246,6 +258,8 @@ class ToolCallDelta(_message.Message):
     """Set in the first piece."""
     arguments_json: _builtins.str
     """JSON text to append to the arguments."""
+    provider_state: _builtins.str
+    """Set in one piece at most; see ToolCall."""
     def __init__(
         self,
         *,
@@ -253,10 +267,11 @@ class ToolCallDelta(_message.Message):
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         arguments_json: _builtins.str = ...,
+        provider_state: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "id", b"id", "index", b"index", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "id", b"id", "index", b"index", "name", b"name", "provider_state", b"provider_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -348,6 +363,7 @@ class Done(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     FIRST_TOKEN_TIME_FIELD_NUMBER: _builtins.int
     TOTAL_USAGE_FIELD_NUMBER: _builtins.int
+    TOTAL_COST_FIELD_NUMBER: _builtins.int
     state: _job_pb2.JobState.ValueType
     """SUCCEEDED, FAILED, CANCELLED or EXPIRED."""
     text_hash: _builtins.str
@@ -386,6 +402,10 @@ class Done(_message.Message):
         be seen.
         """
 
+    @_builtins.property
+    def total_cost(self) -> _budget_pb2.Cost:
+        """Cost of every attempt together. Not set when no attempt has one."""
+
     def __init__(
         self,
         *,
@@ -399,10 +419,11 @@ class Done(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         first_token_time: _timestamp_pb2.Timestamp | None = ...,
         total_usage: _chat_pb2.Usage | None = ...,
+        total_cost: _budget_pb2.Cost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "total_usage", b"total_usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_usage", b"total_usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from weft.common.v1 import budget_pb2 as weft_dot_common_dot_v1_dot_budget__pb2
 from weft.common.v1 import chat_pb2 as weft_dot_common_dot_v1_dot_chat__pb2
 from weft.common.v1 import error_pb2 as weft_dot_common_dot_v1_dot_error__pb2
 from weft.common.v1 import filter_pb2 as weft_dot_common_dot_v1_dot_filter__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15weft/job/v1/job.proto\x12\x0bweft.job.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19weft/common/v1/chat.proto\x1a\x1aweft/common/v1/error.proto\x1a\x1bweft/common/v1/filter.proto\"\xbe\x04\n\x11GenerationRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.weft.common.v1.Message\x12\x30\n\x08sampling\x18\x03 \x01(\x0b\x32\x1e.weft.common.v1.SamplingParams\x12#\n\x05tools\x18\x04 \x03(\x0b\x32\x14.weft.common.v1.Tool\x12/\n\x0btool_choice\x18\x05 \x01(\x0e\x32\x1a.weft.common.v1.ToolChoice\x12\x37\n\x0fresponse_format\x18\x06 \x01(\x0b\x32\x1e.weft.common.v1.ResponseFormat\x12\x30\n\tretrieval\x18\x07 \x01(\x0b\x32\x1d.weft.job.v1.RetrievalOptions\x12\'\n\x05\x63\x61\x63he\x18\x08 \x01(\x0b\x32\x18.weft.job.v1.CachePolicy\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.weft.job.v1.Priority\x12*\n\x07timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bwebhook_url\x18\x0b \x01(\t\x12:\n\x06labels\x18\x0c \x03(\x0b\x32*.weft.job.v1.GenerationRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\x10RetrievalOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12&\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x16.weft.common.v1.FilterB\x08\n\x06_top_k\"\x8f\x01\n\x0b\x43\x61\x63hePolicy\x12$\n\x04mode\x18\x01 \x01(\x0e\x32\x16.weft.job.v1.CacheMode\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0emin_similarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\x11\n\x0f_min_similarity\"\xb9\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.weft.job.v1.JobState\x12/\n\x07request\x18\x03 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x66irst_token_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06\x61nswer\x18\n \x01(\x0b\x32\x13.weft.job.v1.Answer\x12$\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x15.weft.job.v1.JobError\x12&\n\x08\x61ttempts\x18\x0c \x03(\x0b\x32\x14.weft.job.v1.Attempt\x12(\n\tcache_hit\x18\r \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12\x15\n\rlast_sequence\x18\x0e \x01(\x04\x12\r\n\x05model\x18\x0f \x01(\t\"\xef\x01\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12,\n\ntool_calls\x18\x02 \x03(\x0b\x32\x18.weft.common.v1.ToolCall\x12\x33\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1c.weft.common.v1.FinishReason\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.weft.common.v1.Usage\x12$\n\x07sources\x18\x05 \x03(\x0b\x32\x13.weft.job.v1.Source\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x16\n\x0eprovider_model\x18\x07 \x01(\t\"q\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x12\n\nsource_uri\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\"[\n\x08JobError\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.weft.common.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\x96\x02\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_model\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x13time_to_first_token\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x15.weft.job.v1.JobError\x12\x16\n\x0e\x63hosen_because\x18\x08 \x01(\t\"l\n\x08\x43\x61\x63heHit\x12$\n\x04tier\x18\x01 \x01(\x0e\x32\x16.weft.job.v1.CacheMode\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*j\n\tCacheMode\x12\x1a\n\x16\x43\x41\x43HE_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41\x43HE_MODE_OFF\x10\x01\x12\x14\n\x10\x43\x41\x43HE_MODE_EXACT\x10\x02\x12\x17\n\x13\x43\x41\x43HE_MODE_SEMANTIC\x10\x03*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n\rPRIORITY_HIGH\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n\x0cPRIORITY_LOW\x10\x03*\xb1\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15weft/job/v1/job.proto\x12\x0bweft.job.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x19weft/common/v1/chat.proto\x1a\x1aweft/common/v1/error.proto\x1a\x1bweft/common/v1/filter.proto\"\xe5\x04\n\x11GenerationRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.weft.common.v1.Message\x12\x30\n\x08sampling\x18\x03 \x01(\x0b\x32\x1e.weft.common.v1.SamplingParams\x12#\n\x05tools\x18\x04 \x03(\x0b\x32\x14.weft.common.v1.Tool\x12/\n\x0btool_choice\x18\x05 \x01(\x0e\x32\x1a.weft.common.v1.ToolChoice\x12\x37\n\x0fresponse_format\x18\x06 \x01(\x0b\x32\x1e.weft.common.v1.ResponseFormat\x12\x30\n\tretrieval\x18\x07 \x01(\x0b\x32\x1d.weft.job.v1.RetrievalOptions\x12\'\n\x05\x63\x61\x63he\x18\x08 \x01(\x0b\x32\x18.weft.job.v1.CachePolicy\x12\'\n\x08priority\x18\t \x01(\x0e\x32\x15.weft.job.v1.Priority\x12*\n\x07timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bwebhook_url\x18\x0b \x01(\t\x12:\n\x06labels\x18\x0c \x03(\x0b\x32*.weft.job.v1.GenerationRequest.LabelsEntry\x12%\n\x07routing\x18\r \x01(\x0b\x32\x14.weft.job.v1.Routing\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf8\x01\n\x07Routing\x12\x15\n\rprefer_region\x18\x01 \x01(\t\x12\x36\n\x13\x66irst_token_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x16\x62\x65tween_tokens_timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rtotal_timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\x08\x66irst_of\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x64raft\x18\x06 \x01(\x08\x42\x0b\n\t_first_of\"l\n\x10RetrievalOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12&\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x16.weft.common.v1.FilterB\x08\n\x06_top_k\"\x8f\x01\n\x0b\x43\x61\x63hePolicy\x12$\n\x04mode\x18\x01 \x01(\x0e\x32\x16.weft.job.v1.CacheMode\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0emin_similarity\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\x11\n\x0f_min_similarity\"\xe3\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.weft.job.v1.JobState\x12/\n\x07request\x18\x03 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x66irst_token_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06\x61nswer\x18\n \x01(\x0b\x32\x13.weft.job.v1.Answer\x12$\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x15.weft.job.v1.JobError\x12&\n\x08\x61ttempts\x18\x0c \x03(\x0b\x32\x14.weft.job.v1.Attempt\x12(\n\tcache_hit\x18\r \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12\x15\n\rlast_sequence\x18\x0e \x01(\x04\x12\r\n\x05model\x18\x0f \x01(\t\x12(\n\ntotal_cost\x18\x10 \x01(\x0b\x32\x14.weft.common.v1.Cost\"\x9d\x02\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12,\n\ntool_calls\x18\x02 \x03(\x0b\x32\x18.weft.common.v1.ToolCall\x12\x33\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1c.weft.common.v1.FinishReason\x12$\n\x05usage\x18\x04 \x01(\x0b\x32\x15.weft.common.v1.Usage\x12$\n\x07sources\x18\x05 \x03(\x0b\x32\x13.weft.job.v1.Source\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x16\n\x0eprovider_model\x18\x07 \x01(\t\x12\x11\n\treasoning\x18\x08 \x01(\t\x12\x19\n\x11raw_finish_reason\x18\t \x01(\t\"q\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x12\n\nsource_uri\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\"[\n\x08JobError\x12+\n\x06reason\x18\x01 \x01(\x0e\x32\x1b.weft.common.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\x98\x04\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_model\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x13time_to_first_token\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x15.weft.job.v1.JobError\x12\x16\n\x0e\x63hosen_because\x18\x08 \x01(\t\x12$\n\x05usage\x18\t \x01(\x0b\x32\x15.weft.common.v1.Usage\x12\"\n\x04\x63ost\x18\n \x01(\x0b\x32\x14.weft.common.v1.Cost\x12+\n\x06result\x18\x0b \x01(\x0e\x32\x1b.weft.job.v1.Attempt.Result\"\x88\x01\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x14\n\x10RESULT_SUCCEEDED\x10\x01\x12\x11\n\rRESULT_FAILED\x10\x02\x12\x14\n\x10RESULT_LOST_RACE\x10\x03\x12\x13\n\x0fRESULT_REPLACED\x10\x04\x12\x12\n\x0eRESULT_STOPPED\x10\x05\"\x82\x01\n\x08\x43\x61\x63heHit\x12$\n\x04tier\x18\x01 \x01(\x0e\x32\x16.weft.job.v1.CacheMode\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cserved_stale\x18\x04 \x01(\x08*j\n\tCacheMode\x12\x1a\n\x16\x43\x41\x43HE_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41\x43HE_MODE_OFF\x10\x01\x12\x14\n\x10\x43\x41\x43HE_MODE_EXACT\x10\x02\x12\x17\n\x13\x43\x41\x43HE_MODE_SEMANTIC\x10\x03*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n\rPRIORITY_HIGH\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x10\n\x0cPRIORITY_LOW\x10\x03*\xb1\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,30 +39,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATIONREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_GENERATIONREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CACHEMODE']._serialized_start=2433
-  _globals['_CACHEMODE']._serialized_end=2539
-  _globals['_PRIORITY']._serialized_start=2541
-  _globals['_PRIORITY']._serialized_end=2635
-  _globals['_JOBSTATE']._serialized_start=2638
-  _globals['_JOBSTATE']._serialized_end=2815
-  _globals['_GENERATIONREQUEST']._serialized_start=188
-  _globals['_GENERATIONREQUEST']._serialized_end=762
-  _globals['_GENERATIONREQUEST_LABELSENTRY']._serialized_start=717
-  _globals['_GENERATIONREQUEST_LABELSENTRY']._serialized_end=762
-  _globals['_RETRIEVALOPTIONS']._serialized_start=764
-  _globals['_RETRIEVALOPTIONS']._serialized_end=872
-  _globals['_CACHEPOLICY']._serialized_start=875
-  _globals['_CACHEPOLICY']._serialized_end=1018
-  _globals['_JOB']._serialized_start=1021
-  _globals['_JOB']._serialized_end=1590
-  _globals['_ANSWER']._serialized_start=1593
-  _globals['_ANSWER']._serialized_end=1832
-  _globals['_SOURCE']._serialized_start=1834
-  _globals['_SOURCE']._serialized_end=1947
-  _globals['_JOBERROR']._serialized_start=1949
-  _globals['_JOBERROR']._serialized_end=2040
-  _globals['_ATTEMPT']._serialized_start=2043
-  _globals['_ATTEMPT']._serialized_end=2321
-  _globals['_CACHEHIT']._serialized_start=2323
-  _globals['_CACHEHIT']._serialized_end=2431
+  _globals['_CACHEMODE']._serialized_start=3121
+  _globals['_CACHEMODE']._serialized_end=3227
+  _globals['_PRIORITY']._serialized_start=3229
+  _globals['_PRIORITY']._serialized_end=3323
+  _globals['_JOBSTATE']._serialized_start=3326
+  _globals['_JOBSTATE']._serialized_end=3503
+  _globals['_GENERATIONREQUEST']._serialized_start=217
+  _globals['_GENERATIONREQUEST']._serialized_end=830
+  _globals['_GENERATIONREQUEST_LABELSENTRY']._serialized_start=785
+  _globals['_GENERATIONREQUEST_LABELSENTRY']._serialized_end=830
+  _globals['_ROUTING']._serialized_start=833
+  _globals['_ROUTING']._serialized_end=1081
+  _globals['_RETRIEVALOPTIONS']._serialized_start=1083
+  _globals['_RETRIEVALOPTIONS']._serialized_end=1191
+  _globals['_CACHEPOLICY']._serialized_start=1194
+  _globals['_CACHEPOLICY']._serialized_end=1337
+  _globals['_JOB']._serialized_start=1340
+  _globals['_JOB']._serialized_end=1951
+  _globals['_ANSWER']._serialized_start=1954
+  _globals['_ANSWER']._serialized_end=2239
+  _globals['_SOURCE']._serialized_start=2241
+  _globals['_SOURCE']._serialized_end=2354
+  _globals['_JOBERROR']._serialized_start=2356
+  _globals['_JOBERROR']._serialized_end=2447
+  _globals['_ATTEMPT']._serialized_start=2450
+  _globals['_ATTEMPT']._serialized_end=2986
+  _globals['_ATTEMPT_RESULT']._serialized_start=2850
+  _globals['_ATTEMPT_RESULT']._serialized_end=2986
+  _globals['_CACHEHIT']._serialized_start=2989
+  _globals['_CACHEHIT']._serialized_end=3119
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from weft.common.v1 import budget_pb2 as _budget_pb2
 from weft.common.v1 import chat_pb2 as _chat_pb2
 from weft.common.v1 import error_pb2 as _error_pb2
 from weft.common.v1 import filter_pb2 as _filter_pb2
@@ -158,6 +159,7 @@ class GenerationRequest(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model alias from the mesh's configuration. Required."""
     tool_choice: _chat_pb2.ToolChoice.ValueType
@@ -200,6 +202,10 @@ class GenerationRequest(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free labels, returned in the record; at most 16, keys and values up to 64 characters."""
 
+    @_builtins.property
+    def routing(self) -> Global___Routing:
+        """How to choose among providers. Not set leaves it to the model alias."""
+
     def __init__(
         self,
         *,
@@ -215,14 +221,67 @@ class GenerationRequest(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         webhook_url: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        routing: Global___Routing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "response_format", b"response_format", "retrieval", b"retrieval", "sampling", b"sampling", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "response_format", b"response_format", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "labels", b"labels", "messages", b"messages", "model", b"model", "priority", b"priority", "response_format", b"response_format", "retrieval", b"retrieval", "sampling", b"sampling", "timeout", b"timeout", "tool_choice", b"tool_choice", "tools", b"tools", "webhook_url", b"webhook_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "labels", b"labels", "messages", b"messages", "model", b"model", "priority", b"priority", "response_format", b"response_format", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout", "tool_choice", b"tool_choice", "tools", b"tools", "webhook_url", b"webhook_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenerationRequest: _TypeAlias = GenerationRequest  # noqa: Y015
+
+@_typing.final
+class Routing(_message.Message):
+    """Narrows how a request is routed, within what its model alias allows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFER_REGION_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_TIMEOUT_FIELD_NUMBER: _builtins.int
+    BETWEEN_TOKENS_TIMEOUT_FIELD_NUMBER: _builtins.int
+    TOTAL_TIMEOUT_FIELD_NUMBER: _builtins.int
+    FIRST_OF_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    prefer_region: _builtins.str
+    """Region whose providers are asked before others, by its label in the configuration. Default: the alias's."""
+    first_of: _builtins.int
+    """Providers to ask at once, of which the first to answer goes on, 1–8; at most as many as the alias allows."""
+    draft: _builtins.bool
+    """Show the answer of the alias's draft model until its own answer begins; `rewound` marks the switch. Without effect
+    where the alias has no draft.
+    """
+    @_builtins.property
+    def first_token_timeout(self) -> _duration_pb2.Duration:
+        """Longest wait for a provider's first token; greater than 0. Default: the alias's."""
+
+    @_builtins.property
+    def between_tokens_timeout(self) -> _duration_pb2.Duration:
+        """Longest wait between two tokens; greater than 0. Default: the alias's."""
+
+    @_builtins.property
+    def total_timeout(self) -> _duration_pb2.Duration:
+        """Longest time for one attempt in all; greater than 0. Default: the alias's."""
+
+    def __init__(
+        self,
+        *,
+        prefer_region: _builtins.str = ...,
+        first_token_timeout: _duration_pb2.Duration | None = ...,
+        between_tokens_timeout: _duration_pb2.Duration | None = ...,
+        total_timeout: _duration_pb2.Duration | None = ...,
+        first_of: _builtins.int | None = ...,
+        draft: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_of", b"_first_of", "between_tokens_timeout", b"between_tokens_timeout", "first_of", b"first_of", "first_token_timeout", b"first_token_timeout", "total_timeout", b"total_timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_of", b"_first_of", "between_tokens_timeout", b"between_tokens_timeout", "draft", b"draft", "first_of", b"first_of", "first_token_timeout", b"first_token_timeout", "prefer_region", b"prefer_region", "total_timeout", b"total_timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first_of: _TypeAlias = _typing.Literal["first_of"]  # noqa: Y015
+    _WhichOneofArgType__first_of: _TypeAlias = _typing.Literal["_first_of", b"_first_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_of) -> _WhichOneofReturnType__first_of | None: ...
+
+Global___Routing: _TypeAlias = Routing  # noqa: Y015
 
 @_typing.final
 class RetrievalOptions(_message.Message):
@@ -313,6 +372,7 @@ class Job(_message.Message):
     CACHE_HIT_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    TOTAL_COST_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifies the job. Opaque, though it begins with the lane it waits in."""
     state: Global___JobState.ValueType
@@ -363,6 +423,10 @@ class Job(_message.Message):
     def cache_hit(self) -> Global___CacheHit:
         """Where the answer came from, if from the cache."""
 
+    @_builtins.property
+    def total_cost(self) -> _budget_pb2.Cost:
+        """Cost of every attempt together, once it is terminal. Not set when no attempt has one."""
+
     def __init__(
         self,
         *,
@@ -381,10 +445,11 @@ class Job(_message.Message):
         cache_hit: Global___CacheHit | None = ...,
         last_sequence: _builtins.int = ...,
         model: _builtins.str = ...,
+        total_cost: _budget_pb2.Cost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "request", b"request", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "request", b"request", "start_time", b"start_time", "total_cost", b"total_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "model", b"model", "request", b"request", "request_id", b"request_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "model", b"model", "request", b"request", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "total_cost", b"total_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -403,6 +468,8 @@ class Answer(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PROVIDER_MODEL_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    RAW_FINISH_REASON_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, whole."""
     finish_reason: _chat_pb2.FinishReason.ValueType
@@ -411,6 +478,10 @@ class Answer(_message.Message):
     """Name of the provider that wrote it."""
     provider_model: _builtins.str
     """The provider's own name for the model."""
+    reasoning: _builtins.str
+    """What the model thought before and between, as far as the provider shows it. No part of `text` or its hash."""
+    raw_finish_reason: _builtins.str
+    """Why the model stopped, in the provider's own word."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.ToolCall]:
         """Tool calls, whole."""
@@ -433,10 +504,12 @@ class Answer(_message.Message):
         sources: _abc.Iterable[Global___Source] | None = ...,
         provider: _builtins.str = ...,
         provider_model: _builtins.str = ...,
+        reasoning: _builtins.str = ...,
+        raw_finish_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provider", b"provider", "provider_model", b"provider_model", "sources", b"sources", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provider", b"provider", "provider_model", b"provider_model", "raw_finish_reason", b"raw_finish_reason", "reasoning", b"reasoning", "sources", b"sources", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -520,6 +593,41 @@ class Attempt(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Result:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Attempt._Result.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RESULT_UNSPECIFIED: Attempt._Result.ValueType  # 0
+        """Not known: it is under way, or its worker was lost."""
+        RESULT_SUCCEEDED: Attempt._Result.ValueType  # 1
+        """Its answer is the job's."""
+        RESULT_FAILED: Attempt._Result.ValueType  # 2
+        """It failed; `error` says why."""
+        RESULT_LOST_RACE: Attempt._Result.ValueType  # 3
+        """Another attempt had its first token earlier, and this one was stopped."""
+        RESULT_REPLACED: Attempt._Result.ValueType  # 4
+        """It answered, and a better answer took its place: it was a draft, or not good enough."""
+        RESULT_STOPPED: Attempt._Result.ValueType  # 5
+        """It was stopped: the job was cancelled, expired, or left its worker."""
+
+    class Result(_Result, metaclass=_ResultEnumTypeWrapper):
+        """Names what became of an attempt."""
+
+    RESULT_UNSPECIFIED: Attempt.Result.ValueType  # 0
+    """Not known: it is under way, or its worker was lost."""
+    RESULT_SUCCEEDED: Attempt.Result.ValueType  # 1
+    """Its answer is the job's."""
+    RESULT_FAILED: Attempt.Result.ValueType  # 2
+    """It failed; `error` says why."""
+    RESULT_LOST_RACE: Attempt.Result.ValueType  # 3
+    """Another attempt had its first token earlier, and this one was stopped."""
+    RESULT_REPLACED: Attempt.Result.ValueType  # 4
+    """It answered, and a better answer took its place: it was a draft, or not good enough."""
+    RESULT_STOPPED: Attempt.Result.ValueType  # 5
+    """It was stopped: the job was cancelled, expired, or left its worker."""
+
     NUMBER_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PROVIDER_MODEL_FIELD_NUMBER: _builtins.int
@@ -528,6 +636,9 @@ class Attempt(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CHOSEN_BECAUSE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -536,6 +647,8 @@ class Attempt(_message.Message):
     """The provider's own name for the model."""
     chosen_because: _builtins.str
     """Why this provider was chosen."""
+    result: Global___Attempt.Result.ValueType
+    """What became of it."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -552,6 +665,14 @@ class Attempt(_message.Message):
     def error(self) -> Global___JobError:
         """Why it failed. Not set when it succeeded."""
 
+    @_builtins.property
+    def usage(self) -> _chat_pb2.Usage:
+        """What it took: as reported or, with `estimated`, as far as it could be seen."""
+
+    @_builtins.property
+    def cost(self) -> _budget_pb2.Cost:
+        """What that cost by the mesh's price list. Not set when the list has no price for the model."""
+
     def __init__(
         self,
         *,
@@ -563,10 +684,13 @@ class Attempt(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         error: Global___JobError | None = ...,
         chosen_because: _builtins.str = ...,
+        usage: _chat_pb2.Usage | None = ...,
+        cost: _budget_pb2.Cost | None = ...,
+        result: Global___Attempt.Result.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "duration", b"duration", "error", b"error", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,10 +705,13 @@ class CacheHit(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
+    SERVED_STALE_FIELD_NUMBER: _builtins.int
     tier: Global___CacheMode.ValueType
     """Which tier answered: EXACT or SEMANTIC."""
     similarity: _builtins.float
     """Cosine similarity to the stored question; 1 in the exact tier."""
+    served_stale: _builtins.bool
+    """True when every provider had failed and the answer is older than the request wanted."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """How old the answer was."""
@@ -595,10 +722,11 @@ class CacheHit(_message.Message):
         tier: Global___CacheMode.ValueType = ...,
         similarity: _builtins.float = ...,
         age: _duration_pb2.Duration | None = ...,
+        served_stale: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "similarity", b"similarity", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "served_stale", b"served_stale", "similarity", b"similarity", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from weft.common.v1 import budget_pb2 as _budget_pb2
+from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -109,6 +111,92 @@ class ListModelsResponse(_message.Message):
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
+class CheckProvidersRequest(_message.Message):
+    """Names the providers to ask."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By their names in the configuration; an unknown one is INVALID_ARGUMENT. Empty means all."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckProvidersRequest: _TypeAlias = CheckProvidersRequest  # noqa: Y015
+
+@_typing.final
+class CheckProvidersResponse(_message.Message):
+    """Holds what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderCheck]:
+        """One a provider, in the order of the configuration."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___ProviderCheck] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckProvidersResponse: _TypeAlias = CheckProvidersResponse  # noqa: Y015
+
+@_typing.final
+class ProviderCheck(_message.Message):
+    """Says how one provider answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LATENCY_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name in the configuration."""
+    kind: _builtins.str
+    """Kind of adapter."""
+    @_builtins.property
+    def latency(self) -> _duration_pb2.Duration:
+        """Time until it had answered, or had failed to."""
+
+    @_builtins.property
+    def error(self) -> _job_pb2.JobError:
+        """Why it could not be used. Not set when it is well."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        latency: _duration_pb2.Duration | None = ...,
+        error: _job_pb2.JobError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "latency", b"latency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "kind", b"kind", "latency", b"latency", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderCheck: _TypeAlias = ProviderCheck  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """Describes a model alias."""
 
@@ -135,6 +223,60 @@ class Model(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class ProviderModel(_message.Message):
+    """Describes how one model of a provider does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_P50_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_P95_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The provider's own name for it. Empty means the one model it has loaded."""
+    breaker: Global___Provider.Breaker.ValueType
+    """Whether failures keep requests away from it."""
+    tokens_per_second: _builtins.float
+    """Tokens a second of its recent streams, from their first token on. 0 before the first answer."""
+    in_flight: _builtins.int
+    """Calls under way from this replica."""
+    succeeded: _builtins.int
+    """Calls finished since this replica started."""
+    failed: _builtins.int
+    """Calls failed since this replica started."""
+    @_builtins.property
+    def first_token_p50(self) -> _duration_pb2.Duration:
+        """Median time to first token over the recent window. Not set before the first answer."""
+
+    @_builtins.property
+    def first_token_p95(self) -> _duration_pb2.Duration:
+        """95th percentile of the same."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        breaker: Global___Provider.Breaker.ValueType = ...,
+        first_token_p50: _duration_pb2.Duration | None = ...,
+        first_token_p95: _duration_pb2.Duration | None = ...,
+        tokens_per_second: _builtins.float = ...,
+        in_flight: _builtins.int = ...,
+        succeeded: _builtins.int = ...,
+        failed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "failed", b"failed", "first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95", "in_flight", b"in_flight", "name", b"name", "succeeded", b"succeeded", "tokens_per_second", b"tokens_per_second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderModel: _TypeAlias = ProviderModel  # noqa: Y015
 
 @_typing.final
 class Provider(_message.Message):
@@ -196,6 +338,26 @@ class Provider(_message.Message):
     BREAKER_HALF_OPEN: Provider.Breaker.ValueType  # 3
     """Single probes pass."""
 
+    @_typing.final
+    class ErrorsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     PROVIDER_MODELS_FIELD_NUMBER: _builtins.int
@@ -208,10 +370,16 @@ class Provider(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     LAST_ERROR_TIME_FIELD_NUMBER: _builtins.int
+    COST_TODAY_FIELD_NUMBER: _builtins.int
+    UNPRICED_MODELS_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in the configuration."""
     kind: _builtins.str
-    """Kind of adapter: "inference" or "openai"."""
+    """Kind of adapter: "inference", "openai", "openai_responses", "anthropic" or "gemini"."""
     state: Global___Provider.State.ValueType
     """Whether it is being asked."""
     breaker: Global___Provider.Breaker.ValueType
@@ -224,6 +392,10 @@ class Provider(_message.Message):
     """Calls failed since this replica started."""
     last_error: _builtins.str
     """What the last failure said."""
+    region: _builtins.str
+    """Where it runs, as the configuration says. Empty when it does not."""
+    tokens_per_second: _builtins.float
+    """Tokens a second of its recent streams, from their first token on. 0 before the first answer."""
     @_builtins.property
     def provider_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models it serves, by the provider's own names."""
@@ -240,6 +412,24 @@ class Provider(_message.Message):
     def last_error_time(self) -> _timestamp_pb2.Timestamp:
         """When the last failure happened."""
 
+    @_builtins.property
+    def cost_today(self) -> _budget_pb2.Cost:
+        """What the calling tenant's calls to it have cost since midnight UTC; those of all tenants when the call carries none.
+        Not set without a price list, and while it cannot be told.
+        """
+
+    @_builtins.property
+    def unpriced_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Models of `provider_models` that the price list has no price for: they cost 0 as far as budgets can see."""
+
+    @_builtins.property
+    def errors(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Failures since this replica started, by reason, without the prefix ERROR_REASON_."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderModel]:
+        """The same by model: breakers stand before each model."""
+
     def __init__(
         self,
         *,
@@ -255,10 +445,16 @@ class Provider(_message.Message):
         failed: _builtins.int = ...,
         last_error: _builtins.str = ...,
         last_error_time: _timestamp_pb2.Timestamp | None = ...,
+        cost_today: _budget_pb2.Cost | None = ...,
+        unpriced_models: _abc.Iterable[_builtins.str] | None = ...,
+        region: _builtins.str = ...,
+        errors: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        models: _abc.Iterable[Global___ProviderModel] | None = ...,
+        tokens_per_second: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95", "last_error_time", b"last_error_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost_today", b"cost_today", "first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95", "last_error_time", b"last_error_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "failed", b"failed", "first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95", "in_flight", b"in_flight", "kind", b"kind", "last_error", b"last_error", "last_error_time", b"last_error_time", "name", b"name", "provider_models", b"provider_models", "state", b"state", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "cost_today", b"cost_today", "errors", b"errors", "failed", b"failed", "first_token_p50", b"first_token_p50", "first_token_p95", b"first_token_p95", "in_flight", b"in_flight", "kind", b"kind", "last_error", b"last_error", "last_error_time", b"last_error_time", "models", b"models", "name", b"name", "provider_models", b"provider_models", "region", b"region", "state", b"state", "succeeded", b"succeeded", "tokens_per_second", b"tokens_per_second", "unpriced_models", b"unpriced_models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class RouterServiceStub:
                 request_serializer=weft_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=weft_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.CheckProviders = channel.unary_unary(
+                '/weft.router.v1.RouterService/CheckProviders',
+                request_serializer=weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersRequest.SerializeToString,
+                response_deserializer=weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersResponse.FromString,
+                _registered_method=True)
 
 
 class RouterServiceServicer:
@@ -65,6 +70,14 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckProviders(self, request, context):
+        """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
+        leaves their health as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RouterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=weft_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.FromString,
                     response_serializer=weft_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'CheckProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckProviders,
+                    request_deserializer=weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersRequest.FromString,
+                    response_serializer=weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class RouterService:
             '/weft.router.v1.RouterService/ListModels',
             weft_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
             weft_dot_router_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.router.v1.RouterService/CheckProviders',
+            weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersRequest.SerializeToString,
+            weft_dot_router_dot_v1_dot_router__pb2.CheckProvidersResponse.FromString,
             options,
             channel_credentials,
             insecure,

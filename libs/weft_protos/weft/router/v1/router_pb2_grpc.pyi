@@ -37,6 +37,10 @@ class RouterServiceStub:
     """Lists providers in the order of the configuration."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the model aliases a request may name."""
+    CheckProviders: _grpc.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]
+    """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
+    leaves their health as it is.
+    """
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
@@ -47,6 +51,10 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Lists providers in the order of the configuration."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the model aliases a request may name."""
+    CheckProviders: _aio.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]  # type: ignore[assignment]
+    """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
+    leaves their health as it is.
+    """
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells how the providers are doing, as this replica sees them."""
@@ -66,5 +74,15 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListModelsResponse, _abc.Awaitable[_router_pb2.ListModelsResponse]]:
         """Lists the model aliases a request may name."""
+
+    @_abc_1.abstractmethod
+    def CheckProviders(
+        self,
+        request: _router_pb2.CheckProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.CheckProvidersResponse, _abc.Awaitable[_router_pb2.CheckProvidersResponse]]:
+        """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
+        leaves their health as it is.
+        """
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,98 @@
+"""What calls cost and what may be spent, as the catalog says it.
+
+Money is counted in whole micros, millionths of the currency's unit: a price a million tokens is its micros a token.
+"""
+
+from datetime import date
+from decimal import Decimal
+from math import ceil
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, StringConstraints, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from weft.common.v1 import budget_pb2, chat_pb2
+from weft_kit.provider_entries import Entry
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
+
+ANY_MODEL = "*"
+
+
+class Price(Entry):
+    """What a million tokens cost. Those that a model counts apart cost what the others do, unless a price is given."""
+
+    input: Amount
+    output: Amount
+    cached_input: Amount | None = None
+    cache_write: Amount | None = None
+    reasoning: Amount | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        return not any((self.input, self.output, self.cached_input, self.cache_write, self.reasoning))
+
+    def cost_micros(self, usage: chat_pb2.Usage) -> int:
+        """The cost of what a call took, rounded up."""
+        cached, written, reasoned = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens, usage.reasoning_tokens
+        plain_prompt = max(0, usage.prompt_tokens - cached - written)
+        plain_output = max(0, usage.completion_tokens - reasoned)
+        return ceil(
+            plain_prompt * self.input
+            + cached * _given(self.cached_input, self.input)
+            + written * _given(self.cache_write, self.input)
+            + plain_output * self.output
+            + reasoned * _given(self.reasoning, self.output)
+        )
+
+    def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
+        """The most that so many tokens can cost, whichever way they are counted, rounded up."""
+        dearest_input = max(self.input, self.cached_input or 0, self.cache_write or 0)
+        dearest_output = max(self.output, self.reasoning or 0)
+        return ceil(prompt_tokens * dearest_input + completion_tokens * dearest_output)
+
+
+class Prices(Entry):
+    """A price list as it stood on a day. `per_million` holds provider, model and price; the model "*" stands for all
+    of a provider's that are not named.
+    """
+
+    as_of: date
+    currency: Currency = "USD"
+    per_million: dict[str, dict[str, Price]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_providers(self, info: ValidationInfo) -> "Prices":
+        known = (info.context or {}).get("providers", self.per_million)
+        if strangers := [name for name in self.per_million if name not in known]:
+            reason = f"per_million.{strangers[0]}: is not a provider; expected one of {', '.join(known)}"
+            raise PydanticCustomError("prices", "{reason}", {"reason": reason})
+        return self
+
+    def of(self, provider: str, model: str) -> Price | None:
+        """The price of a provider's model; None when the list has none, which is not the same as a price of 0."""
+        models = self.per_million.get(provider, {})
+        return models.get(model) or models.get(ANY_MODEL)
+
+
+class Budget(Entry):
+    """What may be spent: tokens in any minute, and money in a day, which begins at midnight UTC. Not set: no limit."""
+
+    tokens_per_minute: PositiveInt | None = None
+    money_per_day: Annotated[Decimal, Field(gt=0, le=1_000_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _can_be_counted(self, info: ValidationInfo) -> "Budget":
+        if self.money_per_day is not None and not (info.context or {}).get("prices", True):
+            reason = "money_per_day: needs a price list, or nothing would ever be spent; add [prices]"
+            raise PydanticCustomError("budget", "{reason}", {"reason": reason})
+        return self
+
+    def to_wire(self) -> budget_pb2.Budget:
+        micros = int((self.money_per_day or 0) * 1_000_000)
+        return budget_pb2.Budget(tokens_per_minute=self.tokens_per_minute or 0, micros_per_day=micros)
+
+
+def _given(price: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if price is None else price

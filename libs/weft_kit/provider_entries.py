@@ -1,0 +1,145 @@
+"""The providers a catalog may name, one kind a wire format, each with what may be set for it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+# A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
+Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
+
+# Where a provider runs, in the operator's own words: "eu", "us-east-1".
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+_SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"}
+)
+
+
+class Entry(BaseModel):
+    """A table of the catalog: it cannot be changed, and holds no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Upstream(Entry):
+    """What may be set for every provider: where it runs, and what it takes, known beforehand and kept by each replica.
+
+    Calls over `max_concurrency` at once, or over `calls_per_minute`, go to other routes or wait.
+    """
+
+    region: Region | None = None
+    max_concurrency: PositiveInt | None = None
+    calls_per_minute: PositiveInt | None = None
+
+
+class InferenceEntry(Upstream):
+    """An engine of our own, reached by gRPC."""
+
+    kind: Literal["inference"]
+    target: Target
+
+
+class HttpEntry(Upstream):
+    """What may be set for every provider that is reached by HTTP.
+
+    `headers` go with every call, `extra_body` is laid over the body of every generation. `keep_warm_s` is how long all
+    may be quiet before a cheap request sees to it that a connection stands; 0 never does, and plain HTTP, which has no
+    handshake worth it, never does either. `ca_file` holds the certificates to trust in place of the system's.
+    """
+
+    base_url: HttpUrl
+    api_key_env: str | None = None
+    api_key_file: Path | None = None
+    headers: dict[HeaderName, HeaderValue] = {}
+    extra_body: dict[str, Any] = {}
+    takes_images: bool = True
+    max_connections: PositiveInt = 512
+    connect_timeout_s: PositiveFloat = 5.0
+    keep_warm_s: NonNegativeFloat = 10.0
+    ca_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_no_secret(cls, entry: object) -> object:
+        if isinstance(entry, dict):
+            headers = entry.get("headers")
+            names = {str(name).lower() for name in headers} if isinstance(headers, dict) else set()
+            if "api_key" in entry or names & _SECRET_HEADERS:
+                raise PydanticCustomError(
+                    "secret", "a key does not belong here; name it by api_key_env or api_key_file"
+                )
+        return entry
+
+    @model_validator(mode="after")
+    def _has_one_source_of_its_key(self) -> "HttpEntry":
+        if self.api_key_env and self.api_key_file:
+            raise PydanticCustomError("two_keys", "has api_key_env and api_key_file; keep one")
+        return self
+
+
+class _OpenAIStyle(HttpEntry):
+    """`api_version` and `key_header = "api-key"` are for Azure."""
+
+    api_version: str = ""
+    key_header: Literal["authorization", "api-key"] = "authorization"
+
+
+class OpenAIEntry(_OpenAIStyle):
+    """Anything that speaks OpenAI's chat completions, at a base URL that ends where `/chat/completions` begins.
+
+    `max_tokens_field` is what it calls the longest answer; by default what the model's name suggests. With
+    `stream_usage` off it is not asked to count tokens. `continues_prefix` is for vLLM, which can go on with a text.
+    """
+
+    kind: Literal["openai"]
+    max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
+    stream_usage: bool = True
+    continues_prefix: bool = False
+
+
+class OpenAIResponsesEntry(_OpenAIStyle):
+    """OpenAI's Responses, at a base URL that ends where `/responses` begins."""
+
+    kind: Literal["openai_responses"]
+    base_url: HttpUrl = HttpUrl("https://api.openai.com/v1")
+
+
+class AnthropicEntry(HttpEntry):
+    """Anthropic's Messages, at a base URL that ends where `/messages` begins.
+
+    `version` is what the header anthropic-version says. `continues_prefix` is for models that take the beginning of
+    their answer from the request; newer ones do not.
+    """
+
+    kind: Literal["anthropic"]
+    base_url: HttpUrl = HttpUrl("https://api.anthropic.com/v1")
+    version: HeaderValue = "2023-06-01"
+    continues_prefix: bool = False
+
+
+class GeminiEntry(HttpEntry):
+    """Google's Gemini, at a base URL that ends where `/models/NAME:streamGenerateContent` begins."""
+
+    kind: Literal["gemini"]
+    base_url: HttpUrl = HttpUrl("https://generativelanguage.googleapis.com/v1beta")
+
+
+ProviderEntry = Annotated[
+    InferenceEntry | OpenAIEntry | OpenAIResponsesEntry | AnthropicEntry | GeminiEntry, Field(discriminator="kind")
+]
+
+KINDS = ("anthropic", "gemini", "inference", "openai", "openai_responses")

@@ -1,0 +1,1 @@
+"""What tenants and keys may spend: held before a provider is asked, settled by what the call really took."""

@@ -1,0 +1,142 @@
+"""The one way to ask a provider: what the call may take is held before, and what it took is settled after."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final, Literal
+
+from weft.common.v1 import budget_pb2, chat_pb2
+from weft_kit.catalog import Catalog
+from weft_kit.prices import Prices
+from weft_kit.spending import Account
+from weft_router import metrics, usage
+from weft_router.budgets.claims import Call, Claim, Grant, Holder, Kind, Limit, Refusal, budget_spent
+from weft_router.budgets.local_ledger import LocalLedger
+from weft_router.budgets.redis_ledger import Booking, Granted, LedgerDown, RedisLedger
+
+_GRACE_S: Final = 30.0
+"""How much longer than its longest call a hold lasts."""
+_UNKNOWN_WAIT_S: Final = 2.0
+
+Fallback = Literal["local", "closed", "open"]
+"""What decides without Redis.
+
+"local": this router alone, by what Redis said last. Each router then keeps a budget by itself, so all together may
+spend it as many times as there are routers; the mesh goes on working, and nobody can spend without end. "closed":
+nobody, and calls wait; for where a budget must never be passed. "open": nobody, and calls pass; for where it is only a
+wish.
+"""
+
+
+class Reservation:
+    """What is held for one call, until it is settled. What nobody settles is given up once the call must be over."""
+
+    def __init__(
+        self, claim: Claim, grant: Grant, call: Call, prices: Prices | None, book: Callable[[Booking], None]
+    ) -> None:
+        self._claim = claim
+        self._grant = grant
+        self._call = call
+        self._prices = prices
+        self._book = book
+        self._is_settled = False
+
+    def settle(self, taken: chat_pb2.Usage) -> budget_pb2.Cost | None:
+        """Book what the call really took, however it ended, and return its cost; None where the model has no price.
+
+        Only the first time counts. To settle with nothing gives everything back.
+        """
+        call, prices = self._call, self._prices
+        price = prices.of(call.provider, call.model) if prices else None
+        micros = price.cost_micros(taken) if price else 0
+        if not self._is_settled:
+            self._is_settled = True
+            self._book(Booking(self._claim, self._grant, call.provider, usage.total(taken), micros))
+            _count(call, prices, micros, is_priced=price is not None)
+        return budget_pb2.Cost(micros=micros, currency=prices.currency) if prices and price else None
+
+
+class Budgets:
+    """Holds calls to the budgets of their tenant and their key."""
+
+    def __init__(self, ledger: RedisLedger, fallback: Fallback) -> None:
+        self._ledger = ledger
+        self._fallback = fallback
+        self._local = LocalLedger()
+
+    async def reserve(self, call: Call, catalog: Catalog) -> Reservation:
+        """Hold what a call may take before its provider is asked.
+
+        Raises:
+            BudgetSpent: a budget has no room for it. Nothing is held.
+        """
+        claim = _claim(call, catalog)
+        decision = await self._decide(claim) if claim.is_limited else Grant(int(time.time()), Holder.NOBODY)
+        if isinstance(decision, Refusal):
+            raise budget_spent(decision, claim, catalog.prices.currency if catalog.prices else "")
+        return Reservation(claim, decision, call, catalog.prices, self._book)
+
+    async def costs_today(self, tenant: str) -> Mapping[str, int] | None:
+        """Return the micros that a tenant's calls cost today, by provider; all tenants' when none is named.
+
+        None while that cannot be told.
+        """
+        try:
+            return await self._ledger.costs_today(tenant)
+        except LedgerDown:
+            return None
+
+    async def _decide(self, claim: Claim) -> Grant | Refusal:
+        try:
+            found = await self._ledger.reserve(claim)
+        except LedgerDown:
+            by, decision = str(self._fallback), self._decide_alone(claim)
+        else:
+            by, decision = "redis", self._noted(claim, found)
+        metrics.BUDGET_DECISIONS.labels(by, "refused" if isinstance(decision, Refusal) else "granted").inc()
+        return decision
+
+    def _noted(self, claim: Claim, found: Granted | Refusal) -> Grant | Refusal:
+        """Remember what Redis says, for when it does not."""
+        if isinstance(found, Refusal):
+            return found
+        for limit, micros in zip(claim.limits, found.micros, strict=True):
+            self._local.saw(limit.account, found.grant.second, micros)
+        return found.grant
+
+    def _decide_alone(self, claim: Claim) -> Grant | Refusal:
+        now_s = int(time.time())
+        match self._fallback:
+            case "open":
+                return Grant(now_s, Holder.NOBODY)
+            case "closed":
+                return Refusal(claim.limits[0], Kind.KNOWLEDGE, 0, _UNKNOWN_WAIT_S)
+            case "local":
+                return self._local.reserve(claim, now_s)
+
+    def _book(self, booking: Booking) -> None:
+        if booking.grant.holder is Holder.HERE:
+            self._local.settle(booking.claim, booking.grant, booking.tokens, booking.micros)
+        self._ledger.book(booking)
+
+
+def _claim(call: Call, catalog: Catalog) -> Claim:
+    tenants, keys = catalog.budget(call.tenant).to_wire(), call.key_budget
+    limits = [Limit(Account(call.tenant), tenants.tokens_per_minute, tenants.micros_per_day)]
+    if call.key_id:
+        limits.append(Limit(Account(call.tenant, call.key_id), keys.tokens_per_minute, keys.micros_per_day))
+    claim = Claim(secrets.token_hex(8), 0, 0, call.limit_s + _GRACE_S, tuple(limits))
+    if not claim.is_limited:
+        return claim
+    prompt_tokens = call.prompt_tokens()
+    price = catalog.prices.of(call.provider, call.model) if catalog.prices else None
+    micros = price.most_micros(prompt_tokens, call.max_tokens) if price else 0
+    return replace(claim, tokens=prompt_tokens + call.max_tokens, micros=micros)
+
+
+def _count(call: Call, prices: Prices | None, micros: int, *, is_priced: bool) -> None:
+    if is_priced and prices:
+        metrics.COST_MICROS.labels(call.provider, call.model, prices.currency).inc(micros)
+    elif prices:
+        metrics.UNPRICED_CALLS.labels(call.provider, call.model).inc()

@@ -1,0 +1,262 @@
+"""Budgets shared by all routers, in Redis.
+
+The ledger clocks itself as the job log does: while one round trip is under way the next calls gather, and the next
+round trip decides them all. What calls took is booked behind their backs, and waits here while Redis is away.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+
+from weft_kit.breaker import Breaker
+from weft_kit.spending import Account, costs, day_of
+from weft_router import metrics
+from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
+
+_RESERVE: Final = (Path(__file__).parent / "reserve.lua").read_text()
+_SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text()
+_BOOKED: Final = "weft:budget:booked"
+_LARGEST_BATCH: Final = 256
+_MOST_UNBOOKED: Final = 20_000
+_PACE_S: Final = 0.01
+"""How long bookings gather: as long may what calls did not take stay held."""
+
+T = TypeVar("T")
+
+
+class LedgerDown(Exception):
+    """Redis did not do what was asked in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What a call took that ended. `micros` is its cost."""
+
+    claim: Claim
+    grant: Grant
+    provider: str
+    tokens: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A claim that was granted, and the micros that each of its accounts then had spent and held."""
+
+    grant: Grant
+    micros: Sequence[int]
+
+
+_Waiting = tuple[Claim, "asyncio.Future[Granted | Refusal]"]
+
+
+class RedisLedger:
+    """Decides and books in Redis. When that does not answer within `limit_s`, leaves it alone for `rest_s`."""
+
+    def __init__(self, redis: Redis, *, limit_s: float, rest_s: float = 1.0) -> None:
+        self._redis: Any = redis
+        self._reserve = redis.register_script(_RESERVE)
+        self._settle = redis.register_script(_SETTLE)
+        self._limit_s = limit_s
+        self._rest_s = rest_s
+        self._breaker = Breaker(threshold=1, rest_s=rest_s)
+        self._is_away = False
+        self._waiting: deque[_Waiting] = deque()
+        self._deciding: asyncio.Task[None] | None = None
+        self._unbooked: deque[Booking] = deque()
+        self._being_booked: Sequence[Booking] = ()
+        self._booked = f"{_BOOKED}:{secrets.token_hex(8)}"
+        self._lists = 0
+        self._booking: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[None]:
+        """Keep the books while the block lasts; leaving it tries once more for `limit_s` to book what is left."""
+        try:
+            yield
+        finally:
+            if booking := self._booking:
+                await asyncio.wait((booking,), timeout=self._limit_s)
+                booking.cancel()
+            metrics.BOOKINGS_LOST.inc(len(self._unbooked) + len(self._being_booked))
+
+    async def reserve(self, claim: Claim) -> Granted | Refusal:
+        """Hold what a claim is for, in all of its accounts or in none.
+
+        Raises:
+            LedgerDown: whether it is held is not known; if so, it is given up when the claim's life is over.
+        """
+        if not self._breaker.allows(time.monotonic()):
+            raise LedgerDown
+        decision: asyncio.Future[Granted | Refusal] = asyncio.get_running_loop().create_future()
+        self._waiting.append((claim, decision))
+        if self._deciding is None:
+            self._deciding = asyncio.create_task(self._decide_all())
+        try:
+            return await decision
+        except asyncio.CancelledError:
+            if decision.done() and not decision.cancelled() and decision.exception() is None:
+                self._give_back(claim, decision.result())
+            raise
+
+    def book(self, booking: Booking) -> None:
+        """Book what a call took, soon, and give back what was held for it."""
+        self._unbooked.append(booking)
+        if len(self._unbooked) > _MOST_UNBOOKED:
+            self._unbooked.popleft()
+            metrics.BOOKINGS_LOST.inc()
+        if self._booking is None:
+            self._booking = asyncio.create_task(self._book_all())
+
+    async def booked(self) -> None:
+        """Wait until everything is booked."""
+        if self._booking:
+            await asyncio.shield(self._booking)
+
+    async def costs_today(self, tenant: str) -> dict[str, int]:
+        """Micros that a tenant's calls cost today, by provider; all tenants' when none is named.
+
+        Raises:
+            LedgerDown: that cannot be told now.
+        """
+        if not self._breaker.allows(time.monotonic()):
+            raise LedgerDown
+        with self._minding():
+            async with asyncio.timeout(self._limit_s):
+                found = await self._redis.hgetall(costs(day_of(time.time()), tenant))
+        return {provider.decode(): int(micros) for provider, micros in found.items()}
+
+    async def _decide_all(self) -> None:
+        try:
+            while self._waiting:
+                batch = _first(self._waiting, _LARGEST_BATCH)
+                try:
+                    answers = await self._decide([claim for claim, _ in batch])
+                except LedgerDown:
+                    _fail(batch)
+                    continue
+                for (claim, decision), answer in zip(batch, answers, strict=True):
+                    self._answer(claim, decision, answer)
+        finally:
+            self._deciding = None
+
+    async def _decide(self, claims: Sequence[Claim]) -> list[Granted | Refusal]:
+        payload = json.dumps([_claim_entry(claim) for claim in claims])
+        with self._minding():
+            async with asyncio.timeout(self._limit_s):
+                answers = await self._reserve(args=[payload])
+        return [_read(claim, answer) for claim, answer in zip(claims, answers, strict=True)]
+
+    def _answer(self, claim: Claim, decision: "asyncio.Future[Granted | Refusal]", answer: Granted | Refusal) -> None:
+        if not decision.done():
+            decision.set_result(answer)
+        else:
+            self._give_back(claim, answer)
+
+    def _give_back(self, claim: Claim, answer: Granted | Refusal) -> None:
+        """Book nothing for a claim whose caller left before it knew."""
+        if isinstance(answer, Granted):
+            self.book(Booking(claim, answer.grant, "", tokens=0, micros=0))
+
+    async def _book_all(self) -> None:
+        try:
+            while self._unbooked:
+                await asyncio.sleep(_PACE_S)
+                self._being_booked = _first(self._unbooked, _LARGEST_BATCH)
+                await self._book_once(self._being_booked)
+                self._being_booked = ()
+        finally:
+            self._booking = None
+
+    async def _book_once(self, batch: Sequence[Booking]) -> None:
+        """Book, as often as it takes: a try that was not answered may have done it, and the list's number tells."""
+        self._lists += 1
+        payload = json.dumps([_booking_entry(booking) for booking in batch])
+        while True:
+            try:
+                with self._minding():
+                    async with asyncio.timeout(self._limit_s):
+                        await self._settle(keys=[self._booked], args=[payload, self._lists])
+            except LedgerDown:
+                await asyncio.sleep(self._rest_s)
+            else:
+                return
+
+    @contextmanager
+    def _minding(self) -> Iterator[None]:
+        """Remember how Redis did. Whatever is wrong with it, the calls that wait must go on."""
+        try:
+            yield
+        except Exception as error:
+            if not self._is_away:
+                structlog.get_logger().warning("budgets without redis: it does not answer", error=type(error).__name__)
+            self._is_away = True
+            self._breaker.failed(time.monotonic())
+            raise LedgerDown from error
+        self._is_away = False
+        self._breaker.succeeded()
+
+
+def _first(queue: deque[T], most: int) -> list[T]:
+    """Take up to so many from a queue."""
+    return [queue.popleft() for _ in range(min(len(queue), most))]
+
+
+def _fail(batch: Sequence[_Waiting]) -> None:
+    for _, decision in batch:
+        if not decision.done():
+            decision.set_exception(LedgerDown())
+
+
+def _claim_entry(claim: Claim) -> dict[str, Any]:
+    limits = [
+        {
+            **_names(limit.account),
+            "tokens_per_minute": limit.tokens_per_minute,
+            "micros_per_day": limit.micros_per_day,
+        }
+        for limit in claim.limits
+    ]
+    lives_ms = round(claim.lives_s * 1000)
+    return {"id": claim.id, "tokens": claim.tokens, "micros": claim.micros, "lives_ms": lives_ms, "limits": limits}
+
+
+def _read(claim: Claim, answer: Sequence[int]) -> Granted | Refusal:
+    granted, *rest = answer
+    if granted:
+        second, *micros = rest
+        return Granted(Grant(second, Holder.REDIS), micros)
+    which, kind, used, wait_s = rest
+    return Refusal(claim.limits[which - 1], Kind(kind), used, None if wait_s < 0 else wait_s)
+
+
+def _booking_entry(booking: Booking) -> dict[str, Any]:
+    claim, day = booking.claim, day_of(booking.grant.second)
+    is_held = booking.grant.holder is Holder.REDIS
+    tenant = claim.limits[0].account.tenant
+    return {
+        "accounts": [_names(limit.account) for limit in claim.limits],
+        "costs": [costs(day), costs(day, tenant)],
+        "provider": booking.provider,
+        "second": booking.grant.second,
+        "day": day,
+        "tokens": booking.tokens - (claim.tokens if is_held else 0),
+        "micros": booking.micros,
+        "hold": f"{claim.id}:{day}:{claim.tokens}:{claim.micros}" if is_held else "",
+        "held_tokens": claim.tokens,
+        "held_micros": claim.micros,
+    }
+
+
+def _names(account: Account) -> dict[str, str]:
+    return {"tokens": account.tokens, "holds": account.holds, "days": account.days}

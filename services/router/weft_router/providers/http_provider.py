@@ -1,0 +1,136 @@
+"""A provider reached by HTTP, whatever its wire format."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Self
+
+import httpx
+from pydantic_core import to_json
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.provider_entries import HttpEntry
+from weft_router.providers import phrases
+from weft_router.providers.answer import Reading
+from weft_router.providers.connections import Connections, read_out
+from weft_router.providers.failures import Access, error_in_body, refusal
+from weft_router.providers.port import ProviderError, Step, broken
+from weft_router.providers.wire_format import WireFormat
+
+EVENT_STREAM = "text/event-stream"
+_ERROR_BODY_BYTES = 64 * 1024
+_ERROR_BODY_LIMIT_S = 1.0
+_PING = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="ping")])
+_HAS_NO_LIST = (404, 405, 501)
+
+
+class HttpProvider:
+    """One wire format over one pool of connections. Use as a context manager."""
+
+    def __init__(self, entry: HttpEntry, wire_format: WireFormat, access: Access | None = None) -> None:
+        self._format = wire_format
+        self._access = access or Access()
+        self._connections = Connections(entry)
+        self._headers = _headers(entry, wire_format, self._access.key)
+        self._takes_images = entry.takes_images
+        self._extra_body = entry.extra_body
+
+    async def __aenter__(self) -> Self:
+        await self._connections.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connections.__aexit__()
+
+    @asynccontextmanager
+    async def stream(
+        self, request: inference_pb2.GenerateRequest, limit_s: float
+    ) -> AsyncIterator[AsyncIterator[Step]]:
+        """Ask the provider; see the port."""
+        content, url = to_json(self._body(request)), self._format.url(request.model)
+        async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
+            await self._expect_events(response)
+            async with aclosing(_steps(response, Reading(self._format.answer(request)))) as steps:
+                yield steps
+
+    async def continues_prefix(self) -> bool:
+        """Say what the catalog says."""
+        return self._format.continues_prefix
+
+    async def check(self, model: str, limit_s: float) -> None:
+        """List the provider's models; ask one that lists none for a token. See the port."""
+        url = self._format.models_url
+        async with self._connections.asking("GET", url, self._headers, limit_s) as response:
+            if response.status_code == httpx.codes.OK:
+                _expect_json(response)
+                return
+            if response.status_code not in _HAS_NO_LIST:
+                raise await self._refusal(response)
+        request = inference_pb2.GenerateRequest(model=model, messages=[_PING])
+        request.sampling.max_tokens = 1
+        async with self.stream(request, limit_s) as steps:
+            async for _ in steps:
+                pass
+
+    def _body(self, request: inference_pb2.GenerateRequest) -> dict[str, object]:
+        if not self._takes_images:
+            phrases.refuse_images(request.messages)
+        body = self._format.body(request)
+        return phrases.merged(body, self._extra_body) if self._extra_body else body
+
+    async def _expect_events(self, response: httpx.Response) -> None:
+        """Raise ProviderError unless a stream of events follows."""
+        if response.status_code != httpx.codes.OK:
+            raise await self._refusal(response)
+        content_type = _content_type(response)
+        if content_type != EVENT_STREAM:
+            if error := error_in_body(await _beginning(response)):
+                raise error
+            raise broken(f"answered with {content_type[:64] or 'no content type'} where {EVENT_STREAM} was asked for")
+        if "content-encoding" in response.headers:
+            raise broken("compressed a stream that was asked for as it is")
+
+    async def _refusal(self, response: httpx.Response) -> ProviderError:
+        return refusal(response.status_code, response.headers, await _beginning(response), self._access)
+
+
+def _expect_json(response: httpx.Response) -> None:
+    if not _content_type(response).endswith("json"):
+        raise broken("answered with something else than a list of its models; check base_url")
+
+
+def _content_type(response: httpx.Response) -> str:
+    content_type: str = response.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower()
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """Read enough of an error's body to see what it says; a longer one is no error object."""
+    content = bytearray()
+    # What the status says holds, even where the connection breaks or hangs before the body says more.
+    with suppress(httpx.TransportError, TimeoutError):
+        async with asyncio.timeout(_ERROR_BODY_LIMIT_S):
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > _ERROR_BODY_BYTES:
+                    break
+    return bytes(content)
+
+
+async def _steps(response: httpx.Response, reading: Reading) -> AsyncGenerator[Step, None]:
+    chunks = response.aiter_raw()
+    async for chunk in chunks:
+        for step in reading.read(chunk):
+            if isinstance(step, inference_pb2.Finished):
+                await read_out(chunks)
+            yield step
+        if reading.is_over:
+            return
+    for step in reading.end():
+        yield step
+
+
+def _headers(entry: HttpEntry, wire_format: WireFormat, key: str) -> Mapping[str, str]:
+    plain = {"content-type": "application/json", "accept": EVENT_STREAM, "accept-encoding": "identity"}
+    return plain | dict(wire_format.headers(key)) | entry.headers

@@ -1,0 +1,136 @@
+"""What requests have in common, whatever format they are put in."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft_router.providers.port import ProviderError, Remedy, unsupported
+
+ANSWER = "answer"
+"""Name of a schema that has none."""
+
+
+def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
+    """Return parts that must be text as one.
+
+    Raises:
+        ProviderError: one is something else.
+    """
+    texts = []
+    for part in parts:
+        if part.WhichOneof("part") != "text":
+            raise unsayable("a content part is of a kind that cannot stand there; send text")
+        texts.append(part.text)
+    return "".join(texts)
+
+
+def is_text(parts: Iterable[chat_pb2.ContentPart]) -> bool:
+    return all(part.WhichOneof("part") == "text" for part in parts)
+
+
+def refuse_images(messages: Iterable[chat_pb2.Message]) -> None:
+    """Raise UNSUPPORTED when there is an image among the parts."""
+    if any(part.HasField("image") for message in messages for part in message.parts):
+        raise unsupported("this provider takes no images; name a model alias whose provider does, or send text")
+
+
+def base64(image: chat_pb2.Image) -> str:
+    return b64encode(image.data).decode("ascii")
+
+
+def image_url(image: chat_pb2.Image) -> str:
+    """Return where the image is, or itself as a data URL."""
+    return image.url if image.HasField("url") else f"data:{image.mime_type};base64,{base64(image)}"
+
+
+def numbers(sampling: chat_pb2.SamplingParams, names: Mapping[str, str]) -> dict[str, float]:
+    """Return the numbers that were given, `names` from Weft's to the format's."""
+    # Six digits undo what the wire's single precision did to 0.7.
+    return {
+        theirs: round(getattr(sampling, ours), 6)
+        for ours, theirs in names.items()
+        if sampling.HasField(ours)  # type: ignore[arg-type]
+    }
+
+
+def refuse_penalties(sampling: chat_pb2.SamplingParams) -> None:
+    """Raise UNSUPPORTED when penalties are asked for of a provider that has none."""
+    if sampling.frequency_penalty or sampling.presence_penalty:
+        raise unsupported("this provider has no penalties; leave them out, or name another model alias")
+
+
+def schema(json_text: str, what: str) -> Any:
+    """Return a JSON Schema as what it is.
+
+    Raises:
+        ProviderError: it is not JSON.
+    """
+    try:
+        return json.loads(json_text)
+    except ValueError:
+        raise unsayable(f"{what} is not JSON; send a JSON Schema") from None
+
+
+def parameters(tool: chat_pb2.Tool) -> Any:
+    """Return the schema of a tool's arguments; None when it takes none."""
+    return schema(tool.parameters_schema, f"the parameters of tool {tool.name}") if tool.parameters_schema else None
+
+
+def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
+    return schema(wanted.json_schema.schema_json, "the schema of the response format")
+
+
+def arguments(call: chat_pb2.ToolCall) -> Any:
+    """Return a call's arguments as an object."""
+    return schema(call.arguments_json or "{}", f"the arguments of the call {call.id}")
+
+
+def state(call: chat_pb2.ToolCall, provider: str) -> Any:
+    """Return what `provider` wants to see again with a call; None when it was another that made it."""
+    try:
+        kept = json.loads(call.provider_state or "{}")
+    except ValueError:
+        raise unsayable(f"the provider_state of the call {call.id} is not as it came; send it back unchanged") from None
+    return kept.get(provider) if isinstance(kept, dict) else None
+
+
+def kept(provider: str, value: Any) -> str:
+    """Return the same in the words of a tool call."""
+    return json_text({provider: value})
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def json_value(json_text: str) -> Any:
+    """Return what the text is as JSON; None when it is none."""
+    try:
+        return json.loads(json_text)
+    except ValueError:
+        return None
+
+
+def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
+    """Yield the texts of the system's messages, for formats that keep them apart."""
+    return (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
+
+
+def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `over` upon `body`, table by table."""
+    laid = dict(body)
+    for name, value in over.items():
+        below = laid.get(name)
+        laid[name] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return laid
+
+
+def unknown_role(message: chat_pb2.Message) -> ProviderError:
+    return unsayable(f"role {message.role} is not known here")
+
+
+def unsayable(message: str) -> ProviderError:
+    """Return the failure of a request that no provider would take."""
+    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_REJECTED, message, Remedy.NOTHING)

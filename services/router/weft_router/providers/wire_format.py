@@ -1,0 +1,34 @@
+"""What tells one provider's HTTP API from another's."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import httpx
+
+from weft.inference.v1 import inference_pb2
+from weft_router.providers.answer import Answer
+
+
+class WireFormat(Protocol):
+    """One API: where to ask, how to put a request, how to read its answer."""
+
+    continues_prefix: bool
+    """Whether `request.prefix` is honoured."""
+    models_url: httpx.URL
+    """Where a GET lists the models."""
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """Return the headers of every call; `key` may be empty."""
+
+    def url(self, model: str) -> httpx.URL:
+        """Return where a POST streams an answer."""
+
+    def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
+        """Return the request's JSON body.
+
+        Raises:
+            ProviderError: a part, role, schema or setting cannot be said in this format.
+        """
+
+    def answer(self, request: inference_pb2.GenerateRequest) -> Answer:
+        """Return what reads the answer to `request`."""

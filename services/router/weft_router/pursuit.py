@@ -1,0 +1,204 @@
+"""A job's tries under one alias and those it falls back to, until one answers or none is left."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import stamina
+
+from weft.common.v1 import error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import job_pb2
+from weft_router import metrics, policy
+from weft_router.allowances import Allowances
+from weft_router.budgets.budgets import Budgets, Reservation
+from weft_router.budgets.claims import Call
+from weft_router.generation import Generation
+from weft_router.job import Job, JobFailed, Order
+from weft_router.policy import KeptAway, RetryLimits
+from weft_router.prompt import estimated_tokens
+from weft_router.providers.port import ProviderError, Remedy
+from weft_router.race import Late, Race
+from weft_router.registry import Registry
+from weft_router.selection import Candidate, Choice, Draw, choose
+
+_LOOK_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every pursuit of this replica."""
+
+    limits: RetryLimits
+    allowances: Allowances
+    budgets: Budgets
+    flush_interval_s: float
+    draw: Draw = random.random
+
+
+class Pursuit:
+    """Asks the providers of one alias, in one job's name. `orders` holds the alias first, then its fallbacks."""
+
+    def __init__(
+        self, job: Job, registry: Registry, rules: Rules, orders: Mapping[str, Order], drafts: Mapping[str, Order]
+    ) -> None:
+        self._job = job
+        self._registry = registry
+        self._rules = rules
+        self._orders = orders
+        self._drafts = drafts
+        self._name, self._order = next(iter(orders.items()))
+        self._alias = self._order.alias
+        is_priced = any(order.alias.selection == "cheapest" for order in (*orders.values(), *drafts.values()))
+        self._prompt_tokens = estimated_tokens(job.messages) if is_priced else 0
+
+    async def answer(self) -> inference_pb2.Finished:
+        """Return the end of a whole answer, committed.
+
+        Raises:
+            ProviderError: the last failure; no further try may help, or none is allowed.
+            JobFailed: the job has no try left.
+            BudgetSpent: a budget has no room for another try now.
+            Fenced: somebody else moved the job on.
+        """
+        left = self._rules.limits.max_attempts - policy.counted(self._job.attempts)
+        if left <= 0:
+            raise JobFailed(policy.exhausted(self._job.attempts))
+        patiently = stamina.AsyncRetryingCaller(attempts=left, timeout=None)
+        return await patiently(self._wait_before_retry, self._attempt)
+
+    async def _attempt(self) -> inference_pb2.Finished:
+        first = self._entrant(await self._choice(), self._orders, rank=int(self._job.standing is not None))
+        if draft := self._draft():
+            first.rank = 1
+            return await Race(self._job).run(draft, [first])
+        beside = self._rivals(first)
+        return await Race(self._job).run(first, beside, None if beside else self._late(first))
+
+    async def _choice(self) -> Choice:
+        """Choose once a call is allowed, waiting for room where every provider that is well is full."""
+        extra = self._rules.allowances.retries(self._name, self._alias.retries)
+        is_first = not policy.counted(self._job.attempts)
+        while True:
+            candidates = self._candidates(self._orders)
+            choice = choose(candidates, self._rules.draw)
+            if choice is None and not any(one.allowed for one in candidates):
+                raise await self._kept_away(candidates)
+            if choice is None:
+                metrics.WAITS.labels("room").inc()
+                await self._registry.room(candidates)
+            elif is_first:
+                extra.called(time.monotonic())
+                return choice
+            elif extra.take(time.monotonic()):
+                return choice
+            else:
+                # In an outage every job wants to try again. The job lives on; it just may not add to the load now.
+                metrics.WAITS.labels("retry_budget").inc()
+                await asyncio.sleep(_LOOK_AGAIN_S * self._rules.draw())
+
+    def _candidates(self, orders: Mapping[str, Order]) -> list[Candidate]:
+        job = self._job
+        return self._registry.candidates(orders, job.attempts, job.request.routing.prefer_region, self._prompt_tokens)
+
+    def _entrant(self, choice: Choice, orders: Mapping[str, Order], rank: int = 0) -> Generation:
+        provider = self._registry.providers[choice.route.provider].provider
+        call, order = self._registry.call(choice.route), orders[choice.alias]
+        reserve = partial(self._reserve, choice, order)
+        return Generation(self._job, order, choice, provider, call, reserve, self._rules.flush_interval_s, rank)
+
+    async def _reserve(self, choice: Choice, order: Order) -> Reservation:
+        accepted, messages = self._job.accepted, self._job.messages
+        call = Call(
+            accepted.tenant,
+            accepted.key_id,
+            accepted.key_budget,
+            choice.route.provider,
+            choice.route.model,
+            # Text that is gone on from is read in place of being written.
+            prompt_tokens=lambda: estimated_tokens(messages),
+            max_tokens=order.max_tokens,
+            limit_s=order.timeouts.total_s,
+        )
+        return await self._rules.budgets.reserve(call, self._registry.catalog)
+
+    def _draft(self) -> Generation | None:
+        """Return who answers meanwhile, where the request wants that and nothing was said yet."""
+        if not self._drafts or self._job.said or self._job.standing is not None:
+            return None
+        choice = choose(self._candidates(self._drafts), self._rules.draw)
+        return self._entrant(_noted(choice, "draft"), self._drafts) if choice else None
+
+    def _rivals(self, first: Generation) -> list[Generation]:
+        """Return those who are asked at the same time. Nobody goes on from a text beside another."""
+        wanted = self._job.request.routing
+        number = min(wanted.first_of if wanted.HasField("first_of") else self._alias.first_of, self._alias.first_of)
+        rivals: list[Generation] = []
+        while len(rivals) < number - 1 and not self._job.said:
+            asked = [first, *rivals]
+            choice = choose(self._candidates(self._orders), self._rules.draw, _providers(asked))
+            if choice is None:
+                break
+            rivals.append(self._entrant(_noted(choice, f"one of {number} at once"), self._orders, first.rank))
+        return rivals
+
+    def _late(self, first: Generation) -> Late | None:
+        """Return who is asked too when the first token is late, where the alias hedges."""
+        hedge = self._alias.hedge
+        if hedge is None or self._job.said:
+            return None
+        allowance = self._rules.allowances.hedges(self._name, hedge)
+        allowance.called(time.monotonic())
+        after_s = hedge.after_s or first.unusually_late_s()
+        if after_s is None:
+            return None
+
+        def entrant() -> Generation | None:
+            choice = choose(self._candidates(self._orders), self._rules.draw, _providers([first]))
+            if choice is None or not allowance.take(time.monotonic()):
+                return None
+            because = f"hedge: no token after {after_s * 1000:.0f} ms"
+            return self._entrant(_noted(choice, because), self._orders, first.rank)
+
+        return Late(after_s, entrant)
+
+    async def _kept_away(self, candidates: list[Candidate]) -> ProviderError:
+        """Record a try that asked nobody, because every breaker is open."""
+        job, wait_s = self._job, self._registry.wait_for_any_s(candidates)
+        message = f"every provider of {job.request.model!r} keeps failing; one is asked again in {wait_s:.1f} s"
+        error = KeptAway(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, message, Remedy.ANOTHER_TRY, wait_s)
+        if job.standing is not None:
+            return error
+        attempt = job_pb2.Attempt(
+            provider=candidates[0].route.provider,
+            error=error.to_wire(),
+            chosen_because="no breaker lets a call pass",
+            result=job_pb2.Attempt.RESULT_FAILED,
+        )
+        job.resumes_after = job.text_sequence
+        await job.begin(attempt)
+        return error
+
+    def _wait_before_retry(self, error: Exception) -> float | bool:
+        """Say what stamina asks after a failure: False ends it, a number waits that many seconds."""
+        if not isinstance(error, ProviderError):
+            return False
+        job, limits = self._job, self._rules.limits
+        candidates = self._candidates(self._orders)
+        if not policy.may_try_again(error, candidates):
+            return False
+        left_s = job.left_s(time.time())
+        backoff_s = policy.backoff_s(policy.counted(job.attempts), limits, left_s, self._rules.draw())
+        wait_s = policy.wait_before_retry(error, candidates, backoff_s, limits.longest_wait_s, left_s)
+        return False if wait_s is None else wait_s
+
+
+def _noted(choice: Choice, why: str) -> Choice:
+    return Choice(choice.route, f"{why}; {choice.because}", choice.alias)
+
+
+def _providers(asked: Iterable[Generation]) -> set[str]:
+    return {one.attempt.provider for one in asked}

@@ -1,0 +1,123 @@
+"""Which route to take: rules, and nothing else."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from weft_kit.catalog import Route
+from weft_kit.routing_entries import Selection
+
+Draw = Callable[[], float]
+"""Draws a number from [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A route with what is known about it now. Candidates come in order of preference."""
+
+    route: Route
+    allowed: bool
+    """Whether its breaker lets a call pass."""
+    failures: int
+    """How often its provider failed this very job."""
+    alias: str = ""
+    selection: Selection = "priority"
+    """How its alias wants to choose."""
+    tier: int = 0
+    """How many aliases of the chain come before its own."""
+    has_room: bool = True
+    """Whether the provider's caps leave room for a call."""
+    first_token_s: float = 0.0
+    """Time expected to the first token; 0 when that is not known."""
+    in_flight: int = 0
+    cost_micros: int | None = None
+    """The most that the call can cost; None without a price."""
+    near: bool = True
+    """Whether it is in the region that is preferred, or none is."""
+
+    @property
+    def load(self) -> float:
+        """Time expected to the first token, times the calls it would be shared with; unknown is taken for quick."""
+        return self.first_token_s * (self.in_flight + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The route to ask, and why, for the record."""
+
+    route: Route
+    because: str
+    alias: str = ""
+
+
+def choose(candidates: Sequence[Candidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
+    """Return the route to ask, of those that are let pass and have room; None when there is none.
+
+    Those come first whose providers failed this job least, then those of the alias itself before its fallbacks, then
+    those in the preferred region. Among equals the alias's own selection decides. Providers in `beside` are being asked
+    already.
+    """
+    open_ = [one for one in candidates if one.allowed and one.has_room and one.route.provider not in beside]
+    if not open_:
+        return None
+    best = min(map(_rank, open_))
+    equals = [one for one in open_ if _rank(one) == best]
+    chosen, because = _SELECT[equals[0].selection](equals, draw)
+    return Choice(chosen.route, _because(candidates, chosen, because), chosen.alias)
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, bool]:
+    return candidate.failures, candidate.tier, not candidate.near
+
+
+def _because(candidates: Sequence[Candidate], chosen: Candidate, because: str) -> str:
+    if chosen.tier:
+        because = f"fallback to {chosen.alias}: {because}"
+    if chosen.failures:
+        return f"fewest failures for this job ({chosen.failures})"
+    if len(candidates) == 1:
+        return "the only route"
+    before = candidates[: candidates.index(chosen)]
+    if any(one.tier == chosen.tier and (not one.allowed or one.failures) for one in before):
+        return "more preferred routes are failing"
+    if any(one.tier == chosen.tier and not one.has_room for one in before):
+        return "more preferred routes are full"
+    return because
+
+
+def _most_preferred(equals: Sequence[Candidate], _draw: Draw) -> tuple[Candidate, str]:
+    return equals[0], "most preferred route"
+
+
+def _fastest(equals: Sequence[Candidate], draw: Draw) -> tuple[Candidate, str]:
+    """Take the less loaded of two that are drawn: the best of all would be everybody's choice at once.
+
+    (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.)
+    """
+    first = int(draw() * len(equals))
+    second = (first + 1 + int(draw() * (len(equals) - 1))) % len(equals)
+    pair = [equals[place] for place in sorted({first, second})]
+    best = min(pair, key=lambda one: (one.load, one.in_flight))
+    return best, f"first token expected soonest, in {best.load * 1000:.0f} ms"
+
+
+def _cheapest(equals: Sequence[Candidate], _draw: Draw) -> tuple[Candidate, str]:
+    priced = [one for one in equals if one.cost_micros is not None]
+    if not priced:
+        return equals[0], "most preferred route, for none has a price"
+    return min(priced, key=lambda one: one.cost_micros or 0), "cheapest route"
+
+
+def _weighted(equals: Sequence[Candidate], draw: Draw) -> tuple[Candidate, str]:
+    bounds = list(accumulate(one.route.weight for one in equals))
+    drawn = draw() * bounds[-1]
+    chosen = next(one for one, bound in zip(equals, bounds, strict=True) if drawn < bound)
+    return chosen, f"drawn with weight {chosen.route.weight:g} of {bounds[-1]:g}"
+
+
+_SELECT: dict[Selection, Callable[[Sequence[Candidate], Draw], tuple[Candidate, str]]] = {
+    "priority": _most_preferred,
+    "fastest": _fastest,
+    "cheapest": _cheapest,
+    "weighted": _weighted,
+}

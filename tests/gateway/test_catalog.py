@@ -1,0 +1,65 @@
+"""A catalog that changes under a running gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import job_pb2
+from weft_gateway.config import Config
+from weft_gateway.server import gateway
+from weft_kit.server import Server
+
+Ask = Callable[..., job_pb2.GenerationRequest]
+Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
+
+
+@pytest.fixture
+async def server(config: Config) -> AsyncIterator[Server]:
+    async with gateway(config.model_copy(update={"catalog_poll_s": 0.02}), ("serve",)) as server:
+        assert server is not None
+        yield server
+
+
+async def test_a_new_alias_may_be_asked_for_without_a_restart(
+    caller: Any, ask: Ask, refused: Refused, config: Config
+) -> None:
+    error = await refused(caller.submit(ask(model="newest")))
+    assert error.reason == error_pb2.ERROR_REASON_UNKNOWN_MODEL
+
+    add(config, '[models.newest]\nroutes = [{ provider = "local" }]\n')
+    job = await accepted(caller, ask)
+    assert job.state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_a_broken_catalog_changes_nothing(caller: Any, ask: Ask, config: Config) -> None:
+    before = refused_catalogs()
+    add(config, "[models.newest]\nroutes = []\n")
+    async with asyncio.timeout(5):
+        while refused_catalogs() == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
+
+
+def add(config: Config, text: str) -> None:
+    catalog = Path(config.catalog_file)
+    catalog.write_text(f"{catalog.read_text()}\n{text}")
+
+
+def refused_catalogs() -> float:
+    return REGISTRY.get_sample_value("weft_catalog_reloads_total", {"result": "refused"}) or 0.0
+
+
+async def accepted(caller: Any, ask: Ask) -> job_pb2.Job:
+    """Submits a job for the new alias as soon as it is known."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await caller.submit(ask(model="newest"))
+            except Exception:  # noqa: BLE001
+                await asyncio.sleep(0.02)

@@ -1,0 +1,73 @@
+"""Streams of each format, written by hand after what the providers send, and what they come to."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
+from weft_router.providers.answer import Answer, Reading
+from weft_router.providers.anthropic import MessagesAnswer
+from weft_router.providers.gemini import GenerateContentAnswer
+from weft_router.providers.openai import ChatAnswer
+from weft_router.providers.openai_responses import ResponsesAnswer
+from weft_router.providers.port import Step
+from weft_router.transcript import Transcript
+
+FOLDER = Path(__file__).parent / "recordings"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.sse"))
+
+_ANSWERS = {
+    "openai": ChatAnswer,
+    "responses": ResponsesAnswer,
+    "anthropic": MessagesAnswer,
+    "gemini": GenerateContentAnswer,
+}
+
+
+def raw(name: str) -> bytes:
+    return (FOLDER / f"{name}.sse").read_bytes()
+
+
+def answer(name: str) -> Answer:
+    return _ANSWERS[name.partition("-")[0]]()
+
+
+def pieces(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+class Whole:
+    """All that an answer's steps say."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.said = Transcript()
+        self.finished: inference_pb2.Finished | None = None
+        for step in steps:
+            assert self.finished is None, "nothing follows the end"
+            match step:
+                case event_pb2.Delta():
+                    self.said.add(step)
+                case inference_pb2.Finished():
+                    self.finished = step
+
+    @property
+    def usage(self) -> chat_pb2.Usage:
+        assert self.finished is not None
+        return self.finished.usage
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Whole) and self._facts() == other._facts()
+
+    def _facts(self) -> tuple[object, ...]:
+        said = self.said
+        return said.text, said.reasoning, said.tool_calls, said.token_count, self.finished
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def read(reader: Answer, chunks: Iterable[bytes]) -> Whole:
+    """Read a whole body."""
+    reading = Reading(reader)
+    steps = [step for chunk in chunks for step in reading.read(chunk)]
+    return Whole([*steps, *reading.end()])

@@ -1,0 +1,190 @@
+"""Anthropic's format, in and out, without a network."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.router.chat import says, user
+from tests.router.recorded import answer, raw, read
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.provider_entries import AnthropicEntry
+from weft_router.providers.anthropic import Messages, MessagesAnswer
+from weft_router.providers.port import ProviderError, Remedy
+
+
+def messages(**settings: object) -> Messages:
+    return Messages(AnthropicEntry.model_validate({"kind": "anthropic"} | settings))
+
+
+def body(request: inference_pb2.GenerateRequest, **settings: object) -> dict[str, Any]:
+    return messages(**settings).body(request)
+
+
+def text_answer(*texts: str, prefix: str) -> str:
+    asked = inference_pb2.GenerateRequest(prefix=prefix)
+    reader: MessagesAnswer = messages(continues_prefix=True).answer(asked)
+    for text in texts:
+        delta = {"type": "text_delta", "text": text}
+        reader.read(json.dumps({"type": "content_block_delta", "index": 0, "delta": delta}))
+    said = reader.take()
+    return said.text if said else ""
+
+
+def test_the_version_and_the_key_travel_in_headers() -> None:
+    assert messages().headers("k") == {"anthropic-version": "2023-06-01", "x-api-key": "k"}
+    assert messages(version="2024-01-01").headers("") == {"anthropic-version": "2024-01-01"}
+
+
+def test_the_system_stands_apart_and_a_limit_is_always_given() -> None:
+    asked = inference_pb2.GenerateRequest(
+        model="m", messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi"), says(chat_pb2.ROLE_SYSTEM, "Rhyme.")]
+    )
+    assert body(asked) == {
+        "model": "m",
+        "system": "Be brief.\n\nRhyme.",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+        "stream": True,
+        "max_tokens": 1024,
+    }
+
+
+def test_sampling_is_passed_on_but_for_the_seed_there_is_not() -> None:
+    sampling = chat_pb2.SamplingParams(temperature=0, top_p=0.9, top_k=40, max_tokens=5, stop=["\n"], seed=7)
+    said = body(inference_pb2.GenerateRequest(sampling=sampling))
+
+    assert {name: said.get(name) for name in ("temperature", "top_p", "top_k", "max_tokens", "seed")} == {
+        "temperature": 0,
+        "top_p": 0.9,
+        "top_k": 40,
+        "max_tokens": 5,
+        "seed": None,
+    }
+    assert said["stop_sequences"] == ["\n"]
+
+
+def test_results_of_parallel_calls_stand_in_one_turn() -> None:
+    calls = [chat_pb2.ToolCall(id=f"call:{n}", name="weather", arguments_json='{"n": 1}') for n in (1, 2)]
+    asked = inference_pb2.GenerateRequest(
+        messages=[
+            user("Weather?"),
+            says(chat_pb2.ROLE_ASSISTANT, "I look.", tool_calls=calls),
+            says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="call:1"),
+            says(chat_pb2.ROLE_TOOL, "Sun", tool_call_id="call:2"),
+            user("And?"),
+        ],
+        tools=[chat_pb2.Tool(name="weather", description="Tells", parameters_schema='{"type": "object"}')],
+        tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED,
+    )
+    said = body(asked)
+
+    assert said["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "I look."},
+                {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"n": 1}},
+                {"type": "tool_use", "id": "call_2", "name": "weather", "input": {"n": 1}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_1", "content": "Rain"},
+                {"type": "tool_result", "tool_use_id": "call_2", "content": "Sun"},
+                {"type": "text", "text": "And?"},
+            ],
+        },
+    ]
+    assert said["tools"] == [{"name": "weather", "description": "Tells", "input_schema": {"type": "object"}}]
+    assert said["tool_choice"] == {"type": "any"}
+
+
+def test_a_call_goes_back_with_the_thinking_that_led_to_it() -> None:
+    calls = read(answer("anthropic-thinking-tools"), [raw("anthropic-thinking-tools")]).said.tool_calls
+    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)])
+
+    assert body(asked)["messages"][0]["content"] == [
+        {"type": "thinking", "thinking": "Rain? Ask.", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "b3BhcXVl"},
+        {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Paris"}},
+        {"type": "tool_use", "id": "t2", "name": "time", "input": {}},
+    ]
+
+
+def test_what_another_provider_kept_with_a_call_is_left_out() -> None:
+    call = chat_pb2.ToolCall(id="c", name="t", provider_state='{"gemini":"c2ln"}')
+    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call])])
+
+    assert body(asked)["messages"][0]["content"] == [{"type": "tool_use", "id": "c", "name": "t", "input": {}}]
+
+
+def test_an_image_is_shown_or_pointed_at() -> None:
+    parts = [
+        chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
+        chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.jpg")),
+    ]
+    said = body(inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)]))
+
+    assert said["messages"][0]["content"] == [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "cG5n"}},
+        {"type": "image", "source": {"type": "url", "url": "https://images.test/a.jpg"}},
+    ]
+
+
+def test_a_schema_is_asked_for() -> None:
+    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type": "object"}')
+    asked = inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_schema=schema))
+
+    assert body(asked)["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(presence_penalty=1)),
+        inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())),
+    ],
+)
+def test_what_the_format_lacks_is_unsupported_before_any_call(asked: inference_pb2.GenerateRequest) -> None:
+    with pytest.raises(ProviderError) as failure:
+        body(asked)
+
+    assert failure.value.reason == error_pb2.ERROR_REASON_UNSUPPORTED
+    assert failure.value.remedy is Remedy.ANOTHER_PROVIDER
+
+
+def test_a_text_is_gone_on_from_only_where_the_model_takes_it() -> None:
+    asked = inference_pb2.GenerateRequest(messages=[user("Tell")], prefix="Once upon \n")
+
+    assert body(asked, continues_prefix=True)["messages"][-1] == {"role": "assistant", "content": "Once upon"}
+    assert len(body(asked)["messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("prefix", "texts", "said"),
+    [
+        ("Once upon ", [" a", " time"], "a time"),
+        ("Once upon \n", [" ", "\na time"], "a time"),
+        ("Once upon \n", [" a time"], "a time"),
+        ("Once upon", [" a time"], " a time"),
+        ("Once upon ", ["a time"], "a time"),
+    ],
+)
+def test_white_space_that_was_said_is_not_said_again(prefix: str, texts: list[str], said: str) -> None:
+    assert text_answer(*texts, prefix=prefix) == said
+
+
+def test_an_overloaded_provider_says_so_inside_its_stream() -> None:
+    with pytest.raises(ProviderError) as failure:
+        MessagesAnswer().read('{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}')
+
+    assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
+
+
+def test_an_end_without_a_reason_is_a_failure() -> None:
+    reader = MessagesAnswer()
+    assert reader.read('{"type": "message_stop"}')
+    with pytest.raises(ProviderError, match="finish reason"):
+        reader.finish()

@@ -1,0 +1,126 @@
+"""Jobs answered by providers of each kind: what a reader gets, and what stands in the record."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.router import recorded
+from tests.router.chat import user
+from tests.router.desk import Desk, asking
+from tests.router.http_stage import EVENTS, Reply, Stage
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft.router.v1 import router_pb2 as pb
+from weft.router.v1 import router_pb2_grpc as rpc
+from weft_kit.channel import Channel
+from weft_kit.joblog import JobLog
+from weft_kit.server import Server
+
+CATALOG = """
+[providers.asked]
+kind = "{kind}"
+base_url = "{url}"
+
+[models.default]
+routes = [{{ provider = "asked", model = "m" }}]
+"""
+
+
+@pytest.fixture
+def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
+    return Desk(joblog, nats_url, tmp_path)
+
+
+@asynccontextmanager
+async def routing(desk: Desk, kind: str, stage: Stage) -> AsyncIterator[Server]:
+    async with stage.running() as url:
+        desk.catalog(CATALOG.format(kind=kind, url=url))
+        async with desk.routing(max_attempts=1) as server:
+            yield server
+
+
+def recording(name: str) -> Reply:
+    return Reply(content_type=EVENTS, body=recorded.raw(name))
+
+
+async def test_reasoning_and_the_providers_own_word_are_kept_apart_from_the_answer(desk: Desk) -> None:
+    async with routing(desk, "gemini", Stage(recording("gemini-text"))):
+        *events, last = await desk.events(await desk.submit())
+
+    answer = last.done.answer
+    assert (answer.text, answer.reasoning) == ("Drei Bäume 🌳", "I count.")
+    assert (answer.finish_reason, answer.raw_finish_reason) == (chat_pb2.FINISH_REASON_STOP, "STOP")
+    assert (answer.usage.cached_prompt_tokens, answer.usage.reasoning_tokens) == (32, 12)
+    assert "".join(event.delta.reasoning for event in events) == "I count."
+    assert last.done.total_usage == answer.usage
+
+
+async def test_a_conversation_with_tools_goes_on_with_all_its_provider_needs(desk: Desk) -> None:
+    tool = chat_pb2.Tool(name="weather", description="Tells", parameters_schema='{"type": "object"}')
+    stage = Stage(recording("anthropic-thinking-tools"), recording("anthropic-text"))
+    async with routing(desk, "anthropic", stage):
+        first = await desk.done(await desk.submit(asking(tools=[tool])))
+        turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=first.answer.tool_calls)
+        results = [
+            chat_pb2.Message(role=chat_pb2.ROLE_TOOL, tool_call_id=call.id, parts=[chat_pb2.ContentPart(text="Rain")])
+            for call in first.answer.tool_calls
+        ]
+        second = await desk.done(await desk.submit(asking(messages=[user("Weather?"), turn, *results], tools=[tool])))
+
+    assert first.answer.finish_reason == chat_pb2.FINISH_REASON_TOOL_CALLS
+    assert second.answer.text == "Bonjour, Zoë"
+    assert stage.asked[1].json["messages"][1]["content"][0] == {
+        "type": "thinking",
+        "thinking": "Rain? Ask.",
+        "signature": "c2ln",
+    }
+
+
+async def test_a_call_cut_off_by_its_limit_is_not_tried_again(desk: Desk) -> None:
+    body = recorded.raw("openai-tools").split(b'data: {"id":"c1"')
+    cut = b'data: {"id":"c1"'.join(body[:4]) + b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}\n\n'
+    stage = Stage(Reply(content_type=EVENTS, body=cut + b"data: [DONE]\n\n"))
+    async with routing(desk, "openai", stage):
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert "max_tokens" in done.error.message
+    assert not done.error.retryable
+
+
+async def test_reasoning_that_was_said_by_half_is_withdrawn(desk: Desk) -> None:
+    whole = recorded.raw("openai-reasoning")
+    half = whole[: whole.index(b"think.") + len(b'think."}}]}\n\n')]
+    stage = Stage(Reply(content_type=EVENTS, body=half), recording("openai-text"))
+    async with stage.running() as url:
+        desk.catalog(CATALOG.format(kind="openai", url=url))
+        async with desk.routing(max_attempts=2):
+            events = await desk.events(await desk.submit())
+
+    assert [event.WhichOneof("event") for event in events].count("rewound") == 1
+    assert (events[-1].done.answer.text, events[-1].done.answer.reasoning) == ("Zwölf Käuze — 十二。", "")
+
+
+async def test_what_no_provider_can_take_is_said_without_asking_one(desk: Desk) -> None:
+    stage = Stage(recording("responses-text"))
+    async with routing(desk, "openai_responses", stage):
+        request = asking(sampling=chat_pb2.SamplingParams(stop=["."]))
+        done: event_pb2.Done = await desk.done(await desk.submit(request))
+
+    assert done.error.reason == error_pb2.ERROR_REASON_UNSUPPORTED
+    assert not stage.asked
+
+
+async def test_a_checkup_asks_every_provider_and_says_what_is_wrong(desk: Desk) -> None:
+    stage = Stage(Reply(), Reply(401))
+    async with routing(desk, "openai", stage) as server, Channel(server.address, "router") as channel:
+        stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
+        well = await stub.CheckProviders(pb.CheckProvidersRequest())
+        ill = await stub.CheckProviders(pb.CheckProvidersRequest(names=["asked"]))
+
+    [check] = well.checks
+    assert (check.name, check.kind, check.HasField("error")) == ("asked", "openai", False)
+    assert check.latency.ToNanoseconds() > 0
+    assert "api_key_env" in ill.checks[0].error.message

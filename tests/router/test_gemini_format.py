@@ -1,0 +1,137 @@
+"""Gemini's format, in and out, without a network."""
+
+import json
+
+import pytest
+from tests.router.chat import says, user
+from tests.router.recorded import answer, raw, read
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.provider_entries import GeminiEntry
+from weft_router.providers.gemini import GenerateContent, GenerateContentAnswer
+from weft_router.providers.gemini_arguments import Arguments
+from weft_router.providers.port import ProviderError
+
+FORMAT = GenerateContent(GeminiEntry(kind="gemini"))
+
+
+def chunk(*parts: object, finish_reason: str = "STOP", **fields: object) -> bytes:
+    candidate = {"content": {"parts": parts}, "finishReason": finish_reason}
+    return b"data: " + json.dumps({"candidates": [candidate], **fields}).encode() + b"\n\n"
+
+
+def test_the_model_stands_in_the_address_and_the_key_in_a_header() -> None:
+    base = "https://generativelanguage.googleapis.com/v1beta/models"
+    assert str(FORMAT.url("gemini-3-pro")) == f"{base}/gemini-3-pro:streamGenerateContent?alt=sse"
+    assert str(FORMAT.url("models/gemini-3-pro")) == f"{base}/gemini-3-pro:streamGenerateContent?alt=sse"
+    assert FORMAT.headers("k") == {"x-goog-api-key": "k"}
+
+
+def test_a_request_is_put_in_contents_and_settings() -> None:
+    sampling = chat_pb2.SamplingParams(temperature=0.7, top_k=40, max_tokens=5, stop=["\n"], seed=7, presence_penalty=1)
+    asked = inference_pb2.GenerateRequest(
+        messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")], sampling=sampling
+    )
+    assert FORMAT.body(asked) == {
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "generationConfig": {
+            "temperature": 0.7,
+            "topK": 40,
+            "maxOutputTokens": 5,
+            "stopSequences": ["\n"],
+            "seed": 7,
+            "presencePenalty": 1,
+        },
+    }
+
+
+def test_results_of_tools_name_the_function_and_stand_together() -> None:
+    calls = [chat_pb2.ToolCall(id=f"c{n}", name=f"tool{n}", arguments_json='{"n": 1}') for n in (1, 2)]
+    asked = inference_pb2.GenerateRequest(
+        messages=[
+            chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls),
+            says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="c1"),
+            says(chat_pb2.ROLE_TOOL, '{"sky": "blue"}', tool_call_id="c2"),
+        ],
+        tools=[chat_pb2.Tool(name="tool1", description="Tells", parameters_schema='{"type": "object"}')],
+        tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED,
+    )
+    said = FORMAT.body(asked)
+
+    assert said["contents"] == [
+        {"role": "model", "parts": [{"functionCall": {"name": f"tool{n}", "args": {"n": 1}}} for n in (1, 2)]},
+        {
+            "role": "user",
+            "parts": [
+                {"functionResponse": {"name": "tool1", "response": {"result": "Rain"}}},
+                {"functionResponse": {"name": "tool2", "response": {"sky": "blue"}}},
+            ],
+        },
+    ]
+    declaration = {"name": "tool1", "description": "Tells", "parametersJsonSchema": {"type": "object"}}
+    assert said["tools"] == [{"functionDeclarations": [declaration]}]
+    assert said["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+
+
+def test_a_call_goes_back_with_its_signature() -> None:
+    calls = read(answer("gemini-tools"), [raw("gemini-tools")]).said.tool_calls
+    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)])
+
+    assert FORMAT.body(asked)["contents"][0]["parts"] == [
+        {"functionCall": {"name": "weather", "args": {"city": "Paris"}}, "thoughtSignature": "c2ln"},
+        {"functionCall": {"name": "time", "args": {}}},
+    ]
+
+
+def test_a_call_another_model_made_is_marked_as_such_where_signatures_are_demanded() -> None:
+    call = chat_pb2.ToolCall(id="c", name="t")
+    turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call])
+    asked = inference_pb2.GenerateRequest(model="gemini-3-pro", messages=[turn])
+
+    assert FORMAT.body(asked)["contents"][0]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
+
+
+def test_images_and_schemas_are_said_in_its_words() -> None:
+    parts = [
+        chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
+        chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.jpg")),
+    ]
+    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type": "object"}')
+    asked = inference_pb2.GenerateRequest(
+        messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)],
+        response_format=chat_pb2.ResponseFormat(json_schema=schema),
+    )
+    said = FORMAT.body(asked)
+
+    assert said["contents"][0]["parts"] == [
+        {"inlineData": {"mimeType": "image/png", "data": "cG5n"}},
+        {"fileData": {"fileUri": "https://images.test/a.jpg"}},
+    ]
+    assert said["generationConfig"] == {
+        "responseMimeType": "application/json",
+        "responseJsonSchema": {"type": "object"},
+    }
+
+
+def test_a_finish_reason_that_more_follows_is_not_the_end() -> None:
+    cut_off = [chunk({"text": "a"}), chunk({"text": "b"}, finish_reason="")]
+    with pytest.raises(ProviderError, match="finish reason"):
+        read(GenerateContentAnswer(), cut_off)
+
+
+def test_a_call_that_is_never_finished_is_a_failure() -> None:
+    with pytest.raises(ProviderError, match="arguments"):
+        read(GenerateContentAnswer(), [chunk({"functionCall": {"name": "t", "willContinue": True}})])
+
+
+def test_a_call_the_model_could_not_write_is_a_failure() -> None:
+    with pytest.raises(ProviderError, match="MALFORMED_FUNCTION_CALL"):
+        read(GenerateContentAnswer(), [chunk(finish_reason="MALFORMED_FUNCTION_CALL")])
+
+
+@pytest.mark.parametrize("path", ["location", "$", "$.", "$.a[1]", "$[0]", "$.a.b[0].c[2]", "$..a"])
+def test_a_value_that_belongs_nowhere_is_a_failure(path: str) -> None:
+    with pytest.raises(ProviderError, match="arguments"):
+        Arguments().add({}, [{"jsonPath": path, "stringValue": "x"}])

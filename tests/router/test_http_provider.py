@@ -1,0 +1,251 @@
+"""What all providers reached by HTTP have in common, against real sockets, TLS included."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from tests.router import recorded
+from tests.router.chat import user
+from tests.router.http_stage import EVENTS, JSON, Reply, Stage
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, HttpEntry, OpenAIEntry, OpenAIResponsesEntry
+from weft_router.providers.anthropic import Messages
+from weft_router.providers.failures import Access
+from weft_router.providers.gemini import GenerateContent
+from weft_router.providers.http_provider import HttpProvider
+from weft_router.providers.openai import ChatCompletions
+from weft_router.providers.openai_responses import Responses
+from weft_router.providers.port import ProviderError, Remedy
+
+ACCESS = Access("sk-secret", "providers.p.api_key_env: the key in P_KEY")
+KINDS = {
+    "openai": (OpenAIEntry, ChatCompletions),
+    "openai_responses": (OpenAIResponsesEntry, Responses),
+    "anthropic": (AnthropicEntry, Messages),
+    "gemini": (GeminiEntry, GenerateContent),
+}
+TEXT = Reply(content_type=EVENTS, body=recorded.raw("openai-text"))
+
+
+def at(base_url: str, kind: str = "openai", **settings: object) -> HttpProvider:
+    entry_type, wire_format = KINDS[kind]
+    entry: HttpEntry = entry_type.model_validate({"kind": kind, "base_url": base_url} | settings)
+    return HttpProvider(entry, wire_format(entry), ACCESS)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def on(stage: Stage, kind: str = "openai", **settings: object) -> AsyncIterator[HttpProvider]:
+    async with stage.running() as base_url, at(base_url, kind, **settings) as provider:
+        yield provider
+
+
+def asking(**fields: Any) -> inference_pb2.GenerateRequest:
+    return inference_pb2.GenerateRequest(**({"model": "m-1", "messages": [user("Hi")]} | fields))
+
+
+async def answer(provider: HttpProvider, request: inference_pb2.GenerateRequest | None = None) -> recorded.Whole:
+    async with asyncio.timeout(5), provider.stream(request or asking(), 5) as steps:
+        return recorded.Whole([step async for step in steps])
+
+
+async def failure(provider: HttpProvider, request: inference_pb2.GenerateRequest | None = None) -> ProviderError:
+    with pytest.raises(ProviderError) as raised:
+        await answer(provider, request)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "recording", "target", "header"),
+    [
+        ("openai", "openai-text", "/v1/chat/completions", ("authorization", "Bearer sk-secret")),
+        ("openai_responses", "responses-text", "/v1/responses", ("authorization", "Bearer sk-secret")),
+        ("anthropic", "anthropic-text", "/v1/messages", ("x-api-key", "sk-secret")),
+        ("gemini", "gemini-text", "/v1/models/m-1:streamGenerateContent?alt=sse", ("x-goog-api-key", "sk-secret")),
+    ],
+)
+async def test_each_kind_asks_where_its_api_is_and_reads_what_comes(
+    kind: str, recording: str, target: str, header: tuple[str, str]
+) -> None:
+    stage = Stage(Reply(content_type=EVENTS, body=recorded.raw(recording)))
+    async with on(stage, kind) as provider:
+        found = await answer(provider)
+
+    assert found == recorded.read(recorded.answer(recording), [recorded.raw(recording)])
+    [asked] = stage.asked
+    assert (asked.method, asked.target, asked.headers[header[0]]) == ("POST", target, header[1])
+    assert asked.headers["accept-encoding"] == "identity"
+
+
+async def test_headers_and_settings_of_the_catalog_go_with_every_call() -> None:
+    stage = Stage(Reply(content_type=EVENTS, body=recorded.raw("gemini-text")))
+    extra = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+    async with on(stage, "gemini", headers={"x-title": "weft"}, extra_body=extra) as provider:
+        await answer(provider, asking(sampling=chat_pb2.SamplingParams(max_tokens=5)))
+
+    [asked] = stage.asked
+    assert asked.headers["x-title"] == "weft"
+    assert asked.json["generationConfig"] == {"maxOutputTokens": 5, "thinkingConfig": {"includeThoughts": True}}
+
+
+async def test_a_connection_is_used_again_after_an_answer_and_after_a_refusal() -> None:
+    stage = Stage(TEXT, Reply(400), TEXT)
+    async with on(stage) as provider:
+        await answer(provider)
+        await failure(provider)
+        await answer(provider)
+
+    assert stage.connections == 1
+
+
+async def test_images_are_refused_before_any_call_where_none_are_taken() -> None:
+    image = chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.png"))
+    request = asking(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[image])])
+    stage = Stage(TEXT)
+    async with on(stage, takes_images=False) as provider:
+        error = await failure(provider, request)
+
+    assert (error.reason, error.remedy) == (error_pb2.ERROR_REASON_UNSUPPORTED, Remedy.ANOTHER_PROVIDER)
+    assert error.is_requests_fault
+    assert not stage.asked
+
+
+async def test_an_error_object_in_place_of_a_stream_is_understood() -> None:
+    body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
+    async with on(Stage(Reply(content_type=JSON, body=body))) as provider:
+        error = await failure(provider)
+
+    assert error.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
+
+
+async def test_a_compressed_stream_is_refused_unread() -> None:
+    reply = Reply(content_type=EVENTS, body=b"\x1f\x8b" + b"\0" * 100, headers={"content-encoding": "gzip"})
+    async with on(Stage(reply)) as provider:
+        assert "compressed" in (await failure(provider)).message
+
+
+async def test_an_error_of_endless_length_is_read_only_so_far() -> None:
+    head = b"HTTP/1.1 500 X\r\ncontent-type: text/html\r\ncontent-length: 99999999\r\n\r\n"
+    async with on(Stage(head + b"x" * 200_000)) as provider:
+        assert (await failure(provider)).message == "the provider answered 500 Internal Server Error"
+
+
+@pytest.mark.parametrize("raw", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 64 + b"\r\n\r\n"])
+async def test_what_is_no_http_is_a_failure_in_our_words(raw: bytes) -> None:
+    async with on(Stage(raw)) as provider:
+        error = await failure(provider)
+
+    assert error.remedy is Remedy.ANOTHER_TRY
+    assert error.reason in (error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE)
+
+
+async def test_a_refused_key_is_named_by_its_setting() -> None:
+    async with on(Stage(Reply(401))) as provider:
+        error = await failure(provider)
+
+    assert "providers.p.api_key_env" in error.message
+    assert "sk-secret" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        ("openai", "/v1/models"),
+        ("openai_responses", "/v1/models"),
+        ("anthropic", "/v1/models?limit=1"),
+        ("gemini", "/v1/models?pageSize=1"),
+    ],
+)
+async def test_a_checkup_lists_models(kind: str, target: str) -> None:
+    stage = Stage(Reply())
+    async with on(stage, kind) as provider:
+        await provider.check("m-1", 5)
+
+    assert [(asked.method, asked.target) for asked in stage.asked] == [("GET", target)]
+
+
+async def test_a_checkup_asks_for_one_token_where_no_models_are_listed() -> None:
+    stage = Stage(Reply(404), TEXT)
+    async with on(stage) as provider:
+        await provider.check("m-1", 5)
+
+    assert stage.asked[1].json["max_tokens"] == 1
+
+
+async def test_a_page_where_models_should_be_listed_is_not_well() -> None:
+    async with on(Stage(Reply(content_type="text/html"))) as provider:
+        with pytest.raises(ProviderError, match="base_url"):
+            await provider.check("m-1", 5)
+
+
+async def test_a_refusal_whose_body_hangs_is_known_by_its_status() -> None:
+    head = b"HTTP/1.1 429 X\r\ncontent-length: 50\r\nretry-after: 7\r\n\r\n"
+    async with on(Stage(head)) as provider:
+        error = await failure(provider)
+
+    assert (error.reason, error.retry_after_s) == (error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, 7)
+
+
+async def test_a_checkup_says_what_is_wrong() -> None:
+    async with on(Stage(Reply(401))) as provider:
+        with pytest.raises(ProviderError, match="P_KEY"):
+            await provider.check("m-1", 5)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+async def test_a_connection_stands_before_the_first_call_and_is_kept(tls: ssl.SSLContext, ca_file: Path) -> None:
+    stage = Stage(TEXT)
+    async with stage.running(tls) as base_url, at(base_url, ca_file=ca_file, keep_warm_s=0.1) as provider:
+        first = await asyncio.wait_for(stage.heads.get(), 5)
+        await asyncio.wait_for(stage.heads.get(), 5)
+        await answer(provider)
+
+    assert stage.connections == 1
+    assert not {"authorization", "x-api-key"} & set(first.headers)
+
+
+async def test_a_provider_that_cannot_be_warmed_can_still_be_asked(tls: ssl.SSLContext, ca_file: Path) -> None:
+    async with at("https://127.0.0.1:1/v1", ca_file=ca_file, keep_warm_s=0.01) as provider:
+        error = await failure(provider)
+
+    assert error.reason == error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
+
+
+async def test_plain_http_is_not_kept_warm() -> None:
+    stage = Stage(TEXT)
+    async with on(stage, keep_warm_s=0.001) as provider:
+        await answer(provider)
+
+    assert stage.heads.empty()
+
+
+async def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext) -> None:
+    async with Stage(TEXT).running(tls) as base_url, at(base_url) as provider:
+        error = await failure(provider)
+
+    assert error.reason == error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
+    assert "TLS" in error.message

@@ -1,0 +1,119 @@
+"""What is bounded beforehand: extra calls, calls at once and a minute, and how slowly a stream may run."""
+
+import asyncio
+
+import pytest
+
+from weft_kit.routing_entries import Throughput
+from weft_router.allowance import Allowance
+from weft_router.caps import Caps
+from weft_router.throughput import Flow
+from weft_router.turnstile import Turnstile, room_at_any
+
+
+def taken(allowance: Allowance, now: float, tries: int = 1000) -> int:
+    return sum(allowance.take(now) for _ in range(tries))
+
+
+def test_extra_calls_are_a_share_of_the_first_ones() -> None:
+    allowance = Allowance(share=0.1, floor=0, over_s=10)
+    for _ in range(300):
+        allowance.called(0)
+
+    assert taken(allowance, 0) == 30
+
+
+def test_a_few_extra_calls_are_allowed_in_any_case() -> None:
+    assert taken(Allowance(share=0.1, floor=3, over_s=10), 0) == 3
+
+
+def test_what_was_taken_is_given_again_once_the_time_has_passed() -> None:
+    allowance = Allowance(share=0.1, floor=3, over_s=10)
+    assert taken(allowance, 0) == 3
+    assert taken(allowance, 9) == 0
+    assert taken(allowance, 11) == 3
+
+
+def test_an_outage_is_not_amplified_beyond_the_share_in_any_window() -> None:
+    allowance = Allowance(share=0.1, floor=0, over_s=10)
+    extra = 0
+    for tenth in range(600):
+        for _ in range(10):
+            allowance.called(tenth / 10)
+        extra += taken(allowance, tenth / 10, tries=10)
+
+    assert extra <= 0.1 * 6000
+
+
+def test_a_provider_takes_so_many_calls_at_once() -> None:
+    caps = Caps(max_concurrency=2, calls_per_minute=None)
+    caps.begun(0)
+    caps.begun(0)
+    assert not caps.has_room(0)
+
+    caps.ended()
+    assert caps.has_room(0)
+
+
+def test_a_provider_takes_so_many_calls_in_any_minute() -> None:
+    caps = Caps(max_concurrency=None, calls_per_minute=2)
+    caps.begun(0)
+    caps.begun(10)
+
+    assert not caps.has_room(30)
+    assert caps.rest_s(30) == 30
+    assert caps.has_room(60)
+
+
+async def test_whoever_waits_longest_is_told_when_somebody_leaves() -> None:
+    turnstile = Turnstile(Caps(1, None))
+    turnstile.entered(0)
+    order: list[str] = []
+
+    async def wait(name: str) -> None:
+        await room_at_any([turnstile])
+        order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(wait("first"))
+        group.create_task(wait("second"))
+        await asyncio.sleep(0)
+        turnstile.left()
+        await first
+        assert order == ["first"]
+        turnstile.left()
+
+
+async def test_whoever_is_told_in_vain_passes_it_on() -> None:
+    turnstile = Turnstile(Caps(1, None))
+    turnstile.entered(0)
+    gone, waiting = (asyncio.create_task(room_at_any([turnstile])) for _ in range(2))
+    await asyncio.sleep(0)
+    turnstile.left()
+    gone.cancel()
+
+    async with asyncio.timeout(0.5):
+        await waiting
+    assert gone.cancelled()
+
+
+FLOOR = Throughput(tokens_per_s=5, over_s=4)
+
+
+def trickled(flow: Flow, *, every_s: float, until_s: float, tokens: int = 1) -> float | None:
+    """When a stream with a token every so often was found to trickle."""
+    for place in range(round(until_s / every_s) + 1):
+        now = place * every_s
+        flow.came(tokens, now)
+        if flow.trickles(now):
+            return now
+    return None
+
+
+def test_a_token_a_second_is_found_out_after_the_time_to_watch() -> None:
+    assert trickled(Flow(FLOOR), every_s=1, until_s=30) == pytest.approx(4)
+
+
+def test_a_stream_that_keeps_up_is_let_run() -> None:
+    assert trickled(Flow(FLOOR), every_s=0.125, until_s=60) is None
+    assert trickled(Flow(FLOOR), every_s=2, until_s=60, tokens=20) is None

@@ -1,0 +1,130 @@
+"""A catalog that changes while jobs run, and breakers that replicas tell each other of."""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+from prometheus_client import REGISTRY
+from redis.asyncio import Redis
+from tests.router.desk import OPENS_AT_ONCE, Desk, asking
+
+from weft.job.v1 import job_pb2
+from weft.router.v1 import router_pb2 as pb
+from weft.router.v1 import router_pb2_grpc as rpc
+from weft_kit.channel import Channel
+from weft_kit.routing_entries import Breaking
+from weft_mock import MockProvider, Script
+from weft_router.breaker import BreakerState, Outcome
+from weft_router.caps import Caps
+from weft_router.health import ProviderHealth
+from weft_router.redis_breakers import SharedBreakers
+from weft_router.registry import Registered, Registry
+from weft_router.turnstile import Turnstile
+
+
+def reloads(result: str) -> float:
+    return REGISTRY.get_sample_value("weft_catalog_reloads_total", {"result": result}) or 0.0
+
+
+def routed_to(url: str, name: str) -> str:
+    return (
+        f'[providers.{name}]\nkind = "openai"\nbase_url = "{url}"\n'
+        f'[models.default]\nroutes = [{{ provider = "{name}", model = "m" }}]\n'
+    )
+
+
+async def test_a_changed_catalog_takes_over_and_running_jobs_end_where_they_began(
+    desk: Desk, mock: MockProvider, mock_url: str, second: MockProvider, second_url: str
+) -> None:
+    mock.play(Script(text="The old one says this slowly.", tokens_per_second=20))
+    second.play(Script(text="The new one."))
+    desk.catalog(routed_to(mock_url, "old"))
+    async with desk.routing():
+        running = await desk.submit()
+        await desk.first(running, "delta")
+        before = reloads("taken")
+        desk.catalog(routed_to(second_url, "new"))
+        await desk.until(lambda: reloads("taken") > before)
+        after = await desk.done(await desk.submit())
+        old = await desk.done(running)
+        await desk.until(lambda: mock.stats.connections_open == 0)
+
+    assert (after.answer.provider, after.answer.text) == ("new", "The new one.")
+    assert (old.answer.provider, old.answer.text) == ("old", "The old one says this slowly.")
+    assert len(old.attempts) == 1
+
+
+async def test_a_broken_catalog_changes_nothing_and_is_told_of(desk: Desk, mock: MockProvider) -> None:
+    good = desk.read_catalog()
+    async with desk.routing():
+        refused, taken = reloads("refused"), reloads("taken")
+        desk.catalog(good.replace('"mock", model', '"mok", model'))
+        await desk.until(lambda: reloads("refused") > refused)
+        done = await desk.done(await desk.submit())
+        assert REGISTRY.get_sample_value("weft_catalog_refused") == 1
+
+        desk.catalog(good + "\n# better\n")
+        await desk.until(lambda: reloads("taken") > taken)
+        assert REGISTRY.get_sample_value("weft_catalog_refused") == 0
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+async def test_what_a_change_leaves_alone_keeps_what_was_seen_of_it(desk: Desk, mock: MockProvider) -> None:
+    async with desk.routing() as server, Channel(server.address, "router") as channel:
+        await desk.done(await desk.submit())
+        before = reloads("taken")
+        desk.with_settings('[models.again]\nroutes = [{ provider = "mock", model = "mock" }]\n')
+        await desk.until(lambda: reloads("taken") > before)
+        await desk.done(await desk.submit(asking(model="again")))
+        stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
+        [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
+
+    assert provider.succeeded == 2
+    assert mock.stats.connections_total == 1
+
+
+async def test_a_file_is_written_whole_or_read_again(desk: Desk, mock: MockProvider, tmp_path: Path) -> None:
+    good = desk.read_catalog()
+    async with desk.routing():
+        refused, taken = reloads("refused"), reloads("taken")
+        desk.catalog(good[: len(good) // 2])
+        await desk.until(lambda: reloads("refused") > refused)
+        desk.catalog(good)
+        await desk.until(lambda: reloads("taken") > taken)
+        assert (await desk.done(await desk.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+class Unasked:
+    """A provider of which only the breaker matters."""
+
+
+def replica(name: str) -> Registry:
+    health = ProviderHealth(Breaking(minimum_calls=1, open_s=30, longest_open_s=30))
+    turnstile = Turnstile(Caps(None, None))
+    return Registry(None, {name: Registered(name, "openai", Unasked(), {"m": health}, turnstile)})  # type: ignore[arg-type]
+
+
+async def test_a_breaker_that_opens_here_opens_at_the_other_replicas(redis_url: str) -> None:
+    name = uuid4().hex
+    here, there = replica(name), replica(name)
+    [(_, _, seen)], [(_, _, heard)] = list(here.healths()), list(there.healths())
+    async with Redis.from_url(redis_url) as redis:
+        telling, listening = SharedBreakers(redis, lambda: here), SharedBreakers(redis, lambda: there)
+        seen.breaker.ended(Outcome.BAD, asyncio.get_running_loop().time(), is_probe=False)
+        await telling.exchange()
+        await listening.exchange()
+        await telling.exchange()
+
+    assert heard.breaker.state(asyncio.get_running_loop().time()) is BreakerState.OPEN
+    assert 25 < heard.breaker.open_for_s(asyncio.get_running_loop().time()) <= 30
+    assert heard.breaker.times_opened == 0  # it does not pass on what it was told
+
+
+async def test_without_redis_each_replica_goes_by_what_it_sees(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=500), Script(text="Well again."))
+    desk.with_settings(OPENS_AT_ONCE.replace("60.0", "0.05"))
+    async with desk.routing(redis_url="redis://127.0.0.1:1"):
+        done = await desk.done(await desk.submit())
+
+    assert done.answer.text == "Well again."
