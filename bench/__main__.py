@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import uvloop
-from bench import cost, delay, idle, recovery, retained, throughput
+from bench import cost, delay, idle, recovery, retained, routing, throughput
 from bench.report import render
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -16,6 +16,7 @@ MEASUREMENTS = {
     "delay": delay.measure,
     "retained": retained.measure,
     "idle": idle.measure,
+    "routing": routing.measure,
 }
 
 
