@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_client.requests import ChatOptions, chat
+from weft_client.requests import chat
 
 
 def read_batch(lines: Iterable[str], batch: str = "") -> dict[int, pb.SubmitJobRequest]:
@@ -37,6 +37,4 @@ def _request(said: object) -> job_pb2.GenerationRequest:
         raise TypeError("it is no JSON object")
     if "prompt" not in said:
         return ParseDict(said, job_pb2.GenerationRequest())
-    if unknown := said.keys() - ChatOptions.__annotations__.keys() - {"prompt"}:
-        raise ValueError(f"beside prompt there may be {', '.join(ChatOptions.__annotations__)}; not {min(unknown)}")
     return chat(**said)

@@ -37,6 +37,8 @@ _RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 _STREAM_S = 25 * 3600.0
 _ANSWER_S = 10.0
 _BATCH_S = 60.0
+# A router gives providers 10 s, all at once.
+_CHECK_S = 15.0
 # Half of what a gateway grants: whatever stands in between may be less patient.
 _POLL_S = 30.0
 
@@ -180,9 +182,22 @@ class WeftClient:
         asked = pb.CancelJobRequest(job_id=job_id, message=message)
         return (await self._connection.ask(self._jobs.CancelJob, asked)).job
 
-    async def providers(self) -> Sequence[router_pb2.Provider]:
-        """Returns the providers as one router sees them."""
-        return (await self._connection.ask(self._router.ListProviders, router_pb2.ListProvidersRequest())).providers
+    async def usage(self) -> pb.GetUsageResponse:
+        """Returns what the tenant and this key have spent and may spend; see `budgets.tokens_left`, `micros_left`."""
+        return await self._connection.ask(self._jobs.GetUsage, pb.GetUsageRequest())
+
+    async def providers(self, model: str = "") -> Sequence[router_pb2.Provider]:
+        """Returns the providers as one router sees them, all or those that serve a model alias."""
+        asked = router_pb2.ListProvidersRequest(model=model)
+        return (await self._connection.ask(self._router.ListProviders, asked)).providers
+
+    async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
+        """Has one router ask providers whether they answer and take their keys; all, unless some are named.
+
+        Costs at most a token each.
+        """
+        asked = router_pb2.CheckProvidersRequest(names=names)
+        return (await self._connection.ask(self._router.CheckProviders, asked, _CHECK_S)).checks
 
     async def models(self) -> Sequence[router_pb2.Model]:
         """Returns the model aliases a request may name."""

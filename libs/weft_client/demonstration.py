@@ -11,7 +11,7 @@ from weft_client.failures import FAILED, CommandFailed
 from weft_client.generation import Generation
 from weft_client.ingest import find_files, ingest_files
 from weft_client.printing import drain, print_answer
-from weft_client.render import job_record
+from weft_client.render_jobs import job_record
 
 COLLECTION = "demo"
 QUESTION = "What is the name of the supply boat?"

@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from weft.common.v1 import error_pb2
+from weft_client.budgets import SpentBudget
 from weft_client.patience import is_silence
+from weft_client.timing import length
 from weft_client.transcript import CorruptAnswer
 from weft_kit.errors import WeftError
 
@@ -67,9 +69,10 @@ def line_of(error: WeftError) -> str:
     """Tells an error with what to do next."""
     if is_silence(error):
         return "no mesh answers at the endpoint: start one with `weft up`, or name another with --endpoint"
-    step = f"; {_NEXT_STEPS[error.reason]}" if error.reason in _NEXT_STEPS else ""
-    wait = f" (try again in {error.retry_after_s:.1f} s)" if error.retry_after_s else ""
-    return f"{error.reason_name}: {error.message}{step}{wait}"
+    step = "`weft usage` shows what is left" if SpentBudget.of(error) else _NEXT_STEPS.get(error.reason)
+    next_step = f"; {step}" if step else ""
+    wait = f" (try again in {length(error.retry_after_s)})" if error.retry_after_s else ""
+    return f"{error.reason_name}: {error.message}{next_step}{wait}"
 
 
 def _tell(line: str, code: int) -> int:

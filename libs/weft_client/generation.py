@@ -17,7 +17,7 @@ _CONNECTED_S = 25.0
 
 
 class Generation:
-    """Iterate it once for the tokens; `text`, `job_id` and `done` grow with them.
+    """Iterate it once for the tokens; `text`, `reasoning`, `job_id` and `done` grow with them.
 
     Args:
         begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so
@@ -48,6 +48,11 @@ class Generation:
     def text(self) -> str:
         """What stands so far; the whole answer once `done` is set."""
         return self._transcript.text
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought so far, as far as its provider shows it; no part of `text`."""
+        return self._transcript.reasoning
 
     @property
     def done(self) -> event_pb2.Done | None:

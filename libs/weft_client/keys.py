@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
 
+from weft.common.v1 import budget_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_client.connection import Connection
@@ -30,12 +31,14 @@ class KeyClient:
         """Connects; raises WeftError when no gateway answers in time."""
         await self._connection.reach(within_s)
 
-    async def create(self, tenant: str, name: str, calls_per_minute: int = 0) -> pb.CreateKeyResponse:
-        """Creates a key; its secret is in this answer and nowhere else.
+    async def create(
+        self, tenant: str, name: str, calls_per_minute: int = 0, budget: budget_pb2.Budget | None = None
+    ) -> pb.CreateKeyResponse:
+        """Creates a key; its secret is in this answer and nowhere else. `budget` is its own, beside its tenant's.
 
         Never repeated: another try could make a second key, with a secret that nobody has seen.
         """
-        asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute)
+        asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute, budget=budget)
         return await self._connection.ask_once(self._stub.CreateKey, asked)
 
     async def list(self, tenant: str = "") -> AsyncIterator[pb.Key]:

@@ -5,12 +5,24 @@ from typing import TextIO
 
 from weft_client.generation import Generation
 
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
-async def print_answer(generation: Generation, to: TextIO | None = None) -> None:
-    """Writes tokens as they come; text written already cannot be taken back, so what stands is written again."""
+
+async def print_answer(generation: Generation, to: TextIO | None = None, aside: TextIO | None = None) -> None:
+    """Writes tokens as they come; text written already cannot be taken back, so what stands is written again.
+
+    The model's reasoning goes to `aside`, or nowhere.
+    """
     to = to or sys.stdout
+    thoughts = _Thoughts(aside) if aside else None
     try:
         async for token in generation:
+            if thoughts and (token.reasoning or token.withdrawn_reasoning):
+                thoughts.write(token.reasoning, token.withdrawn_reasoning, generation.reasoning)
+            if not (token.text or token.withdrawn):
+                continue
+            if thoughts:
+                thoughts.pause()
             if token.withdrawn:
                 to.write(f"\n[{token.withdrawn} characters withdrawn, starting over]\n{generation.text}")
             else:
@@ -18,6 +30,8 @@ async def print_answer(generation: Generation, to: TextIO | None = None) -> None
             to.flush()
     finally:
         # Also when it breaks off: what is said about that begins on a line of its own.
+        if thoughts:
+            thoughts.pause()
         if generation.text:
             to.write("\n")
             to.flush()
@@ -27,3 +41,26 @@ async def drain(generation: Generation) -> None:
     """Waits for the end without writing."""
     async for _ in generation:
         pass
+
+
+class _Thoughts:
+    """Reasoning as it comes, dim where that can be seen, on lines of its own."""
+
+    def __init__(self, to: TextIO) -> None:
+        self._to = to
+        self._dim, self._plain = (_DIM, _PLAIN) if to.isatty() else ("", "")
+        self._in_a_line = False
+
+    def write(self, new: str, withdrawn: int, whole: str) -> None:
+        if withdrawn:
+            new = f"\n[{withdrawn} characters of reasoning withdrawn]\n{whole}"
+        self._to.write(f"{self._dim}{new}{self._plain}")
+        self._to.flush()
+        self._in_a_line = True
+
+    def pause(self) -> None:
+        """Ends the line before something else is written."""
+        if self._in_a_line:
+            self._to.write("\n\n")
+            self._to.flush()
+            self._in_a_line = False

@@ -1,44 +1,89 @@
 """Generation requests from plain values."""
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
+from google.protobuf.duration_pb2 import Duration
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
+from weft_client.images import Picture, image
 
 
 class ChatOptions(TypedDict, total=False):
-    """How to answer a question. `top_k` passages come from the collection, when there is one."""
+    """How to answer a question; what is left out is left to the model alias. Times are in seconds.
+
+    `top_k` passages come from the collection, when there is one. `timeout_s` is the life of the job, queue included;
+    an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
+    `max_age_s` is how old an answer from the cache may be. For `prefer_region`, `first_of` and `draft` see
+    `weft.job.v1.Routing`.
+    """
 
     model: str
     system: str
+    images: Sequence[Picture]
     collection: str
     top_k: int | None
     max_tokens: int | None
     temperature: float | None
+    timeout_s: float | None
+    max_age_s: float | None
+    prefer_region: str
+    first_token_s: float | None
+    between_tokens_s: float | None
+    total_s: float | None
+    first_of: int | None
+    draft: bool
 
 
-def chat(
-    prompt: str,
-    *,
-    model: str = "default",
-    system: str = "",
-    collection: str = "",
-    top_k: int | None = None,
-    max_tokens: int | None = None,
-    temperature: float | None = None,
-) -> job_pb2.GenerationRequest:
-    """Builds a request of one question, with instructions and a collection to find `top_k` passages in when given."""
-    messages = [_message(chat_pb2.ROLE_SYSTEM, system)] if system else []
-    messages.append(_message(chat_pb2.ROLE_USER, prompt))
+def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationRequest:
+    """Builds a request of one question. The default model is the alias "default".
+
+    Raises:
+        OSError: a file among the images cannot be read.
+        TypeError: there is no option of that name.
+        ValueError: one of the images is in no format that may be sent.
+    """
+    if unknown := options.keys() - ChatOptions.__annotations__.keys():
+        raise TypeError(f"there is no option {min(unknown)}; there are {', '.join(ChatOptions.__annotations__)}")
+    system = options.get("system", "")
+    sampling = chat_pb2.SamplingParams(max_tokens=options.get("max_tokens"), temperature=options.get("temperature"))
     request = job_pb2.GenerationRequest(
-        model=model,
-        messages=messages,
-        sampling=chat_pb2.SamplingParams(max_tokens=max_tokens, temperature=temperature),
+        model=options.get("model", "default"),
+        messages=[_message(chat_pb2.ROLE_SYSTEM, system)] if system else [],
+        sampling=sampling,
+        timeout=_duration(options.get("timeout_s")),
+        routing=_routing(options),
     )
-    if collection:
-        request.retrieval.CopyFrom(job_pb2.RetrievalOptions(collection=collection, top_k=top_k))
+    request.messages.append(_message(chat_pb2.ROLE_USER, prompt, options.get("images", ())))
+    if collection := options.get("collection"):
+        request.retrieval.CopyFrom(job_pb2.RetrievalOptions(collection=collection, top_k=options.get("top_k")))
+    if (max_age := _duration(options.get("max_age_s"))) is not None:
+        request.cache.max_age.CopyFrom(max_age)
     return request
 
 
-def _message(role: chat_pb2.Role.ValueType, text: str) -> chat_pb2.Message:
-    return chat_pb2.Message(role=role, parts=[chat_pb2.ContentPart(text=text)])
+def _message(role: chat_pb2.Role.ValueType, text: str, pictures: Sequence[Picture] = ()) -> chat_pb2.Message:
+    parts = [chat_pb2.ContentPart(text=text), *(chat_pb2.ContentPart(image=image(one)) for one in pictures)]
+    return chat_pb2.Message(role=role, parts=parts)
+
+
+def _routing(options: ChatOptions) -> job_pb2.Routing | None:
+    """Returns None where nothing is said: a request with and one without an empty Routing are not the same."""
+    routing = job_pb2.Routing(
+        prefer_region=options.get("prefer_region", ""),
+        first_token_timeout=_duration(options.get("first_token_s")),
+        between_tokens_timeout=_duration(options.get("between_tokens_s")),
+        total_timeout=_duration(options.get("total_s")),
+        first_of=options.get("first_of"),
+        draft=options.get("draft", False),
+    )
+    return routing if routing.ListFields() else None
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

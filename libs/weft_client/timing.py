@@ -9,15 +9,14 @@ def moment(at: Timestamp) -> str:
 
 
 def between(start: Timestamp, end: Timestamp) -> str:
-    return _duration(end.ToNanoseconds() - start.ToNanoseconds())
+    return length((end.ToNanoseconds() - start.ToNanoseconds()) / 1e9)
 
 
 def span(duration: Duration) -> str:
-    return _duration(duration.ToNanoseconds())
+    return length(duration.ToNanoseconds() / 1e9)
 
 
-def _duration(nanoseconds: int) -> str:
-    seconds = nanoseconds / 1e9
+def length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 120:

@@ -1,4 +1,4 @@
-"""The text of a job as its events tell it: appended, withdrawn, and checked against its hash at the end."""
+"""What a job says as its events tell it: appended, withdrawn, and checked against its hash at the end."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,10 +12,22 @@ class CorruptAnswer(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """New text. First take back the last `withdrawn` characters: an attempt started over, or a repeat said more."""
+    """New text. First take back the last `withdrawn` characters: an attempt started over, or a repeat said more.
+
+    `reasoning` is what the model thought, which is no part of the text; `withdrawn_reasoning` counts its characters.
+    """
 
     text: str
     withdrawn: int = 0
+    reasoning: str = ""
+    withdrawn_reasoning: int = 0
+
+
+@dataclass(frozen=True)
+class _Piece:
+    sequence: int
+    text: str
+    reasoning: str
 
 
 class Transcript:
@@ -25,16 +37,20 @@ class Transcript:
         self.job_id = ""
         self.last_sequence = last_sequence
         self.done: event_pb2.Done | None = None
-        self._pieces: list[tuple[int, str]] = []
+        self._pieces: list[_Piece] = []
         # Began in the middle: what came before is unknown, so `done` cannot be compared with what was read.
         self._whole = last_sequence == 0
 
     @property
     def text(self) -> str:
-        return "".join(text for _, text in self._pieces)
+        return "".join(piece.text for piece in self._pieces)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(piece.reasoning for piece in self._pieces)
 
     def apply(self, event: event_pb2.JobEvent) -> Token | None:
-        """Takes the next event; returns what it changes in the text, if anything.
+        """Takes the next event; returns what it changes in the text or the reasoning, if anything.
 
         Raises:
             CorruptAnswer: `done` carries another text than the one its hash was made from.
@@ -45,18 +61,17 @@ class Transcript:
         self.last_sequence = event.sequence
         match event.WhichOneof("event"):
             case "delta":
-                self._pieces.append((event.sequence, event.delta.text))
-                return Token(event.delta.text) if event.delta.text else None
+                return self._append(event.delta)
             case "rewound":
-                return self._rewind(event.rewound.to_sequence)
+                kept = [piece for piece in self._pieces if piece.sequence <= event.rewound.to_sequence]
+                return self._become(kept)
             case "done":
                 return self._finish(event.done)
         return None
 
-    def _rewind(self, to_sequence: int) -> Token | None:
-        withdrawn = sum(len(text) for sequence, text in self._pieces if sequence > to_sequence)
-        self._pieces = [piece for piece in self._pieces if piece[0] <= to_sequence]
-        return Token("", withdrawn) if withdrawn else None
+    def _append(self, delta: event_pb2.Delta) -> Token | None:
+        self._pieces.append(_Piece(self.last_sequence, delta.text, delta.reasoning))
+        return Token(delta.text, reasoning=delta.reasoning) if delta.text or delta.reasoning else None
 
     def _finish(self, done: event_pb2.Done) -> Token | None:
         whole = done.answer.text
@@ -66,10 +81,22 @@ class Transcript:
         if not self._whole:
             return None
         # A job answered from the cache, or read after its deltas expired, comes as a lone `done`.
-        before = self.text
-        self._pieces = [(self.last_sequence, whole)]
-        kept = _shared(before, whole)
-        return Token(whole[kept:], withdrawn=len(before) - kept) if before != whole else None
+        return self._become([_Piece(self.last_sequence, whole, done.answer.reasoning)])
+
+    def _become(self, pieces: list[_Piece]) -> Token | None:
+        """Puts these in the place of what was said; returns the difference, if there is one."""
+        text, reasoning = self.text, self.reasoning
+        self._pieces = pieces
+        new_text, withdrawn = _difference(text, self.text)
+        new_reasoning, withdrawn_reasoning = _difference(reasoning, self.reasoning)
+        token = Token(new_text, withdrawn, new_reasoning, withdrawn_reasoning)
+        return None if token == Token("") else token
+
+
+def _difference(before: str, after: str) -> tuple[str, int]:
+    """Returns what makes one text of the other: what to append once so many characters are taken back."""
+    kept = _shared(before, after)
+    return after[kept:], len(before) - kept
 
 
 def _shared(one: str, other: str) -> int:

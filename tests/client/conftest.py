@@ -25,17 +25,17 @@ class Say:
     def started(self, attempt: int = 1) -> event_pb2.JobEvent:
         return self.event(started=event_pb2.Started(attempt=attempt))
 
-    def delta(self, text: str) -> event_pb2.JobEvent:
-        return self.event(delta=event_pb2.Delta(text=text))
+    def delta(self, text: str, reasoning: str = "") -> event_pb2.JobEvent:
+        return self.event(delta=event_pb2.Delta(text=text, reasoning=reasoning))
 
     def rewound(self, to: event_pb2.JobEvent) -> event_pb2.JobEvent:
         return self.event(rewound=event_pb2.Rewound(to_sequence=to.sequence))
 
-    def done(self, text: str, text_hash: str = "") -> event_pb2.JobEvent:
+    def done(self, text: str, text_hash: str = "", reasoning: str = "") -> event_pb2.JobEvent:
         return self.event(
             done=event_pb2.Done(
                 state=job_pb2.JOB_STATE_SUCCEEDED,
-                answer=job_pb2.Answer(text=text),
+                answer=job_pb2.Answer(text=text, reasoning=reasoning),
                 text_hash=text_hash or hashlib.sha256(text.encode()).hexdigest(),
             )
         )

@@ -31,6 +31,26 @@ async def test_ask_for_programs_prints_the_record_alone(playing, say):
     assert json.loads(out)["answer"]["text"] == "It is green."
 
 
+async def test_reasoning_is_shown_when_asked_for_and_apart_from_the_answer(playing, say):
+    script = [say.accepted(), say.delta("", "Think"), say.delta("", "ing."), say.delta("It is green.")]
+    async with playing(*[[*script, say.done("It is green.", reasoning="Thinking.")]] * 2) as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
+        ask = ("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?")
+        _, shown, aside = await weft(*ask, "--show-reasoning")
+        _, plain, nothing = await weft(*ask)
+    assert (aside, nothing) == ("Thinking.\n\n", "")
+    assert shown.startswith("It is green.\n")
+    assert plain.startswith("It is green.\n")
+
+
+@pytest.mark.parametrize(("picture", "told"), [("no-such.png", "no-such.png cannot be read"), ("", "no PNG, JPEG")])
+async def test_a_picture_that_cannot_be_sent_is_told_before_anything_happens(tmp_path, picture, told):
+    (tmp_path / "notes").write_text("no picture")
+    code, _, err = await weft("--key", "k", "ask", "hi", "--image", picture or str(tmp_path / "notes"))
+    assert (code, err.count("\n")) == (1, 1)
+    assert told in err
+
+
 async def test_a_failed_job_gives_exit_code_1(playing, say):
     failed = event_pb2.Done(state=job_pb2.JOB_STATE_FAILED)
     error = job_pb2.JobError(reason=70, message="local does not answer; start it")
@@ -100,6 +120,9 @@ async def test_an_empty_list_says_so(playing):
         ("up", "--engine", "steam"),
         ("up", "--catalog", "no-such.toml"),
         ("ask", "hi", "--on-disconnect", "explode"),
+        ("ask", "hi", "--first-of", "9"),
+        ("keys", "create", "--money-per-day", "much"),
+        ("keys", "create", "--money-per-day", "0.0000001"),
     ],
 )
 async def test_a_value_out_of_range_is_told_before_anything_happens(options):

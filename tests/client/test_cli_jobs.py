@@ -91,7 +91,7 @@ async def test_a_file_of_requests_is_submitted_and_each_line_answered(playing, t
         ("not json", "line 2 is no request"),
         ("[]", "line 2 is no request: it is no JSON object"),
         ('{"modle": "small"}', 'line 2 is no request: Message type "weft.job.v1.GenerationRequest" has no field'),
-        ('{"prompt": "hi", "modle": "small"}', "not modle"),
+        ('{"prompt": "hi", "modle": "small"}', "line 2 is no request: there is no option modle"),
         ('{"prompt": "hi", "max_tokens": "many"}', "line 2 is no request"),
     ],
 )

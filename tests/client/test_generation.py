@@ -34,6 +34,22 @@ async def test_withdrawn_text_is_taken_back(playing, say):
     assert generation.text == "The lamp is green."
 
 
+async def test_reasoning_comes_apart_from_the_text_and_is_withdrawn_with_it(playing, say):
+    begin = [say.accepted(), kept := say.started(), say.delta("", "Red? "), say.delta("Red.", "Yes.")]
+    again = [say.rewound(to=kept), say.delta("", "Green."), say.delta("It is green.")]
+    async with playing([*begin, *again, say.done("It is green.", reasoning="Green.")]) as (weft, _):
+        generation = weft.generate("hi")
+        tokens = [token async for token in generation]
+    assert tokens == [
+        Token("", reasoning="Red? "),
+        Token("Red.", reasoning="Yes."),
+        Token("", withdrawn=4, withdrawn_reasoning=9),
+        Token("", reasoning="Green."),
+        Token("It is green."),
+    ]
+    assert (generation.text, generation.reasoning) == ("It is green.", "Green.")
+
+
 async def test_a_lone_done_gives_the_whole_text(playing, say):
     async with playing([say.done("from the cache")]) as (weft, _):
         tokens = [token async for token in weft.generate("hi")]

@@ -3,29 +3,20 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from weft.job.v1 import job_pb2
 from weft_client.batch_file import read_batch
 from weft_client.batches import Outcome
 from weft_client.commands.choices import choices, chosen
+from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
-from weft_client.render import job_record, jobs_table, outcome_json, outcome_line, print_json
+from weft_client.render import outcome_json, print_json
+from weft_client.render_jobs import job_record, jobs_table, outcome_line
 from weft_client.session import AsJson, Session, aside, out
 from weft_kit.errors import WeftError
-
-
-class ListsByDefault(TyperGroup):
-    """`weft jobs` alone, or with options only, is `weft jobs list`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
 
 app = typer.Typer()
 jobs = typer.Typer(help="Many jobs: list them, wait for one, submit a file of them.", cls=ListsByDefault)
@@ -92,8 +83,8 @@ async def submit_many(
 ) -> int:
     """Submit a file of requests and leave them running; exit code 1 when any is refused.
 
-    A line is a GenerationRequest in proto JSON, or {"prompt": …} with any of model, system, collection, top_k,
-    max_tokens and temperature.
+    A line is a GenerationRequest in proto JSON, or {"prompt": …} with any of the options of `weft ask` that make a
+    request, named as in Python: model, system, collection, max_tokens, prefer_region, first_of, draft, …
     """
     try:
         requests = read_batch(_lines(file), batch)

@@ -1,11 +1,14 @@
-"""weft keys, providers, models, cache."""
+"""weft keys, usage, cache."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
 
+from weft_client.budgets import budget
 from weft_client.failures import reporting
-from weft_client.render import cache_stats, keys_table, models_table, print_json, providers_table
+from weft_client.render import cache_stats, print_json
+from weft_client.render_spending import keys_table, usage_table
 from weft_client.session import AsJson, Session, out
 
 app = typer.Typer()
@@ -13,6 +16,19 @@ keys = typer.Typer(help="API keys; needs the operator's token.", no_args_is_help
 cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(cache, name="cache")
+
+_MOST = 1_000_000_000
+
+
+def _money(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    # Written so that NaN is out of range, too.
+    if not 0 <= amount <= _MOST or amount != round(amount, 6):
+        raise typer.BadParameter(f"{text} is no amount like 2.50: 0 to {_MOST:,}, with 6 decimals at most")
+    return amount
 
 
 @keys.command("create")
@@ -22,12 +38,22 @@ async def create_key(
     tenant: Annotated[str, typer.Option(help="Whose key: 1 to 64 of a-z, 0-9 and -.")] = "default",
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     calls_per_minute: Annotated[int, typer.Option(help="0 means the gateway's default.", min=0, max=1_000_000)] = 0,
+    tokens_per_minute: Annotated[
+        int, typer.Option(help="Prompt and answer, in any minute. 0: no limit.", min=0, max=_MOST)
+    ] = 0,
+    money_per_day: Annotated[
+        Decimal, typer.Option(help="In the price list's currency, until midnight UTC. 0: no limit.", parser=_money)
+    ] = Decimal(0),
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once."""
+    """Create a key and print its secret, this once.
+
+    Its budget is its own; its tenant's stands in the catalog, and counts for all its keys together.
+    """
+    limits = budget(tokens_per_minute, money_per_day)
     async with Session.of(context).operator() as operator:
-        created = await operator.create(tenant, name, calls_per_minute)
+        created = await operator.create(tenant, name, calls_per_minute, limits)
     if as_json:
         print_json(created)
     else:
@@ -71,26 +97,14 @@ async def revoke_key(
 
 @app.command()
 @reporting
-async def providers(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the providers and how they are doing."""
+async def usage(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show what the tenant and this key have spent, and what is left."""
     async with Session.of(context).client() as weft:
-        found = await weft.providers()
+        found = await weft.usage()
     if as_json:
         print_json(found)
     else:
-        out().print(providers_table(found))
-
-
-@app.command()
-@reporting
-async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the model aliases a request may name."""
-    async with Session.of(context).client() as weft:
-        found = await weft.models()
-    if as_json:
-        print_json(found)
-    else:
-        out().print(models_table(found))
+        out().print(usage_table(found))
 
 
 @cache.command("stats")

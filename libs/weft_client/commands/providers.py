@@ -1,0 +1,62 @@
+"""weft providers, models."""
+
+from typing import Annotated
+
+import typer
+
+from weft_client.commands.lists_by_default import ListsByDefault
+from weft_client.failures import FAILED, reporting
+from weft_client.render import models_table, print_json
+from weft_client.render_providers import checks_table, providers_table
+from weft_client.session import AsJson, Session, out
+
+app = typer.Typer()
+providers = typer.Typer(help="Providers: how they are doing, and whether they can be used.", cls=ListsByDefault)
+app.add_typer(providers, name="providers")
+
+
+@providers.command("list")
+@reporting
+async def list_providers(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Only those that serve this model alias.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show how providers are doing, as one router sees them. The name may be left out: `weft providers`."""
+    async with Session.of(context).client() as weft:
+        found = await weft.providers(model)
+    if as_json:
+        print_json(found)
+    else:
+        out().print(providers_table(found))
+
+
+@providers.command()
+@reporting
+async def check(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Only these providers.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Ask every provider, now, whether it answers and takes its key; exit code 1 when one cannot be used."""
+    async with Session.of(context).client() as weft:
+        found = await weft.check_providers(names or ())
+    if as_json:
+        print_json(found)
+    else:
+        out().print(checks_table(found))
+    return FAILED if any(one.HasField("error") for one in found) else 0
+
+
+@app.command()
+@reporting
+async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the model aliases a request may name."""
+    async with Session.of(context).client() as weft:
+        found = await weft.models()
+    if as_json:
+        print_json(found)
+    else:
+        out().print(models_table(found))

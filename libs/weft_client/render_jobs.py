@@ -1,0 +1,126 @@
+"""How jobs look to people: a line in a list, or the whole record with every attempt."""
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import job_pb2
+from weft_client.batches import Outcome
+from weft_client.failures import line_of
+from weft_client.money import amount
+from weft_client.render import columns, or_none
+from weft_client.timing import between, span
+from weft_kit.errors import WeftError
+
+_STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
+
+
+def job_record(job: job_pb2.Job) -> RenderableType:
+    """Shows how a job went, without its text."""
+    answer = job.answer
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("job", job.job_id)
+    facts.add_row("state", state_text(job.state))
+    if job.HasField("error"):
+        facts.add_row("error", f"{reason(job.error)}: {job.error.message}")
+    facts.add_row("model", job.model)
+    if answer.provider:
+        facts.add_row("provider", _provider(answer))
+    for attempt in job.attempts:
+        facts.add_row(f"attempt {attempt.number}", _attempt(job, attempt))
+    facts.add_row("tokens", _usage(answer.usage))
+    if job.HasField("total_cost"):
+        facts.add_row("cost", amount(job.total_cost.micros, job.total_cost.currency))
+    facts.add_row("timings", _timings(job))
+    facts.add_row("cache", _cache_hit(job))
+    for source in answer.sources:
+        facts.add_row("source" if source.number == 1 else "", f"[{source.number}] {source.title} ({source.source_uri})")
+    return facts
+
+
+def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
+    # Fits 80 columns; attempts and the rest are in the job's own record.
+    table = columns("job", "state", "accepted UTC", "took", "model")
+    for job in jobs:
+        took = between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
+        cached = ", cached" if job.HasField("cache_hit") else ""
+        accepted = f"{job.accept_time.ToDatetime():%m-%d %H:%M:%S}"
+        table.add_row(job.job_id, state_text(job.state), accepted, took + cached, job.model)
+    return or_none(table, "no jobs")
+
+
+def outcome_line(line: int, outcome: Outcome) -> str:
+    """Tells what became of one line of a batch."""
+    if isinstance(outcome, WeftError):
+        return f"{line}  refused  {line_of(outcome)}"
+    return f"{line}  {outcome.job_id}  {state_text(outcome.state)}"
+
+
+def state_text(state: job_pb2.JobState.ValueType) -> Text:
+    name = job_pb2.JobState.Name(state).removeprefix("JOB_STATE_")
+    return Text(name, style=_STATE_STYLES.get(name, ""))
+
+
+def reason(error: job_pb2.JobError) -> str:
+    return error_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
+
+
+def _attempt(job: job_pb2.Job, attempt: job_pb2.Attempt) -> Text:
+    """Tells whom it asked and what became of it; then when; what it took; why it was made, and why it failed."""
+    result = job_pb2.Attempt.Result.Name(attempt.result).removeprefix("RESULT_")
+    whom = Text(_provider(attempt))
+    if attempt.result:
+        whom.append(" · ").append(result, _STATE_STYLES.get(result, "yellow"))
+    lines = [whom, Text(_attempt_timings(job, attempt)), Text(_taken(attempt)), Text(attempt.chosen_because)]
+    if attempt.HasField("error"):
+        lines.append(Text(f"{reason(attempt.error)}: {attempt.error.message}"))
+    return Text("\n").join(line for line in lines if line)
+
+
+def _attempt_timings(job: job_pb2.Job, attempt: job_pb2.Attempt) -> str:
+    began = f"began after {between(job.accept_time, attempt.start_time)}" if attempt.HasField("start_time") else ""
+    has_spoken = attempt.HasField("time_to_first_token")
+    first_token = f"first token {span(attempt.time_to_first_token)}" if has_spoken else ""
+    took = f"took {span(attempt.duration)}" if attempt.HasField("duration") else ""
+    return _listed(began, first_token, took)
+
+
+def _taken(attempt: job_pb2.Attempt) -> str:
+    usage = _usage(attempt.usage) if attempt.usage.ListFields() else ""
+    cost = amount(attempt.cost.micros, attempt.cost.currency) if attempt.HasField("cost") else ""
+    return _listed(usage, cost)
+
+
+def _listed(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _provider(one: job_pb2.Answer | job_pb2.Attempt) -> str:
+    return f"{one.provider} ({one.provider_model})" if one.provider_model else one.provider
+
+
+def _usage(usage: chat_pb2.Usage) -> str:
+    cached = f" ({usage.cached_prompt_tokens} from the prefix cache)" if usage.cached_prompt_tokens else ""
+    reasoned = f" ({usage.reasoning_tokens} in reasoning)" if usage.reasoning_tokens else ""
+    estimated = ", estimated" if usage.estimated else ""
+    return f"{usage.prompt_tokens} read{cached}, {usage.completion_tokens} written{reasoned}{estimated}"
+
+
+def _timings(job: job_pb2.Job) -> str:
+    steps = (("queued", job.start_time), ("first token", job.first_token_time), ("done", job.end_time))
+    known = [f"{name} {between(job.accept_time, at)}" for name, at in steps if at.seconds]
+    return _listed(*known)
+
+
+def _cache_hit(job: job_pb2.Job) -> str:
+    if not job.HasField("cache_hit"):
+        return "no hit"
+    hit = job.cache_hit
+    tier = job_pb2.CacheMode.Name(hit.tier).removeprefix("CACHE_MODE_").lower()
+    stale = "; stale: all providers had failed" if hit.served_stale else ""
+    return f"{tier} hit, similarity {hit.similarity:.3f}, {span(hit.age)} old{stale}"
