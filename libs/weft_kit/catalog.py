@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from weft_kit import chains
+from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
 from weft_kit.provider_entries import KINDS, Entry, ProviderEntry
 from weft_kit.routing_entries import Breaking, Policy
@@ -33,7 +34,7 @@ from weft_kit.routing_entries import Breaking, Policy
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 _KINDS = ", ".join(KINDS)
-_OWN_FINDINGS = ("secret", "two_keys", "no_room", "too_few")
+_OWN_FINDINGS = ("secret", "two_keys", "no_room", "too_few", "template")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -74,12 +75,13 @@ class ModelAlias(Policy):
 
     `routes` stand in order of preference. `selection` says how to choose among those that are well: "priority" takes
     the first, "fastest" the one expected to answer soonest, "cheapest" the one whose price is lowest, "weighted" draws
-    one by the weights of the routes.
+    one by the weights of the routes. `context` says how retrieved sources stand in the prompt.
     """
 
     routes: tuple[Route, ...] = Field(min_length=1)
     max_output_tokens: PositiveInt = 1024
     context_tokens: PositiveInt = 8192
+    context: ContextTemplate = ContextTemplate()
 
     @model_validator(mode="after")
     def _leaves_room_for_the_prompt(self) -> "ModelAlias":

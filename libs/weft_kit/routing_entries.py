@@ -76,7 +76,8 @@ class Escalation(Entry):
 class LastResort(Entry):
     """What may be served when every provider failed: a stored answer, and one up to `stale_within_s` old.
 
-    The second is for requests that ask for a fresher one than there is. 0 serves none that is too old.
+    The second is for requests that ask for a fresher one than there is, or whose collection has changed since. 0 serves
+    none that is too old.
     """
 
     cached: bool = True
@@ -117,6 +118,8 @@ class Policy(Entry):
 
     `fallbacks` are aliases that take over when none of the alias's own routes can. `first_of` providers are asked at
     once, and the first token wins. `draft` is an alias that answers meanwhile, where a request wants a draft.
+    `single_flight` lets identical requests that are under way at one time share a call, where their cache policy lets
+    an equal answer serve.
     """
 
     selection: Selection = "priority"
@@ -126,6 +129,7 @@ class Policy(Entry):
     retries: Extra = Extra()
     hedge: Hedge | None = None
     first_of: Annotated[int, Field(ge=1, le=8)] = 1
+    single_flight: bool = True
     fallbacks: tuple[str, ...] = ()
     draft: str | None = None
     escalate: Escalation | None = None

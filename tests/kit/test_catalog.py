@@ -121,6 +121,32 @@ routes = []
     assert sum(problem.startswith("models.no spaces") for problem in found) == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("{number} {body}", "{body} is not known"),
+        ("{text}", "must hold {number} and {text}"),
+        ("{number} {text!r}", "{text} is not known"),
+        ("{number} {text", "expected '}' before end of string"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused(tmp_path: Path, source: str, complaint: str) -> None:
+    text = f"""
+[providers.local]
+kind = "inference"
+target = "127.0.0.1:1"
+
+[models.default]
+routes = [{{ provider = "local" }}]
+context = {{ source = "{source}" }}
+"""
+
+    (found,) = problems(tmp_path, text)
+
+    assert found.startswith(f"models.default.context.source: {complaint}")
+    assert "expected the text to be filled from {number}, {heading}, {text}, {uri}" in found
+
+
 def test_a_problem_names_the_file_but_never_shows_a_secret(tmp_path: Path) -> None:
     text = GOOD.replace('api_key_env = "OPENAI_API_KEY"', 'api_key = "sk-123"')
 

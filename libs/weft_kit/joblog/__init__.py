@@ -18,7 +18,7 @@ from weft_kit.joblog.reader import JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.tokens import TokenWriter
 from weft_kit.joblog.work import Lease, Work
-from weft_kit.joblog.writer import Fenced, Writer
+from weft_kit.joblog.writer import Fenced, Step, Writer
 
 __all__ = [
     "AlreadyAccepted",
@@ -30,6 +30,7 @@ __all__ = [
     "JobLog",
     "Lease",
     "LogConfig",
+    "Step",
     "TokenWriter",
     "Work",
     "Writer",

@@ -89,9 +89,10 @@ class JobLog:
                 return found
             await asyncio.sleep(LAG_S)
 
-    async def last(self, job_id: str) -> event_pb2.JobEvent | None:
-        """Returns the job's last event, as the leader knows it."""
-        subjects = self._key(job_id).all_kinds(self.config.prefix)
+    async def last(self, job_id: str, kind: str = "") -> event_pb2.JobEvent | None:
+        """Returns the job's last event, or the last one of a kind, as the leader knows it."""
+        key = self._key(job_id)
+        subjects = key.subject(self.config.prefix, kind) if kind else key.all_kinds(self.config.prefix)
         stored = await self._wire.last(subjects, self.config.accept_timeout_s)
         return stored.event if stored else None
 

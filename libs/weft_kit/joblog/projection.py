@@ -49,6 +49,7 @@ def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> No
     job.answer.provider_model = event.started.provider_model
     del job.answer.sources[:]
     job.answer.sources.extend(event.started.sources)
+    job.answer.sources_left_out = event.started.sources_left_out
 
 
 def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, deltas: Deltas) -> None:

@@ -6,19 +6,24 @@ gather, and the next publish takes them all.
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.writer import Writer
 
 # A provider may be faster than the log for a while; memory is bounded all the same.
 ROOM_BYTES = 1024 * 1024
 
 
+class Sink(Protocol):
+    """Where tokens go: a job's log, or whoever passes them on to one."""
+
+    async def append(self, step: event_pb2.Delta, /) -> int: ...
+
+
 class TokenWriter:
     """Gathers deltas of one attempt and commits them in order. Leaving the context stops it without flushing."""
 
-    def __init__(self, writer: Writer, flush_interval_s: float) -> None:
+    def __init__(self, writer: Sink, flush_interval_s: float) -> None:
         self._writer = writer
         self._interval = flush_interval_s
         self._pending = event_pb2.Delta()

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
-from weft.job.v1 import event_pb2
+from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.ids import JobKey, kind_of
@@ -20,6 +20,7 @@ Step = (
     | event_pb2.Released
     | event_pb2.CancelRequested
     | event_pb2.Done
+    | ingest_pb2.IngestProgress
 )
 
 _FIELD = {
@@ -30,6 +31,7 @@ _FIELD = {
     event_pb2.Released: "released",
     event_pb2.CancelRequested: "cancel_requested",
     event_pb2.Done: "done",
+    ingest_pb2.IngestProgress: "progress",
 }
 
 

@@ -3,10 +3,13 @@
 isort:skip_file
 Answers what was answered before. A wrong answer is worse than none: partitions are hard walls."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from weft.common.v1 import budget_pb2 as _budget_pb2
 from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
@@ -27,21 +30,30 @@ class LookupRequest(_message.Message):
 
     REQUEST_FIELD_NUMBER: _builtins.int
     COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
+    STALE_WITHIN_FIELD_NUMBER: _builtins.int
     collection_version: _builtins.int
     """Version of the collection the answer must be built on; 0 without retrieval."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
         """What is to be generated; its `cache` field says which tiers may answer."""
 
+    @_builtins.property
+    def stale_within(self) -> _duration_pb2.Duration:
+        """Set when every provider failed: an answer up to this old may serve although it is older than the request's
+        `max_age`, or built on another version of the collection. `hit.served_stale` marks it. The version may then be
+        unknown, 0. One that was invalidated does not come back.
+        """
+
     def __init__(
         self,
         *,
         request: _job_pb2.GenerationRequest | None = ...,
         collection_version: _builtins.int = ...,
+        stale_within: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "stale_within", b"stale_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_version", b"collection_version", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_version", b"collection_version", "request", b"request", "stale_within", b"stale_within"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -87,6 +99,7 @@ class Found(_message.Message):
 
     ANSWER_FIELD_NUMBER: _builtins.int
     HIT_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def answer(self) -> _job_pb2.Answer:
         """The answer."""
@@ -95,15 +108,20 @@ class Found(_message.Message):
     def hit(self) -> _job_pb2.CacheHit:
         """Tier, similarity and age."""
 
+    @_builtins.property
+    def audit(self) -> _job_pb2.Audit:
+        """Set when the cache wants the question asked again in the background, and the answer reported with ReportAudit."""
+
     def __init__(
         self,
         *,
         answer: _job_pb2.Answer | None = ...,
         hit: _job_pb2.CacheHit | None = ...,
+        audit: _job_pb2.Audit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "hit", b"hit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "audit", b"audit", "hit", b"hit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "hit", b"hit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "audit", b"audit", "hit", b"hit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -175,6 +193,7 @@ class StoreRequest(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     collection_version: _builtins.int
     """Version of the collection it was built on; 0 without retrieval."""
     @_builtins.property
@@ -185,16 +204,21 @@ class StoreRequest(_message.Message):
     def answer(self) -> _job_pb2.Answer:
         """The answer. One that is not finished (LENGTH, CONTENT_FILTER, tool calls) is not kept."""
 
+    @_builtins.property
+    def cost(self) -> _budget_pb2.Cost:
+        """What generating it cost, as far as that is known; a hit saves as much."""
+
     def __init__(
         self,
         *,
         request: _job_pb2.GenerationRequest | None = ...,
         collection_version: _builtins.int = ...,
         answer: _job_pb2.Answer | None = ...,
+        cost: _budget_pb2.Cost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cost", b"cost", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "cost", b"cost", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,7 +232,9 @@ class StoreResponse(_message.Message):
 
     STORED_FIELD_NUMBER: _builtins.int
     stored: _builtins.bool
-    """False when the policy or the answer forbids it, or the store is down."""
+    """False when the policy or the answer forbids it, when a document it is built on has changed since, or when the store
+    is down.
+    """
     def __init__(
         self,
         *,
@@ -230,19 +256,35 @@ class InvalidateRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     COLLECTION_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Only those of this model alias."""
     collection: _builtins.str
     """Only those built on this collection."""
+    tag: _builtins.str
+    """Only those stored under this tag of `CachePolicy.tags`."""
+    collection_version: _builtins.int
+    """Version of the collection since those documents changed. With it an answer that was being generated from them
+    meanwhile is not kept either. Does not narrow. 0 means not known.
+    """
+    @_builtins.property
+    def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those built on one of these documents, at most 1,000; needs `collection`."""
+
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         collection: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        collection_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "collection_version", b"collection_version", "document_ids", b"document_ids", "model", b"model", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,6 +342,11 @@ class GetStatsResponse(_message.Message):
     TOKENS_SAVED_FIELD_NUMBER: _builtins.int
     STORE_BYTES_FIELD_NUMBER: _builtins.int
     TIME_TO_LIVE_FIELD_NUMBER: _builtins.int
+    TENANT_BYTES_FIELD_NUMBER: _builtins.int
+    MOST_BYTES_FIELD_NUMBER: _builtins.int
+    COST_SAVED_FIELD_NUMBER: _builtins.int
+    FALSE_HITS_FIELD_NUMBER: _builtins.int
+    MODEL_FALSE_HITS_FIELD_NUMBER: _builtins.int
     exact_hits: _builtins.int
     """Lookups answered by the exact tier."""
     semantic_hits: _builtins.int
@@ -312,9 +359,27 @@ class GetStatsResponse(_message.Message):
     """Tokens that hits did not generate again."""
     store_bytes: _builtins.int
     """Memory the store uses for all tenants, in bytes."""
+    tenant_bytes: _builtins.int
+    """Memory the tenant's answers take, in bytes, as the cache estimates it."""
+    most_bytes: _builtins.int
+    """Memory the answers of all tenants may take, in bytes; then the tenant that holds most loses what it used longest
+    ago.
+    """
     @_builtins.property
     def time_to_live(self) -> _duration_pb2.Duration:
         """Age after which an answer is forgotten."""
+
+    @_builtins.property
+    def cost_saved(self) -> _containers.RepeatedCompositeFieldContainer[_budget_pb2.Cost]:
+        """What hits did not cost again, one for each currency."""
+
+    @_builtins.property
+    def false_hits(self) -> Global___FalseHits:
+        """How often the semantic tier was wrong. Not set before the first audit."""
+
+    @_builtins.property
+    def model_false_hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelFalseHits]:
+        """The same for each model alias, in the order of their names."""
 
     def __init__(
         self,
@@ -326,11 +391,171 @@ class GetStatsResponse(_message.Message):
         tokens_saved: _builtins.int = ...,
         store_bytes: _builtins.int = ...,
         time_to_live: _duration_pb2.Duration | None = ...,
+        tenant_bytes: _builtins.int = ...,
+        most_bytes: _builtins.int = ...,
+        cost_saved: _abc.Iterable[_budget_pb2.Cost] | None = ...,
+        false_hits: Global___FalseHits | None = ...,
+        model_false_hits: _abc.Iterable[Global___ModelFalseHits] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time_to_live", b"time_to_live"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["false_hits", b"false_hits", "time_to_live", b"time_to_live"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "exact_hits", b"exact_hits", "misses", b"misses", "semantic_hits", b"semantic_hits", "store_bytes", b"store_bytes", "time_to_live", b"time_to_live", "tokens_saved", b"tokens_saved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_saved", b"cost_saved", "entries", b"entries", "exact_hits", b"exact_hits", "false_hits", b"false_hits", "misses", b"misses", "model_false_hits", b"model_false_hits", "most_bytes", b"most_bytes", "semantic_hits", b"semantic_hits", "store_bytes", b"store_bytes", "tenant_bytes", b"tenant_bytes", "time_to_live", b"time_to_live", "tokens_saved", b"tokens_saved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatsResponse: _TypeAlias = GetStatsResponse  # noqa: Y015
+
+@_typing.final
+class FalseHits(_message.Message):
+    """Says how often an answer of the semantic tier was not what the model said when the same question was asked again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDITS_FIELD_NUMBER: _builtins.int
+    WRONG_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    RATE_LOW_FIELD_NUMBER: _builtins.int
+    RATE_HIGH_FIELD_NUMBER: _builtins.int
+    audits: _builtins.int
+    """Answers compared."""
+    wrong: _builtins.int
+    """Those that were different."""
+    rate: _builtins.float
+    """Their share, 0–1."""
+    rate_low: _builtins.float
+    """The true share lies between this, with 95 % confidence (Wilson's score interval),"""
+    rate_high: _builtins.float
+    """and this."""
+    def __init__(
+        self,
+        *,
+        audits: _builtins.int = ...,
+        wrong: _builtins.int = ...,
+        rate: _builtins.float = ...,
+        rate_low: _builtins.float = ...,
+        rate_high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audits", b"audits", "rate", b"rate", "rate_high", b"rate_high", "rate_low", b"rate_low", "wrong", b"wrong"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FalseHits: _TypeAlias = FalseHits  # noqa: Y015
+
+@_typing.final
+class ModelFalseHits(_message.Message):
+    """Holds the false hits of one model alias."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    FALSE_HITS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The alias."""
+    @_builtins.property
+    def false_hits(self) -> Global___FalseHits:
+        """How often it was wrong."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        false_hits: Global___FalseHits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["false_hits", b"false_hits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["false_hits", b"false_hits", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelFalseHits: _TypeAlias = ModelFalseHits  # noqa: Y015
+
+@_typing.final
+class ReportAuditRequest(_message.Message):
+    """Reports what an audited question came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Model alias asked."""
+    collection_version: _builtins.int
+    """Version of the collection it is built on; 0 without retrieval. With another version than the audit's it is not
+    compared.
+    """
+    @_builtins.property
+    def audit(self) -> _job_pb2.Audit:
+        """What the lookup gave."""
+
+    @_builtins.property
+    def answer(self) -> _job_pb2.Answer:
+        """The answer that was generated now. One that is not finished is not compared."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        audit: _job_pb2.Audit | None = ...,
+        answer: _job_pb2.Answer | None = ...,
+        collection_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "audit", b"audit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "audit", b"audit", "collection_version", b"collection_version", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAuditRequest: _TypeAlias = ReportAuditRequest  # noqa: Y015
+
+@_typing.final
+class ReportAuditResponse(_message.Message):
+    """Says what the comparison came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Verdict:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReportAuditResponse._Verdict.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: ReportAuditResponse._Verdict.ValueType  # 0
+        """Not given."""
+        VERDICT_SAME: ReportAuditResponse._Verdict.ValueType  # 1
+        """Both say the same."""
+        VERDICT_DIFFERENT: ReportAuditResponse._Verdict.ValueType  # 2
+        """They say different things: the hit was wrong."""
+        VERDICT_NOT_COMPARED: ReportAuditResponse._Verdict.ValueType  # 3
+        """They could not be compared, and nothing was counted."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+        """Names what a comparison came to."""
+
+    VERDICT_UNSPECIFIED: ReportAuditResponse.Verdict.ValueType  # 0
+    """Not given."""
+    VERDICT_SAME: ReportAuditResponse.Verdict.ValueType  # 1
+    """Both say the same."""
+    VERDICT_DIFFERENT: ReportAuditResponse.Verdict.ValueType  # 2
+    """They say different things: the hit was wrong."""
+    VERDICT_NOT_COMPARED: ReportAuditResponse.Verdict.ValueType  # 3
+    """They could not be compared, and nothing was counted."""
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    verdict: Global___ReportAuditResponse.Verdict.ValueType
+    """The verdict."""
+    def __init__(
+        self,
+        *,
+        verdict: Global___ReportAuditResponse.Verdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportAuditResponse: _TypeAlias = ReportAuditResponse  # noqa: Y015

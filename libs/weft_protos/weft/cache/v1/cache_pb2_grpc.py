@@ -45,6 +45,11 @@ class CacheServiceStub:
                 request_serializer=weft_dot_cache_dot_v1_dot_cache__pb2.StoreRequest.SerializeToString,
                 response_deserializer=weft_dot_cache_dot_v1_dot_cache__pb2.StoreResponse.FromString,
                 _registered_method=True)
+        self.ReportAudit = channel.unary_unary(
+                '/weft.cache.v1.CacheService/ReportAudit',
+                request_serializer=weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditRequest.SerializeToString,
+                response_deserializer=weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditResponse.FromString,
+                _registered_method=True)
         self.Invalidate = channel.unary_unary(
                 '/weft.cache.v1.CacheService/Invalidate',
                 request_serializer=weft_dot_cache_dot_v1_dot_cache__pb2.InvalidateRequest.SerializeToString,
@@ -75,8 +80,16 @@ class CacheServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportAudit(self, request, context):
+        """Takes what a question that the semantic tier had answered came to when it was asked again, and compares. A repeat
+        counts again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Invalidate(self, request, context):
-        """Forgets answers of the tenant.
+        """Forgets answers of the tenant. A repeat finds nothing to forget and succeeds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +114,11 @@ def add_CacheServiceServicer_to_server(servicer, server):
                     servicer.Store,
                     request_deserializer=weft_dot_cache_dot_v1_dot_cache__pb2.StoreRequest.FromString,
                     response_serializer=weft_dot_cache_dot_v1_dot_cache__pb2.StoreResponse.SerializeToString,
+            ),
+            'ReportAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportAudit,
+                    request_deserializer=weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditRequest.FromString,
+                    response_serializer=weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditResponse.SerializeToString,
             ),
             'Invalidate': grpc.unary_unary_rpc_method_handler(
                     servicer.Invalidate,
@@ -168,6 +186,33 @@ class CacheService:
             '/weft.cache.v1.CacheService/Store',
             weft_dot_cache_dot_v1_dot_cache__pb2.StoreRequest.SerializeToString,
             weft_dot_cache_dot_v1_dot_cache__pb2.StoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.cache.v1.CacheService/ReportAudit',
+            weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditRequest.SerializeToString,
+            weft_dot_cache_dot_v1_dot_cache__pb2.ReportAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,8 +37,12 @@ class CacheServiceStub:
     """Looks for an answer: exact first, then semantic inside the same partition, as the request's policy allows."""
     Store: _grpc.UnaryUnaryMultiCallable[_cache_pb2.StoreRequest, _cache_pb2.StoreResponse]
     """Keeps a finished, successful answer. A repeat replaces it."""
+    ReportAudit: _grpc.UnaryUnaryMultiCallable[_cache_pb2.ReportAuditRequest, _cache_pb2.ReportAuditResponse]
+    """Takes what a question that the semantic tier had answered came to when it was asked again, and compares. A repeat
+    counts again.
+    """
     Invalidate: _grpc.UnaryUnaryMultiCallable[_cache_pb2.InvalidateRequest, _cache_pb2.InvalidateResponse]
-    """Forgets answers of the tenant."""
+    """Forgets answers of the tenant. A repeat finds nothing to forget and succeeds."""
     GetStats: _grpc.UnaryUnaryMultiCallable[_cache_pb2.GetStatsRequest, _cache_pb2.GetStatsResponse]
     """Counts the tenant's lookups since the store was last empty."""
 
@@ -51,8 +55,12 @@ class CacheServiceAsyncStub(CacheServiceStub):
     """Looks for an answer: exact first, then semantic inside the same partition, as the request's policy allows."""
     Store: _aio.UnaryUnaryMultiCallable[_cache_pb2.StoreRequest, _cache_pb2.StoreResponse]  # type: ignore[assignment]
     """Keeps a finished, successful answer. A repeat replaces it."""
+    ReportAudit: _aio.UnaryUnaryMultiCallable[_cache_pb2.ReportAuditRequest, _cache_pb2.ReportAuditResponse]  # type: ignore[assignment]
+    """Takes what a question that the semantic tier had answered came to when it was asked again, and compares. A repeat
+    counts again.
+    """
     Invalidate: _aio.UnaryUnaryMultiCallable[_cache_pb2.InvalidateRequest, _cache_pb2.InvalidateResponse]  # type: ignore[assignment]
-    """Forgets answers of the tenant."""
+    """Forgets answers of the tenant. A repeat finds nothing to forget and succeeds."""
     GetStats: _aio.UnaryUnaryMultiCallable[_cache_pb2.GetStatsRequest, _cache_pb2.GetStatsResponse]  # type: ignore[assignment]
     """Counts the tenant's lookups since the store was last empty."""
 
@@ -76,12 +84,22 @@ class CacheServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps a finished, successful answer. A repeat replaces it."""
 
     @_abc_1.abstractmethod
+    def ReportAudit(
+        self,
+        request: _cache_pb2.ReportAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cache_pb2.ReportAuditResponse, _abc.Awaitable[_cache_pb2.ReportAuditResponse]]:
+        """Takes what a question that the semantic tier had answered came to when it was asked again, and compares. A repeat
+        counts again.
+        """
+
+    @_abc_1.abstractmethod
     def Invalidate(
         self,
         request: _cache_pb2.InvalidateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cache_pb2.InvalidateResponse, _abc.Awaitable[_cache_pb2.InvalidateResponse]]:
-        """Forgets answers of the tenant."""
+        """Forgets answers of the tenant. A repeat finds nothing to forget and succeeds."""
 
     @_abc_1.abstractmethod
     def GetStats(

@@ -341,6 +341,88 @@ class RerankResult(_message.Message):
 Global___RerankResult: _TypeAlias = RerankResult  # noqa: Y015
 
 @_typing.final
+class CompareQuestionsRequest(_message.Message):
+    """Asks whether questions are the same."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """The question; non-empty."""
+    @_builtins.property
+    def others(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Questions to compare it with, 1–64, each non-empty."""
+
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        others: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["others", b"others", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareQuestionsRequest: _TypeAlias = CompareQuestionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareQuestionsResponse(_message.Message):
+    """Holds one comparison for each of `others`, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    VERIFIER_FIELD_NUMBER: _builtins.int
+    verifier: _builtins.str
+    """What compared them; confidences of different verifiers mean different things."""
+    @_builtins.property
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuestionComparison]:
+        """The comparisons."""
+
+    def __init__(
+        self,
+        *,
+        comparisons: _abc.Iterable[Global___QuestionComparison] | None = ...,
+        verifier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons", "verifier", b"verifier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareQuestionsResponse: _TypeAlias = CompareQuestionsResponse  # noqa: Y015
+
+@_typing.final
+class QuestionComparison(_message.Message):
+    """Says how sure the verifier is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """Probability that the answer to one also answers the other, 0–1, as the verifier sees it."""
+    truncated: _builtins.bool
+    """True when the two were longer than the verifier reads, so that their ends were not compared."""
+    def __init__(
+        self,
+        *,
+        confidence: _builtins.float = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuestionComparison: _TypeAlias = QuestionComparison  # noqa: Y015
+
+@_typing.final
 class GetEngineRequest(_message.Message):
     """Asks for the engine."""
 
@@ -377,6 +459,7 @@ class GetEngineResponse(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     ABORTED_FIELD_NUMBER: _builtins.int
     CONTINUES_PREFIX_FIELD_NUMBER: _builtins.int
+    VERIFIER_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """Engine family: "llamacpp", "vllm" or "echo"."""
     model: _builtins.str
@@ -405,6 +488,8 @@ class GetEngineResponse(_message.Message):
     """Generations stopped because their caller left."""
     continues_prefix: _builtins.bool
     """Whether `GenerateRequest.prefix` is honoured."""
+    verifier: _builtins.str
+    """What CompareQuestions compares with."""
     def __init__(
         self,
         *,
@@ -422,10 +507,11 @@ class GetEngineResponse(_message.Message):
         finished: _builtins.int = ...,
         aborted: _builtins.int = ...,
         continues_prefix: _builtins.bool = ...,
+        verifier: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted", b"aborted", "context_window", b"context_window", "continues_prefix", b"continues_prefix", "embedder", b"embedder", "embedding_dimensions", b"embedding_dimensions", "embedding_max_tokens", b"embedding_max_tokens", "engine", b"engine", "finished", b"finished", "model", b"model", "queue_limit", b"queue_limit", "reranker", b"reranker", "running", b"running", "slots", b"slots", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted", b"aborted", "context_window", b"context_window", "continues_prefix", b"continues_prefix", "embedder", b"embedder", "embedding_dimensions", b"embedding_dimensions", "embedding_max_tokens", b"embedding_max_tokens", "engine", b"engine", "finished", b"finished", "model", b"model", "queue_limit", b"queue_limit", "reranker", b"reranker", "running", b"running", "slots", b"slots", "verifier", b"verifier", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,11 @@ class InferenceServiceStub:
                 request_serializer=weft_dot_inference_dot_v1_dot_inference__pb2.RerankRequest.SerializeToString,
                 response_deserializer=weft_dot_inference_dot_v1_dot_inference__pb2.RerankResponse.FromString,
                 _registered_method=True)
+        self.CompareQuestions = channel.unary_unary(
+                '/weft.inference.v1.InferenceService/CompareQuestions',
+                request_serializer=weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsRequest.SerializeToString,
+                response_deserializer=weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsResponse.FromString,
+                _registered_method=True)
         self.GetEngine = channel.unary_unary(
                 '/weft.inference.v1.InferenceService/GetEngine',
                 request_serializer=weft_dot_inference_dot_v1_dot_inference__pb2.GetEngineRequest.SerializeToString,
@@ -82,6 +87,13 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareQuestions(self, request, context):
+        """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEngine(self, request, context):
         """Describes the engine and how busy it is.
         """
@@ -106,6 +118,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Rerank,
                     request_deserializer=weft_dot_inference_dot_v1_dot_inference__pb2.RerankRequest.FromString,
                     response_serializer=weft_dot_inference_dot_v1_dot_inference__pb2.RerankResponse.SerializeToString,
+            ),
+            'CompareQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareQuestions,
+                    request_deserializer=weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsRequest.FromString,
+                    response_serializer=weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsResponse.SerializeToString,
             ),
             'GetEngine': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEngine,
@@ -195,6 +212,33 @@ class InferenceService:
             '/weft.inference.v1.InferenceService/Rerank',
             weft_dot_inference_dot_v1_dot_inference__pb2.RerankRequest.SerializeToString,
             weft_dot_inference_dot_v1_dot_inference__pb2.RerankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.inference.v1.InferenceService/CompareQuestions',
+            weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsRequest.SerializeToString,
+            weft_dot_inference_dot_v1_dot_inference__pb2.CompareQuestionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class InferenceServiceStub:
     """Turns texts into unit vectors. Concurrent calls share batches."""
     Rerank: _grpc.UnaryUnaryMultiCallable[_inference_pb2.RerankRequest, _inference_pb2.RerankResponse]
     """Orders documents by how well they answer a query."""
+    CompareQuestions: _grpc.UnaryUnaryMultiCallable[_inference_pb2.CompareQuestionsRequest, _inference_pb2.CompareQuestionsResponse]
+    """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetEngineRequest, _inference_pb2.GetEngineResponse]
     """Describes the engine and how busy it is."""
 
@@ -53,6 +55,8 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """Turns texts into unit vectors. Concurrent calls share batches."""
     Rerank: _aio.UnaryUnaryMultiCallable[_inference_pb2.RerankRequest, _inference_pb2.RerankResponse]  # type: ignore[assignment]
     """Orders documents by how well they answer a query."""
+    CompareQuestions: _aio.UnaryUnaryMultiCallable[_inference_pb2.CompareQuestionsRequest, _inference_pb2.CompareQuestionsResponse]  # type: ignore[assignment]
+    """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetEngineRequest, _inference_pb2.GetEngineResponse]  # type: ignore[assignment]
     """Describes the engine and how busy it is."""
 
@@ -82,6 +86,14 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.RerankResponse, _abc.Awaitable[_inference_pb2.RerankResponse]]:
         """Orders documents by how well they answer a query."""
+
+    @_abc_1.abstractmethod
+    def CompareQuestions(
+        self,
+        request: _inference_pb2.CompareQuestionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.CompareQuestionsResponse, _abc.Awaitable[_inference_pb2.CompareQuestionsResponse]]:
+        """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
 
     @_abc_1.abstractmethod
     def GetEngine(

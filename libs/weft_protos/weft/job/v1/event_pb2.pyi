@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from weft.common.v1 import budget_pb2 as _budget_pb2
 from weft.common.v1 import chat_pb2 as _chat_pb2
+from weft.job.v1 import ingest_pb2 as _ingest_pb2
 from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
@@ -25,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class JobEvent(_message.Message):
     """Is one step of a job. A job's events are, in order: `accepted`, then any of `started`, `delta`, `rewound`, `released`
-    and `cancel_requested`, then exactly one `done`. A job answered from the cache is a lone `done`, which then carries
+    and `cancel_requested`, then exactly one `done`; an ingest job has `progress` instead of deltas. A job answered from the cache is a lone `done`, which then carries
     `accepted` inside. Unknown events must be ignored.
     """
 
@@ -41,6 +42,7 @@ class JobEvent(_message.Message):
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Job it belongs to."""
     sequence: _builtins.int
@@ -77,6 +79,10 @@ class JobEvent(_message.Message):
     def released(self) -> Global___Released:
         """The job went back to the queue; another attempt follows."""
 
+    @_builtins.property
+    def progress(self) -> _ingest_pb2.IngestProgress:
+        """An ingest job is further than it was."""
+
     def __init__(
         self,
         *,
@@ -90,12 +96,13 @@ class JobEvent(_message.Message):
         cancel_requested: Global___CancelRequested | None = ...,
         done: Global___Done | None = ...,
         released: Global___Released | None = ...,
+        progress: _ingest_pb2.IngestProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "released", b"released", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "progress", b"progress", "released", b"released", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "released", b"released", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "progress", b"progress", "released", b"released", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done", "released"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done", "released", "progress"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -115,6 +122,8 @@ class Accepted(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     KEY_BUDGET_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
+    INGEST_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Who pays."""
     key_id: _builtins.str
@@ -137,6 +146,14 @@ class Accepted(_message.Message):
     def key_budget(self) -> _budget_pb2.Budget:
         """Budget of the API key, beside its tenant's. Not set means none."""
 
+    @_builtins.property
+    def audit(self) -> _job_pb2.Audit:
+        """The served answer this job is to be compared with, when it was submitted for that alone: nobody waits for it."""
+
+    @_builtins.property
+    def ingest(self) -> _ingest_pb2.IngestTask:
+        """What is to be ingested, instead of a request. Only in the log of ingest jobs."""
+
     def __init__(
         self,
         *,
@@ -148,10 +165,12 @@ class Accepted(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         traceparent: _builtins.str = ...,
         key_budget: _budget_pb2.Budget | None = ...,
+        audit: _job_pb2.Audit | None = ...,
+        ingest: _ingest_pb2.IngestTask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key_budget", b"key_budget", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "expire_time", b"expire_time", "ingest", b"ingest", "key_budget", b"key_budget", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key_budget", b"key_budget", "key_id", b"key_id", "request", b"request", "request_hash", b"request_hash", "request_id", b"request_id", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "expire_time", b"expire_time", "ingest", b"ingest", "key_budget", b"key_budget", "key_id", b"key_id", "request", b"request", "request_hash", b"request_hash", "request_id", b"request_id", "tenant", b"tenant", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -169,6 +188,8 @@ class Started(_message.Message):
     RESUMES_AFTER_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
+    JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
+    SOURCES_LEFT_OUT_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -177,6 +198,10 @@ class Started(_message.Message):
     """The provider's own name for the model."""
     resumes_after: _builtins.int
     """Last event whose text this attempt continues; 0 when it begins with nothing."""
+    joined_job_id: _builtins.str
+    """Job whose call this one listens to, when it makes none of its own: an identical request was in flight."""
+    sources_left_out: _builtins.int
+    """Chunks that were found but would not fit into the prompt."""
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Source]:
         """Chunks the prompt contains."""
@@ -194,10 +219,12 @@ class Started(_message.Message):
         resumes_after: _builtins.int = ...,
         sources: _abc.Iterable[_job_pb2.Source] | None = ...,
         previous: _job_pb2.Attempt | None = ...,
+        joined_job_id: _builtins.str = ...,
+        sources_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "previous", b"previous", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "joined_job_id", b"joined_job_id", "previous", b"previous", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources", "sources_left_out", b"sources_left_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,6 +391,7 @@ class Done(_message.Message):
     FIRST_TOKEN_TIME_FIELD_NUMBER: _builtins.int
     TOTAL_USAGE_FIELD_NUMBER: _builtins.int
     TOTAL_COST_FIELD_NUMBER: _builtins.int
+    INGEST_FIELD_NUMBER: _builtins.int
     state: _job_pb2.JobState.ValueType
     """SUCCEEDED, FAILED, CANCELLED or EXPIRED."""
     text_hash: _builtins.str
@@ -406,6 +434,10 @@ class Done(_message.Message):
     def total_cost(self) -> _budget_pb2.Cost:
         """Cost of every attempt together. Not set when no attempt has one."""
 
+    @_builtins.property
+    def ingest(self) -> _ingest_pb2.IngestResult:
+        """What became of the documents of an ingest job."""
+
     def __init__(
         self,
         *,
@@ -420,10 +452,11 @@ class Done(_message.Message):
         first_token_time: _timestamp_pb2.Timestamp | None = ...,
         total_usage: _chat_pb2.Usage | None = ...,
         total_cost: _budget_pb2.Cost | None = ...,
+        ingest: _ingest_pb2.IngestResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -326,6 +326,7 @@ class CachePolicy(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     MAX_AGE_FIELD_NUMBER: _builtins.int
     MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     mode: Global___CacheMode.ValueType
     """Which tiers may answer."""
     min_similarity: _builtins.float
@@ -334,16 +335,23 @@ class CachePolicy(_message.Message):
     def max_age(self) -> _duration_pb2.Duration:
         """Oldest answer to accept. Default: whatever is still stored."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names by which stored answers can be forgotten together; at most 16, 1–64 characters each. They decide nothing
+        about what may serve.
+        """
+
     def __init__(
         self,
         *,
         mode: Global___CacheMode.ValueType = ...,
         max_age: _duration_pb2.Duration | None = ...,
         min_similarity: _builtins.float | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "max_age", b"max_age", "min_similarity", b"min_similarity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "max_age", b"max_age", "min_similarity", b"min_similarity", "mode", b"mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "max_age", b"max_age", "min_similarity", b"min_similarity", "mode", b"mode", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_similarity: _TypeAlias = _typing.Literal["min_similarity"]  # noqa: Y015
     _WhichOneofArgType__min_similarity: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity"]  # noqa: Y015
@@ -470,6 +478,7 @@ class Answer(_message.Message):
     PROVIDER_MODEL_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     RAW_FINISH_REASON_FIELD_NUMBER: _builtins.int
+    SOURCES_LEFT_OUT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, whole."""
     finish_reason: _chat_pb2.FinishReason.ValueType
@@ -482,6 +491,8 @@ class Answer(_message.Message):
     """What the model thought before and between, as far as the provider shows it. No part of `text` or its hash."""
     raw_finish_reason: _builtins.str
     """Why the model stopped, in the provider's own word."""
+    sources_left_out: _builtins.int
+    """Chunks that were found but left out of the prompt, the lowest-ranked, because they would not fit."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.ToolCall]:
         """Tool calls, whole."""
@@ -506,10 +517,11 @@ class Answer(_message.Message):
         provider_model: _builtins.str = ...,
         reasoning: _builtins.str = ...,
         raw_finish_reason: _builtins.str = ...,
+        sources_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provider", b"provider", "provider_model", b"provider_model", "raw_finish_reason", b"raw_finish_reason", "reasoning", b"reasoning", "sources", b"sources", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "provider", b"provider", "provider_model", b"provider_model", "raw_finish_reason", b"raw_finish_reason", "reasoning", b"reasoning", "sources", b"sources", "sources_left_out", b"sources_left_out", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -527,6 +539,8 @@ class Source(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     SOURCE_URI_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    DENSE_FIELD_NUMBER: _builtins.int
+    KEYWORD_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number by which the prompt calls it, from 1."""
     chunk_id: _builtins.str
@@ -539,6 +553,14 @@ class Source(_message.Message):
     """Where that document came from."""
     score: _builtins.float
     """Fused score; comparable within one search only."""
+    @_builtins.property
+    def dense(self) -> Global___LegScore:
+        """How the search by meaning saw it. Not set when it did not find it."""
+
+    @_builtins.property
+    def keyword(self) -> Global___LegScore:
+        """How the search by words saw it. Not set when it did not find it."""
+
     def __init__(
         self,
         *,
@@ -548,14 +570,42 @@ class Source(_message.Message):
         title: _builtins.str = ...,
         source_uri: _builtins.str = ...,
         score: _builtins.float = ...,
+        dense: Global___LegScore | None = ...,
+        keyword: Global___LegScore | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dense", b"dense", "keyword", b"keyword"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "document_id", b"document_id", "number", b"number", "score", b"score", "source_uri", b"source_uri", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_id", b"chunk_id", "dense", b"dense", "document_id", b"document_id", "keyword", b"keyword", "number", b"number", "score", b"score", "source_uri", b"source_uri", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Source: _TypeAlias = Source  # noqa: Y015
+
+@_typing.final
+class LegScore(_message.Message):
+    """Holds the opinion of one leg of a search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANK_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    rank: _builtins.int
+    """Place, from 1."""
+    score: _builtins.float
+    """Cosine similarity, or keyword score."""
+    def __init__(
+        self,
+        *,
+        rank: _builtins.int = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rank", b"rank", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LegScore: _TypeAlias = LegScore  # noqa: Y015
 
 @_typing.final
 class JobError(_message.Message):
@@ -639,6 +689,7 @@ class Attempt(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -649,6 +700,10 @@ class Attempt(_message.Message):
     """Why this provider was chosen."""
     result: Global___Attempt.Result.ValueType
     """What became of it."""
+    joined_job_id: _builtins.str
+    """Job that made this call, when this one only listened to it: an identical request was in flight. Usage and cost are
+    then on that job's record; or on this one's, when that job left before the end.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -687,10 +742,11 @@ class Attempt(_message.Message):
         usage: _chat_pb2.Usage | None = ...,
         cost: _budget_pb2.Cost | None = ...,
         result: Global___Attempt.Result.ValueType = ...,
+        joined_job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -706,12 +762,17 @@ class CacheHit(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
     SERVED_STALE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     tier: Global___CacheMode.ValueType
     """Which tier answered: EXACT or SEMANTIC."""
     similarity: _builtins.float
     """Cosine similarity to the stored question; 1 in the exact tier."""
     served_stale: _builtins.bool
-    """True when every provider had failed and the answer is older than the request wanted."""
+    """True when every provider had failed and the answer is older than the request wanted, or built on an older version
+    of its collection.
+    """
+    confidence: _builtins.float
+    """How sure the verifier was that the stored question asks the same, 0–1; 1 in the exact tier."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """How old the answer was."""
@@ -723,11 +784,44 @@ class CacheHit(_message.Message):
         similarity: _builtins.float = ...,
         age: _duration_pb2.Duration | None = ...,
         served_stale: _builtins.bool = ...,
+        confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "served_stale", b"served_stale", "similarity", b"similarity", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "confidence", b"confidence", "served_stale", b"served_stale", "similarity", b"similarity", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CacheHit: _TypeAlias = CacheHit  # noqa: Y015
+
+@_typing.final
+class Audit(_message.Message):
+    """Remembers what the semantic tier served, so that a job which asks the same question again can tell whether it was
+    right. Made by the cache, carried by the gateway and the router, read by the cache.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    SERVED_TEXT_FIELD_NUMBER: _builtins.int
+    COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
+    partition: _builtins.str
+    """Partition the stored answer was found in. Opaque."""
+    served_text: _builtins.str
+    """The text that was served."""
+    collection_version: _builtins.int
+    """Version of the collection that answer was built on; 0 without retrieval."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.str = ...,
+        served_text: _builtins.str = ...,
+        collection_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_version", b"collection_version", "partition", b"partition", "served_text", b"served_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Audit: _TypeAlias = Audit  # noqa: Y015

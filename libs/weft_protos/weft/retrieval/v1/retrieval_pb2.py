@@ -22,60 +22,90 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from weft.common.v1 import filter_pb2 as weft_dot_common_dot_v1_dot_filter__pb2
+from weft.job.v1 import event_pb2 as weft_dot_job_dot_v1_dot_event__pb2
+from weft.job.v1 import ingest_pb2 as weft_dot_job_dot_v1_dot_ingest__pb2
+from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!weft/retrieval/v1/retrieval.proto\x12\x11weft.retrieval.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/filter.proto\"\xd1\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x16\n\x0e\x64ocument_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x04 \x01(\x03\x12\x10\n\x08\x65mbedder\x18\x05 \x01(\t\x12\x34\n\x08\x63hunking\x18\x06 \x01(\x0b\x32\".weft.retrieval.v1.ChunkingOptions\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x0f\x43hunkingOptions\x12\x17\n\nmax_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0eoverlap_tokens\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x11\n\x0f_overlap_tokens\"]\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x08\x63hunking\x18\x02 \x01(\x0b\x32\".weft.retrieval.v1.ChunkingOptions\"M\n\x18\x43reateCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.weft.retrieval.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x15GetCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.weft.retrieval.v1.Collection\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x17ListCollectionsResponse\x12\x32\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x1d.weft.retrieval.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nsource_uri\x18\x03 \x01(\t\x12\x34\n\x0c\x63ontent_type\x18\x04 \x01(\x0e\x32\x1e.weft.retrieval.v1.ContentType\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontent_hash\x18\x07 \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x08 \x01(\x05\x12/\n\x0bingest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\rIngestRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12-\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.weft.retrieval.v1.Document\"\x95\x02\n\x0eIngestResponse\x12-\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1b.weft.retrieval.v1.Document\x12:\n\x07outcome\x18\x02 \x01(\x0e\x32).weft.retrieval.v1.IngestResponse.Outcome\x12\x1a\n\x12\x63ollection_version\x18\x03 \x01(\x03\x12\x17\n\x0f\x65mbedded_chunks\x18\x04 \x01(\x05\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x03\"@\n\x15\x44\x65leteDocumentRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\"4\n\x16\x44\x65leteDocumentResponse\x12\x1a\n\x12\x63ollection_version\x18\x01 \x01(\x03\"Q\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListDocumentsResponse\x12.\n\tdocuments\x18\x01 \x03(\x0b\x32\x1b.weft.retrieval.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\r\n\x05top_k\x18\x03 \x01(\x05\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Filter\"R\n\x0eSearchResponse\x12$\n\x04hits\x18\x01 \x03(\x0b\x32\x16.weft.retrieval.v1.Hit\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\"\x94\x02\n\x03Hit\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nsource_uri\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08headings\x18\x06 \x03(\t\x12\x0f\n\x07ordinal\x18\x07 \x01(\x05\x12\r\n\x05score\x18\x08 \x01(\x01\x12*\n\x05\x64\x65nse\x18\t \x01(\x0b\x32\x1b.weft.retrieval.v1.LegScore\x12,\n\x07keyword\x18\n \x01(\x0b\x32\x1b.weft.retrieval.v1.LegScore\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\"\'\n\x08LegScore\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x01*\x8a\x01\n\x0b\x43ontentType\x12\x1c\n\x18\x43ONTENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43ONTENT_TYPE_TEXT\x10\x01\x12\x19\n\x15\x43ONTENT_TYPE_MARKDOWN\x10\x02\x12\x15\n\x11\x43ONTENT_TYPE_HTML\x10\x03\x12\x14\n\x10\x43ONTENT_TYPE_PDF\x10\x04\x32\xb6\x05\n\x10RetrievalService\x12k\n\x10\x43reateCollection\x12*.weft.retrieval.v1.CreateCollectionRequest\x1a+.weft.retrieval.v1.CreateCollectionResponse\x12\x62\n\rGetCollection\x12\'.weft.retrieval.v1.GetCollectionRequest\x1a(.weft.retrieval.v1.GetCollectionResponse\x12h\n\x0fListCollections\x12).weft.retrieval.v1.ListCollectionsRequest\x1a*.weft.retrieval.v1.ListCollectionsResponse\x12M\n\x06Ingest\x12 .weft.retrieval.v1.IngestRequest\x1a!.weft.retrieval.v1.IngestResponse\x12\x65\n\x0e\x44\x65leteDocument\x12(.weft.retrieval.v1.DeleteDocumentRequest\x1a).weft.retrieval.v1.DeleteDocumentResponse\x12\x62\n\rListDocuments\x12\'.weft.retrieval.v1.ListDocumentsRequest\x1a(.weft.retrieval.v1.ListDocumentsResponse\x12M\n\x06Search\x12 .weft.retrieval.v1.SearchRequest\x1a!.weft.retrieval.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!weft/retrieval/v1/retrieval.proto\x12\x11weft.retrieval.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/filter.proto\x1a\x17weft/job/v1/event.proto\x1a\x18weft/job/v1/ingest.proto\x1a\x15weft/job/v1/job.proto\"\xd1\x01\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x16\n\x0e\x64ocument_count\x18\x03 \x01(\x03\x12\x13\n\x0b\x63hunk_count\x18\x04 \x01(\x03\x12\x10\n\x08\x65mbedder\x18\x05 \x01(\t\x12\x34\n\x08\x63hunking\x18\x06 \x01(\x0b\x32\".weft.retrieval.v1.ChunkingOptions\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"i\n\x0f\x43hunkingOptions\x12\x17\n\nmax_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0eoverlap_tokens\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\r\n\x0b_max_tokensB\x11\n\x0f_overlap_tokens\"]\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x08\x63hunking\x18\x02 \x01(\x0b\x32\".weft.retrieval.v1.ChunkingOptions\"M\n\x18\x43reateCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.weft.retrieval.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x15GetCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.weft.retrieval.v1.Collection\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"f\n\x17ListCollectionsResponse\x12\x32\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x1d.weft.retrieval.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x90\x02\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nsource_uri\x18\x03 \x01(\t\x12\x34\n\x0c\x63ontent_type\x18\x04 \x01(\x0e\x32\x1e.weft.retrieval.v1.ContentType\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12)\n\x08metadata\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x63ontent_hash\x18\x07 \x01(\t\x12\x13\n\x0b\x63hunk_count\x18\x08 \x01(\x05\x12/\n\x0bingest_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\rIngestRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12-\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.weft.retrieval.v1.Document\"\x95\x02\n\x0eIngestResponse\x12-\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1b.weft.retrieval.v1.Document\x12:\n\x07outcome\x18\x02 \x01(\x0e\x32).weft.retrieval.v1.IngestResponse.Outcome\x12\x1a\n\x12\x63ollection_version\x18\x03 \x01(\x03\x12\x17\n\x0f\x65mbedded_chunks\x18\x04 \x01(\x05\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x13\n\x0fOUTCOME_UPDATED\x10\x02\x12\x15\n\x11OUTCOME_UNCHANGED\x10\x03\"n\n\x15StageDocumentsRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12.\n\tdocuments\x18\x03 \x03(\x0b\x32\x1b.weft.retrieval.v1.Document\"B\n\x16StageDocumentsResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x03\x12\x15\n\rcontent_bytes\x18\x02 \x01(\x03\"\xf1\x01\n\x16IngestDocumentsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12.\n\tdocuments\x18\x03 \x03(\x0b\x32\x1b.weft.retrieval.v1.Document\x12\x11\n\tupload_id\x18\x04 \x01(\t\x12\x17\n\x0fskip_duplicates\x18\x05 \x01(\x08\x12\'\n\x08priority\x18\x06 \x01(\x0e\x32\x15.weft.job.v1.Priority\x12*\n\x07timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x17IngestDocumentsResponse\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.weft.retrieval.v1.IngestJob\"\xc1\x03\n\tIngestJob\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.weft.job.v1.JobState\x12-\n\x08progress\x18\x04 \x01(\x0b\x32\x1b.weft.job.v1.IngestProgress\x12$\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x15.weft.job.v1.JobError\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12/\n\x0b\x61\x63\x63\x65pt_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rlast_sequence\x18\n \x01(\x04\x12\x15\n\rcontent_bytes\x18\x0b \x01(\x03\x12+\n\x08\x64uration\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x65mbedder_share\x18\r \x01(\x01\"N\n\x13GetIngestJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"A\n\x14GetIngestJobResponse\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.weft.retrieval.v1.IngestJob\">\n\x15ListIngestJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"]\n\x16ListIngestJobsResponse\x12*\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.weft.retrieval.v1.IngestJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x15WatchIngestJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\">\n\x16WatchIngestJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"9\n\x16\x43\x61ncelIngestJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"D\n\x17\x43\x61ncelIngestJobResponse\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.weft.retrieval.v1.IngestJob\"@\n\x15\x44\x65leteDocumentRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\"4\n\x16\x44\x65leteDocumentResponse\x12\x1a\n\x12\x63ollection_version\x18\x01 \x01(\x03\"Q\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListDocumentsResponse\x12.\n\tdocuments\x18\x01 \x03(\x0b\x32\x1b.weft.retrieval.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\r\n\x05top_k\x18\x03 \x01(\x05\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Filter\"R\n\x0eSearchResponse\x12$\n\x04hits\x18\x01 \x03(\x0b\x32\x16.weft.retrieval.v1.Hit\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\"\x94\x02\n\x03Hit\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x12\n\nsource_uri\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x10\n\x08headings\x18\x06 \x03(\t\x12\x0f\n\x07ordinal\x18\x07 \x01(\x05\x12\r\n\x05score\x18\x08 \x01(\x01\x12*\n\x05\x64\x65nse\x18\t \x01(\x0b\x32\x1b.weft.retrieval.v1.LegScore\x12,\n\x07keyword\x18\n \x01(\x0b\x32\x1b.weft.retrieval.v1.LegScore\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\"\'\n\x08LegScore\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x01*\x8a\x01\n\x0b\x43ontentType\x12\x1c\n\x18\x43ONTENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43ONTENT_TYPE_TEXT\x10\x01\x12\x19\n\x15\x43ONTENT_TYPE_MARKDOWN\x10\x02\x12\x15\n\x11\x43ONTENT_TYPE_HTML\x10\x03\x12\x14\n\x10\x43ONTENT_TYPE_PDF\x10\x04\x32\xa2\n\n\x10RetrievalService\x12k\n\x10\x43reateCollection\x12*.weft.retrieval.v1.CreateCollectionRequest\x1a+.weft.retrieval.v1.CreateCollectionResponse\x12\x62\n\rGetCollection\x12\'.weft.retrieval.v1.GetCollectionRequest\x1a(.weft.retrieval.v1.GetCollectionResponse\x12h\n\x0fListCollections\x12).weft.retrieval.v1.ListCollectionsRequest\x1a*.weft.retrieval.v1.ListCollectionsResponse\x12M\n\x06Ingest\x12 .weft.retrieval.v1.IngestRequest\x1a!.weft.retrieval.v1.IngestResponse\x12\x65\n\x0eStageDocuments\x12(.weft.retrieval.v1.StageDocumentsRequest\x1a).weft.retrieval.v1.StageDocumentsResponse\x12h\n\x0fIngestDocuments\x12).weft.retrieval.v1.IngestDocumentsRequest\x1a*.weft.retrieval.v1.IngestDocumentsResponse\x12_\n\x0cGetIngestJob\x12&.weft.retrieval.v1.GetIngestJobRequest\x1a\'.weft.retrieval.v1.GetIngestJobResponse\x12\x65\n\x0eListIngestJobs\x12(.weft.retrieval.v1.ListIngestJobsRequest\x1a).weft.retrieval.v1.ListIngestJobsResponse\x12g\n\x0eWatchIngestJob\x12(.weft.retrieval.v1.WatchIngestJobRequest\x1a).weft.retrieval.v1.WatchIngestJobResponse0\x01\x12h\n\x0f\x43\x61ncelIngestJob\x12).weft.retrieval.v1.CancelIngestJobRequest\x1a*.weft.retrieval.v1.CancelIngestJobResponse\x12\x65\n\x0e\x44\x65leteDocument\x12(.weft.retrieval.v1.DeleteDocumentRequest\x1a).weft.retrieval.v1.DeleteDocumentResponse\x12\x62\n\rListDocuments\x12\'.weft.retrieval.v1.ListDocumentsRequest\x1a(.weft.retrieval.v1.ListDocumentsResponse\x12M\n\x06Search\x12 .weft.retrieval.v1.SearchRequest\x1a!.weft.retrieval.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weft.retrieval.v1.retrieval_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTENTTYPE']._serialized_start=2376
-  _globals['_CONTENTTYPE']._serialized_end=2514
-  _globals['_COLLECTION']._serialized_start=149
-  _globals['_COLLECTION']._serialized_end=358
-  _globals['_CHUNKINGOPTIONS']._serialized_start=360
-  _globals['_CHUNKINGOPTIONS']._serialized_end=465
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=467
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=560
-  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=562
-  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=639
-  _globals['_GETCOLLECTIONREQUEST']._serialized_start=641
-  _globals['_GETCOLLECTIONREQUEST']._serialized_end=677
-  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=679
-  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=753
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=755
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=818
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=820
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=922
-  _globals['_DOCUMENT']._serialized_start=925
-  _globals['_DOCUMENT']._serialized_end=1197
-  _globals['_INGESTREQUEST']._serialized_start=1199
-  _globals['_INGESTREQUEST']._serialized_end=1281
-  _globals['_INGESTRESPONSE']._serialized_start=1284
-  _globals['_INGESTRESPONSE']._serialized_end=1561
-  _globals['_INGESTRESPONSE_OUTCOME']._serialized_start=1462
-  _globals['_INGESTRESPONSE_OUTCOME']._serialized_end=1561
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=1563
-  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1627
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1629
-  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=1681
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1683
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1764
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1766
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1862
-  _globals['_SEARCHREQUEST']._serialized_start=1864
-  _globals['_SEARCHREQUEST']._serialized_end=1969
-  _globals['_SEARCHRESPONSE']._serialized_start=1971
-  _globals['_SEARCHRESPONSE']._serialized_end=2053
-  _globals['_HIT']._serialized_start=2056
-  _globals['_HIT']._serialized_end=2332
-  _globals['_LEGSCORE']._serialized_start=2334
-  _globals['_LEGSCORE']._serialized_end=2373
-  _globals['_RETRIEVALSERVICE']._serialized_start=2517
-  _globals['_RETRIEVALSERVICE']._serialized_end=3211
+  _globals['_CONTENTTYPE']._serialized_start=3992
+  _globals['_CONTENTTYPE']._serialized_end=4130
+  _globals['_COLLECTION']._serialized_start=255
+  _globals['_COLLECTION']._serialized_end=464
+  _globals['_CHUNKINGOPTIONS']._serialized_start=466
+  _globals['_CHUNKINGOPTIONS']._serialized_end=571
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=573
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=666
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=668
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=745
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=747
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=783
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=785
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=859
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=861
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=924
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=926
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1028
+  _globals['_DOCUMENT']._serialized_start=1031
+  _globals['_DOCUMENT']._serialized_end=1303
+  _globals['_INGESTREQUEST']._serialized_start=1305
+  _globals['_INGESTREQUEST']._serialized_end=1387
+  _globals['_INGESTRESPONSE']._serialized_start=1390
+  _globals['_INGESTRESPONSE']._serialized_end=1667
+  _globals['_INGESTRESPONSE_OUTCOME']._serialized_start=1568
+  _globals['_INGESTRESPONSE_OUTCOME']._serialized_end=1667
+  _globals['_STAGEDOCUMENTSREQUEST']._serialized_start=1669
+  _globals['_STAGEDOCUMENTSREQUEST']._serialized_end=1779
+  _globals['_STAGEDOCUMENTSRESPONSE']._serialized_start=1781
+  _globals['_STAGEDOCUMENTSRESPONSE']._serialized_end=1847
+  _globals['_INGESTDOCUMENTSREQUEST']._serialized_start=1850
+  _globals['_INGESTDOCUMENTSREQUEST']._serialized_end=2091
+  _globals['_INGESTDOCUMENTSRESPONSE']._serialized_start=2093
+  _globals['_INGESTDOCUMENTSRESPONSE']._serialized_end=2161
+  _globals['_INGESTJOB']._serialized_start=2164
+  _globals['_INGESTJOB']._serialized_end=2613
+  _globals['_GETINGESTJOBREQUEST']._serialized_start=2615
+  _globals['_GETINGESTJOBREQUEST']._serialized_end=2693
+  _globals['_GETINGESTJOBRESPONSE']._serialized_start=2695
+  _globals['_GETINGESTJOBRESPONSE']._serialized_end=2760
+  _globals['_LISTINGESTJOBSREQUEST']._serialized_start=2762
+  _globals['_LISTINGESTJOBSREQUEST']._serialized_end=2824
+  _globals['_LISTINGESTJOBSRESPONSE']._serialized_start=2826
+  _globals['_LISTINGESTJOBSRESPONSE']._serialized_end=2919
+  _globals['_WATCHINGESTJOBREQUEST']._serialized_start=2921
+  _globals['_WATCHINGESTJOBREQUEST']._serialized_end=2984
+  _globals['_WATCHINGESTJOBRESPONSE']._serialized_start=2986
+  _globals['_WATCHINGESTJOBRESPONSE']._serialized_end=3048
+  _globals['_CANCELINGESTJOBREQUEST']._serialized_start=3050
+  _globals['_CANCELINGESTJOBREQUEST']._serialized_end=3107
+  _globals['_CANCELINGESTJOBRESPONSE']._serialized_start=3109
+  _globals['_CANCELINGESTJOBRESPONSE']._serialized_end=3177
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_start=3179
+  _globals['_DELETEDOCUMENTREQUEST']._serialized_end=3243
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=3245
+  _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=3297
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=3299
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=3380
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=3382
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=3478
+  _globals['_SEARCHREQUEST']._serialized_start=3480
+  _globals['_SEARCHREQUEST']._serialized_end=3585
+  _globals['_SEARCHRESPONSE']._serialized_start=3587
+  _globals['_SEARCHRESPONSE']._serialized_end=3669
+  _globals['_HIT']._serialized_start=3672
+  _globals['_HIT']._serialized_end=3948
+  _globals['_LEGSCORE']._serialized_start=3950
+  _globals['_LEGSCORE']._serialized_end=3989
+  _globals['_RETRIEVALSERVICE']._serialized_start=4133
+  _globals['_RETRIEVALSERVICE']._serialized_end=5447
 # @@protoc_insertion_point(module_scope)

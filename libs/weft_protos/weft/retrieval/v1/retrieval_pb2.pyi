@@ -5,12 +5,16 @@ Documents in, the passages that answer a question out. Tenants never see each ot
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from weft.common.v1 import filter_pb2 as _filter_pb2
+from weft.job.v1 import event_pb2 as _event_pb2
+from weft.job.v1 import ingest_pb2 as _ingest_pb2
+from weft.job.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -439,6 +443,432 @@ class IngestResponse(_message.Message):
 Global___IngestResponse: _TypeAlias = IngestResponse  # noqa: Y015
 
 @_typing.final
+class StageDocumentsRequest(_message.Message):
+    """Adds documents to an upload, which begins with the first call that names it. None of it is found before its job has
+    stored it. An upload that no job was begun for is dropped a day after the last call.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    upload_id: _builtins.str
+    """Names the upload, unique for the tenant, 1–64 of [a-zA-Z0-9_.:-]. Required."""
+    collection: _builtins.str
+    """The collection; it must exist, and be the same in every call."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """The documents, 1–10,000. One whose `document_id` was staged before takes the other's place, so a call may be
+        repeated.
+        """
+
+    def __init__(
+        self,
+        *,
+        upload_id: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "documents", b"documents", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageDocumentsRequest: _TypeAlias = StageDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class StageDocumentsResponse(_message.Message):
+    """Says what the upload holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    CONTENT_BYTES_FIELD_NUMBER: _builtins.int
+    documents: _builtins.int
+    """Documents in it."""
+    content_bytes: _builtins.int
+    """Their size together, in bytes."""
+    def __init__(
+        self,
+        *,
+        documents: _builtins.int = ...,
+        content_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_bytes", b"content_bytes", "documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageDocumentsResponse: _TypeAlias = StageDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class IngestDocumentsRequest(_message.Message):
+    """Asks for documents to be ingested: those given here, those of an upload, or both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    SKIP_DUPLICATES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The client's own id for this request, up to 64 characters: a repeat returns the first job. Another body under the
+    same id is ALREADY_EXISTS.
+    """
+    collection: _builtins.str
+    """The collection; it must exist."""
+    upload_id: _builtins.str
+    """An upload that StageDocuments made. It belongs to this job from then on; beginning it again returns this job."""
+    skip_duplicates: _builtins.bool
+    """Leave out a document whose content is in the collection under another id. Default: it is stored under both."""
+    priority: _job_pb2.Priority.ValueType
+    """Which queue the job waits in. Default NORMAL."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Document]:
+        """Documents, up to 10,000, and as many as fit in a message."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long the job may take, waiting included, 1 s to 24 h. Default 12 h."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        documents: _abc.Iterable[Global___Document] | None = ...,
+        upload_id: _builtins.str = ...,
+        skip_duplicates: _builtins.bool = ...,
+        priority: _job_pb2.Priority.ValueType = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "documents", b"documents", "priority", b"priority", "request_id", b"request_id", "skip_duplicates", b"skip_duplicates", "timeout", b"timeout", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestDocumentsRequest: _TypeAlias = IngestDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class IngestDocumentsResponse(_message.Message):
+    """Holds the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___IngestJob:
+        """The job, which is durable now."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___IngestJob | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestDocumentsResponse: _TypeAlias = IngestDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class IngestJob(_message.Message):
+    """Is the record of an ingest job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCEPT_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CONTENT_BYTES_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    EMBEDDER_SHARE_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """Identifies it. Opaque."""
+    collection: _builtins.str
+    """The collection."""
+    state: _job_pb2.JobState.ValueType
+    """How far it is. SUCCEEDED says that every document was tried: `progress` counts those that failed."""
+    request_id: _builtins.str
+    """The client's own id for it, when given."""
+    last_sequence: _builtins.int
+    """Sequence of its last event."""
+    content_bytes: _builtins.int
+    """Size of its documents together, in bytes."""
+    embedder_share: _builtins.float
+    """Share of `duration` in which the embedder had work, 0–1."""
+    @_builtins.property
+    def progress(self) -> _ingest_pb2.IngestProgress:
+        """What became of its documents so far."""
+
+    @_builtins.property
+    def error(self) -> _job_pb2.JobError:
+        """Why it did not succeed."""
+
+    @_builtins.property
+    def accept_time(self) -> _timestamp_pb2.Timestamp:
+        """When it became durable."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it became terminal."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it expires, or would have."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long the last attempt worked. Set once the job is terminal."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        collection: _builtins.str = ...,
+        state: _job_pb2.JobState.ValueType = ...,
+        progress: _ingest_pb2.IngestProgress | None = ...,
+        error: _job_pb2.JobError | None = ...,
+        request_id: _builtins.str = ...,
+        accept_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        last_sequence: _builtins.int = ...,
+        content_bytes: _builtins.int = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        embedder_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "duration", b"duration", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "collection", b"collection", "content_bytes", b"content_bytes", "duration", b"duration", "embedder_share", b"embedder_share", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "progress", b"progress", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IngestJob: _TypeAlias = IngestJob  # noqa: Y015
+
+@_typing.final
+class GetIngestJobRequest(_message.Message):
+    """Asks for an ingest job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long to wait for its end, 0–60 s. Default 0."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIngestJobRequest: _TypeAlias = GetIngestJobRequest  # noqa: Y015
+
+@_typing.final
+class GetIngestJobResponse(_message.Message):
+    """Holds the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___IngestJob:
+        """The job."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___IngestJob | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIngestJobResponse: _TypeAlias = GetIngestJobResponse  # noqa: Y015
+
+@_typing.final
+class ListIngestJobsRequest(_message.Message):
+    """Asks for a page of ingest jobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Jobs a page, 1–1000. Default 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIngestJobsRequest: _TypeAlias = ListIngestJobsRequest  # noqa: Y015
+
+@_typing.final
+class ListIngestJobsResponse(_message.Message):
+    """Holds a page of ingest jobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___IngestJob]:
+        """The jobs, without failures."""
+
+    def __init__(
+        self,
+        *,
+        jobs: _abc.Iterable[Global___IngestJob] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIngestJobsResponse: _TypeAlias = ListIngestJobsResponse  # noqa: Y015
+
+@_typing.final
+class WatchIngestJobRequest(_message.Message):
+    """Asks for an ingest job's events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    after_sequence: _builtins.int
+    """Only events after this sequence. Default 0: all."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchIngestJobRequest: _TypeAlias = WatchIngestJobRequest  # noqa: Y015
+
+@_typing.final
+class WatchIngestJobResponse(_message.Message):
+    """Holds one event: `accepted`, then any of `started`, `progress`, `released` and `cancel_requested`, then one `done`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> _event_pb2.JobEvent:
+        """The event. Unknown ones must be ignored."""
+
+    def __init__(
+        self,
+        *,
+        event: _event_pb2.JobEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchIngestJobResponse: _TypeAlias = WatchIngestJobResponse  # noqa: Y015
+
+@_typing.final
+class CancelIngestJobRequest(_message.Message):
+    """Asks for an ingest job to be stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    message: _builtins.str
+    """For the record; at most 256 characters."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelIngestJobRequest: _TypeAlias = CancelIngestJobRequest  # noqa: Y015
+
+@_typing.final
+class CancelIngestJobResponse(_message.Message):
+    """Holds the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___IngestJob:
+        """The job; CANCELLED at once while it waits, soon when it runs."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___IngestJob | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelIngestJobResponse: _TypeAlias = CancelIngestJobResponse  # noqa: Y015
+
+@_typing.final
 class DeleteDocumentRequest(_message.Message):
     """Asks for a document to be deleted."""
 
@@ -638,7 +1068,7 @@ class Hit(_message.Message):
     ordinal: _builtins.int
     """Place of the chunk in the document, from 0."""
     score: _builtins.float
-    """Reciprocal rank fusion of the legs; comparable within one search only."""
+    """Weighted mean of the legs' scaled scores, 0 to 1; comparable within one search only."""
     @_builtins.property
     def headings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Headings the chunk stands under, outermost first."""

@@ -55,6 +55,36 @@ class RetrievalServiceStub:
                 request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestRequest.SerializeToString,
                 response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestResponse.FromString,
                 _registered_method=True)
+        self.StageDocuments = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/StageDocuments',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsResponse.FromString,
+                _registered_method=True)
+        self.IngestDocuments = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/IngestDocuments',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsResponse.FromString,
+                _registered_method=True)
+        self.GetIngestJob = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/GetIngestJob',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobResponse.FromString,
+                _registered_method=True)
+        self.ListIngestJobs = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/ListIngestJobs',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsResponse.FromString,
+                _registered_method=True)
+        self.WatchIngestJob = channel.unary_stream(
+                '/weft.retrieval.v1.RetrievalService/WatchIngestJob',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobResponse.FromString,
+                _registered_method=True)
+        self.CancelIngestJob = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/CancelIngestJob',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobResponse.FromString,
+                _registered_method=True)
         self.DeleteDocument = channel.unary_unary(
                 '/weft.retrieval.v1.RetrievalService/DeleteDocument',
                 request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.DeleteDocumentRequest.SerializeToString,
@@ -105,6 +135,49 @@ class RetrievalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StageDocuments(self, request, context):
+        """Takes documents in whose job is begun later: for sets too large for one call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IngestDocuments(self, request, context):
+        """Begins a job that stores documents as Ingest would; answers once the job is durable. A document that cannot be
+        stored is named in the job's record, and the others are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIngestJob(self, request, context):
+        """Returns an ingest job as it is, or once it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIngestJobs(self, request, context):
+        """Lists ingest jobs, newest first, until a day after their end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchIngestJob(self, request, context):
+        """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelIngestJob(self, request, context):
+        """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteDocument(self, request, context):
         """Deletes a document and all its chunks.
         """
@@ -148,6 +221,36 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.Ingest,
                     request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestRequest.FromString,
                     response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestResponse.SerializeToString,
+            ),
+            'StageDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.StageDocuments,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsResponse.SerializeToString,
+            ),
+            'IngestDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.IngestDocuments,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsResponse.SerializeToString,
+            ),
+            'GetIngestJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIngestJob,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobResponse.SerializeToString,
+            ),
+            'ListIngestJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIngestJobs,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsResponse.SerializeToString,
+            ),
+            'WatchIngestJob': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchIngestJob,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobResponse.SerializeToString,
+            ),
+            'CancelIngestJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelIngestJob,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobResponse.SerializeToString,
             ),
             'DeleteDocument': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDocument,
@@ -274,6 +377,168 @@ class RetrievalService:
             '/weft.retrieval.v1.RetrievalService/Ingest',
             weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestRequest.SerializeToString,
             weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StageDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/StageDocuments',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.StageDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IngestDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/IngestDocuments',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.IngestDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIngestJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/GetIngestJob',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetIngestJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIngestJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/ListIngestJobs',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListIngestJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchIngestJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/WatchIngestJob',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.WatchIngestJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelIngestJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/CancelIngestJob',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.CancelIngestJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,20 @@ class RetrievalServiceStub:
     """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
     `document_id` replaces it.
     """
+    StageDocuments: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.StageDocumentsRequest, _retrieval_pb2.StageDocumentsResponse]
+    """Takes documents in whose job is begun later: for sets too large for one call."""
+    IngestDocuments: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.IngestDocumentsRequest, _retrieval_pb2.IngestDocumentsResponse]
+    """Begins a job that stores documents as Ingest would; answers once the job is durable. A document that cannot be
+    stored is named in the job's record, and the others are.
+    """
+    GetIngestJob: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.GetIngestJobRequest, _retrieval_pb2.GetIngestJobResponse]
+    """Returns an ingest job as it is, or once it has ended."""
+    ListIngestJobs: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListIngestJobsRequest, _retrieval_pb2.ListIngestJobsResponse]
+    """Lists ingest jobs, newest first, until a day after their end."""
+    WatchIngestJob: _grpc.UnaryStreamMultiCallable[_retrieval_pb2.WatchIngestJobRequest, _retrieval_pb2.WatchIngestJobResponse]
+    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+    CancelIngestJob: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CancelIngestJobRequest, _retrieval_pb2.CancelIngestJobResponse]
+    """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is."""
     DeleteDocument: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteDocumentRequest, _retrieval_pb2.DeleteDocumentResponse]
     """Deletes a document and all its chunks."""
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse]
@@ -65,6 +79,20 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
     `document_id` replaces it.
     """
+    StageDocuments: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.StageDocumentsRequest, _retrieval_pb2.StageDocumentsResponse]  # type: ignore[assignment]
+    """Takes documents in whose job is begun later: for sets too large for one call."""
+    IngestDocuments: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.IngestDocumentsRequest, _retrieval_pb2.IngestDocumentsResponse]  # type: ignore[assignment]
+    """Begins a job that stores documents as Ingest would; answers once the job is durable. A document that cannot be
+    stored is named in the job's record, and the others are.
+    """
+    GetIngestJob: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.GetIngestJobRequest, _retrieval_pb2.GetIngestJobResponse]  # type: ignore[assignment]
+    """Returns an ingest job as it is, or once it has ended."""
+    ListIngestJobs: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListIngestJobsRequest, _retrieval_pb2.ListIngestJobsResponse]  # type: ignore[assignment]
+    """Lists ingest jobs, newest first, until a day after their end."""
+    WatchIngestJob: _aio.UnaryStreamMultiCallable[_retrieval_pb2.WatchIngestJobRequest, _retrieval_pb2.WatchIngestJobResponse]  # type: ignore[assignment]
+    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+    CancelIngestJob: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CancelIngestJobRequest, _retrieval_pb2.CancelIngestJobResponse]  # type: ignore[assignment]
+    """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is."""
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteDocumentRequest, _retrieval_pb2.DeleteDocumentResponse]  # type: ignore[assignment]
     """Deletes a document and all its chunks."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse]  # type: ignore[assignment]
@@ -108,6 +136,56 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
         `document_id` replaces it.
         """
+
+    @_abc_1.abstractmethod
+    def StageDocuments(
+        self,
+        request: _retrieval_pb2.StageDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.StageDocumentsResponse, _abc.Awaitable[_retrieval_pb2.StageDocumentsResponse]]:
+        """Takes documents in whose job is begun later: for sets too large for one call."""
+
+    @_abc_1.abstractmethod
+    def IngestDocuments(
+        self,
+        request: _retrieval_pb2.IngestDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.IngestDocumentsResponse, _abc.Awaitable[_retrieval_pb2.IngestDocumentsResponse]]:
+        """Begins a job that stores documents as Ingest would; answers once the job is durable. A document that cannot be
+        stored is named in the job's record, and the others are.
+        """
+
+    @_abc_1.abstractmethod
+    def GetIngestJob(
+        self,
+        request: _retrieval_pb2.GetIngestJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.GetIngestJobResponse, _abc.Awaitable[_retrieval_pb2.GetIngestJobResponse]]:
+        """Returns an ingest job as it is, or once it has ended."""
+
+    @_abc_1.abstractmethod
+    def ListIngestJobs(
+        self,
+        request: _retrieval_pb2.ListIngestJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.ListIngestJobsResponse, _abc.Awaitable[_retrieval_pb2.ListIngestJobsResponse]]:
+        """Lists ingest jobs, newest first, until a day after their end."""
+
+    @_abc_1.abstractmethod
+    def WatchIngestJob(
+        self,
+        request: _retrieval_pb2.WatchIngestJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_retrieval_pb2.WatchIngestJobResponse], _abc.AsyncIterator[_retrieval_pb2.WatchIngestJobResponse]]:
+        """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+
+    @_abc_1.abstractmethod
+    def CancelIngestJob(
+        self,
+        request: _retrieval_pb2.CancelIngestJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.CancelIngestJobResponse, _abc.Awaitable[_retrieval_pb2.CancelIngestJobResponse]]:
+        """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is."""
 
     @_abc_1.abstractmethod
     def DeleteDocument(

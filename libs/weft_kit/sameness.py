@@ -1,0 +1,86 @@
+"""When two requests want the same answer: the walls around a question, and the question inside them.
+
+Two requests share a partition when everything but the question is equal: tenant, model, earlier messages, tools,
+answer format, sampling, retrieval and the collection's version. Nothing is ever shared across partitions.
+"""
+
+import hashlib
+from typing import Final
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import job_pb2
+
+# What cannot change the answer. A field that the contract gains later stands between answers until it is listed here.
+_IRRELEVANT: Final = ("cache", "priority", "timeout", "webhook_url", "labels", "routing")
+_DEFAULT_CHUNKS: Final = 4
+_DIGEST_BYTES: Final = 20
+
+
+def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
+    """A digest, in hexadecimal, of everything but the question."""
+    walls = _walls(request).SerializeToString(deterministic=True)
+    return digest(b"partition", tenant.encode(), walls, str(collection_version).encode())
+
+
+def exact_of(partition: str, request: job_pb2.GenerationRequest) -> str:
+    """A digest of the question inside its partition: requests that share it want the same answer."""
+    asked = question(request)
+    message = asked.SerializeToString(deterministic=True) if asked else b""
+    return digest(b"exact", partition.encode(), message)
+
+
+def question(request: job_pb2.GenerationRequest) -> chat_pb2.Message | None:
+    """The last message when a user sent it. A conversation that ends otherwise has no question of its own."""
+    last = request.messages[-1] if request.messages else None
+    return last if last is not None and last.role == chat_pb2.ROLE_USER else None
+
+
+def digest(*parts: bytes) -> str:
+    """Each part with its length before it, so that no two lists of parts look alike."""
+    hashed = hashlib.blake2b(digest_size=_DIGEST_BYTES, person=b"weft.cache.v1")
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "big"))
+        hashed.update(part)
+    return hashed.hexdigest()
+
+
+def _walls(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
+    """The request without its question and without what cannot matter, spelt in one way."""
+    walls = job_pb2.GenerationRequest()
+    walls.CopyFrom(request)
+    for field in _IRRELEVANT:
+        walls.ClearField(field)
+    if question(request) is not None:
+        del walls.messages[-1]
+    walls.tool_choice = _resolved(request)
+    if walls.response_format.WhichOneof("format") is None:
+        walls.ClearField("response_format")
+    _spell_sampling(walls)
+    _spell_retrieval(walls)
+    return walls
+
+
+def _resolved(request: job_pb2.GenerationRequest) -> chat_pb2.ToolChoice.ValueType:
+    if not request.tools:
+        return chat_pb2.TOOL_CHOICE_NONE
+    return request.tool_choice or chat_pb2.TOOL_CHOICE_AUTO
+
+
+def _spell_sampling(walls: job_pb2.GenerationRequest) -> None:
+    stops = sorted(set(walls.sampling.stop))
+    walls.sampling.ClearField("stop")
+    walls.sampling.stop.extend(stops)
+    for field, value in walls.sampling.ListFields():
+        if field.name != "stop":
+            setattr(walls.sampling, field.name, value + 0)  # minus zero asks for what zero asks for
+    if not walls.sampling.ListFields():
+        walls.ClearField("sampling")
+
+
+def _spell_retrieval(walls: job_pb2.GenerationRequest) -> None:
+    if not walls.HasField("retrieval"):
+        return
+    if not walls.retrieval.HasField("top_k"):
+        walls.retrieval.top_k = _DEFAULT_CHUNKS
+    if walls.retrieval.filter.WhichOneof("node") is None:
+        walls.retrieval.ClearField("filter")
