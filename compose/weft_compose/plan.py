@@ -181,8 +181,17 @@ def _inference(launch: Launch) -> ServicePlan:
 
 
 def _retrieval(launch: Launch, urls: Urls) -> ServicePlan:
-    settings = {"postgres_url": urls.postgres, "inference_target": launch.target("inference")}
-    return ServicePlan("retrieval", needs=("postgres",), settings=settings)
+    return ServicePlan(
+        "retrieval",
+        needs=("nats", "postgres"),
+        settings={
+            "nats_url": urls.nats,
+            **_ingest_log(launch),
+            "postgres_url": urls.postgres,
+            "inference_target": launch.target("inference"),
+            "cache_target": launch.target("cache"),
+        },
+    )
 
 
 def _cache(launch: Launch, urls: Urls) -> ServicePlan:
@@ -225,6 +234,14 @@ def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
         "cache_target": launch.target("cache"),
         "retrieval_target": launch.target("retrieval"),
     }
+
+
+def _ingest_log(launch: Launch) -> dict[str, str]:
+    """The log of ingest jobs: as the other one, with names of its own, which the service knows."""
+    if launch.log is None:
+        return {}
+    names = ("stream", "prefix", "live_prefix")
+    return {"log": json.dumps({name: value for name, value in asdict(launch.log).items() if name not in names})}
 
 
 def _catalog_variables(launch: Launch) -> dict[str, str]:

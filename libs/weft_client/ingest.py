@@ -1,21 +1,23 @@
-"""Files into a collection: found, sent a few at a time, each one's outcome counted."""
+"""Files into a collection: found, read as they are sent, and stored by one durable job."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from weft.common.v1 import error_pb2
+from weft.job.v1 import ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_client.documents import Documents
-from weft_kit.errors import WeftError
+from weft_client.client import WeftClient
 
 SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".html", ".htm", ".pdf"})
-_AT_ONCE = 4
+MAX_BYTES = 32 * 1024 * 1024
+_OUTCOMES = ("created", "updated", "unchanged", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -28,25 +30,31 @@ class File:
 
 @dataclass
 class Summary:
-    """What became of the files."""
+    """What became of the files. `job_id` is empty until their job has begun."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     """Document id → why."""
+    job_id: str = ""
 
-    def count(self, reply: pb.IngestResponse) -> None:
-        outcome = pb.IngestResponse.Outcome.Name(reply.outcome).removeprefix("OUTCOME_").lower()
-        self.outcomes[outcome] += 1
-        self.chunks += reply.document.chunk_count
+    def count(self, progress: ingest_pb2.IngestProgress) -> None:
+        counts = {outcome: getattr(progress, outcome) for outcome in _OUTCOMES}
+        self.outcomes = Counter({outcome: count for outcome, count in counts.items() if count})
+        self.chunks = progress.chunks
 
     def as_dict(self) -> dict[str, object]:
-        return {"outcomes": dict(self.outcomes), "chunks": self.chunks, "failed": self.failed}
+        return {
+            "job_id": self.job_id,
+            "outcomes": dict(self.outcomes),
+            "chunks": self.chunks,
+            "failed": self.failed,
+        }
 
     def line(self, collection: str) -> str:
         counted = [f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())]
         failed = [f"[red]{len(self.failed)} failed[/red]"] if self.failed else []
-        return f"{escape(collection)}: {', '.join([*counted, *failed])}; {self.chunks} chunks"
+        return f"{escape(collection)}: {', '.join([*counted, *failed]) or 'nothing stored'}; {self.chunks} chunks"
 
 
 def find_files(paths: Iterable[Path]) -> list[File]:
@@ -63,34 +71,94 @@ def find_files(paths: Iterable[Path]) -> list[File]:
     return list(found.values())
 
 
-async def ingest_files(documents: Documents, collection: str, files: Sequence[File], console: Console) -> Summary:
-    """Sends the files, with a bar on the console; one that fails is named there and does not stop the rest."""
-    await documents.ensure_collection(collection)
-    summary, places = Summary(), asyncio.Semaphore(_AT_ONCE)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("ingesting", total=len(files))
+class FileIngest:
+    """One run of files into a collection, told of on a console."""
 
-        async def send(file: File) -> None:
-            async with places:
-                await _send(documents, collection, file, summary, progress)
+    def __init__(self, weft: WeftClient, collection: str, files: Sequence[File], console: Console) -> None:
+        self._weft = weft
+        self._collection = collection
+        self._files = files
+        self._console = console
+        self.summary = Summary()
+
+    async def begin(self, *, skip_duplicates: bool = False) -> str:
+        """Sends the files and begins their job; returns its id, "" when no file could be read.
+
+        The collection is made when it is missing, once there is something to put into it.
+        """
+        with _progress(self._console) as progress:
+            bar = progress.add_task("sending", total=len(self._files))
+            readable = self._readable(progress, bar)
+            first = await anext(readable, None)
+            if first is None:
+                return ""
+            await self._weft.documents.ensure_collection(self._collection)
+            documents = _chained(first, readable)
+            job = await self._weft.ingests.begin(self._collection, documents, skip_duplicates=skip_duplicates)
+        self.summary.job_id = job.job_id
+        return job.job_id
+
+    async def watch(self, job_id: str) -> pb.IngestJob:
+        """Shows the job until its end; returns its record."""
+        with _progress(self._console) as progress:
+            bar = progress.add_task("storing", total=None)
+            async for event in self._weft.ingests.watch(job_id):
+                told = event.done.ingest.progress if event.HasField("done") else event.progress
+                if told.documents:
+                    self._tell(told, progress)
+                    done = sum(self.summary.outcomes.values()) + told.failed
+                    progress.update(bar, total=told.documents, completed=done)
+        return await self._weft.ingests.job(job_id)
+
+    def _tell(self, told: ingest_pb2.IngestProgress, progress: Progress) -> None:
+        self.summary.count(told)
+        for failure in told.failures:
+            reason = error_pb2.ErrorReason.Name(failure.error.reason).removeprefix("ERROR_REASON_")
+            self._fail(failure.document_id, f"{reason}: {failure.error.message}", progress)
+
+    async def _readable(self, progress: Progress, bar: TaskID) -> AsyncIterator[pb.Document]:
+        for file in self._files:
+            try:
+                content = await asyncio.to_thread(_read, file.path)
+            except OSError as error:
+                self._fail(file.document_id, error.strerror or "cannot be read", progress)
+            except ValueError as too_large:
+                self._fail(file.document_id, str(too_large), progress)
+            else:
+                yield pb.Document(document_id=file.document_id, source_uri=file.document_id, content=content)
             progress.advance(bar)
 
-        async with asyncio.TaskGroup() as group:
-            for file in files:
-                group.create_task(send(file))
-    return summary
+    def _fail(self, document_id: str, why: str, progress: Progress) -> None:
+        if document_id not in self.summary.failed:
+            self.summary.failed[document_id] = why
+            line = f"[red]✗[/red] {escape(document_id)}: {escape(why)}"
+            progress.console.print(line, markup=True, soft_wrap=True)
 
 
-async def _send(documents: Documents, collection: str, file: File, summary: Summary, progress: Progress) -> None:
-    try:
-        content = await asyncio.to_thread(file.path.read_bytes)
-        summary.count(await documents.ingest(collection, file.document_id, content))
-    except OSError as error:
-        summary.failed[file.document_id] = error.strerror or "cannot be read"
-    except WeftError as error:
-        summary.failed[file.document_id] = f"{error.reason_name}: {error.message}"
-    else:
-        return
-    line = f"[red]✗[/red] {escape(file.document_id)}: {escape(summary.failed[file.document_id])}"
-    progress.console.print(line, markup=True, soft_wrap=True)
+async def ingest_files(
+    weft: WeftClient, collection: str, files: Sequence[File], console: Console, *, skip_duplicates: bool = False
+) -> Summary:
+    """Stores the files and waits for it; one that fails is named on the console and does not stop the rest."""
+    ingest = FileIngest(weft, collection, files, console)
+    if job_id := await ingest.begin(skip_duplicates=skip_duplicates):
+        await ingest.watch(job_id)
+    return ingest.summary
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+def _read(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        message = f"it has {size} bytes, and at most {MAX_BYTES} are read; split it"
+        raise ValueError(message)
+    return path.read_bytes()
+
+
+async def _chained(first: pb.Document, rest: AsyncIterator[pb.Document]) -> AsyncIterator[pb.Document]:
+    yield first
+    async for document in rest:
+        yield document

@@ -68,6 +68,17 @@ def test_gateway_and_router_are_told_the_same_shape_of_log():
     assert LogConfig(**json.loads(told)) == shape
 
 
+def test_the_log_of_ingest_jobs_has_the_same_shape_and_another_name():
+    shape = LogConfig(replicas=3, retention_s=7200)
+    told = planned(launch(replicas={"nats": 3}, log=shape))["retrieval"].environment()["WEFT_RETRIEVAL_LOG"]
+    assert json.loads(told)["replicas"] == 3
+    assert not {"stream", "prefix", "live_prefix"} & set(json.loads(told))
+
+
+def test_retrieval_knows_who_keeps_answers():
+    assert planned(launch(replicas={"cache": 2}))["retrieval"].settings["cache_target"].count("7705") == 1
+
+
 def test_the_gateway_alone_is_told_the_secrets():
     plans = planned(launch())
     variables = plans["gateway"].environment()

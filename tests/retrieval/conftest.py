@@ -1,5 +1,6 @@
 """The retrieval service on real PostgreSQL, with an embedder whose vectors are easy to foresee."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,9 @@ class WordEmbedder(inference_pb2_grpc.InferenceServiceServicer):
         self.name = "words-64"
         self.texts: list[str] = []
         self.truncates = False
+        self.reranked: list[int] = []
+        self.rerank_opens = asyncio.Event()
+        self.rerank_opens.set()
 
     async def Embed(self, request: inference_pb2.EmbedRequest, _: object) -> inference_pb2.EmbedResponse:
         self.texts.extend(request.texts)
@@ -35,6 +39,14 @@ class WordEmbedder(inference_pb2_grpc.InferenceServiceServicer):
             inference_pb2.Embedding(values=self.vector(text), truncated=self.truncates) for text in request.texts
         ]
         return inference_pb2.EmbedResponse(embeddings=embeddings, embedder=self.name)
+
+    async def Rerank(self, request: inference_pb2.RerankRequest, _: object) -> inference_pb2.RerankResponse:
+        """The shortest is the best."""
+        self.reranked.append(len(request.documents))
+        await self.rerank_opens.wait()
+        order = sorted(enumerate(request.documents), key=lambda document: len(document[1]))
+        results = [inference_pb2.RerankResult(index=index, score=-len(text)) for index, text in order]
+        return inference_pb2.RerankResponse(results=results)
 
     def vector(self, text: str) -> np.ndarray:
         words = re.findall(r"\w+", text.lower()) or [""]

@@ -236,6 +236,8 @@ async def stored(postgres_url):
             documents = DOCUMENTS if tenant == "acme" else DOCUMENTS[::-1]
             for document in documents:
                 insert(session, collection, document)
+        session.execute("SET ROLE weft_retrieval")
+        session.execute("SET weft.tenant = 'acme'")
         yield session
 
 
@@ -249,7 +251,8 @@ def insert(session: psycopg.Connection, collection: int, document: dict[str, Any
     ).fetchone()  # fmt: skip
     for fact in facts(document["metadata"]):
         session.execute(
-            "INSERT INTO facts VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO facts (collection_id, document, key, text, number, flag, time)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
             (collection, row, fact.key, fact.text, fact.number, fact.flag, fact.time),
         )
 

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from weft_kit.errors import WeftError
+from weft_retrieval.bm25 import Bm25
 from weft_retrieval.postgres import Database
 from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_search import Bm25, Index
+from weft_retrieval.postgres_search import Index
 
 SECRET = "The launch code is heliotrope."
 OPEN = "The lunch menu is heliotrope salad."
@@ -65,6 +66,22 @@ async def test_scores_do_not_depend_on_what_others_store(client_of):
     assert await ours.search("rare common word") == before
 
 
+async def test_a_neighbour_that_fills_the_index_takes_no_hits_away(running, postgres_url):
+    question = "heliotrope in the garden at noon"
+    async with running(postgres_url, exact_windows=20) as small:
+        quiet, loud = small("quiet"), small("loud")
+        for client in (quiet, loud):
+            await client.create()
+        for n in range(30):
+            await quiet.ingest(f"Heliotrope number {n} in a garden.", str(n))
+        before = await quiet.search(question, top_k=30)
+        # Far more of the very same words, and nearer to the question than anything of ours.
+        for n in range(60):
+            await loud.ingest(f"{question} {n}", str(n))
+        assert await quiet.search(question, top_k=30) == before
+        assert len(before.hits) == 30
+
+
 async def test_even_a_guessed_collection_id_finds_nothing_under_another_tenant(two, postgres_url, embedder):
     vector = embedder.vector("heliotrope")
     async with Database(postgres_url, connections=3, hnsw_ef_search=100) as database:
@@ -81,7 +98,7 @@ async def test_even_a_guessed_collection_id_finds_nothing_under_another_tenant(t
 
 async def test_no_table_holds_rows_without_a_collection(two, postgres_url):
     with psycopg.connect(postgres_url) as session:
-        for table in ("chunks", "windows", "facts", "terms"):
+        for table in ("chunks", "windows", "facts", "postings"):
             counts = session.execute(
                 f"SELECT collection_id, count(*) FROM retrieval.{table} GROUP BY 1 ORDER BY 1"  # noqa: S608
             ).fetchall()

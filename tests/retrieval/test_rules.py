@@ -9,26 +9,38 @@ from hypothesis import strategies as st
 from weft_kit.errors import Invalid, InvalidFields
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.formats import Parsed
-from weft_retrieval.fusion import fuse
+from weft_retrieval.fusion import fuse, vote
 from weft_retrieval.metadata import Fact, facts, point_in_time
 from weft_retrieval.page_tokens import page_size, seal, unseal
 from weft_retrieval.uploads import Upload
 
 EQUAL = {"dense": 1.0, "keyword": 1.0}
 legs = st.lists(st.integers(0, 50), unique=True, max_size=30).map(
-    lambda ids: [(chunk, 1 / (chunk + 1)) for chunk in ids]
+    lambda ids: [(chunk, 1 / (chunk + 1)) for chunk in sorted(ids)]
 )
 
 
 def test_a_chunk_both_legs_find_stands_above_what_one_finds():
     fused = fuse({"dense": [(1, 0.9), (2, 0.8)], "keyword": [(3, 7.0), (2, 5.0)]}, EQUAL, 60)
     assert [hit.chunk for hit in fused] == [2, 1, 3]
-    assert fused[0].score == pytest.approx(2 / 62)
+    assert fused[0].score == pytest.approx((0.8 / 0.9 + 5 / 7) / 2)
     assert {name: (seen.rank, seen.score) for name, seen in fused[0].legs.items()} == {
         "dense": (2, 0.8),
         "keyword": (2, 5.0),
     }
     assert list(fused[1].legs) == ["dense"]
+
+
+def test_a_leg_that_is_sure_overrules_one_that_is_not():
+    sure, unsure = [(1, 9.0), (2, 3.0), (3, 1.0)], [(2, 0.52), (1, 0.51), (3, 0.3)]
+    assert fuse({"dense": unsure, "keyword": sure}, EQUAL, 60)[0].chunk == 1
+
+
+def test_the_last_of_a_leg_that_was_cut_off_counts_as_little_as_what_it_left_out():
+    cut = fuse({"dense": [(1, 0.9), (2, 0.8)]}, EQUAL, 2)
+    assert [hit.score for hit in cut] == [0.5, 0.0]
+    whole = fuse({"dense": [(1, 0.9), (2, 0.8)]}, EQUAL, 3)
+    assert [hit.score for hit in whole] == pytest.approx([0.5, 0.5 * 0.8 / 0.9])
 
 
 def test_weights_decide_between_legs_that_disagree():
@@ -39,11 +51,26 @@ def test_weights_decide_between_legs_that_disagree():
 
 @given(legs, legs)
 def test_fusion_keeps_every_chunk_once_and_does_not_depend_on_the_order_of_legs(dense, keyword):
-    fused = fuse({"dense": dense, "keyword": keyword}, EQUAL, 60)
+    fused = fuse({"dense": dense, "keyword": keyword}, EQUAL, 30)
     assert sorted(hit.chunk for hit in fused) == sorted({chunk for chunk, _ in (*dense, *keyword)})
     assert [hit.score for hit in fused] == sorted((hit.score for hit in fused), reverse=True)
-    swapped = fuse({"keyword": keyword, "dense": dense}, EQUAL, 60)
+    assert all(0 <= hit.score <= 1 for hit in fused)
+    swapped = fuse({"keyword": keyword, "dense": dense}, EQUAL, 30)
     assert [hit.chunk for hit in swapped] == [hit.chunk for hit in fused]
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_fusing_keeps_the_order_of_a_single_leg(scores):
+    leg = list(enumerate(sorted(scores, reverse=True)))
+    assert [hit.chunk for hit in fuse({"dense": leg, "keyword": []}, EQUAL, 30)] == [chunk for chunk, _ in leg]
+
+
+def test_a_third_opinion_moves_those_it_is_about_and_leaves_the_rest_behind():
+    fused = fuse({"dense": [(1, 0.9), (2, 0.85), (3, 0.8), (4, 0.7)]}, {"dense": 1.0}, 60)
+    voted = vote(fused, [-3.0, 7.0, 6.0], 0.5)
+    assert [hit.chunk for hit in voted] == [2, 3, 1, 4]
+    assert voted[0].score == pytest.approx((0.85 / 0.9 + 1) / 2)
+    assert vote(fused, [], 0.5) == fused
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ class ValkeyServer(Server):
             "loadmodule": search,
             "save": "300 1",
             "maxmemory": "512mb",
-            # Everything stored here has a life and can be had again.
-            "maxmemory-policy": "volatile-lru",
+            # The cache keeps within half of it by itself. Chosen by Redis, budgets and rate limits could go.
+            "maxmemory-policy": "noeviction",
         }
         flags = [text for key, value in settings.items() for text in (f"--{key}", *str(value).split(" "))]
         return Command(name=self.name, argv=[str(program), *flags], log=self.log, orphan_signal=signal.SIGTERM)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from weft_kit.config import Settings
 from weft_retrieval.analysis import LANGUAGES
+from weft_retrieval.ingest_jobs.log_link import IngestLog
 
 
 def _known_language(name: str) -> str:
@@ -32,6 +33,31 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     embed_batches_in_flight: int = Field(default=2, ge=1)
     max_document_bytes: int = 32 * 1024 * 1024
 
+    nats_url: str = ""
+    """One or more servers of a cluster, separated by commas. Empty: no ingest jobs, documents come one by one."""
+    log: IngestLog = IngestLog()
+    """Shape of the log of ingest jobs, as JSON with the fields of LogConfig; the same in all replicas."""
+    ingest_jobs_at_once: int = Field(default=4, ge=1)
+    """Jobs a process works on."""
+    ingest_jobs_per_tenant: int = Field(default=2, ge=1)
+    """Jobs of a tenant that all processes together work on, for each priority; further ones wait."""
+    ingest_documents_at_once: int = Field(default=32, ge=1)
+    """Documents of all its jobs that a process holds: enough to fill the embedder's batches."""
+    ingest_bytes_at_once: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
+    ingest_writes_at_once: int = Field(default=2, ge=1)
+    """Documents being written. More would wait for each other, with connections that searches need."""
+    ingest_timeout_s: float = Field(default=12 * 3600.0, ge=1, le=24 * 3600)
+    """Life of an ingest job that names no timeout."""
+    staged_bytes_per_tenant: int = Field(default=8 * 1024**3, ge=1024 * 1024)
+    """What a tenant may have waiting in uploads."""
+
+    cache_target: str = ""
+    """Who is told that documents changed. Empty: nobody."""
+    forget_poll_s: float = Field(default=0.5, gt=0)
+    """How often to look for documents that changed."""
+    sweep_poll_s: float = Field(default=600.0, gt=0)
+    """How often to sweep out uploads that are over."""
+
     language: Annotated[str, AfterValidator(_known_language)] = "english"
     """How the words of new collections are stemmed; "simple" leaves them as they are. A collection keeps its own."""
     bm25_k1: float = Field(default=0.9, ge=0)
@@ -39,15 +65,20 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     bm25_b: float = Field(default=0.4, ge=0, le=1)
     """How much long chunks are held back."""
 
-    top_n: int = Field(default=200, ge=100, le=1000)
+    top_n: int = Field(default=100, ge=100, le=1000)
     """Chunks each leg brings into the fusion."""
-    rrf_k: float = Field(default=60.0, gt=0)
-    """How little the first places differ from the next (Cormack et al., SIGIR 2009)."""
     dense_weight: float = Field(default=1.0, ge=0)
     keyword_weight: float = Field(default=1.0, ge=0)
+    rerank_depth: int = Field(default=0, ge=0, le=256)
+    """Best hits that the inference service's Rerank is asked about as well; 0 asks about none. On a CPU it reads some
+    dozen chunks a second: for those who have a GPU."""
+    rerank_weight: float = Field(default=1.0, gt=0)
+    """What that counts beside the weights of the legs."""
+    rerank_budget_s: float = Field(default=0.5, gt=0)
+    """A search goes on without it after so long."""
     exact_windows: int = Field(default=10_000, ge=0)
     """Up to this many windows, in a collection or left by a filter, every one is compared; beyond, HNSW chooses."""
-    hnsw_ef_search: int = Field(default=200, ge=1, le=1000)
+    hnsw_ef_search: int = Field(default=128, ge=1, le=1000)
 
     @model_validator(mode="after")
     def _some_leg_counts(self) -> Self:

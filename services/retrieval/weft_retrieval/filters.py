@@ -143,7 +143,7 @@ class _Compiler:
         if kind != "text":
             return equal
         # Text may be longer than an index entry, so that its hash is what the index holds.
-        hashed = sql.SQL("hashtextextended(f.text, 0) IN (SELECT hashtextextended(v, 0) FROM unnest({}) v)")
+        hashed = sql.SQL("f.text_hash = ANY(ARRAY(SELECT hashtextextended(v, 0) FROM unnest({}) v))")
         return sql.SQL("{} AND {}").format(hashed.format(given), equal)
 
     def _param(self, value: object) -> sql.Composable:

@@ -20,12 +20,12 @@ _BUILD_LIMIT_S = 3600.0
 _PAUSE_S = 5.0
 # First half of the advisory locks; the collection's id is the second.
 _LOCK = 7_603
-_DUE = "SELECT id, dimensions FROM collections WHERE NOT hnsw AND window_count > %s ORDER BY id"
+_DUE = "SELECT id, dimensions FROM retrieval.collections WHERE NOT hnsw AND window_count > %s ORDER BY id"
 _UNFINISHED = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid)"
 _CREATE = sql.SQL(
     """
-    CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON windows
-    USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)
+    CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON retrieval.windows
+    USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)
     WHERE collection_id = {collection}
     """
 )
@@ -61,7 +61,7 @@ class HnswIndexes:
 
     async def build_due(self) -> None:
         """Builds the index of every collection that is large and has none."""
-        async with self._database.connection(_BUILD_LIMIT_S) as connection:
+        async with self._database.upkeep(_BUILD_LIMIT_S) as connection:
             rows = await connection.execute(_DUE, (self._exact_windows,))
             for collection, dimensions in await rows.fetchall():
                 await self._build(connection, collection, dimensions)
@@ -86,13 +86,15 @@ class HnswIndexes:
         name = f"windows_hnsw_{collection}"
         try:
             # One that was interrupted stays behind, invalid, and would keep its name taken.
-            (unfinished,) = await (await connection.execute(_UNFINISHED, (name,))).fetchone() or (False,)
+            (unfinished,) = await (await connection.execute(_UNFINISHED, (f"retrieval.{name}",))).fetchone() or (False,)
             if unfinished:
-                await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
+                await connection.execute(
+                    sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier("retrieval", name))
+                )
             self._log.info("building hnsw index", collection=collection)
             await connection.execute(
                 _CREATE.format(name=sql.Identifier(name), dimensions=dimensions, collection=collection)
             )
-            await connection.execute("UPDATE collections SET hnsw = true WHERE id = %s", (collection,))
+            await connection.execute("UPDATE retrieval.collections SET hnsw = true WHERE id = %s", (collection,))
         finally:
             await connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)

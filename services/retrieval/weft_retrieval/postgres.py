@@ -1,11 +1,15 @@
-"""PostgreSQL: a pool that may start before the server does, and the schema it brings up to date.
+"""PostgreSQL: a pool that may start before the server does, the fence every transaction stands behind, and the schema.
+
+The service's own fence is the tenant that every query names. The second one is the server's: a transaction runs as a
+role that owns nothing, and row-level security shows it the rows of one tenant. Both are SET LOCAL with the
+transaction's first statement, so that a pooler which hands a session from one client to the next carries nothing over.
 
 Migrations are numbered files applied in one transaction under an advisory lock. yoyo-migrations would bring a second,
 synchronous connection layer for the same thirty lines.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from types import TracebackType
@@ -25,6 +29,7 @@ Connection = AsyncConnection[tuple[Any, ...]]
 _SCHEMA: Final = "retrieval"
 # Any number, as long as nothing else in the database locks the same one.
 _LOCK: Final = 7_603_001
+_ROLE: Final = "weft_retrieval"
 _READY_S: Final = 2.0
 _PAUSE_S: Final = 1.0
 
@@ -34,7 +39,16 @@ class Database:
 
     def __init__(self, url: str, *, connections: int, hnsw_ef_search: int) -> None:
         self._url = url
-        self._ef_search = hnsw_ef_search
+        self._settings = {
+            "role": _ROLE,
+            "search_path": f"{_SCHEMA}, public",
+            "hnsw.ef_search": str(hnsw_ef_search),
+            # Without it a filter leaves fewer rows than were asked for.
+            "hnsw.iterative_scan": "relaxed_order",
+            # Plans depend on how many rows a parameter selects, and compiling them costs more than running them.
+            "plan_cache_mode": "force_custom_plan",
+            "jit": "off",
+        }
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=2,
@@ -43,7 +57,7 @@ class Database:
             timeout=_READY_S,
             reconnect_timeout=0,
             kwargs={"autocommit": True, "connect_timeout": 2},
-            configure=self._configure,
+            configure=register_vector_async,
             check=AsyncConnectionPool.check_connection,
         )
         self._ready = asyncio.Event()
@@ -63,15 +77,29 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def connection(self, limit_s: float) -> AsyncIterator[Connection]:
-        """A connection in autocommit for at most min(`limit_s`, what the caller has left); raises DependencyDown."""
+    async def transaction(self, tenant: str, limit_s: float) -> AsyncIterator[Connection]:
+        """A transaction that sees one tenant's rows, for at most min(`limit_s`, what the caller has left).
+
+        Commits on leaving, rolls back on an error; raises DependencyDown.
+        """
+        begin = _begin({**self._settings, "weft.tenant": tenant})
+        async with self.upkeep(limit_s) as connection:
+            await connection.execute(begin)
+            yield connection
+
+    @asynccontextmanager
+    async def upkeep(self, limit_s: float) -> AsyncIterator[Connection]:
+        """A connection in autocommit that sees which collections there are and no content; raises DependencyDown."""
+        since = _cancellations()
         try:
             async with asyncio.timeout(remaining(limit_s)):
                 async with asyncio.timeout(_READY_S):
                     await self._ready.wait()
                 async with self._pool.connection() as connection:
+                    _heed_cancellation(since)
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+            _heed_cancellation(since)
             self._log.warning("postgresql does not answer", error=type(error).__name__)
             message = "the document store does not answer in time; retry, and check that PostgreSQL runs"
             raise DependencyDown("postgresql", message) from error
@@ -88,19 +116,30 @@ class Database:
                 self._log.warning("waiting for postgresql", error=str(error).strip(), retry_in_s=_PAUSE_S)
                 await asyncio.sleep(_PAUSE_S)
 
-    async def _configure(self, connection: Connection) -> None:
-        settings = {
-            "search_path": f"{_SCHEMA}, public",
-            "hnsw.ef_search": str(self._ef_search),
-            # Without it a filter leaves fewer rows than were asked for.
-            "hnsw.iterative_scan": "relaxed_order",
-            # Plans depend on how many rows a parameter selects, and compiling them costs more than running them.
-            "plan_cache_mode": "force_custom_plan",
-            "jit": "off",
-        }
-        for name, value in settings.items():
-            await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        await register_vector_async(connection)
+
+def _cancellations() -> int:
+    """How often the task was told to end; TaskGroup leaves the count raised, so only its growth means something."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _heed_cancellation(since: int) -> None:
+    """Ends a task that was told to end while the pool was busy.
+
+    The pool drops a cancellation that meets the connection it waited for, and one that meets a statement may come out
+    as that statement's error: the task would go on, and whoever ended it wait for ever.
+    """
+    if _cancellations() > since:
+        raise asyncio.CancelledError
+
+
+def _begin(settings: Mapping[str, str]) -> sql.Composed:
+    """Returns one statement to send that opens a transaction with settings of its own."""
+    calls = (
+        sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in settings.items()
+    )
+    return sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(calls))
 
 
 async def migrate(connection: Connection) -> None:

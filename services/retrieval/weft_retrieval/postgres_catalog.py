@@ -29,7 +29,7 @@ class Catalog:
 
     async def create(self, tenant: str, name: str, chunking: Chunking, language: str) -> Collection:
         """Creates a collection, or returns the one there; raises AlreadyExists when that one is cut differently."""
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
             await connection.execute(
                 """
                 INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language)
@@ -46,19 +46,19 @@ class Catalog:
 
     async def collection(self, tenant: str, name: str) -> Collection:
         """Returns a collection; raises NotFound(COLLECTION_NOT_FOUND)."""
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
             return await read_collection(connection, tenant, name)
 
     async def collections(self, tenant: str, after: str, count: int) -> list[Collection]:
         """Returns up to `count` collections by name, those after a name."""
         query = _COLLECTION + " AND name > %(after)s ORDER BY name LIMIT %(count)s"
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
             rows = await connection.execute(query, {"tenant": tenant, "after": after, "count": count})
             return [_collection(row) for row in await rows.fetchall()]
 
     async def documents(self, tenant: str, name: str, after: str, count: int) -> list[Document]:
         """Returns up to `count` documents by id, those after an id; raises NotFound(COLLECTION_NOT_FOUND)."""
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
             collection = await read_collection(connection, tenant, name)
             rows = await connection.execute(_DOCUMENTS, (collection.id, after, count))
             return [to_document(row) for row in await rows.fetchall()]

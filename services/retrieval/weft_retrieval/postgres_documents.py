@@ -1,10 +1,11 @@
 """Documents in PostgreSQL: one transaction puts a document in place of its older self and leaves nothing behind."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import Fact
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import lock_collection, read_collection, to_document
-from weft_retrieval.postgres_postings import add_postings, count_terms, drop_postings
+from weft_retrieval.postgres_forgotten import note_forgotten
+from weft_retrieval.postgres_postings import add_postings, drop_postings
 from weft_retrieval.records import Collection, Document
 
 _READ_LIMIT_S = 5.0
@@ -50,13 +52,19 @@ class IndexedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A document as it is to be: all its chunks, and those that are `new`, with vectors of `embedder`."""
+    """A document as it is to be: all its chunks, and those that are `new`, with vectors of `embedder`.
+
+    `only_copy` keeps a new document out whose content is there under another id. `receipt` is called in the transaction
+    that stores the document; what it raises undoes that.
+    """
 
     entry: Entry
     chunks: Sequence[Chunk]
     new: Sequence[IndexedChunk]
     embedder: str
     time: datetime
+    only_copy: bool = False
+    receipt: Callable[[Connection], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,40 +98,54 @@ class Documents:
 
     async def standing(self, tenant: str, collection: str, document_id: str) -> Standing:
         """Reads what is stored under an id; raises NotFound(COLLECTION_NOT_FOUND)."""
-        async with self._database.connection(_READ_LIMIT_S) as connection:
+        async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
             return await _standing(connection, await read_collection(connection, tenant, collection), document_id)
+
+    async def twin(self, tenant: str, collection: str, document_id: str, content_hash: str) -> Document | None:
+        """Returns a document with this content and another id; None when there is none."""
+        async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
+            found = await read_collection(connection, tenant, collection)
+            return await _twin(connection, found, document_id, content_hash)
 
     async def replace(self, seen: Standing, revision: Revision) -> Standing | None:
         """Stores a revision and returns how the document stands; None when another write came between."""
         old, keys = seen.collection, [chunk.key for chunk in revision.chunks]
-        async with self._database.connection(_WRITE_LIMIT_S) as connection, connection.transaction():
+        async with self._database.transaction(old.tenant, _WRITE_LIMIT_S) as connection:
             collection = await lock_collection(connection, old.tenant, old.name)
             standing = await _standing(connection, collection, revision.entry.document_id)
             if not standing.same_content(seen) or collection.embedder not in {"", revision.embedder}:
                 return None
+            if revision.only_copy and not seen.document and await _is_copy(connection, collection, revision):
+                return None
             document = await _put_document(connection, collection, revision)
             change = await _add_chunks(connection, collection, document, revision.new)
             if seen.document:
-                change += await _drop_chunks(connection, document, keep=keys)
+                change += await _drop_chunks(connection, collection, document, keep=keys)
                 await _order_chunks(connection, document, revision.chunks)
             if revision.new and not collection.embedder:
                 await _set_embedder(connection, collection, revision)
-            await _count(connection, collection, change, documents=0 if seen.document else 1)
+            version = await _count(connection, collection, change, documents=0 if seen.document else 1)
+            if seen.document:
+                await note_forgotten(connection, collection, revision.entry.document_id, version)
+            if revision.receipt:
+                await revision.receipt(connection)
             collection = await read_collection(connection, old.tenant, old.name)
             return Standing(collection, _stored(revision), revision.entry.fingerprint, frozenset(keys))
 
     async def delete(self, tenant: str, name: str, document_id: str) -> int:
         """Deletes a document with all its chunks and returns the collection's new version; raises NotFound."""
-        async with self._database.connection(_WRITE_LIMIT_S) as connection, connection.transaction():
+        async with self._database.transaction(tenant, _WRITE_LIMIT_S) as connection:
             collection = await lock_collection(connection, tenant, name)
             query = "SELECT id FROM documents WHERE collection_id = %s AND document_id = %s"
             row = await (await connection.execute(query, (collection.id, document_id))).fetchone()
             if row is None:
                 message = f"there is no document {document_id!r} in {name!r}; ListDocuments shows those there are"
                 raise NotFound(error_pb2.ERROR_REASON_DOCUMENT_NOT_FOUND, message, document_id=document_id)
-            change = await _drop_chunks(connection, row[0], keep=[])
+            change = await _drop_chunks(connection, collection, row[0], keep=[])
             await connection.execute("DELETE FROM documents WHERE id = %s", row)
-            return await _count(connection, collection, change, documents=-1)
+            version = await _count(connection, collection, change, documents=-1)
+            await note_forgotten(connection, collection, document_id, version)
+            return version
 
 
 async def _standing(connection: Connection, collection: Collection, document_id: str) -> Standing:
@@ -141,6 +163,23 @@ async def _standing(connection: Connection, collection: Collection, document_id:
         return Standing(collection, None, "", frozenset())
     fingerprint, keys, *columns = row
     return Standing(collection, to_document(tuple(columns)), fingerprint, frozenset(keys))
+
+
+async def _twin(connection: Connection, collection: Collection, document_id: str, content_hash: str) -> Document | None:
+    rows = await connection.execute(
+        """
+        SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time
+        FROM documents WHERE collection_id = %s AND content_hash = %s AND document_id <> %s ORDER BY id LIMIT 1
+        """,
+        (collection.id, content_hash, document_id),
+    )
+    row = await rows.fetchone()
+    return to_document(row) if row else None
+
+
+async def _is_copy(connection: Connection, collection: Collection, revision: Revision) -> bool:
+    entry = revision.entry
+    return await _twin(connection, collection, entry.document_id, entry.content_hash) is not None
 
 
 async def _put_document(connection: Connection, collection: Collection, revision: Revision) -> int:
@@ -166,9 +205,16 @@ async def _put_document(connection: Connection, collection: Collection, revision
     )  # fmt: skip
     (document,) = await rows.fetchone() or (0,)
     await connection.execute("DELETE FROM facts WHERE document = %s", (document,))
-    async with connection.cursor().copy("COPY facts FROM STDIN") as copy:
-        for fact in entry.facts:
-            await copy.write_row((collection.id, document, fact.key, fact.text, fact.number, fact.flag, fact.time))
+    # Not COPY, here and below: row-level security forbids it.
+    facts = [(fact.key, fact.text, fact.number, fact.flag, fact.time) for fact in entry.facts]
+    keys, texts, numbers, flags, times = zip(*facts, strict=True) if facts else ((), (), (), (), ())
+    await connection.execute(
+        """
+        INSERT INTO facts (collection_id, document, key, text, number, flag, time)
+        SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::float8[], %s::boolean[], %s::timestamptz[])
+        """,
+        (collection.id, document, *map(list, (keys, texts, numbers, flags, times))),
+    )
     return int(document)
 
 
@@ -177,36 +223,44 @@ async def _add_chunks(
 ) -> Change:
     if not new:
         return Change()
-    term_ids = await count_terms(connection, collection.id, [added.terms for added in new])
     rows = await connection.execute("SELECT nextval('chunks_id_seq') FROM generate_series(1, %s)", (len(new),))
-    ids = [chunk_id for (chunk_id,) in await rows.fetchall()]
-    async with connection.cursor().copy("COPY chunks FROM STDIN") as copy:
-        for chunk_id, added in zip(ids, new, strict=True):
-            chunk, terms = added.chunk, [term_ids[term] for term in added.terms]
-            await copy.write_row(
-                (
-                    chunk_id, collection.id, document, chunk.key, chunk.ordinal, list(chunk.headings), chunk.text,
-                    added.terms.total(), terms, len(chunk.windows),
-                )
-            )  # fmt: skip
-    async with connection.cursor().copy("COPY windows FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(["int8", "int4", "int8", "halfvec"])
-        for chunk_id, added in zip(ids, new, strict=True):
-            for vector in added.vectors:
-                await copy.write_row((chunk_id, collection.id, document, HalfVector(vector)))
-    await add_postings(connection, term_ids, dict(zip(ids, (added.terms for added in new), strict=True)))
+    chunks = {chunk_id: added for (chunk_id,), added in zip(await rows.fetchall(), new, strict=True)}
+    cursor = connection.cursor()
+    await cursor.executemany(
+        """
+        INSERT INTO chunks (id, collection_id, document, key, ordinal, headings, body, length, terms, window_count)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %b::text[], %s)
+        """,
+        [
+            (
+                chunk_id, collection.id, document, UUID(added.chunk.key), added.chunk.ordinal,
+                list(added.chunk.headings), added.chunk.text, added.terms.total(), list(added.terms),
+                len(added.chunk.windows),
+            )
+            for chunk_id, added in chunks.items()
+        ],
+    )  # fmt: skip
+    await cursor.executemany(
+        "INSERT INTO windows (chunk, collection_id, document, embedding) VALUES (%b, %b, %b, %b)",
+        [
+            (chunk_id, collection.id, document, HalfVector(vector))
+            for chunk_id, added in chunks.items()
+            for vector in added.vectors
+        ],
+    )
+    await add_postings(connection, collection.id, {chunk_id: added.terms for chunk_id, added in chunks.items()})
     windows = sum(len(added.vectors) for added in new)
     return Change(len(new), windows, sum(added.terms.total() for added in new))
 
 
-async def _drop_chunks(connection: Connection, document: int, *, keep: Sequence[str]) -> Change:
+async def _drop_chunks(connection: Connection, collection: Collection, document: int, *, keep: Sequence[str]) -> Change:
     rows = await connection.execute(
         "DELETE FROM chunks WHERE document = %s AND key <> ALL(%s::uuid[]) RETURNING id, terms, window_count, length",
         (document, list(keep)),
     )
     gone = await rows.fetchall()
     if gone:
-        await drop_postings(connection, {chunk: terms for chunk, terms, _, _ in gone})
+        await drop_postings(connection, collection.id, {chunk: terms for chunk, terms, _, _ in gone})
     return Change(-len(gone), -sum(windows for *_, windows, _ in gone), -sum(length for *_, length in gone))
 
 

@@ -1,8 +1,9 @@
-"""The two legs of a search in SQL: nearest windows by cosine, and BM25 over the postings.
+"""The two legs of a search over PostgreSQL: nearest windows by cosine, and BM25 over the postings.
 
 Both take the same filter, and both name the tenant beside the collection: an id from elsewhere finds nothing.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
+from weft_retrieval.bm25 import Bm25, Leg, Ranking, rank
 from weft_retrieval.filters import Compiled
 from weft_retrieval.postgres import Connection, Database
+from weft_retrieval.postgres_postings import read_postings
 from weft_retrieval.records import Collection
 
 _LIMIT_S = 10.0
 # The windows of one chunk compete for the places an index scan returns.
 _MAX_WINDOWS = 1000
-
-Leg = list[tuple[int, float]]
-"""Chunk ids with the leg's score, best first."""
+# How many times the places wanted are looked through for allowed chunks, and then again that many times more.
+_REACH = 8
 
 _ALLOWED = sql.SQL("SELECT d.id FROM documents d WHERE d.collection_id = %(collection)s AND {}")
 _EXACT = sql.SQL("""
@@ -42,21 +44,20 @@ _NEAREST = sql.SQL("""
     SELECT chunk, 1 - min(distance) AS score FROM nearest GROUP BY chunk ORDER BY score DESC, chunk LIMIT %(count)s
 """)
 _COUNT = sql.SQL("""
-    SELECT coalesce(sum(d.window_count), 0) FROM documents d
-    WHERE d.collection_id = %(collection)s AND {condition}
+    SELECT coalesce(sum(f.window_count), 0) FROM (
+        SELECT d.window_count FROM documents d
+        WHERE d.collection_id = %(collection)s AND {condition} LIMIT %(few)s + 1
+    ) f
 """)
-# Lucene's BM25: the idf is never negative, and a term asked for twice counts twice.
-_BM25 = sql.SQL("""
-    WITH wanted AS MATERIALIZED (
-        SELECT t.id, c.total_length::float8 / c.chunk_count AS average,
-               u.n * ln(1 + (c.chunk_count - t.chunk_count + 0.5::float8) / (t.chunk_count + 0.5::float8)) AS idf
-        FROM collections c, unnest(%(terms)s::text[], %(counts)s::int[]) u(term, n), terms t
-        WHERE c.id = %(collection)s AND c.tenant = %(tenant)s AND t.collection_id = c.id AND t.term = u.term
-    )
-    SELECT p.chunk, sum(w.idf * (%(k1)s::float8 + 1) * p.frequency / (
-        p.frequency + %(k1)s::float8 * (1 - %(b)s::float8 + %(b)s::float8 * p.length / w.average))) AS score
-    FROM wanted w JOIN postings p ON p.term = w.id {only}
-    GROUP BY p.chunk ORDER BY score DESC, p.chunk LIMIT %(count)s
+_ALLOWED_CHUNKS = sql.SQL("""
+    SELECT string_agg(int8send(f.id), ''), count(*) FROM (
+        SELECT k.id FROM documents d JOIN chunks k ON k.document = d.id
+        WHERE d.collection_id = %(collection)s AND {condition} LIMIT %(few)s + 1
+    ) f
+""")
+_ALLOWED_AMONG = sql.SQL("""
+    SELECT string_agg(int8send(k.id), '') FROM chunks k JOIN documents d ON d.id = k.document
+    WHERE k.id = ANY(%(chunks)s) AND d.collection_id = %(collection)s AND {condition}
 """)
 _FOUND = """
     SELECT c.id, replace(c.key::text, '-', ''), d.document_id, d.title, d.source_uri, c.body, c.headings, c.ordinal,
@@ -64,14 +65,6 @@ _FOUND = """
     FROM chunks c JOIN documents d ON d.id = c.document JOIN collections l ON l.id = c.collection_id
     WHERE c.id = ANY(%(chunks)s) AND l.id = %(collection)s AND l.tenant = %(tenant)s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Bm25:
-    """The two constants of BM25."""
-
-    k1: float
-    b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,7 @@ class Index:
             "windows": min(_MAX_WINDOWS, ceil(count * spread)),
         }
         only = _only("AND w.document IN ({})", allowed)
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
             template = _EXACT if await self._few(connection, collection, allowed) else _NEAREST
             query = template.format(only=only, dimensions=sql.Literal(collection.dimensions))
             return await _leg(connection, query, params)
@@ -115,24 +108,39 @@ class Index:
         self, collection: Collection, terms: Counter[str], allowed: Compiled | None, count: int
     ) -> Leg:
         """Returns the chunks that hold any of the terms, by BM25 with the statistics of the whole collection."""
-        params = {
-            **_params(collection, allowed),
-            "terms": list(terms),
-            "counts": list(terms.values()),
-            "k1": self._bm25.k1,
-            "b": self._bm25.b,
-            "count": count,
-        }
-        only = _only("JOIN chunks k ON k.id = p.chunk AND k.document IN ({})", allowed)
-        async with self._database.connection(_LIMIT_S) as connection:
-            return await _leg(connection, _BM25.format(only=only), params)
+        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
+            statistics, postings = await read_postings(connection, collection, list(terms))
+            ranking = await asyncio.to_thread(rank, postings, terms, statistics, self._bm25)
+            if allowed is None:
+                return ranking.best(count)
+            return await self._best_allowed(connection, collection, ranking, allowed, count)
 
     async def found(self, collection: Collection, chunks: Sequence[int]) -> dict[int, Found]:
         """Reads chunks with their documents; those deleted meanwhile are left out."""
         params = {**_params(collection, None), "chunks": list(chunks)}
-        async with self._database.connection(_LIMIT_S) as connection:
+        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
             rows = await connection.execute(_FOUND, params)
             return {chunk: Found(*columns) for chunk, *columns in await rows.fetchall()}
+
+    async def _best_allowed(
+        self, connection: Connection, collection: Collection, ranking: Ranking, allowed: Compiled, count: int
+    ) -> Leg:
+        """Looks the few allowed chunks up in the ranking, or down the ranking for allowed chunks."""
+        params = {**_params(collection, allowed), "few": self._exact_windows}
+        query = _ALLOWED_CHUNKS.format(condition=allowed.condition)
+        packed, total = await (await connection.execute(query, params)).fetchone() or (None, 0)
+        if total <= self._exact_windows:
+            return ranking.only(_unpacked(packed)).best(count)
+        query = _ALLOWED_AMONG.format(condition=allowed.condition)
+        reach = _REACH * count
+        while True:
+            best = ranking.best(reach)
+            chunks = [chunk for chunk, _ in best]
+            (packed,) = await (await connection.execute(query, {**params, "chunks": chunks})).fetchone() or (None,)
+            leg = ranking.only(_unpacked(packed)).best(count)
+            if len(leg) == count or len(best) < reach:
+                return leg
+            reach *= _REACH
 
     async def _few(self, connection: Connection, collection: Collection, allowed: Compiled | None) -> bool:
         """Whether comparing every window is quick, so that HNSW would only lose recall."""
@@ -141,12 +149,17 @@ class Index:
         if allowed is None:
             return False
         query = _COUNT.format(condition=allowed.condition)
-        (windows,) = await (await connection.execute(query, _params(collection, allowed))).fetchone() or (0,)
+        params = {**_params(collection, allowed), "few": self._exact_windows}
+        (windows,) = await (await connection.execute(query, params)).fetchone() or (0,)
         return int(windows) <= self._exact_windows
 
 
 def _params(collection: Collection, allowed: Compiled | None) -> dict[str, object]:
     return {"collection": collection.id, "tenant": collection.tenant, **(allowed.params if allowed else {})}
+
+
+def _unpacked(chunks: bytes | None) -> NDArray[np.int64]:
+    return np.frombuffer(chunks or b"", ">i8").astype(np.int64)
 
 
 def _only(template: LiteralString, allowed: Compiled | None) -> sql.Composed:

@@ -1,18 +1,21 @@
 """Search: both legs at once, one order out of the two."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prometheus_client import Histogram
 
 from weft_kit.logging import note
 from weft_retrieval.analysis import analyzer
+from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
 from weft_retrieval.filters import Compiled
-from weft_retrieval.fusion import Fused, fuse
+from weft_retrieval.fusion import Fused, fuse, vote
 from weft_retrieval.inference_embedder import Embedder
+from weft_retrieval.inference_reranker import Reranker
 from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_search import Found, Index, Leg
+from weft_retrieval.postgres_search import Found, Index
 from weft_retrieval.records import Collection, Hit
 
 LEG_SECONDS = Histogram(
@@ -25,12 +28,16 @@ LEG_SECONDS = Histogram(
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How many chunks each leg brings, and how much its places count."""
+    """How many chunks each leg brings, and how much its scores count."""
 
     top_n: int
-    k: float
     dense_weight: float
     keyword_weight: float
+    rerank_weight: float
+
+    @property
+    def rerank_share(self) -> float:
+        return self.rerank_weight / (self.dense_weight + self.keyword_weight + self.rerank_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,13 @@ class Results:
 
 
 class Searcher:
-    def __init__(self, catalog: Catalog, index: Index, embedder: Embedder, fusion: Fusion) -> None:
+    def __init__(
+        self, catalog: Catalog, index: Index, embedder: Embedder, reranker: Reranker | None, fusion: Fusion
+    ) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder
+        self._reranker = reranker
         self._fusion = fusion
 
     async def search(self, tenant: str, name: str, query: str, top_k: int, allowed: Compiled | None) -> Results:
@@ -58,10 +68,13 @@ class Searcher:
             (self._dense(collection, query, allowed), self._keyword(collection, query, allowed))
         )
         weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
-        best = fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.k)[:top_k]
-        found = await self._index.found(collection, [fused.chunk for fused in best])
-        note(collection=name, dense=len(dense), keyword=len(keyword), hits=len(found))
-        return Results([_hit(fused, found[fused.chunk]) for fused in best if fused.chunk in found], collection.version)
+        best = fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.top_n)
+        reach = max(top_k, self._reranker.depth if self._reranker else 0)
+        found = await self._index.found(collection, [fused.chunk for fused in best[:reach]])
+        best = await self._reranked(query, [fused for fused in best if fused.chunk in found], found)
+        hits = [_hit(fused, found[fused.chunk]) for fused in best[:top_k]]
+        note(collection=name, dense=len(dense), keyword=len(keyword), hits=len(hits))
+        return Results(hits, collection.version)
 
     async def _dense(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("dense").time():
@@ -73,6 +86,13 @@ class Searcher:
         with LEG_SECONDS.labels("keyword").time():
             terms = Counter(analyzer(collection.language)(query))
             return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
+
+    async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, Found]) -> list[Fused]:
+        if self._reranker is None or not best:
+            return best
+        asked = [found[fused.chunk] for fused in best[: self._reranker.depth]]
+        scores = await self._reranker.scores(query, [f"{chunk.title}\n{chunk.text}" for chunk in asked])
+        return vote(best, scores, self._fusion.rerank_share)
 
 
 def _hit(fused: Fused, found: Found) -> Hit:

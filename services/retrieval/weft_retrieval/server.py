@@ -1,43 +1,109 @@
 """How the retrieval service is put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit.channel import Channel
+from weft_kit.joblog import JobLog
 from weft_kit.server import Server, Service
+from weft_retrieval.bm25 import Bm25
 from weft_retrieval.chunking import Cutter
 from weft_retrieval.config import Config
+from weft_retrieval.forgetting import Forgetting
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.inference_embedder import Embedder
+from weft_retrieval.inference_reranker import Reranker
 from weft_retrieval.ingest import Ingestor
+from weft_retrieval.ingest_jobs.door import IngestJobs, Limits
+from weft_retrieval.ingest_jobs.log_link import LogLink
+from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
+from weft_retrieval.ingest_jobs.run import Means
+from weft_retrieval.ingest_jobs.storing import Room
+from weft_retrieval.ingest_jobs.worker import IngestWorker
 from weft_retrieval.postgres import Database
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_search import Bm25, Index
+from weft_retrieval.postgres_forgotten import Outbox
+from weft_retrieval.postgres_search import Index
+from weft_retrieval.regularly import regularly
 from weft_retrieval.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
+from weft_retrieval.shared_batches import SharedBatches
 from weft_retrieval.tokens import load_tokenizer
+
+ROLES: Final = ("serve", "work")
 
 
 @asynccontextmanager
-async def retrieval(config: Config) -> AsyncIterator[Server]:
-    """Runs the service while the context lasts; yields its server."""
+async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
+    """Runs the roles asked for while the context lasts. Yields the server, or None without "serve"."""
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
         database = await stack.enter_async_context(_database(config))
         indexes = await stack.enter_async_context(HnswIndexes(database, exact_windows=config.exact_windows))
+        link = await stack.enter_async_context(LogLink(config.nats_url, config.log))
         embedder = _embedder(config, inference)
-        catalog, documents = Catalog(database), Documents(database)
-        cutter = Cutter(load_tokenizer(config.tokenizer_path), config.window_tokens)
-        ingestor = Ingestor(documents, embedder, cutter, indexes, max_bytes=config.max_document_bytes)
-        searcher = Searcher(catalog, _index(config, database), embedder, _fusion(config))
-        servicer = RetrievalServicer(catalog, documents, ingestor, searcher, config.language)
-        add = rpc.add_RetrievalServiceServicer_to_server
-        services = (Service("weft.retrieval.v1.RetrievalService", add, servicer),)
-        yield await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+        batches = await stack.enter_async_context(_batches(config, embedder))
+        ingestor = _ingestor(config, database, batches, indexes)
+        server = None
+        if "serve" in roles:
+            servicer = _servicer(config, database, link, inference, embedder, ingestor)
+            add = rpc.add_RetrievalServiceServicer_to_server
+            services = (Service("weft.retrieval.v1.RetrievalService", add, servicer),)
+            server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+        if "work" in roles:
+            await stack.enter_async_context(_upkeep(config, database))
+            await stack.enter_async_context(_worker(config, database, link, ingestor, batches).working())
+        yield server
+
+
+def _servicer(
+    config: Config, database: Database, link: LogLink, inference: Channel, embedder: Embedder, ingestor: Ingestor
+) -> RetrievalServicer:
+    catalog, documents = Catalog(database), Documents(database)
+    reranker = _reranker(config, inference)
+    limits = Limits(config.staged_bytes_per_tenant, config.ingest_jobs_per_tenant, config.ingest_timeout_s)
+    jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
+    searcher = Searcher(catalog, _index(config, database), embedder, reranker, _fusion(config))
+    return RetrievalServicer(catalog, documents, ingestor, jobs, searcher, config.language)
+
+
+def _ingestor(config: Config, database: Database, batches: SharedBatches, indexes: HnswIndexes) -> Ingestor:
+    return Ingestor(
+        Documents(database),
+        batches,
+        Cutter(load_tokenizer(config.tokenizer_path), config.window_tokens),
+        indexes,
+        max_bytes=config.max_document_bytes,
+        writes_at_once=config.ingest_writes_at_once,
+    )
+
+
+def _worker(
+    config: Config, database: Database, link: LogLink, ingestor: Ingestor, batches: SharedBatches
+) -> IngestWorker:
+    room = Room(config.ingest_documents_at_once, config.ingest_bytes_at_once)
+
+    def means(log: JobLog) -> Means:
+        return Means(log, database, Uploads(database), ingestor, batches, room)
+
+    return IngestWorker(means, link, slots=config.ingest_jobs_at_once)
+
+
+@asynccontextmanager
+async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        cache = None
+        if config.cache_target:
+            cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
+        forgetting = Forgetting(Outbox(database), cache)
+        await stack.enter_async_context(regularly("tell the cache", forgetting.tell, config.forget_poll_s))
+        await stack.enter_async_context(regularly("sweep uploads", Uploads(database).sweep, config.sweep_poll_s))
+        yield
 
 
 def _database(config: Config) -> Database:
@@ -48,9 +114,20 @@ def _embedder(config: Config, inference: Channel) -> Embedder:
     return Embedder(inference, batch_texts=config.embed_batch_texts, batches_in_flight=config.embed_batches_in_flight)
 
 
+def _batches(config: Config, embedder: Embedder) -> SharedBatches:
+    batch_texts, in_flight = config.embed_batch_texts, config.embed_batches_in_flight
+    return SharedBatches(embedder, batch_texts=batch_texts, batches_in_flight=in_flight)
+
+
 def _index(config: Config, database: Database) -> Index:
     return Index(database, Bm25(config.bm25_k1, config.bm25_b), exact_windows=config.exact_windows)
 
 
 def _fusion(config: Config) -> Fusion:
-    return Fusion(config.top_n, config.rrf_k, config.dense_weight, config.keyword_weight)
+    return Fusion(config.top_n, config.dense_weight, config.keyword_weight, config.rerank_weight)
+
+
+def _reranker(config: Config, inference: Channel) -> Reranker | None:
+    if not config.rerank_depth:
+        return None
+    return Reranker(inference, depth=config.rerank_depth, budget_s=config.rerank_budget_s)

@@ -1,10 +1,13 @@
 """RetrievalService on the wire."""
 
+from collections.abc import AsyncIterator
+
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.context import current_tenant
-from weft_retrieval import wire
+from weft_kit.context import current, current_tenant
+from weft_retrieval import ingest_wire, wire
 from weft_retrieval.ingest import Ingestor
+from weft_retrieval.ingest_jobs.door import IngestJobs
 from weft_retrieval.page_tokens import page_size, seal, unseal
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_documents import Documents
@@ -13,11 +16,18 @@ from weft_retrieval.search import Searcher
 
 class RetrievalServicer(rpc.RetrievalServiceServicer):
     def __init__(
-        self, catalog: Catalog, documents: Documents, ingestor: Ingestor, searcher: Searcher, language: str
+        self,
+        catalog: Catalog,
+        documents: Documents,
+        ingestor: Ingestor,
+        ingest_jobs: IngestJobs,
+        searcher: Searcher,
+        language: str,
     ) -> None:
         self._catalog = catalog
         self._documents = documents
         self._ingestor = ingestor
+        self._ingest_jobs = ingest_jobs
         self._searcher = searcher
         self._language = language
 
@@ -45,6 +55,40 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         name = wire.collection_name(request.collection, "collection")
         ingested = await self._ingestor.ingest(current_tenant(), name, wire.upload(request.document))
         return wire.ingested_to_wire(ingested)
+
+    async def StageDocuments(self, request: pb.StageDocumentsRequest, _: object) -> pb.StageDocumentsResponse:
+        name = wire.collection_name(request.collection, "collection")
+        uploads = [wire.upload(document) for document in request.documents]
+        batch = await self._ingest_jobs.stage(current_tenant(), name, request.upload_id, uploads)
+        return pb.StageDocumentsResponse(documents=batch.documents, content_bytes=batch.content_bytes)
+
+    async def IngestDocuments(self, request: pb.IngestDocumentsRequest, _: object) -> pb.IngestDocumentsResponse:
+        current_tenant()
+        job = await self._ingest_jobs.begin(current(), ingest_wire.order(request))
+        return pb.IngestDocumentsResponse(job=job)
+
+    async def GetIngestJob(self, request: pb.GetIngestJobRequest, _: object) -> pb.GetIngestJobResponse:
+        wait_s = request.wait.ToNanoseconds() / 1e9
+        return pb.GetIngestJobResponse(job=await self._ingest_jobs.get(current_tenant(), request.job_id, wait_s))
+
+    async def ListIngestJobs(self, request: pb.ListIngestJobsRequest, _: object) -> pb.ListIngestJobsResponse:
+        tenant, size = current_tenant(), page_size(request.page_size)
+        jobs, further = await self._ingest_jobs.page(
+            tenant, ingest_wire.page_position(request.page_token, tenant), size
+        )
+        return pb.ListIngestJobsResponse(jobs=jobs, next_page_token=ingest_wire.page_token(further, tenant))
+
+    async def WatchIngestJob(
+        self, request: pb.WatchIngestJobRequest, _: object
+    ) -> AsyncIterator[pb.WatchIngestJobResponse]:
+        watching = self._ingest_jobs.watch(current_tenant(), request.job_id, request.after_sequence)
+        async with watching as events:
+            async for event in events:
+                yield pb.WatchIngestJobResponse(event=event)
+
+    async def CancelIngestJob(self, request: pb.CancelIngestJobRequest, _: object) -> pb.CancelIngestJobResponse:
+        job = await self._ingest_jobs.cancel(current_tenant(), request.job_id, request.message)
+        return pb.CancelIngestJobResponse(job=job)
 
     async def DeleteDocument(self, request: pb.DeleteDocumentRequest, _: object) -> pb.DeleteDocumentResponse:
         name = wire.collection_name(request.collection, "collection")

@@ -71,6 +71,11 @@ def check_upload(upload: Upload, max_bytes: int) -> None:
         raise InvalidFields(problems)
 
 
+def document_id_problem(given: str) -> str:
+    """Returns what is wrong with an id, "" when nothing is; an empty one is made from the content."""
+    return _problem(given, MAX_DOCUMENT_ID)
+
+
 def _problem(value: str, most: int) -> str:
     if len(value) > most:
         return f"has {len(value)} characters, at most {most} are allowed"

@@ -1,0 +1,131 @@
+"""Ingest jobs: any number of documents in, one durable job that stores them, watched for as long as one likes."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from functools import partial
+from uuid import uuid4
+
+import grpc
+
+from weft.job.v1 import event_pb2
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
+from weft_client.connection import Connection
+from weft_client.generation import was_alive
+from weft_client.pages import pages
+from weft_client.patience import Patience
+from weft_kit.errors import DependencyDown, WeftError
+
+Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
+
+# What one call carries; a single document may be larger.
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_DOCUMENTS = 500
+_STAGE_S = 60.0
+_ANSWER_S = 10.0
+_POLL_S = 20.0
+# Gateways end longer streams by themselves; watching goes on with the next one.
+_STREAM_S = 60.0
+
+
+class IngestJobs:
+    """The ingest jobs of RetrievalService behind the gateway."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = rpc.RetrievalServiceStub(connection.raw)
+
+    async def begin(
+        self, collection: str, documents: Documents, *, request_id: str = "", skip_duplicates: bool = False
+    ) -> pb.IngestJob:
+        """Sends the documents, as they come, and begins the job that stores them; raises WeftError.
+
+        The collection must exist. With the same `request_id` a repeat returns the first job.
+        """
+        upload_id = uuid4().hex
+        async for batch in _batches(documents):
+            staged = pb.StageDocumentsRequest(upload_id=upload_id, collection=collection, documents=batch)
+            await self._connection.ask(self._stub.StageDocuments, staged, _STAGE_S)
+        asked = pb.IngestDocumentsRequest(
+            request_id=request_id, collection=collection, upload_id=upload_id, skip_duplicates=skip_duplicates
+        )
+        return (await self._connection.ask(self._stub.IngestDocuments, asked, _STAGE_S)).job
+
+    async def job(self, job_id: str, wait_s: float = 0.0) -> pb.IngestJob:
+        """Returns a job's record; waits for its end if asked to, at most 60 s."""
+        asked = pb.GetIngestJobRequest(job_id=job_id)
+        asked.wait.FromNanoseconds(round(wait_s * 1e9))
+        return (await self._connection.ask(self._stub.GetIngestJob, asked, _ANSWER_S + wait_s)).job
+
+    async def wait(self, job_id: str) -> pb.IngestJob:
+        """Returns a job's record once the job has ended."""
+        while not (job := await self.job(job_id, _POLL_S)).HasField("end_time"):
+            pass
+        return job
+
+    async def jobs(self, limit: int = 50) -> list[pb.IngestJob]:
+        """Returns the newest jobs."""
+        found: list[pb.IngestJob] = []
+        asked = pb.ListIngestJobsRequest(page_size=min(limit, 1000))
+        async for page in pages(partial(self._connection.ask, self._stub.ListIngestJobs), asked):
+            found.extend(page.jobs)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def cancel(self, job_id: str, message: str = "") -> pb.IngestJob:
+        """Stops a job; what it has stored stays stored."""
+        asked = pb.CancelIngestJobRequest(job_id=job_id, message=message)
+        return (await self._connection.ask(self._stub.CancelIngestJob, asked)).job
+
+    async def watch(self, job_id: str, after_sequence: int = 0) -> AsyncIterator[event_pb2.JobEvent]:
+        """Yields a job's events until its end, each once, over as many connections as it takes; raises WeftError."""
+        patience, now = Patience(self._connection.patience_s), asyncio.get_running_loop().time
+        while True:
+            opened = now()
+            failure: WeftError = DependencyDown("gateway", "the stream ended before the job did; watch it again")
+            try:
+                async for event in self._stream(job_id, after_sequence):
+                    after_sequence = event.sequence
+                    patience.heard()
+                    yield event
+                    if event.HasField("done"):
+                        return
+                if (await self.job(job_id)).HasField("end_time"):
+                    return  # It was over before the position that was asked for.
+            except WeftError as error:
+                failure = error
+            if was_alive(failure, now() - opened):
+                patience.heard()
+            if failure.status is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                await patience.outlast(failure)
+
+    async def _stream(self, job_id: str, after_sequence: int) -> AsyncIterator[event_pb2.JobEvent]:
+        asked = pb.WatchIngestJobRequest(job_id=job_id, after_sequence=after_sequence)
+        call = self._stub.WatchIngestJob(asked, **self._connection.call(_STREAM_S))
+        async with self._connection.channel.streaming(call) as replies:
+            async for reply in replies:
+                yield reply.event
+
+
+async def _batches(documents: Documents) -> AsyncIterator[Sequence[pb.Document]]:
+    """Groups documents so that each group fits a call."""
+    batch: list[pb.Document] = []
+    size = 0
+    async for document in _each(documents):
+        if batch and (size + len(document.content) > _BATCH_BYTES or len(batch) == _BATCH_DOCUMENTS):
+            yield batch
+            batch, size = [], 0
+        batch.append(document)
+        size += len(document.content)
+    if batch:
+        yield batch
+
+
+async def _each(documents: Documents) -> AsyncIterator[pb.Document]:
+    if isinstance(documents, AsyncIterable):
+        async for document in documents:
+            yield document
+    else:
+        for document in documents:
+            yield document

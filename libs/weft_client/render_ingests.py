@@ -1,0 +1,50 @@
+"""How ingest jobs look to people."""
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from weft.job.v1 import ingest_pb2
+from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft_client.render import columns, or_none
+from weft_client.render_jobs import reason, state_text
+from weft_client.timing import moment, span
+
+_OUTCOMES = ("created", "updated", "unchanged", "duplicate", "failed")
+
+
+def ingests_table(jobs: Iterable[pb.IngestJob]) -> RenderableType:
+    table = columns("job", "state", "accepted UTC", "collection", "documents")
+    for job in jobs:
+        accepted = moment(job.accept_time).removesuffix(" UTC")
+        table.add_row(job.job_id, state_text(job.state), accepted, job.collection, _done_of(job.progress))
+    return or_none(table, "no ingest jobs")
+
+
+def ingest_record(job: pb.IngestJob) -> RenderableType:
+    """Shows what became of a job's documents, and names those that failed."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("job", job.job_id)
+    facts.add_row("state", state_text(job.state))
+    if job.HasField("error"):
+        facts.add_row("error", f"{reason(job.error)}: {job.error.message}")
+    facts.add_row("collection", job.collection)
+    facts.add_row("documents", f"{_done_of(job.progress)}: {_counts(job.progress)}")
+    facts.add_row("chunks", f"{job.progress.chunks}, {job.progress.embedded_chunks} of them embedded")
+    if job.HasField("end_time"):
+        facts.add_row("took", f"{span(job.duration)}, the embedder busy for {job.embedder_share:.0%} of it")
+    for failure in job.progress.failures:
+        facts.add_row("failed", f"{failure.document_id}: {reason(failure.error)}: {failure.error.message}")
+    return facts
+
+
+def _done_of(progress: ingest_pb2.IngestProgress) -> str:
+    return f"{sum(getattr(progress, outcome) for outcome in _OUTCOMES)} of {progress.documents}"
+
+
+def _counts(progress: ingest_pb2.IngestProgress) -> str:
+    counts = {outcome: getattr(progress, outcome) for outcome in _OUTCOMES}
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) or "none done"

@@ -1,0 +1,75 @@
+"""The log of ingest jobs: a stream of its own, linked up once NATS answers: searches do not wait for it."""
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from weft_kit.errors import DependencyDown, Unsupported
+from weft_kit.joblog import JobLog, LogConfig, connect
+
+_PAUSE_S = 1.0
+_READY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLog(LogConfig):
+    """Shape of the log of ingest jobs. They outlive generations, and are fewer."""
+
+    stream: str = "INGESTS"
+    prefix: str = "ingests"
+    live_prefix: str = "ingests-live"
+    retention_s: float = 2 * 24 * 3600
+    max_bytes: int = 1024**3
+
+
+class LogLink:
+    """The log while its context lasts. Entering does not wait for NATS."""
+
+    def __init__(self, nats_url: str, config: IngestLog) -> None:
+        self._url = nats_url
+        self._config = config
+        self._log: JobLog | None = None
+        self._linked = asyncio.Event()
+        self._linking: asyncio.Task[None] | None = None
+
+    async def log(self, within_s: float | None = _READY_S) -> JobLog:
+        """Returns the log; raises DependencyDown when NATS has not answered in time, Unsupported without a URL."""
+        if not self._url:
+            message = "this mesh runs no ingest jobs: set WEFT_RETRIEVAL_NATS_URL, or send documents singly to Ingest"
+            raise Unsupported("ingest jobs", message)
+        if self._log is None:
+            try:
+                await asyncio.wait_for(self._linked.wait(), within_s)
+            except TimeoutError:
+                message = "the log does not answer yet; retry, and check that NATS runs"
+                raise DependencyDown("nats", message) from None
+        assert self._log is not None  # noqa: S101  # linked
+        return self._log
+
+    async def __aenter__(self) -> Self:
+        if self._url:
+            self._linking = asyncio.create_task(self._link())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._linking:
+            self._linking.cancel()
+            await asyncio.gather(self._linking, return_exceptions=True)
+
+    async def _link(self) -> None:
+        while True:
+            try:
+                async with connect(self._url, "retrieval") as client:
+                    log = JobLog(client, self._config)
+                    await log.ensure()
+                    self._log = log
+                    self._linked.set()
+                    await asyncio.Event().wait()
+            except Exception as error:  # noqa: BLE001 - whatever keeps the log away, searches go on
+                structlog.get_logger().warning("no log of ingest jobs", error=repr(error), retry_in_s=_PAUSE_S)
+            await asyncio.sleep(_PAUSE_S)

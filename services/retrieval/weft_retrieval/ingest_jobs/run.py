@@ -1,0 +1,188 @@
+"""One attempt at one ingest job, from its lease to what it leaves in the log."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, ingest_pb2
+from weft_kit import clock
+from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.joblog import Fenced, JobLog, Lease
+from weft_retrieval.ingest import Ingestor
+from weft_retrieval.ingest_jobs.ends import End, Stop, done, released
+from weft_retrieval.ingest_jobs.patience import patiently
+from weft_retrieval.ingest_jobs.postgres_staging import Staging
+from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
+from weft_retrieval.ingest_jobs.storing import Destination, Room, Storing
+from weft_retrieval.ingest_jobs.tally import MAX_FAILURES, Failures, Tally, interval_s
+from weft_retrieval.postgres import Database
+from weft_retrieval.shared_batches import SharedBatches
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all attempts of a process share."""
+
+    log: JobLog
+    database: Database
+    uploads: Uploads
+    ingestor: Ingestor
+    embedder: SharedBatches
+    room: Room
+
+
+class IngestRun:
+    """Stores a job's documents, tells how far it is, and ends the job."""
+
+    def __init__(self, lease: Lease, means: Means) -> None:
+        self._job_id = lease.job_id
+        self._accepted = lease.event.accepted
+        self._means = means
+        self._writer = means.log.writer(lease.job_id, lease.event.sequence)
+        self._attempt = 1
+        self._storing: Storing | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._why: Stop | None = None
+        self._failure: WeftError | None = None
+        self._began = asyncio.get_running_loop().time()
+        self._busy_before_s = means.embedder.busy_s
+
+    def stop(self, why: Stop) -> None:
+        """Ends the attempt soon, unless all is stored already; the first reason given counts."""
+        if self._all_stored:
+            return
+        self._why = self._why or why
+        if self._working:
+            self._working.cancel()
+
+    @property
+    def _all_stored(self) -> bool:
+        return self._working is not None and self._working.done() and not self._working.cancelled()
+
+    async def to_end(self) -> End:
+        """Works until the job is over, or not this attempt's any more; raises DependencyDown when the log is away."""
+        events = await self._means.log.events(self._job_id)
+        if not events or events[-1].HasField("done"):
+            await self._drop_contents()
+            return End.OVER
+        self._writer = self._means.log.writer(self._job_id, events[-1].sequence)
+        self._attempt += sum(event.HasField("started") for event in events)
+        try:
+            if events[-1].HasField("cancel_requested"):
+                self._why = Stop.CANCELLED
+            else:
+                await self._writer.append(event_pb2.Started(attempt=self._attempt))
+            await self._work()
+        except Fenced as fenced:
+            if not self._may_go_on(fenced.last):
+                return End.OVERTAKEN
+        return await self._conclude()
+
+    async def _work(self) -> None:
+        """Stores until all is stored, the attempt is stopped, or the log has moved on; raises Fenced for the last."""
+        self._working = asyncio.create_task(self._store())
+        telling = asyncio.create_task(self._tell())
+        left_s = (self._accepted.expire_time.ToNanoseconds() - clock.now().ToNanoseconds()) / 1e9
+        expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), self.stop, Stop.EXPIRED)
+        if self._why:
+            self._working.cancel()
+        try:
+            await asyncio.wait((self._working, telling), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            expiry.cancel()
+            self._working.cancel()
+            telling.cancel()
+            await asyncio.wait((self._working, telling))
+        if not telling.cancelled() and (error := telling.exception()):
+            raise error
+        if not self._working.cancelled() and (error := self._working.exception()):
+            if not isinstance(error, WeftError):
+                raise error
+            self._failure = error
+
+    async def _store(self) -> None:
+        staging = await patiently("find the documents", self._staged)
+        if staging is None:
+            raise WeftError(error_pb2.ERROR_REASON_INTERNAL, "its documents are gone; ingest them again")
+        task = self._accepted.ingest
+        to = Destination(self._job_id, self._accepted.tenant, task.collection, task.skip_duplicates)
+        self._storing = Storing(to, staging, self._means.ingestor, self._means.room, self._changed.set)
+        await self._storing.all()
+
+    async def _staged(self) -> Staging | None:
+        """Finds the job's documents; None when they were swept out."""
+        batch = await self._means.uploads.of_job(self._accepted.tenant, self._job_id)
+        return Staging(self._means.database, self._accepted.tenant, batch) if batch else None
+
+    async def _tell(self) -> None:
+        """Writes progress into the log, for as long as there is any."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._storing:
+                await self._tell_once(self._storing)
+            await asyncio.sleep(interval_s(asyncio.get_running_loop().time() - self._began))
+
+    async def _tell_once(self, storing: Storing) -> None:
+        named, storing.unnamed = storing.unnamed[:MAX_FAILURES], storing.unnamed[MAX_FAILURES:]
+        if storing.unnamed:
+            self._changed.set()
+        await self._writer.append(storing.tally.to_wire(named))
+
+    async def _conclude(self) -> End:
+        """Says in the log how the attempt ended."""
+        if self._why and self._storing:
+            with suppress(DependencyDown):  # else they are tried alone, which costs time only
+                await self._storing.clear_suspicion()
+        while True:
+            drained = self._why is Stop.DRAINED and not self._failure
+            step = released(self._attempt) if drained else done(self._why, self._failure, await self._result())
+            try:
+                # Whoever watches is told of every failure, and `done` names the first hundred.
+                while self._storing and self._storing.unnamed:
+                    await self._tell_once(self._storing)
+                await self._writer.append(step)
+            except Fenced as fenced:
+                if not self._may_go_on(fenced.last):
+                    return End.OVERTAKEN
+                continue
+            if drained:
+                return End.GIVEN_BACK
+            await self._drop_contents()
+            return End.OVER
+
+    def _may_go_on(self, last: event_pb2.JobEvent | None) -> bool:
+        """Tells whether whoever moved the job on only asked for its end; then it is this attempt that must write it."""
+        if last is None or not last.HasField("cancel_requested"):
+            return False
+        self._writer = self._means.log.writer(self._job_id, last.sequence)
+        if not self._all_stored:
+            self._why = Stop.CANCELLED
+        return True
+
+    async def _result(self) -> ingest_pb2.IngestResult:
+        seconds = asyncio.get_running_loop().time() - self._began
+        busy_s = self._means.embedder.busy_s - self._busy_before_s
+        duration = Duration()
+        duration.FromNanoseconds(round(seconds * 1e9))
+        tally, failures = await self._counted()
+        return ingest_pb2.IngestResult(
+            progress=tally.to_wire(failures), duration=duration, embedder_share=min(1.0, busy_s / max(seconds, 1e-9))
+        )
+
+    async def _counted(self) -> tuple[Tally, Failures]:
+        """What became of the documents, as the store knows it or, while that is away, as this attempt does."""
+        with suppress(DependencyDown):
+            if staging := await self._staged():
+                return await staging.tally(), await staging.failures()
+        if self._storing:
+            return self._storing.tally, self._storing.unnamed[:MAX_FAILURES]
+        return Tally(self._accepted.ingest.documents), ()
+
+    async def _drop_contents(self) -> None:
+        with suppress(DependencyDown):  # else they are swept out a day later
+            await self._means.uploads.end(self._accepted.tenant, self._job_id)

@@ -1,0 +1,160 @@
+"""The documents of one job, stored several at once; whatever happens to one of them happens to it alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from weft.common.v1 import error_pb2
+from weft_kit.errors import Internal, WeftError
+from weft_retrieval.ingest import Ingestor, Outcome
+from weft_retrieval.ingest_jobs.patience import patiently
+from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, Waiting
+from weft_retrieval.ingest_jobs.tally import FAILED, Failures, Tally, failed
+from weft_retrieval.ingest_jobs.verdict import MAX_READINGS, SUSPECT_READINGS, Verdict, verdict
+from weft_retrieval.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a job's documents go."""
+
+    job_id: str
+    tenant: str
+    collection: str
+    only_copies: bool
+
+
+class Room:
+    """Documents in hand at once over all jobs of the process. One larger than all the room has it to itself."""
+
+    def __init__(self, documents: int, content_bytes: int) -> None:
+        self._free_documents = documents
+        self._content_bytes = content_bytes
+        self._free_bytes = content_bytes
+        self._freed = asyncio.Event()
+
+    async def take(self, content_bytes: int) -> int:
+        """Waits for a place; returns what to give back."""
+        size = min(content_bytes, self._content_bytes)
+        while not self._free_documents or self._free_bytes < size:
+            self._freed.clear()
+            await self._freed.wait()
+        self._free_documents -= 1
+        self._free_bytes -= size
+        return size
+
+    def give_back(self, size: int) -> None:
+        self._free_documents += 1
+        self._free_bytes += size
+        self._freed.set()
+
+
+class Storing:
+    """Stores what waits in a job's upload. `counted` is called whenever the tally changes."""
+
+    def __init__(
+        self, to: Destination, staging: Staging, ingestor: Ingestor, room: Room, counted: Callable[[], None]
+    ) -> None:
+        self._to = to
+        self._staging = staging
+        self._ingestor = ingestor
+        self._room = room
+        self._counted = counted
+        self.tally = Tally(0)
+        self.unnamed: Failures = ()
+        """Documents that failed, and that nobody has been told of in this attempt."""
+
+    async def all(self) -> None:
+        """Gives every document an outcome; raises WeftError when none of them could be stored."""
+        self.tally = await patiently("count documents", self._staging.tally)
+        self.unnamed = await patiently("read failures", partial(self._staging.failures, None))
+        self._counted()
+        suspects: list[Waiting] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for waiting in self._waiting():
+                    if waiting.readings >= SUSPECT_READINGS:
+                        suspects.append(waiting)
+                    else:
+                        size = await self._room.take(waiting.content_bytes)
+                        group.create_task(self._one(waiting, size))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        # Whichever of them took a worker down is alone when it does so again.
+        for suspect in suspects:
+            await self._suspect(suspect)
+        self.tally = await patiently("count documents", self._staging.tally)
+        if lost := self.tally.documents - self.tally.settled:
+            # A store that came back from a backup, perhaps: whatever it was, this is no success.
+            message = f"{lost} of its documents are gone from the store; ingest them again"
+            raise WeftError(error_pb2.ERROR_REASON_INTERNAL, message)
+
+    async def clear_suspicion(self) -> None:
+        """Says that this attempt left its documents in good order; raises DependencyDown."""
+        await self._staging.forget_readings()
+
+    async def _waiting(self) -> AsyncIterator[Waiting]:
+        after = 0
+        while page := await patiently("read on", partial(self._staging.waiting, after)):
+            for waiting in page:
+                yield waiting
+            after = page[-1].position
+
+    async def _suspect(self, waiting: Waiting) -> None:
+        if waiting.readings < MAX_READINGS:
+            await self._one(waiting, await self._room.take(waiting.content_bytes))
+            return
+        message = f"{waiting.readings} workers were lost while they read it; leave it out, or send it as plain text"
+        await self._refuse(waiting, WeftError(error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED, message))
+
+    async def _one(self, waiting: Waiting, size: int) -> None:
+        try:
+            await self._store(waiting)
+        except Settled:
+            return
+        except WeftError as error:
+            if verdict(error) is Verdict.HOPELESS:
+                raise
+            await self._refuse(waiting, error)
+        except Exception:  # noqa: BLE001 - one bad file does not stop the rest
+            structlog.get_logger().exception("document not stored", job_id=self._to.job_id)
+            await self._refuse(waiting, Internal(self._to.job_id))
+        finally:
+            self._room.give_back(size)
+
+    async def _store(self, waiting: Waiting) -> None:
+        upload = await patiently("read a document", partial(self._staging.read, waiting))
+        ingest = partial(
+            self._ingestor.ingest,
+            self._to.tenant,
+            self._to.collection,
+            upload,
+            only_copy=self._to.only_copies,
+            receipt=partial(self._receipt, waiting),
+        )
+        ingested = await patiently("store a document", ingest)
+        chunks = 0 if ingested.outcome is Outcome.DUPLICATE else ingested.document.chunk_count
+        if ingested.outcome in (Outcome.UNCHANGED, Outcome.DUPLICATE):
+            await patiently("settle a document", partial(self._staging.settle, waiting, ingested.outcome, chunks))
+        self._count(ingested.outcome, chunks, ingested.embedded_chunks)
+
+    async def _receipt(
+        self, waiting: Waiting, outcome: Outcome, chunks: int, embedded: int, connection: Connection
+    ) -> None:
+        await self._staging.settle_within(connection, waiting, outcome, chunks, embedded)
+
+    async def _refuse(self, waiting: Waiting, error: WeftError) -> None:
+        failure = failed(waiting.document_id, error)
+        try:
+            await patiently("refuse a document", partial(self._staging.refuse, waiting, failure.error))
+        except Settled:
+            return
+        self.unnamed = (*self.unnamed, failure)
+        self._count(FAILED, 0, 0)
+
+    def _count(self, outcome: str, chunks: int, embedded: int) -> None:
+        self.tally = self.tally.counting(outcome, chunks, embedded)
+        self._counted()

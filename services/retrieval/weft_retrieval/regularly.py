@@ -1,0 +1,34 @@
+"""Small duties in the background, done again after a pause, and after a longer one when they fail."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+import structlog
+
+from weft_kit.errors import WeftError
+
+_LONGEST_PAUSE_S = 30.0
+
+
+@asynccontextmanager
+async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> AsyncIterator[None]:
+    """Does something while the context lasts: at once again as long as it finds work, else every so many seconds."""
+    doing = asyncio.create_task(_again_and_again(what, do, every_s))
+    try:
+        yield
+    finally:
+        doing.cancel()
+        await asyncio.gather(doing, return_exceptions=True)
+
+
+async def _again_and_again(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> None:
+    pause_s = every_s
+    while True:
+        try:
+            pause_s = 0.0 if await do() else every_s
+        except (WeftError, psycopg.Error) as error:
+            pause_s = min(max(2 * pause_s, every_s), max(_LONGEST_PAUSE_S, every_s))
+            structlog.get_logger().warning(f"cannot {what}", error=str(error), retry_in_s=pause_s)
+        await asyncio.sleep(pause_s)

@@ -1,0 +1,113 @@
+"""Vectors for many documents at once: what waits while a batch is embedded makes the next one, whoever sent it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import grpc
+import numpy as np
+
+from weft_kit.errors import WeftError
+from weft_retrieval.concurrency import together
+from weft_retrieval.inference_embedder import Embedder, Vectors
+
+# What an embedder answers when it is a text's fault, and not the time's or the mesh's.
+_BLAMES_A_TEXT = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    texts: Sequence[str]
+    vectors: asyncio.Future[Vectors]
+
+
+class SharedBatches:
+    """Keeps `batches_in_flight` batches of up to `batch_texts` texts under way, while its context lasts."""
+
+    def __init__(self, embedder: Embedder, *, batch_texts: int, batches_in_flight: int) -> None:
+        self._embedder = embedder
+        self._batch_texts = batch_texts
+        self._most_in_flight = batches_in_flight
+        self._waiting: deque[_Order] = deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._busy_s = 0.0
+        self._busy_since = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting.clear()
+        for task in self._in_flight:
+            task.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds in which at least one batch was under way, since the start."""
+        now = asyncio.get_running_loop().time()
+        return self._busy_s + (now - self._busy_since if self._in_flight else 0.0)
+
+    async def documents(self, texts: Sequence[str]) -> Vectors:
+        """Embeds at least one text; raises what Embedder.documents raises."""
+        parts = [texts[at : at + self._batch_texts] for at in range(0, len(texts), self._batch_texts)]
+        found = await together(self._ordered(part) for part in parts)
+        return Vectors(np.concatenate([vectors.rows for vectors in found]), found[0].embedder)
+
+    async def _ordered(self, texts: Sequence[str]) -> Vectors:
+        order = _Order(texts, asyncio.get_running_loop().create_future())
+        self._waiting.append(order)
+        self._send()
+        return await order.vectors
+
+    def _send(self) -> None:
+        while len(self._in_flight) < self._most_in_flight and (batch := self._next_batch()):
+            if not self._in_flight:
+                self._busy_since = asyncio.get_running_loop().time()
+            # A batch is nobody's call: it must not end with the deadline of whoever happened to start it.
+            task = asyncio.get_running_loop().create_task(self._embed(batch), context=Context())
+            self._in_flight.add(task)
+            task.add_done_callback(self._landed)
+
+    def _next_batch(self) -> list[_Order]:
+        batch: list[_Order] = []
+        free = self._batch_texts
+        while self._waiting and len(self._waiting[0].texts) <= free:
+            order = self._waiting.popleft()
+            if not order.vectors.done():  # whoever wanted it has gone
+                batch.append(order)
+                free -= len(order.texts)
+        return batch
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if not self._in_flight:
+            self._busy_s += asyncio.get_running_loop().time() - self._busy_since
+        self._send()
+
+    async def _embed(self, batch: Sequence[_Order]) -> None:
+        try:
+            found = await self._embedder.documents([text for order in batch for text in order.texts])
+        except Exception as error:  # noqa: BLE001 - it is passed on to those who wait
+            await self._failed(batch, error)
+            return
+        ends = np.cumsum([len(order.texts) for order in batch])
+        for order, rows in zip(batch, np.split(found.rows, ends[:-1]), strict=True):
+            if not order.vectors.done():
+                order.vectors.set_result(Vectors(rows, found.embedder))
+
+    async def _failed(self, batch: Sequence[_Order], error: Exception) -> None:
+        """Finds out whose texts a batch failed for, unless it would have failed with any."""
+        if len(batch) > 1 and isinstance(error, WeftError) and error.status in _BLAMES_A_TEXT:
+            for order in batch:
+                await self._embed([order])
+            return
+        for order in batch:
+            if not order.vectors.done():
+                order.vectors.set_exception(error)

@@ -1,0 +1,137 @@
+"""BM25 from packed postings: the arithmetic, the order, and what segments must not change."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import log
+
+import numpy as np
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft_retrieval.bm25 import Bm25, Ranking, Statistics, pack, rank
+from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.formats import ContentType
+from weft_retrieval.postgres import Database
+from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.postgres_documents import Documents, Entry, IndexedChunk, Revision
+from weft_retrieval.postgres_search import Index
+from weft_retrieval.records import Collection
+
+NOW = datetime(2024, 5, 1, tzinfo=UTC)
+ANSERINI = Bm25(0.9, 0.4)
+# More than lie singly, so that some are packed; see postgres_postings.py.
+MANY = 700
+
+texts = st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=12)
+
+
+def plain(documents: dict[int, list[str]], query: Counter[str]) -> dict[int, float]:
+    """Scores as the formula says, one document at a time."""
+    average = sum(map(len, documents.values())) / len(documents)
+    scores: Counter[int] = Counter()
+    for term, times in query.items():
+        holding = sum(term in words for words in documents.values())
+        idf = log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
+        for chunk, words in documents.items():
+            count, norm = words.count(term), 0.9 * (0.6 + 0.4 * len(words) / average)
+            if count:
+                scores[chunk] += times * idf * 1.9 * count / (count + norm)
+    return dict(scores)
+
+
+@given(st.dictionaries(st.integers(1, 2**40), texts, min_size=1, max_size=20), texts)
+def test_ranking_packed_postings_is_bm25(documents, asked):
+    query = Counter(asked)
+    postings = {
+        term: b"".join(
+            pack(chunk, words.count(term), len(words)) for chunk, words in documents.items() if term in words
+        )
+        for term in query
+    }
+    statistics = Statistics(len(documents), sum(map(len, documents.values())))
+    leg = rank({term: packed for term, packed in postings.items() if packed}, query, statistics, ANSERINI).best(100)
+    assert dict(leg) == pytest.approx(plain(documents, query))
+    assert [score for _, score in leg] == sorted((score for _, score in leg), reverse=True)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 50))
+def test_the_best_are_those_of_sorting_everything(scores, count):
+    ranking = Ranking(np.arange(len(scores)), np.array(scores, np.float64))
+    assert ranking.best(count) == sorted(enumerate(map(float, scores)), key=lambda hit: (-hit[1], hit[0]))[:count]
+
+
+def test_nothing_asked_and_nothing_found_is_an_empty_leg():
+    assert rank({}, Counter("a"), Statistics(0, 0), ANSERINI).best(10) == []
+
+
+@pytest.fixture
+async def database(postgres_url):
+    async with Database(postgres_url, connections=3, hnsw_ef_search=100) as database:
+        yield database
+
+
+async def store(database: Database, name: str, words: list[list[str]]) -> Collection:
+    """Stores a document of one chunk for each list of words."""
+    await Catalog(database).create("acme", "docs", Chunking(), "english")
+    documents = Documents(database)
+    seen = await documents.standing("acme", "docs", name)
+    keys = [sha256(f"{name} {n} {text}".encode()).hexdigest()[:32] for n, text in enumerate(words)]
+    chunks = [Chunk(key, n, " ".join(words[n]), (), "", ("",)) for n, key in enumerate(keys)]
+    vectors = np.eye(1, 8, dtype=np.float32)
+    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", str(words))
+    new = [
+        IndexedChunk(chunk, Counter(text), vectors)
+        for chunk, text in zip(chunks, words, strict=True)
+        if chunk.key not in seen.keys
+    ]
+    assert await documents.replace(seen, Revision(entry, chunks, new, "test", NOW))
+    return await Catalog(database).collection("acme", "docs")
+
+
+async def scores(database: Database, collection: Collection, query: str) -> dict[tuple[str, int], float]:
+    index = Index(database, ANSERINI, exact_windows=10)
+    leg = await index.best_matching(collection, Counter(query.split()), None, 5000)
+    found = await index.found(collection, [chunk for chunk, _ in leg])
+    return {(found[chunk].document_id, found[chunk].ordinal): score for chunk, score in leg}
+
+
+def expected(documents: dict[str, list[list[str]]], query: str) -> dict[tuple[str, int], float]:
+    places = [(name, n) for name, words in documents.items() for n in range(len(words))]
+    words = dict(enumerate(text for texts in documents.values() for text in texts))
+    return {places[at]: score for at, score in plain(words, Counter(query.split())).items()}
+
+
+async def test_packed_and_single_postings_together_score_as_if_there_were_no_difference(database, postgres_url):
+    documents = {
+        "large": [["common", f"only{n}", *["often"] * (n % 3)] for n in range(MANY)],
+        "small": [["common", "often"], ["only7", "rare"]],
+    }
+    for name, words in documents.items():
+        collection = await store(database, name, words)
+    assert stored(postgres_url) == {"segments": MANY + 3, "postings": 4}
+    for query in ("common often", "only7", "rare only600 missing"):
+        assert await scores(database, collection, query) == pytest.approx(expected(documents, query))
+
+
+async def test_what_is_replaced_or_deleted_leaves_segments_too(database, postgres_url):
+    documents = {name: [["common", name, f"{name}{n % 5}"] for n in range(MANY)] for name in ("a", "b")}
+    for name, words in documents.items():
+        await store(database, name, words)
+    documents["a"] = [*documents["a"][:10], ["common", "fresh"]]
+    collection = await store(database, "a", documents["a"])
+    for query in ("common", "a a3", "b2 fresh"):
+        assert await scores(database, collection, query) == pytest.approx(expected(documents, query))
+    for name in documents:
+        await Documents(database).delete("acme", "docs", name)
+    assert stored(postgres_url) == {"segments": 0, "postings": 0}
+
+
+def stored(postgres_url: str) -> dict[str, int]:
+    with psycopg.connect(postgres_url) as session:
+        return {
+            table: session.execute(f"SELECT count(*) FROM retrieval.{table}").fetchone()[0]  # noqa: S608
+            for table in ("segments", "postings")
+        }
