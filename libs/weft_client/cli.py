@@ -7,7 +7,7 @@ import typer
 
 from weft_client import failures
 from weft_client.access import Access
-from weft_client.commands import asking, documents, jobs, mesh, operations, providers, webhooks
+from weft_client.commands import asking, cache, documents, jobs, mesh, operations, providers, webhooks
 from weft_client.session import Session
 
 _EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (mesh, asking, jobs, documents, webhooks, providers, operations):
+for part in (mesh, asking, jobs, documents, webhooks, providers, cache, operations):
     app.add_typer(part.app)
 
 

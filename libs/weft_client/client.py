@@ -17,6 +17,7 @@ from weft_client.batches import Item, Outcome, submit_all
 from weft_client.connection import Connection
 from weft_client.documents import Documents
 from weft_client.generation import Generation
+from weft_client.ingest_jobs import IngestJobs
 from weft_client.listing import JobFilters, to_list
 from weft_client.pages import pages
 from weft_client.requests import ChatOptions, chat
@@ -65,6 +66,7 @@ class WeftClient:
         self._router = router_pb2_grpc.RouterServiceStub(self._connection.raw)
         self._cache = cache_pb2_grpc.CacheServiceStub(self._connection.raw)
         self.documents = Documents(self._connection)
+        self.ingests = IngestJobs(self._connection)
         self.webhooks = Webhooks(self._connection)
 
     async def __aenter__(self) -> Self:
@@ -207,9 +209,14 @@ class WeftClient:
         """Returns the tenant's cache counters."""
         return await self._connection.ask(self._cache.GetStats, cache_pb2.GetStatsRequest())
 
-    async def forget_answers(self, *, model: str = "", collection: str = "") -> int:
-        """Empties the tenant's cache, or the part of it for one model or collection; returns how many went."""
-        asked = cache_pb2.InvalidateRequest(model=model, collection=collection)
+    async def forget_answers(
+        self, *, model: str = "", collection: str = "", tag: str = "", document_ids: Sequence[str] = ()
+    ) -> int:
+        """Empties the tenant's cache, or the part of it that fits every name; returns how many answers went.
+
+        `document_ids` are of the collection, and an answer built on one of them fits.
+        """
+        asked = cache_pb2.InvalidateRequest(model=model, collection=collection, tag=tag, document_ids=document_ids)
         return (await self._connection.ask(self._cache.Invalidate, asked)).invalidated
 
     @asynccontextmanager

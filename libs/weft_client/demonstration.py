@@ -23,7 +23,7 @@ async def demonstrate(weft: WeftClient, documents: Path, question: str, console:
     if not files:
         raise CommandFailed(f"no documents in {documents}: name a folder that holds some with --documents")
     console.print(f"\n[bold]ingest[/bold] {len(files)} documents from {escape(str(documents))}", markup=True)
-    summary = await ingest_files(weft.documents, COLLECTION, files, console)
+    summary = await ingest_files(weft, COLLECTION, files, console)
     console.print(summary.line(COLLECTION), markup=True)
     # So that the model speaks, also in a mesh that has heard the question before.
     await weft.forget_answers(collection=COLLECTION)

@@ -12,11 +12,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from weft.cache.v1 import cache_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.batches import Outcome
-from weft_client.timing import span
 from weft_kit.errors import WeftError
 
 # Columns that are copied or told apart by their whole text.
@@ -43,18 +41,6 @@ def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
     for model in models:
         table.add_row(model.name, ", ".join(model.providers))
     return table
-
-
-def cache_stats(stats: cache_pb2.GetStatsResponse) -> RenderableType:
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("exact hits", str(stats.exact_hits))
-    facts.add_row("semantic hits", str(stats.semantic_hits))
-    facts.add_row("misses", str(stats.misses))
-    facts.add_row("answers stored", str(stats.entries))
-    facts.add_row("tokens saved", str(stats.tokens_saved))
-    facts.add_row("store, all tenants", f"{stats.store_bytes / 1e6:.1f} MB")
-    facts.add_row("forgotten after", span(stats.time_to_live))
-    return facts
 
 
 def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:

@@ -40,6 +40,8 @@ def job_record(job: job_pb2.Job) -> RenderableType:
     facts.add_row("cache", _cache_hit(job))
     for source in answer.sources:
         facts.add_row("source" if source.number == 1 else "", f"[{source.number}] {source.title} ({source.source_uri})")
+    if answer.sources_left_out:
+        facts.add_row("left out", f"{answer.sources_left_out} sources that would not fit into the prompt")
     return facts
 
 

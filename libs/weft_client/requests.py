@@ -1,7 +1,7 @@
 """Generation requests from plain values."""
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Final, Literal, TypedDict, Unpack
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -9,14 +9,22 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_client.images import Picture, image
 
+CacheChoice = Literal["off", "exact", "semantic"]
+_MODES: Final[dict[CacheChoice, job_pb2.CacheMode.ValueType]] = {
+    "off": job_pb2.CACHE_MODE_OFF,
+    "exact": job_pb2.CACHE_MODE_EXACT,
+    "semantic": job_pb2.CACHE_MODE_SEMANTIC,
+}
+
 
 class ChatOptions(TypedDict, total=False):
     """How to answer a question; what is left out is left to the model alias. Times are in seconds.
 
     `top_k` passages come from the collection, when there is one. `timeout_s` is the life of the job, queue included;
     an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
-    `max_age_s` is how old an answer from the cache may be. For `prefer_region`, `first_of` and `draft` see
-    `weft.job.v1.Routing`.
+    `cache` is the furthest of its tiers that may answer, `max_age_s` how old such an answer may be, `min_similarity`
+    how alike its question has to be; under `tags` the answer to this question can be forgotten. For `prefer_region`,
+    `first_of` and `draft` see `weft.job.v1.Routing`.
     """
 
     model: str
@@ -27,7 +35,10 @@ class ChatOptions(TypedDict, total=False):
     max_tokens: int | None
     temperature: float | None
     timeout_s: float | None
+    cache: CacheChoice | None
     max_age_s: float | None
+    min_similarity: float | None
+    tags: Sequence[str]
     prefer_region: str
     first_token_s: float | None
     between_tokens_s: float | None
@@ -53,19 +64,29 @@ def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationReque
         messages=[_message(chat_pb2.ROLE_SYSTEM, system)] if system else [],
         sampling=sampling,
         timeout=_duration(options.get("timeout_s")),
+        cache=_cache(options),
         routing=_routing(options),
     )
     request.messages.append(_message(chat_pb2.ROLE_USER, prompt, options.get("images", ())))
     if collection := options.get("collection"):
         request.retrieval.CopyFrom(job_pb2.RetrievalOptions(collection=collection, top_k=options.get("top_k")))
-    if (max_age := _duration(options.get("max_age_s"))) is not None:
-        request.cache.max_age.CopyFrom(max_age)
     return request
 
 
 def _message(role: chat_pb2.Role.ValueType, text: str, pictures: Sequence[Picture] = ()) -> chat_pb2.Message:
     parts = [chat_pb2.ContentPart(text=text), *(chat_pb2.ContentPart(image=image(one)) for one in pictures)]
     return chat_pb2.Message(role=role, parts=parts)
+
+
+def _cache(options: ChatOptions) -> job_pb2.CachePolicy | None:
+    mode = options.get("cache")
+    policy = job_pb2.CachePolicy(
+        mode=_MODES[mode] if mode else job_pb2.CACHE_MODE_UNSPECIFIED,
+        max_age=_duration(options.get("max_age_s")),
+        min_similarity=options.get("min_similarity"),
+        tags=options.get("tags", ()),
+    )
+    return policy if policy.ListFields() else None
 
 
 def _routing(options: ChatOptions) -> job_pb2.Routing | None:

@@ -26,6 +26,14 @@ def test_what_is_said_about_routing_and_time_is_passed_on():
     assert aged.cache.HasField("max_age")
 
 
+def test_what_is_said_about_the_cache_is_passed_on():
+    request = chat("hi", cache="exact", max_age_s=60, min_similarity=0.9, tags=["hr", "2026"])
+    policy = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT, min_similarity=0.9, tags=["hr", "2026"])
+    policy.max_age.FromSeconds(60)
+    assert request.cache == policy
+    assert not chat("hi", cache=None, tags=(), min_similarity=None).HasField("cache")
+
+
 def test_an_option_that_is_misspelt_is_no_option():
     with pytest.raises(TypeError, match="there is no option modle; there are model, "):
         chat("hi", modle="small")

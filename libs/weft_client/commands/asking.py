@@ -19,7 +19,7 @@ from weft_client.patience import is_unavailable
 from weft_client.printing import drain, print_answer
 from weft_client.render import print_json
 from weft_client.render_jobs import job_record
-from weft_client.requests import ChatOptions, chat
+from weft_client.requests import CacheChoice, ChatOptions, chat
 from weft_client.session import AsJson, Session, out
 from weft_kit.errors import WeftError
 
@@ -37,12 +37,21 @@ _LEFT = {
     gateway_pb2.ON_DISCONNECT_DETACH_FOR: "the job goes on while somebody reads it: `weft tail {job}` does",
 }
 _WHOM = "Whom to ask, and how long to wait"
+_CACHE = "What may come from the cache"
+Tier = Annotated[
+    CacheChoice | None,
+    typer.Option("--cache", help="Tier that may answer; without it semantic at temperature 0.", rich_help_panel=_CACHE),
+]
 ShowReasoning = Annotated[bool, typer.Option("--show-reasoning", help="Write what the model thinks to stderr.")]
 Draft = Annotated[bool, typer.Option("--draft", help="Show a draft until the answer begins.", rich_help_panel=_WHOM)]
 
 
 def _whom(text: str, least: float | None = None, most: float | None = None) -> Any:
     return typer.Option(help=text, min=least, max=most, rich_help_panel=_WHOM)
+
+
+def _from_cache(text: str, least: float | None = None, most: float | None = None) -> Any:
+    return typer.Option(help=text, min=least, max=most, rich_help_panel=_CACHE)
 
 
 @app.command()
@@ -57,7 +66,10 @@ async def ask(  # noqa: PLR0913 - the options of a question
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.", min=1, max=1_000_000)] = None,
     temperature: Annotated[float, typer.Option(help="0: may come from the cache.", min=0, max=2)] = 0.0,
     *,
-    max_age_s: Annotated[float | None, typer.Option(help="Oldest answer the cache may give.", min=0, max=1e9)] = None,
+    cache: Tier = None,
+    max_age_s: Annotated[float | None, _from_cache("Oldest answer it may give.", 0, 1e9)] = None,
+    min_similarity: Annotated[float | None, _from_cache("How alike its question must be.", 0, 1)] = None,
+    tag: Annotated[list[str] | None, _from_cache("For `weft cache invalidate --tag`; may repeat.")] = None,
     model: Annotated[str, _whom("Model alias; see `weft models`.")] = "default",
     prefer_region: Annotated[str, _whom("Ask providers in this region before others.")] = "",
     first_of: Annotated[int | None, _whom("Ask so many providers at once.", 1, 8)] = None,
@@ -85,7 +97,10 @@ async def ask(  # noqa: PLR0913 - the options of a question
         top_k=top_k,
         max_tokens=max_tokens,
         temperature=temperature,
+        cache=cache,
         max_age_s=max_age_s,
+        min_similarity=min_similarity,
+        tags=tag or (),
         prefer_region=prefer_region,
         first_of=first_of,
         draft=draft,

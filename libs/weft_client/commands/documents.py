@@ -1,17 +1,23 @@
-"""weft ingest, search."""
+"""weft ingest, ingests, search."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from weft.job.v1 import job_pb2
+from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
-from weft_client.ingest import find_files, ingest_files
+from weft_client.ingest import FileIngest, find_files
 from weft_client.render import hits_list, print_json
+from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out
 
 app = typer.Typer()
+ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
+app.add_typer(ingests, name="ingests")
 Collection = Annotated[str, typer.Option("--collection", "-c", help="The collection.")]
+JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
 
 
 @app.command()
@@ -21,19 +27,93 @@ async def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders to search for documents.", exists=True)],
     collection: Collection,
     *,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id instead of waiting for it.")] = False,
+    skip_duplicates: Annotated[
+        bool, typer.Option("--skip-duplicates", help="Leave out files whose content is there under another name.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Store documents in a collection, which is made when it is missing."""
+    """Store documents in a collection, which is made when it is missing.
+
+    A durable job does it: once the files are sent it goes on by itself, and `weft ingests watch JOB` shows it again.
+    """
     files = find_files(paths)
     if not files:
         raise CommandFailed("no text, Markdown, HTML or PDF file there: name a file, or a folder that holds some")
     async with Session.of(context).client() as weft:
-        summary = await ingest_files(weft.documents, collection, files, aside() if as_json else out())
+        run = FileIngest(weft, collection, files, aside() if as_json or detach else out())
+        job_id = await run.begin(skip_duplicates=skip_duplicates)
+        ended = await run.watch(job_id) if job_id and not detach else None
     if as_json:
-        print_json(summary.as_dict())
+        print_json(run.summary.as_dict())
+    elif ended:
+        out().print(run.summary.line(collection), markup=True)
     else:
-        out().print(summary.line(collection), markup=True)
-    return FAILED if summary.failed else 0
+        out().print(job_id or run.summary.line(collection), markup=not job_id)
+    stopped = ended is not None and ended.state != job_pb2.JOB_STATE_SUCCEEDED
+    if ended is not None and stopped:
+        raise CommandFailed(f"job {job_id}: {ended.error.message}")
+    return FAILED if run.summary.failed else 0
+
+
+@ingests.command("list")
+@reporting
+async def list_ingests(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List ingest jobs, until a day after their end. The name may be left out: `weft ingests`."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.jobs(limit)
+    if as_json:
+        print_json(found)
+    else:
+        out().print(ingests_table(found))
+
+
+@ingests.command()
+@reporting
+async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> int:
+    """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
+    async with Session.of(context).client() as weft:
+        ended = await FileIngest(weft, "", (), aside()).watch(job_id)
+    if as_json:
+        print_json(ended)
+    else:
+        out().print(ingest_record(ended))
+    return FAILED if ended.progress.failed or ended.state != job_pb2.JOB_STATE_SUCCEEDED else 0
+
+
+@ingests.command()
+@reporting
+async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Show an ingest job as it stands."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.job(job_id)
+    if as_json:
+        print_json(found)
+    else:
+        out().print(ingest_record(found))
+
+
+@ingests.command()
+@reporting
+async def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Stop an ingest job; what it has stored stays stored."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.cancel(job_id, message)
+    if as_json:
+        print_json(found)
+    else:
+        out().print(ingest_record(found))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""weft keys, usage, cache."""
+"""weft keys, usage."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -7,15 +7,13 @@ import typer
 
 from weft_client.budgets import budget
 from weft_client.failures import reporting
-from weft_client.render import cache_stats, print_json
+from weft_client.render import print_json
 from weft_client.render_spending import keys_table, usage_table
 from weft_client.session import AsJson, Session, out
 
 app = typer.Typer()
 keys = typer.Typer(help="API keys; needs the operator's token.", no_args_is_help=True)
-cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-app.add_typer(cache, name="cache")
 
 _MOST = 1_000_000_000
 
@@ -105,15 +103,3 @@ async def usage(context: typer.Context, *, as_json: AsJson = False) -> None:
         print_json(found)
     else:
         out().print(usage_table(found))
-
-
-@cache.command("stats")
-@reporting
-async def show_cache_stats(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show how often the cache answered."""
-    async with Session.of(context).client() as weft:
-        stats = await weft.cache_stats()
-    if as_json:
-        print_json(stats)
-    else:
-        out().print(cache_stats(stats))

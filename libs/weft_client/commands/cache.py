@@ -1,0 +1,53 @@
+"""weft cache."""
+
+from typing import Annotated
+
+import typer
+
+from weft_client.failures import CommandFailed, reporting
+from weft_client.render import print_json
+from weft_client.render_cache import cache_stats
+from weft_client.session import AsJson, Session, out
+
+app = typer.Typer()
+cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
+app.add_typer(cache, name="cache")
+
+
+@cache.command()
+@reporting
+async def stats(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show how often the cache answered, what that saved, and how often it was wrong."""
+    async with Session.of(context).client() as weft:
+        found = await weft.cache_stats()
+    if as_json:
+        print_json(found)
+    else:
+        out().print(cache_stats(found))
+
+
+@cache.command()
+@reporting
+async def invalidate(
+    context: typer.Context,
+    tag: Annotated[str, typer.Option(help="Only answers stored under this tag.")] = "",
+    model: Annotated[str, typer.Option(help="Only this model alias's.")] = "",
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Only those built on this collection.")] = "",
+    document: Annotated[
+        list[str] | None, typer.Option(help="Only those built on this document of the collection; may repeat.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All of the tenant's answers.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget answers. Options narrow each other."""
+    if everything == bool(tag or model or collection or document):
+        raise CommandFailed("say which answers: --tag, --model, --collection, --document, or --all alone")
+    if document and not collection:
+        raise CommandFailed("--document needs --collection: documents are told by both")
+    async with Session.of(context).client() as weft:
+        forgotten = await weft.forget_answers(tag=tag, model=model, collection=collection, document_ids=document or ())
+    if as_json:
+        print_json(dict[str, object](invalidated=forgotten))
+    else:
+        out().print(f"{forgotten:,} answers forgotten" if forgotten != 1 else "1 answer forgotten")
