@@ -36,6 +36,9 @@ routes = [{{ provider = "mock", model = "mock?tokens=30&tokens_per_second=100" }
 [models.slow]
 routes = [{{ provider = "mock", model = "mock?tokens=90&tokens_per_second=30" }}]
 
+[models.long]
+routes = [{{ provider = "mock", model = "mock?tokens=150&tokens_per_second=30" }}]
+
 [models.endless]
 routes = [{{ provider = "mock", model = "mock?tokens=4000&tokens_per_second=50" }}]
 max_output_tokens = 4000
@@ -206,7 +209,8 @@ class _Builder:
         return await self._log_user("recorder", ["weft_gateway", "recorder", "notifier"], "", self._stores)
 
     async def router(self, name: str) -> Service:
-        return await self._log_user(name, ["weft_router"], f"{LOOPBACK}:{next(self._ports)}", {})
+        shared = {"redis_url": self._stores["redis_url"]}
+        return await self._log_user(name, ["weft_router"], f"{LOOPBACK}:{next(self._ports)}", shared)
 
     def engine(self, name: str) -> Service:
         settings = {"engine": "echo", "echo_tokens_per_s": "30", "state_dir": str(self._plan.root / "inference")}

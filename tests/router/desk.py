@@ -91,13 +91,15 @@ class Desk:
         lives_s: float = 30,
         tenant: str = "acme",
         max_in_flight: int = 10_000,
+        **fields: Any,
     ) -> str:
+        """Hands a job in; `fields` are more of its envelope."""
         request = request or asking()
         expire_time = timestamp_pb2.Timestamp()
         expire_time.GetCurrentTime()
         expire_time.FromNanoseconds(expire_time.ToNanoseconds() + round(lives_s * 1e9))
         job_id = new_job_id(tenant, request.priority)
-        envelope = event_pb2.Accepted(tenant=tenant, request=request, expire_time=expire_time)
+        envelope = event_pb2.Accepted(tenant=tenant, request=request, expire_time=expire_time, **fields)
         await self.log.accept(job_id, envelope, max_in_flight)
         return job_id
 

@@ -88,6 +88,7 @@ class Library(retrieval_pb2_grpc.RetrievalServiceServicer):
         self.hits = hits
         self.requests: list[retrieval_pb2.SearchRequest] = []
         self.failures: list[WeftError] = []
+        self.version = 12
         self.hangs = False
         self.asked = asyncio.Event()
         self.left = asyncio.Event()
@@ -108,7 +109,7 @@ class Library(retrieval_pb2_grpc.RetrievalServiceServicer):
             raise self.failures.pop(0)
         if (current_tenant(), request.collection) != ("acme", "guide"):
             raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, "no such collection; create it first")
-        return retrieval_pb2.SearchResponse(hits=self.hits, collection_version=12)
+        return retrieval_pb2.SearchResponse(hits=self.hits, collection_version=self.version)
 
 
 class Shelf(cache_pb2_grpc.CacheServiceServicer):

@@ -37,6 +37,16 @@ async def test_sources_stand_numbered_in_the_prompt_and_in_the_record(desk: Desk
     assert list(events[1].started.sources) == list(done.answer.sources)
 
 
+async def test_the_record_tells_how_many_sources_had_no_room(desk: Desk) -> None:
+    long = [retrieval_pb2.Hit(chunk_id=f"c{place}", text="word " * 6000) for place in range(3)]
+    async with Library(*long).running() as target, desk.routing(retrieval_target=target):
+        events = await desk.events(await desk.submit(grounded()))
+
+    # The alias reads 8,192 tokens less the 1,024 it may write, and a source has some 10,000.
+    assert (list(events[1].started.sources), events[1].started.sources_left_out) == ([], 3)
+    assert events[-1].done.answer.sources_left_out == 3
+
+
 @pytest.mark.parametrize("collection", ["unknown", "guide"])
 async def test_a_job_without_the_context_it_asked_for_fails(desk: Desk, mock: MockProvider, collection: str) -> None:
     async with Library(*HITS).running() as target:

@@ -139,7 +139,7 @@ async def test_in_an_outage_retries_stay_within_their_budget(pair: Desk, mock: M
 
 
 class Shelf(cache_pb2_grpc.CacheServiceServicer):
-    """Holds one answer of some age, which it gives to whoever accepts one so old."""
+    """Holds one answer of some age, which it gives to whoever accepts one so old, if only as a stale one."""
 
     def __init__(self, text: str, age_s: int) -> None:
         self._answer = job_pb2.Answer(text=text, provider="before")
@@ -147,9 +147,10 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer):
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
         policy = request.request.cache
-        if policy.HasField("max_age") and policy.max_age.seconds < self._age.seconds:
+        is_stale = policy.HasField("max_age") and policy.max_age.seconds < self._age.seconds
+        if is_stale and request.stale_within.seconds < self._age.seconds:
             return cache_pb2.LookupResponse(missed=cache_pb2.Missed(reason=cache_pb2.Missed.REASON_TOO_OLD))
-        hit = job_pb2.CacheHit(tier=job_pb2.CACHE_MODE_EXACT, similarity=1, age=self._age)
+        hit = job_pb2.CacheHit(tier=job_pb2.CACHE_MODE_EXACT, similarity=1, age=self._age, served_stale=is_stale)
         return cache_pb2.LookupResponse(found=cache_pb2.Found(answer=self._answer, hit=hit))
 
 

@@ -25,12 +25,14 @@ from weft_router.attempts import Attempts
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.fleet import Fleet
+from weft_router.flights import Flights
 from weft_router.job_run import Means
 from weft_router.keys import read_keys
 from weft_router.last_resort import LastResort
 from weft_router.policy import RetryLimits
 from weft_router.providers.port import Step
 from weft_router.pursuit import Rules
+from weft_router.redis_flights import RedisFlights
 from weft_router.retrieval_context import Retrieval
 from weft_router.worker import Worker
 
@@ -183,8 +185,9 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
     ):
         await fleet.follow(catalog)
         budgets = Budgets(RedisLedger(redis, limit_s=0.1), "local")
-        rules = Rules(RetryLimits(), Allowances(), budgets, 0)
-        attempts = Attempts(fleet.lend, Retrieval(channel, 1), LastResort(answers), rules)
+        rules = Rules(RetryLimits(), Allowances(), budgets)
+        flights = Flights(RedisFlights(redis, limit_s=0.1), 5)
+        attempts = Attempts(fleet.lend, Retrieval(channel, 1), LastResort(answers), rules, flights)
         worker = Worker(Means(desk.log, attempts, answers), Work(desk.log, slots=1), grace_s=1)
         job_id = await desk.submit()
         async with worker.working():

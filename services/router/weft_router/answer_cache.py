@@ -1,12 +1,15 @@
 """Finished answers on their way to the cache service and back; it may be away without anybody noticing."""
 
 import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
+from prometheus_client import Counter
+
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
-from weft.common.v1 import chat_pb2
-from weft.job.v1 import job_pb2
+from weft.common.v1 import budget_pb2, chat_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.cache_mode import cache_mode
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
@@ -16,11 +19,22 @@ _LIMIT_S = 2.0
 _MOST_UNDER_WAY = 256
 
 
-def may_be_stored(request: job_pb2.GenerationRequest, answer: job_pb2.Answer) -> bool:
-    """Say whether the policy lets this answer serve again, and whether it is whole."""
-    if answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
+def may_be_stored(request: job_pb2.GenerationRequest, done: event_pb2.Done) -> bool:
+    """Say whether the policy lets this answer serve again, whether it is whole, and whether it was made for this job.
+
+    One from the cache is there already, under its own age and its own question.
+    """
+    answer = done.answer
+    if done.HasField("cache_hit") or answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
         return False
     return cache_mode(request) != job_pb2.CACHE_MODE_OFF
+
+
+def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
+    """Return what the attempt cost whose answer this is; not what was spent on others beside it."""
+    succeeded = job_pb2.Attempt.RESULT_SUCCEEDED
+    costs = [one.cost for one in done.attempts if one.result == succeeded and one.HasField("cost")]
+    return costs[-1] if costs else None
 
 
 class AnswerCache:
@@ -40,28 +54,56 @@ class AnswerCache:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    def keep(self, request: job_pb2.GenerationRequest, collection_version: int, answer: job_pb2.Answer) -> None:
-        """Store an answer in the background, if it may serve again; too many at once are dropped and counted."""
-        if not may_be_stored(request, answer):
-            return
-        if len(self._under_way) >= _MOST_UNDER_WAY:
-            metrics.CACHE_STORES.labels("dropped").inc()
-            return
-        stored = cache_pb2.StoreRequest(request=request, collection_version=collection_version, answer=answer)
-        task = asyncio.create_task(self._store(stored))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+    def keep(self, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
+        """Tell the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
+        audit came to. Too many at once are dropped and counted.
+        """
+        request, answer = accepted.request, done.answer
+        if accepted.HasField("audit"):
+            report = cache_pb2.ReportAuditRequest(model=request.model, audit=accepted.audit, answer=answer)
+            report.collection_version = collection_version
+            self._start(self._report(report), metrics.CACHE_AUDITS)
+        elif may_be_stored(request, done):
+            stored = cache_pb2.StoreRequest(request=request, collection_version=collection_version, answer=answer)
+            if cost := cost_of(done):
+                stored.cost.CopyFrom(cost)
+            self._start(self._store(stored), metrics.CACHE_STORES)
 
-    async def find(self, request: job_pb2.GenerationRequest, collection_version: int) -> cache_pb2.Found | None:
-        """Return a stored answer that the request's policy lets serve; None when there is none, or no cache."""
+    async def find(
+        self, request: job_pb2.GenerationRequest, collection_version: int, stale_within_s: int = 0
+    ) -> cache_pb2.Found | None:
+        """Return a stored answer that the request's policy lets serve; None when there is none, or no cache.
+
+        With `stale_within_s` it may be older than the request wants, or built on another version of its collection.
+        """
         if cache_mode(request) == job_pb2.CACHE_MODE_OFF:
             return None
         wanted = cache_pb2.LookupRequest(request=request, collection_version=collection_version)
+        if stale_within_s:
+            wanted.stale_within.FromSeconds(stale_within_s)
         try:
             response = await self._channel.unary(self._stub.Lookup(wanted, **self._channel.call(_LIMIT_S)))
         except WeftError:
             return None
         return response.found if response.HasField("found") else None
+
+    def _start(self, telling: Coroutine[object, object, None], counted: Counter) -> None:
+        if len(self._under_way) >= _MOST_UNDER_WAY:
+            telling.close()
+            counted.labels("dropped").inc()
+            return
+        task = asyncio.create_task(telling)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _report(self, request: cache_pb2.ReportAuditRequest) -> None:
+        try:
+            response = await self._channel.unary(self._stub.ReportAudit(request, **self._channel.call(_LIMIT_S)))
+        except WeftError:
+            metrics.CACHE_AUDITS.labels("failed").inc()
+            return
+        verdict = cache_pb2.ReportAuditResponse.Verdict.Name(response.verdict)
+        metrics.CACHE_AUDITS.labels(verdict.removeprefix("VERDICT_").lower()).inc()
 
     async def _store(self, request: cache_pb2.StoreRequest) -> None:
         try:

@@ -9,10 +9,13 @@ import stamina
 
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.catalog import ModelAlias
 from weft_router import policy, records
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.escalation import shortcoming
+from weft_router.flights import Flights
 from weft_router.job import Job, JobFailed, Order, Standing, max_tokens
+from weft_router.joining import may_join
 from weft_router.last_resort import LastResort
 from weft_router.patience import timeouts
 from weft_router.prompt import compose, question
@@ -34,11 +37,13 @@ class Attempts:
         retrieval: Retrieval,
         last_resort: LastResort,
         rules: Rules,
+        flights: Flights,
     ) -> None:
         self._registry = registry
         self._retrieval = retrieval
         self._last_resort = last_resort
         self._rules = rules
+        self._flights = flights
 
     async def run(self, job: Job) -> event_pb2.Done:
         """Return the job's record, SUCCEEDED or FAILED, with every token of it committed.
@@ -50,28 +55,45 @@ class Attempts:
         with self._registry() as registry:
             try:
                 await self._find_context(job, registry)
-                finished = await self._answer(job, registry)
             except JobFailed as failure:
-                why = failure.error
-            except BudgetSpent as spent:
-                if job.standing is None and spent.wait_s is not None and spent.wait_s < job.left_s(time.time()):
-                    raise
-                why = spent.error
-            except ProviderError as error:
-                left_s = job.left_s(time.time())
-                why = policy.verdict(error, job.attempts, self._rules.limits.max_attempts, left_s)
-            else:
-                return records.succeeded(job, finished)
-            if job.standing is not None:
-                return records.succeeded(job, job.standing.finished)
-            alias = registry.catalog.models.get(job.request.model)
-            served = await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
-            return served or records.ended(job, job_pb2.JOB_STATE_FAILED, why)
+                return await self._unanswered(job, registry, failure.error)
+            if not (_alias(job, registry).single_flight and may_join(job.request)):
+                return await self._answered(job, registry)
+        return await self._flights.answer(job, self._call)
+
+    async def _call(self, job: Job) -> event_pb2.Done:
+        """Make the call that a flight shares, which may outlive the job that began it."""
+        with self._registry() as registry:
+            return await self._answered(job, registry)
+
+    async def _answered(self, job: Job, registry: Registry) -> event_pb2.Done:
+        try:
+            finished = await self._answer(job, registry)
+        except JobFailed as failure:
+            why = failure.error
+        except BudgetSpent as spent:
+            if job.standing is None and spent.wait_s is not None and spent.wait_s < job.left_s(time.time()):
+                raise
+            why = spent.error
+        except ProviderError as error:
+            left_s = job.left_s(time.time())
+            why = policy.verdict(error, job.attempts, self._rules.limits.max_attempts, left_s)
+        else:
+            return records.succeeded(job, finished)
+        return await self._unanswered(job, registry, why)
+
+    async def _unanswered(self, job: Job, registry: Registry, why: job_pb2.JobError) -> event_pb2.Done:
+        """Return the record of a job for which nobody could be asked any more, or in vain."""
+        if job.standing is not None:
+            return records.succeeded(job, job.standing.finished)
+        alias = registry.catalog.models.get(job.request.model)
+        served = await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
+        return served or records.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
         """Ask the alias, and another in its place for as long as what is said is not good enough."""
-        models = registry.catalog.models
-        name, draft = job.request.model, models[job.request.model].draft if job.request.routing.draft else None
+        models, name = registry.catalog.models, job.request.model
+        draft = _alias(job, registry).draft if job.request.routing.draft else None
         while True:
             drafts = _orders(job, registry, draft, may_be_replaced=True) if draft else {}
             rule = models[name].escalate
@@ -88,10 +110,7 @@ class Attempts:
 
     async def _find_context(self, job: Job, registry: Registry) -> None:
         """Put sources into the prompt where the request wants them, as far as every model it may reach has room."""
-        request, models = job.request, registry.catalog.models
-        alias = models.get(request.model)
-        if alias is None:
-            raise JobFailed(records.unknown_model(request.model, models))
+        request, alias = job.request, _alias(job, registry)
         if not request.HasField("retrieval"):
             return
         patiently = stamina.AsyncRetryingCaller(attempts=self._rules.limits.max_attempts, timeout=None)
@@ -100,8 +119,9 @@ class Attempts:
         reached = [request.model, *filter(None, [alias.draft]), *([alias.escalate.to] if alias.escalate else [])]
         within = [order for name in reached for order in _orders(job, registry, name).values()]
         room = min(order.alias.context_tokens - order.max_tokens for order in within)
-        prompt = compose(request.messages, found.hits, room)
+        prompt = compose(request.messages, found.hits, room, alias.context)
         job.messages, job.sources = prompt.messages, list(prompt.sources)
+        job.sources_left_out = len(found.hits) - len(prompt.sources)
         job.collection_version = found.collection_version
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
@@ -114,6 +134,14 @@ class Attempts:
             return may_pass and policy.backoff_s(next(failures), self._rules.limits, left_s, self._rules.draw())
 
         return decide
+
+
+def _alias(job: Job, registry: Registry) -> ModelAlias:
+    """Return the alias that a job names; it may have been removed since the job was accepted."""
+    models = registry.catalog.models
+    if job.request.model not in models:
+        raise JobFailed(records.unknown_model(job.request.model, models))
+    return models[job.request.model]
 
 
 def _orders(job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False) -> Mapping[str, Order]:

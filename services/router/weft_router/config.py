@@ -13,6 +13,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     """Where the parts are, and how hard to work."""
 
     listen: str = "127.0.0.1:7602"
+    advertise: str = ""
+    """Where other routers find this one, as host:port, to share calls; by default what it listens on, and where that is
+    every address, this machine's own."""
     nats_url: str = "nats://127.0.0.1:7610"
     """One or more servers of a cluster, separated by commas."""
     log: LogConfig = LogConfig()
@@ -20,12 +23,14 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     cache_target: str = "127.0.0.1:7605"
     retrieval_target: str = "127.0.0.1:7603"
     redis_url: str = "redis://127.0.0.1:6379/0"
-    """Where replicas tell each other of their breakers, and share budgets; without it each finds out by itself."""
+    """Where replicas tell each other of breakers and flights, and share budgets; without it each is on its own."""
     budget_limit_s: float = Field(default=0.25, gt=0)
     """How long a budget may wait for Redis before it is decided without."""
     budget_fallback: Fallback = "local"
     """What decides without Redis: "local", this router by what Redis said last; "closed", nobody, and calls wait;
     "open", nobody, and calls pass."""
+    flight_limit_s: float = Field(default=0.1, gt=0)
+    """How long to wait for Redis to say whether an identical request is in flight elsewhere."""
     catalog_file: Path = Path("compose/weft.toml")
     """Providers and model aliases; read again when it changes, and on SIGHUP."""
     catalog_poll_s: float = Field(default=1, gt=0)

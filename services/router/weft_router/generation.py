@@ -44,7 +44,6 @@ class Generation:
         provider: Provider,
         call: Call,
         reserve: Reserve,
-        flush_interval_s: float,
         rank: int = 0,
     ) -> None:
         self.rank = rank
@@ -60,7 +59,6 @@ class Generation:
         self._call = call
         self._reserve = reserve
         self._reservation: Reservation | None = None
-        self._flush_interval_s = flush_interval_s
         self._began = 0.0
         self._has_begun = self._has_floor = self._is_closed = False
         self._token_count = 0
@@ -161,7 +159,7 @@ class Generation:
         self._job.start_over()
 
     async def _stream(self, take_floor: TakeFloor) -> inference_pb2.Finished:
-        async with TokenWriter(self._job.writer, self._flush_interval_s) as tokens:
+        async with TokenWriter(self._job.writer, self._job.flush_interval_s) as tokens:
             try:
                 finished = await self._pass_on(take_floor, tokens)
             finally:

@@ -27,7 +27,7 @@ class History:
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
     """Each as its worker saw it end; where none did, as lost."""
     tokens: Counter[int] = field(default_factory=Counter)
-    """What each attempt said, by its number, withdrawn or not."""
+    """What each attempt said, by its number, withdrawn or not; those that only listened spent nothing."""
     first_token_time: timestamp_pb2.Timestamp | None = None
     cancel_message: str | None = None
     is_done: bool = False
@@ -70,7 +70,8 @@ class History:
             case "released":
                 self._ended(event.released.attempt)
             case "delta":
-                self.tokens[len(self.attempts)] += event.delta.token_count
+                if not self._listens:
+                    self.tokens[len(self.attempts)] += event.delta.token_count
                 self.first_token_time = self.first_token_time or event.time
                 self.deltas.append(event)
                 self.text_sequence = event.sequence
@@ -82,6 +83,10 @@ class History:
                 self.cancel_message = event.cancel_requested.message
             case "done":
                 self.is_done = True
+
+    @property
+    def _listens(self) -> bool:
+        return bool(self.attempts) and bool(self.attempts[-1].joined_job_id)
 
     def _ended(self, result: job_pb2.Attempt) -> None:
         """Take an attempt's result, as its worker saw it, in place of what was supposed."""
@@ -102,4 +107,5 @@ def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
         provider_model=started.provider_model,
         start_time=event.time,
         error=error,
+        joined_job_id=started.joined_job_id,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from google.protobuf import timestamp_pb2
 
@@ -10,7 +11,7 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
 from weft_kit.catalog import ModelAlias
-from weft_kit.joblog import Writer
+from weft_kit.joblog import Step
 from weft_kit.routing_entries import Timeouts
 from weft_router.transcript import Transcript
 
@@ -44,13 +45,27 @@ class Standing:
     attempt: job_pb2.Attempt
 
 
+class Record(Protocol):
+    """Where the steps of a job go: its log, or the tape of a call that several jobs share."""
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    async def append(self, step: Step, /) -> int:
+        """Commit a step and return its sequence. Raises Fenced when somebody else moved the job on."""
+        ...
+
+
 @dataclass(slots=True)
 class Job:
     """What is known of a job while it runs."""
 
+    job_id: str
     accepted: event_pb2.Accepted
     accepted_sequence: int
-    writer: Writer
+    writer: Record
+    flush_interval_s: float = 0.0
+    """How long tokens gather before they are written."""
     said: Transcript = field(default_factory=Transcript)
     """What stands in the log, and what an attempt under way adds to it."""
     text_sequence: int = 0
@@ -68,7 +83,10 @@ class Job:
     messages: Sequence[chat_pb2.Message] = ()
     """The prompt: what was sent, with the sources once they are found."""
     sources: list[job_pb2.Source] = field(default_factory=list)
+    sources_left_out: int = 0
     collection_version: int = 0
+    is_passenger: bool = False
+    """Whether it is answered by a call that is on another job's record."""
     first_token_time: timestamp_pb2.Timestamp | None = None
 
     @property
@@ -99,7 +117,9 @@ class Job:
             provider_model=attempt.provider_model,
             resumes_after=self.resumes_after,
             sources=self.sources,
+            sources_left_out=self.sources_left_out,
             previous=self.answering,
+            joined_job_id=attempt.joined_job_id,
         )
         await self.writer.append(started)
         if not is_listed:

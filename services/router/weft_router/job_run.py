@@ -111,12 +111,14 @@ class JobRun:
         asked = self._accepted.request.messages
         return self._renewed(
             Job(
+                job_id=self._lease.job_id,
                 accepted=self._accepted,
                 accepted_sequence=self._lease.event.sequence,
                 attempts=history.attempts,
                 spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
                 messages=asked,
                 writer=self._writer(history),
+                flush_interval_s=self._means.log.config.flush_interval_s,
             ),
             history,
         )
@@ -136,10 +138,10 @@ class JobRun:
         """Bring the job to its `done` and commit that."""
         done = self._foregone(job, history) or await self._answered(job)
         await job.writer.append(done)
-        metrics.job_done(self._accepted.request.model, done, job.said.token_count)
+        metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
         self._write_line(done)
-        if done.state == job_pb2.JOB_STATE_SUCCEEDED:
-            self._means.answers.keep(self._accepted.request, job.collection_version, done.answer)
+        if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
+            self._means.answers.keep(self._accepted, job.collection_version, done)
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
         """Return the record of a job that no provider is to be asked about any more."""

@@ -24,6 +24,8 @@ HEDGES = Counter("weft_router_hedges", "Calls made because another one's first t
 WAITS = Counter("weft_router_waits", "Times that a job had to wait before a call.", ["for"])
 BREAKERS_OPENED = Counter("weft_router_breakers_opened", "Times that a breaker opened here.", ["provider", "model"])
 LAST_RESORTS = Counter("weft_router_last_resorts", "What was served when every provider had failed.", ["served"])
+FLIGHTS = Counter("weft_router_flights", "Jobs whose call may be shared, by whether they began it or joined.", ["role"])
+CACHE_AUDITS = Counter("weft_router_cache_audits", "Audits reported to the cache, by what they came to.", ["verdict"])
 CACHE_STORES = Counter("weft_router_cache_stores", "Answers offered to the cache.", ["result"])
 
 BUDGET_DECISIONS = Counter("weft_router_budget_decisions", "Calls held to a budget.", ["by", "outcome"])

@@ -35,7 +35,6 @@ class Rules:
     limits: RetryLimits
     allowances: Allowances
     budgets: Budgets
-    flush_interval_s: float
     draw: Draw = random.random
 
 
@@ -108,7 +107,7 @@ class Pursuit:
         provider = self._registry.providers[choice.route.provider].provider
         call, order = self._registry.call(choice.route), orders[choice.alias]
         reserve = partial(self._reserve, choice, order)
-        return Generation(self._job, order, choice, provider, call, reserve, self._rules.flush_interval_s, rank)
+        return Generation(self._job, order, choice, provider, call, reserve, rank)
 
     async def _reserve(self, choice: Choice, order: Order) -> Reservation:
         accepted, messages = self._job.accepted, self._job.messages

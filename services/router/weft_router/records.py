@@ -20,6 +20,12 @@ def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
     return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer))
 
 
+def shared(job: Job, heard: event_pb2.Done) -> event_pb2.Done:
+    """Return the record of a job that a shared call answered, by the record of that call."""
+    hit = heard.cache_hit if heard.HasField("cache_hit") else None
+    return _done(job, event_pb2.Done(state=heard.state, answer=heard.answer, cache_hit=hit))
+
+
 def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:
     """Return the record of a job that a stored answer ended, after its providers had failed."""
     return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer, cache_hit=hit))
@@ -68,7 +74,12 @@ def unknown_model(name: str, known: Iterable[str]) -> job_pb2.JobError:
 
 
 def _answer(job: Job) -> job_pb2.Answer:
-    answer = job_pb2.Answer(text=job.said.text, reasoning=job.said.reasoning, sources=job.sources)
+    answer = job_pb2.Answer(
+        text=job.said.text,
+        reasoning=job.said.reasoning,
+        sources=job.sources,
+        sources_left_out=job.sources_left_out,
+    )
     if attempt := _latest(job):
         answer.provider = attempt.provider
         answer.provider_model = attempt.provider_model

@@ -1,6 +1,7 @@
 """The router, assembled: the one place that knows every part."""
 
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from weft.router.v1 import flight_pb2_grpc as flight_rpc
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit import provider_entries as entries
@@ -24,6 +26,8 @@ from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.config import Config
 from weft_router.fleet import Fleet
+from weft_router.flight_servicer import FlightServicer
+from weft_router.flights import Flights
 from weft_router.job_run import Means
 from weft_router.keys import key_setting, read_keys
 from weft_router.last_resort import LastResort
@@ -39,12 +43,15 @@ from weft_router.providers.port import Provider
 from weft_router.providers.wire_format import WireFormat
 from weft_router.pursuit import Rules
 from weft_router.redis_breakers import SharedBreakers
+from weft_router.redis_flights import RedisFlights
 from weft_router.retrieval_context import Retrieval
 from weft_router.servicer import RouterServicer
 from weft_router.shares import Shares
 from weft_router.worker import Worker
 
 _NAME = "weft.router.v1.RouterService"
+_FLIGHTS = "weft.router.v1.FlightService"
+_EVERYWHERE = ("0.0.0.0", "[::]", "")
 
 
 @asynccontextmanager
@@ -69,23 +76,41 @@ async def router(config: Config) -> AsyncIterator[Server]:
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         answers = await stack.enter_async_context(AnswerCache(cache))
+        flights = Flights(RedisFlights(redis, limit_s=config.flight_limit_s), config.max_attempts)
         limits = RetryLimits(config.max_attempts, config.first_wait_s, config.longest_wait_s)
         attempts = Attempts(
             fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),
             LastResort(answers),
-            Rules(limits, Allowances(), budgets, config.log.flush_interval_s),
+            Rules(limits, Allowances(), budgets),
+            flights,
         )
         shares = Shares(lambda: fleet.current.catalog)
         means = Means(log, attempts, answers, config.max_deliveries)
         services = [
-            Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets))
+            Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets)),
+            Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
         server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+        await stack.enter_async_context(flights.hosting(config.advertise or _advertised(server.address)))
         work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
+
+
+def _advertised(address: str) -> str:
+    """Return where other machines find what listens on an address."""
+    host, _, port = address.rpartition(":")
+    return f"{_this_machine() if host in _EVERYWHERE else host}:{port}"
+
+
+def _this_machine() -> str:
+    name = socket.gethostname()
+    try:
+        return socket.gethostbyname(name)  # others may not know the name: in Kubernetes they do not
+    except OSError:
+        return name
 
 
 def _keys(config: Config, catalog: Catalog) -> dict[str, str]:

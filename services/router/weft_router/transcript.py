@@ -32,6 +32,11 @@ class Transcript:
             call.provider_state = call.provider_state or piece.provider_state
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is text alone."""
+        return not self._calls and not self._thoughts
+
+    @property
     def text(self) -> str:
         return "".join(self._texts)
 

@@ -1,0 +1,104 @@
+"""What the cache is told of a job that succeeded."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+
+from tests.router.desk import Desk, asking
+from tests.router.services import serving
+
+from weft.cache.v1 import cache_pb2, cache_pb2_grpc
+from weft.common.v1 import budget_pb2, chat_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.context import current_tenant
+from weft_kit.joblog import new_job_id
+from weft_mock import MockProvider, Script
+
+PRICES = '[prices]\nas_of = 2026-01-01\ncurrency = "USD"\n[prices.per_million.mock]\n"*" = { input = 1, output = 2 }\n'
+LAST_RESORT = '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nlast_resort = { stale_within_s = 60 }\n'
+EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)
+AUDIT = job_pb2.Audit(partition="p", served_text="What was served.")
+
+
+class Shelf(cache_pb2_grpc.CacheServiceServicer):
+    """Remembers what it is told, by tenant, and knows one answer for whoever has no better."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[tuple[str, cache_pb2.StoreRequest | cache_pb2.ReportAuditRequest]] = asyncio.Queue()
+
+    def running(self) -> AbstractAsyncContextManager[str]:
+        return serving("weft.cache.v1.CacheService", cache_pb2_grpc.add_CacheServiceServicer_to_server, self)
+
+    async def Store(self, request: cache_pb2.StoreRequest, _: object) -> cache_pb2.StoreResponse:
+        self.told.put_nowait((current_tenant(), request))
+        return cache_pb2.StoreResponse(stored=True)
+
+    async def ReportAudit(self, request: cache_pb2.ReportAuditRequest, _: object) -> cache_pb2.ReportAuditResponse:
+        self.told.put_nowait((current_tenant(), request))
+        return cache_pb2.ReportAuditResponse(verdict=cache_pb2.ReportAuditResponse.VERDICT_SAME)
+
+    async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
+        answer = job_pb2.Answer(text="Of another version.", finish_reason=chat_pb2.FINISH_REASON_STOP)
+        hit = job_pb2.CacheHit(tier=job_pb2.CACHE_MODE_EXACT, similarity=1, served_stale=True)
+        return cache_pb2.LookupResponse(found=cache_pb2.Found(answer=answer, hit=hit))
+
+
+async def submit_audit(desk: Desk, request: job_pb2.GenerationRequest) -> str:
+    job_id = new_job_id("acme", request.priority)
+    await desk.log.accept(job_id, event_pb2.Accepted(tenant="acme", request=request, audit=AUDIT), 10)
+    return job_id
+
+
+async def test_what_its_answer_cost_is_stored_with_it_and_not_what_was_spent_in_vain(
+    pair: Desk, mock: MockProvider
+) -> None:
+    mock.play(Script(status=500), Script(text="Rayleigh scattering."))
+    pair.with_settings('[models.default]\nroutes = [{ provider = "mock", model = "m" }]\n')
+    pair.with_settings(PRICES)
+    shelf = Shelf()
+    async with shelf.running() as target, pair.routing(cache_target=target):
+        done = await pair.done(await pair.submit(asking(cache=EXACT)))
+        tenant, stored = await asyncio.wait_for(shelf.told.get(), 10)
+
+    assert isinstance(stored, cache_pb2.StoreRequest)
+    assert (tenant, stored.answer) == ("acme", done.answer)
+    usage = done.answer.usage
+    assert stored.cost == budget_pb2.Cost(micros=usage.prompt_tokens + 2 * usage.completion_tokens, currency="USD")
+
+
+async def test_an_audit_is_reported_and_not_stored(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(text="What is said now."))
+    shelf = Shelf()
+    off = asking(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF), priority=job_pb2.PRIORITY_LOW)
+    async with shelf.running() as target, desk.routing(cache_target=target):
+        done = await desk.done(await submit_audit(desk, off))
+        tenant, report = await asyncio.wait_for(shelf.told.get(), 10)
+
+    assert isinstance(report, cache_pb2.ReportAuditRequest)
+    assert (tenant, report.model, report.audit) == ("acme", "default", AUDIT)
+    assert (report.answer, report.collection_version) == (done.answer, 0)
+    assert shelf.told.empty()
+
+
+async def test_an_audit_that_fails_is_not_reported(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=400), Script(text="Next."))
+    shelf = Shelf()
+    async with shelf.running() as target, desk.routing(cache_target=target):
+        assert (await desk.done(await submit_audit(desk, asking()))).state == job_pb2.JOB_STATE_FAILED
+        await desk.done(await desk.submit(asking(cache=EXACT)))
+        _, told = await asyncio.wait_for(shelf.told.get(), 10)
+
+    assert isinstance(told, cache_pb2.StoreRequest)
+
+
+async def test_a_stored_answer_is_not_stored_again_as_a_new_one(pair: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=400), Script(text="Next."))
+    pair.with_settings(LAST_RESORT)
+    shelf = Shelf()
+    async with shelf.running() as target, pair.routing(cache_target=target):
+        served = await pair.done(await pair.submit(asking(cache=EXACT)))
+        await pair.done(await pair.submit(asking("Another?", cache=EXACT)))
+        _, told = await asyncio.wait_for(shelf.told.get(), 10)
+
+    assert (served.answer.text, served.cache_hit.served_stale) == ("Of another version.", True)
+    assert isinstance(told, cache_pb2.StoreRequest)
+    assert told.answer.text == "Next."
