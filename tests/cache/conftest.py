@@ -14,19 +14,23 @@ import pytest
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
-from weft.common.v1 import chat_pb2
+from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.config import Config
 from weft_cache.redis_answers import RedisAnswers
 from weft_cache.redis_guard import RedisGuard, guarded
+from weft_cache.redis_shelf import RedisShelf
+from weft_cache.seal import Seal
 from weft_cache.server import cache
 from weft_compose.ports import free_ports
 from weft_kit import context
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext
 
-# The machine that runs tests may be busy; the limits of production are for the tests about limits.
-PATIENT = {"redis_limit_s": 5.0, "embed_limit_s": 20.0}
+# The machine that runs tests may be busy; the limits of production are for the tests about limits. Audits are drawn at
+# random, so those that are about them ask for them.
+PATIENT = {"redis_limit_s": 5.0, "embed_limit_s": 20.0, "verify_limit_s": 20.0, "audit_share": 0.0}
+ROOMY = 1024**3
 
 
 def generation(text: str, *history: str, **fields: Any) -> job_pb2.GenerationRequest:
@@ -50,8 +54,9 @@ def finished(text: str = "Paris.", **fields: Any) -> job_pb2.Answer:
 class Client:
     """One tenant's view of a cache."""
 
-    def __init__(self, channel: Channel, tenant: str) -> None:
+    def __init__(self, channel: Channel, tenant: str, address: str = "") -> None:
         self.tenant = tenant
+        self.address = address
         self._channel = channel
         self._stub = rpc.CacheServiceStub(channel.raw)
 
@@ -59,16 +64,29 @@ class Client:
         """The same cache seen by another tenant."""
         return Client(self._channel, tenant)
 
-    async def lookup(self, request: job_pb2.GenerationRequest, version: int = 0) -> pb.Found | pb.Missed:
+    async def lookup(
+        self, request: job_pb2.GenerationRequest, version: int = 0, *, stale_within_s: int | None = None
+    ) -> pb.Found | pb.Missed:
         message = pb.LookupRequest(request=request, collection_version=version)
+        if stale_within_s is not None:
+            message.stale_within.FromSeconds(stale_within_s)
         answer = await self._call(self._stub.Lookup, message)
         return answer.found if answer.HasField("found") else answer.missed
 
-    async def store(self, request: job_pb2.GenerationRequest, answer: job_pb2.Answer, version: int = 0) -> bool:
-        message = pb.StoreRequest(request=request, answer=answer, collection_version=version)
+    async def store(
+        self,
+        request: job_pb2.GenerationRequest,
+        answer: job_pb2.Answer,
+        version: int = 0,
+        cost: budget_pb2.Cost | None = None,
+    ) -> bool:
+        message = pb.StoreRequest(request=request, answer=answer, collection_version=version, cost=cost)
         return (await self._call(self._stub.Store, message)).stored
 
-    async def invalidate(self, **names: str) -> int:
+    async def report(self, **fields: Any) -> pb.ReportAuditResponse.Verdict.ValueType:
+        return (await self._call(self._stub.ReportAudit, pb.ReportAuditRequest(**fields))).verdict
+
+    async def invalidate(self, **names: Any) -> int:
         return (await self._call(self._stub.Invalidate, pb.InvalidateRequest(**names))).invalidated
 
     async def stats(self) -> pb.GetStatsResponse:
@@ -105,7 +123,7 @@ async def guard(redis_url: str) -> AsyncIterator[RedisGuard]:
 
 @pytest.fixture
 def answers(guard: RedisGuard) -> RedisAnswers:
-    return RedisAnswers(guard)
+    return RedisAnswers(guard, RedisShelf(guard, ROOMY, longest_s=3600), Seal())
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +146,7 @@ def inference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 async def _serving(tenant: str, **settings: Any) -> AsyncIterator[Client]:
     config = Config(**{"listen": "127.0.0.1:0", "grace_s": 0.0, **PATIENT, **settings})
     async with cache(config) as server, Channel(server.address, "cache") as channel:
-        yield Client(channel, tenant)
+        yield Client(channel, tenant, server.address)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rules: when the cache may answer, what it may keep, and which stored answer serves."""
+"""Rules: when the cache may answer, and what it may keep for how long."""
 
 import math
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache.choice import Candidate, Miss, Reason, age_s, choose
-from weft_cache.policy import Terms, Tier, life_s, storable, terms
+from weft_cache.choice import age_s
+from weft_cache.policy import Tier, life_s, storable, terms
 from weft_kit.breaker import Breaker
 
 OFF, EXACT, SEMANTIC = job_pb2.CACHE_MODE_OFF, job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
@@ -86,30 +86,6 @@ def test_only_a_finished_answer_in_words_is_kept(unfit):
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_life_is_shortened_and_never_prolonged(drawn):
     assert 90 <= life_s(100, 0.1, drawn) <= 100
-
-
-def candidate(similarity, stored_at=100.0):
-    return Candidate(f"{similarity}@{stored_at}", similarity, stored_at)
-
-
-SEMANTIC_TERMS = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.95)
-
-
-def test_the_nearest_of_the_young_and_close_serves():
-    young, nearer_but_old, far = candidate(0.96), candidate(0.99, stored_at=1), candidate(0.9)
-    assert choose([nearer_but_old, young, far], SEMANTIC_TERMS, now=110) == young
-
-
-@pytest.mark.parametrize(
-    ("candidates", "miss"),
-    [
-        ([], Miss(Reason.NOT_STORED, 0.0)),
-        ([candidate(0.9), candidate(0.8)], Miss(Reason.NOT_STORED, 0.9)),
-        ([candidate(0.97, stored_at=1), candidate(0.9)], Miss(Reason.TOO_OLD, 0.97)),
-    ],
-)
-def test_a_miss_says_why_and_how_near_it_was(candidates, miss):
-    assert choose(candidates, SEMANTIC_TERMS, now=110) == miss
 
 
 def test_a_clock_that_runs_ahead_makes_nothing_older_than_new():

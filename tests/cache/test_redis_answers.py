@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from weft.common.v1 import budget_pb2
 from weft_cache.choice import Candidate
 from weft_cache.partition import address
-from weft_cache.redis_answers import Stored, key_of
+from weft_cache.redis_answers import Filing, Names, Stored, key_of
 from weft_cache.redis_guard import StoreDown
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.vector import Vector
@@ -31,7 +32,8 @@ def place(tenant, generation):
 
 
 async def test_an_answer_is_read_back_whole(answers, place, finished):
-    stored = Stored(finished("Übermut 🗼"), stored_at=1234.5)
+    cost = budget_pb2.Cost(micros=42, currency="EUR")
+    stored = Stored(finished("Übermut 🗼"), stored_at=1234.5, cost=cost, collection_version=7)
     await answers.write(place(), stored, 60, None)
     assert await answers.read(key_of(place())) == stored
     assert await answers.read(key_of(place("When?"))) is None
@@ -51,10 +53,18 @@ async def test_a_repeat_replaces_everything(answers, place, finished):
 
 async def test_the_nearest_come_first(answers, place, finished):
     for text, its_vector in (("north", NORTH), ("east", EAST)):
-        await answers.write(place(text), Stored(finished(text), 7), 60, its_vector)
+        await answers.write(place(text), Stored(finished(text), 7), 60, its_vector, Filing(question=text))
     near, far = await answers.nearest(place(), NORTH_BY_EAST)
-    assert near == Candidate(key_of(place("north")), pytest.approx(0.995, abs=1e-3), 7)
-    assert far == Candidate(key_of(place("east")), pytest.approx(0.0995, abs=1e-3), 7)
+    assert near == Candidate(key_of(place("north")), "north", pytest.approx(0.995, abs=1e-3), 7, near.told)
+    assert far == Candidate(key_of(place("east")), "east", pytest.approx(0.0995, abs=1e-3), 7, far.told)
+    assert near.told != far.told
+
+
+async def test_equal_answers_are_known_as_equal(answers, place, finished):
+    for text in ("north", "northwards"):
+        await answers.write(place(text), Stored(finished("the same"), 7), 60, NORTH, Filing(question=text))
+    one, other = await answers.nearest(place(), NORTH)
+    assert one.told == other.told != ""
 
 
 async def test_nothing_is_found_behind_a_wall(answers, place, finished):
@@ -115,10 +125,10 @@ async def test_a_tenants_answers_are_forgotten_by_model_and_collection(answers, 
     places = [place(), place(model="large"), place(**docs), place(model="large", **docs), place(**faq)]
     for where in (*places, place(tenant=other, **docs)):
         await answers.write(where, Stored(finished(), 1), 60, NORTH)
-    assert await answers.forget(tenant, model="large", collection="docs") == 1
-    assert await answers.forget(tenant, collection="docs") == 1
-    assert await answers.forget(tenant, model="large") == 1
-    assert await answers.forget(tenant, model="la*") == 0
+    assert await answers.forget(tenant, Names(model="large", collection="docs")) == 1
+    assert await answers.forget(tenant, Names(collection="docs")) == 1
+    assert await answers.forget(tenant, Names(model="large")) == 1
+    assert await answers.forget(tenant, Names(model="la*")) == 0
     assert await answers.forget(tenant) == 2
     assert await answers.read(key_of(place(tenant=other, **docs))) is not None
 
@@ -127,16 +137,17 @@ async def test_entries_are_counted_by_tenant(answers, tenant, place, finished):
     await answers.write(place(), Stored(finished(), 1), 60, NORTH)
     await answers.write(place("another"), Stored(finished(), 1), 60, None)
     await answers.write(place(tenant=uuid4().hex), Stored(finished(), 1), 60, NORTH)
-    assert await answers.count(tenant) == 2
+    assert (await answers.account(tenant)).entries == 2
     await answers.forget(tenant)
-    assert await answers.count(tenant) == 0
+    assert (await answers.account(tenant)).entries == 0
 
 
 async def test_counts_add_up_over_replicas(guard, tenant):
     here, there = RedisTally(guard), RedisTally(guard)
     here.add(tenant, Tally(exact_hits=1, tokens_saved=30))
     here.add(tenant, Tally(misses=1))
-    there.add(tenant, Tally(semantic_hits=1, tokens_saved=12))
+    there.add(tenant, Tally(semantic_hits=1, tokens_saved=12, micros_saved={"EUR": 5}))
+    here.add(tenant, Tally(exact_hits=1, micros_saved={"EUR": 2, "USD": 1}))
     await there.flush()
-    assert await here.read(tenant) == Tally(exact_hits=1, semantic_hits=1, misses=1, tokens_saved=42)
+    assert await here.read(tenant) == Tally(2, 1, 1, 42, {"EUR": 7, "USD": 1})
     assert await here.read(uuid4().hex) == Tally()

@@ -14,12 +14,14 @@ from weft.job.v1 import job_pb2
 from weft_cache.partition import address
 from weft_cache.redis_answers import RedisAnswers, Stored, key_of
 from weft_cache.redis_guard import StoreDown, guarded
+from weft_cache.redis_shelf import RedisShelf
+from weft_cache.seal import Seal
 from weft_compose.servers import ValkeyServer
 from weft_compose.servers import serving as started
 from weft_kit.context import CallContext, bound
 
 FRANCE, FRANCE_AGAIN = "What is the capital of France?", "What is the capital city of France?"  # 0.96 alike
-LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2, "embed_limit_s": 20.0}
+LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2, "embed_limit_s": 20.0, "verify_limit_s": 20.0}
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ async def test_callers_without_time_do_not_shut_redis_to_others(valkey):
 async def test_a_reader_that_gave_up_leaves_its_reply_to_nobody(valkey, tenant, generation, finished):
     mine, yours = (address(tenant, generation(text), 0) for text in ("mine", "yours"))
     async with guarded(valkey.url, limit_s=5, rest_s=60, connections=1) as guard:
-        answers = RedisAnswers(guard)
+        answers = RedisAnswers(guard, RedisShelf(guard, 1024**3, longest_s=3600), Seal())
         for where, text in ((mine, "mine"), (yours, "yours")):
             await answers.write(where, Stored(finished(text), 1), 60, None)
         with hanging(valkey), hurried(), pytest.raises(StoreDown):

@@ -46,6 +46,10 @@ class Client:
         request = pb.RerankRequest(query=query, documents=documents, top_k=top_k)
         return await self.channel.unary(self.stub.Rerank(request, **self.channel.call(30)))
 
+    async def compare(self, question: str, *others: str) -> pb.CompareQuestionsResponse:
+        request = pb.CompareQuestionsRequest(question=question, others=others)
+        return await self.channel.unary(self.stub.CompareQuestions(request, **self.channel.call(30)))
+
 
 @asynccontextmanager
 async def calling(config: Config, engine: Engine | None = None) -> AsyncIterator[Client]:

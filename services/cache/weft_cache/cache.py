@@ -2,19 +2,26 @@
 
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from prometheus_client import Counter, Histogram
 
+from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache import policy
-from weft_cache.choice import Candidate, Miss, Reason, age_s, choose, is_young
+from weft_cache.audits import Audits
+from weft_cache.choice import Miss, Reason, age_s, is_young
 from weft_cache.inference_embedder import InferenceEmbedder
-from weft_cache.partition import Address, address, question_text
+from weft_cache.lookup import Asked, Hit
+from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
-from weft_cache.redis_answers import RedisAnswers, Stored, key_of
+from weft_cache.redis_answers import Filing, Names, RedisAnswers, Stored, key_of
 from weft_cache.redis_guard import StoreDown
+from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
+from weft_cache.redis_watch import Audited
+from weft_cache.semantic_tier import SemanticTier
 from weft_kit.errors import DependencyDown
 
 LOOKUPS = Counter("weft_cache_lookups", "Lookups, by tier that answered or reason that none did.", ["outcome"])
@@ -29,67 +36,65 @@ LOOKUP_SECONDS = Histogram(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, and the version of the collection its answer is built on; 0 without retrieval."""
-
-    tenant: str
-    request: job_pb2.GenerationRequest
-    collection_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A stored answer that may serve."""
-
-    answer: job_pb2.Answer
-    tier: Tier
-    similarity: float
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Stats:
     """A tenant's counts, and what the store holds."""
 
     tally: Tally
-    entries: int
+    account: Account
     store_bytes: int
+    audited: Mapping[str, Audited]
+    """By model alias."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long answers are kept, and how alike questions must be."""
+    """How long answers are kept, how much room they have, and how alike questions must be to be compared at all."""
 
     ttl_s: float
     ttl_jitter: float
-    threshold: float
+    most_bytes: int
+    floor: float
 
 
 class Cache:
     """Finds, keeps and forgets answers of one tenant at a time."""
 
-    def __init__(self, answers: RedisAnswers, embedder: InferenceEmbedder, tally: RedisTally, keeping: Keeping) -> None:
-        self._answers, self._embedder, self._tally, self._keeping = answers, embedder, tally, keeping
+    def __init__(
+        self,
+        answers: RedisAnswers,
+        alike: SemanticTier,
+        embedder: InferenceEmbedder,
+        tally: RedisTally,
+        audits: Audits,
+        keeping: Keeping,
+    ) -> None:
+        self._answers, self._alike, self._embedder = answers, alike, embedder
+        self._tally, self._audits, self._keeping = tally, audits, keeping
 
     @property
-    def ttl_s(self) -> float:
-        """Longest life of an answer."""
-        return self._keeping.ttl_s
+    def keeping(self) -> Keeping:
+        return self._keeping
 
-    async def lookup(self, asked: Asked) -> Hit | Miss:
-        """The answer that may serve, or why there is none. A store that is away is a miss."""
+    async def lookup(self, asked: Asked, stale_within_s: float | None = None) -> Hit | Miss:
+        """The answer that may serve, or why there is none. A store that is away is a miss.
+
+        With `stale_within_s` nothing better can be had: an answer up to that old may serve although it is older than
+        the request wants, or built on another version of its collection.
+        """
         began = time.perf_counter()
-        terms = policy.terms(asked.request, asked.collection_version, self._keeping.threshold)
+        terms = policy.terms(asked.request, asked.collection_version, self._keeping.floor)
         try:
             found = await self._find(asked, terms) if terms else Miss(Reason.NOT_CACHEABLE)
+            if isinstance(found, Miss) and stale_within_s is not None:
+                found = await self._find_stale(asked, terms, stale_within_s) or found
         except StoreDown:
             found = Miss(Reason.STORE_DOWN)
         self._count(asked.tenant, found, time.perf_counter() - began)
         return found
 
-    async def store(self, asked: Asked, answer: job_pb2.Answer) -> bool:
-        """Keeps an answer; False when it must not be kept or the store is down."""
-        terms = policy.terms(asked.request, asked.collection_version, self._keeping.threshold)
+    async def store(self, asked: Asked, answer: job_pb2.Answer, cost: budget_pb2.Cost) -> bool:
+        """Keeps an answer and what it cost; False when it must not be kept or the store is down."""
+        terms = policy.terms(asked.request, asked.collection_version, self._keeping.floor)
         if terms is None or not policy.storable(answer):
             STORES.labels("refused").inc()
             return False
@@ -97,26 +102,33 @@ class Cache:
         text = question_text(asked.request) if terms.tier is Tier.SEMANTIC else ""
         vector = await self._embedder.embed(asked.tenant, text)
         life_s = policy.life_s(self._keeping.ttl_s, self._keeping.ttl_jitter, random.random())  # noqa: S311 - no secret
+        stored = Stored(answer, time.time(), cost, asked.collection_version)
+        lasting = address(asked.tenant, asked.request, 0).exact if asked.collection_version else ""
+        filing = Filing(text, asked.request.cache.tags, lasting)
         try:
-            await self._answers.write(where, Stored(answer, time.time()), life_s, vector)
+            is_kept = await self._answers.write(where, stored, life_s, vector, filing)
         except StoreDown:
             STORES.labels("store_down").inc()
             return False
-        STORES.labels("stored").inc()
-        return True
+        STORES.labels("stored" if is_kept else "refused").inc()
+        return is_kept
 
-    async def forget(self, tenant: str, model: str, collection: str) -> int:
-        """Forgets a tenant's answers; an empty name does not narrow. Raises DependencyDown: they may still be there."""
+    async def forget(self, tenant: str, names: Names, version: int) -> int:
+        """Forgets a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be there."""
         try:
-            return await self._answers.forget(tenant, model, collection)
+            return await self._answers.forget(tenant, names, version)
         except StoreDown:
             raise DependencyDown("redis", "answers were not all forgotten; call Invalidate again") from None
 
     async def stats(self, tenant: str) -> Stats:
         """A tenant's counts; raises DependencyDown."""
         try:
-            tally, entries = await self._tally.read(tenant), await self._answers.count(tenant)
-            return Stats(tally, entries, await self._answers.used_bytes())
+            return Stats(
+                await self._tally.read(tenant),
+                await self._answers.account(tenant),
+                await self._answers.used_bytes(),
+                await self._audits.found(tenant),
+            )
         except StoreDown:
             raise DependencyDown("redis", "the counts are in Redis, which does not answer; try again") from None
 
@@ -125,25 +137,22 @@ class Cache:
         where = address(asked.tenant, asked.request, asked.collection_version)
         stored = await self._answers.read(key_of(where))
         if stored and is_young(stored.stored_at, terms, now):
-            return Hit(stored.answer, Tier.EXACT, 1.0, age_s(stored.stored_at, now))
+            return Hit(stored, Tier.EXACT, age_s(stored.stored_at, now))
         if terms.tier is Tier.SEMANTIC:
-            return await self._find_alike(asked, where, terms, now)
+            return await self._alike.find(asked, where, terms, now)
         return Miss(Reason.TOO_OLD if stored else Reason.NOT_STORED)
 
-    async def _find_alike(self, asked: Asked, where: Address, terms: Terms, now: float) -> Hit | Miss:
-        vector = await self._embedder.embed(asked.tenant, question_text(asked.request))
-        if vector is None:
-            return Miss(Reason.NOT_STORED)
-        chosen = choose(await self._answers.nearest(where, vector), terms, now)
-        if isinstance(chosen, Miss):
-            return chosen
-        return await self._hit(chosen, now)
-
-    async def _hit(self, chosen: Candidate, now: float) -> Hit | Miss:
-        stored = await self._answers.read(chosen.key)
-        if stored is None:  # its life ended since the index named it
-            return Miss(Reason.NOT_STORED, chosen.similarity)
-        return Hit(stored.answer, Tier.SEMANTIC, chosen.similarity, age_s(stored.stored_at, now))
+    async def _find_stale(self, asked: Asked, terms: Terms | None, within_s: float) -> Hit | None:
+        if terms is not None:
+            found = await self._find(asked, replace(terms, max_age_s=within_s))
+            if isinstance(found, Hit):
+                return replace(found, served_stale=True, audit=None)
+        if not policy.may_answer(asked.request) or not asked.request.HasField("retrieval"):
+            return None
+        where = address(asked.tenant, asked.request, 0)
+        stored = await self._answers.read_latest(where.tenant, where.exact)
+        age = age_s(stored.stored_at, time.time()) if stored else within_s
+        return Hit(stored, Tier.EXACT, age, served_stale=True) if stored and age <= within_s else None
 
     def _count(self, tenant: str, found: Hit | Miss, seconds: float) -> None:
         outcome = found.tier.value if isinstance(found, Hit) else found.reason.value
@@ -152,7 +161,8 @@ class Cache:
         if isinstance(found, Miss):
             self._tally.add(tenant, Tally(misses=1))
             return
-        saved = found.answer.usage.completion_tokens
-        TOKENS_SAVED.inc(saved)
-        exact = found.tier is Tier.EXACT
-        self._tally.add(tenant, Tally(exact_hits=int(exact), semantic_hits=int(not exact), tokens_saved=saved))
+        tokens, cost = found.stored.answer.usage.completion_tokens, found.stored.cost
+        TOKENS_SAVED.inc(tokens)
+        exact = int(found.tier is Tier.EXACT)
+        money = {cost.currency: cost.micros} if cost.currency else {}
+        self._tally.add(tenant, Tally(exact, 1 - exact, tokens_saved=tokens, micros_saved=money))

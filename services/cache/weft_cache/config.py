@@ -1,7 +1,10 @@
 """Settings of the cache, from variables that begin with WEFT_CACHE_."""
 
-from pydantic import Field
+from base64 import b64decode
 
+from pydantic import Field, SecretStr, field_validator
+
+from weft_cache.seal import KEY_BYTES
 from weft_kit.config import Settings
 
 
@@ -16,17 +19,61 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     """How long an answer is kept."""
     ttl_jitter: float = Field(0.1, ge=0, lt=1)
     """Share of that by which a life is shortened at random."""
-    threshold: float = Field(0.95, gt=0, le=1)
-    """Cosine similarity the semantic tier needs; requests may ask for more, never for less."""
+    floor: float = Field(0.7, gt=0, le=1)
+    """Cosine similarity below which questions are not compared; requests may ask for more, never for less."""
+    target_precision: float = Field(0.97, gt=0, lt=1)
+    """Share of the semantic tier's answers that shall be right; from it follows how certain a hit must be."""
 
     redis_limit_s: float = Field(0.05, gt=0)
     """How long one exchange with Redis may take; after that the lookup is a miss."""
     redis_connections: int = Field(64, ge=1)
     embed_limit_s: float = Field(0.15, gt=0)
     """How long an embedding may take; after that only the exact tier answers."""
+    verify_limit_s: float = Field(0.15, gt=0)
+    """How long comparing questions may take; after that it is a miss."""
     rest_s: float = Field(1.0, gt=0)
     """How long a part that broke its limit three times in a row is left alone."""
     remembered_vectors: int = Field(1024, ge=0)
     """Vectors of the latest questions kept in memory, about 2 KB each."""
     tally_flush_s: float = Field(1.0, gt=0)
-    """How long counts gather before they are added up in Redis."""
+    """How long counts, and what was used last, gather before they are sent to Redis."""
+
+    most_bytes: int = Field(256 * 1024 * 1024, ge=1024 * 1024)
+    """Memory that the answers of all tenants may take. Past it the tenant that holds most loses what it used longest
+    ago. Keep it below two thirds of Redis's `maxmemory`, and that on `noeviction`: budgets live in there, too."""
+    encryption_keys: SecretStr = SecretStr("")
+    """Seal questions and answers in Redis: keys of 32 bytes in base64, separated by commas. The first one writes, all
+    of them read. Empty: they lie there as they are."""
+
+    audit_share: float = Field(0.01, ge=0, le=1)
+    """Share of the semantic hits that is asked again in the background, and compared; 0 asks nothing."""
+    audits_per_minute: int = Field(10, ge=0)
+    """Of a tenant's hits, at most."""
+    audit_least_alike: float = Field(0.8, gt=0, le=1)
+    """Cosine similarity from which two answers say the same."""
+    false_hit_bound: float = Field(0.02, gt=0, lt=1)
+    """Share of wrong hits above which, once it is beyond doubt, a partition becomes stricter."""
+    strict_for_s: float = Field(24 * 3600.0, gt=0)
+    """How long it stays so before it tries with less."""
+    off_for_s: float = Field(3600.0, gt=0)
+    """How long the semantic tier is off in a partition where strictness did not help; twice as long each time again."""
+
+    @property
+    def sealing_keys(self) -> list[bytes]:
+        """The keys as bytes, the writing one first."""
+        return [b64decode(key) for key in self.encryption_keys.get_secret_value().split(",") if key]
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr) -> SecretStr:
+        for number, key in enumerate(filter(None, keys.get_secret_value().split(",")), 1):
+            try:
+                size = len(b64decode(key, validate=True))
+            except ValueError:
+                size = 0
+            if size != KEY_BYTES:
+                message = (
+                    f"key {number} must be {KEY_BYTES} bytes in base64; `openssl rand -base64 32` makes a good one"
+                )
+                raise ValueError(message)
+        return keys

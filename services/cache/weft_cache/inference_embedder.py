@@ -1,17 +1,14 @@
 """Vectors from the inference service."""
 
 import hashlib
-import time
 from array import array
 from collections import OrderedDict
 from typing import Final
 
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_cache.inference_guard import InferenceGuard
 from weft_cache.vector import Vector
-from weft_kit.breaker import Breaker
 from weft_kit.channel import Channel
-from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
-from weft_kit.logging import note
 
 _LONGEST_CHARACTERS: Final = 16_384
 """No embedder reads a longer text whole, so that it need not be sent."""
@@ -21,10 +18,8 @@ class InferenceEmbedder:
     """Embeds questions; remembers the latest, because a question that missed is soon stored with its answer."""
 
     def __init__(self, channel: Channel, limit_s: float, rest_s: float, remembered: int) -> None:
-        self._channel = channel
         self._inference = inference_pb2_grpc.InferenceServiceStub(channel.raw)
-        self._limit_s = limit_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._guard = InferenceGuard(channel, limit_s, rest_s)
         self._remembered = remembered
         self._latest: OrderedDict[tuple[str, bytes], Vector] = OrderedDict()
 
@@ -48,20 +43,9 @@ class InferenceEmbedder:
         return vector
 
     async def _ask(self, text: str) -> Vector | None:
-        if not self._breaker.allows(time.monotonic()):
+        answer = await self._guard.ask(self._inference.Embed, inference_pb2.EmbedRequest(texts=[text]))
+        if answer is None:
             return None
-        request = inference_pb2.EmbedRequest(texts=[text])
-        call = self._channel.call(self._limit_s)
-        try:
-            answer = await self._channel.unary(self._inference.Embed(request, **call))
-        except WeftError as error:
-            note(embedder=error.reason_name)
-            if isinstance(error, Unavailable) or (
-                isinstance(error, DeadlineExceeded) and call["timeout"] == self._limit_s
-            ):
-                self._breaker.failed(time.monotonic())
-            return None
-        self._breaker.succeeded()
         embedding = answer.embeddings[0]
         # Two long texts that differ behind what the embedder reads would be the same vector.
         return None if embedding.truncated else Vector(answer.embedder, array("f", embedding.values).tobytes())

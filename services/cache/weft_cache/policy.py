@@ -25,10 +25,10 @@ class Terms:
     min_similarity: float
 
 
-def terms(request: job_pb2.GenerationRequest, collection_version: int, threshold: float) -> Terms | None:
+def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: float) -> Terms | None:
     """What the request allows, or None when the cache must neither answer nor keep it.
 
-    A caller may ask for more similarity than `threshold`, never for less.
+    A caller may ask for more similarity than `floor`, never for less.
     """
     tier = _TIERS.get(cache_mode(request))
     # Without the version an answer from before the last ingest could not be told from a current one.
@@ -36,11 +36,16 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, threshold
         return None
     policy = request.cache
     max_age_s = policy.max_age.ToNanoseconds() / 1e9 if policy.HasField("max_age") else math.inf
-    min_similarity = max(threshold, policy.min_similarity) if policy.HasField("min_similarity") else threshold
+    min_similarity = max(floor, policy.min_similarity) if policy.HasField("min_similarity") else floor
     return Terms(tier, max_age_s, min_similarity)
 
 
 _TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tier.SEMANTIC}
+
+
+def may_answer(request: job_pb2.GenerationRequest) -> bool:
+    """Whether a stored answer may serve at all, be it a stale one."""
+    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
 
 
 def storable(answer: job_pb2.Answer) -> bool:

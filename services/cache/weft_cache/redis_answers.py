@@ -4,86 +4,182 @@ Every hash holds its own id and partition, and what is read is believed only if 
 that reached the wrong reader, however that came to be, is a miss and not somebody else's answer.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.choice import Candidate
-from weft_cache.partition import Address, name_digest, semantic_partition, tenant_digest
+from weft_cache.partition import Address, label_digest, name_digest, semantic_partition, tenant_digest
 from weft_cache.redis_guard import RedisGuard
 from weft_cache.redis_index import PREFIX, RedisIndex, vector_field
+from weft_cache.redis_shelf import Account, Kept, RedisShelf
+from weft_cache.seal import Seal
 from weft_cache.vector import Vector
 
-_PAGE: Final = 200
 _NEAREST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer as it was kept. `stored_at` is in Unix seconds."""
+    """An answer as it was kept. `stored_at` is in Unix seconds; `cost` is what generating it took, if that is known."""
 
     answer: job_pb2.Answer
     stored_at: float
+    cost: budget_pb2.Cost = field(default_factory=budget_pb2.Cost)
+    collection_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """What else an answer is kept with: the question it answers, and the names it is forgotten by.
+
+    `lasting` is its exact digest whatever the collection's version; empty without retrieval.
+    """
+
+    question: str = ""
+    tags: Sequence[str] = ()
+    lasting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which answers are to be forgotten: what is empty does not narrow."""
+
+    model: str = ""
+    collection: str = ""
+    tag: str = ""
+    document_ids: Sequence[str] = ()
+
+
+_UNFILED: Final = Filing()
+_ALL: Final = Names()
 
 
 class RedisAnswers:
     """Keeps, finds and forgets answers. Every method raises StoreDown when Redis does not answer."""
 
-    def __init__(self, guard: RedisGuard) -> None:
-        self._guard = guard
+    def __init__(self, guard: RedisGuard, shelf: RedisShelf, seal: Seal) -> None:
+        self._guard, self._shelf, self._seal = guard, shelf, seal
         self._index = RedisIndex(guard)
 
     async def read(self, key: str) -> Stored | None:
         """The answer under a key, in one round trip."""
-        return _stored(key, *await self._guard.command("HMGET", key, "id", "stored_at", "answer"))
+        fields = await self._guard.command("HMGET", key, "id", "stored_at", "answer", "cost", "version")
+        stored = self._stored(key, *fields)
+        if stored is not None:
+            self._shelf.touch(key.removeprefix(PREFIX))
+        return stored
+
+    async def read_latest(self, tenant: str, lasting: str) -> Stored | None:
+        """The answer kept last for a question, whatever the version of its collection."""
+        tail = await self._shelf.latest(f"{tenant}:{lasting}")
+        if tail is None or not tail.startswith(f"{tenant}:"):
+            return None
+        return await self.read(PREFIX + tail)
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
         """The few answers of the partition whose questions are most like this one."""
         partition = semantic_partition(where, vector.embedder)
         found = await self._index.nearest(partition, vector, _NEAREST)
-        return [_candidate(key, fields) for key, fields in found if fields.get(b"partition") == partition.encode()]
+        candidates = (self._candidate(key, fields, partition) for key, fields in found)
+        return [candidate for candidate in candidates if candidate is not None]
 
-    async def write(self, where: Address, stored: Stored, life_s: float, vector: Vector | None) -> None:
-        """Keeps an answer for `life_s`, in place of one under the same key. Without a vector only its key finds it."""
-        key = key_of(where)
-        fields: dict[str, bytes | str] = {
-            "id": where.exact,
-            "tenant": where.tenant,
-            "stored_at": repr(stored.stored_at),
-            "answer": stored.answer.SerializeToString(),
-        }
-        if vector is not None:
-            fields["partition"] = semantic_partition(where, vector.embedder)
-            fields[vector_field(vector.embedder)] = vector.components
-        words = (word for field in fields.items() for word in field)
-        life_ms = max(1, int(life_s * 1000))
-        await self._guard.transaction((("DEL", key), ("HSET", key, *words), ("PEXPIRE", key, life_ms)))
+    async def write(
+        self, where: Address, stored: Stored, life_s: float, vector: Vector | None, filing: Filing = _UNFILED
+    ) -> bool:
+        """Keeps an answer for `life_s`, in place of one under the same key. Without a vector only its key finds it.
 
-    async def forget(self, tenant: str, model: str = "", collection: str = "") -> int:
-        """Removes a tenant's answers, all or those of a model or collection; returns how many.
-
-        Walks the keys rather than asks the index, which after a restart of Redis may not know all of them yet.
+        False when it is too large to keep, or built on a document that has changed since.
         """
-        names = ":".join(name_digest(name) if name else "*" for name in (model, collection))
-        pattern = f"{PREFIX}{tenant_digest(tenant)}:{names}:*"
-        forgotten = cursor = 0
-        while True:
-            cursor, keys = await self._guard.command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
-            forgotten += await self._guard.command("UNLINK", *keys) if keys else 0
-            if not cursor:
-                return forgotten
+        documents = {_document(where, source.document_id) for source in stored.answer.sources}
+        tags = {_tag(where.tenant, tag) for tag in filing.tags}
+        kept = Kept(
+            tail=key_of(where).removeprefix(PREFIX),
+            fields=self._fields(where, stored, vector, filing.question),
+            life_s=life_s,
+            version=stored.collection_version,
+            documents=sorted(documents),
+            marks=sorted(documents | tags),
+            latest=f"{where.tenant}:{filing.lasting}" if filing.lasting else "",
+        )
+        return await self._shelf.keep(kept)
 
-    async def count(self, tenant: str) -> int:
-        """Answers of a tenant stored now."""
-        return await self._index.count(tenant_digest(tenant))
+    async def forget(self, tenant: str, names: Names = _ALL, version: int = 0) -> int:
+        """Removes a tenant's answers, all or those that fit every name; returns how many.
+
+        With the version that a collection has since its documents changed, none that is built on an older one is kept
+        from now on.
+        """
+        owner, collection = tenant_digest(tenant), name_digest(names.collection)
+        documents = [label_digest(owner, "document", collection, id_) for id_ in names.document_ids]
+        await self._shelf.change(documents, version)
+        tags = [_tag(owner, names.tag)] if names.tag else []
+        marked = [await self._shelf.marked(marks) for marks in (documents, tags) if marks]
+        tails = set.intersection(*marked) if marked else await self._shelf.tails(owner)
+        return await self._shelf.forget(tail for tail in tails if _fits(tail, owner, names))
+
+    async def account(self, tenant: str) -> Account:
+        """What a tenant holds now."""
+        return await self._shelf.account(tenant_digest(tenant))
 
     async def used_bytes(self) -> int:
         """Memory Redis uses, for everything in it."""
         memory = await self._guard.command("INFO", "memory")
         return int(memory["used_memory"])
+
+    def _fields(self, where: Address, stored: Stored, vector: Vector | None, question: str) -> dict[str, bytes | str]:
+        key = key_of(where)
+        fields: dict[str, bytes | str] = {
+            "id": where.exact,
+            "tenant": where.tenant,
+            "stored_at": repr(stored.stored_at),
+            "version": str(stored.collection_version),
+            "answer": self._seal.close(stored.answer.SerializeToString(), f"{key}/answer"),
+            "question": self._seal.close(question.encode(), f"{key}/question"),
+        }
+        if stored.cost.currency:
+            fields["cost"] = stored.cost.SerializeToString()
+        if vector is not None:
+            fields["partition"] = semantic_partition(where, vector.embedder)
+            fields["told"] = self._seal.fingerprint(stored.answer.text, where.tenant)
+            fields[vector_field(vector.embedder)] = vector.components
+        return fields
+
+    def _candidate(self, key: str, fields: Mapping[bytes, bytes], partition: str) -> Candidate | None:
+        question = self._seal.open(fields.get(b"question", b""), f"{key}/question")
+        if question is None or fields.get(b"partition") != partition.encode():
+            return None
+        similarity = min(1.0, max(0.0, 1 - float(fields[b"distance"])))
+        told = fields.get(b"told", b"").decode()
+        return Candidate(key, question.decode(), similarity, float(fields[b"stored_at"]), told)
+
+    def _stored(
+        self,
+        key: str,
+        id_: bytes | None,
+        stored_at: bytes | None,
+        answer: bytes | None,
+        cost: bytes | None,
+        version: bytes | None,
+    ) -> Stored | None:
+        if id_ is None or stored_at is None or answer is None or id_.decode() != key.rpartition(":")[2]:
+            return None
+        opened = self._seal.open(answer, f"{key}/answer")
+        if opened is None:
+            return None
+        try:
+            return Stored(
+                job_pb2.Answer.FromString(opened),
+                float(stored_at),
+                budget_pb2.Cost.FromString(cost or b""),
+                int(version or 0),
+            )
+        except DecodeError:
+            return None
 
 
 def key_of(where: Address) -> str:
@@ -91,15 +187,16 @@ def key_of(where: Address) -> str:
     return f"{PREFIX}{where.tenant}:{where.model}:{where.collection}:{where.exact}"
 
 
-def _stored(key: str, id_: bytes | None, stored_at: bytes | None, answer: bytes | None) -> Stored | None:
-    if id_ is None or stored_at is None or answer is None or id_.decode() != key.rpartition(":")[2]:
-        return None
-    try:
-        return Stored(job_pb2.Answer.FromString(answer), float(stored_at))
-    except DecodeError:
-        return None
+def _fits(tail: str, owner: str, names: Names) -> bool:
+    tenant, model, collection, _ = tail.split(":")
+    fits_model = not names.model or model == name_digest(names.model)
+    fits_collection = not names.collection or collection == name_digest(names.collection)
+    return tenant == owner and fits_model and fits_collection
 
 
-def _candidate(key: str, fields: Mapping[bytes, bytes]) -> Candidate:
-    similarity = min(1.0, max(0.0, 1 - float(fields[b"distance"])))
-    return Candidate(key, similarity, float(fields[b"stored_at"]))
+def _document(where: Address, document_id: str) -> str:
+    return label_digest(where.tenant, "document", where.collection, document_id)
+
+
+def _tag(owner: str, tag: str) -> str:
+    return label_digest(owner, "tag", tag)

@@ -39,12 +39,13 @@ class RedisGuard:
         """Redis's answer to one command, in one round trip."""
         return await self._within_limit(lambda: self._redis.execute_command(*words))
 
-    async def transaction(self, commands: Iterable[Sequence[Word]]) -> None:
-        """All of the commands or none, in one round trip."""
+    async def transaction(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
+        """All of the commands or none, in one round trip; what each was answered."""
         together = self._redis.pipeline(transaction=True)
         for words in commands:
             together.execute_command(*words)
-        await self._within_limit(together.execute)
+        answers: list[Any] = await self._within_limit(together.execute)
+        return answers
 
     async def _within_limit(self, exchange: Callable[[], Awaitable[T]]) -> T:
         if not self._breaker.allows(time.monotonic()):

@@ -34,9 +34,10 @@ class RedisIndex:
         return int(found[0])
 
     async def nearest(self, partition: str, vector: Vector, at_most: int) -> list[tuple[str, dict[bytes, bytes]]]:
-        """Keys in the partition, nearest first, each with its distance, partition and stored_at; raises StoreDown."""
+        """Keys in the partition, nearest first, each with the fields of a candidate; raises StoreDown."""
         query = f"(@partition:{{{partition}}})=>[KNN {at_most} @{vector_field(vector.embedder)} $vector AS distance]"
-        options = ("SORTBY", "distance", "RETURN", 3, "distance", "partition", "stored_at", "LIMIT", 0, at_most)
+        returned = ("RETURN", 5, "distance", "partition", "stored_at", "question", "told")
+        options = ("SORTBY", "distance", *returned, "LIMIT", 0, at_most)
         parameters = ("PARAMS", 2, "vector", vector.components, "DIALECT", 2)
         _, *found = await self._search(query, *options, *parameters, made_for=vector)
         return [

@@ -1,7 +1,8 @@
 """Counts of a tenant's lookups: gathered here, added up in Redis."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from weft_cache.partition import tenant_digest
@@ -18,6 +19,12 @@ class Tally:
     semantic_hits: int = 0
     misses: int = 0
     tokens_saved: int = 0
+    micros_saved: Mapping[str, int] = field(default_factory=dict)
+    """By currency."""
+
+
+_COUNTS: Final = ("exact_hits", "semantic_hits", "misses", "tokens_saved")
+_MONEY: Final = "micros_saved:"
 
 
 class RedisTally:
@@ -29,9 +36,11 @@ class RedisTally:
 
     def add(self, tenant: str, tally: Tally) -> None:
         """Counts; never waits."""
-        for field in fields(tally):
-            if count := getattr(tally, field.name):
-                self._pending[tenant, field.name] += count
+        for name in _COUNTS:
+            if count := getattr(tally, name):
+                self._pending[tenant, name] += count
+        for currency, micros in tally.micros_saved.items():
+            self._pending[tenant, _MONEY + currency] += micros
 
     async def flush(self) -> None:
         """Sends what was counted. What did not arrive for sure is sent again: rather twice than never."""
@@ -49,6 +58,7 @@ class RedisTally:
     async def read(self, tenant: str) -> Tally:
         """A tenant's counts, of all replicas; raises StoreDown."""
         await self.flush()
-        names = [field.name for field in fields(Tally)]
-        counts = await self._guard.command("HMGET", _PREFIX + tenant_digest(tenant), *names)
-        return Tally(*(int(count or 0) for count in counts))
+        found = await self._guard.command("HGETALL", _PREFIX + tenant_digest(tenant))
+        counts = {name.decode(): int(count) for name, count in found.items()}
+        money = {name.removeprefix(_MONEY): count for name, count in counts.items() if name.startswith(_MONEY)}
+        return Tally(**{name: counts.get(name, 0) for name in _COUNTS}, micros_saved=money)

@@ -5,13 +5,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from weft.cache.v1 import cache_pb2_grpc
+from weft_cache.audits import Audits, Vigilance
 from weft_cache.cache import Cache, Keeping
+from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
 from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.redis_answers import RedisAnswers
 from weft_cache.redis_guard import StoreDown, guarded
+from weft_cache.redis_shelf import RedisShelf
 from weft_cache.redis_tally import RedisTally
+from weft_cache.redis_watch import RedisWatch
+from weft_cache.seal import Seal
+from weft_cache.semantic_tier import SemanticTier
 from weft_cache.servicer import CacheServicer
+from weft_cache.vigilance import Ladder
 from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.server import Server, Service
@@ -28,21 +36,37 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
         embedder = InferenceEmbedder(inference, config.embed_limit_s, config.rest_s, config.remembered_vectors)
         tally = RedisTally(redis)
-        await stack.enter_async_context(_flushing(tally, config.tally_flush_s))
-        keeping = Keeping(config.ttl_s, config.ttl_jitter, config.threshold)
-        servicer = CacheServicer(Cache(RedisAnswers(redis), embedder, tally, keeping))
+        shelf = RedisShelf(redis, config.most_bytes, config.ttl_s)
+        await stack.enter_async_context(_flushing(tally, shelf, config.tally_flush_s))
+        answers = RedisAnswers(redis, shelf, Seal(config.sealing_keys))
+        audits = Audits(RedisWatch(redis), embedder, _vigilance(config))
+        keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
+        verifier = InferenceVerifier(inference, config.verify_limit_s, config.rest_s)
+        alike = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
+        servicer = CacheServicer(Cache(answers, alike, embedder, tally, audits, keeping), audits)
         add = cache_pb2_grpc.add_CacheServiceServicer_to_server
         service = Service("weft.cache.v1.CacheService", add, servicer)
         yield await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
 
 
+def _vigilance(config: Config) -> Vigilance:
+    ladder = Ladder(config.false_hit_bound, hold_s=config.strict_for_s, rest_s=config.off_for_s)
+    return Vigilance(
+        config.audit_share,
+        per_minute=config.audits_per_minute,
+        least_alike=config.audit_least_alike,
+        ladder=ladder,
+    )
+
+
 @asynccontextmanager
-async def _flushing(tally: RedisTally, every_s: float) -> AsyncIterator[None]:
-    """Sends counts while the context lasts, and the last ones when it ends."""
+async def _flushing(tally: RedisTally, shelf: RedisShelf, every_s: float) -> AsyncIterator[None]:
+    """Sends what gathered while the context lasts, and the last of it when it ends."""
 
     async def flush() -> None:
         with suppress(StoreDown):
             await tally.flush()
+            await shelf.flush()
 
     async def flush_for_ever() -> None:
         while True:

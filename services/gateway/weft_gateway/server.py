@@ -153,7 +153,9 @@ async def _intake(
     room = Room(log)
     async with running("room", room.watch), quota.counting():
         admission = _admission(config, catalog, log.client)
-        yield Intake(log, answers, admission, quota, budgets, room, share)
+        intake = Intake(log, answers, admission, quota, budgets, room, share)
+        async with intake.open():
+            yield intake
 
 
 @asynccontextmanager

@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from prometheus_client import Histogram
 
-from weft_inference.encoder import Encoded, Encoder, Ids, Vector
+from weft_inference.encoder import Ids
 from weft_kit.errors import Overloaded
 
-Read = Callable[[Encoded], Vector]
+Seen = TypeVar("Seen")
+Seen_co = TypeVar("Seen_co", covariant=True)
+Kept = TypeVar("Kept")
+
+
+class Model(Protocol[Seen_co]):
+    """Reads rows together and gives what it saw in each: the encoder one text a row, the verifier two."""
+
+    def run(self, rows: Sequence[Ids]) -> Sequence[Seen_co]: ...
+
 
 _BATCH_TEXTS = Histogram("weft_inference_batch_texts", "Texts read together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 # Padding a batch may add before it is cut in two: a quarter, or little enough not to matter.
@@ -24,28 +33,29 @@ _WEIGHT = 0.2
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class Request(Generic[Seen, Kept]):
     """One caller's texts; `todo` holds the places not yet read, short texts first."""
 
     rows: Sequence[Ids]
-    read: Read
-    answer: asyncio.Future[list[Vector]]
+    read: Callable[[Seen], Kept]
+    answer: asyncio.Future[list[Kept]]
     todo: deque[int] = field(init=False)
-    vectors: dict[int, Vector] = field(default_factory=dict)
+    kept: dict[int, Kept] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.todo = deque(sorted(range(len(self.rows)), key=lambda place: len(self.rows[place])))
 
-    def put(self, place: int, vector: Vector) -> None:
-        self.vectors[place] = vector
-        if len(self.vectors) == len(self.rows) and not self.answer.done():
-            self.answer.set_result([self.vectors[number] for number in range(len(self.rows))])
+    def put(self, place: int, kept: Kept) -> None:
+        self.kept[place] = kept
+        if len(self.kept) == len(self.rows) and not self.answer.done():
+            self.answer.set_result([self.kept[number] for number in range(len(self.rows))])
 
 
-Text = tuple[Request, int]
+Waiting = deque[Request[Any, Any]]
+Text = tuple[Request[Any, Any], int]
 
 
-def choose(waiting: deque[Request], budget_tokens: int) -> list[Text]:
+def choose(waiting: Waiting, budget_tokens: int) -> list[Text]:
     """Takes texts worth `budget_tokens`, at least one, from every request in turn: a large one delays nobody much."""
     chosen: list[Text] = []
     spent = 0
@@ -75,17 +85,17 @@ def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
         yield group
 
 
-class Batcher:
-    """Runs the encoder in one thread, a batch at a time.
+class Batcher(Generic[Seen]):
+    """Runs a model in one thread, a batch at a time.
 
     `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait.
     """
 
-    def __init__(self, encoder: Encoder, budget_tokens: int, limit_tokens: int) -> None:
-        self._encoder = encoder
+    def __init__(self, model: Model[Seen], budget_tokens: int, limit_tokens: int) -> None:
+        self._model = model
         self._budget_tokens = budget_tokens
         self._limit_tokens = limit_tokens
-        self._waiting: deque[Request] = deque()
+        self._waiting: Waiting = deque()
         self._waiting_tokens = 0
         self._tokens_per_s = _FIRST_GUESS_TOKENS_PER_S
         self._news = asyncio.Event()
@@ -102,8 +112,8 @@ class Batcher:
         await asyncio.wait([self._worker])
         self._thread.shutdown()
 
-    async def run(self, rows: Sequence[Ids], read: Read) -> list[Vector]:
-        """Reads rows in as many batches as it takes; `read` keeps what is needed, in the encoder's thread.
+    async def run(self, rows: Sequence[Ids], read: Callable[[Seen], Kept]) -> list[Kept]:
+        """Reads rows in as many batches as it takes; `read` keeps what is needed, in the thread of the model.
 
         Raises Overloaded when too much waits already.
         """
@@ -135,7 +145,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            vectors = await loop.run_in_executor(self._thread, self._read, batch)
+            kept = await loop.run_in_executor(self._thread, self._read, batch)
         except Exception as error:  # noqa: BLE001  # it belongs to the callers, and the worker must go on
             for request, _ in batch:
                 if not request.answer.done():
@@ -143,9 +153,9 @@ class Batcher:
             return
         tokens = sum(len(request.rows[place]) for request, place in batch)
         self._tokens_per_s += _WEIGHT * (tokens / (loop.time() - began) - self._tokens_per_s)
-        for (request, place), vector in zip(batch, vectors, strict=True):
-            request.put(place, vector)
+        for (request, place), one in zip(batch, kept, strict=True):
+            request.put(place, one)
 
-    def _read(self, batch: list[Text]) -> list[Vector]:
-        encoded = self._encoder.run([request.rows[place] for request, place in batch])
-        return [request.read(one) for (request, _), one in zip(batch, encoded, strict=True)]
+    def _read(self, batch: list[Text]) -> list[Any]:
+        seen = self._model.run([request.rows[place] for request, place in batch])
+        return [request.read(one) for (request, _), one in zip(batch, seen, strict=True)]

@@ -45,6 +45,8 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     embedder_precision: Precision = Precision.FP32
     """int8 reads texts twice as fast, but a vector then depends on the texts it was read with: fit for one-off
     experiments, not for an index that is compared over time."""
+    verifier_precision: Precision = Precision.INT8
+    """Its confidences are compared with a threshold and not with each other over time, so speed is free here."""
     embedder_threads: int = Field(default=1, ge=1)
     embedder_batch_tokens: int = Field(default=512, ge=1)
     """Tokens read together, and so how long a query waits behind a large request: 512 take 0.1 s."""

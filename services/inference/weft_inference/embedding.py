@@ -62,7 +62,7 @@ class Embedder:
     dimensions = DIMENSIONS
     max_tokens = MAX_TOKENS
 
-    def __init__(self, encoder: Encoder, batcher: Batcher) -> None:
+    def __init__(self, encoder: Encoder, batcher: Batcher[Encoded]) -> None:
         self._encoder = encoder
         self._batcher = batcher
         self.name = encoder.name

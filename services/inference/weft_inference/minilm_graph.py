@@ -42,7 +42,7 @@ class Shape:
     epsilon: float = 1e-12
 
 
-class _Graph:
+class Graph:
     """Collects nodes and weights; every method returns the name of what it made."""
 
     def __init__(self) -> None:
@@ -61,11 +61,11 @@ class _Graph:
 
     def weight(self, values: NDArray[np.generic]) -> str:
         name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
 
-def _dense(graph: _Graph, precision: Precision, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+def _dense(graph: Graph, precision: Precision, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
     """X · weightᵀ + bias; `weight` is [out, in], as PyTorch stores it."""
     if precision is Precision.FP32:
         return graph.one("Add", graph.one("MatMul", x, graph.weight(weight.T)), graph.weight(bias))
@@ -75,19 +75,19 @@ def _dense(graph: _Graph, precision: Precision, x: str, weight: NDArray[np.float
     return graph.one("DynamicQuantizeMatMul", *inputs, domain=_CONTRIB)
 
 
-def _norm(graph: _Graph, weights: Weights, name: str, epsilon: float, x: str) -> str:
+def norm(graph: Graph, weights: Weights, name: str, epsilon: float, x: str) -> str:
     scale, bias = graph.weight(weights[f"{name}.weight"]), graph.weight(weights[f"{name}.bias"])
     return graph.one("LayerNormalization", x, scale, bias, epsilon=epsilon)
 
 
-def _layer(graph: _Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
+def _layer(graph: Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
     def dense(name: str, value: str) -> str:
         return _dense(graph, precision, value, weights[f"{prefix}.{name}.weight"], weights[f"{prefix}.{name}.bias"])
 
-    def norm(name: str, value: str) -> str:
-        return _norm(graph, weights, f"{prefix}.{name}", shape.epsilon, value)
+    def normed(name: str, value: str) -> str:
+        return norm(graph, weights, f"{prefix}.{name}", shape.epsilon, value)
 
-    x = norm(
+    x = normed(
         "attention.output.LayerNorm",
         graph.one(
             "Add",
@@ -98,10 +98,10 @@ def _layer(graph: _Graph, weights: Weights, shape: Shape, precision: Precision, 
         ),
     )
     inner = graph.one("Gelu", dense("intermediate.dense", x))
-    return norm("output.LayerNorm", graph.one("Add", x, dense("output.dense", inner)))
+    return normed("output.LayerNorm", graph.one("Add", x, dense("output.dense", inner)))
 
 
-def _attention(graph: _Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
+def _attention(graph: Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
     names = [f"{prefix}.{part}" for part in ("query", "key", "value")]
     # One product for the three is a third fewer trips over x.
     stacked = np.concatenate([weights[f"{name}.weight"] for name in names])
@@ -110,15 +110,15 @@ def _attention(graph: _Graph, weights: Weights, shape: Shape, precision: Precisi
     return graph.one("MultiHeadAttention", *parts, "", "lengths", domain=_CONTRIB, num_heads=shape.heads)
 
 
-def _embeddings(graph: _Graph, weights: Weights, shape: Shape, positions: str) -> str:
+def _embedded(graph: Graph, weights: Weights, shape: Shape, positions: str) -> str:
     words = graph.one("Gather", graph.weight(weights["embeddings.word_embeddings.weight"]), "input_ids")
     # Every text is one segment, so the segment's vector can be added to the positions beforehand.
-    places = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
-    placed = graph.one("Add", words, graph.one("Gather", graph.weight(places), positions))
-    return _norm(graph, weights, "embeddings.LayerNorm", shape.epsilon, placed)
+    placed = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
+    summed = graph.one("Add", words, graph.one("Gather", graph.weight(placed), positions))
+    return norm(graph, weights, "embeddings.LayerNorm", shape.epsilon, summed)
 
 
-def _pooled(graph: _Graph, positions: str, states: str) -> None:
+def _pooled(graph: Graph, positions: str, states: str) -> None:
     """Averages the real tokens; dividing by their number would only be undone by the normalisation."""
     lengths = graph.one("Unsqueeze", "lengths", graph.constant([1]))
     is_real = graph.one("Less", graph.one("Cast", positions, to=TensorProto.INT32), lengths)
@@ -127,28 +127,37 @@ def _pooled(graph: _Graph, positions: str, states: str) -> None:
     graph.one("LpNormalization", total, name="embedding", axis=-1, p=2)
 
 
-def build(weights: Weights, precision: Precision, shape: Shape = Shape()) -> bytes:
-    """Returns the serialised model; takes about 0.7 s."""
-    graph = _Graph()
-    length = graph.one("Gather", graph.one("Shape", "input_ids"), graph.constant(1))
-    positions = graph.one("Range", graph.constant(0), length, graph.constant(1))
-    x = _embeddings(graph, weights, shape, positions)
+def layers(graph: Graph, weights: Weights, shape: Shape, precision: Precision, x: str) -> str:
+    """The encoder's layers over token vectors `x`; tokens beyond the graph's input `lengths` are not attended to."""
     for number in range(shape.layers):
         x = _layer(graph, weights, shape, precision, f"encoder.layer.{number}", x)
+    return x
+
+
+def places(graph: Graph) -> str:
+    """0, 1, 2, … up to the length of `input_ids`."""
+    length = graph.one("Gather", graph.one("Shape", "input_ids"), graph.constant(1))
+    return graph.one("Range", graph.constant(0), length, graph.constant(1))
+
+
+def build(weights: Weights, precision: Precision, shape: Shape = Shape()) -> bytes:
+    """Returns the serialised model; takes about 0.7 s."""
+    graph = Graph()
+    positions = places(graph)
+    x = layers(graph, weights, shape, precision, _embedded(graph, weights, shape, positions))
     _pooled(graph, positions, graph.one("Identity", x, name="states"))
     width = weights["embeddings.LayerNorm.weight"].shape[0]
-    return _serialised(graph, width)
+    outputs = {"states": ["batch", "length", width], "embedding": ["batch", width]}
+    return serialised(graph, {"input_ids": ["batch", "length"], "lengths": ["batch"]}, outputs)
 
 
-def _serialised(graph: _Graph, width: int) -> bytes:
+def serialised(graph: Graph, inputs: Mapping[str, Sequence[str]], outputs: Mapping[str, Sequence[str | int]]) -> bytes:
+    """Returns the model whose inputs are int32 and whose outputs are float32, each with its dimensions."""
     info = helper.make_tensor_value_info
-    inputs = [info("input_ids", TensorProto.INT32, ["batch", "length"]), info("lengths", TensorProto.INT32, ["batch"])]
-    outputs = [
-        info("states", TensorProto.FLOAT, ["batch", "length", width]),
-        info("embedding", TensorProto.FLOAT, ["batch", width]),
-    ]
-    body = helper.make_graph(graph.nodes, "minilm", inputs, outputs, initializer=graph.weights)
+    taken = [info(name, TensorProto.INT32, dimensions) for name, dimensions in inputs.items()]
+    given = [info(name, TensorProto.FLOAT, dimensions) for name, dimensions in outputs.items()]
+    body = helper.make_graph(graph.nodes, "minilm", taken, given, initializer=graph.weights)
     versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_CONTRIB, 1)]
     model = helper.make_model(body, opset_imports=versions, ir_version=_IR_VERSION)
-    serialised: bytes = model.SerializeToString()
-    return serialised
+    made: bytes = model.SerializeToString()
+    return made

@@ -12,6 +12,7 @@ from weft_kit.errors import InvalidFields, Unsupported
 
 MAX_TEXTS: Final = 1024
 MAX_DOCUMENTS: Final = 256
+MAX_COMPARED: Final = 64
 MAX_TEXT_LENGTH: Final = 200_000
 _MAX_STOPS = 8
 _MAX_STOP_LENGTH = 64
@@ -77,6 +78,14 @@ def read_rerank(request: pb.RerankRequest) -> tuple[str, list[str], int]:
     if request.top_k < 0:
         raise InvalidFields({"top_k": f"must not be negative, but is {request.top_k}"})
     return request.query, read_texts(request.documents, "documents", MAX_DOCUMENTS), request.top_k
+
+
+def read_comparison(request: pb.CompareQuestionsRequest) -> tuple[str, list[str]]:
+    """Returns the question and those to compare it with."""
+    problem = _text_problem(request.question)
+    if problem:
+        raise InvalidFields({"question": problem})
+    return request.question, read_texts(request.others, "others", MAX_COMPARED)
 
 
 def _text_problem(text: str) -> str:

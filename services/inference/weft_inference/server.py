@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_inference import encoder
+from weft_inference import encoder, verifier
 from weft_inference.admission import Admission
 from weft_inference.batching import Batcher
 from weft_inference.config import Config
@@ -17,6 +17,7 @@ from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
 from weft_inference.engines.port import Engine
 from weft_inference.generation import Generations
 from weft_inference.servicer import InferenceServicer
+from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
 from weft_kit.server import Server, Service
 
@@ -30,22 +31,30 @@ def inference(config: Config) -> AbstractAsyncContextManager[Server]:
 
 @asynccontextmanager
 async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
-    """Serves an engine; it and the embedder load side by side before the first call is taken."""
+    """Serves an engine; it, the embedder and the verifier load side by side before the first call is taken."""
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         stack.push_async_callback(engine.close)
-        loading = asyncio.to_thread(
-            Encoder.load, encoder.bundled_model(), config.embedder_precision, config.embedder_threads
-        )
-        _, minilm = await asyncio.gather(engine.start(), loading)
-        batcher = Batcher(minilm, config.embedder_batch_tokens, config.embedder_queue_tokens)
-        embedder = Embedder(minilm, await stack.enter_async_context(batcher))
+        _, minilm, pairs = await asyncio.gather(engine.start(), _load_encoder(config), _load_verifier(config))
+        limits = config.embedder_batch_tokens, config.embedder_queue_tokens
+        embedder = Embedder(minilm, await stack.enter_async_context(Batcher(minilm, *limits)))
+        compares = Verifier(pairs, await stack.enter_async_context(Batcher(pairs, *limits)))
         admission = Admission(config.slots, config.queue_limit)
-        servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder)
+        servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder, compares)
         service = Service(_SERVICE, rpc.add_InferenceServiceServicer_to_server, servicer)
         server = await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
         stack.enter_context(_drained(admission))
         yield server
+
+
+async def _load_encoder(config: Config) -> Encoder:
+    precision, threads = config.embedder_precision, config.embedder_threads
+    return await asyncio.to_thread(Encoder.load, encoder.bundled_model(), precision, threads)
+
+
+async def _load_verifier(config: Config) -> PairReader:
+    precision, threads = config.verifier_precision, config.embedder_threads
+    return await asyncio.to_thread(PairReader.load, encoder.bundled_model(), verifier.SHIPPED, precision, threads)
 
 
 @contextmanager

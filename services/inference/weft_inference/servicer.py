@@ -10,7 +10,8 @@ from weft.job.v1 import event_pb2
 from weft_inference.embedding import Embedder
 from weft_inference.engines.port import Finish, Piece
 from weft_inference.generation import Admitted, Generations, Step
-from weft_inference.requests import MAX_TEXTS, read_generation, read_rerank, read_texts
+from weft_inference.requests import MAX_TEXTS, read_comparison, read_generation, read_rerank, read_texts
+from weft_inference.verifier import Verifier
 
 _REASONS = {"stop": chat_pb2.FINISH_REASON_STOP, "length": chat_pb2.FINISH_REASON_LENGTH}
 
@@ -18,9 +19,10 @@ _REASONS = {"stop": chat_pb2.FINISH_REASON_STOP, "length": chat_pb2.FINISH_REASO
 class InferenceServicer(rpc.InferenceServiceServicer):
     """Translates between the contract and what stands behind it."""
 
-    def __init__(self, generations: Generations, embedder: Embedder) -> None:
+    def __init__(self, generations: Generations, embedder: Embedder, verifier: Verifier) -> None:
         self._generations = generations
         self._embedder = embedder
+        self._verifier = verifier
 
     async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
         engine = self._generations.describe()
@@ -42,6 +44,11 @@ class InferenceServicer(rpc.InferenceServiceServicer):
         results = [pb.RerankResult(index=one.index, score=one.score) for one in ranked]
         return pb.RerankResponse(results=results, model=self._embedder.reranker)
 
+    async def CompareQuestions(self, request: pb.CompareQuestionsRequest, _: object) -> pb.CompareQuestionsResponse:
+        compared = await self._verifier.compare(*read_comparison(request))
+        comparisons = [pb.QuestionComparison(confidence=one.confidence, truncated=one.truncated) for one in compared]
+        return pb.CompareQuestionsResponse(comparisons=comparisons, verifier=self._verifier.name)
+
     async def GetEngine(self, _request: pb.GetEngineRequest, _: object) -> pb.GetEngineResponse:
         engine = self._generations.describe()
         admission = self._generations.admission
@@ -60,6 +67,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
             finished=self._generations.finished,
             aborted=self._generations.aborted,
             continues_prefix="prefix" in engine.capabilities,
+            verifier=self._verifier.name,
         )
 
 

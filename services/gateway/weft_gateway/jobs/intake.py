@@ -1,18 +1,21 @@
 """Where requests become jobs: once each, while there is room for them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from weft.job.v1 import event_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.admission import Admission, Order, answered, check_repeat, utc_now
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.jobs.budgets import Budgets
 from weft_gateway.jobs.quota import Quota
 from weft_gateway.jobs.room import Room
+from weft_gateway.jobs.second_asking import ASKED, second_asking
+from weft_gateway.tasks import Background
 from weft_kit.catalog import Share
-from weft_kit.context import CallContext, remaining
-from weft_kit.errors import Exhausted, Overloaded
+from weft_kit.context import CallContext, bound, remaining
+from weft_kit.errors import Exhausted, Overloaded, WeftError
 from weft_kit.joblog import AlreadyAccepted, JobLog, new_job_id
 
 
@@ -44,6 +47,15 @@ class Intake:
         self._budgets = budgets
         self._room = room
         self._share = share
+        self._second_askings = Background()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Lets what submits set off in the background go on while the block lasts."""
+        try:
+            yield
+        finally:
+            await self._second_askings.drop()
 
     def ticket(self, caller: CallContext, order: Order) -> Ticket:
         """Checks a request. Raises Invalid."""
@@ -73,8 +85,26 @@ class Intake:
         job_id, accepted = ticket.job_id, ticket.accepted
         self._room.check()
         found = await self._answers.find(accepted.request)
-        if found and self._admission.carries(found.answer):
-            return await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
+        if not found or not self._admission.carries(found.answer):
+            return await self._queue(job_id, accepted)
+        event = await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
+        if found.HasField("audit"):
+            self._second_askings.start(self._ask_again(job_id, accepted, found.audit))
+        return event
+
+    async def _queue(self, job_id: str, accepted: event_pb2.Accepted) -> event_pb2.JobEvent:
         await self._budgets.admit(accepted)
         async with self._quota.place(accepted.tenant):
             return await self._log.accept(job_id, accepted, self._share(accepted.tenant).max_in_flight)
+
+    async def _ask_again(self, job_id: str, accepted: event_pb2.Accepted, audit: job_pb2.Audit) -> None:
+        again = second_asking(job_id, accepted, audit)
+        # Not in the name of the call: it has its answer, and its time is none of this.
+        with bound(CallContext(tenant=again.tenant, key_id=again.key_id, traceparent=again.traceparent)):
+            try:
+                await self._queue(new_job_id(again.tenant, again.request.priority), again)
+            except WeftError as error:
+                # No room, or nothing left to spend: what the cache would learn is not worth a caller's place.
+                ASKED.labels(error.reason_name).inc()
+            else:
+                ASKED.labels("queued").inc()

@@ -23,7 +23,7 @@ _SPEAKERS: Final = frozenset({
 })  # fmt: skip
 _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_MOST_TOOLS, _MOST_STOPS, _MOST_LABELS = 128, 8, 16
+_MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
 _MOST_AT_ONCE = 8
 _TIMEOUT_S: Final = (1.0, 24 * 3600.0)
@@ -214,6 +214,11 @@ def _cache(cache: job_pb2.CachePolicy) -> Iterator[Violation]:
         yield "request.cache.max_age", f"must not be negative, is {seconds(cache.max_age):g} s"
     if cache.HasField("min_similarity") and not 0 <= cache.min_similarity <= 1:
         yield "request.cache.min_similarity", f"must be 0-1, is {cache.min_similarity:g}"
+    if len(cache.tags) > _MOST_TAGS:
+        yield "request.cache.tags", f"must be at most {_MOST_TAGS}, are {len(cache.tags)}"
+    for i, tag in enumerate(cache.tags):
+        if not 1 <= len(tag) <= _LONGEST_TEXT:
+            yield f"request.cache.tags[{i}]", f"must be 1-{_LONGEST_TEXT} characters, is {len(tag)}"
 
 
 def _webhook_url(url: str) -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
@@ -10,6 +11,9 @@ from weft_gateway.pages import Position, page_size, read_position
 from weft_gateway.record.records import PRIORITIES
 from weft_kit.errors import InvalidFields
 from weft_kit.joblog import new_job_id
+
+AUDIT_LABEL: Final = "weft.audit"
+"""Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class JobQuery:
     def filters(self) -> tuple[object, ...]:
         """What must be the same from page to page."""
         return tuple(getattr(self, name) for name in _FILTERS)
+
+    @property
+    def wants_audits(self) -> bool:
+        return AUDIT_LABEL in dict(self.labels)
 
     @property
     def job_ids(self) -> tuple[str, ...]:

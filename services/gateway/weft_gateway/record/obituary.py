@@ -14,6 +14,7 @@ def obituary(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Don
     answer = job_pb2.Answer(
         text=job.answer.text,
         sources=job.answer.sources,
+        sources_left_out=job.answer.sources_left_out,
         provider=job.answer.provider,
         provider_model=job.answer.provider_model,
         usage=_usage(_standing(events)),

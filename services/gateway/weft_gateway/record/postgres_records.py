@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
-from weft_gateway.record.listing import JobQuery
+from weft_gateway.record.listing import AUDIT_LABEL, JobQuery
 from weft_gateway.record.records import COLUMNS, Row
 
 # An array travels as one value, and PostgreSQL's end at 1 GB.
@@ -57,6 +57,7 @@ _CONDITIONS: Final = {
     "models": "model = ANY(%(models)s)",
     "priorities": "priority = ANY(%(priorities)s)",
     "labels": "labels @> %(labels)s",
+    "unlike": "(labels IS NULL OR NOT labels ? %(unlike)s)",
     "job_ids": "job_id = ANY(%(job_ids)s)",
     "accepted_after": "accept_time >= %(accepted_after)s",
     "accepted_before": "accept_time < %(accepted_before)s",
@@ -125,6 +126,7 @@ def _parameters(query: JobQuery) -> dict[str, object]:
         "models": list(query.models),
         "priorities": list(query.priorities),
         "labels": Jsonb(dict(query.labels)) if query.labels else None,
+        "unlike": None if query.wants_audits else AUDIT_LABEL,
         "job_ids": list(query.job_ids),
         "accepted_after": query.accepted_after,
         "accepted_before": query.accepted_before,

@@ -1,0 +1,26 @@
+"""Whether a stored question asks the same, by the inference service's verifier."""
+
+from collections.abc import Sequence
+
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_cache.inference_guard import InferenceGuard
+from weft_kit.channel import Channel
+
+
+class InferenceVerifier:
+    """Compares questions, one call for all of them."""
+
+    def __init__(self, channel: Channel, limit_s: float, rest_s: float) -> None:
+        self._inference = inference_pb2_grpc.InferenceServiceStub(channel.raw)
+        self._guard = InferenceGuard(channel, limit_s, rest_s)
+
+    async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
+        """Confidence that each of `others` asks the same, 0 to 1; None when nobody compares them in time.
+
+        What could not be read to its end is not the same.
+        """
+        request = inference_pb2.CompareQuestionsRequest(question=question, others=others)
+        answer = await self._guard.ask(self._inference.CompareQuestions, request)
+        if answer is None:
+            return None
+        return [0.0 if one.truncated else one.confidence for one in answer.comparisons]

@@ -1,0 +1,32 @@
+"""What is looked up, and what may be found."""
+
+from dataclasses import dataclass
+
+from weft.job.v1 import job_pb2
+from weft_cache.policy import Tier
+from weft_cache.redis_answers import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and the version of the collection its answer is built on; 0 without retrieval."""
+
+    tenant: str
+    request: job_pb2.GenerationRequest
+    collection_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored answer that may serve. With `audit` the cache wants to know whether it was right.
+
+    `similarity` is the questions' cosine, `confidence` the verifier's that they ask the same.
+    """
+
+    stored: Stored
+    tier: Tier
+    age_s: float
+    similarity: float = 1.0
+    confidence: float = 1.0
+    served_stale: bool = False
+    audit: job_pb2.Audit | None = None

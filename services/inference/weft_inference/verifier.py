@@ -1,0 +1,95 @@
+"""Whether two questions ask the same, read together: MiniLM as a cross-encoder, without PyTorch.
+
+The weights are the encoder's own plus a difference of low rank, which ships beside this file. How they were made, what
+they were measured at and on whose texts they were trained: docs/cache.md.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import onnxruntime
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from weft_inference import verifier_graph
+from weft_inference.batching import Batcher
+from weft_inference.encoder import Ids
+from weft_inference.minilm_graph import Precision
+
+SHIPPED: Final = Path(__file__).parent / "verifier.safetensors"
+_NAME: Final = "minilm-l6-same-question-1"
+_MAX_TOKENS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How sure it is that two questions ask the same, 0 to 1, and whether their ends were not read."""
+
+    confidence: float
+    truncated: bool
+
+
+class PairReader:
+    """Reads pairs; blocking, to be called from a thread. A row holds both questions, a separator behind each."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._separator: int = tokenizer.encode("").ids[-1]
+
+    @classmethod
+    def load(cls, folder: Path, difference: Path, precision: Precision, threads: int) -> Self:
+        """Adds a difference to the encoder's weights in `folder`, in about a second."""
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(_MAX_TOKENS)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = verifier_graph.build(load_file(folder / "model.safetensors"), load_file(difference), precision)
+        return cls(onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]), tokenizer)
+
+    def rows(self, question: str, others: Sequence[str]) -> tuple[list[Ids], list[bool]]:
+        """A row for each of `others`, and whether it was cut off."""
+        encoded = self._tokenizer.encode_batch([(question, other) for other in others])
+        return [one.ids for one in encoded], [bool(one.overflowing) for one in encoded]
+
+    def run(self, rows: Sequence[Ids]) -> list[float]:
+        """The confidence of each row.
+
+        One row at a time: int8 scales over all that is read together, and a confidence must not depend on its company.
+        With int8 and questions of a dozen words padding would also cost what sharing saves.
+        """
+        return [self._confidence(row) for row in rows]
+
+    def _confidence(self, row: Ids) -> float:
+        ids = np.array([row], np.int32)
+        segments = np.ones_like(ids)
+        segments[0, : row.index(self._separator) + 1] = 0
+        lengths = np.array([len(row)], np.int32)
+        inputs = {"input_ids": ids, "segments": segments, "lengths": lengths}
+        [confidences] = self._session.run(["confidence"], inputs)
+        return float(confidences[0])
+
+
+class Verifier:
+    """Compares questions; concurrent calls share batches."""
+
+    name = _NAME
+
+    def __init__(self, reader: PairReader, batcher: Batcher[float]) -> None:
+        self._reader = reader
+        self._batcher = batcher
+
+    async def compare(self, question: str, others: Sequence[str]) -> list[Comparison]:
+        rows, truncated = await asyncio.to_thread(self._reader.rows, question, others)
+        confidences = await self._batcher.run(rows, _as_is)
+        return [Comparison(*one) for one in zip(confidences, truncated, strict=True)]
+
+
+def _as_is(confidence: float) -> float:
+    return confidence
