@@ -10,7 +10,7 @@ SOURCES := libs services compose tests bench
 SEEDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-vllm chaos check bench protos lock release-contract clean
+.PHONY: help setup demo up down test test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -83,6 +83,12 @@ check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder)
+	@$(BIN)/python -m bench.cache_quality $(if $(DATA),--data $(DATA))
+
+eval-retrieval: $(VENV)/dev.stamp ## score retrieval on public collections, write bench/RETRIEVAL.md (DATA=folder, VECTORS=file)
+	@$(BIN)/python -m bench.retrieval_quality $(if $(DATA),--data $(DATA)) $(if $(VECTORS),--vectors $(VECTORS))
 
 protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 	@rm -rf libs/weft_protos/weft

@@ -18,11 +18,11 @@ several rounds and the lowest and highest of them."""
 
 def render(sections: Sequence[Sequence[str]]) -> str:
     """Writes the report as Markdown."""
-    head = ["# Weft, measured", "", *paragraph(f"Made by `make bench` on {_machine()}."), *paragraph(_ABOUT)]
+    head = ["# Weft, measured", "", *paragraph(f"Made by `make bench` on {machine()}."), *paragraph(_ABOUT)]
     return "\n".join([*head, *(line for section in sections for line in section)]).rstrip() + "\n"
 
 
-def _machine() -> str:
+def machine() -> str:
     began = time.perf_counter()
     sum(range(20_000_000))
     spin_s = time.perf_counter() - began

@@ -1,0 +1,74 @@
+"""Question pairs of the evaluation data, split so that no question is on two sides."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two questions, and whether the answer to one may serve the other."""
+
+    first: str
+    second: str
+    same: bool
+
+
+class Split(Enum):
+    """TRAIN made the weights, VALIDATION chose the thresholds, TEST did neither."""
+
+    TRAIN = range(60)
+    VALIDATION = range(60, 70)
+    TEST = range(70, 100)
+
+
+def loaders(folder: Path) -> ModuleType:
+    """The loaders that lie beside the data."""
+    spec = importlib.util.spec_from_file_location("evaldata_loaders", folder / "loaders.py")
+    if spec is None or spec.loader is None or not (folder / "loaders.py").is_file():
+        raise SystemExit(f"no evaluation data in {folder}: give its folder with --data or WEFT_EVALDATA")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+def qqp(folder: Path, split: Split) -> list[Pair]:
+    """Quora's pairs of one split, in the order of the file."""
+    pairs = [Pair(row.first, row.second, row.same) for row in loaders(folder).qqp()]
+    family = families((pair.first, pair.second) for pair in pairs)
+    return [pair for pair in pairs if _percentile(family[pair.first]) in split.value]
+
+
+def families(links: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """For every question one that stands for all it is linked with, directly or through others."""
+    parent: dict[str, str] = {}
+
+    def root(question: str) -> str:
+        while (above := parent.setdefault(question, question)) != question:
+            parent[question] = question = parent[above]
+        return question
+
+    for one, other in links:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low  # the least of a family stands for it, whatever the order of the links
+    return {question: root(question) for question in parent}
+
+
+def _percentile(question: str) -> int:
+    return int.from_bytes(hashlib.blake2b(question.encode(), digest_size=8).digest(), "big") % 100
+
+
+def gptcache(folder: Path) -> list[Pair]:
+    """GPTCache's 999 pairs, all of which ask the same."""
+    return [Pair(row.first, row.second, row.same) for row in loaders(folder).gptcache_mock()]
+
+
+def intents(folder: Path, split: str) -> list[tuple[str, str]]:
+    """banking77's utterances of its own split `train` or `test`, each with its intent."""
+    return [(row.text, row.intent) for row in loaders(folder).banking77() if row.split == split]

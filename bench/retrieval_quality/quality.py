@@ -1,0 +1,99 @@
+"""Quality: public collections ingested and searched through the service, scored by ir-measures."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ir_measures
+from bench.retrieval_quality.corpora import Corpus
+from bench.retrieval_quality.stage import Client, service
+from ir_measures import R, nDCG
+
+MEASURES = (nDCG @ 10, R @ 100)
+_WORKERS = 8
+_DEPTH = 100
+_LEGS: Mapping[str, Mapping[str, float]] = {
+    "BM25 alone": {"dense_weight": 0},
+    "vectors alone": {"keyword_weight": 0},
+    "both (default)": {},
+}
+_SHARES = (0.3, 0.4, 0.6, 0.7)
+_K = 60
+
+Run = dict[str, dict[str, float]]
+"""Query → document → score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one way to search reached on one corpus."""
+
+    corpus: str
+    way: str
+    ndcg: float
+    recall: float
+
+
+async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) -> list[Scores]:
+    """Ingests every corpus once and searches it in every way."""
+    async with service(postgres_url, inference) as client:
+        for corpus in corpora:
+            await _ingest(client, corpus)
+    scores, runs = [], {}
+    ways = dict(_LEGS) | {f"both, vectors weigh {share}": _weights(share) for share in _SHARES}
+    for way, settings in ways.items():
+        async with service(postgres_url, inference, settings=settings) as client:
+            for corpus in corpora:
+                run = runs[way, corpus.name] = await _run(client, corpus)
+                scores.append(_scores(corpus, way, run))
+                print(scores[-1], flush=True)
+    for corpus in corpora:
+        legs = [runs[way, corpus.name] for way in ways if way.endswith("alone")]
+        scores.append(_scores(corpus, f"both, reciprocal ranks, k = {_K}", _by_rank(legs)))
+    return scores
+
+
+def _by_rank(legs: Sequence[Run]) -> Run:
+    """Fuses by places (Cormack et al., SIGIR 2009)."""
+    fused: Run = {}
+    for leg in legs:
+        for query, found in leg.items():
+            into = fused.setdefault(query, {})
+            for rank, document in enumerate(sorted(found, key=lambda key: -found[key]), start=1):
+                into[document] = into.get(document, 0.0) + 1 / (_K + rank)
+    return fused
+
+
+async def _ingest(client: Client, corpus: Corpus) -> None:
+    await client.create(corpus.name)
+    for batch in _batches(list(corpus.documents.items()), _WORKERS):
+        await asyncio.gather(
+            # Some documents of CACM are a title and nothing else.
+            *(client.ingest(corpus.name, key, title, text or title) for key, (title, text) in batch)
+        )
+
+
+async def _run(client: Client, corpus: Corpus) -> Run:
+    run: Run = {}
+    for query, text in corpus.queries.items():
+        found: dict[str, float] = {}
+        for hit in (await client.search(corpus.name, text, _DEPTH)).hits:
+            # What has no score was brought by the leg that weighs nothing. A document stands where its best chunk does.
+            if hit.score:
+                found.setdefault(hit.document_id, hit.score)
+        run[query] = found
+    return run
+
+
+def _scores(corpus: Corpus, way: str, run: Run) -> Scores:
+    reached: Mapping[Any, float] = ir_measures.calc_aggregate(MEASURES, corpus.judgements, run)
+    return Scores(corpus.name, way, reached[nDCG @ 10], reached[R @ 100])
+
+
+def _weights(share: float) -> dict[str, float]:
+    return {"dense_weight": share, "keyword_weight": 1 - share}
+
+
+def _batches(items: list[Any], size: int) -> Sequence[Sequence[Any]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
