@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from weft_kit.catalog import Catalog, CatalogError, load_catalog
+from weft_kit.ending import ended
 
 RELOADS = Counter("weft_catalog_reloads", "Changed catalogs that were read.", ["result"])
 REFUSED = Gauge("weft_catalog_refused", "1 while the catalog on disk is not the one in force, because it has mistakes.")
@@ -40,9 +41,7 @@ class WatchedCatalog:
         try:
             yield
         finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
+            await ended(watching)
             with suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.remove_signal_handler(signal.SIGHUP)
 

@@ -82,8 +82,10 @@ class House:
 async def opened(
     folder: Path, log: LogConfig, nats_url: str, postgres_url: str, redis_url: str
 ) -> AsyncIterator[House]:
-    """Runs the house while entered. The slow provider keeps everybody waiting for half a second."""
-    quick, slow = MockProvider(Script(tokens=4)), MockProvider(Script(tokens=4, first_token_s=0.5))
+    """Runs the house while entered. The slow provider keeps everybody waiting for half a second, the quick one for
+    long enough that both can be asked at once.
+    """
+    quick, slow = MockProvider(Script(tokens=4, first_token_s=0.1)), MockProvider(Script(tokens=4, first_token_s=0.5))
     catalog, tenant = folder / "weft.toml", f"tenant-{uuid4().hex[:8]}"
     async with AsyncExitStack() as stack:
         addresses = [await stack.enter_async_context(mock.running()) for mock in (quick, slow)]

@@ -54,7 +54,7 @@ async def test_a_replicated_stream_is_on_every_node_and_has_one_leader(cluster, 
 
 async def test_a_stream_stays_writable_without_its_leader_which_catches_up_when_it_is_back(cluster, jetstream):
     await jetstream.add_stream(StreamConfig("kept", subjects=["kept"], num_replicas=3))
-    await jetstream.publish("kept", b"before")
+    await written(jetstream, "kept", ELECTIONS_S)  # a new stream has no leader at once
     dead = cluster.leader_of("kept")
 
     await asyncio.to_thread(dead.kill)

@@ -9,7 +9,7 @@ from pathlib import Path
 from weft_compose import health
 from weft_compose.child import Child, Command
 
-START_LIMIT_S = 30.0
+START_LIMIT_S = 90.0
 STOP_LIMIT_S = 20.0
 
 

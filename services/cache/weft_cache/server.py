@@ -22,6 +22,7 @@ from weft_cache.servicer import CacheServicer
 from weft_cache.vigilance import Ladder
 from weft_kit import metrics
 from weft_kit.channel import Channel
+from weft_kit.ending import ended
 from weft_kit.server import Server, Service
 
 
@@ -77,7 +78,5 @@ async def _flushing(tally: RedisTally, shelf: RedisShelf, every_s: float) -> Asy
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
         await flush()

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from weft_kit.context import remaining
+from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown
 
 Connection = AsyncConnection[TupleRow]
@@ -52,7 +53,7 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._migrating:
-            self._migrating.cancel()
+            await ended(self._migrating)
         await self._pool.close()
 
     @asynccontextmanager

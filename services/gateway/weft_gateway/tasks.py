@@ -8,6 +8,7 @@ from typing import TypeVar
 import stamina
 import structlog
 
+from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown
 
 Result = TypeVar("Result")
@@ -22,8 +23,7 @@ async def running(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait((task,))
+        await ended(task)
 
 
 async def _again_and_again(name: str, work: Callable[[], Awaitable[None]], longest_wait_s: float) -> None:

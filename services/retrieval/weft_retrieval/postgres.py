@@ -22,6 +22,7 @@ from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
 from weft_kit.context import remaining
+from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown
 
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -72,8 +73,7 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._starting:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+            await ended(self._starting)
         await self._pool.close()
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import structlog
 
+from weft_kit.ending import ended
 from weft_kit.errors import WeftError
 
 _LONGEST_PAUSE_S = 30.0
@@ -19,8 +20,7 @@ async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float)
     try:
         yield
     finally:
-        doing.cancel()
-        await asyncio.gather(doing, return_exceptions=True)
+        await ended(doing)
 
 
 async def _again_and_again(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> None:

@@ -7,12 +7,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from weft_kit.ending import ended
 from weft_router.registry import Registry
 
 _POLL_S = 0.5
@@ -36,9 +37,7 @@ class SharedBreakers:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await ended(task)
 
     async def _share(self) -> None:
         while True:

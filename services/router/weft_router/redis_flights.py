@@ -6,13 +6,14 @@ Without Redis each router knows of its own flights only, and calls are shared in
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from weft_kit.breaker import Breaker
+from weft_kit.ending import ended
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0
@@ -52,9 +53,7 @@ class RedisFlights:
         try:
             yield
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await ended(renewing)
             if self._releasing:
                 await asyncio.wait(self._releasing)
 

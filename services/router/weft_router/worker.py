@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
 from weft_kit.context import CallContext, bound
+from weft_kit.ending import ended
 from weft_kit.joblog import Lease, Work
 from weft_router import metrics
 from weft_router.job_run import JobRun, Means, Outcome
@@ -40,9 +41,9 @@ class Worker:
         try:
             yield
         finally:
-            await _ended(pulling)
+            await ended(pulling)
             await self._drain()
-            await _ended(listening)
+            await ended(listening)
 
     async def _pull(self) -> None:
         async with self._work.leases() as leases:
@@ -118,9 +119,3 @@ async def _for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001
             _log.exception(f"cannot {what}")
         await asyncio.sleep(_PAUSE_S)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -7,6 +7,7 @@ from typing import Self
 
 import structlog
 
+from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown, Unsupported
 from weft_kit.joblog import JobLog, LogConfig, connect
 
@@ -58,8 +59,7 @@ class LogLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._linking:
-            self._linking.cancel()
-            await asyncio.gather(self._linking, return_exceptions=True)
+            await ended(self._linking)
 
     async def _link(self) -> None:
         while True:

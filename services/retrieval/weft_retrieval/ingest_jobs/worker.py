@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from weft_kit.context import CallContext, bound
+from weft_kit.ending import ended
 from weft_kit.joblog import JobLog, Lease, Work
 from weft_retrieval.ingest_jobs.ends import End, Stop
 from weft_retrieval.ingest_jobs.log_link import LogLink
@@ -44,7 +45,7 @@ class IngestWorker:
             for task in self._tasks:
                 task.cancel()
             await self._wait_for_runs()
-            await asyncio.gather(working, return_exceptions=True)
+            await ended(working)
 
     async def _work(self) -> None:
         means = self._means_for(await self._link.log(within_s=None))
