@@ -21,7 +21,7 @@ from bench.spread import quantile
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft_compose.child import Child, Command
-from weft_compose.ports import free_ports
+from weft_compose.ports import free_ports, is_free
 from weft_mock import MockProvider, Script
 from weft_router.config import Config
 
@@ -130,6 +130,7 @@ async def _cpu(calls: int) -> list[str]:
         mock = _child(Path(folder), "weft_mock", f"--port={port}", f"--tokens={_TOKENS}", "--first-token-ms=1")
         url = f"http://127.0.0.1:{port}/v1"
         try:
+            await _listens(mock, port)
             bare_ms = await _bare(url, calls)
             plain_ms = await _routed(Path(folder), catalog(url, url), calls)
             hedged_ms = await _routed(Path(folder), catalog(url, url, "hedge = { after_s = 1 }"), calls)
@@ -141,6 +142,14 @@ async def _cpu(calls: int) -> list[str]:
         ("router, ready to hedge", f"{hedged_ms:.2f}"),
     ]
     return ["### CPU a streamed job", "", *table(("", "CPU, ms"), rows)]
+
+
+async def _listens(child: Child, port: int) -> None:
+    """Wait until a process takes connections. Raises PartFailed when it ends before."""
+    async with asyncio.timeout(60):
+        while is_free(port):
+            child.ensure_running()
+            await asyncio.sleep(0.05)
 
 
 async def _bare(url: str, calls: int) -> float:
