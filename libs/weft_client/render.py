@@ -76,5 +76,13 @@ def columns(*columns: str) -> Table:
     return table
 
 
+def fact_sheet() -> Table:
+    """Returns an empty sheet of names and what there is to say under them."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    return facts
+
+
 def or_none(table: Table, words: str) -> RenderableType:
     return table if table.row_count else Text(words, style="dim")

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from weft.job.v1 import ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_client.render import columns, or_none
+from weft_client.render import columns, fact_sheet, or_none
 from weft_client.render_jobs import reason, state_text
 from weft_client.timing import moment, span
 
@@ -24,9 +23,7 @@ def ingests_table(jobs: Iterable[pb.IngestJob]) -> RenderableType:
 
 def ingest_record(job: pb.IngestJob) -> RenderableType:
     """Shows what became of a job's documents, and names those that failed."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
+    facts = fact_sheet()
     facts.add_row("job", job.job_id)
     facts.add_row("state", state_text(job.state))
     if job.HasField("error"):

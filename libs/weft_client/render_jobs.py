@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from weft.common.v1 import chat_pb2, error_pb2
@@ -11,7 +10,7 @@ from weft.job.v1 import job_pb2
 from weft_client.batches import Outcome
 from weft_client.failures import line_of
 from weft_client.money import amount
-from weft_client.render import columns, or_none
+from weft_client.render import columns, fact_sheet, or_none
 from weft_client.timing import between, span
 from weft_kit.errors import WeftError
 
@@ -21,9 +20,7 @@ _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "
 def job_record(job: job_pb2.Job) -> RenderableType:
     """Shows how a job went, without its text."""
     answer = job.answer
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
+    facts = fact_sheet()
     facts.add_row("job", job.job_id)
     facts.add_row("state", state_text(job.state))
     if job.HasField("error"):

@@ -1,24 +1,27 @@
 """What every command starts from: where the mesh is, and where to print."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
 
 from weft_client.access import Access, local_mesh
 from weft_client.client import WeftClient
 from weft_client.endpoint import target
 from weft_client.failures import CommandFailed
 from weft_client.keys import KeyClient
+from weft_client.render import print_json
 
 # Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
 _FIRST_CONTACT_S = 2.0
 
+Found = TypeVar("Found", bound=Message | Sequence[Message])
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -85,6 +88,14 @@ def out() -> Console:
     Markup is off, since most of what is printed was written by others; our own lines ask for it.
     """
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+
+
+def present(found: Found, as_text: Callable[[Found], RenderableType], *, as_json: bool) -> None:
+    """Prints what a command found: as JSON for programs, or as people read it."""
+    if as_json:
+        print_json(found)
+    else:
+        out().print(as_text(found))
 
 
 def aside() -> Console:

@@ -7,7 +7,7 @@ import typer
 from weft_client.failures import CommandFailed, reporting
 from weft_client.render import print_json
 from weft_client.render_cache import cache_stats
-from weft_client.session import AsJson, Session, out
+from weft_client.session import AsJson, Session, out, present
 
 app = typer.Typer()
 cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
@@ -20,10 +20,7 @@ async def stats(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show how often the cache answered, what that saved, and how often it was wrong."""
     async with Session.of(context).client() as weft:
         found = await weft.cache_stats()
-    if as_json:
-        print_json(found)
-    else:
-        out().print(cache_stats(found))
+    present(found, cache_stats, as_json=as_json)
 
 
 @cache.command()

@@ -11,7 +11,7 @@ from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.ingest import FileIngest, find_files
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
-from weft_client.session import AsJson, Session, aside, out
+from weft_client.session import AsJson, Session, aside, out, present
 
 app = typer.Typer()
 ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
@@ -67,10 +67,7 @@ async def list_ingests(
     """List ingest jobs, until a day after their end. The name may be left out: `weft ingests`."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.jobs(limit)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(ingests_table(found))
+    present(found, ingests_table, as_json=as_json)
 
 
 @ingests.command()
@@ -79,10 +76,7 @@ async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = Fals
     """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
     async with Session.of(context).client() as weft:
         ended = await FileIngest(weft, "", (), aside()).watch(job_id)
-    if as_json:
-        print_json(ended)
-    else:
-        out().print(ingest_record(ended))
+    present(ended, ingest_record, as_json=as_json)
     return FAILED if ended.progress.failed or ended.state != job_pb2.JOB_STATE_SUCCEEDED else 0
 
 
@@ -92,10 +86,7 @@ async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False
     """Show an ingest job as it stands."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.job(job_id)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(ingest_record(found))
+    present(found, ingest_record, as_json=as_json)
 
 
 @ingests.command()
@@ -110,10 +101,7 @@ async def cancel(
     """Stop an ingest job; what it has stored stays stored."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.cancel(job_id, message)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(ingest_record(found))
+    present(found, ingest_record, as_json=as_json)
 
 
 @app.command()
@@ -129,7 +117,4 @@ async def search(
     """Find the passages that answer a question."""
     async with Session.of(context).client() as weft:
         hits = await weft.documents.search(collection, query, top_k)
-    if as_json:
-        print_json(hits)
-    else:
-        out().print(hits_list(hits))
+    present(hits, hits_list, as_json=as_json)

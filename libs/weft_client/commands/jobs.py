@@ -15,7 +15,7 @@ from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.render import outcome_json, print_json
 from weft_client.render_jobs import job_record, jobs_table, outcome_line
-from weft_client.session import AsJson, Session, aside, out
+from weft_client.session import AsJson, Session, aside, out, present
 from weft_kit.errors import WeftError
 
 app = typer.Typer()
@@ -47,10 +47,7 @@ async def list_jobs(
         found = await weft.jobs(
             limit, states, models=model or (), priorities=priorities, labels=labels, request_id=request_id
         )
-    if as_json:
-        print_json(found)
-    else:
-        out().print(jobs_table(found))
+    present(found, jobs_table, as_json=as_json)
 
 
 @jobs.command()
@@ -65,10 +62,7 @@ async def wait(
     """Wait for a job's end and show its record; exit code 1 unless it succeeded."""
     async with Session.of(context).client() as weft:
         found = await weft.wait(job_id, limit_s)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(job_record(found))
+    present(found, job_record, as_json=as_json)
     return 0 if found.state == job_pb2.JOB_STATE_SUCCEEDED else FAILED
 
 
@@ -102,10 +96,8 @@ async def job(context: typer.Context, job_id: JobId, *, as_json: AsJson = False)
     """Show a job's record and its text so far."""
     async with Session.of(context).client() as weft:
         found = await weft.job(job_id)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(job_record(found))
+    present(found, job_record, as_json=as_json)
+    if not as_json:
         out().print(f"\n{found.answer.text}", soft_wrap=True)
 
 
@@ -121,10 +113,7 @@ async def cancel(
     """Stop a job."""
     async with Session.of(context).client() as weft:
         found = await weft.cancel(job_id, message)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(job_record(found))
+    present(found, job_record, as_json=as_json)
 
 
 def _lines(file: Path) -> list[str]:

@@ -9,7 +9,7 @@ from weft_client.budgets import budget
 from weft_client.failures import reporting
 from weft_client.render import print_json
 from weft_client.render_spending import keys_table, usage_table
-from weft_client.session import AsJson, Session, out
+from weft_client.session import AsJson, Session, out, present
 
 app = typer.Typer()
 keys = typer.Typer(help="API keys; needs the operator's token.", no_args_is_help=True)
@@ -69,10 +69,7 @@ async def list_keys(
     """List keys, newest first."""
     async with Session.of(context).operator() as operator:
         found = [key async for key in operator.list(tenant)]
-    if as_json:
-        print_json(found)
-    else:
-        out().print(keys_table(found))
+    present(found, keys_table, as_json=as_json)
 
 
 @keys.command("revoke")
@@ -99,7 +96,4 @@ async def usage(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show what the tenant and this key have spent, and what is left."""
     async with Session.of(context).client() as weft:
         found = await weft.usage()
-    if as_json:
-        print_json(found)
-    else:
-        out().print(usage_table(found))
+    present(found, usage_table, as_json=as_json)

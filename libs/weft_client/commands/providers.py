@@ -6,9 +6,9 @@ import typer
 
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, reporting
-from weft_client.render import models_table, print_json
+from weft_client.render import models_table
 from weft_client.render_providers import checks_table, providers_table
-from weft_client.session import AsJson, Session, out
+from weft_client.session import AsJson, Session, present
 
 app = typer.Typer()
 providers = typer.Typer(help="Providers: how they are doing, and whether they can be used.", cls=ListsByDefault)
@@ -26,10 +26,7 @@ async def list_providers(
     """Show how providers are doing, as one router sees them. The name may be left out: `weft providers`."""
     async with Session.of(context).client() as weft:
         found = await weft.providers(model)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(providers_table(found))
+    present(found, providers_table, as_json=as_json)
 
 
 @providers.command()
@@ -43,10 +40,7 @@ async def check(
     """Ask every provider, now, whether it answers and takes its key; exit code 1 when one cannot be used."""
     async with Session.of(context).client() as weft:
         found = await weft.check_providers(names or ())
-    if as_json:
-        print_json(found)
-    else:
-        out().print(checks_table(found))
+    present(found, checks_table, as_json=as_json)
     return FAILED if any(one.HasField("error") for one in found) else 0
 
 
@@ -56,7 +50,4 @@ async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the model aliases a request may name."""
     async with Session.of(context).client() as weft:
         found = await weft.models()
-    if as_json:
-        print_json(found)
-    else:
-        out().print(models_table(found))
+    present(found, models_table, as_json=as_json)

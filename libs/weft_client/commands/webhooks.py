@@ -9,7 +9,7 @@ from weft_client.commands.choices import choices, chosen
 from weft_client.failures import reporting
 from weft_client.render import print_json
 from weft_client.render_webhooks import deliveries_list, masked, secrets_table
-from weft_client.session import AsJson, Session, out
+from weft_client.session import AsJson, Session, out, present
 
 app = typer.Typer()
 webhooks = typer.Typer(help="What became of webhooks, and the secrets that sign them.", no_args_is_help=True)
@@ -32,10 +32,7 @@ async def list_deliveries(
     states = chosen("state", _STATES, state)
     async with Session.of(context).client() as weft:
         found = await weft.webhooks.deliveries(limit, job_id=job_id, states=states)
-    if as_json:
-        print_json(found)
-    else:
-        out().print(deliveries_list(found))
+    present(found, deliveries_list, as_json=as_json)
 
 
 @webhooks.command()
