@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter, Gauge
 
+from weft_kit.background import background
 from weft_kit.catalog import Catalog, CatalogError, load_catalog
-from weft_kit.ending import ended
 
 RELOADS = Counter("weft_catalog_reloads", "Changed catalogs that were read.", ["result"])
 REFUSED = Gauge("weft_catalog_refused", "1 while the catalog on disk is not the one in force, because it has mistakes.")
@@ -37,11 +37,10 @@ class WatchedCatalog:
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, RuntimeError, ValueError):  # signals belong to the main thread alone
             loop.add_signal_handler(signal.SIGHUP, told.set)
-        watching = asyncio.create_task(self._watch(take, told, poll_s))
         try:
-            yield
+            async with background(self._watch(take, told, poll_s)):
+                yield
         finally:
-            await ended(watching)
             with suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.remove_signal_handler(signal.SIGHUP)
 

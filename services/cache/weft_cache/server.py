@@ -21,8 +21,8 @@ from weft_cache.semantic_tier import SemanticTier
 from weft_cache.servicer import CacheServicer
 from weft_cache.vigilance import Ladder
 from weft_kit import metrics
+from weft_kit.background import background
 from weft_kit.channel import Channel
-from weft_kit.ending import ended
 from weft_kit.server import Server, Service
 
 
@@ -74,9 +74,8 @@ async def _flushing(tally: RedisTally, shelf: RedisShelf, every_s: float) -> Asy
             await asyncio.sleep(every_s)
             await flush()
 
-    task = asyncio.create_task(flush_for_ever())
     try:
-        yield
+        async with background(flush_for_ever()):
+            yield
     finally:
-        await ended(task)
         await flush()

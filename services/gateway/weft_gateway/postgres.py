@@ -14,8 +14,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from weft_kit.background import ended
 from weft_kit.context import remaining
-from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown
 
 Connection = AsyncConnection[TupleRow]

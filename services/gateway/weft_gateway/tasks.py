@@ -8,7 +8,7 @@ from typing import TypeVar
 import stamina
 import structlog
 
-from weft_kit.ending import ended
+from weft_kit.background import background
 from weft_kit.errors import DependencyDown
 
 Result = TypeVar("Result")
@@ -19,11 +19,8 @@ async def running(
     name: str, work: Callable[[], Awaitable[None]], *, longest_wait_s: float = 5.0
 ) -> AsyncIterator[None]:
     """Runs `work` while the context lasts, again after a wait when it fails."""
-    task = asyncio.create_task(_again_and_again(name, work, longest_wait_s), name=name)
-    try:
+    async with background(_again_and_again(name, work, longest_wait_s), name):
         yield
-    finally:
-        await ended(task)
 
 
 async def _again_and_again(name: str, work: Callable[[], Awaitable[None]], longest_wait_s: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from prometheus_client import Histogram
 
 from weft_inference.encoder import Ids
+from weft_kit.background import ended
 from weft_kit.errors import Overloaded
 
 Seen = TypeVar("Seen")
@@ -108,8 +109,7 @@ class Batcher(Generic[Seen]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._worker.cancel()
-        await asyncio.wait([self._worker])
+        await ended(self._worker)
         self._thread.shutdown()
 
     async def run(self, rows: Sequence[Ids], read: Callable[[Seen], Kept]) -> list[Kept]:

@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from weft_kit.background import ended
 from weft_kit.errors import DependencyDown
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
@@ -51,8 +52,7 @@ class HnswIndexes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._building:
-            self._building.cancel()
-            await asyncio.gather(self._building, return_exceptions=True)
+            await ended(self._building)
 
     def consider(self, collection: Collection) -> None:
         """Takes note of a collection that changed."""

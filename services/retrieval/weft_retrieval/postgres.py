@@ -21,8 +21,8 @@ from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
+from weft_kit.background import ended
 from weft_kit.context import remaining
-from weft_kit.ending import ended
 from weft_kit.errors import DependencyDown
 
 Connection = AsyncConnection[tuple[Any, ...]]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import psycopg
 import structlog
 
-from weft_kit.ending import ended
+from weft_kit.background import background
 from weft_kit.errors import WeftError
 
 _LONGEST_PAUSE_S = 30.0
@@ -16,11 +16,8 @@ _LONGEST_PAUSE_S = 30.0
 @asynccontextmanager
 async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> AsyncIterator[None]:
     """Does something while the context lasts: at once again as long as it finds work, else every so many seconds."""
-    doing = asyncio.create_task(_again_and_again(what, do, every_s))
-    try:
+    async with background(_again_and_again(what, do, every_s)):
         yield
-    finally:
-        await ended(doing)
 
 
 async def _again_and_again(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> None:

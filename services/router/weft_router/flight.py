@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.background import ended
 from weft_kit.errors import Draining
 from weft_kit.joblog import Step
 from weft_router.job import Job
@@ -95,8 +96,7 @@ class Flight:
     async def ground(self) -> None:
         """Stop the call, down to its provider."""
         self._land()
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        await ended(self._task)
 
     async def _fly(self, answer: Answer) -> None:
         try:

@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from weft_kit.ending import ended
+from weft_kit.background import background
 from weft_router.registry import Registry
 
 _POLL_S = 0.5
@@ -33,11 +33,8 @@ class SharedBreakers:
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
         """Share while the context lasts."""
-        task = asyncio.create_task(self._share())
-        try:
+        async with background(self._share()):
             yield
-        finally:
-            await ended(task)
 
     async def _share(self) -> None:
         while True:

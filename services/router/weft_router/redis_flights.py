@@ -12,8 +12,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from weft_kit.background import background
 from weft_kit.breaker import Breaker
-from weft_kit.ending import ended
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0
@@ -49,11 +49,10 @@ class RedisFlights:
     async def announcing(self, host: str) -> AsyncIterator[None]:
         """Renew while the context lasts what was claimed; leaving it waits for what is being released."""
         self.host = host
-        renewing = asyncio.create_task(self._renew())
         try:
-            yield
+            async with background(self._renew()):
+                yield
         finally:
-            await ended(renewing)
             if self._releasing:
                 await asyncio.wait(self._releasing)
 

@@ -1,20 +1,19 @@
 """The worker: takes leases as slots come free, runs their jobs side by side, and lets them finish before it goes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
+from weft_kit.background import background, for_ever
 from weft_kit.context import CallContext, bound
-from weft_kit.ending import ended
 from weft_kit.joblog import Lease, Work
 from weft_router import metrics
 from weft_router.job_run import JobRun, Means, Outcome
 
 _log = structlog.get_logger()
 
-_PAUSE_S = 1.0
 _GOODBYE_LIMIT_S = 2.0
 """What jobs may take to say in the log how far they came, once they have to be left."""
 
@@ -36,14 +35,12 @@ class Worker:
         Leaving it takes no more jobs, lets those begun finish within `grace_s`, and gives the rest back, with what
         they said so far in the log.
         """
-        listening = asyncio.create_task(_for_ever("listen for cancels", self._listen))
-        pulling = asyncio.create_task(_for_ever("pull jobs", self._pull))
-        try:
-            yield
-        finally:
-            await ended(pulling)
-            await self._drain()
-            await ended(listening)
+        async with background(for_ever("listen for cancels", self._listen)):
+            try:
+                async with background(for_ever("pull jobs", self._pull)):
+                    yield
+            finally:
+                await self._drain()
 
     async def _pull(self) -> None:
         async with self._work.leases() as leases:
@@ -109,13 +106,3 @@ class Worker:
     async def _wait_for_jobs(self, limit_s: float) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=limit_s)
-
-
-async def _for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
-    """Do it again whenever it fails: a log that is away comes back, and an idle worker looks like a healthy one."""
-    while True:
-        try:
-            await do()
-        except Exception:  # noqa: BLE001
-            _log.exception(f"cannot {what}")
-        await asyncio.sleep(_PAUSE_S)

@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from weft_kit.ending import ended
+from weft_kit.background import ended
 from weft_kit.errors import DependencyDown, Unsupported
 from weft_kit.joblog import JobLog, LogConfig, connect
 

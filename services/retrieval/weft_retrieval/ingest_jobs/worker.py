@@ -1,14 +1,14 @@
 """The worker: takes ingest jobs from the log as places come free, and gives back those it cannot finish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 from prometheus_client import Counter, Gauge
 
+from weft_kit.background import ended, for_ever
 from weft_kit.context import CallContext, bound
-from weft_kit.ending import ended
 from weft_kit.joblog import JobLog, Lease, Work
 from weft_retrieval.ingest_jobs.ends import End, Stop
 from weft_retrieval.ingest_jobs.log_link import LogLink
@@ -17,7 +17,6 @@ from weft_retrieval.ingest_jobs.run import IngestRun, Means
 JOBS = Counter("weft_retrieval_ingest_leases", "Leases on ingest jobs, by what became of them.", ["end"])
 IN_HAND = Gauge("weft_retrieval_ingest_jobs_in_hand", "Ingest jobs this process works on.")
 
-_PAUSE_S = 1.0
 _GOODBYE_LIMIT_S = 3.0
 """What jobs may take to say in the log how far they came, once they have to be left."""
 _log = structlog.get_logger()
@@ -50,8 +49,8 @@ class IngestWorker:
     async def _work(self) -> None:
         means = self._means_for(await self._link.log(within_s=None))
         async with asyncio.TaskGroup() as group:
-            group.create_task(_for_ever("take ingest jobs", lambda: self._take(means)))
-            group.create_task(_for_ever("listen for cancels", lambda: self._listen(means)))
+            group.create_task(for_ever("take ingest jobs", lambda: self._take(means)))
+            group.create_task(for_ever("listen for cancels", lambda: self._listen(means)))
 
     async def _take(self, means: Means) -> None:
         async with Work(means.log, slots=self._slots).leases() as leases:
@@ -97,13 +96,3 @@ class IngestWorker:
     async def _wait_for_runs(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GOODBYE_LIMIT_S)
-
-
-async def _for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
-    """Does it again whenever it fails: a log that is away comes back."""
-    while True:
-        try:
-            await do()
-        except Exception:  # noqa: BLE001
-            _log.exception(f"cannot {what}")
-        await asyncio.sleep(_PAUSE_S)

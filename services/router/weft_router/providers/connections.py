@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from weft.common.v1 import error_pb2
+from weft_kit.background import ended
 from weft_kit.provider_entries import HttpEntry
 from weft_router.providers.port import ProviderError, broken
 
@@ -49,8 +50,7 @@ class Connections:
 
     async def __aexit__(self, *_: object) -> None:
         if self._warming:
-            self._warming.cancel()
-            await asyncio.wait((self._warming,))
+            await ended(self._warming)
         await self._transport.aclose()
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from weft_kit.ending import ended
+from weft_kit.background import ended
 
 
 async def test_a_loop_that_loses_its_cancellation_is_ended_all_the_same() -> None:
