@@ -3,6 +3,11 @@
 from weft.job.v1 import job_pb2
 
 
+def cacheable(request: job_pb2.GenerationRequest) -> bool:
+    """Says whether a stored answer may serve the request, and its answer another, in any tier."""
+    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
+
+
 def cache_mode(request: job_pb2.GenerationRequest) -> job_pb2.CacheMode.ValueType:
     """Returns OFF, EXACT or SEMANTIC. Not given (or unknown) means SEMANTIC for greedy requests without tools."""
     mode = request.cache.mode

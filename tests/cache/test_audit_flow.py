@@ -112,6 +112,6 @@ async def test_a_wrong_hit_is_found_out_and_the_right_answer_costs_the_caller_no
     assert stats.tokens_saved == first.answer.usage.completion_tokens
     assert list(stats.cost_saved) == [budget_pb2.Cost(micros=first.total_cost.micros, currency="EUR")]
     assert house.provider.stats.requests == 2
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not REGISTRY.get_sample_value("weft_router_cache_audits_total", {"verdict": "different"}):  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)  # the router counts what it was answered, after the cache did

@@ -54,7 +54,7 @@ def hurried():
 
 async def until(call):
     """Repeats a call until it succeeds: Redis is asked again only after a rest, and it indexes in the background."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not await call():  # noqa: ASYNC110 - the event is in another process
             await asyncio.sleep(0.02)
 

@@ -43,7 +43,7 @@ async def spend(redis_url: str, account: Account, micros: int) -> None:
 
 async def usage_once_booked(weft: WeftClient) -> gateway_pb2.GetUsageResponse:
     """Returns what was spent once routers have told, which they do on their own time."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not (usage := await weft.usage()).key.micros_today or usage.key.micros_held:  # noqa: ASYNC110 - in a router
             await asyncio.sleep(0.05)
     return usage

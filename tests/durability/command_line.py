@@ -28,4 +28,4 @@ async def ask(house: House, model: str, prompt: str, *options: str) -> asyncio.s
 async def first_letter(command: asyncio.subprocess.Process) -> str:
     """Waits for the beginning of what it prints, which is the answer's."""
     assert command.stdout is not None
-    return (await asyncio.wait_for(command.stdout.read(1), 15)).decode()
+    return (await asyncio.wait_for(command.stdout.read(1), 20)).decode()

@@ -141,6 +141,6 @@ async def test_the_recorder_is_killed_before_it_says_that_it_has_recorded(brisk:
     with brisk.armed([brisk.recorder], Trap("recorded", Moment.BEFORE, spring, nth)) as trap:
         async with brisk.client() as weft:
             job = await weft.submit(chat(prompt, model="short"))
-            await asyncio.wait_for(trap.sprung.wait(), 15)
+            await asyncio.wait_for(trap.sprung.wait(), 20)
     await asyncio.gather(*mending)
     await succeeded(brisk, job.job_id, said_by_mock(prompt, 30))

@@ -43,7 +43,7 @@ async def test_a_worker_that_was_frozen_changes_nothing_when_it_goes_on(brisk: H
             before = await succeeded(brisk, job.job_id, text)
             await until("the webhook", lambda: _arrived(receiver))
             over.set()
-            await asyncio.wait_for(trap.sprung.wait(), 10)
+            await asyncio.wait_for(trap.sprung.wait(), 20)
             await brisk.mend()
             answer = json.loads(await until("the log's answer to the one that was frozen", lambda: _answer(trap)))
         after = await succeeded(brisk, job.job_id, text)

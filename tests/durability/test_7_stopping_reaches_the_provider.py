@@ -95,7 +95,7 @@ async def test_a_reader_at_another_gateway_keeps_a_job_that_was_left(brisk: Hous
         job_id, call = await generating(acme, "Somebody reads", model="slow", **terms)
         reading = asyncio.create_task(first(other.stream(job_id), "done"))
         call.cancel()
-        done = await asyncio.wait_for(reading, 15)
+        done = await asyncio.wait_for(reading, 20)
 
     assert done.done.state == job_pb2.JOB_STATE_SUCCEEDED
 
@@ -120,7 +120,7 @@ async def generating(acme: Door, prompt: str, model: str = "endless", **terms: A
 
 async def stopped(house: House, prompt: str, since_unix_s: float, record: Record, most_s: float = MOST_S) -> float:
     """Waits until the provider's connection is closed that answers the prompt; returns, and says, after how long."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while (abort := await house.mock.next_abort()).chat.messages[-1]["content"] != prompt:
             continue
     # The mock tells by its event loop's clock, which is ours.

@@ -90,7 +90,7 @@ async def test_a_providers_stream_outlives_a_blip_of_the_log(default_house: Hous
         generation = weft.generate("Hold the line", model="slow")
         with house.armed(house.routers, Trap("alive", Moment.BEFORE, kill)) as trap:
             reading = asyncio.create_task(read(generation))
-            await asyncio.wait_for(trap.sprung.wait(), 15)
+            await asyncio.wait_for(trap.sprung.wait(), 20)
         # The blip itself: nothing announces its end but us.
         await asyncio.sleep(BLIP_S)
         await revive(house.nats)

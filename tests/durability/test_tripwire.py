@@ -54,8 +54,8 @@ async def test_a_trap_springs_at_its_moment(
 
     trap = Trap("done", moment, look, cuts=False)
     tripwire.arm(trap)
-    await asyncio.wait_for(behind.writer(job_id, first.sequence).append(DONE), 10)
-    await asyncio.wait_for(trap.sprung.wait(), 10)
+    await asyncio.wait_for(behind.writer(job_id, first.sequence).append(DONE), 20)
+    await asyncio.wait_for(trap.sprung.wait(), 20)
 
     assert seen == [stored]
     assert await kinds(direct, job_id) == ["accepted", "done"]
@@ -73,7 +73,7 @@ async def test_a_write_whose_connection_is_cut_is_stored_once(
 
     trap = Trap("done", moment, nothing)
     tripwire.arm(trap)
-    await asyncio.wait_for(behind.writer(job_id, first.sequence).append(DONE), 10)
+    await asyncio.wait_for(behind.writer(job_id, first.sequence).append(DONE), 20)
 
     assert trap.sprung.is_set()
     assert await kinds(direct, job_id) == ["accepted", "done"]
@@ -90,7 +90,7 @@ async def test_an_ack_is_a_step_too(tripwire: Tripwire, logs: tuple[JobLog, JobL
     tripwire.arm(trap)
     await behind.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL), event_pb2.Accepted(tenant="acme"))
     async with Work(behind, slots=1).leases() as leases:
-        await (await asyncio.wait_for(anext(leases), 10)).ack()
-        await asyncio.wait_for(trap.sprung.wait(), 10)
+        await (await asyncio.wait_for(anext(leases), 20)).ack()
+        await asyncio.wait_for(trap.sprung.wait(), 20)
 
     assert pending == [1]

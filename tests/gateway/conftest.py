@@ -332,7 +332,7 @@ def recorded() -> Callable[..., Awaitable[list[job_pb2.Job]]]:
     """Reads the list of jobs until it is as the condition says: it trails the log a little."""
 
     async def until(caller: Caller, holds: Callable[[list[job_pb2.Job]], bool], **fields: Any) -> list[job_pb2.Job]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(20):
             while not holds(jobs := list((await caller.list(**fields)).jobs)):  # noqa: ASYNC110  # a list tells nobody
                 await asyncio.sleep(0.01)
         return jobs

@@ -58,7 +58,7 @@ async def test_a_cancelled_call_cancels_its_job_within_a_quarter_of_a_second(
     await asyncio.sleep(0.05)
     left = time.monotonic()
     stream.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await asked - left < 0.25
 
 
@@ -66,7 +66,7 @@ async def test_a_job_that_still_waits_is_cancelled_too(caller: Any, ask: Ask, lo
     stream = caller.generate(ask(), **CANCEL)
     first = (await anext(aiter(stream))).event
     stream.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await until(log, first.job_id, "done")
     assert (await caller.get(first.job_id)).state == job_pb2.JOB_STATE_CANCELLED
 
@@ -101,7 +101,7 @@ async def test_a_call_past_its_deadline_cancels_its_job(caller: Any, ask: Ask, l
     with pytest.raises(grpc.aio.AioRpcError):
         await anext(aiter(stream))  # `started`
         await anext(aiter(stream))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await until(log, first.job_id, "cancel_requested")
 
 
@@ -116,7 +116,7 @@ async def test_a_connection_that_breaks_cancels_its_job(
         stream = rpc.GatewayServiceStub(channel).Generate(question, metadata=caller.auth)
         first = await begun(log, stream)
         await wire.cut()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await until(log, first.job_id, "cancel_requested")
 
 
@@ -167,7 +167,7 @@ async def test_a_job_nobody_reads_for_that_long_is_cancelled(caller: Any, ask: A
     asked = asyncio.create_task(until(log, first.job_id, "cancel_requested"))
     left = time.monotonic()
     stream.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert 1.0 <= await asked - left < 4.0
 
 
@@ -187,7 +187,7 @@ async def test_a_job_that_somebody_reads_through_another_gateway_runs_on(
         assert not asked.done()
         left = time.monotonic()
         reader.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert 0.9 <= await asked - left < 4.0
 
 
@@ -199,7 +199,7 @@ async def test_who_looks_in_now_and_then_keeps_a_job_running(caller: Any, ask: A
         await asyncio.sleep(0.5)
         assert (await caller.get(first.job_id)).state == job_pb2.JOB_STATE_RUNNING
         assert kind_of((await log.events(first.job_id))[-1]) == "started"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await until(log, first.job_id, "cancel_requested")
 
 

@@ -89,7 +89,7 @@ async def test_places_come_back_as_jobs_end(caller: Any, ask: Ask, log: JobLog, 
         lease = await anext(aiter(leases))
         await work(jobs[lease.event.job_id], "answer")
         await lease.ack()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             job = await _accepted(caller, ask())
     assert job.state == job_pb2.JOB_STATE_QUEUED
 
@@ -187,7 +187,7 @@ async def test_a_full_log_takes_no_new_jobs_but_the_ends_of_those_it_has(
 
 
 async def _overloaded(caller: Any, request: job_pb2.GenerationRequest, refused: Refused) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await caller.submit(request)

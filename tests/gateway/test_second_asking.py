@@ -54,7 +54,7 @@ async def caller(config: Config, new_caller: Any) -> AsyncIterator[Any]:
 async def next_job(caller: Any, log: JobLog) -> AsyncIterator[Callable[[], Awaitable[Lease]]]:
     """What a worker is handed next."""
     async with Work(log, slots=8).leases() as leases:
-        yield lambda: asyncio.wait_for(anext(leases), 10)
+        yield lambda: asyncio.wait_for(anext(leases), 20)
 
 
 def counted(outcome: str) -> float:

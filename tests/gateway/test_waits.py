@@ -45,7 +45,7 @@ async def test_a_wait_through_another_replica_ends_with_the_job(
 async def test_a_wait_for_a_finished_job_is_none(caller: Any, ask: Ask, work: Work) -> None:
     job = await caller.submit(ask())
     await work(job, "answer")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert (await caller.get(job.job_id, wait=LONG)).answer.text == "answer"
 
 
@@ -92,5 +92,5 @@ async def test_a_wait_that_fails_inside_is_no_wait_that_is_over() -> None:
 async def test_once_waits_have_ended_none_begins() -> None:
     waits = Waits()
     waits.end()
-    async with asyncio.timeout(5), waits.at_most(60):
+    async with asyncio.timeout(20), waits.at_most(60):
         await asyncio.Event().wait()

@@ -60,7 +60,7 @@ class Tenant:
 
     async def delivery(self, job_id: str, holds: Callable[[pb.Delivery], bool]) -> pb.Delivery:
         """The delivery of a job, once it is as the condition says."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(20):
             while True:
                 found = (await self.deliveries(job_id=job_id)).deliveries
                 if found and holds(found[0]):

@@ -98,7 +98,7 @@ async def delivery(store: DeliveryStore, job_id: str, tenant: str = "acme") -> D
 
 async def settled(store: DeliveryStore, job_id: str) -> Delivery:
     """The delivery, once it is over."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(20):
         while True:
             if (found := await delivery(store, job_id)).state != webhook_pb2.DELIVERY_STATE_PENDING:
                 return found

@@ -34,7 +34,7 @@ class Client:
 
     async def engine_once(self, is_so: Callable[[pb.GetEngineResponse], bool]) -> pb.GetEngineResponse:
         """Asks until the engine's state is as described."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not is_so(engine := await self.engine()):
                 pass
         return engine

@@ -34,7 +34,7 @@ async def test_sigterm_lets_a_running_answer_of_the_real_model_finish():
                 process.send_signal(signal.SIGTERM)
                 rest = [event async for event in stream]
             assert rest[-1].WhichOneof("event") == "finished"
-        assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert await asyncio.wait_for(process.wait(), 20) == 0
     finally:
         if process.returncode is None:
             process.kill()

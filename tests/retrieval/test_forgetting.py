@@ -28,7 +28,7 @@ class Listener(rpc.CacheServiceServicer):
         return pb.InvalidateResponse()
 
     async def next(self) -> tuple[str, pb.InvalidateRequest]:
-        return await asyncio.wait_for(self.heard.get(), 10)
+        return await asyncio.wait_for(self.heard.get(), 20)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_without_a_cache_nothing_piles_up(running, postgres_url):
         await client.ingest("One.", "a")
         await client.delete("a")
         with psycopg.connect(postgres_url, autocommit=True) as session:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while session.execute("SELECT count(*) FROM retrieval.forgotten_documents").fetchone() != (0,):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 from tests.router.desk import Desk
 
 from weft_kit.joblog import JobLog
@@ -18,6 +20,18 @@ base_url = "{base_url}"
 routes = [{{ provider = "mock", model = "mock" }}]
 timeouts = {{ first_token_s = 5, between_tokens_s = 5, total_s = 20 }}
 """
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def tenant() -> str:
+    """One that no other test has: Redis is shared."""
+    return f"tenant-{uuid4().hex[:8]}"
 
 
 @pytest.fixture

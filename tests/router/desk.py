@@ -149,7 +149,7 @@ class Desk:
     async def begun_and_lost(self, job_id: str, text: str, attempt: int = 1, *, gives_back: bool = True) -> int:
         """Lets another worker take the job, begin an attempt, say something and vanish; returns where the text ends."""
         async with self.lost_worker(gives_back=gives_back) as take:
-            lease = await asyncio.wait_for(take(), 5)
+            lease = await asyncio.wait_for(take(), 20)
             events = await self.log.events(job_id)
             writer = self.log.writer(lease.job_id, events[-1].sequence)
             await writer.append(event_pb2.Started(attempt=attempt, provider="lost"))

@@ -57,7 +57,7 @@ async def test_what_its_answer_cost_is_stored_with_it_and_not_what_was_spent_in_
     shelf = Shelf()
     async with shelf.running() as target, pair.routing(cache_target=target):
         done = await pair.done(await pair.submit(asking(cache=EXACT)))
-        tenant, stored = await asyncio.wait_for(shelf.told.get(), 10)
+        tenant, stored = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(stored, cache_pb2.StoreRequest)
     assert (tenant, stored.answer) == ("acme", done.answer)
@@ -71,7 +71,7 @@ async def test_an_audit_is_reported_and_not_stored(desk: Desk, mock: MockProvide
     off = asking(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF), priority=job_pb2.PRIORITY_LOW)
     async with shelf.running() as target, desk.routing(cache_target=target):
         done = await desk.done(await submit_audit(desk, off))
-        tenant, report = await asyncio.wait_for(shelf.told.get(), 10)
+        tenant, report = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(report, cache_pb2.ReportAuditRequest)
     assert (tenant, report.model, report.audit) == ("acme", "default", AUDIT)
@@ -85,7 +85,7 @@ async def test_an_audit_that_fails_is_not_reported(desk: Desk, mock: MockProvide
     async with shelf.running() as target, desk.routing(cache_target=target):
         assert (await desk.done(await submit_audit(desk, asking()))).state == job_pb2.JOB_STATE_FAILED
         await desk.done(await desk.submit(asking(cache=EXACT)))
-        _, told = await asyncio.wait_for(shelf.told.get(), 10)
+        _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(told, cache_pb2.StoreRequest)
 
@@ -97,7 +97,7 @@ async def test_a_stored_answer_is_not_stored_again_as_a_new_one(pair: Desk, mock
     async with shelf.running() as target, pair.routing(cache_target=target):
         served = await pair.done(await pair.submit(asking(cache=EXACT)))
         await pair.done(await pair.submit(asking("Another?", cache=EXACT)))
-        _, told = await asyncio.wait_for(shelf.told.get(), 10)
+        _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert (served.answer.text, served.cache_hit.served_stale) == ("Of another version.", True)
     assert isinstance(told, cache_pb2.StoreRequest)

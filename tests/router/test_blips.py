@@ -68,7 +68,7 @@ async def test_a_router_leaves_in_time_though_the_log_is_away(
     desk: Desk, mock: MockProvider, server: NatsServer
 ) -> None:
     mock.play(Script(tokens=5000, tokens_per_second=50))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(20):
         async with desk.routing():
             await desk.first(await desk.submit(), "delta")
             kill(server)

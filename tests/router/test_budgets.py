@@ -10,7 +10,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
@@ -29,17 +28,6 @@ from weft_router.budgets.rest import rest_s
 
 NOWHERE = "redis://127.0.0.1:1"
 PRICES = Prices(as_of=date(2026, 1, 1), per_million={"mock": {"mock": Price(input=Decimal(1), output=Decimal(2))}})
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def tenant() -> str:
-    return f"tenant-{uuid4().hex[:8]}"
 
 
 def catalog(**budget: Any) -> Catalog:
@@ -173,7 +161,7 @@ async def test_a_dead_routers_holds_are_given_up(redis_url: str, redis: Redis, t
         assert isinstance(await ledger.reserve(claim), Granted)
         again = replace(claim, id="again")
         assert isinstance(await ledger.reserve(again), Refusal)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while isinstance(await ledger.reserve(again), Refusal):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     assert (await spent(redis, tenant)).micros_held == 1_000_000
@@ -185,7 +173,7 @@ async def test_a_caller_that_leaves_while_redis_decides_holds_nothing(redis_url:
         asking = asyncio.create_task(ledger.reserve(claim))
         await asyncio.sleep(0)
         asking.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while isinstance(await ledger.reserve(replace(claim, id="next")), Refusal):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -263,7 +251,7 @@ async def test_what_was_booked_without_an_answer_is_not_booked_twice(redis_url: 
         await ledger.booked()
         swallowed = muffle()
         assert await passes(budgets, call(tenant, 10), took(7))
-        await asyncio.wait_for(swallowed, 5)
+        await asyncio.wait_for(swallowed, 20)
         await ledger.booked()
     found = await spent(redis, tenant)
     assert (found.tokens_last_minute, found.micros_today) == (8, 8)

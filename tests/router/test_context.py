@@ -80,7 +80,7 @@ async def test_an_answer_that_may_serve_again_is_stored(desk: Desk, mock: MockPr
     ):
         request = grounded(sampling=GREEDY)
         done = await desk.done(await desk.submit(request))
-        tenant, stored = await asyncio.wait_for(shelf.stored.get(), 5)
+        tenant, stored = await asyncio.wait_for(shelf.stored.get(), 20)
 
     assert (tenant, stored.request, stored.collection_version) == ("acme", request, 12)
     assert stored.answer == done.answer
@@ -91,7 +91,7 @@ async def test_an_answer_that_may_not_is_not_stored(desk: Desk) -> None:
     async with shelf.running() as cache, desk.routing(cache_target=cache):
         await desk.done(await desk.submit(asking()))
         await desk.done(await desk.submit(asking(sampling=GREEDY)))
-        await asyncio.wait_for(shelf.stored.get(), 5)
+        await asyncio.wait_for(shelf.stored.get(), 20)
 
     assert shelf.stored.empty()
 

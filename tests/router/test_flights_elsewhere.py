@@ -104,7 +104,7 @@ async def test_the_last_who_leaves_elsewhere_stops_the_call_within_250_ms(
     assert mock.stats.aborted == 0
     asked_at = asyncio.get_running_loop().time()
     await desk.log.request_cancel(elsewhere, "")
-    abort = await asyncio.wait_for(mock.next_abort(), 5)
+    abort = await asyncio.wait_for(mock.next_abort(), 20)
     await desk.done(elsewhere)
 
     assert abort.at - asked_at < SOON_S
@@ -161,9 +161,9 @@ async def test_a_host_that_is_gone_is_not_waited_for(
     key = f"weft:flight:{flight_of(tenant, alike(), 0)}"
     async with Redis.from_url(redis_url) as redis, routing():
         await redis.set(key, NOWHERE, ex=60)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             done = await desk.done(await desk.submit(alike(), tenant=tenant))
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             while await redis.exists(key):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 

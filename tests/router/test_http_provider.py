@@ -51,7 +51,7 @@ def asking(**fields: Any) -> inference_pb2.GenerateRequest:
 
 
 async def answer(provider: HttpProvider, request: inference_pb2.GenerateRequest | None = None) -> recorded.Whole:
-    async with asyncio.timeout(5), provider.stream(request or asking(), 5) as steps:
+    async with asyncio.timeout(20), provider.stream(request or asking(), 5) as steps:
         return recorded.Whole([step async for step in steps])
 
 
@@ -220,8 +220,8 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 async def test_a_connection_stands_before_the_first_call_and_is_kept(tls: ssl.SSLContext, ca_file: Path) -> None:
     stage = Stage(TEXT)
     async with stage.running(tls) as base_url, at(base_url, ca_file=ca_file, keep_warm_s=0.1) as provider:
-        first = await asyncio.wait_for(stage.heads.get(), 5)
-        await asyncio.wait_for(stage.heads.get(), 5)
+        first = await asyncio.wait_for(stage.heads.get(), 20)
+        await asyncio.wait_for(stage.heads.get(), 20)
         await answer(provider)
 
     assert stage.connections == 1

@@ -17,7 +17,7 @@ NEVER = 60.0
 async def waited(limits: Timeouts, *pauses_s: float, floor: Throughput | None = None) -> ProviderError:
     """Lets tokens come after the pauses, then none; returns what patience says."""
     with pytest.raises(ProviderError) as failure:
-        async with asyncio.timeout(5), patience(limits, floor) as tokens_came:
+        async with asyncio.timeout(20), patience(limits, floor) as tokens_came:
             for pause_s in pauses_s:
                 await asyncio.sleep(pause_s)
                 tokens_came(1)

@@ -135,7 +135,7 @@ async def test_the_reasons_of_attempts_outlive_their_worker(desk: Desk, mock: Mo
     timed_out.error.reason = error_pb2.ERROR_REASON_PROVIDER_TIMEOUT
     timed_out.duration.FromMilliseconds(1500)
     async with desk.lost_worker() as take:
-        lease = await asyncio.wait_for(take(), 5)
+        lease = await asyncio.wait_for(take(), 20)
         writer = desk.log.writer(job_id, lease.event.sequence)
         await writer.append(event_pb2.Started(attempt=1, provider="slow"))
         await writer.append(event_pb2.Started(attempt=2, provider="lost", previous=timed_out))
@@ -152,7 +152,7 @@ async def test_a_job_that_fails_over_several_workers_ends_with_every_reason(desk
     async with desk.routing(longest_wait_s=20):
         job_id = await desk.submit()
         await desk.until(lambda: overloads() > before)
-    async with asyncio.timeout(5), desk.routing(max_attempts=3):
+    async with asyncio.timeout(20), desk.routing(max_attempts=3):
         events = await desk.events(job_id)
 
     done = events[-1].done
@@ -164,7 +164,7 @@ async def test_a_job_that_fails_over_several_workers_ends_with_every_reason(desk
 async def test_a_wait_longer_than_the_job_lives_fails_it_at_once(desk: Desk, mock: MockProvider) -> None:
     mock.play(Script(status=429, retry_after="3600"))
     async with desk.routing():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             done = await desk.done(await desk.submit(lives_s=30))
 
     assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
@@ -179,7 +179,7 @@ async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_bre
         desk.catalog(ENGINE_CATALOG.format(target=target))
         desk.with_settings(OPENS_AT_ONCE)
         async with desk.routing() as server, Channel(server.address, "router") as channel:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 done = await desk.done(await desk.submit())
             stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
             [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
@@ -197,7 +197,7 @@ async def test_another_provider_answers_for_an_engine_that_shuts_down(desk: Desk
             '"engine" }', '"engine" }, { provider = "mock", model = "mock" }'
         )
         desk.catalog(f'{catalog}\n[providers.mock]\nkind = "openai"\nbase_url = "{mock_url}"\n')
-        async with asyncio.timeout(5), desk.routing():
+        async with asyncio.timeout(20), desk.routing():
             done = await desk.done(await desk.submit())
 
     assert (done.state, done.answer.provider) == (job_pb2.JOB_STATE_SUCCEEDED, "mock")

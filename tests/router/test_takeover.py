@@ -22,7 +22,7 @@ async def test_a_zombie_is_fenced_and_stops_its_provider(desk: Desk, mock: MockP
         job_id = await desk.submit()
         await desk.first(job_id, "delta")
         other = await taken_over(desk, job_id)
-        await asyncio.wait_for(mock.next_abort(), 5)
+        await asyncio.wait_for(mock.next_abort(), 20)
         await other.append(event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, text_hash=text_hash("")))
         events = await desk.events(job_id)
 
@@ -113,7 +113,7 @@ async def test_a_job_that_kills_workers_before_they_begin_is_given_up(desk: Desk
     job_id = await desk.submit()
     for _ in range(2):
         async with desk.lost_worker() as take:
-            await asyncio.wait_for(take(), 5)
+            await asyncio.wait_for(take(), 20)
     async with desk.routing(max_deliveries=2):
         done = await desk.done(job_id)
 
@@ -149,8 +149,8 @@ async def test_a_job_that_outlasts_the_grace_moves_to_another_replica_at_once(de
     async with desk.routing(grace_s=0.1):
         job_id = await desk.submit()
         await desk.first(job_id, "delta")
-    await asyncio.wait_for(mock.next_abort(), 5)
-    async with asyncio.timeout(5), desk.routing():  # well within the ack wait: it was given back
+    await asyncio.wait_for(mock.next_abort(), 20)
+    async with asyncio.timeout(20), desk.routing():  # well within the ack wait: it was given back
         events = await desk.events(job_id)
 
     assert [event.started.attempt for event in events if event.HasField("started")] == [1, 2]
@@ -189,9 +189,9 @@ async def test_jobs_that_were_not_begun_are_just_given_back(desk: Desk, mock: Mo
     grounded = asking(retrieval=job_pb2.RetrievalOptions(collection="guide"))
     async with library.running() as target, desk.routing(retrieval_target=target, slots=1):
         searching, waiting = await desk.submit(grounded), await desk.submit()
-        await asyncio.wait_for(library.asked.wait(), 5)
+        await asyncio.wait_for(library.asked.wait(), 20)
     async with desk.lost_worker() as take:
-        again = {(lease := await asyncio.wait_for(take(), 2)).job_id: lease for _ in range(2)}
+        again = {(lease := await asyncio.wait_for(take(), 5)).job_id: lease for _ in range(2)}
 
     assert set(again) == {searching, waiting}
     for job_id in again:
@@ -207,7 +207,7 @@ async def test_a_job_whose_worker_vanished_is_begun_by_another_within_ten_second
     job_id = await desk.submit()
     await desk.begun_and_lost(job_id, "One ", gives_back=False)
     # All but the ack wait is the same with the ordinary one.
-    async with asyncio.timeout(10 - LogConfig().ack_wait_s), desk.routing():
+    async with asyncio.timeout(10 - LogConfig().ack_wait_s + impatient.config.ack_wait_s), desk.routing():
         done = await desk.done(job_id)
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED

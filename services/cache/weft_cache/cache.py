@@ -22,6 +22,7 @@ from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.redis_watch import Audited
 from weft_cache.semantic_tier import SemanticTier
+from weft_kit.cache_mode import cacheable
 from weft_kit.errors import DependencyDown
 
 LOOKUPS = Counter("weft_cache_lookups", "Lookups, by tier that answered or reason that none did.", ["outcome"])
@@ -147,7 +148,7 @@ class Cache:
             found = await self._find(asked, replace(terms, max_age_s=within_s))
             if isinstance(found, Hit):
                 return replace(found, served_stale=True, audit=None)
-        if not policy.may_answer(asked.request) or not asked.request.HasField("retrieval"):
+        if not cacheable(asked.request) or not asked.request.HasField("retrieval"):
             return None
         where = address(asked.tenant, asked.request, 0)
         stored = await self._answers.read_latest(where.tenant, where.exact)

@@ -43,11 +43,6 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: fl
 _TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tier.SEMANTIC}
 
 
-def may_answer(request: job_pb2.GenerationRequest) -> bool:
-    """Whether a stored answer may serve at all, be it a stale one."""
-    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
-
-
 def storable(answer: job_pb2.Answer) -> bool:
     """Only a finished answer in words: what was cut off, withheld or calls tools would mislead the next reader."""
     finished = answer.finish_reason == chat_pb2.FINISH_REASON_STOP

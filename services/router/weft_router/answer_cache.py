@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.cache_mode import cache_mode
+from weft_kit.cache_mode import cacheable
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
 from weft_router import metrics
@@ -27,7 +27,7 @@ def may_be_stored(request: job_pb2.GenerationRequest, done: event_pb2.Done) -> b
     answer = done.answer
     if done.HasField("cache_hit") or answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
         return False
-    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
+    return cacheable(request)
 
 
 def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
@@ -76,7 +76,7 @@ class AnswerCache:
 
         With `stale_within_s` it may be older than the request wants, or built on another version of its collection.
         """
-        if cache_mode(request) == job_pb2.CACHE_MODE_OFF:
+        if not cacheable(request):
             return None
         wanted = cache_pb2.LookupRequest(request=request, collection_version=collection_version)
         if stale_within_s:

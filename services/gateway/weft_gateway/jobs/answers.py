@@ -8,16 +8,11 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker
-from weft_kit.cache_mode import cache_mode
+from weft_kit.cache_mode import cacheable
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 
 ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before queueing.", ["outcome"])
-
-
-def cacheable(request: job_pb2.GenerationRequest) -> bool:
-    """Whether the cache may answer at all: the rule of `CacheMode`. Saves the hop where it could only be a miss."""
-    return cache_mode(request) != job_pb2.CACHE_MODE_OFF
 
 
 class Answers:

@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
+from weft_kit.background import ended
 from weft_kit.errors import DependencyDown, WeftError
 from weft_kit.joblog import Fenced, JobLog, Lease
 from weft_retrieval.ingest import Ingestor
@@ -94,9 +95,7 @@ class IngestRun:
             await asyncio.wait((self._working, telling), return_when=asyncio.FIRST_COMPLETED)
         finally:
             expiry.cancel()
-            self._working.cancel()
-            telling.cancel()
-            await asyncio.wait((self._working, telling))
+            await ended(self._working, telling)
         if not telling.cancelled() and (error := telling.exception()):
             raise error
         if not self._working.cancelled() and (error := self._working.exception()):
