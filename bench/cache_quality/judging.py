@@ -8,11 +8,11 @@ import numpy as np
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.reading import Reader, Vectors
 
-from weft_cache.choice import Candidate, Miss, Verified, choose, lead, shortlist
+from weft_cache.choice import Candidate, Miss, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
 _NEAREST = 5
-_LEAST_CERTAINTY = 0.05  # below that no precision worth having begins
+_ANY_CERTAINTY = 0.0  # where to draw the line is measured, not given
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Judge:
 
     def _judge(self, question: str, near: Sequence[Candidate]) -> Judged:
         first = max(near, key=lambda candidate: candidate.similarity)
-        chosen = self._choose(question, near, shortlist(question, near, self._terms, _LEAST_CERTAINTY, now=0.0))
+        chosen = self._choose(question, near, shortlist(question, near, self._terms, _ANY_CERTAINTY, now=0.0))
         if isinstance(chosen, Miss):
             return Judged(int(first.key), first.similarity, -1, 0.0)
         return Judged(int(first.key), first.similarity, int(chosen.candidate.key), chosen.certainty)
@@ -68,8 +68,8 @@ class Judge:
         if isinstance(listed, Miss):
             return listed
         confidences = self._reader.confidences(question, [candidate.question for candidate in listed])
-        compared = zip(listed, confidences, strict=True)
-        return choose([Verified(one, lead(one, near), confidence) for one, confidence in compared], _LEAST_CERTAINTY)
+        compared = {one.key: confidence for one, confidence in zip(listed, confidences, strict=True)}
+        return choose(near, compared, _ANY_CERTAINTY)
 
 
 def nearest(shelf: Vectors, vector: np.ndarray) -> list[tuple[int, float]]:

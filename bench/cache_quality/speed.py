@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import grpc
 from bench.cache_quality.pairs import Pair
+from bench.processes import Crowd, Meter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
@@ -25,18 +26,73 @@ from weft_compose.servers import ValkeyServer, serving
 _TENANT = (("weft-tenant", "bench"),)
 _ROUNDS = 300
 _AT_ONCE = 8
+# Nothing is cut off, and every semantic lookup embeds its question.
+_CACHE = {"EMBED_LIMIT_S": "5", "VERIFY_LIMIT_S": "5", "REDIS_LIMIT_S": "5", "REMEMBERED_VECTORS": "0"}
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of lookups one after another, and hits a second of several callers at once."""
+    """Lookups one after another: milliseconds, hits, milliseconds of CPU by process, per cent of the cores that others
+    had; and of several callers at once, lookups and hits a second.
+    """
 
     name: str
     median_ms: float
     p99_ms: float
     hits: int
     lookups: int
-    a_second: float
+    cpu_ms: Mapping[str, float]
+    others_percent: float
+    lookups_a_second: float
+    hits_a_second: float
+
+
+class _Lookups:
+    """Asks the cache, and remembers what hit."""
+
+    def __init__(self, stub: "rpc.CacheServiceAsyncStub", meter: Meter) -> None:
+        self._stub, self._meter = stub, meter
+        self.hits: list[str] = []
+
+    async def fill(self, questions: Sequence[str]) -> None:
+        # In the mesh nothing is stored that was not looked up before; the first lookup makes the index.
+        await self._ask(questions[0])
+        await _by_several(self._store, questions)
+
+    async def timed(self, name: str, one_by_one: Sequence[str], together: Sequence[str]) -> Times:
+        """Asks the former one after another, the latter by several callers at once."""
+        self.hits = []
+        self._meter.restart()
+        crowd = Crowd()
+        took = [await self._ask(question) for question in one_by_one]
+        cpu_s = self._meter.cpu_seconds()
+        others = crowd.others_percent(cpu_s) + crowd.stolen_percent()
+        alone = len(self.hits)
+        began = time.perf_counter()
+        await _by_several(self._ask, together)
+        seconds = time.perf_counter() - began
+        return Times(
+            name,
+            statistics.median(took),
+            statistics.quantiles(took, n=100)[98],
+            alone,
+            len(took),
+            {process: 1000 * used / len(took) for process, used in cpu_s.items()},
+            others,
+            len(together) / seconds,
+            (len(self.hits) - alone) / seconds,
+        )
+
+    async def _ask(self, question: str) -> float:
+        began = time.perf_counter()
+        answer = await self._stub.Lookup(pb.LookupRequest(request=_request(question)), metadata=_TENANT)
+        if answer.HasField("found"):
+            self.hits.append(question)
+        return 1000 * (time.perf_counter() - began)
+
+    async def _store(self, question: str) -> None:
+        answer = job_pb2.Answer(text=f"To: {question}", finish_reason=chat_pb2.FINISH_REASON_STOP)
+        await self._stub.Store(pb.StoreRequest(request=_request(question), answer=answer), metadata=_TENANT)
 
 
 async def measure(pairs: Sequence[Pair], entries: int) -> list[Times]:
@@ -44,73 +100,53 @@ async def measure(pairs: Sequence[Pair], entries: int) -> list[Times]:
     same = [pair for pair in pairs if pair.same]
     stored = list(dict.fromkeys([pair.first for pair in same] + [pair.first for pair in pairs]))[:entries]
     among = set(stored)
-    asked = [pair.second for pair in same if pair.first in among and pair.second not in among][: 2 * _ROUNDS]
-    async with _cache() as stub:
-        await _fill(stub, stored)
-        return [await _timed(stub, "exact", stored[: 2 * _ROUNDS]), await _timed(stub, "semantic", asked)]
+    asked = [pair.second for pair in same if pair.first in among and pair.second not in among]
+    async with _lookups() as lookups:
+        await lookups.fill(stored)
+        exact = await lookups.timed("exact", stored[:_ROUNDS], stored[_ROUNDS : 2 * _ROUNDS])
+        semantic = await lookups.timed("semantic", asked[:_ROUNDS], asked[_ROUNDS : 2 * _ROUNDS])
+        hits = lookups.hits
+        return [exact, semantic, await lookups.timed("semantic, those that hit", hits, hits)]
 
 
 @asynccontextmanager
-async def _cache() -> AsyncIterator["rpc.CacheServiceAsyncStub"]:
+async def _lookups() -> AsyncIterator[_Lookups]:
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         cache, inference = (f"127.0.0.1:{port}" for port in free_ports(2))
-        patient = {"EMBED_LIMIT_S": "5", "VERIFY_LIMIT_S": "5", "REDIS_LIMIT_S": "5"}
         with (
             serving(lambda port: ValkeyServer(Path(folder) / "valkey", port)) as valkey,
-            _process("inference", inference, {"ENGINE": "echo", "STATE_DIR": folder}),
-            _process("cache", cache, {"REDIS_URL": valkey.url, "INFERENCE_TARGET": inference, **patient}),
+            _process("inference", inference, {"ENGINE": "echo", "STATE_DIR": folder}) as reading,
+            _process("cache", cache, {"REDIS_URL": valkey.url, "INFERENCE_TARGET": inference, **_CACHE}) as caching,
         ):
+            pids = {"cache": caching, "inference": reading}
+            if valkey.child is not None:
+                pids["Valkey"] = valkey.child.pid
             async with grpc.aio.insecure_channel(cache) as channel:
                 stub: rpc.CacheServiceAsyncStub = rpc.CacheServiceStub(channel)
-                yield stub
+                yield _Lookups(stub, Meter(pids))
 
 
 @contextmanager
-def _process(service: str, listen: str, settings: Mapping[str, str]) -> Iterator[None]:
+def _process(service: str, listen: str, settings: Mapping[str, str]) -> Iterator[int]:
+    """Gives its pid once it serves."""
     told = {f"WEFT_{service.upper()}_{name}": value for name, value in {"LISTEN": listen, **settings}.items()}
     command = [sys.executable, "-m", f"weft_{service}"]
     process = subprocess.Popen(command, env=os.environ | told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with grpc.insecure_channel(listen) as channel:
             grpc.channel_ready_future(channel).result(timeout=60)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-async def _fill(stub: "rpc.CacheServiceAsyncStub", questions: Sequence[str]) -> None:
+async def _by_several(ask: Callable[[str], Awaitable[object]], questions: Sequence[str]) -> None:
     async def some(share: Sequence[str]) -> None:
         for question in share:
-            answer = job_pb2.Answer(text=f"To: {question}", finish_reason=chat_pb2.FINISH_REASON_STOP)
-            await stub.Store(pb.StoreRequest(request=_request(question), answer=answer), metadata=_TENANT)
+            await ask(question)
 
     await asyncio.gather(*(some(questions[first::_AT_ONCE]) for first in range(_AT_ONCE)))
-
-
-async def _timed(stub: "rpc.CacheServiceAsyncStub", name: str, questions: Sequence[str]) -> Times:
-    """The first half is asked one after another, the second by several callers at once."""
-    one_by_one, together = questions[: len(questions) // 2], questions[len(questions) // 2 :]
-    took, hits = [], 0
-    for question in one_by_one:
-        began = time.perf_counter()
-        hits += await _is_hit(stub, question)
-        took.append(1000 * (time.perf_counter() - began))
-    began = time.perf_counter()
-
-    async def some(share: Sequence[str]) -> None:
-        for question in share:
-            await _is_hit(stub, question)
-
-    await asyncio.gather(*(some(together[first::_AT_ONCE]) for first in range(_AT_ONCE)))
-    a_second = len(together) / (time.perf_counter() - began)
-    p99 = statistics.quantiles(took, n=100)[98]
-    return Times(name, statistics.median(took), p99, hits, len(one_by_one), a_second)
-
-
-async def _is_hit(stub: "rpc.CacheServiceAsyncStub", question: str) -> bool:
-    answer = await stub.Lookup(pb.LookupRequest(request=_request(question)), metadata=_TENANT)
-    return answer.HasField("found")
 
 
 def _request(question: str) -> job_pb2.GenerationRequest:

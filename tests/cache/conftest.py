@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -126,20 +128,33 @@ def answers(guard: RedisGuard) -> RedisAnswers:
     return RedisAnswers(guard, RedisShelf(guard, ROOMY, longest_s=3600), Seal())
 
 
-@pytest.fixture(scope="session")
-def inference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@dataclass(frozen=True)
+class InferenceProcess:
     """The real inference service, with the real embedder and no model to generate with."""
+
+    target: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def inference_process(folder: Path) -> Iterator[InferenceProcess]:
     target = f"127.0.0.1:{free_ports(1)[0]}"
-    told = {"LISTEN": target, "ENGINE": "echo", "STATE_DIR": str(tmp_path_factory.mktemp("inference"))}
+    told = {"LISTEN": target, "ENGINE": "echo", "STATE_DIR": str(folder)}
     environment = os.environ | {f"WEFT_INFERENCE_{name}": value for name, value in told.items()}
     process = subprocess.Popen([sys.executable, "-m", "weft_inference"], env=environment)
     try:
         with grpc.insecure_channel(target) as channel:
             grpc.channel_ready_future(channel).result(timeout=60)
-        yield target
+        yield InferenceProcess(target, process)
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def inference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with inference_process(tmp_path_factory.mktemp("inference")) as inference:
+        yield inference.target
 
 
 @asynccontextmanager

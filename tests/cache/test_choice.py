@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.choice import Candidate, Miss, Reason, Verified, certainty, choose, lead, shortlist
+from weft_cache.choice import Candidate, Miss, Reason, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
 ASKED = "How do I turn on dark mode?"
@@ -21,8 +21,9 @@ def listed(*candidates, terms=TERMS, threshold=0.0):
     return shortlist(ASKED, candidates, terms, threshold, now=110)
 
 
-def verified(similarity, confidence):
-    return Verified(candidate(similarity), 0.0, confidence)
+def chosen(*sure, threshold=0.5):
+    """Each a candidate of its own answer and how sure the verifier is of it."""
+    return choose([one for one, _ in sure], {one.key: confidence for one, confidence in sure}, threshold)
 
 
 def test_what_a_guard_objects_to_is_not_compared():
@@ -30,8 +31,14 @@ def test_what_a_guard_objects_to_is_not_compared():
 
 
 def test_where_no_confidence_could_be_enough_nothing_is_compared():
-    assert listed(candidate(0.8), threshold=0.5) == Miss(Reason.DOUBTED, 0.8)
-    assert listed(candidate(0.95), threshold=0.5) == [candidate(0.95)]
+    rivals = candidate(0.85, told="one"), candidate(0.84, told="two"), candidate(0.83, told="two")
+    assert listed(*rivals, threshold=0.5) == Miss(Reason.DOUBTED, 0.85)
+    assert listed(*rivals, threshold=0.1) == list(rivals)
+
+
+def test_rivals_are_compared_unless_they_are_far():
+    near, rival, far = candidate(0.95), candidate(0.9, told="two"), candidate(0.72, told="three")
+    assert listed(near, rival, far) == [near, rival]
 
 
 @pytest.mark.parametrize(
@@ -52,39 +59,27 @@ def test_a_caller_who_wants_more_similarity_has_less_compared():
     assert listed(candidate(0.95), candidate(0.9), terms=strict) == [candidate(0.95)]
 
 
-def test_a_candidate_leads_by_its_distance_to_the_nearest_other_answer():
-    first, second = candidate(0.9), candidate(0.8, told="another")
-    assert lead(first, [first, second]) == pytest.approx(0.1)
-    assert lead(second, [first, second]) == pytest.approx(-0.1)
-    assert lead(first, [first, candidate(0.85), second]) == pytest.approx(0.1)
-
-
-def test_neighbours_with_one_answer_confirm_it_and_a_few_tell_nothing():
-    alone = candidate(0.9)
-    assert lead(alone, [alone]) == lead(alone, [alone, candidate(0.89)]) == 0
-    assert lead(alone, [alone, candidate(0.89), candidate(0.88)]) > 0.1
-
-
-@given(st.floats(0, 1), st.floats(-0.25, 0.25), st.floats(0, 1), st.floats(0, 0.2))
-def test_more_of_anything_makes_it_no_less_certain(similarity, ahead, confidence, more):
-    before = certainty(similarity, ahead, confidence)
-    assert 0 <= before <= 1
-    assert certainty(similarity + more, ahead, confidence) >= before
-    assert certainty(similarity, ahead + more, confidence) >= before
-    assert certainty(similarity, ahead, confidence + more) >= before
-
-
 def test_the_most_certain_serves_even_when_another_is_nearer():
-    near, sure = verified(0.95, 0.1), verified(0.93, 0.97)
-    assert choose([near, sure], threshold=0.1) == sure
+    near, sure = candidate(0.93, told="one"), candidate(0.9, told="two")
+    served = chosen((near, 0.1), (sure, 0.99))
+    assert isinstance(served, Verified)
+    assert (served.candidate, served.confidence) == (sure, 0.99)
+
+
+def test_what_was_refused_unread_is_no_rival_in_the_verifiers_eyes():
+    one, other = candidate(0.95, told="one"), candidate(0.93, told="two")
+    refused = choose([one, other], {one.key: 0.9}, threshold=0.0)
+    preferred = choose([one, other], {one.key: 0.9, other.key: 0.9}, threshold=0.0)
+    assert refused.certainty > preferred.certainty
 
 
 def test_none_serves_in_doubt():
-    assert choose([verified(0.9, 0.5), verified(0.8, 0.9)], threshold=0.5) == Miss(Reason.DOUBTED, 0.9)
+    doubtful = candidate(0.9, told="one"), candidate(0.89, told="two")
+    assert chosen(*((one, 0.8) for one in doubtful), threshold=0.9) == Miss(Reason.DOUBTED, 0.9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=3), st.floats(0, 1))
 def test_a_higher_threshold_never_serves_more(confidences, threshold):
-    compared = [verified(0.95, confidence) for confidence in confidences]
-    if isinstance(choose(compared, threshold), Miss):
-        assert isinstance(choose(compared, min(1.1, threshold + 0.1)), Miss)
+    sure = [(candidate(0.95 - place / 100), confidence) for place, confidence in enumerate(confidences)]
+    if isinstance(chosen(*sure, threshold=threshold), Miss):
+        assert isinstance(chosen(*sure, threshold=min(1.1, threshold + 0.1)), Miss)

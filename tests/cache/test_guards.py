@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft_cache.guards import GUARDS, objection
+from weft_cache.guards.order import roles_differ
 from weft_cache.guards.words import Question, stem
 
 DIFFERENT = {
@@ -95,3 +96,26 @@ def test_guards_take_any_text_and_do_not_mind_the_order(one, other):
 )
 def test_forms_of_a_word_have_one_stem(one, other):
     assert stem(one) == stem(other)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_guard_reads_long_texts_at_once(guard):
+    """They run on the event loop: what takes one text long to compare holds up every other lookup."""
+    words = [f"matter{chr(97 + number % 26)}{chr(97 + number // 26)}" for number in range(600)]
+    swapped = [*words[:100], words[500], *words[101:500], words[100], *words[501:]]
+    one, other = (Question.read(" ".join(order)) for order in (words, swapped))
+    GUARDS[guard](one, other)
+
+
+@given(st.permutations("abcde"))
+def test_only_a_moved_part_leaves_the_roles_as_they_were(order):
+    words = [f"{letter}thing" for letter in "abcde"]
+    moved = [f"{letter}thing" for letter in order]
+    exchanges = [
+        words[:start] + words[cut:end] + words[start:cut] + words[end:]
+        for end in range(6)
+        for cut in range(end + 1)
+        for start in range(cut + 1)
+    ]
+    assert roles_differ(Question.read(" ".join(words)), Question.read(" ".join(moved))) == (moved not in exchanges)

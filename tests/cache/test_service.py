@@ -14,7 +14,7 @@ from weft_kit.errors import WeftError
 
 EXACT, SEMANTIC, OFF = job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC, job_pb2.CACHE_MODE_OFF
 FRANCE = "What is the capital of France?"
-FRANCE_AGAIN = "What is the capital city of France?"  # 0.96 alike
+FRANCE_AGAIN = "Please, what is the capital of France?"  # 0.98 alike
 SPAIN = "What is the capital of Spain?"  # 0.68 alike
 
 

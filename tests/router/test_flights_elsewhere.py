@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
-from uuid import uuid4
 
 import grpc
 import pytest
@@ -25,12 +24,6 @@ from weft_router.joining import flight_of
 
 LONG = Script(tokens=100, tokens_per_second=50)
 Routing = Callable[[], AbstractAsyncContextManager[Server]]
-
-
-@pytest.fixture
-def tenant() -> str:
-    """Redis is shared with other tests."""
-    return f"tenant-{uuid4().hex}"
 
 
 @pytest.fixture

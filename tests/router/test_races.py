@@ -51,7 +51,7 @@ async def test_a_late_first_token_is_overtaken_by_a_second_provider(
         await asyncio.wait_for(mock.next_abort(), SOON_S)
 
     done = events[-1].done
-    assert took_s < 1
+    assert took_s < 3
     assert text_of(events) == done.answer.text == "The second one."
     assert (done.answer.provider, results(done)) == ("second", [("mock", LOST), ("second", SUCCEEDED)])
     assert done.attempts[1].chosen_because.startswith("hedge: no token after 50 ms")

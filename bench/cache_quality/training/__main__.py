@@ -15,7 +15,6 @@ from bench.cache_quality.training.model import Verifier
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-_RANK = 16
 _OUT = Path("services/inference/weft_inference/verifier.safetensors")
 
 
@@ -24,18 +23,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("WEFT_EVALDATA"), help="the evaluation data")
     parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
     parser.add_argument("--out", type=Path, default=_OUT)
-    parser.add_argument("--people", type=int, default=28_000, help="pairs that people labelled")
-    parser.add_argument("--edited", type=int, default=12_000, help="pairs made by edits of theirs")
-    parser.add_argument("--minutes", type=float, default=30, help="stops after so many, or after one pass")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--people", type=int, default=48_000, help="pairs that people labelled")
+    parser.add_argument("--edited", type=int, default=24_000, help="pairs made by edits of theirs")
+    parser.add_argument("--start", type=Path, help="go on from this difference; default: MiniLM as it is")
+    parser.add_argument("--passes", type=int, default=2, help="how often all of them are read")
+    parser.add_argument("--minutes", type=float, default=60, help="stops after so many, if that is earlier")
+    parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(given.threads)
     chosen = examples(qqp(given.data, Split.TRAIN), given.people, given.edited, seed=3)
+    print(f"{len(chosen)} pairs, {sum(pair.same for pair in chosen)} ask the same", flush=True)
     rows = read(Tokenizer.from_file(str(given.minilm / "tokenizer.json")), chosen)
-    model = Verifier(load_file(given.minilm / "model.safetensors"), _RANK)
+    model = Verifier(load_file(given.minilm / "model.safetensors"))
+    if given.start:
+        model.resume(load_file(given.start))
     labels = torch.tensor([float(pair.same) for pair in chosen])
-    learn(model, rows, labels, Course(rate=1e-3, minutes=given.minutes))
+    course = Course(given.passes, given.minutes)
+    learn(model, rows, labels, course, keep=lambda: save_file(model.difference(), given.out))
     save_file(model.difference(), given.out)
     print(f"written to {given.out}")
 

@@ -1,4 +1,4 @@
-"""The verifier in PyTorch: MiniLM reads both questions at once, its weights changed by a low-rank difference."""
+"""The verifier in PyTorch: MiniLM reads both questions at once, its weights changed where it learnt."""
 
 from collections.abc import Mapping
 
@@ -12,33 +12,62 @@ _EPSILON = 1e-12
 _HEAD_DROPOUT = 0.1
 _ATTENTION = ("attention.self.query", "attention.self.key", "attention.self.value")
 _DENSE = (*_ATTENTION, "attention.output.dense", "intermediate.dense", "output.dense")
+_LEARNS_WHOLE = 2  # layers from here on; below, what a language's words are should stay as it was
+_RANK = 16
 
 
 class LowRank(nn.Module):
     """A frozen dense layer plus `up · down`."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, rank: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
-        self.down = nn.Parameter(torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5)
-        self.up = nn.Parameter(torch.zeros(weight.shape[0], rank))
+        self.down = nn.Parameter(torch.randn(_RANK, weight.shape[1]) / weight.shape[1] ** 0.5)
+        self.up = nn.Parameter(torch.zeros(weight.shape[0], _RANK))
 
     def forward(self, x: Tensor) -> Tensor:
         changed = functional.linear(functional.linear(x, self.down), self.up)
         return functional.linear(x, self.weight, self.bias) + changed
 
+    def resume(self, learnt: Mapping[str, Tensor]) -> None:
+        self.down.data, self.up.data = learnt["down"], learnt["up"]
+
+    def difference(self) -> dict[str, Tensor]:
+        return {"down": _half(self.down), "up": _half(self.up)}
+
+
+class Whole(nn.Module):
+    """A dense layer all of whose weights learn."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("before", weight)
+        self.register_buffer("bias", bias)
+        self.weight = nn.Parameter(weight.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+    def resume(self, learnt: Mapping[str, Tensor]) -> None:
+        """Takes up a whole change or one of low rank."""
+        whole = "change" in learnt
+        self.weight.data += learnt["change"] * learnt["scale"][:, None] if whole else learnt["up"] @ learnt["down"]
+
+    def difference(self) -> dict[str, Tensor]:
+        return eight_bits(self.weight.detach() - self.before)
+
 
 class Verifier(nn.Module):
     """Gives the logit that two questions ask the same."""
 
-    def __init__(self, weights: Mapping[str, Tensor], rank: int) -> None:
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         self._weights = {name: value.float() for name, value in weights.items()}
         width = weights["embeddings.LayerNorm.weight"].shape[0]
         self.segments = nn.Parameter(torch.zeros(2, width))
-        names = [f"encoder.layer.{number}.{part}" for number in range(_LAYERS) for part in _DENSE]
-        self.dense = nn.ModuleDict({_key(name): self._low_rank(name, rank) for name in names})
+        places = [(number, f"encoder.layer.{number}.{part}") for number in range(_LAYERS) for part in _DENSE]
+        self.dense = nn.ModuleDict({_key(name): self._learning(number, name) for number, name in places})
         self.head = nn.Linear(3 * width, 1)
         nn.init.zeros_(self.head.weight)
 
@@ -53,13 +82,25 @@ class Verifier(nn.Module):
         logits: Tensor = self.head(functional.dropout(features, _HEAD_DROPOUT, self.training)).squeeze(1)
         return logits
 
-    def difference(self) -> dict[str, Tensor]:
-        """What was learnt, in half precision, as the service reads it."""
-        learnt = self.named_parameters()
-        return {name.replace("/", "."): value.detach().half().contiguous() for name, value in learnt}
+    def resume(self, difference: Mapping[str, Tensor]) -> None:
+        """Goes on from what an earlier course learnt."""
+        self.segments.data = difference["segments"].float()
+        self.head.weight.data, self.head.bias.data = (difference[f"head.{part}"].float() for part in ("weight", "bias"))
+        for key, layer in self.dense.items():
+            prefix = f"dense.{_name(key)}."
+            names = [name for name in difference if name.startswith(prefix)]
+            layer.resume({name.removeprefix(prefix): difference[name].float() for name in names})
 
-    def _low_rank(self, name: str, rank: int) -> LowRank:
-        return LowRank(self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], rank)
+    def difference(self) -> dict[str, Tensor]:
+        """What was learnt, as the service reads it."""
+        whole = {"segments": self.segments, "head.weight": self.head.weight, "head.bias": self.head.bias}
+        layers = [(f"dense.{_name(key)}", layer.difference()) for key, layer in self.dense.items()]
+        parts = {f"{name}.{part}": value for name, learnt in layers for part, value in learnt.items()}
+        return {name: _half(value) for name, value in whole.items()} | parts
+
+    def _learning(self, number: int, name: str) -> LowRank | Whole:
+        kind = Whole if number >= _LEARNS_WHOLE else LowRank
+        return kind(self._weights[f"{name}.weight"], self._weights[f"{name}.bias"])
 
     def _embedded(self, ids: Tensor, segments: Tensor) -> Tensor:
         table = self._weights
@@ -71,7 +112,9 @@ class Verifier(nn.Module):
 
     def _layer(self, prefix: str, x: Tensor, mask: Tensor) -> Tensor:
         query, key, value = (_heads(self._dense(f"{prefix}.{name}", x)) for name in _ATTENTION)
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        # Spelt out: torch's fused attention on CPUs takes five times as long to go back through texts this short.
+        heed = (query @ key.transpose(2, 3) / query.shape[3] ** 0.5).masked_fill(~mask, -1e4).softmax(-1)
+        seen = heed.to(value.dtype) @ value
         seen = self._dense(f"{prefix}.attention.output.dense", seen.transpose(1, 2).reshape(x.shape))
         x = self._norm(f"{prefix}.attention.output.LayerNorm", x + seen)
         inner = functional.gelu(self._dense(f"{prefix}.intermediate.dense", x))
@@ -88,6 +131,20 @@ class Verifier(nn.Module):
 
 def _key(name: str) -> str:
     return name.replace(".", "/")  # a module's name must not have dots
+
+
+def _name(key: str) -> str:
+    return key.replace("/", ".")
+
+
+def eight_bits(change: Tensor) -> dict[str, Tensor]:
+    """A change of weights in eight bits each, on a scale for each row."""
+    scale = _half(change.abs().amax(dim=1).clamp_min(1e-4) / 127)
+    return {"change": (change / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8), "scale": scale}
+
+
+def _half(value: Tensor) -> Tensor:
+    return value.detach().half().contiguous()
 
 
 def _heads(x: Tensor) -> Tensor:

@@ -1,19 +1,12 @@
 """Which of the nearest stored answers may serve."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
+from weft_cache.certainty import WIDEST_LEAD, Neighbour, certainty
 from weft_cache.guards import objection
 from weft_cache.policy import Terms
-
-_STEEPNESS: Final = 40.0
-_VERIFIER_WEIGHT: Final = 0.8
-_WIDEST_LEAD: Final = 0.25
-_LEAST_UNANIMOUS: Final = 3
-_SUREST: Final = 0.999
 
 
 class Reason(Enum):
@@ -44,15 +37,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A candidate, its lead over the others, and the verifier's confidence that it asks the same."""
+    """A candidate, the verifier's confidence that it asks the same, and how sure it is that its answer may serve."""
 
     candidate: Candidate
-    lead: float
     confidence: float
-
-    @property
-    def certainty(self) -> float:
-        return certainty(self.candidate.similarity, self.lead, self.confidence)
+    certainty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +52,13 @@ class Miss:
     best_similarity: float = 0.0
 
 
-def certainty(similarity: float, lead: float, confidence: float) -> float:
-    """How sure it is that an answer may serve, 0 to 1, all three taken together.
-
-    A verifier's confidence counts as its logit, so that from .9 to .99 is as far as from .5 to .9.
-    """
-    bounded = min(_SUREST, max(1 - _SUREST, confidence))
-    verified = _VERIFIER_WEIGHT * math.log(bounded / (1 - bounded))
-    return 1 / (1 + math.exp(-(_STEEPNESS * (similarity + lead - 1) + verified)))
-
-
-def lead(candidate: Candidate, candidates: Sequence[Candidate]) -> float:
-    """How much nearer a candidate is than the nearest with another answer, within bounds.
-
-    Where several stored questions are about as near and were answered differently, the question is between them; where
-    all were answered alike, it does not matter which is meant. One or two alone tell nothing: 0.
-    """
-    others = [other.similarity for other in candidates if other.told != candidate.told]
-    if not others:
-        return _WIDEST_LEAD if len(candidates) >= _LEAST_UNANIMOUS else 0.0
-    return max(-_WIDEST_LEAD, min(_WIDEST_LEAD, candidate.similarity - max(others)))
-
-
 def shortlist(
     question: str, candidates: Sequence[Candidate], terms: Terms, threshold: float, now: float
 ) -> list[Candidate] | Miss:
-    """Those worth the verifier's time: close enough, young enough, no guard objects, and its word could be decisive."""
+    """Those for the verifier to read: close enough, young enough, no guard objects, and its word could be decisive.
+
+    Among them are rivals that could not serve themselves, since its word about them counts, too.
+    """
     best = best_similarity(candidates)
     close = [candidate for candidate in candidates if candidate.similarity >= terms.min_similarity]
     if not close:
@@ -99,16 +69,28 @@ def shortlist(
     alike = [candidate for candidate in young if objection(question, candidate.question) is None]
     if not alike:
         return Miss(Reason.GUARDED, best)
-    open_ = [one for one in alike if certainty(one.similarity, lead(one, candidates), confidence=1.0) >= threshold]
-    return open_ or Miss(Reason.DOUBTED, best)
+    if all(_sureness(one, candidates, {one.key: 1.0}) < threshold for one in alike):
+        return Miss(Reason.DOUBTED, best)
+    return [one for one in alike if one.similarity >= best_similarity(alike) - WIDEST_LEAD]
 
 
-def choose(verified: Sequence[Verified], threshold: float) -> Verified | Miss:
-    """The one that most certainly may serve, if that is certain enough."""
+def choose(candidates: Sequence[Candidate], confidences: Mapping[str, float], threshold: float) -> Verified | Miss:
+    """The one that most certainly may serve, if that is certain enough; `confidences` are by key, of those compared."""
+    verified = [
+        Verified(one, confidences[one.key], _sureness(one, candidates, confidences))
+        for one in candidates
+        if one.key in confidences
+    ]
     surest = max(verified, key=lambda one: one.certainty)
     if surest.certainty >= threshold:
         return surest
-    return Miss(Reason.DOUBTED, best_similarity([one.candidate for one in verified]))
+    return Miss(Reason.DOUBTED, best_similarity(candidates))
+
+
+def _sureness(one: Candidate, candidates: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
+    """What was not compared was refused before, and counts as if the verifier had refused it."""
+    seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in candidates}
+    return certainty(seen[one.key], list(seen.values()))
 
 
 def best_similarity(candidates: Sequence[Candidate]) -> float:

@@ -21,7 +21,7 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     """Share of that by which a life is shortened at random."""
     floor: float = Field(0.7, gt=0, le=1)
     """Cosine similarity below which questions are not compared; requests may ask for more, never for less."""
-    target_precision: float = Field(0.97, gt=0, lt=1)
+    target_precision: float = Field(0.985, gt=0, lt=1)
     """Share of the semantic tier's answers that shall be right; from it follows how certain a hit must be."""
 
     redis_limit_s: float = Field(0.05, gt=0)

@@ -2,7 +2,7 @@
 
 from weft.job.v1 import job_pb2
 from weft_cache.audits import Audits
-from weft_cache.choice import Miss, Reason, Verified, age_s, choose, lead, shortlist
+from weft_cache.choice import Miss, Reason, Verified, age_s, choose, shortlist
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.lookup import Asked, Hit
@@ -59,8 +59,8 @@ class SemanticTier:
         confidences = await self._verifier.compare(question, [candidate.question for candidate in listed])
         if confidences is None:
             return Miss(Reason.NOT_VERIFIED, listed[0].similarity)
-        compared = zip(listed, confidences, strict=True)
-        return choose([Verified(one, lead(one, near), confidence) for one, confidence in compared], threshold)
+        compared = {one.key: confidence for one, confidence in zip(listed, confidences, strict=True)}
+        return choose(near, compared, threshold)
 
 
 def _audit(where: Address, served: Stored) -> job_pb2.Audit:

@@ -7,7 +7,6 @@ first window reordered: nDCG@10 .703 against .648 (difference .055, 95 % interva
 short documents. It is no cross-encoder: query and document never attend to each other.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ import numpy as np
 
 from weft_inference.batching import Batcher
 from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Vector
+from weft_inference.tokenising import tokenised
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +85,4 @@ class Embedder:
         return [Ranked(index, scores[index]) for index in order[: top_k or None]]
 
     async def _windows(self, texts: Sequence[str]) -> list[list[list[int]]]:
-        return await asyncio.to_thread(lambda: [self._encoder.windows(text) for text in texts])
+        return await tokenised(lambda: [self._encoder.windows(text) for text in texts], sum(map(len, texts)))

@@ -53,7 +53,7 @@ async def _load_encoder(config: Config) -> Encoder:
 
 
 async def _load_verifier(config: Config) -> PairReader:
-    precision, threads = config.verifier_precision, config.embedder_threads
+    precision, threads = config.verifier_precision, config.verifier_threads
     return await asyncio.to_thread(PairReader.load, encoder.bundled_model(), verifier.SHIPPED, precision, threads)
 
 

@@ -34,7 +34,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
     async def Embed(self, request: pb.EmbedRequest, _: object) -> pb.EmbedResponse:
         embedded = await self._embedder.embed(read_texts(request.texts, "texts", MAX_TEXTS))
         embeddings = [
-            pb.Embedding(values=vector, truncated=is_truncated)
+            pb.Embedding(values=vector.tolist(), truncated=is_truncated)  # number by number NumPy is slow
             for vector, is_truncated in zip(embedded.vectors, embedded.truncated, strict=True)
         ]
         return pb.EmbedResponse(embeddings=embeddings, embedder=self._embedder.name, tokens=embedded.tokens)

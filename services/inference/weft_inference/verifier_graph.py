@@ -14,20 +14,27 @@ from onnx import TensorProto
 
 from weft_inference.minilm_graph import Graph, Precision, Shape, Weights, layers, norm, places, serialised
 
-Difference = Mapping[str, NDArray[np.float16]]
+Difference = Mapping[str, NDArray[np.float16 | np.int8]]
 
 _DENSE: Final = "dense."
 
 
 def changed(weights: Weights, difference: Difference) -> Weights:
-    """The encoder's weights with the verifier's low-rank difference, `up · down` for every dense layer, added."""
+    """The encoder's weights with the verifier's difference added.
+
+    Of a dense layer that is `up · down`, of low rank, or all of it, `change` in eight bits and a `scale` a row.
+    """
     result = dict(weights)
-    for name in difference:
-        if name.startswith(_DENSE) and name.endswith(".up"):
-            layer = name.removeprefix(_DENSE).removesuffix(".up")
-            down = difference[f"{_DENSE}{layer}.down"].astype(np.float32)
-            result[f"{layer}.weight"] = weights[f"{layer}.weight"] + difference[name].astype(np.float32) @ down
+    parts = {name: values.astype(np.float32) for name, values in difference.items() if name.startswith(_DENSE)}
+    for layer in {name.removeprefix(_DENSE).rpartition(".")[0] for name in parts}:
+        result[f"{layer}.weight"] = weights[f"{layer}.weight"] + _change(parts, f"{_DENSE}{layer}")
     return result
+
+
+def _change(parts: Weights, layer: str) -> NDArray[np.float32]:
+    if f"{layer}.up" in parts:
+        return parts[f"{layer}.up"] @ parts[f"{layer}.down"]
+    return parts[f"{layer}.change"] * parts[f"{layer}.scale"][:, None]
 
 
 def build(weights: Weights, difference: Difference, precision: Precision) -> bytes:

@@ -60,7 +60,11 @@ def _only(words: tuple[str, ...], shared: set[str]) -> list[str]:
 
 
 def _is_moved_part(ours: list[str], theirs: list[str]) -> bool:
-    """Whether one order is the other with two neighbouring parts exchanged; equal orders are."""
-    length = len(ours)
-    ends = ((start, cut, end) for end in range(length + 1) for cut in range(end + 1) for start in range(cut + 1))
-    return any(ours[:start] + ours[cut:end] + ours[start:cut] + ours[end:] == theirs for start, cut, end in ends)
+    """Whether one order is the other with two neighbouring parts exchanged; equal orders are. No word comes twice."""
+    apart = [place for place, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
+    if not apart:
+        return True
+    first, last = apart[0], apart[-1] + 1
+    ours, theirs = ours[first:last], theirs[first:last]
+    cut = ours.index(theirs[0])
+    return ours[cut:] + ours[:cut] == theirs
