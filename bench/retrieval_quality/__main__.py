@@ -11,6 +11,7 @@ import uvloop
 from bench.retrieval_quality import quality, rerank, scale
 from bench.retrieval_quality.corpora import NAMES, Corpus, data_folder, load
 from bench.retrieval_quality.embedders import Made, Remembering, embedder_name, real_inference, served
+from bench.retrieval_quality.filling import Source
 from bench.retrieval_quality.report import render
 from bench.retrieval_quality.stage import postgres
 
@@ -41,7 +42,9 @@ async def _measured(corpora: list[Corpus], postgres_url: str, real: str, vectors
             votes = await rerank.measure(corpora, postgres_url, remembered, channel)
         made = Made(remembering.vectors(), remembering.name)
         async with served(made) as free:
-            stretches = await scale.measure(corpora, postgres_url, made, free, real)
+            queries = list(corpora[0].queries.values())
+            ground = scale.Ground(postgres_url, Source(corpora), queries, made, free, real)
+            stretches = await scale.measure(ground)
         return render(scores, votes, stretches, await _embedded_per_s(channel, corpora[0].sentences()))
 
 

@@ -13,7 +13,7 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_kit.channel import Channel
 
-_QUERIES = 30
+_QUERIES = 20
 _DEPTH = 20
 _LIMIT_S = 60.0
 

@@ -16,9 +16,10 @@ from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.postgres import Database
 from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents, Entry, IndexedChunk, Revision
+from weft_retrieval.postgres_documents import Documents
 from weft_retrieval.postgres_search import Index
 from weft_retrieval.records import Collection
+from weft_retrieval.revisions import Entry, IndexedChunk, Revision
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 ANSERINI = Bm25(0.9, 0.4)
@@ -127,6 +128,27 @@ async def test_what_is_replaced_or_deleted_leaves_segments_too(database, postgre
     for name in documents:
         await Documents(database).delete("acme", "docs", name)
     assert stored(postgres_url) == {"segments": 0, "postings": 0}
+
+
+async def test_segments_are_filled_before_others_are_begun_however_small_the_writes(database, postgres_url):
+    documents = {f"d{number}": [["common", f"d{number}"] for _ in range(150)] for number in range(12)}
+    for name, words in documents.items():
+        collection = await store(database, name, words)
+    # Packed after 600, 1,200 and 1,800 chunks.
+    assert lengths_of("common", postgres_url) == [512, 512, 512, 264]
+    assert lengths_of("d3", postgres_url) == [150]
+    await Documents(database).delete("acme", "docs", "d4")
+    assert sum(lengths_of("common", postgres_url)) == 1650
+    del documents["d4"]
+    collection = await Catalog(database).collection("acme", "docs")
+    assert await scores(database, collection, "common d11") == pytest.approx(expected(documents, "common d11"))
+
+
+def lengths_of(term: str, postgres_url: str) -> list[int]:
+    """Postings in each of a term's segments, in order."""
+    query = "SELECT octet_length(postings) / 12 FROM retrieval.segments WHERE term = %s ORDER BY first"
+    with psycopg.connect(postgres_url) as session:
+        return [length for (length,) in session.execute(query, (term,))]
 
 
 def stored(postgres_url: str) -> dict[str, int]:

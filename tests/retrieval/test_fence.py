@@ -54,7 +54,7 @@ async def test_others_rows_are_neither_changed_nor_deleted(fenced):
 async def test_no_row_is_written_for_another_tenant(fenced):
     async with fenced.transaction("theirs", 5) as connection:
         (theirs,) = await (await connection.execute("SELECT id FROM collections")).fetchone()
-    posting = "INSERT INTO postings (collection_id, term, chunk, posting) VALUES (%s, 'x', 1, '')"
+    posting = "INSERT INTO postings (collection_id, term, first, postings) VALUES (%s, 'x', 1, '')"
     for statement, value in (
         (posting, theirs),
         ("UPDATE documents SET collection_id = %s", theirs),

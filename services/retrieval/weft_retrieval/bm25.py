@@ -1,7 +1,7 @@
 """BM25: how well chunks match a query's terms, from the postings of those terms."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from struct import Struct
 
@@ -13,6 +13,7 @@ Leg = list[tuple[int, float]]
 
 # What one posting says: the chunk's id, how often it holds the term, and how many terms it holds in all.
 _POSTING = Struct(">qHH")
+POSTING_BYTES = _POSTING.size
 _POSTINGS = np.dtype([("chunk", ">i8"), ("frequency", ">u2"), ("length", ">u2")])
 _MOST = 2**16 - 1
 # Ids that span more than so many times their number are sorted: a table over all of them would be mostly empty.
@@ -60,6 +61,12 @@ class Ranking:
 def pack(chunk: int, frequency: int, length: int) -> bytes:
     """Returns one posting; counts beyond 65,535 stop there."""
     return _POSTING.pack(chunk, min(frequency, _MOST), min(length, _MOST))
+
+
+def without(packed: bytes, chunks: Collection[int]) -> bytes:
+    """Returns packed postings less those of some chunks."""
+    found = np.frombuffer(packed, _POSTINGS)
+    return found[~np.isin(found["chunk"], list(chunks))].tobytes()
 
 
 def rank(postings: Mapping[str, bytes], wanted: Counter[str], of: Statistics, bm25: Bm25) -> Ranking:

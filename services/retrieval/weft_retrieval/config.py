@@ -78,6 +78,9 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """A search goes on without it after so long."""
     exact_windows: int = Field(default=10_000, ge=0)
     """Up to this many windows, in a collection or left by a filter, every one is compared; beyond, HNSW chooses."""
+    unindexed_budget_s: float = Field(default=1.0, gt=0)
+    """While a larger collection's index is being built, every window is compared all the same; after so long a search
+    goes on with its words alone."""
     hnsw_ef_search: int = Field(default=128, ge=1, le=1000)
 
     @model_validator(mode="after")

@@ -23,13 +23,23 @@ _PAUSE_S = 5.0
 _LOCK = 7_603
 _DUE = "SELECT id, dimensions FROM retrieval.collections WHERE NOT hnsw AND window_count > %s ORDER BY id"
 _UNFINISHED = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid)"
+# Links per window: every window added rearranges those of its neighbours, so a write takes longer with their square.
+_LINKS = 12
+# How far to look for neighbours. Building is quick, and good links stay good; of a window added later a writer waits.
+_BUILDING_REACH = 200
+_ADDING_REACH = 64
 _CREATE = sql.SQL(
     """
     CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON retrieval.windows
-    USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = 16, ef_construction = 64)
+    USING hnsw ((embedding::halfvec({dimensions})) halfvec_cosine_ops) WITH (m = {links}, ef_construction = {reach})
     WHERE collection_id = {collection}
     """
 )
+_SPARE_WRITERS = sql.SQL("ALTER INDEX retrieval.{name} SET (ef_construction = {reach})")
+# Whoever searches or writes waits behind a lock that is waited for, so that is given up soon, and tried again.
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '100ms'"
+_LOCK_ATTEMPTS = 100
+_LOCK_PAUSE_S = 0.5
 
 
 class HnswIndexes:
@@ -73,7 +83,7 @@ class HnswIndexes:
             try:
                 await self.build_due()
             except (DependencyDown, psycopg.Error) as error:
-                # Until it is built, every window is compared: slower, and right.
+                # Until it is built, every window is compared: slower, and right (see unindexed.py).
                 self._log.warning("hnsw index not built", error=str(error), retry_in_s=_PAUSE_S)
                 await asyncio.sleep(_PAUSE_S)
                 self._due.set()
@@ -83,18 +93,33 @@ class HnswIndexes:
         (mine,) = await (await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)).fetchone() or (False,)
         if not mine:
             return
-        name = f"windows_hnsw_{collection}"
+        name = sql.Identifier(f"windows_hnsw_{collection}")
         try:
             # One that was interrupted stays behind, invalid, and would keep its name taken.
-            (unfinished,) = await (await connection.execute(_UNFINISHED, (f"retrieval.{name}",))).fetchone() or (False,)
+            found = await connection.execute(_UNFINISHED, (f"retrieval.windows_hnsw_{collection}",))
+            (unfinished,) = await found.fetchone() or (False,)
             if unfinished:
-                await connection.execute(
-                    sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier("retrieval", name))
-                )
-            self._log.info("building hnsw index", collection=collection)
-            await connection.execute(
-                _CREATE.format(name=sql.Identifier(name), dimensions=dimensions, collection=collection)
-            )
+                await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY retrieval.{}").format(name))
+            self._log.info("building hnsw index; until then its searches are slow", collection=collection)
+            began = asyncio.get_running_loop().time()
+            settings = {"links": _LINKS, "reach": _BUILDING_REACH, "dimensions": dimensions, "collection": collection}
+            await connection.execute(_CREATE.format(name=name, **settings))
+            await self._spare_writers(connection, name)
             await connection.execute("UPDATE retrieval.collections SET hnsw = true WHERE id = %s", (collection,))
+            seconds = round(asyncio.get_running_loop().time() - began, 1)
+            self._log.info("hnsw index built", collection=collection, seconds=seconds)
         finally:
             await connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
+
+    async def _spare_writers(self, connection: Connection, name: sql.Identifier) -> None:
+        """Makes additions cheaper than the build was."""
+        for _ in range(_LOCK_ATTEMPTS):
+            try:
+                async with connection.transaction():
+                    await connection.execute(_LOCK_TIMEOUT)
+                    await connection.execute(_SPARE_WRITERS.format(name=name, reach=_ADDING_REACH))
+            except psycopg.errors.LockNotAvailable:
+                await asyncio.sleep(_LOCK_PAUSE_S)
+            else:
+                return
+        self._log.warning("an hnsw index stays slow to write: somebody holds it all the time", index=name.as_string())

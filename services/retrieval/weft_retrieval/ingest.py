@@ -19,8 +19,9 @@ from weft_retrieval.formats import parse, unreadable
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.postgres import Connection
-from weft_retrieval.postgres_documents import Documents, Entry, IndexedChunk, Revision, Standing
+from weft_retrieval.postgres_documents import Documents
 from weft_retrieval.records import Collection, Document
+from weft_retrieval.revisions import Entry, IndexedChunk, Revision, Standing
 from weft_retrieval.shared_batches import SharedBatches
 from weft_retrieval.uploads import Upload, check_upload
 

@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, LiteralString, Self
 
 import psycopg
 import structlog
 from pgvector.psycopg import register_vector_async
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg_pool import AsyncConnectionPool
 
 from weft_kit.background import ended
@@ -26,6 +26,8 @@ from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 
 Connection = AsyncConnection[tuple[Any, ...]]
+Query = LiteralString | sql.Composed
+Rows = AsyncCursor[tuple[Any, ...]]
 
 _SCHEMA: Final = "retrieval"
 # Any number, as long as nothing else in the database locks the same one.
@@ -82,10 +84,25 @@ class Database:
 
         Commits on leaving, rolls back on an error; raises DependencyDown.
         """
-        begin = _begin({**self._settings, "weft.tenant": tenant})
+        begin = sql.SQL("BEGIN; {}").format(_set({**self._settings, "weft.tenant": tenant}))
         async with self.upkeep(limit_s) as connection:
             await connection.execute(begin)
             yield connection
+
+    async def rows(
+        self, tenant: str, limit_s: float, query: Query, params: Mapping[str, object], **settings: str
+    ) -> list[tuple[Any, ...]]:
+        """Returns the answer to one query, which reads, in a transaction of its own: with a single trip to the server.
+
+        `settings` of PostgreSQL hold for it alone. Otherwise as `transaction`.
+        """
+        begin = _set({**self._settings, **settings, "weft.tenant": tenant})
+        async with self.upkeep(limit_s) as connection, connection.pipeline():
+            await connection.execute("BEGIN READ ONLY")
+            await connection.execute(begin)
+            answer = await connection.cursor(binary=True).execute(query, params)
+            await connection.execute("COMMIT")
+            return await answer.fetchall()
 
     @asynccontextmanager
     async def upkeep(self, limit_s: float) -> AsyncIterator[Connection]:
@@ -133,13 +150,13 @@ def _heed_cancellation(since: int) -> None:
         raise asyncio.CancelledError
 
 
-def _begin(settings: Mapping[str, str]) -> sql.Composed:
-    """Returns one statement to send that opens a transaction with settings of its own."""
+def _set(settings: Mapping[str, str]) -> sql.Composed:
+    """Returns the statement that sets something until the transaction's end."""
     calls = (
         sql.SQL("set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
         for name, value in settings.items()
     )
-    return sql.SQL("BEGIN; SELECT {}").format(sql.SQL(", ").join(calls))
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
 
 
 async def migrate(connection: Connection) -> None:

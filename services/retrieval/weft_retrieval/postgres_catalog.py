@@ -1,5 +1,6 @@
 """The catalogue: which collections a tenant has, and which documents are in them."""
 
+from collections.abc import Sequence
 from typing import Any, LiteralString
 
 from psycopg.rows import TupleRow
@@ -8,15 +9,16 @@ from weft.common.v1 import error_pb2
 from weft_kit.errors import AlreadyExists, NotFound
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.postgres import Connection, Database
+from weft_retrieval.postgres import Connection, Database, Rows
 from weft_retrieval.records import Collection, Document
 
 _LIMIT_S = 5.0
-_COLLECTION: LiteralString = """
-    SELECT id, tenant, name, max_tokens, overlap_tokens, language, embedder, dimensions, version, document_count,
-           chunk_count, window_count, total_length, hnsw, create_time
-    FROM collections WHERE tenant = %(tenant)s
+COLUMNS: LiteralString = """
+    id, tenant, name, max_tokens, overlap_tokens, language, embedder, dimensions, version, document_count, chunk_count,
+    window_count, total_length, hnsw, create_time
 """
+_COLLECTION: LiteralString = f"SELECT {COLUMNS} FROM collections WHERE tenant = %(tenant)s"  # noqa: S608 - literals
+_BY_NAME: LiteralString = _COLLECTION + " AND name = %(name)s"
 _DOCUMENTS = """
     SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time
     FROM documents WHERE collection_id = %s AND document_id > %s ORDER BY document_id LIMIT %s
@@ -46,15 +48,15 @@ class Catalog:
 
     async def collection(self, tenant: str, name: str) -> Collection:
         """Returns a collection; raises NotFound(COLLECTION_NOT_FOUND)."""
-        async with self._database.transaction(tenant, _LIMIT_S) as connection:
-            return await read_collection(connection, tenant, name)
+        rows = await self._database.rows(tenant, _LIMIT_S, _BY_NAME, {"tenant": tenant, "name": name})
+        return _only_collection(rows[0] if rows else None, name)
 
     async def collections(self, tenant: str, after: str, count: int) -> list[Collection]:
         """Returns up to `count` collections by name, those after a name."""
         query = _COLLECTION + " AND name > %(after)s ORDER BY name LIMIT %(count)s"
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             rows = await connection.execute(query, {"tenant": tenant, "after": after, "count": count})
-            return [_collection(row) for row in await rows.fetchall()]
+            return [to_collection(row) for row in await rows.fetchall()]
 
     async def documents(self, tenant: str, name: str, after: str, count: int) -> list[Document]:
         """Returns up to `count` documents by id, those after an id; raises NotFound(COLLECTION_NOT_FOUND)."""
@@ -66,12 +68,28 @@ class Catalog:
 
 async def read_collection(connection: Connection, tenant: str, name: str) -> Collection:
     """Reads a tenant's collection: the one way from a tenant to an id, which all other queries need."""
-    return await _one_collection(connection, _COLLECTION + " AND name = %(name)s", tenant, name)
+    return await one_collection(await connection.execute(_BY_NAME, {"tenant": tenant, "name": name}), name)
 
 
 async def lock_collection(connection: Connection, tenant: str, name: str) -> Collection:
     """Reads a collection and keeps other writers out of it until the transaction ends."""
-    return await _one_collection(connection, _COLLECTION + " AND name = %(name)s FOR UPDATE", tenant, name)
+    return await one_collection(await ask_for_lock(connection, tenant, name), name)
+
+
+async def ask_for_lock(connection: Connection, tenant: str, name: str) -> Rows:
+    """Asks for what lock_collection does, in a pipeline perhaps; one_collection reads the answer."""
+    return await connection.execute(_BY_NAME + " FOR UPDATE", {"tenant": tenant, "name": name})
+
+
+async def one_collection(rows: Rows, name: str) -> Collection:
+    """Reads the collection asked for by name; raises NotFound(COLLECTION_NOT_FOUND)."""
+    return _only_collection(await rows.fetchone(), name)
+
+
+def to_collection(row: Sequence[Any]) -> Collection:
+    """Reads a row of COLUMNS."""
+    collection_id, tenant, name, max_tokens, overlap_tokens, *rest = row
+    return Collection(collection_id, tenant, name, Chunking(max_tokens, overlap_tokens), *rest)
 
 
 def to_document(row: TupleRow) -> Document:
@@ -80,14 +98,8 @@ def to_document(row: TupleRow) -> Document:
     return Document(document_id, title, source_uri, kind, metadata, content_hash, chunk_count, ingest_time)
 
 
-async def _one_collection(connection: Connection, query: LiteralString, tenant: str, name: str) -> Collection:
-    row = await (await connection.execute(query, {"tenant": tenant, "name": name})).fetchone()
+def _only_collection(row: TupleRow | None, name: str) -> Collection:
     if row is None:
         message = f"there is no collection {name!r}; create it with CreateCollection"
         raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, message, collection=name)
-    return _collection(row)
-
-
-def _collection(row: tuple[Any, ...]) -> Collection:
-    collection_id, tenant, name, max_tokens, overlap_tokens, *rest = row
-    return Collection(collection_id, tenant, name, Chunking(max_tokens, overlap_tokens), *rest)
+    return to_collection(row)

@@ -1,95 +1,63 @@
 """Documents in PostgreSQL: one transaction puts a document in place of its older self and leaves nothing behind."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import LiteralString
 
-import numpy as np
-from numpy.typing import NDArray
-from pgvector import HalfVector
 from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import NotFound
-from weft_retrieval.chunking import Chunk
-from weft_retrieval.formats import ContentType
-from weft_retrieval.metadata import Fact
-from weft_retrieval.postgres import Connection, Database
-from weft_retrieval.postgres_catalog import lock_collection, read_collection, to_document
+from weft_retrieval.postgres import Connection, Database, Rows
+from weft_retrieval.postgres_catalog import (
+    COLUMNS,
+    ask_for_lock,
+    lock_collection,
+    one_collection,
+    read_collection,
+    to_collection,
+    to_document,
+)
+from weft_retrieval.postgres_chunks import add_chunks, drop_chunks, order_chunks
 from weft_retrieval.postgres_forgotten import note_forgotten
-from weft_retrieval.postgres_postings import add_postings, drop_postings
+from weft_retrieval.postgres_postings import pack_postings
 from weft_retrieval.records import Collection, Document
+from weft_retrieval.revisions import Change, Entry, Revision, Standing
 
 _READ_LIMIT_S = 5.0
 _WRITE_LIMIT_S = 120.0
+_STANDING = """
+    SELECT d.id, d.fingerprint, ARRAY(SELECT replace(c.key::text, '-', '') FROM chunks c WHERE c.document = d.id),
+           d.document_id, d.title, d.source_uri, d.content_type, d.metadata, d.content_hash, d.chunk_count,
+           d.ingest_time
+    FROM documents d WHERE d.collection_id = %s AND d.document_id = %s
+"""
+_TAKE_IDS = "SELECT nextval('documents_id_seq'), ARRAY(SELECT nextval('chunks_id_seq') FROM generate_series(1, %s))"
+_PUT = """
+    INSERT INTO documents (id, collection_id, document_id, title, source_uri, content_type, metadata, content_hash,
+                           fingerprint, chunk_count, window_count, ingest_time)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (collection_id, document_id) DO UPDATE SET
+        title = excluded.title, source_uri = excluded.source_uri, content_type = excluded.content_type,
+        metadata = excluded.metadata, content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
+        chunk_count = excluded.chunk_count, window_count = excluded.window_count, ingest_time = excluded.ingest_time
+"""
+_COUNT: LiteralString = """
+    UPDATE collections SET version = version + 1, document_count = document_count + %(documents)s,
+        chunk_count = chunk_count + %(chunks)s, window_count = window_count + %(windows)s,
+        total_length = total_length + %(length)s, fresh_chunks = fresh_chunks + %(new_chunks)s
+    WHERE id = %(id)s RETURNING fresh_chunks,
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A document to store, read and checked, without its content. Equal fingerprints mean that nothing changed."""
-
-    document_id: str
-    title: str
-    source_uri: str
-    content_type: ContentType
-    metadata: Mapping[str, Any]
-    facts: Sequence[Fact]
-    content_hash: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedChunk:
-    """A chunk with what the two legs need: its terms, and a vector for each of its windows."""
-
-    chunk: Chunk
-    terms: Counter[str]
-    vectors: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """A document as it is to be: all its chunks, and those that are `new`, with vectors of `embedder`.
-
-    `only_copy` keeps a new document out whose content is there under another id. `receipt` is called in the transaction
-    that stores the document; what it raises undoes that.
-    """
-
-    entry: Entry
-    chunks: Sequence[Chunk]
-    new: Sequence[IndexedChunk]
-    embedder: str
-    time: datetime
-    only_copy: bool = False
-    receipt: Callable[[Connection], Awaitable[None]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is stored under a document id: nothing, or a document and the keys of its chunks."""
+class _Claim:
+    """A collection locked, how a document stands in it, the id of its row, and ids for its new chunks."""
 
     collection: Collection
-    document: Document | None
-    fingerprint: str
-    keys: frozenset[str]
-
-    def same_content(self, other: "Standing") -> bool:
-        return (self.fingerprint, self.keys) == (other.fingerprint, other.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How many chunks, windows and terms a write brought or, negative, took."""
-
-    chunks: int = 0
-    windows: int = 0
-    length: int = 0
-
-    def __add__(self, other: "Change") -> "Change":
-        return Change(self.chunks + other.chunks, self.windows + other.windows, self.length + other.length)
+    standing: Standing
+    document: int
+    chunks: Sequence[int]
 
 
 class Documents:
@@ -99,7 +67,8 @@ class Documents:
     async def standing(self, tenant: str, collection: str, document_id: str) -> Standing:
         """Reads what is stored under an id; raises NotFound(COLLECTION_NOT_FOUND)."""
         async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
-            return await _standing(connection, await read_collection(connection, tenant, collection), document_id)
+            found = await read_collection(connection, tenant, collection)
+            return (await _standing(await connection.execute(_STANDING, (found.id, document_id)), found))[1]
 
     async def twin(self, tenant: str, collection: str, document_id: str, content_hash: str) -> Document | None:
         """Returns a document with this content and another id; None when there is none."""
@@ -108,29 +77,26 @@ class Documents:
             return await _twin(connection, found, document_id, content_hash)
 
     async def replace(self, seen: Standing, revision: Revision) -> Standing | None:
-        """Stores a revision and returns how the document stands; None when another write came between."""
+        """Stores a revision and returns how the document stands; None when another write came between.
+
+        The collection's other writers wait meanwhile, so whatever can be is sent without waiting for the answers.
+        """
         old, keys = seen.collection, [chunk.key for chunk in revision.chunks]
         async with self._database.transaction(old.tenant, _WRITE_LIMIT_S) as connection:
-            collection = await lock_collection(connection, old.tenant, old.name)
-            standing = await _standing(connection, collection, revision.entry.document_id)
-            if not standing.same_content(seen) or collection.embedder not in {"", revision.embedder}:
+            async with connection.pipeline():
+                claim = await _claim(connection, seen, revision)
+            if not claim.standing.same_content(seen) or claim.collection.embedder not in {"", revision.embedder}:
                 return None
-            if revision.only_copy and not seen.document and await _is_copy(connection, collection, revision):
+            if revision.only_copy and not seen.document and await _is_copy(connection, claim.collection, revision):
                 return None
-            document = await _put_document(connection, collection, revision)
-            change = await _add_chunks(connection, collection, document, revision.new)
-            if seen.document:
-                change += await _drop_chunks(connection, collection, document, keep=keys)
-                await _order_chunks(connection, document, revision.chunks)
-            if revision.new and not collection.embedder:
-                await _set_embedder(connection, collection, revision)
-            version = await _count(connection, collection, change, documents=0 if seen.document else 1)
-            if seen.document:
-                await note_forgotten(connection, collection, revision.entry.document_id, version)
+            async with connection.pipeline():
+                change = await _write(connection, claim, revision, keys)
+                collection = await _count(connection, claim.collection, change)
+                if seen.document:
+                    await note_forgotten(connection, collection, revision.entry.document_id)
             if revision.receipt:
                 await revision.receipt(connection)
-            collection = await read_collection(connection, old.tenant, old.name)
-            return Standing(collection, _stored(revision), revision.entry.fingerprint, frozenset(keys))
+            return Standing(collection, revision.stored(), revision.entry.fingerprint, frozenset(keys))
 
     async def delete(self, tenant: str, name: str, document_id: str) -> int:
         """Deletes a document with all its chunks and returns the collection's new version; raises NotFound."""
@@ -141,28 +107,31 @@ class Documents:
             if row is None:
                 message = f"there is no document {document_id!r} in {name!r}; ListDocuments shows those there are"
                 raise NotFound(error_pb2.ERROR_REASON_DOCUMENT_NOT_FOUND, message, document_id=document_id)
-            change = await _drop_chunks(connection, collection, row[0], keep=[])
+            change = await drop_chunks(connection, collection, row[0], keep=[])
             await connection.execute("DELETE FROM documents WHERE id = %s", row)
-            version = await _count(connection, collection, change, documents=-1)
-            await note_forgotten(connection, collection, document_id, version)
-            return version
+            collection = await _count(connection, collection, change + Change(documents=-1))
+            await note_forgotten(connection, collection, document_id)
+            return collection.version
 
 
-async def _standing(connection: Connection, collection: Collection, document_id: str) -> Standing:
-    rows = await connection.execute(
-        """
-        SELECT d.fingerprint, ARRAY(SELECT replace(c.key::text, '-', '') FROM chunks c WHERE c.document = d.id),
-               d.document_id, d.title, d.source_uri, d.content_type, d.metadata, d.content_hash, d.chunk_count,
-               d.ingest_time
-        FROM documents d WHERE d.collection_id = %s AND d.document_id = %s
-        """,
-        (collection.id, document_id),
-    )
+async def _claim(connection: Connection, seen: Standing, revision: Revision) -> _Claim:
+    """Locks the collection, sees how the document stands by then, and takes ids, higher than those of all before."""
+    locked = await ask_for_lock(connection, seen.collection.tenant, seen.collection.name)
+    standing = await connection.execute(_STANDING, (seen.collection.id, revision.entry.document_id))
+    taken = await connection.execute(_TAKE_IDS, (len(revision.new),))
+    collection = await one_collection(locked, seen.collection.name)
+    document, stands = await _standing(standing, collection)
+    fresh, chunks = await taken.fetchone() or (0, ())
+    return _Claim(collection, stands, document or fresh, chunks)
+
+
+async def _standing(rows: Rows, collection: Collection) -> tuple[int, Standing]:
+    """Reads the answer to _STANDING: the id of the document's row, 0 when there is none, and how it stands."""
     row = await rows.fetchone()
     if row is None:
-        return Standing(collection, None, "", frozenset())
-    fingerprint, keys, *columns = row
-    return Standing(collection, to_document(tuple(columns)), fingerprint, frozenset(keys))
+        return 0, Standing(collection, None, "", frozenset())
+    document, fingerprint, keys, *columns = row
+    return document, Standing(collection, to_document(tuple(columns)), fingerprint, frozenset(keys))
 
 
 async def _twin(connection: Connection, collection: Collection, document_id: str, content_hash: str) -> Document | None:
@@ -182,128 +151,54 @@ async def _is_copy(connection: Connection, collection: Collection, revision: Rev
     return await _twin(connection, collection, entry.document_id, entry.content_hash) is not None
 
 
-async def _put_document(connection: Connection, collection: Collection, revision: Revision) -> int:
-    """Writes the document's row and facts; returns its id."""
+async def _write(connection: Connection, claim: _Claim, revision: Revision, keys: Sequence[str]) -> Change:
+    """Writes a document and its chunks, and takes those it no longer has."""
+    collection, document = claim.collection, claim.document
+    is_new = claim.standing.document is None
+    await _put_document(connection, claim, revision)
+    await _put_facts(connection, collection, document, revision.entry, is_new=is_new)
+    change = await add_chunks(connection, collection, document, dict(zip(claim.chunks, revision.new, strict=True)))
+    if not is_new:
+        change += await drop_chunks(connection, collection, document, keep=keys)
+        await order_chunks(connection, document, revision.chunks)
+    if revision.new and not collection.embedder:
+        query = "UPDATE collections SET embedder = %s, dimensions = %s WHERE id = %s"
+        await connection.execute(query, (revision.embedder, revision.dimensions, collection.id))
+    return change + Change(documents=int(is_new))
+
+
+async def _put_document(connection: Connection, claim: _Claim, revision: Revision) -> None:
     entry, chunks = revision.entry, revision.chunks
-    rows = await connection.execute(
-        """
-        INSERT INTO documents (collection_id, document_id, title, source_uri, content_type, metadata, content_hash,
-                               fingerprint, chunk_count, window_count, ingest_time)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        ON CONFLICT (collection_id, document_id) DO UPDATE SET
-            title = excluded.title, source_uri = excluded.source_uri, content_type = excluded.content_type,
-            metadata = excluded.metadata, content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
-            chunk_count = excluded.chunk_count, window_count = excluded.window_count,
-            ingest_time = excluded.ingest_time
-        RETURNING id
-        """,
+    await connection.execute(
+        _PUT,
         (
-            collection.id, entry.document_id, entry.title, entry.source_uri, entry.content_type,
+            claim.document, claim.collection.id, entry.document_id, entry.title, entry.source_uri, entry.content_type,
             Jsonb(dict(entry.metadata)), entry.content_hash, entry.fingerprint, len(chunks),
             sum(len(chunk.windows) for chunk in chunks), revision.time,
         ),
     )  # fmt: skip
-    (document,) = await rows.fetchone() or (0,)
-    await connection.execute("DELETE FROM facts WHERE document = %s", (document,))
-    # Not COPY, here and below: row-level security forbids it.
+
+
+async def _put_facts(
+    connection: Connection, collection: Collection, document: int, entry: Entry, *, is_new: bool
+) -> None:
+    if not is_new:
+        await connection.execute("DELETE FROM facts WHERE document = %s", (document,))
+    if not entry.facts:
+        return
     facts = [(fact.key, fact.text, fact.number, fact.flag, fact.time) for fact in entry.facts]
-    keys, texts, numbers, flags, times = zip(*facts, strict=True) if facts else ((), (), (), (), ())
     await connection.execute(
         """
         INSERT INTO facts (collection_id, document, key, text, number, flag, time)
         SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::float8[], %s::boolean[], %s::timestamptz[])
         """,
-        (collection.id, document, *map(list, (keys, texts, numbers, flags, times))),
-    )
-    return int(document)
-
-
-async def _add_chunks(
-    connection: Connection, collection: Collection, document: int, new: Sequence[IndexedChunk]
-) -> Change:
-    if not new:
-        return Change()
-    rows = await connection.execute("SELECT nextval('chunks_id_seq') FROM generate_series(1, %s)", (len(new),))
-    chunks = {chunk_id: added for (chunk_id,), added in zip(await rows.fetchall(), new, strict=True)}
-    cursor = connection.cursor()
-    await cursor.executemany(
-        """
-        INSERT INTO chunks (id, collection_id, document, key, ordinal, headings, body, length, terms, window_count)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %b::text[], %s)
-        """,
-        [
-            (
-                chunk_id, collection.id, document, UUID(added.chunk.key), added.chunk.ordinal,
-                list(added.chunk.headings), added.chunk.text, added.terms.total(), list(added.terms),
-                len(added.chunk.windows),
-            )
-            for chunk_id, added in chunks.items()
-        ],
-    )  # fmt: skip
-    await cursor.executemany(
-        "INSERT INTO windows (chunk, collection_id, document, embedding) VALUES (%b, %b, %b, %b)",
-        [
-            (chunk_id, collection.id, document, HalfVector(vector))
-            for chunk_id, added in chunks.items()
-            for vector in added.vectors
-        ],
-    )
-    await add_postings(connection, collection.id, {chunk_id: added.terms for chunk_id, added in chunks.items()})
-    windows = sum(len(added.vectors) for added in new)
-    return Change(len(new), windows, sum(added.terms.total() for added in new))
-
-
-async def _drop_chunks(connection: Connection, collection: Collection, document: int, *, keep: Sequence[str]) -> Change:
-    rows = await connection.execute(
-        "DELETE FROM chunks WHERE document = %s AND key <> ALL(%s::uuid[]) RETURNING id, terms, window_count, length",
-        (document, list(keep)),
-    )
-    gone = await rows.fetchall()
-    if gone:
-        await drop_postings(connection, collection.id, {chunk: terms for chunk, terms, _, _ in gone})
-    return Change(-len(gone), -sum(windows for *_, windows, _ in gone), -sum(length for *_, length in gone))
-
-
-async def _order_chunks(connection: Connection, document: int, chunks: Sequence[Chunk]) -> None:
-    """Moves kept chunks to their new places."""
-    await connection.execute(
-        """
-        UPDATE chunks c SET ordinal = u.ordinal FROM unnest(%s::uuid[], %s::int[]) u(key, ordinal)
-        WHERE c.document = %s AND c.key = u.key AND c.ordinal <> u.ordinal
-        """,
-        ([chunk.key for chunk in chunks], [chunk.ordinal for chunk in chunks], document),
+        (collection.id, document, *map(list, zip(*facts, strict=True))),
     )
 
 
-async def _set_embedder(connection: Connection, collection: Collection, revision: Revision) -> None:
-    query = "UPDATE collections SET embedder = %s, dimensions = %s WHERE id = %s"
-    dimensions = revision.new[0].vectors.shape[1]
-    await connection.execute(query, (revision.embedder, dimensions, collection.id))
-
-
-def _stored(revision: Revision) -> Document:
-    entry = revision.entry
-    return Document(
-        entry.document_id,
-        entry.title,
-        entry.source_uri,
-        entry.content_type,
-        entry.metadata,
-        entry.content_hash,
-        len(revision.chunks),
-        revision.time,
-    )
-
-
-async def _count(connection: Connection, collection: Collection, change: Change, *, documents: int) -> int:
-    """Brings the collection's counts up to date and returns its new version."""
-    rows = await connection.execute(
-        """
-        UPDATE collections SET version = version + 1, document_count = document_count + %s,
-            chunk_count = chunk_count + %s, window_count = window_count + %s, total_length = total_length + %s
-        WHERE id = %s RETURNING version
-        """,
-        (documents, change.chunks, change.windows, change.length, collection.id),
-    )
-    (version,) = await rows.fetchone() or (0,)
-    return int(version)
+async def _count(connection: Connection, collection: Collection, change: Change) -> Collection:
+    """Brings the collection's counts up to date, packs its postings when that is due, and returns it as it is."""
+    rows = await connection.execute(_COUNT + COLUMNS, {"id": collection.id, **asdict(change)})
+    (fresh_chunks, *columns) = await rows.fetchone() or ()
+    await pack_postings(connection, collection.id, fresh_chunks)
+    return to_collection(columns)

@@ -20,11 +20,11 @@ class Forgotten:
     version: int
 
 
-async def note_forgotten(connection: Connection, collection: Collection, document_id: str, version: int) -> None:
-    """Writes a document down in the transaction that changes or deletes it."""
+async def note_forgotten(connection: Connection, collection: Collection, document_id: str) -> None:
+    """Writes a document down in the transaction that changes or deletes it; the collection is as it is since."""
     await connection.execute(
         "INSERT INTO forgotten_documents (tenant, collection, document_id, version) VALUES (%s, %s, %s, %s)",
-        (collection.tenant, collection.name, document_id, version),
+        (collection.tenant, collection.name, document_id, collection.version),
     )
 
 

@@ -6,13 +6,15 @@ Every write happens under the collection's row lock, so chunk ids only grow and 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from weft_retrieval.bm25 import Statistics, pack
-from weft_retrieval.postgres import Connection
+from psycopg import sql
+
+from weft_retrieval.bm25 import POSTING_BYTES, Statistics, pack, without
+from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
 
-# Postings a segment holds at most: 6 KB, so that it stays in one page.
-_SEGMENT = 512
-# Chunks whose postings lie singly before they are packed. More make searches slower, fewer make short segments.
+# A segment holds at most 512 postings, 6 KB, so that it stays in one page.
+_SEGMENT_BYTES = 512 * POSTING_BYTES
+# Chunks whose postings lie as they came before they are packed. More make searches slower, fewer packing.
 _FRESH = 512
 
 _READ = """
@@ -20,48 +22,60 @@ _READ = """
     FROM collections c LEFT JOIN LATERAL (
         SELECT s.term, s.postings FROM segments s WHERE s.collection_id = c.id AND s.term = ANY(%(terms)s)
         UNION ALL
-        SELECT f.term, f.posting FROM postings f WHERE f.collection_id = c.id AND f.term = ANY(%(terms)s)
+        SELECT f.term, f.postings FROM postings f WHERE f.collection_id = c.id AND f.term = ANY(%(terms)s)
     ) p ON true
     WHERE c.id = %(collection)s AND c.tenant = %(tenant)s GROUP BY c.id, p.term
 """
+# What is new goes to the end of each term's last segment, and into further ones when that is full.
 _PACK = """
-    WITH fresh AS (DELETE FROM postings WHERE collection_id = %(collection)s RETURNING term, chunk, posting),
-    placed AS (
-        SELECT term, chunk, posting, (row_number() OVER (PARTITION BY term ORDER BY chunk) - 1) / %(size)s AS segment
-        FROM fresh
+    WITH fresh AS (DELETE FROM postings WHERE collection_id = %(collection)s RETURNING term, first, postings),
+    gathered AS (SELECT term, string_agg(postings, '' ORDER BY first) AS postings FROM fresh GROUP BY term),
+    joined AS (
+        SELECT g.term, last.first, coalesce(last.postings, '') || g.postings AS postings
+        FROM gathered g LEFT JOIN LATERAL (
+            SELECT s.first, s.postings FROM segments s
+            WHERE s.collection_id = %(collection)s AND s.term = g.term ORDER BY s.first DESC LIMIT 1
+        ) last ON octet_length(last.postings) < %(size)s
+    ),
+    parts AS (
+        SELECT term, CASE WHEN at = 1 THEN first END AS first, substring(postings FROM at FOR %(size)s) AS postings
+        FROM joined, generate_series(1, octet_length(postings), %(size)s) at
     )
     INSERT INTO segments (collection_id, term, first, postings)
-    SELECT %(collection)s, term, min(chunk), string_agg(posting, '' ORDER BY chunk) FROM placed GROUP BY term, segment
+    SELECT %(collection)s, term, coalesce(first, ('x' || encode(substring(postings FOR 8), 'hex'))::bit(64)::bigint),
+           postings
+    FROM parts ON CONFLICT (collection_id, term, first) DO UPDATE SET postings = excluded.postings
 """
-_DROP_FRESH = """
-    DELETE FROM postings p USING unnest(%(terms)b::text[], %(chunks)b::bigint[]) u(term, chunk)
-    WHERE p.collection_id = %(collection)s AND p.term = u.term AND p.chunk = u.chunk RETURNING p.chunk
-"""
-_DROP_PACKED = """
+# The limit keeps PostgreSQL from reading the whole table instead of the few rows asked for.
+_HOLDING = sql.SQL("""
     WITH held AS (
         SELECT DISTINCT u.term, (
-            SELECT max(s.first) FROM segments s
+            SELECT max(s.first) FROM {table} s
             WHERE s.collection_id = %(collection)s AND s.term = u.term AND s.first <= u.chunk
         ) AS first
         FROM unnest(%(terms)b::text[], %(chunks)b::bigint[]) u(term, chunk)
-    ), gone AS (SELECT ARRAY(SELECT int8send(chunk) FROM unnest(%(chunks)b::bigint[]) chunk) AS ids)
-    UPDATE segments s SET postings = coalesce((
-        SELECT string_agg(substring(s.postings FROM at FOR 12), '' ORDER BY at)
-        FROM generate_series(1, octet_length(s.postings), 12) at
-        WHERE substring(s.postings FROM at FOR 8) <> ALL (gone.ids)
-    ), '')
-    FROM held, gone WHERE s.collection_id = %(collection)s AND s.term = held.term AND s.first = held.first
-"""
-_DROP_EMPTY = "DELETE FROM segments WHERE collection_id = %(collection)s AND term = ANY(%(terms)s) AND postings = ''"
+    )
+    SELECT r.term, r.first, r.postings FROM held h, LATERAL (
+        SELECT s.term, s.first, s.postings FROM {table} s
+        WHERE s.collection_id = %(collection)s AND s.term = h.term AND s.first = h.first LIMIT 1
+    ) r
+""")
+_CUT = sql.SQL("""
+    UPDATE {table} s SET postings = u.postings
+    FROM unnest(%(terms)b::text[], %(firsts)b::bigint[], %(postings)b::bytea[]) u(term, first, postings)
+    WHERE s.collection_id = %(collection)s AND s.term = u.term AND s.first = u.first
+""")
+_DROP_EMPTY = sql.SQL(
+    "DELETE FROM {table} WHERE collection_id = %(collection)s AND term = ANY(%(terms)s) AND postings = ''"
+)
 
 
 async def read_postings(
-    connection: Connection, collection: Collection, terms: Sequence[str]
+    database: Database, collection: Collection, terms: Sequence[str], limit_s: float
 ) -> tuple[Statistics, dict[str, bytes]]:
     """Returns all postings of some terms, and the collection's statistics of the same moment."""
     params = {"collection": collection.id, "tenant": collection.tenant, "terms": list(terms)}
-    cursor = connection.cursor(binary=True)
-    rows = await (await cursor.execute(_READ, params)).fetchall()
+    rows = await database.rows(collection.tenant, limit_s, _READ, params)
     if not rows:
         return Statistics(0, 0), {}
     chunk_count, total_length, *_ = rows[0]
@@ -69,42 +83,40 @@ async def read_postings(
 
 
 async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Counter[str]]) -> None:
-    """Writes a posting for every term of every chunk, chunk id → its terms; the chunks are the newest there are."""
-    rows = [
-        (term, chunk, pack(chunk, frequency, length))
-        for chunk, terms in chunks.items()
-        for length in [terms.total()]
-        for term, frequency in terms.items()
-    ]
-    names, ids, postings = zip(*rows, strict=True) if rows else ((), (), ())
+    """Writes a posting for every term of every chunk, chunk id → its terms, ascending; they are the newest."""
+    postings: dict[str, bytearray] = {}
+    for chunk, terms in chunks.items():
+        length = terms.total()
+        for term, frequency in terms.items():
+            postings.setdefault(term, bytearray()).extend(pack(chunk, frequency, length))
     # Not COPY, which row-level security forbids.
     await connection.execute(
-        "INSERT INTO postings SELECT %s, * FROM unnest(%b::text[], %b::bigint[], %b::bytea[])",
-        (collection, list(names), list(ids), list(postings)),
+        "INSERT INTO postings SELECT %s, u.term, %s, u.postings FROM unnest(%b::text[], %b::bytea[]) u(term, postings)",
+        (collection, min(chunks), list(postings), [bytes(packed) for packed in postings.values()]),
     )
-    counted = await connection.execute(
-        "UPDATE collections SET fresh_chunks = fresh_chunks + %s WHERE id = %s RETURNING fresh_chunks",
-        (len(chunks), collection),
-    )
-    (fresh,) = await counted.fetchone() or (0,)
-    if fresh >= _FRESH:
-        await connection.execute(_PACK, {"collection": collection, "size": _SEGMENT})
+
+
+async def pack_postings(connection: Connection, collection: int, fresh_chunks: int) -> None:
+    """Packs what came since the last time, once it is of enough chunks."""
+    if fresh_chunks >= _FRESH:
+        await connection.execute(_PACK, {"collection": collection, "size": _SEGMENT_BYTES})
         await connection.execute("UPDATE collections SET fresh_chunks = 0 WHERE id = %s", (collection,))
 
 
 async def drop_postings(connection: Connection, collection: int, chunks: Mapping[int, Sequence[str]]) -> None:
     """Deletes the postings of chunks, chunk id → its terms."""
-    rows = await connection.execute(_DROP_FRESH, _pairs(collection, chunks))
-    fresh = {chunk for (chunk,) in await rows.fetchall()}
-    packed = _pairs(collection, {chunk: terms for chunk, terms in chunks.items() if chunk not in fresh})
-    for statement in (_DROP_PACKED, _DROP_EMPTY):
-        await connection.execute(statement, packed)
-
-
-def _pairs(collection: int, chunks: Mapping[int, Sequence[str]]) -> dict[str, object]:
     pairs = [(term, chunk) for chunk, terms in chunks.items() for term in terms]
-    return {
-        "collection": collection,
-        "terms": [term for term, _ in pairs],
-        "chunks": [chunk for _, chunk in pairs],
-    }
+    if not pairs:
+        return
+    terms, ids = zip(*pairs, strict=True)
+    wanted = {"collection": collection, "terms": list(terms), "chunks": list(ids)}
+    for table in (sql.Identifier("postings"), sql.Identifier("segments")):
+        rows = await connection.cursor(binary=True).execute(_HOLDING.format(table=table), wanted)
+        # Cut here: a segment is an array to numpy, and five hundred pieces to PostgreSQL.
+        left = [(term, first, packed, without(packed, chunks)) for term, first, packed in await rows.fetchall()]
+        cut = [(term, first, kept) for term, first, packed, kept in left if len(kept) < len(packed)]
+        if cut:
+            touched, firsts, postings = map(list, zip(*cut, strict=True))
+            params = {"collection": collection, "terms": touched, "firsts": firsts, "postings": postings}
+            await connection.execute(_CUT.format(table=table), params)
+            await connection.execute(_DROP_EMPTY.format(table=table), {"collection": collection, "terms": touched})

@@ -5,7 +5,7 @@ Both take the same filter, and both name the tenant beside the collection: an id
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, LiteralString
@@ -17,32 +17,30 @@ from psycopg import sql
 
 from weft_retrieval.bm25 import Bm25, Leg, Ranking, rank
 from weft_retrieval.filters import Compiled
-from weft_retrieval.postgres import Connection, Database
+from weft_retrieval.postgres import Database, Query
 from weft_retrieval.postgres_postings import read_postings
 from weft_retrieval.records import Collection
 
 _LIMIT_S = 10.0
+# Whether to compare or to ask the index is decided here. PostgreSQL decides by statistics, which a collection that was
+# just filled has none of: it then compares and sorts a hundred thousand windows, search after search.
+_ASK_THE_INDEX = {"enable_sort": "off"}
 # The windows of one chunk compete for the places an index scan returns.
 _MAX_WINDOWS = 1000
-# How many times the places wanted are looked through for allowed chunks, and then again that many times more.
+# How many times the places wanted are looked through for chunks, and then again that many times more.
 _REACH = 8
 
 _ALLOWED = sql.SQL("SELECT d.id FROM documents d WHERE d.collection_id = %(collection)s AND {}")
-_EXACT = sql.SQL("""
-    SELECT w.chunk, 1 - min(w.embedding <=> %(vector)s::halfvec) AS score
+# Sorted as windows and gathered to chunks afterwards: PostgreSQL keeps the best only, where grouping keeps all.
+_NEAREST = sql.SQL("""
+    SELECT w.chunk, w.embedding::{type} <=> %(vector)s::{type} AS distance
     FROM windows w WHERE w.collection_id = %(collection)s
         AND %(tenant)s = (SELECT l.tenant FROM collections l WHERE l.id = %(collection)s) {only}
-    GROUP BY w.chunk ORDER BY score DESC, w.chunk LIMIT %(count)s
+    ORDER BY distance LIMIT %(windows)s
 """)
-_NEAREST = sql.SQL("""
-    WITH nearest AS MATERIALIZED (
-        SELECT w.chunk, w.embedding::halfvec({dimensions}) <=> %(vector)s::halfvec({dimensions}) AS distance
-        FROM windows w WHERE w.collection_id = %(collection)s
-            AND %(tenant)s = (SELECT l.tenant FROM collections l WHERE l.id = %(collection)s) {only}
-        ORDER BY distance LIMIT %(windows)s
-    )
-    SELECT chunk, 1 - min(distance) AS score FROM nearest GROUP BY chunk ORDER BY score DESC, chunk LIMIT %(count)s
-""")
+# The index is one over vectors of known dimensions, and does not serve a query that leaves them open.
+_COMPARED = sql.SQL("halfvec")
+_INDEXED = sql.SQL("halfvec({})")
 _COUNT = sql.SQL("""
     SELECT coalesce(sum(f.window_count), 0) FROM (
         SELECT d.window_count FROM documents d
@@ -92,43 +90,42 @@ class Index:
     ) -> Leg:
         """Returns the chunks whose best window is nearest to a vector, with that window's cosine."""
         spread = collection.window_count / max(collection.chunk_count, 1)
-        params = {
-            **_params(collection, allowed),
-            "vector": HalfVector(vector),
-            "count": count,
-            "windows": min(_MAX_WINDOWS, ceil(count * spread)),
-        }
-        only = _only("AND w.document IN ({})", allowed)
-        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
-            template = _EXACT if await self._few(connection, collection, allowed) else _NEAREST
-            query = template.format(only=only, dimensions=sql.Literal(collection.dimensions))
-            return await _leg(connection, query, params)
+        windows = min(_MAX_WINDOWS, ceil(count * spread))
+        few = await self._few(collection, allowed)
+        kind = _COMPARED if few else _INDEXED.format(sql.Literal(collection.dimensions))
+        query = _NEAREST.format(type=kind, only=_only("AND w.document IN ({})", allowed))
+        params = {**_params(collection, allowed), "vector": HalfVector(vector)}
+        while True:
+            rows = await self._rows(collection, query, {**params, "windows": windows}, **_ASK_THE_INDEX)
+            leg = _gathered(rows)[:count]
+            if len(leg) == count or len(rows) < windows or not few:
+                return leg
+            windows *= _REACH
+
+    def is_quick(self, collection: Collection) -> bool:
+        """Whether the dense leg need not compare more windows than it should, for want of an index."""
+        return collection.hnsw or collection.window_count <= self._exact_windows
 
     async def best_matching(
         self, collection: Collection, terms: Counter[str], allowed: Compiled | None, count: int
     ) -> Leg:
         """Returns the chunks that hold any of the terms, by BM25 with the statistics of the whole collection."""
-        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
-            statistics, postings = await read_postings(connection, collection, list(terms))
-            ranking = await asyncio.to_thread(rank, postings, terms, statistics, self._bm25)
-            if allowed is None:
-                return ranking.best(count)
-            return await self._best_allowed(connection, collection, ranking, allowed, count)
+        statistics, postings = await read_postings(self._database, collection, list(terms), _LIMIT_S)
+        ranking = await asyncio.to_thread(rank, postings, terms, statistics, self._bm25)
+        if allowed is None:
+            return ranking.best(count)
+        return await self._best_allowed(collection, ranking, allowed, count)
 
     async def found(self, collection: Collection, chunks: Sequence[int]) -> dict[int, Found]:
         """Reads chunks with their documents; those deleted meanwhile are left out."""
         params = {**_params(collection, None), "chunks": list(chunks)}
-        async with self._database.transaction(collection.tenant, _LIMIT_S) as connection:
-            rows = await connection.execute(_FOUND, params)
-            return {chunk: Found(*columns) for chunk, *columns in await rows.fetchall()}
+        return {chunk: Found(*columns) for chunk, *columns in await self._rows(collection, _FOUND, params)}
 
-    async def _best_allowed(
-        self, connection: Connection, collection: Collection, ranking: Ranking, allowed: Compiled, count: int
-    ) -> Leg:
+    async def _best_allowed(self, collection: Collection, ranking: Ranking, allowed: Compiled, count: int) -> Leg:
         """Looks the few allowed chunks up in the ranking, or down the ranking for allowed chunks."""
         params = {**_params(collection, allowed), "few": self._exact_windows}
         query = _ALLOWED_CHUNKS.format(condition=allowed.condition)
-        packed, total = await (await connection.execute(query, params)).fetchone() or (None, 0)
+        ((packed, total),) = await self._rows(collection, query, params)
         if total <= self._exact_windows:
             return ranking.only(_unpacked(packed)).best(count)
         query = _ALLOWED_AMONG.format(condition=allowed.condition)
@@ -136,13 +133,13 @@ class Index:
         while True:
             best = ranking.best(reach)
             chunks = [chunk for chunk, _ in best]
-            (packed,) = await (await connection.execute(query, {**params, "chunks": chunks})).fetchone() or (None,)
+            ((packed,),) = await self._rows(collection, query, {**params, "chunks": chunks})
             leg = ranking.only(_unpacked(packed)).best(count)
             if len(leg) == count or len(best) < reach:
                 return leg
             reach *= _REACH
 
-    async def _few(self, connection: Connection, collection: Collection, allowed: Compiled | None) -> bool:
+    async def _few(self, collection: Collection, allowed: Compiled | None) -> bool:
         """Whether comparing every window is quick, so that HNSW would only lose recall."""
         if not collection.hnsw or collection.window_count <= self._exact_windows:
             return True
@@ -150,8 +147,13 @@ class Index:
             return False
         query = _COUNT.format(condition=allowed.condition)
         params = {**_params(collection, allowed), "few": self._exact_windows}
-        (windows,) = await (await connection.execute(query, params)).fetchone() or (0,)
+        ((windows,),) = await self._rows(collection, query, params)
         return int(windows) <= self._exact_windows
+
+    async def _rows(
+        self, collection: Collection, query: Query, params: Mapping[str, object], **settings: str
+    ) -> list[tuple[Any, ...]]:
+        return await self._database.rows(collection.tenant, _LIMIT_S, query, params, **settings)
 
 
 def _params(collection: Collection, allowed: Compiled | None) -> dict[str, object]:
@@ -168,6 +170,9 @@ def _only(template: LiteralString, allowed: Compiled | None) -> sql.Composed:
     return sql.SQL(template).format(_ALLOWED.format(allowed.condition))
 
 
-async def _leg(connection: Connection, query: sql.Composed, params: dict[str, object]) -> Leg:
-    rows = await connection.execute(query, params)
-    return [(int(chunk), float(score)) for chunk, score in await rows.fetchall()]
+def _gathered(windows: Sequence[tuple[Any, ...]]) -> Leg:
+    """Gives each chunk the cosine of its nearest window; best first, and equal ones by id."""
+    best: dict[int, float] = {}
+    for chunk, distance in windows:
+        best[chunk] = max(1 - distance, best.get(chunk, -1.0))
+    return sorted(best.items(), key=lambda hit: (-hit[1], hit[0]))

@@ -1,26 +1,30 @@
 """Search: both legs at once, one order out of the two."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import Histogram
 
+from weft_kit.background import ended
 from weft_kit.logging import note
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
 from weft_retrieval.filters import Compiled
 from weft_retrieval.fusion import Fused, fuse, vote
-from weft_retrieval.inference_embedder import Embedder
+from weft_retrieval.inference_embedder import Embedder, Vectors
 from weft_retrieval.inference_reranker import Reranker
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_search import Found, Index
 from weft_retrieval.records import Collection, Hit
+from weft_retrieval.unindexed import Unindexed
 
 LEG_SECONDS = Histogram(
     "weft_retrieval_leg_seconds",
-    "Time of one leg of a search, the query's embedding included.",
+    "Time of one leg of a search, the wait for the query's embedding included.",
     ["leg"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
@@ -50,37 +54,54 @@ class Results:
 
 class Searcher:
     def __init__(
-        self, catalog: Catalog, index: Index, embedder: Embedder, reranker: Reranker | None, fusion: Fusion
+        self,
+        catalog: Catalog,
+        index: Index,
+        unindexed: Unindexed,
+        embedder: Embedder,
+        reranker: Reranker | None,
+        fusion: Fusion,
     ) -> None:
         self._catalog = catalog
         self._index = index
+        self._unindexed = unindexed
         self._embedder = embedder
         self._reranker = reranker
         self._fusion = fusion
 
     async def search(self, tenant: str, name: str, query: str, top_k: int, allowed: Compiled | None) -> Results:
         """Finds up to `top_k` chunks; raises NotFound, and FailedPrecondition when another embedder runs."""
-        # The version is read before the legs look: an answer may be newer than it says, never older.
-        collection = await self._catalog.collection(tenant, name)
-        if not collection.chunk_count:
-            return Results([], collection.version)
-        dense, keyword = await together(
-            (self._dense(collection, query, allowed), self._keyword(collection, query, allowed))
-        )
+        # The embedder need not know the collection, and takes longest of all.
+        embedding = asyncio.create_task(self._embedder.query(query))
+        try:
+            # The version is read before the legs look: an answer may be newer than it says, never older.
+            collection = await self._catalog.collection(tenant, name)
+            if not collection.chunk_count:
+                return Results([], collection.version)
+            dense, keyword = await together(
+                (self._dense(collection, embedding, allowed), self._keyword(collection, query, allowed))
+            )
+        finally:
+            await ended(embedding)
+        return Results(await self._chosen(collection, query, top_k, dense, keyword), collection.version)
+
+    async def _chosen(self, collection: Collection, query: str, top_k: int, dense: Leg, keyword: Leg) -> list[Hit]:
+        """Makes one order out of the two legs and reads the hits."""
         weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
         best = fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.top_n)
         reach = max(top_k, self._reranker.depth if self._reranker else 0)
         found = await self._index.found(collection, [fused.chunk for fused in best[:reach]])
         best = await self._reranked(query, [fused for fused in best if fused.chunk in found], found)
         hits = [_hit(fused, found[fused.chunk]) for fused in best[:top_k]]
-        note(collection=name, dense=len(dense), keyword=len(keyword), hits=len(hits))
-        return Results(hits, collection.version)
+        note(collection=collection.name, dense=len(dense), keyword=len(keyword), hits=len(hits))
+        return hits
 
-    async def _dense(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
+    async def _dense(self, collection: Collection, embedding: asyncio.Task[Vectors], allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("dense").time():
-            vectors = await self._embedder.query(query)
+            vectors = await embedding
             vectors.check_comparable(collection.name, collection.embedder)
-            return await self._index.nearest(collection, vectors.rows[0], allowed, self._fusion.top_n)
+            nearest = partial(self._index.nearest, collection, vectors.rows[0], allowed, self._fusion.top_n)
+            return await (nearest() if self._index.is_quick(collection) else self._unindexed.compare(nearest))
 
     async def _keyword(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("keyword").time():

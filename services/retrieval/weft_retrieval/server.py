@@ -33,6 +33,7 @@ from weft_retrieval.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
 from weft_retrieval.shared_batches import SharedBatches
 from weft_retrieval.tokens import load_tokenizer
+from weft_retrieval.unindexed import Unindexed
 
 ROLES: Final = ("serve", "work")
 
@@ -68,7 +69,8 @@ def _servicer(
     reranker = _reranker(config, inference)
     limits = Limits(config.staged_bytes_per_tenant, config.ingest_jobs_per_tenant, config.ingest_timeout_s)
     jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
-    searcher = Searcher(catalog, _index(config, database), embedder, reranker, _fusion(config))
+    unindexed = Unindexed(config.unindexed_budget_s)
+    searcher = Searcher(catalog, _index(config, database), unindexed, embedder, reranker, _fusion(config))
     return RetrievalServicer(catalog, documents, ingestor, jobs, searcher, config.language)
 
 

@@ -1,0 +1,72 @@
+"""Collections of any size, made of real sentences and of vectors between real ones."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import numpy as np
+from bench.retrieval_quality.corpora import Corpus
+from bench.retrieval_quality.embedders import Made
+from bench.retrieval_quality.stage import TENANT
+
+from weft_retrieval.analysis import analyzer
+from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.formats import ContentType
+from weft_retrieval.hnsw_indexes import HnswIndexes
+from weft_retrieval.postgres import Database
+from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.postgres_documents import Documents
+from weft_retrieval.revisions import Entry, IndexedChunk, Revision
+
+EXACT_WINDOWS = 10_000
+_CHUNKING = Chunking(max_tokens=256, overlap_tokens=0)
+_SENTENCES = 8
+_CHUNKS = 200
+_TOLD_EVERY = 10_000
+
+
+class Source:
+    """Texts of sentences drawn at random from real ones, so that words are as common as they are."""
+
+    def __init__(self, corpora: Sequence[Corpus]) -> None:
+        analyze = analyzer("english")
+        sentences = [sentence for corpus in corpora for sentence in corpus.sentences()]
+        self._sentences = [(sentence, Counter(analyze(sentence))) for sentence in sentences]
+        self._random = random.Random(1)
+
+    def chunk(self) -> tuple[str, Counter[str]]:
+        """Returns a text, about as long as a window, and its terms."""
+        drawn = self._random.choices(self._sentences, k=_SENTENCES)
+        return " ".join(sentence for sentence, _ in drawn), sum((terms for _, terms in drawn), Counter())
+
+
+async def fill(postgres_url: str, name: str, source: Source, made: Made, size: int) -> float:
+    """Stores large documents until there are `size` chunks; returns the seconds that building the index then takes."""
+    async with Database(postgres_url, connections=4, hnsw_ef_search=128) as database:
+        collection = await Catalog(database).create(TENANT, name, _CHUNKING, "english")
+        documents = Documents(database)
+        for number in range(collection.chunk_count, size, _CHUNKS):
+            revision = await asyncio.to_thread(_document, f"filling {number}", source, made)
+            await documents.replace(await documents.standing(TENANT, name, f"filling {number}"), revision)
+            if not (number + _CHUNKS) % _TOLD_EVERY:
+                print(f"{name}: {number + _CHUNKS:,} chunks stored", flush=True)
+        began = time.perf_counter()
+        await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
+        return time.perf_counter() - began
+
+
+def _document(name: str, source: Source, made: Made) -> Revision:
+    new = list(_chunks(name, source, made))
+    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", name)
+    return Revision(entry, [added.chunk for added in new], new, made.name, datetime.now(UTC))
+
+
+def _chunks(name: str, source: Source, made: Made) -> Iterator[IndexedChunk]:
+    for ordinal in range(_CHUNKS):
+        text, terms = source.chunk()
+        key = sha256(f"{name} {ordinal}".encode()).hexdigest()[:32]
+        yield IndexedChunk(Chunk(key, ordinal, text, (), "", (text,)), terms, made.vector(text)[np.newaxis])

@@ -1,0 +1,79 @@
+"""A document's chunks in PostgreSQL, with their windows and postings: brought and taken together.
+
+Whatever their number, each table gets one statement. Not COPY: row-level security forbids it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from pgvector import HalfVector
+
+from weft_retrieval.chunking import Chunk
+from weft_retrieval.postgres import Connection
+from weft_retrieval.postgres_postings import add_postings, drop_postings
+from weft_retrieval.records import Collection
+from weft_retrieval.revisions import Change, IndexedChunk
+
+_INSERT_CHUNKS = """
+    INSERT INTO chunks (collection_id, document, id, key, ordinal, headings, body, length, terms, window_count)
+    SELECT %s, %s, n.* FROM json_to_recordset(%s) n (
+        id bigint, key uuid, ordinal int, headings text[], body text, length int, terms text[], window_count int
+    )
+"""
+_INSERT_WINDOWS = """
+    INSERT INTO windows (chunk, collection_id, document, embedding)
+    SELECT n.chunk, %s, %s, n.embedding FROM unnest(%b::bigint[], %b::halfvec[]) n (chunk, embedding)
+"""
+
+
+async def add_chunks(
+    connection: Connection, collection: Collection, document: int, by_id: Mapping[int, IndexedChunk]
+) -> Change:
+    """Stores new chunks of a document, given by its row's id, under ids that ascend and are the highest there are."""
+    if not by_id:
+        return Change()
+    packed = json.dumps([_row(chunk, one) for chunk, one in by_id.items()], ensure_ascii=False)
+    await connection.execute(_INSERT_CHUNKS, (collection.id, document, packed))
+    windows = [(chunk, HalfVector(vector)) for chunk, one in by_id.items() for vector in one.vectors]
+    chunks, vectors = zip(*windows, strict=True)
+    await connection.execute(_INSERT_WINDOWS, (collection.id, document, list(chunks), list(vectors)))
+    await add_postings(connection, collection.id, {chunk: one.terms for chunk, one in by_id.items()})
+    length = sum(one.terms.total() for one in by_id.values())
+    return Change(chunks=len(by_id), windows=len(windows), length=length, new_chunks=len(by_id))
+
+
+async def drop_chunks(connection: Connection, collection: Collection, document: int, *, keep: Sequence[str]) -> Change:
+    """Deletes the chunks of a document whose keys are not among those to keep."""
+    rows = await connection.execute(
+        "DELETE FROM chunks WHERE document = %s AND key <> ALL(%s::uuid[]) RETURNING id, terms, window_count, length",
+        (document, list(keep)),
+    )
+    gone = await rows.fetchall()
+    if gone:
+        await drop_postings(connection, collection.id, {chunk: terms for chunk, terms, _, _ in gone})
+    windows, length = (sum(row[at] for row in gone) for at in (2, 3))
+    return Change(chunks=-len(gone), windows=-windows, length=-length)
+
+
+async def order_chunks(connection: Connection, document: int, chunks: Sequence[Chunk]) -> None:
+    """Moves kept chunks to their new places."""
+    await connection.execute(
+        """
+        UPDATE chunks c SET ordinal = u.ordinal FROM unnest(%s::uuid[], %s::int[]) u(key, ordinal)
+        WHERE c.document = %s AND c.key = u.key AND c.ordinal <> u.ordinal
+        """,
+        ([chunk.key for chunk in chunks], [chunk.ordinal for chunk in chunks], document),
+    )
+
+
+def _row(chunk: int, new: IndexedChunk) -> dict[str, object]:
+    return {
+        "id": chunk,
+        "key": new.chunk.key,
+        "ordinal": new.chunk.ordinal,
+        "headings": new.chunk.headings,
+        "body": new.chunk.text,
+        "length": new.terms.total(),
+        "terms": list(new.terms),
+        "window_count": len(new.vectors),
+    }
