@@ -8,7 +8,7 @@ import numpy as np
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.reading import Reader, Vectors
 
-from weft_cache.choice import Candidate, Miss, Verified, choose, shortlist
+from weft_cache.choice import Candidate, Miss, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
 _NEAREST = 5
@@ -64,12 +64,10 @@ class Judge:
             return Judged(int(first.key), first.similarity, -1, 0.0)
         return Judged(int(first.key), first.similarity, int(chosen.candidate.key), chosen.certainty)
 
-    def _choose(self, question: str, near: Sequence[Candidate], listed: list[Candidate] | Miss) -> Verified | Miss:
+    def _choose(self, question: str, near: Sequence[Candidate], listed: Shortlist | Miss) -> Verified | Miss:
         if isinstance(listed, Miss):
             return listed
-        confidences = self._reader.confidences(question, [candidate.question for candidate in listed])
-        compared = {one.key: confidence for one, confidence in zip(listed, confidences, strict=True)}
-        return choose(near, compared, _ANY_CERTAINTY)
+        return choose(near, listed, self._reader.confidences(question, listed.questions), _ANY_CERTAINTY)
 
 
 def nearest(shelf: Vectors, vector: np.ndarray) -> list[tuple[int, float]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.choice import Candidate, Miss, Reason, Verified, choose, shortlist
+from weft_cache.choice import Candidate, Miss, Reason, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
 ASKED = "How do I turn on dark mode?"
@@ -21,24 +21,30 @@ def listed(*candidates, terms=TERMS, threshold=0.0):
     return shortlist(ASKED, candidates, terms, threshold, now=110)
 
 
-def chosen(*sure, threshold=0.5):
-    """Each a candidate of its own answer and how sure the verifier is of it."""
-    return choose([one for one, _ in sure], {one.key: confidence for one, confidence in sure}, threshold)
+def chosen(*sure, terms=TERMS, threshold=0.5):
+    """Each a candidate and how sure the verifier is of it."""
+    candidates = [one for one, _ in sure]
+    found = listed(*candidates, terms=terms, threshold=threshold)
+    if isinstance(found, Miss):
+        return found
+    confidences = {one.key: confidence for one, confidence in sure}
+    read = [confidences[one.key] for one in (*found.servable, *found.rivals)]
+    return choose(candidates, found, read, threshold)
 
 
 def test_what_a_guard_objects_to_is_not_compared():
-    assert listed(candidate(0.97, OPPOSITE), candidate(0.8)) == [candidate(0.8)]
+    assert listed(candidate(0.97, OPPOSITE), candidate(0.8)) == Shortlist([candidate(0.8)], [])
 
 
 def test_where_no_confidence_could_be_enough_nothing_is_compared():
     rivals = candidate(0.85, told="one"), candidate(0.84, told="two"), candidate(0.83, told="two")
     assert listed(*rivals, threshold=0.5) == Miss(Reason.DOUBTED, 0.85)
-    assert listed(*rivals, threshold=0.1) == list(rivals)
+    assert listed(*rivals, threshold=0.1) == Shortlist(list(rivals), [])
 
 
 def test_rivals_are_compared_unless_they_are_far():
     near, rival, far = candidate(0.95), candidate(0.9, told="two"), candidate(0.72, told="three")
-    assert listed(near, rival, far) == [near, rival]
+    assert listed(near, rival, far) == Shortlist([near, rival], [])
 
 
 @pytest.mark.parametrize(
@@ -54,9 +60,10 @@ def test_a_miss_says_why_and_how_near_it_was(candidates, miss):
     assert listed(*candidates) == miss
 
 
-def test_a_caller_who_wants_more_similarity_has_less_compared():
+def test_what_the_callers_terms_leave_out_is_a_rival_still():
     strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.93)
-    assert listed(candidate(0.95), candidate(0.9), terms=strict) == [candidate(0.95)]
+    near, less, old = candidate(0.95), candidate(0.9), candidate(0.94, stored_at=1)
+    assert listed(near, old, less, terms=strict) == Shortlist([near], [old, less])
 
 
 def test_the_most_certain_serves_even_when_another_is_nearer():
@@ -66,11 +73,11 @@ def test_the_most_certain_serves_even_when_another_is_nearer():
     assert (served.candidate, served.confidence) == (sure, 0.99)
 
 
-def test_what_was_refused_unread_is_no_rival_in_the_verifiers_eyes():
-    one, other = candidate(0.95, told="one"), candidate(0.93, told="two")
-    refused = choose([one, other], {one.key: 0.9}, threshold=0.0)
-    preferred = choose([one, other], {one.key: 0.9, other.key: 0.9}, threshold=0.0)
-    assert refused.certainty > preferred.certainty
+def test_what_a_guard_refused_is_no_rival_in_the_verifiers_eyes():
+    one = candidate(0.95, told="one")
+    beside_refused = chosen((one, 0.9), (candidate(0.93, OPPOSITE, told="two"), 0.9), threshold=0.0)
+    beside_rival = chosen((one, 0.9), (candidate(0.93, told="two"), 0.9), threshold=0.0)
+    assert beside_refused.certainty > beside_rival.certainty
 
 
 def test_none_serves_in_doubt():
@@ -83,3 +90,14 @@ def test_a_higher_threshold_never_serves_more(confidences, threshold):
     sure = [(candidate(0.95 - place / 100), confidence) for place, confidence in enumerate(confidences)]
     if isinstance(chosen(*sure, threshold=threshold), Miss):
         assert isinstance(chosen(*sure, threshold=min(1.1, threshold + 0.1)), Miss)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.7, 1), st.sampled_from("ab"), st.floats(0, 1)), min_size=1, max_size=5),
+    st.floats(0.7, 1),
+)
+def test_stricter_terms_never_serve_what_looser_ones_would_not(near, min_similarity):
+    sure = [(candidate(similarity, told=told), confidence) for similarity, told, confidence in near]
+    strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=min_similarity)
+    if isinstance(chosen(*sure), Miss):
+        assert isinstance(chosen(*sure, terms=strict), Miss)

@@ -36,6 +36,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortlist:
+    """What the verifier is to read: those that may serve, and rivals that may not but count against them."""
+
+    servable: Sequence[Candidate]
+    rivals: Sequence[Candidate]
+
+    @property
+    def questions(self) -> list[str]:
+        return [one.question for one in (*self.servable, *self.rivals)]
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A candidate, the verifier's confidence that it asks the same, and how sure it is that its answer may serve."""
 
@@ -54,10 +66,10 @@ class Miss:
 
 def shortlist(
     question: str, candidates: Sequence[Candidate], terms: Terms, threshold: float, now: float
-) -> list[Candidate] | Miss:
-    """Those for the verifier to read: close enough, young enough, no guard objects, and its word could be decisive.
+) -> Shortlist | Miss:
+    """Those close enough and young enough to which no guard objects, if the verifier's word could be decisive.
 
-    Among them are rivals that could not serve themselves, since its word about them counts, too.
+    What the caller's terms leave out is a rival still: stricter terms must not make anything else surer.
     """
     best = best_similarity(candidates)
     close = [candidate for candidate in candidates if candidate.similarity >= terms.min_similarity]
@@ -71,16 +83,18 @@ def shortlist(
         return Miss(Reason.GUARDED, best)
     if all(_sureness(one, candidates, {one.key: 1.0}) < threshold for one in alike):
         return Miss(Reason.DOUBTED, best)
-    return [one for one in alike if one.similarity >= best_similarity(alike) - WIDEST_LEAD]
+    near = [one for one in candidates if one.similarity >= best_similarity(alike) - WIDEST_LEAD]
+    others = [one for one in near if one not in young and objection(question, one.question) is None]
+    return Shortlist([one for one in near if one in alike], others)
 
 
-def choose(candidates: Sequence[Candidate], confidences: Mapping[str, float], threshold: float) -> Verified | Miss:
-    """The one that most certainly may serve, if that is certain enough; `confidences` are by key, of those compared."""
-    verified = [
-        Verified(one, confidences[one.key], _sureness(one, candidates, confidences))
-        for one in candidates
-        if one.key in confidences
-    ]
+def choose(
+    candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
+) -> Verified | Miss:
+    """The one that most certainly may serve, if that is certain enough; `confidences` are of `listed.questions`."""
+    compared = zip((*listed.servable, *listed.rivals), confidences, strict=True)
+    by_key = {one.key: confidence for one, confidence in compared}
+    verified = [Verified(one, by_key[one.key], _sureness(one, candidates, by_key)) for one in listed.servable]
     surest = max(verified, key=lambda one: one.certainty)
     if surest.certainty >= threshold:
         return surest
@@ -88,7 +102,7 @@ def choose(candidates: Sequence[Candidate], confidences: Mapping[str, float], th
 
 
 def _sureness(one: Candidate, candidates: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
-    """What was not compared was refused before, and counts as if the verifier had refused it."""
+    """What was not compared was refused before, or is far, and counts as if the verifier had refused it."""
     seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in candidates}
     return certainty(seen[one.key], list(seen.values()))
 

@@ -2,7 +2,7 @@
 
 from weft.job.v1 import job_pb2
 from weft_cache.audits import Audits
-from weft_cache.choice import Miss, Reason, Verified, age_s, choose, shortlist
+from weft_cache.choice import Miss, Reason, Verified, age_s, best_similarity, choose, shortlist
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.lookup import Asked, Hit
@@ -56,11 +56,10 @@ class SemanticTier:
         listed = shortlist(question, near, terms, threshold, now)
         if isinstance(listed, Miss):
             return listed
-        confidences = await self._verifier.compare(question, [candidate.question for candidate in listed])
+        confidences = await self._verifier.compare(question, listed.questions)
         if confidences is None:
-            return Miss(Reason.NOT_VERIFIED, listed[0].similarity)
-        compared = {one.key: confidence for one, confidence in zip(listed, confidences, strict=True)}
-        return choose(near, compared, threshold)
+            return Miss(Reason.NOT_VERIFIED, best_similarity(near))
+        return choose(near, listed, confidences, threshold)
 
 
 def _audit(where: Address, served: Stored) -> job_pb2.Audit:

@@ -15,6 +15,8 @@ LEFT_OUT = Counter(
 
 # Each takes a core for as long as it lasts, and the index is being built on the others.
 _AT_ONCE = 2
+# The share of the budget that may go by before a turn comes. Who begins late is cut off half-way, and the work is lost.
+_WAITING = 0.25
 
 
 class Unindexed:
@@ -27,8 +29,13 @@ class Unindexed:
     async def compare(self, nearest: Callable[[], Awaitable[Leg]]) -> Leg:
         """Returns the dense leg; nothing when that takes longer than the budget, and the call's line says so."""
         try:
-            async with asyncio.timeout(self._budget_s), self._turn:
-                leg = await nearest()
+            async with asyncio.timeout(self._budget_s):
+                async with asyncio.timeout(_WAITING * self._budget_s):
+                    await self._turn.acquire()
+                try:
+                    leg = await nearest()
+                finally:
+                    self._turn.release()
         except TimeoutError:
             LEFT_OUT.inc()
             note(dense_leg="left out: the index is not built yet")
