@@ -24,7 +24,8 @@ a wide lead over questions that are about something else says little more: in a 
 what is served has another label than what was asked, of which by eye half is right. Where answers are free text,
 neighbours seldom have equal answers, and partitions with many paraphrases of one question serve less than banking77's
 figure, in which an intent has one answer. The verifier learnt questions; of statements, as GPTCache's are, it knows
-little, and refuses one paraphrase in eight. Guards know English words."""
+little, and refuses one paraphrase in eight. Guards know English words. A semantic lookup was to take 12 ms, and two
+cores were to serve 200 a second: four fifths of its CPU is MiniLM, which reads the question and then the pairs."""
 
 
 def render(sections: Sequence[Sequence[str]]) -> str:
