@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-import os
 import time
 from pathlib import Path
 
+from bench import evaldata
 from bench.cache_quality import report, sections, speed
 from bench.cache_quality.judging import Judge
 from bench.cache_quality.pairs import Split, qqp
@@ -27,10 +27,10 @@ def section(name: str, data: Path, config: Config) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality", description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of the evaluation data; default: WEFT_EVALDATA")
+    evaldata.add_option(parser)
     parser.add_argument("--only", choices=[*_SETS, "speed"], action="append", help="only this; may be repeated")
     given = parser.parse_args()
-    data = given.data or Path(os.environ.get("WEFT_EVALDATA") or "../shared/evaldata")
+    data = evaldata.folder(given.data)
     written = []
     for name in given.only or [*_SETS, "speed"]:
         began = time.perf_counter()

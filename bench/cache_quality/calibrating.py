@@ -1,10 +1,10 @@
 """Measures the shipped calibration on questions kept apart for it: python -m bench.cache_quality.calibrating."""
 
 import argparse
-import os
 import random
 from pathlib import Path
 
+from bench import evaldata
 from bench.cache_quality.judging import Judge
 from bench.cache_quality.pairs import intents
 from bench.cache_quality.reading import Reader
@@ -29,9 +29,9 @@ def calibration(judge: Judge, folder: Path) -> list[Point]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality.calibrating", description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("WEFT_EVALDATA", "../shared/evaldata"))
+    evaldata.add_option(parser)
     given = parser.parse_args()
-    for point in calibration(Judge(Reader(), Config.load().floor), given.data):
+    for point in calibration(Judge(Reader(), Config.load().floor), evaldata.folder(given.data)):
         print(point)
 
 

@@ -1,13 +1,12 @@
 """Question pairs of the evaluation data, split so that no question is on two sides."""
 
 import hashlib
-import importlib.util
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import ModuleType
+
+from bench.evaldata import loaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +24,6 @@ class Split(Enum):
     TRAIN = range(60)
     VALIDATION = range(60, 70)
     TEST = range(70, 100)
-
-
-def loaders(folder: Path) -> ModuleType:
-    """The loaders that lie beside the data."""
-    spec = importlib.util.spec_from_file_location("evaldata_loaders", folder / "loaders.py")
-    if spec is None or spec.loader is None or not (folder / "loaders.py").is_file():
-        raise SystemExit(f"no evaluation data in {folder}: give its folder with --data or WEFT_EVALDATA")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
 
 
 def qqp(folder: Path, split: Split) -> list[Pair]:

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 import structlog
 import uvloop
+from bench import evaldata
 from bench.retrieval_quality import quality, rerank, scale
-from bench.retrieval_quality.corpora import NAMES, Corpus, data_folder, load
+from bench.retrieval_quality.corpora import NAMES, Corpus, load
 from bench.retrieval_quality.embedders import Made, Remembering, embedder_name, real_inference, served
 from bench.retrieval_quality.filling import Source
 from bench.retrieval_quality.report import render
@@ -58,11 +59,11 @@ async def _embedded_per_s(channel: Channel, sentences: list[str]) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench.retrieval_quality", description=__doc__)
-    parser.add_argument("--data", default="", help="folder of the evaluation data (default: WEFT_EVALDATA)")
+    evaldata.add_option(parser)
     parser.add_argument("--vectors", type=Path, help="file that keeps vectors for the next run (.npz); none by default")
     given = parser.parse_args()
     # Thousands of calls would bury the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    report = uvloop.run(main(data_folder(given.data), given.vectors))
+    report = uvloop.run(main(evaldata.folder(given.data), given.vectors))
     RESULTS.write_text(report)
     print(report)

@@ -28,7 +28,7 @@ def chosen(*sure, terms=TERMS, threshold=0.5):
     if isinstance(found, Miss):
         return found
     confidences = {one.key: confidence for one, confidence in sure}
-    read = [confidences[one.key] for one in (*found.servable, *found.rivals)]
+    read = [confidences[one.key] for one in found.compared]
     return choose(candidates, found, read, threshold)
 
 

@@ -4,10 +4,10 @@ Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the 
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
+from bench import evaldata
 from bench.cache_quality.pairs import Split, qqp
 from bench.cache_quality.training.examples import examples
 from bench.cache_quality.training.learning import Course, learn, read
@@ -20,7 +20,7 @@ _OUT = Path("services/inference/weft_inference/verifier.safetensors")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality.training", description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("WEFT_EVALDATA"), help="the evaluation data")
+    evaldata.add_option(parser)
     parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
     parser.add_argument("--out", type=Path, default=_OUT)
     parser.add_argument("--people", type=int, default=48_000, help="pairs that people labelled")
@@ -32,7 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(given.threads)
-    chosen = examples(qqp(given.data, Split.TRAIN), given.people, given.edited, seed=3)
+    chosen = examples(qqp(evaldata.folder(given.data), Split.TRAIN), given.people, given.edited, seed=3)
     print(f"{len(chosen)} pairs, {sum(pair.same for pair in chosen)} ask the same", flush=True)
     rows = read(Tokenizer.from_file(str(given.minilm / "tokenizer.json")), chosen)
     model = Verifier(load_file(given.minilm / "model.safetensors"))

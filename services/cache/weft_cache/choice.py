@@ -43,8 +43,12 @@ class Shortlist:
     rivals: Sequence[Candidate]
 
     @property
+    def compared(self) -> list[Candidate]:
+        return [*self.servable, *self.rivals]
+
+    @property
     def questions(self) -> list[str]:
-        return [one.question for one in (*self.servable, *self.rivals)]
+        return [one.question for one in self.compared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +87,17 @@ def shortlist(
         return Miss(Reason.GUARDED, best)
     if all(_sureness(one, candidates, {one.key: 1.0}) < threshold for one in alike):
         return Miss(Reason.DOUBTED, best)
-    near = [one for one in candidates if one.similarity >= best_similarity(alike) - WIDEST_LEAD]
-    others = [one for one in near if one not in young and objection(question, one.question) is None]
-    return Shortlist([one for one in near if one in alike], others)
+    reach = best_similarity(alike) - WIDEST_LEAD
+    others = [one for one in candidates if one.similarity >= reach and one not in young]
+    rivals = [one for one in others if objection(question, one.question) is None]
+    return Shortlist([one for one in alike if one.similarity >= reach], rivals)
 
 
 def choose(
     candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
 ) -> Verified | Miss:
     """The one that most certainly may serve, if that is certain enough; `confidences` are of `listed.questions`."""
-    compared = zip((*listed.servable, *listed.rivals), confidences, strict=True)
-    by_key = {one.key: confidence for one, confidence in compared}
+    by_key = {one.key: confidence for one, confidence in zip(listed.compared, confidences, strict=True)}
     verified = [Verified(one, by_key[one.key], _sureness(one, candidates, by_key)) for one in listed.servable]
     surest = max(verified, key=lambda one: one.certainty)
     if surest.certainty >= threshold:

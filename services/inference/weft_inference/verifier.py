@@ -1,6 +1,6 @@
 """Whether two questions ask the same, read together: MiniLM as a cross-encoder, without PyTorch.
 
-The weights are the encoder's own plus a difference of low rank, which ships beside this file. How they were made, what
+The weights are the encoder's own plus a difference, which ships beside this file. How they were made, what
 they were measured at and on whose texts they were trained: docs/cache.md.
 """
 

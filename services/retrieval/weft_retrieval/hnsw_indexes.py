@@ -66,7 +66,7 @@ class HnswIndexes:
 
     def consider(self, collection: Collection) -> None:
         """Takes note of a collection that changed."""
-        if not collection.hnsw and collection.window_count > self._exact_windows:
+        if collection.lacks_index(self._exact_windows):
             self._due.set()
 
     async def build_due(self) -> None:

@@ -104,7 +104,7 @@ class Index:
 
     def is_quick(self, collection: Collection) -> bool:
         """Whether the dense leg need not compare more windows than it should, for want of an index."""
-        return collection.hnsw or collection.window_count <= self._exact_windows
+        return not collection.lacks_index(self._exact_windows)
 
     async def best_matching(
         self, collection: Collection, terms: Counter[str], allowed: Compiled | None, count: int

@@ -29,6 +29,10 @@ class Collection:
     hnsw: bool
     create_time: datetime
 
+    def lacks_index(self, exact_windows: int) -> bool:
+        """Whether it has more windows than are to be compared one by one, and no index yet."""
+        return not self.hnsw and self.window_count > exact_windows
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -1,0 +1,34 @@
+"""The evaluation data: public sets in a folder that the user names, read by the loaders that lie beside them."""
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+_READER = "loaders.py"
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Lets the user name the folder: `data` holds what was given, for `folder`."""
+    parser.add_argument("--data", default="", help="folder of the evaluation data (default: WEFT_EVALDATA)")
+
+
+def folder(given: str) -> Path:
+    """Finds the folder: as given, else WEFT_EVALDATA, else beside the checkout; ends the program when it is absent."""
+    found = Path(given or os.environ.get("WEFT_EVALDATA") or "../shared/evaldata")
+    if not (found / _READER).is_file():
+        sys.exit(f"no evaluation data at {found}: name its folder with --data or WEFT_EVALDATA (it holds {_READER})")
+    return found
+
+
+def loaders(found: Path) -> ModuleType:
+    """Imports the folder's own reader: only it knows the files."""
+    spec = importlib.util.spec_from_file_location("evaldata_loaders", found / _READER)
+    if spec is None or spec.loader is None:
+        sys.exit(f"cannot read {found / _READER}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look themselves up by module name
+    spec.loader.exec_module(module)
+    return module
