@@ -10,7 +10,7 @@ SOURCES := libs services compose tests bench
 SEEDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test wheel test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -65,6 +65,9 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 test: $(VENV)/dev.stamp ## run the test suite against real servers
 	@$(BIN)/python -m pytest
+
+wheel: $(UV) ## build the wheel into dist/, and run the demo from it alone
+	@compose/try_wheel.sh $(UV)
 
 test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
 	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
