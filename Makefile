@@ -10,7 +10,7 @@ SOURCES := libs services compose tests bench
 SEEDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test wheel test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -68,6 +68,15 @@ test: $(VENV)/dev.stamp ## run the test suite against real servers
 
 wheel: $(UV) ## build the wheel into dist/, and run the demo from it alone
 	@compose/try_wheel.sh $(UV)
+
+image: $(VENV)/mesh.stamp ## build the container image, start every service from it, ask it (BASE=image BUILD_BASE=image)
+	@docker info >/dev/null 2>&1 || { echo "make image needs a Docker engine, and none answers: see compose/README.md"; exit 1; }
+	docker build --network host --file compose/Dockerfile --tag weft \
+		$(if $(BASE),--build-arg BASE=$(BASE)) $(if $(BUILD_BASE),--build-arg BUILD_BASE=$(BUILD_BASE)) .
+	@$(BIN)/python -m tests.image weft
+
+base-image: ## make weft-base and weft-build-base for `make image` with debootstrap, where no registry can be reached
+	@compose/base_image.sh
 
 test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
 	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py

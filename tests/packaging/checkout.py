@@ -22,7 +22,18 @@ def packages() -> list[Path]:
 
 
 def _files(package: Path) -> list[Path]:
-    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", str(package)]
+    argv = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        str(package),
+    ]
     listed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     found = [ROOT / name for name in listed if name]
     # Links to folders stand for what is in them.
