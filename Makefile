@@ -114,5 +114,5 @@ protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 release-contract: $(VENV)/dev.stamp ## remember the contract as it is: from then on nothing in it may break
 	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
 
-clean: ## forget environments and state
-	rm -rf $(VENV) .venv-vllm .weft
+clean: ## forget environments, state and wheels
+	rm -rf $(VENV) .venv-vllm .weft dist
