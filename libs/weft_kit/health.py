@@ -12,12 +12,15 @@ import grpc.aio
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc as rpc
 
+LIVENESS = "liveness"
+"""Name under which the process answers while it lives, for those who would restart it."""
+
 
 class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no types
-    """Serves the status of the process under its own name ("") and each service's."""
+    """Serves the status of the process under its own name (""), as liveness, and each service's."""
 
     def __init__(self, services: Collection[str]) -> None:
-        self._known = {"", *services}
+        self._known = {"", LIVENESS, *services}
         self._draining = asyncio.Event()
 
     def drain(self) -> None:

