@@ -106,7 +106,7 @@ def test_the_demo_is_read(path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "🚢 ⚓ 👩‍🚀 zażółć gęślą jaźń 灯台 \u200f\u202eמגדלור",
+        "🚢 ⚓ 👩‍🚀 zażółć gęślą jaźń 灯台 \u200f\u202e\u0645\u0646\u0627\u0631\u0629",
         "page one\fpage two\vthree",
         "\x1b[31mERROR\x1b[0m lamp \x1b]0;title\x07 out\n" * 3,
         "N\bNA\bAM\bME\bE\n     lamp - light it\n",
