@@ -1,5 +1,6 @@
 """Whether a text has the form that was asked for, and where it is off it."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -11,7 +12,7 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_router.json_patterns import matches
 from weft_router.providers.port import Remedy
-from weft_router.response_format import Fault, failure, fault_of, must_have_form
+from weft_router.response_format import Fault, failure, fault_of, find_fault, must_have_form
 from weft_router.transcript import Transcript
 
 ANY_OBJECT = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
@@ -231,3 +232,15 @@ def test_another_try_is_made_only_while_it_may_help() -> None:
     assert at_its_limit.message == (
         "the answer reached max_tokens inside the document; allow it more tokens (the answer is not JSON at …)"
     )
+
+
+async def test_a_long_check_leaves_the_loop_to_others() -> None:
+    wanted, text = form({"items": CITY}), json.dumps([{"city": "Paris"}] * 20_000)
+    checking = asyncio.create_task(find_fault(wanted, text))
+    turns = 0
+    while not checking.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert await checking is None
+    assert turns > 10

@@ -25,7 +25,7 @@ class LastResort:
             return None
         found = await self._answers.find(job.request, job.collection_version, allowed.stale_within_s)
         if found is not None and await find_fault(job.request.response_format, found.answer.text):
-            found = None  # stored by somebody who did not look
+            found = None  # stored by a router of before forms were checked
         if found is None:
             metrics.LAST_RESORTS.labels("nothing").inc()
             return None
