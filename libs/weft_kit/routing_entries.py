@@ -64,7 +64,7 @@ class Escalation(Entry):
     """When an answer is not good enough, so that the alias `to` answers in its place.
 
     `shorter_than` counts characters. `refusals` are regular expressions, looked for in the first 400 characters,
-    whatever their case. `off_schema` is an answer that does not meet the JSON schema that the request asks for.
+    whatever their case. `off_schema` is an answer off the form that the request asks for.
     """
 
     to: str
@@ -118,6 +118,7 @@ class Policy(Entry):
 
     `fallbacks` are aliases that take over when none of the alias's own routes can. `first_of` providers are asked at
     once, and the first token wins. `draft` is an alias that answers meanwhile, where a request wants a draft.
+    `invalid_answers` is how many answers off the form that its request asks for fail a job; before, it is tried again.
     `single_flight` lets identical requests that are under way at one time share a call, where their cache policy lets
     an equal answer serve.
     """
@@ -129,6 +130,7 @@ class Policy(Entry):
     retries: Extra = Extra()
     hedge: Hedge | None = None
     first_of: Annotated[int, Field(ge=1, le=8)] = 1
+    invalid_answers: PositiveInt = 2
     single_flight: bool = True
     fallbacks: tuple[str, ...] = ()
     draft: str | None = None

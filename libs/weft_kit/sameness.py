@@ -18,8 +18,11 @@ _DIGEST_BYTES: Final = 20
 
 def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
     """A digest, in hexadecimal, of everything but the question."""
-    walls = _walls(request).SerializeToString(deterministic=True)
-    return digest(b"partition", tenant.encode(), walls, str(collection_version).encode())
+    walls = _walls(request)
+    # Answers that were stored before forms were checked serve nobody.
+    checked = [b"form checked"] if walls.HasField("response_format") else []
+    spelt = walls.SerializeToString(deterministic=True)
+    return digest(b"partition", tenant.encode(), spelt, str(collection_version).encode(), *checked)
 
 
 def exact_of(partition: str, request: job_pb2.GenerationRequest) -> str:

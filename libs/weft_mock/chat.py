@@ -42,26 +42,35 @@ class ChatRequest:
         )
 
     @property
+    def wants_json(self) -> bool:
+        """Whether the answer is to be JSON."""
+        return (self.body.get("response_format") or {}).get("type") in {"json_object", "json_schema"}
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The conversation as it was sent."""
         messages: list[dict[str, Any]] = self.body["messages"]
         return messages
 
 
-def answer_to(prompt: str, tokens: int) -> str:
+def answer_to(prompt: str, tokens: int, *, as_json: bool = False) -> str:
     """What the mock says to this one question, every time it is asked: tests compare it with what arrived."""
-    return "".join(answer_tokens(Script(tokens=tokens), [{"role": "user", "content": prompt}]))
+    return "".join(answer_tokens(Script(tokens=tokens), [{"role": "user", "content": prompt}], as_json=as_json))
 
 
-def answer_tokens(script: Script, messages: Sequence[dict[str, Any]]) -> list[str]:
-    """The answer's tokens: the script's text, or words that depend on nothing but the messages."""
+def answer_tokens(script: Script, messages: Sequence[dict[str, Any]], *, as_json: bool = False) -> list[str]:
+    """The answer's tokens: the script's text, or words that depend on nothing but the messages, perhaps as JSON."""
     if script.text:
         return re.findall(r"\s*\S+|\s+$", script.text)
     if script.tool_calls:
         return []
     said = json.dumps(messages, sort_keys=True).encode()
     drawn = hashlib.shake_128(said).digest(script.tokens)
-    return [" " + _WORDS[byte] if at else _WORDS[byte] for at, byte in enumerate(drawn)]
+    words = [" " + _WORDS[byte] if at else _WORDS[byte] for at, byte in enumerate(drawn)]
+    if as_json and words:
+        words[0] = '{"answer": "' + words[0]
+        words[-1] += '"}'
+    return words
 
 
 def usage(messages: Sequence[dict[str, Any]], completion_tokens: int) -> dict[str, int]:

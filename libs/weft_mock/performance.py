@@ -36,7 +36,7 @@ class Performance:
 
     def __init__(self, script: Script, chat: ChatRequest, line: Line) -> None:
         self._script, self._chat, self._line = script, chat, line
-        texts = [] if script.stamp else answer_tokens(script, chat.messages)
+        texts = [] if script.stamp else answer_tokens(script, chat.messages, as_json=chat.wants_json)
         stamps = [_STAMP] * script.tokens if script.stamp else []
         self._text = "".join(texts)
         self._events = stamps + sse.tokens(chat.model, texts) + sse.tool_calls(chat.model, script.tool_calls)

@@ -93,7 +93,9 @@ class Order:
         """What a job that succeeds must say."""
         if self.flavour.says != "text":
             return ""
-        return answer_to(self.prompt, self.flavour.tokens) if self.flavour.tokens else self.prompt
+        if not self.flavour.tokens:
+            return self.prompt
+        return answer_to(self.prompt, self.flavour.tokens, as_json=self.flavour.form == "json")
 
     @property
     def arguments(self) -> list[str]:

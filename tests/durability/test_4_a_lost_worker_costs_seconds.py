@@ -21,6 +21,7 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.generation import Generation
 from weft_client.requests import chat
+from weft_mock import answer_to
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -128,7 +129,8 @@ async def test_a_provider_that_takes_none_starts_over(loss: Loss, name: str) -> 
     [rewound] = [event.rewound for event in found.events if event.HasField("rewound")]
     assert rewound.to_sequence == found.events[0].sequence
     assert found.starts()[1].resumes_after == 0
-    assert loss.texts[name] == found.done.answer.text == said_by_mock(QUESTION, SLOW_TOKENS)
+    text = answer_to(QUESTION, SLOW_TOKENS, as_json=name == "structured")
+    assert loss.texts[name] == found.done.answer.text == text
 
 
 async def test_a_tool_call_starts_over(loss: Loss) -> None:

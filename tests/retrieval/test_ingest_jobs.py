@@ -1,9 +1,11 @@
 """Ingest as durable jobs: what callers see of them."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,8 @@ from weft_kit.errors import WeftError
 from weft_retrieval.config import Config
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 from weft_retrieval.server import retrieval
+
+PROGRAM = Path(sys.executable).read_bytes()[: 1 << 20]
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,15 @@ async def test_a_document_that_cannot_be_stored_is_named_with_what_to_do_and_the
     assert (await house.client.get()).document_count == 10
     told = [failure.document_id for event in await desk.events(job.job_id) for failure in event.progress.failures]
     assert sorted(told) == sorted(named)
+
+
+async def test_a_program_named_as_a_page_fails_alone_and_by_what_it_is(house, desk):
+    job = await desk.done(await desk.begin([document("ls.html", PROGRAM), *notes(3)]))
+    assert job.state == job_pb2.JOB_STATE_SUCCEEDED
+    [failed] = job.progress.failures
+    assert failed.document_id == "ls.html"
+    assert failed.error.message.endswith("program, not HTML; leave it out, or send its text")
+    assert (await house.client.get()).document_count == 3
 
 
 async def test_a_second_job_finds_what_is_there_and_what_changed(desk):

@@ -115,6 +115,8 @@ BAD_DOCUMENTS = [
     ({"content": b"a\x00b"}, "UNREADABLE_DOCUMENT"),
     ({"content": b"%PDF-1.7\ngarbage", "document_id": "x.pdf"}, "UNREADABLE_DOCUMENT"),
     ({"content": b"no pdf", "content_type": pb.CONTENT_TYPE_PDF}, "UNREADABLE_DOCUMENT"),
+    ({"content": b"\x7fELF" + bytes(100), "document_id": "ls.html"}, "UNREADABLE_DOCUMENT"),
+    ({"content": b"\x7fELF <p>" + bytes(100), "content_type": pb.CONTENT_TYPE_HTML}, "UNREADABLE_DOCUMENT"),
     ({"content": b"<html><script>x()</script></html>"}, "UNREADABLE_DOCUMENT"),
     ({"content": b"x", "document_id": "a\x00b"}, "INVALID_FIELD"),
     ({"content": b"x", "document_id": "a" * 513}, "INVALID_FIELD"),

@@ -206,3 +206,13 @@ async def test_a_request_that_wants_no_cache_is_served_nothing_from_it(pair: Des
     done = (await served(pair, request, stale_within_s=1000))[-1].done
 
     assert done.state == job_pb2.JOB_STATE_FAILED
+
+
+async def test_a_stored_answer_off_the_form_asked_for_is_not_served(pair: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=500))
+    request = fresh(max_age_s=200)
+    request.response_format.json_object.SetInParent()
+    done = (await served(pair, request, stale_within_s=0))[-1].done
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert not done.HasField("cache_hit")

@@ -22,6 +22,7 @@ from weft_router.prompt import compose, question
 from weft_router.providers.port import ProviderError
 from weft_router.pursuit import Pursuit, Rules
 from weft_router.registry import Registry
+from weft_router.response_format import find_fault, must_have_form
 from weft_router.retrieval_context import Retrieval
 
 
@@ -97,15 +98,21 @@ class Attempts:
         while True:
             drafts = _orders(job, registry, draft, may_be_replaced=True) if draft else {}
             rule = models[name].escalate
-            orders = _orders(job, registry, name, may_be_replaced=bool(drafts or rule))
+            minds_form = bool(rule and rule.off_schema)
+            orders = _orders(job, registry, name, may_be_replaced=bool(drafts or rule), checks_form=not minds_form)
             finished = await Pursuit(job, registry, self._rules, orders, drafts).answer()
-            why = shortcoming(rule, job.request, job.said) if rule else None
+            fault = await find_fault(job.request.response_format, job.said.text) if minds_form else None
+            why = shortcoming(rule, job.said, fault) if rule else None
             if rule is None or why is None:
                 return finished
             # A whole answer stands here: the attempt that gave it is this worker's.
             attempt = job.answering or job.attempts[-1]
             attempt.chosen_because += f"; its answer was {why}"
-            job.standing = Standing(finished, attempt)
+            if fault and must_have_form(job.said, finished):
+                # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
+                attempt.result = job_pb2.Attempt.RESULT_REPLACED
+            else:
+                job.standing = Standing(finished, attempt)
             name, draft = rule.to, None
 
     async def _find_context(self, job: Job, registry: Registry) -> None:
@@ -144,7 +151,9 @@ def _alias(job: Job, registry: Registry) -> ModelAlias:
     return models[job.request.model]
 
 
-def _orders(job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False) -> Mapping[str, Order]:
+def _orders(
+    job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
+) -> Mapping[str, Order]:
     """Return what is asked for under an alias and each that it falls back to."""
     request = job.request
     wanted = request.routing if request.HasField("routing") else None
@@ -154,6 +163,7 @@ def _orders(job: Job, registry: Registry, name: str, *, may_be_replaced: bool = 
             max_tokens(request, alias),
             timeouts(alias.timeouts, wanted) if wanted else alias.timeouts,
             may_be_replaced,
+            checks_form,
         )
         for name, alias in registry.catalog.chain(name).items()
     }

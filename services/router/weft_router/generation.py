@@ -17,6 +17,7 @@ from weft_router.job import Job, Order
 from weft_router.patience import patience
 from weft_router.policy import can_continue
 from weft_router.providers.port import Provider, ProviderError, Remedy, broken
+from weft_router.response_format import failure, find_fault, must_have_form
 from weft_router.selection import Choice
 
 Reserve = Callable[[], Awaitable[Reservation]]
@@ -170,7 +171,16 @@ class Generation:
                         self._job.text_sequence = self._job.writer.last_sequence
         if name := self._job.said.cut_off_call():
             raise _cut_off(name, finished)
+        if self._order.checks_form and must_have_form(self._job.said, finished):
+            await self._check_form(finished)
         return finished
+
+    async def _check_form(self, finished: inference_pb2.Finished) -> None:
+        """Raise ProviderError when the answer is off the form that the request asks for."""
+        job = self._job
+        if fault := await find_fault(job.request.response_format, job.said.text):
+            invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in job.attempts) + 1
+            raise failure(fault, finished, is_last=invalid >= self._order.alias.invalid_answers)
 
     async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
         job, limits = self._job, self._order.timeouts

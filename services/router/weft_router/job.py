@@ -35,6 +35,8 @@ class Order:
     timeouts: Timeouts
     may_be_replaced: bool = False
     """Whether what is said may be a draft, or turn out not to be good enough: nobody goes on from such a text."""
+    checks_form: bool = True
+    """Whether an answer off the form asked for fails its attempt; else it is for the rule of escalation to judge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from weft_kit import routing_entries
 from weft_router import metrics, records
 from weft_router.answer_cache import AnswerCache
 from weft_router.job import Job
+from weft_router.response_format import find_fault
 
 
 class LastResort:
@@ -23,6 +24,8 @@ class LastResort:
         if not allowed.cached and not allowed.stale_within_s:
             return None
         found = await self._answers.find(job.request, job.collection_version, allowed.stale_within_s)
+        if found is not None and await find_fault(job.request.response_format, found.answer.text):
+            found = None  # stored by a router of before forms were checked
         if found is None:
             metrics.LAST_RESORTS.labels("nothing").inc()
             return None

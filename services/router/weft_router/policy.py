@@ -20,6 +20,7 @@ _PROVIDERS_FAULT = frozenset(
         error_pb2.ERROR_REASON_PROVIDER_OVERLOADED,
         error_pb2.ERROR_REASON_PROVIDER_TIMEOUT,
         error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN,
+        error_pb2.ERROR_REASON_ANSWER_INVALID,
         error_pb2.ERROR_REASON_UNSUPPORTED,
     }
 )
@@ -103,6 +104,8 @@ def verdict(
     """Say why a job failed whose last attempt ended with `error`."""
     if error.remedy not in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA):
         return error.to_wire()
+    if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID:
+        return error.to_wire()  # where the document is at fault says more than how often it was
     if counted(attempts) >= max_attempts or error.retry_after_s is None:
         return exhausted(attempts)
     why = error.to_wire()

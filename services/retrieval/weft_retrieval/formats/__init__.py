@@ -7,6 +7,7 @@ from weft_retrieval.formats.kinds import ContentType, detect
 from weft_retrieval.formats.markdown import read_markdown
 from weft_retrieval.formats.outline import Heading, Outline, Parsed
 from weft_retrieval.formats.pdf import read_pdf
+from weft_retrieval.formats.signatures import check_kind
 from weft_retrieval.formats.text import read_text, unreadable
 
 __all__ = ["ContentType", "Heading", "Outline", "Parsed", "detect", "parse", "unreadable"]
@@ -21,6 +22,7 @@ _READERS: dict[ContentType, Callable[[bytes], Parsed]] = {
 
 def parse(content: bytes, content_type: ContentType) -> Parsed:
     """Reads `content` as what it claims to be; raises Invalid(UNREADABLE_DOCUMENT) when it is not, or holds no text."""
+    check_kind(content, content_type)
     parsed = _READERS[content_type](content)
     if not parsed.text.strip():
         raise unreadable("the document holds no text; leave it out, or send one that has some")

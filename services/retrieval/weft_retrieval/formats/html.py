@@ -4,6 +4,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from weft_retrieval.formats.marks import marked
 from weft_retrieval.formats.outline import Heading, Parsed
 
 _BOILERPLATE = (
@@ -19,7 +20,6 @@ _INLINE = frozenset(
     }
 )  # fmt: skip
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SPACE = re.compile(r"\s+")
 # Hostile pages nest a hundred thousand deep; nobody's paragraph does.
 _MAX_DEPTH = 256
@@ -35,9 +35,8 @@ def read_html(content: bytes) -> Parsed:
 
 def _decode(content: bytes) -> str:
     """Follows the standard: byte order mark, then `<meta charset>`, then UTF-8, then windows-1252."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace")
+    if encoding := marked(content):
+        return content.decode(encoding, errors="replace")
     declared = _CHARSET.search(content[:1024])
     for encoding in (declared[1].decode("ascii") if declared else "utf-8", "utf-8"):
         try:

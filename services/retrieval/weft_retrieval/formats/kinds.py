@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from weft_retrieval.formats.marks import marked
+
 
 class ContentType(StrEnum):
     TEXT = "text"
@@ -30,10 +32,13 @@ def detect(name: str, content: bytes) -> ContentType:
     """Guesses from the name's suffix (`source_uri` or `document_id`), then from the first bytes; TEXT when in doubt."""
     path = name.partition("?")[0].partition("#")[0]
     by_name = _SUFFIXES.get(PurePosixPath(path).suffix.lower())
-    return by_name or _by_first_bytes(content[:1024].removeprefix(b"\xef\xbb\xbf"))
+    return by_name or detect_by_content(content)
 
 
-def _by_first_bytes(head: bytes) -> ContentType:
+def detect_by_content(content: bytes) -> ContentType:
+    """Guesses from the first bytes alone; TEXT when in doubt."""
+    encoding = marked(content)
+    head = content[:1024].decode(encoding, "replace").encode() if encoding else content[:1024]
     if head.startswith(b"%PDF-"):
         return ContentType.PDF
     if _HTML_START.match(head):

@@ -1,4 +1,4 @@
-"""Markdown, UTF-8: the text as written, headings found outside of code blocks."""
+"""Markdown: the text as written, headings found outside of code blocks."""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
-"""Plain text, UTF-8."""
+"""Plain text: UTF-8, or what its byte order mark says."""
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Invalid
+from weft_retrieval.formats.marks import marked
 from weft_retrieval.formats.outline import Parsed
 
 
@@ -10,11 +11,13 @@ def read_text(content: bytes) -> Parsed:
 
 
 def decode(content: bytes) -> str:
-    """Decodes UTF-8, with or without a byte order mark, and ends every line with a plain newline."""
+    """Decodes UTF-8, or what a byte order mark names, and ends every line with a plain newline."""
+    encoding = marked(content) or "UTF-8"
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise unreadable(f"not UTF-8 at byte {error.start}; convert the document to UTF-8") from None
+        name = encoding.removesuffix("-sig")
+        raise unreadable(f"not {name} at byte {error.start}; convert the document to UTF-8") from None
     if "\x00" in text:
         raise unreadable(f"NUL at character {text.index(chr(0))}; convert the document to UTF-8 text")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -16,7 +16,11 @@ Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2
 `Usage` may come before the end, so that what a call has cost is known even where the end never comes.
 """
 
-_REQUESTS_FAULTS = (error_pb2.ERROR_REASON_PROVIDER_REJECTED, error_pb2.ERROR_REASON_UNSUPPORTED)
+_REQUESTS_FAULTS = (
+    error_pb2.ERROR_REASON_PROVIDER_REJECTED,
+    error_pb2.ERROR_REASON_UNSUPPORTED,
+    error_pb2.ERROR_REASON_ANSWER_INVALID,
+)
 
 
 class Remedy(Enum):

@@ -281,7 +281,9 @@ Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
 class ResponseFormat(_message.Message):
-    """Says what form the answer must have. Not set means free text."""
+    """Says what form the answer must have. Not set means free text. The text of a job that succeeded has the form, unless
+    it calls tools or ends as CONTENT_FILTER; a job with no such answer fails with ANSWER_INVALID.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -339,7 +341,7 @@ class JsonSchemaFormat(_message.Message):
     name: _builtins.str
     """Name of the schema, for the provider; 1–64 of [a-zA-Z0-9_-]."""
     schema_json: _builtins.str
-    """JSON Schema as JSON text. Required."""
+    """JSON Schema as JSON text, 2020-12 unless its `$schema` says otherwise. Required."""
     def __init__(
         self,
         *,

@@ -35,23 +35,25 @@ class _ContentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentTy
     CONTENT_TYPE_UNSPECIFIED: _ContentType.ValueType  # 0
     """Not given: guessed from the name and the first bytes."""
     CONTENT_TYPE_TEXT: _ContentType.ValueType  # 1
-    """Plain text, UTF-8."""
+    """Plain text: UTF-8, or UTF-16 or UTF-32 with a byte order mark."""
     CONTENT_TYPE_MARKDOWN: _ContentType.ValueType  # 2
-    """Markdown, UTF-8."""
+    """Markdown, in the encodings of plain text."""
     CONTENT_TYPE_HTML: _ContentType.ValueType  # 3
     """HTML."""
     CONTENT_TYPE_PDF: _ContentType.ValueType  # 4
     """PDF with a text layer."""
 
 class ContentType(_ContentType, metaclass=_ContentTypeEnumTypeWrapper):
-    """Names what a document's bytes are."""
+    """Names what a document's bytes are. Bytes that are plainly something else, such as a program called page.html, are
+    refused as UNREADABLE_DOCUMENT.
+    """
 
 CONTENT_TYPE_UNSPECIFIED: ContentType.ValueType  # 0
 """Not given: guessed from the name and the first bytes."""
 CONTENT_TYPE_TEXT: ContentType.ValueType  # 1
-"""Plain text, UTF-8."""
+"""Plain text: UTF-8, or UTF-16 or UTF-32 with a byte order mark."""
 CONTENT_TYPE_MARKDOWN: ContentType.ValueType  # 2
-"""Markdown, UTF-8."""
+"""Markdown, in the encodings of plain text."""
 CONTENT_TYPE_HTML: ContentType.ValueType  # 3
 """HTML."""
 CONTENT_TYPE_PDF: ContentType.ValueType  # 4

@@ -1,0 +1,144 @@
+"""What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
+
+from weft_retrieval.formats.kinds import ContentType, detect_by_content
+from weft_retrieval.formats.marks import marked
+from weft_retrieval.formats.text import unreadable
+
+_ZIP = "a ZIP archive"
+_OLD_OFFICE = "an old Office document"
+# At which byte a file has which bytes, and what it is then. A text may begin with letters like "BM": those count only
+# in what is binary anyway.
+_SIGNATURES = (
+    (0, b"\x7fELF", "an ELF program"),
+    (0, b"MZ", "a Windows program"),
+    (0, b"\xcf\xfa\xed\xfe", "a Mach-O program"),
+    (0, b"\xca\xfe\xba\xbe", "a compiled program"),
+    (0, b"\x00asm", "a WebAssembly module"),
+    (0, b"!<arch>\n", "a library or Debian package"),
+    (0, b"PK\x03\x04", _ZIP),
+    (0, b"PK\x05\x06", _ZIP),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\xfd7zXZ\x00", "an xz archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (0, b"(\xb5/\xfd", "a Zstandard archive"),
+    (0, b"Rar!\x1a\x07", "a RAR archive"),
+    (257, b"ustar\x00", "a tar archive"),
+    (257, b"ustar  \x00", "a tar archive"),
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (0, b"\xff\xd8\xff", "a JPEG image"),
+    (0, b"GIF8", "a GIF image"),
+    (0, b"II*\x00", "a TIFF image"),
+    (0, b"MM\x00*", "a TIFF image"),
+    (0, b"BM", "a BMP image"),
+    (0, b"RIFF", "a RIFF file (WebP, WAV or AVI)"),
+    (4, b"ftyp", "an MP4 or HEIC file"),
+    (0, b"ID3", "an MP3 recording"),
+    (0, b"OggS", "an Ogg recording"),
+    (0, b"fLaC", "a FLAC recording"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska video"),
+    (0, b"SQLite format 3\x00", "an SQLite database"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_OFFICE),
+)
+_OFFICE = (
+    (b"word/document.xml", "a Word document"),
+    (b"xl/workbook.xml", "an Excel workbook"),
+    (b"ppt/presentation.xml", "a PowerPoint presentation"),
+    (b"mimetypeapplication/epub+zip", "an EPUB book"),
+    (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
+)
+_BINARY = ("binary data", "leave it out, or convert it to UTF-8 if it is text in another encoding")
+_EXPECTED = {
+    ContentType.TEXT: "text",
+    ContentType.MARKDOWN: "Markdown",
+    ContentType.HTML: "HTML",
+    ContentType.PDF: "a PDF",
+}
+
+# Those that few texts have: neither white space, nor what logs, manuals and data files have for colours, overstrikes,
+# other alphabets and separators. Random bytes have 7 %, and are no UTF-8.
+_CONTROLS = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\b\t\n\v\f\r\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f")
+_MOST_CONTROLS = 3
+_MOST_OF_UTF_8 = 0.1
+_MOST_OF_OTHERS = 0.04
+
+
+def check_kind(content: bytes, kind: ContentType) -> None:
+    """Raises Invalid(UNREADABLE_DOCUMENT) when the bytes are plainly something else than they are taken for.
+
+    What is in doubt passes: the reader of its kind sees to it.
+    """
+    found = _instead_of_pdf(content) if kind is ContentType.PDF else _instead_of_text(content)
+    if found:
+        what, step = found
+        raise unreadable(f"the document looks like {what}, not {_EXPECTED[kind]}; {step}")
+
+
+def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
+    if content.startswith(b"%PDF-"):
+        return None
+    if b"%PDF-" not in content[:1024] and detect_by_content(content) is ContentType.HTML:
+        return "an HTML page", "send it as HTML, or look whether it says why there is no PDF"
+    return _signed(content, is_binary=_is_binary(content))
+
+
+def _instead_of_text(content: bytes) -> tuple[str, str] | None:
+    encoding = marked(content)
+    if encoding in {"UTF-16", "UTF-32"}:
+        return _BINARY if _is_undecodable(content, encoding) else None
+    is_binary = _is_binary(content)
+    if signed := _signed(content, is_binary=is_binary):
+        return signed
+    if content.startswith(b"%PDF-") and b"endobj" in content:
+        return "a PDF", "send it as PDF"
+    if is_binary and _is_unmarked_utf_16(content):
+        return "UTF-16 without a byte order mark", "convert it to UTF-8"
+    return _BINARY if is_binary else None
+
+
+def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
+    """Returns what the document is by its signature, and what to do with it."""
+    for offset, magic, name in _SIGNATURES:
+        if content.startswith(magic, offset) and (is_binary or _occurs_in_no_text(magic)):
+            office = next((office for part, office in _OFFICE if part in content), None) if name == _ZIP else None
+            if office or name == _OLD_OFFICE:
+                return office or name, "save it as PDF, HTML or text, and send that"
+            return name, "leave it out, or send its text"
+    return None
+
+
+def _occurs_in_no_text(magic: bytes) -> bool:
+    return not magic.isascii() or _controls(magic) > 0
+
+
+def _is_binary(content: bytes) -> bool:
+    found = _controls(content)
+    if found <= _MOST_CONTROLS:
+        return False
+    return found > len(content) * (_MOST_OF_UTF_8 if _is_utf_8(content) else _MOST_OF_OTHERS)
+
+
+def _is_undecodable(content: bytes, encoding: str) -> bool:
+    """Says whether a byte order mark was chance: of random bytes 3 % are no UTF-16, and nearly all no UTF-32."""
+    text = content.decode(encoding, "replace")
+    wrong = text.count("\ufffd")
+    return wrong > _MOST_CONTROLS and wrong > len(text) / 100
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _controls(content: bytes) -> int:
+    return len(content) - len(content.translate(None, _CONTROLS))
+
+
+def _is_unmarked_utf_16(content: bytes) -> bool:
+    """Says whether every other byte, and no other, is mostly NUL, as in western texts."""
+    fewer, more = sorted((content[0::2].count(0), content[1::2].count(0)))
+    return more > len(content) / 4 and fewer < len(content) / 200

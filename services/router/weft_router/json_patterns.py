@@ -1,0 +1,72 @@
+"""Regular expressions of JSON Schemas, matched in linear time: a tenant's pattern must not keep the router busy."""
+
+import re
+from functools import lru_cache
+
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+_MOST_STEPS = 50_000_000
+"""States times characters that one match may take: a fraction of a second at worst."""
+
+# What the dialect of JSON Schema (ECMA-262) means by these is ASCII alone; the engine would take them for Unicode.
+_OUTSIDE = {"d": "[0-9]", "D": "[^0-9]", "w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]", "b": r"(?-u:\b)"}
+_INSIDE = _OUTSIDE | {"b": r"\x08"}
+_PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
+_REPEATED = re.compile(r"(.)\{([0-9]{1,7})(?:,([0-9]{0,7}))?\}", re.DOTALL)
+
+
+def matches(pattern: str, text: str) -> bool | None:
+    """Return whether a pattern is found in a text; None where that cannot be told in bounded time.
+
+    That is so for what needs backtracking (look-around, references back to a group) and for what is no regular
+    expression in the first place.
+    """
+    if _most_states(pattern) * len(text) > _MOST_STEPS:
+        return None
+    engine = _engine(pattern)
+    return engine.isinstance_python(text) if engine and _is_unicode(text) else None
+
+
+@lru_cache(maxsize=512)
+def _engine(pattern: str) -> SchemaValidator | None:
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=_translated(pattern), regex_engine="rust-regex"))
+    except (SchemaError, UnicodeEncodeError):
+        return None
+
+
+def _translated(pattern: str) -> str:
+    """Spell a pattern as the engine reads it."""
+    spelt: list[str] = []
+    is_inside = False
+    for part in _PART.findall(pattern):
+        if part[0] == "\\":
+            spelt.append((_INSIDE if is_inside else _OUTSIDE).get(part[1:], part))
+        elif is_inside and part[0] in "[&~":
+            # These join sets in the engine's dialect, and are themselves in the schema's.
+            spelt.append("".join(f"\\{character}" for character in part))
+        else:
+            is_inside = part[0] == "[" or (is_inside and part != "]")
+            spelt.append(part)
+    return "".join(spelt)
+
+
+def _most_states(pattern: str) -> int:
+    """Return a bound of what a pattern is when its counted repetitions are written out."""
+    plain, nested = len(pattern), 1
+    for before, fewest, most in _REPEATED.findall(pattern):
+        count = max(int(fewest), int(most or 0))
+        if before == ")":
+            nested *= max(count, 1)
+        else:
+            plain += count
+    return plain * nested
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether there is no half of a surrogate pair in it: the engine reads none, JSON may escape one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

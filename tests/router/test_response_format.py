@@ -1,0 +1,246 @@
+"""Whether a text has the form that was asked for, and where it is off it."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
+from weft_router.json_patterns import matches
+from weft_router.providers.port import Remedy
+from weft_router.response_format import Fault, failure, fault_of, find_fault, must_have_form
+from weft_router.transcript import Transcript
+
+ANY_OBJECT = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
+CITY: dict[str, Any] = {
+    "type": "object",
+    "required": ["city"],
+    "properties": {"city": {"type": "string"}, "people": {"type": "integer", "minimum": 1}},
+    "additionalProperties": False,
+}
+TREE = {"type": "array", "items": {"$ref": "#"}}
+
+
+def form(schema: Any) -> chat_pb2.ResponseFormat:
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    return chat_pb2.ResponseFormat(json_schema=chat_pb2.JsonSchemaFormat(name="n", schema_json=text))
+
+
+def what(wanted: chat_pb2.ResponseFormat, text: str) -> str | None:
+    fault = fault_of(wanted, text)
+    return fault.what if fault else None
+
+
+def meets(schema: Any, value: Any) -> bool:
+    return fault_of(form(schema), value if isinstance(value, str) else json.dumps(value)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"city": "Paris"}', None),
+        (' \r\n\t{"city": "Paris"}\n', None),
+        ("", "is empty, not JSON"),
+        (" \n ", "is empty, not JSON"),
+        ("Paris.", "is not JSON at line 1, column 1 (offset 0): expecting value"),
+        (
+            '{\n  "city": "Paris"\n  "people": 2}',
+            "is not JSON at line 3, column 3 (offset 22): expecting ',' delimiter",
+        ),
+        ('{"city": "Par', "is not JSON at line 1, column 10 (offset 9): unterminated string"),
+        ('{"city": "Paris"} {}', "is not JSON at line 1, column 19 (offset 18): extra data"),
+        ('{"NaN": "NaN", "a": NaN}', "is not JSON at line 1, column 21 (offset 20): there is no NaN in JSON"),
+        ('{"\\"": -Infinity}', "is not JSON at line 1, column 8 (offset 7): there is no -Infinity in JSON"),
+        (
+            '```json\n{"city": "Paris"}\n```',
+            "is not JSON at line 1, column 1 (offset 0): expecting value; it stands in a Markdown fence",
+        ),
+        ('{"a": ' + "9" * 5000 + "}", "holds a number of too many digits to be read"),
+        ('{"a": ' + "[" * 100_000, "is nested too deep to be read"),
+        ("[1]", "is an array, not a JSON object"),
+        ('"text"', "is a string, not a JSON object"),
+        ("2.5", "is a number, not a JSON object"),
+        ("true", "is a boolean, not a JSON object"),
+        ("null", "is null, not a JSON object"),
+    ],
+)
+def test_what_is_no_json_object_is_told_with_its_place(text: str, why: str | None) -> None:
+    assert what(ANY_OBJECT, text) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"city": "Paris", "people": 2}', None),
+        ("[]", '"": must be of type "object", is an array'),
+        ("{}", '"": lacks ["city"]'),
+        ('{"city": 1}', '"/city": must be of type "string", is a number'),
+        ('{"city": "Paris", "people": 0}', '"/people": does not meet minimum 1'),
+        ('{"city": "Paris", "a/b~c": 0}', '"/a~1b~0c": is not allowed'),
+        (
+            '{"city": 1, "people": 0, "a": 1, "b": 2}',
+            (
+                '"/city": must be of type "string", is a number; "/people": does not meet minimum 1; '
+                '"/a": is not allowed; and more'
+            ),
+        ),
+    ],
+)
+def test_what_is_off_its_schema_is_told_with_json_pointers(text: str, why: str | None) -> None:
+    assert what(form(CITY), text) == (why and f"is off its JSON schema: {why}")
+
+
+def test_what_is_told_of_a_fault_is_short_and_can_be_written_anywhere() -> None:
+    name, values = "\ud800\n" + "n" * 5000, ["v" * 5000]
+    said = what(form({"properties": {name: {"enum": values}}}), json.dumps({name: 1}))
+
+    assert said is not None
+    assert len(said.encode()) < 400
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"pattern": "^[A-Z]{3}$"}, "ABC", "ABCD"),
+        ({"pattern": r"^\d+$"}, "12", "١٢"),
+        ({"patternProperties": {"^n_": {"type": "number"}}}, {"n_a": 1, "b": "c"}, {"n_a": "1"}),
+        ({"patternProperties": {"^n_": {}}, "additionalProperties": False}, {"n_a": 1}, {"m_a": 1}),
+        ({"uniqueItems": True}, [0, False, [1], [True], {"a": 1}, {"a": True}], [{"a": 1, "b": 2}, {"b": 2, "a": 1.0}]),
+        ({"multipleOf": 0.01}, 19.99, 19.995),
+        ({"type": "integer"}, 3.0, 3.5),
+        ({"enum": ["a", 1]}, "a", True),
+        ({"anyOf": [{"type": "string"}, {"minimum": 2}]}, 3, 1),
+        ({"oneOf": [{"minimum": 1}, {"minimum": 2}]}, 1, 3),
+        ({"$defs": {"a": {"const": {"$schema": "x"}}}, "$ref": "#/$defs/a"}, {"$schema": "x"}, {}),
+        ({"unevaluatedProperties": False, "allOf": [{"properties": {"a": {}}}]}, {"a": 1}, {"b": 1}),
+        ({"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 3, "exclusiveMaximum": True}, 2, 3),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}]}, ["a", 1], [1]),
+        ({"$schema": "urn:of-nobody", "prefixItems": [{"type": "string"}]}, ["a", 1], [1]),
+    ],
+)
+def test_a_schema_is_read_by_its_dialect(schema: Any, good: Any, bad: Any) -> None:
+    assert meets(schema, json.dumps(good))
+    assert not meets(schema, json.dumps(bad))
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"format": "email"}, '"nobody"'),
+        ({"multipleOf": 0.5}, "1" + "0" * 400),
+        ({"multipleOf": 0.5}, "1e999"),
+        ({"pattern": "a"}, '"a\\ud800"'),
+        ({"properties": {"pattern": {"type": "string"}}}, '{"pattern": "("}'),
+        ({"properties": {"a": {"type": "string"}}}, '{"a": 1, "a": "the last value counts"}'),
+    ],
+)
+def test_what_json_and_schemas_allow_is_not_refused(schema: Any, text: str) -> None:
+    assert what(form(schema), text) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "no such type"},
+        "{",
+        {"pattern": "(unclosed"},
+        {"pattern": "^(?!x)"},
+        {"pattern": r"(a)\1"},
+        {"$ref": "http://127.0.0.1:1/schema.json"},
+        {"$ref": "#/$defs/nowhere"},
+        {"unevaluatedProperties": {"$ref": "http://127.0.0.1:1/schema.json"}},
+    ],
+)
+def test_what_is_no_schema_or_cannot_be_told_forbids_nothing(schema: Any) -> None:
+    assert meets(schema, '{"a": 1}')
+    assert meets(schema, '"x"')
+
+
+def test_what_is_no_json_is_a_fault_under_what_is_no_schema_too() -> None:
+    assert what(form("{"), "Paris") == "is not JSON at line 1, column 1 (offset 0): expecting value"
+
+
+def test_the_rest_of_a_schema_with_a_reference_to_elsewhere_is_kept() -> None:
+    elsewhere = {"$ref": "http://127.0.0.1:1/schema.json"}
+    assert not meets({"properties": {"a": elsewhere, "b": {"type": "string"}}}, '{"a": 1, "b": 2}')
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^(a+)+$"},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"},
+        {"allOf": [{"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"}]},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"pattern": "^(a+)+$"}}},
+    ],
+)
+def test_a_tenants_pattern_cannot_keep_the_process_busy(schema: Any) -> None:
+    assert not meets(schema, json.dumps("a" * 60 + "!"))
+    named = {"patternProperties": {"^(a+)+$": False}, "additionalProperties": True, "unevaluatedProperties": False}
+    assert meets(named, json.dumps({"a" * 60 + "!": 1}))
+
+
+def test_a_pattern_that_is_large_when_written_out_is_not_tried() -> None:
+    assert matches("((a{0,99}){0,99}){0,99}b", "a" * 100_000) is None
+    assert matches("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "2c2ff2dd-8e10-2833-8e10-2c2ff2dd8e10")
+
+
+def test_a_check_ends_when_its_time_is_up() -> None:
+    parts = {f"p{depth}": {"anyOf": [{"$ref": f"#/$defs/p{depth + 1}"}] * 3} for depth in range(30)}
+    wide = form({"$ref": "#/$defs/p0", "$defs": parts | {"p30": False}})
+    began = time.thread_time()
+    fault = fault_of(wide, "1", limit_s=0.05)
+
+    assert fault == Fault("could not be held against its schema within 0.05 s", is_untold=True)
+    assert time.thread_time() - began < 5
+
+
+def test_a_way_through_a_schema_that_never_ends_is_a_fault() -> None:
+    assert what(form({"$ref": "#"}), "1") == "is nested too deep to be read"
+    assert what(form(TREE), "[" * 20 + "]" * 20) is None
+
+
+def end(reason: chat_pb2.FinishReason.ValueType = chat_pb2.FINISH_REASON_STOP) -> inference_pb2.Finished:
+    return inference_pb2.Finished(finish_reason=reason)
+
+
+def test_calls_of_tools_and_what_a_provider_withheld_need_no_form() -> None:
+    said, calling = Transcript(), Transcript()
+    said.add(event_pb2.Delta(text="I cannot help with that."))
+    calling.add(event_pb2.Delta(tool_calls=[event_pb2.ToolCallDelta(name="f", arguments_json="{}")]))
+
+    assert must_have_form(said, end())
+    assert not must_have_form(calling, end(chat_pb2.FINISH_REASON_TOOL_CALLS))
+    assert not must_have_form(said, end(chat_pb2.FINISH_REASON_CONTENT_FILTER))
+
+
+def test_another_try_is_made_only_while_it_may_help() -> None:
+    cut, off = Fault("is not JSON at …", is_syntax=True), Fault("is off its JSON schema: …")
+    untold, full = Fault("could not be …", is_untold=True), end(chat_pb2.FINISH_REASON_LENGTH)
+
+    assert failure(cut, end(), is_last=False).remedy is failure(off, full, is_last=False).remedy is Remedy.ANOTHER_TRY
+    assert failure(off, end(), is_last=True).remedy is failure(untold, end(), is_last=False).remedy is Remedy.NOTHING
+    at_its_limit = failure(cut, full, is_last=False)
+    assert at_its_limit.remedy is Remedy.NOTHING
+    assert at_its_limit.reason == error_pb2.ERROR_REASON_ANSWER_INVALID
+    assert at_its_limit.message == (
+        "the answer reached max_tokens inside the document; allow it more tokens (the answer is not JSON at …)"
+    )
+
+
+async def test_a_long_check_leaves_the_loop_to_others() -> None:
+    wanted, text = form({"items": CITY}), json.dumps([{"city": "Paris"}] * 20_000)
+    checking = asyncio.create_task(find_fault(wanted, text))
+    turns = 0
+    while not checking.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert await checking is None
+    assert turns > 10
