@@ -44,7 +44,8 @@ _SHAPE = Shape({load.model: load.script for load in _LOADS}, routers=2)
 _SHOWN = " or ".join(f"{load.streams} streams of {load.tokens_per_second:g} tokens/s" for load in _LOADS)
 ABOUT = f"""\
 Two routers, and between them {_SHOWN}, begun
-spread over {_BEAT_S:.1f} s: workers say of each job every {_BEAT_S:.1f} s that they live, and the time since then counts. Once every stream has a token one router is killed (SIGKILL), the routers in turn; it is started again after the
+spread over {_BEAT_S:.1f} s: workers say of each job every {_BEAT_S:.1f} s that they live, and the time since then
+counts. Once every stream has a token one router is killed (SIGKILL), the routers in turn; it is started again after the
 streams have ended. Times are from just before the kill to what the reader of a job of its receives: the next attempt's
 `started`, then that attempt's first token. The log hands a job out again {_WAIT_S:.1f} s after its last sign of life:
 {_WAIT_S - _BEAT_S:.1f} to {_WAIT_S:.1f} s are by design, and what is above that is not."""
