@@ -109,7 +109,7 @@ class Flight:
         try:
             await self.tape.append(await answer(self._job))
         except Exception as failure:  # noqa: BLE001
-            self.failure = failure  # whose it is knows what to make of it
+            self.failure = failure  # those who hear of it know what to make of it
         finally:
             self._land()
 

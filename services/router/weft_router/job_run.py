@@ -25,6 +25,7 @@ from weft_router.outage import ProviderOutage, Returns
 
 _GOODBYE_LIMIT_S = 1.0
 """What giving a job back may wait for the log."""
+_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +105,9 @@ class JobRun:
         while not history.is_over:
             try:
                 await self._end(job, history)
-            except _Resting as resting:
-                await self._give_back(job)
-                if self._brake.why is None:
-                    return resting.rest
-                history = await self._look()
-                job = self._renewed(job, history)
-            except (Fenced, Stopped) as stop:
-                if isinstance(stop, Stopped) and self._brake.why is Why.DRAINING:
-                    await self._give_back(job)
-                    return Outcome.GIVEN_BACK
+            except (Fenced, Stopped, _Resting) as stop:
+                if outcome := await self._left(job, stop):
+                    return outcome
                 # A write refused, or given up half-way: what stands in the log decides what to do.
                 history = await self._look()
                 if history.claim_sequence > job.writer.last_sequence:
@@ -124,6 +118,16 @@ class JobRun:
             finally:
                 self.tokens = usage.total(job.spent) - before
         return Outcome.OVER
+
+    async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
+        """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
+        match stop:
+            case Stopped() if self._brake.why is Why.DRAINING:
+                await self._give_back(job)
+                return Outcome.GIVEN_BACK
+            case _Resting(rest=rested) if await self._give_back(job) and self._brake.why is None:
+                return rested
+        return None
 
     async def _look(self) -> History:
         return History.of(await self._means.log.events(self._lease.job_id))
@@ -211,7 +215,7 @@ class JobRun:
                 after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
                 if after_s is not None:
                     self._rest(job, after_s, "provider")
-                await asyncio.sleep(outage.wait_s)
+                await asyncio.sleep(max(outage.wait_s, _LOOK_AGAIN_S))
 
     def _rest(self, job: Job, wait_s: float, waits_for: str) -> None:
         """Raise _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
@@ -239,12 +243,19 @@ class JobRun:
                 if event is not None and event.HasField("done"):
                     self.cancel()
 
-    async def _give_back(self, job: Job) -> None:
-        """Say in the log that our attempt ended, if we can: whoever goes on cannot know."""
-        if attempt := job.answering:
-            with suppress(Fenced, WeftError, TimeoutError):
-                async with asyncio.timeout(_GOODBYE_LIMIT_S):
-                    await job.writer.append(records.given_back(attempt))
+    async def _give_back(self, job: Job) -> bool:
+        """Say in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
+        if job.answering is None:
+            return True
+        said, job.answering = records.given_back(job.answering), None
+        try:
+            async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                await job.writer.append(said)
+        except Fenced:
+            return False
+        except (WeftError, TimeoutError):
+            pass  # the attempt will stand on record as lost
+        return True
 
     def _write_line(self, done: event_pb2.Done) -> None:
         structlog.get_logger().info(

@@ -55,7 +55,7 @@ class Returns:
     def after_s(self, kind: Hashable, wait_s: float, left_s: float, now: float) -> float | None:
         """Return in how many seconds a job is to look again, with `left_s` to live; None when it should not leave.
 
-        In any case it looks once more before half of its time is over.
+        It does not queue for longer than half of its time.
         """
         if left_s <= _LAST_S:
             return None

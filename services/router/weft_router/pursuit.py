@@ -90,7 +90,6 @@ class Pursuit:
             candidates = self._candidates(self._orders)
             choice = choose(candidates, self._rules.draw)
             if choice is None and (kept_away := outage(self._job.request.model, self._registry, candidates)):
-                metrics.WAITS.labels("provider").inc()
                 raise kept_away
             if choice is None:
                 metrics.WAITS.labels("room").inc()

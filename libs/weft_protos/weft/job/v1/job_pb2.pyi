@@ -328,8 +328,8 @@ class RetryPolicy(_message.Message):
     ON_OUTAGE_FIELD_NUMBER: _builtins.int
     max_attempts: _builtins.int
     """Attempts that may fail, the first one included, 1–100; at most as many as the configuration allows, which is also
-    the default. 1 means that nothing is tried again. Attempts that were lost with their worker do not count; nor do
-    those whose provider was out, unless `on_outage` is FAIL.
+    the default. 1 means that a call which failed is not made again. Attempts that were lost with their worker do not
+    count; nor do those whose provider was out, unless `on_outage` is FAIL.
     """
     on_outage: Global___OnOutage.ValueType
     """What to do while every provider that may answer is out."""
