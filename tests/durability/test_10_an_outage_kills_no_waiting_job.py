@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.durability.house import House
-from tests.durability.ledger import succeeded
+from tests.durability.ledger import said_by_mock, succeeded
 from tests.durability.waiting import until
 
 from weft.job.v1 import job_pb2
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 JOBS = 50
 PROBES = 3
+TOKENS = 30
 
 
 async def test_an_outage_and_a_lost_worker_in_it_kill_no_waiting_job(brisk: House) -> None:
@@ -30,18 +31,22 @@ async def test_an_outage_and_a_lost_worker_in_it_kill_no_waiting_job(brisk: Hous
         asked = mock.stats.requests
         await until("the other one probes", lambda: has_asked(brisk, asked + PROBES), within_s=60)
     finally:
-        mock.play(Script(text="At last."))
+        mock.play(Script())
         await lost.start()
 
     await asyncio.gather(*(until(job_id, lambda job_id=job_id: is_done(brisk, job_id), 60) for job_id in ids))
-    for job_id in ids:
-        await succeeded(brisk, job_id, "At last.")
+    for number, job_id in enumerate(ids):
+        await succeeded(brisk, job_id, said_by_mock(question(number), TOKENS))
 
 
 def waiting(number: int) -> job_pb2.GenerationRequest:
-    request = chat(f"Question {number}", model="short", timeout_s=600)
+    request = chat(question(number), model="short", timeout_s=600)
     request.priority = job_pb2.PRIORITY_LOW
     return request
+
+
+def question(number: int) -> str:
+    return f"What is {number} times {number}?"
 
 
 async def asked_no_more(house: House) -> bool:
