@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 
 import grpc.aio
 from bench.door import Door, Events, opened
@@ -16,18 +16,39 @@ from weft.job.v1 import job_pb2
 from weft_client.transcript import Transcript
 from weft_kit.joblog import LogConfig
 
-_STREAMS = 64
 _WAIT_S = LogConfig().ack_wait_s
 _BEAT_S = LogConfig().heartbeat_s
-_SHAPE = Shape({"steady": "tokens=120&tokens_per_second=20"}, routers=2)
 
+
+@dataclass(frozen=True)
+class Load:
+    """Streams of one pace at once. All loads come to the same tokens a second."""
+
+    streams: int
+    tokens_per_second: float
+    tokens: int
+    kills: int
+
+    @property
+    def model(self) -> str:
+        return f"steady-{self.streams}"
+
+    @property
+    def script(self) -> str:
+        return f"tokens={self.tokens}&tokens_per_second={self.tokens_per_second:g}"
+
+
+_LOADS = (Load(64, 20, tokens=120, kills=6), Load(500, 2.5, tokens=50, kills=4))
+_SHAPE = Shape({load.model: load.script for load in _LOADS}, routers=2)
+
+_SHOWN = " or ".join(f"{load.streams} streams of {load.tokens_per_second:g} tokens/s" for load in _LOADS)
 ABOUT = f"""\
-Two routers, {_STREAMS} streams of 20 tokens/s between them, begun spread over {_BEAT_S:.1f} s: workers say of each job
-every {_BEAT_S:.1f} s that they live, and the time since then counts. Once every stream has a token one router is killed
-(SIGKILL), the routers in turn; it is started again after the streams have ended. Times are from just before the kill to
-what the reader of a job of its receives: the next attempt's `started`, then that attempt's first token. The log hands a
-job out again {_WAIT_S:.1f} s after its last sign of life: {_WAIT_S - _BEAT_S:.1f} to {_WAIT_S:.1f} s are by design, and
-what is above that is not."""
+Two routers, and between them {_SHOWN}, begun
+spread over {_BEAT_S:.1f} s: workers say of each job every {_BEAT_S:.1f} s that they live, and the time since then
+counts. Once every stream has a token one router is killed (SIGKILL), the routers in turn; it is started again after the
+streams have ended. Times are from just before the kill to what the reader of a job of its receives: the next attempt's
+`started`, then that attempt's first token. The log hands a job out again {_WAIT_S:.1f} s after its last sign of life:
+{_WAIT_S - _BEAT_S:.1f} to {_WAIT_S:.1f} s are by design, and what is above that is not."""
 
 
 @dataclass
@@ -40,10 +61,10 @@ class Watched:
     """Kind and time of every event."""
     wrong: str = ""
 
-    async def follow(self, door: Door, begin_s: float) -> None:
+    async def follow(self, door: Door, model: str, begin_s: float) -> None:
         await asyncio.sleep(begin_s)
         try:
-            await self._read(door.generate("steady"))
+            await self._read(door.generate(model))
         except grpc.aio.AioRpcError as error:
             self.wrong = f"{error.code().name}: {error.details()}"
         finally:
@@ -95,16 +116,19 @@ class Kill:
 
 
 async def measure(*, quick: bool) -> list[str]:
+    kills: dict[Load, list[Kill]] = {}
     async with stage(_SHAPE) as on, opened(on.endpoint, on.api_key) as door:
-        kills = [await _kill(on, door, ("router-2", "router")[n % 2]) for n in range(1 if quick else 6)]
+        for load in _LOADS:
+            victims = islice(cycle(("router-2", "router")), 1 if quick else load.kills)
+            kills[load] = [await _kill(on, door, load, victim) for victim in victims]
     return ["## Recovery from a killed worker", "", *paragraph(ABOUT), *_lines(kills)]
 
 
-async def _kill(on: Stage, door: Door, name: str) -> Kill:
-    streams = [Watched() for _ in range(_STREAMS)]
+async def _kill(on: Stage, door: Door, load: Load, name: str) -> Kill:
+    streams = [Watched() for _ in range(load.streams)]
     async with asyncio.TaskGroup() as group:
         for n, stream in enumerate(streams):
-            group.create_task(stream.follow(door, n * _BEAT_S / _STREAMS))
+            group.create_task(stream.follow(door, load.model, n * _BEAT_S / load.streams))
         for stream in streams:
             await stream.under_way.wait()
         at = time.perf_counter()
@@ -113,22 +137,29 @@ async def _kill(on: Stage, door: Door, name: str) -> Kill:
     return Kill.of(streams, at)
 
 
-def _lines(kills: list[Kill]) -> list[str]:
+def _lines(kills: dict[Load, list[Kill]]) -> list[str]:
+    rows = [row for load, ones in kills.items() for row in _rows(load, ones)]
+    notes = [line for load, ones in kills.items() for line in paragraph(_note(load, ones))]
+    return [*table(("jobs in flight", "seconds after the kill", "p50", "p90", "max"), rows, words=2), *notes]
+
+
+def _rows(load: Load, kills: list[Kill]) -> list[tuple[str, ...]]:
     started = [value for kill in kills for value in kill.to_started]
     token = [value for kill in kills for value in kill.to_token]
+    jobs = str(load.streams)
+    return [(jobs, "`started` again", *_figures(started)), (jobs, "a token again", *_figures(token))]
+
+
+def _note(load: Load, kills: list[Kill]) -> str:
     silence = [value for kill in kills for value in kill.others_silence]
     wrong = [line for kill in kills for line in kill.wrong]
-    rows = [("`started` again", *_figures(started)), ("a token again", *_figures(token))]
     moved = Several.of(len(kill.to_token) for kill in kills)
     worst = Several.of(max(kill.to_token) for kill in kills)
-    return [
-        *table(("seconds after the kill", "p50", "p90", "max"), rows),
-        *paragraph(
-            f"{len(kills)} kills, {moved:.0f} of {_STREAMS} jobs moved, the slowest of each after {worst:.1f} s. "
-            f"{len(wrong)} streams failed or ended with another text than their record. Those whose worker lived were "
-            f"silent for {1000 * max(silence):.0f} ms at most."
-        ),
-    ]
+    return (
+        f"With {load.streams}: {len(kills)} kills, {moved:.0f} jobs moved, the slowest of each after {worst:.1f} s. "
+        f"{len(wrong)} streams failed or ended with another text than their record. Those whose worker lived were "
+        f"silent for {1000 * max(silence):.0f} ms at most."
+    )
 
 
 def _figures(seconds: list[float]) -> tuple[str, ...]:

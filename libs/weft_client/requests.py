@@ -15,6 +15,11 @@ _MODES: Final[dict[CacheChoice, job_pb2.CacheMode.ValueType]] = {
     "exact": job_pb2.CACHE_MODE_EXACT,
     "semantic": job_pb2.CACHE_MODE_SEMANTIC,
 }
+OnOutage = Literal["wait", "fail"]
+_ON_OUTAGE: Final[dict[OnOutage, job_pb2.OnOutage.ValueType]] = {
+    "wait": job_pb2.ON_OUTAGE_WAIT,
+    "fail": job_pb2.ON_OUTAGE_FAIL,
+}
 
 
 class ChatOptions(TypedDict, total=False):
@@ -24,7 +29,8 @@ class ChatOptions(TypedDict, total=False):
     an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
     `cache` is the furthest of its tiers that may answer, `max_age_s` how old such an answer may be, `min_similarity`
     how alike its question has to be; under `tags` the answer to this question can be forgotten. For `prefer_region`,
-    `first_of` and `draft` see `weft.job.v1.Routing`.
+    `first_of` and `draft` see `weft.job.v1.Routing`; for `max_attempts`, `max_backoff_s` and `on_outage`
+    `weft.job.v1.RetryPolicy`.
     """
 
     model: str
@@ -45,6 +51,9 @@ class ChatOptions(TypedDict, total=False):
     total_s: float | None
     first_of: int | None
     draft: bool
+    max_attempts: int | None
+    max_backoff_s: float | None
+    on_outage: OnOutage | None
 
 
 def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationRequest:
@@ -53,7 +62,7 @@ def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationReque
     Raises:
         OSError: a file among the images cannot be read.
         TypeError: there is no option of that name.
-        ValueError: one of the images is in no format that may be sent.
+        ValueError: one of the images is in no format that may be sent, or `on_outage` is no choice.
     """
     if unknown := options.keys() - ChatOptions.__annotations__.keys():
         raise TypeError(f"there is no option {min(unknown)}; there are {', '.join(ChatOptions.__annotations__)}")
@@ -66,6 +75,7 @@ def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationReque
         timeout=_duration(options.get("timeout_s")),
         cache=_cache(options),
         routing=_routing(options),
+        retry_policy=_retry_policy(options),
     )
     request.messages.append(_message(chat_pb2.ROLE_USER, prompt, options.get("images", ())))
     if collection := options.get("collection"):
@@ -100,6 +110,18 @@ def _routing(options: ChatOptions) -> job_pb2.Routing | None:
         draft=options.get("draft", False),
     )
     return routing if routing.ListFields() else None
+
+
+def _retry_policy(options: ChatOptions) -> job_pb2.RetryPolicy | None:
+    choice = options.get("on_outage")
+    if choice is not None and choice not in _ON_OUTAGE:
+        raise ValueError(f"on_outage is {choice!r}; it may be {' or '.join(_ON_OUTAGE)}")
+    policy = job_pb2.RetryPolicy(
+        max_attempts=options.get("max_attempts"),
+        max_backoff=_duration(options.get("max_backoff_s")),
+        on_outage=_ON_OUTAGE[choice] if choice else job_pb2.ON_OUTAGE_UNSPECIFIED,
+    )
+    return policy if policy.ListFields() else None
 
 
 def _duration(seconds: float | None) -> Duration | None:

@@ -115,7 +115,7 @@ def test_tenant_and_collection_version_are_walls():
 
 
 def test_a_field_of_the_contract_is_a_wall_unless_it_is_known_not_to_matter():
-    irrelevant = {"cache", "priority", "timeout", "webhook_url", "labels", "routing"}
+    irrelevant = {"cache", "priority", "timeout", "webhook_url", "labels", "routing", "retry_policy"}
     tried = {"model", "messages", "sampling", "tools", "tool_choice", "response_format", "retrieval"}
     assert {field.name for field in job_pb2.GenerationRequest.DESCRIPTOR.fields} == tried | irrelevant
 

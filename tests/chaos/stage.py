@@ -200,8 +200,9 @@ def _launch(root: Path, ports: Ports, links: Mapping[str, Link]) -> Launch:
             "router": {
                 "nats_url": f"nats://{links['routers-nats'].address}",
                 "slots": "64",
-                # Attempts that end with their worker count as well, and there are many of those here.
+                # More is broken at once here than in any outage, and more workers are lost than by any job.
                 "max_attempts": "20",
+                "max_lost_attempts": "20",
                 "longest_wait_s": "1.5",
                 "grace_s": "3",
             },

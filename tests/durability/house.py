@@ -44,6 +44,10 @@ routes = [{{ provider = "mock", model = "mock?tokens=4000&tokens_per_second=50" 
 max_output_tokens = 4000
 timeouts = {{ total_s = 120 }}
 
+[models.held]
+routes = [{{ provider = "mock", model = "mock?first_token_s=300" }}]
+timeouts = {{ first_token_s = 300, total_s = 300 }}
+
 [models.tool]
 routes = [{{ provider = "mock", model = "mock?tool_calls=find:%7B%22name%22:%22weft%22%7D&tokens_per_second=0.25" }}]
 
@@ -257,6 +261,6 @@ _SETTINGS = {
         "undertaker_poll_s": "0.2",
         "grace_s": "1",
     },
-    "router": {"grace_s": "1"},
+    "router": {"grace_s": "1", "slots": "512"},
     "inference": {"grace_s": "1"},
 }

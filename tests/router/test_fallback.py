@@ -200,6 +200,27 @@ async def test_a_stale_answer_is_served_within_its_bound_and_says_so(
     assert len(done.attempts) == 2
 
 
+@pytest.mark.parametrize("age_s", [100, 300], ids=["there is one", "there is none"])
+async def test_in_an_outage_the_last_resort_is_taken_before_anybody_waits(
+    pair: Desk, mock: MockProvider, age_s: int
+) -> None:
+    mock.play(Script(status=503), Script(text="From the provider."))
+    pair.with_settings(
+        '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nlast_resort = {}\n'
+        "[breaker]\nminimum_calls = 1\nopen_s = 0.3\n"
+    )
+    shelf = Shelf("What was said before.", age_s)
+    add = cache_pb2_grpc.add_CacheServiceServicer_to_server
+    async with (
+        serving("weft.cache.v1.CacheService", add, shelf) as target,
+        pair.routing(cache_target=target),
+    ):
+        done = await pair.done(await pair.submit(fresh(max_age_s=200)))
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert done.answer.text == ("What was said before." if age_s == 100 else "From the provider.")
+
+
 async def test_a_request_that_wants_no_cache_is_served_nothing_from_it(pair: Desk, mock: MockProvider) -> None:
     mock.play(Script(status=500))
     request = asking(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF))

@@ -65,10 +65,11 @@ async def test_many_jobs_run_side_by_side(desk: Desk, mock: MockProvider) -> Non
     assert {done.state for done in ended} == {job_pb2.JOB_STATE_SUCCEEDED}
 
 
-async def test_a_provider_that_is_down_fails_the_job_with_a_reason_and_a_record(desk: Desk) -> None:
+async def test_a_provider_that_is_down_fails_a_job_that_does_not_wait_with_a_reason_and_a_record(desk: Desk) -> None:
     desk.catalog(TWO_ROUTES.format(url="http://127.0.0.1:1/v1"))
+    impatient = job_pb2.RetryPolicy(on_outage=job_pb2.ON_OUTAGE_FAIL)
     async with desk.routing():
-        done = await desk.done(await desk.submit())
+        done = await desk.done(await desk.submit(asking(retry_policy=impatient)))
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED

@@ -9,6 +9,7 @@ from tests.router.desk import asking, user
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_router.joining import flight_of, is_shared, may_join, unbooked, unheard
+from weft_router.policy import RetryLimits
 
 EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)
 GREEDY = chat_pb2.SamplingParams(temperature=0)
@@ -42,6 +43,7 @@ def test_a_request_joins_where_it_lets_an_equal_answer_serve(
         ("acme", asking(retrieval=job_pb2.RetrievalOptions(collection="guide")), 0),
         ("acme", asking(), 1),
         ("acme", asking(routing=job_pb2.Routing(draft=True)), 0),
+        ("acme", asking(retry_policy=job_pb2.RetryPolicy(on_outage=job_pb2.ON_OUTAGE_FAIL)), 0),
     ],
 )
 def test_whatever_could_change_the_answer_or_its_way_makes_another_flight(
@@ -93,7 +95,7 @@ def test_a_listener_fails_with_the_call_where_its_own_would_not_help(
 ) -> None:
     attempt = job_pb2.Attempt(error=job_pb2.JobError(reason=error_pb2.ERROR_REASON_PROVIDER_ERROR))
     error = job_pb2.JobError(reason=reason, retryable=retryable)
-    assert is_shared(error, [attempt] * failures, max_attempts=2) is shared
+    assert is_shared(error, [attempt] * failures, RetryLimits(max_attempts=2)) is shared
 
 
 def test_what_a_call_took_is_left_out_for_those_who_only_listened() -> None:

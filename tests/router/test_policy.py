@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from google.protobuf import duration_pb2
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog import Route
 from weft_router import policy
-from weft_router.policy import KeptAway, RetryLimits
+from weft_router.policy import RetryLimits
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
@@ -69,14 +70,9 @@ def test_a_wish_longer_than_the_job_lives_ends_it_at_once_and_says_so() -> None:
     error = failure(Remedy.ANOTHER_TRY, 300)
     assert waited(error, ALONE, left_s=60) is None
 
-    verdict = policy.verdict(error, ATTEMPTS[:1], max_attempts=5, left_s=60)
+    verdict = policy.verdict(error, ATTEMPTS[:1], LIMITS, left_s=60)
     assert verdict.reason == error_pb2.ERROR_REASON_PROVIDER_ERROR
     assert "left alone for 300.0 s, and the job has 60.0 s to live" in verdict.message
-
-
-def test_breakers_that_stay_open_for_longer_than_the_job_lives_may_close_all_the_same() -> None:
-    error = KeptAway(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, "failing", Remedy.ANOTHER_TRY, 300)
-    assert waited(error, ALONE, left_s=60) == 10
 
 
 def test_nothing_is_waited_for_where_another_provider_can_be_asked() -> None:
@@ -95,29 +91,79 @@ def attempt(number: int, provider: str, reason: error_pb2.ErrorReason.ValueType)
 
 ATTEMPTS = [
     attempt(1, "a", error_pb2.ERROR_REASON_PROVIDER_TIMEOUT),
-    attempt(2, "b", error_pb2.ERROR_REASON_DEPENDENCY_DOWN),
+    attempt(2, "b", error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN),
     attempt(3, "a", error_pb2.ERROR_REASON_PROVIDER_ERROR),
 ]
 
 
-def test_an_attempt_lost_with_its_worker_is_not_its_providers_fault() -> None:
-    assert policy.provider_failures(ATTEMPTS) == {"a": 2}
+LOST = attempt(4, "a", error_pb2.ERROR_REASON_DEPENDENCY_DOWN)
+DRAINED = attempt(4, "a", error_pb2.ERROR_REASON_DRAINING)
+UNREACHABLE = attempt(4, "a", error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE)
+OVERLOADED = attempt(4, "a", error_pb2.ERROR_REASON_PROVIDER_OVERLOADED)
 
 
-def test_an_attempt_given_up_by_a_worker_that_shut_down_does_not_count() -> None:
-    assert policy.counted([*ATTEMPTS, attempt(4, "a", error_pb2.ERROR_REASON_DRAINING)]) == 3
-    assert policy.provider_failures([attempt(4, "a", error_pb2.ERROR_REASON_DRAINING)]) == {}
+def met_an_outage(failed: job_pb2.Attempt) -> job_pb2.Attempt:
+    out = job_pb2.Attempt(provider_out=True)
+    out.MergeFrom(failed)
+    return out
+
+
+@pytest.mark.parametrize("ended", [LOST, DRAINED], ids=["lost with its worker", "given up by it"])
+def test_an_attempt_that_ended_with_its_worker_is_no_failure(ended: job_pb2.Attempt) -> None:
+    assert policy.failures([ended]) == []
+    assert policy.provider_failures([ended]) == {}
+    assert policy.counted([*ATTEMPTS, ended], LIMITS) == 3
+    assert not policy.adds_load([ended])
+
+
+@pytest.mark.parametrize("met", [UNREACHABLE, OVERLOADED, met_an_outage(ATTEMPTS[0])])
+def test_an_attempt_that_met_an_outage_counts_only_where_the_job_does_not_wait(met: job_pb2.Attempt) -> None:
+    assert policy.counted([*ATTEMPTS, met], LIMITS) == 3
+    assert policy.counted([*ATTEMPTS, met], RetryLimits(waits=False)) == 4
+
+
+def test_a_retry_adds_load_unless_calls_were_held_back_meanwhile() -> None:
+    assert policy.adds_load([ATTEMPTS[0]])
+    assert policy.adds_load([OVERLOADED])
+    assert not policy.adds_load([met_an_outage(ATTEMPTS[0])])
+    assert policy.adds_load([ATTEMPTS[0], met_an_outage(ATTEMPTS[0])])
+    assert not policy.adds_load([job_pb2.Attempt(result=job_pb2.Attempt.RESULT_REPLACED)])
+
+
+def test_a_job_is_given_up_that_loses_one_worker_after_another() -> None:
+    limits = RetryLimits(max_attempts=2, max_lost_attempts=4)
+    assert policy.given_up([LOST] * 3, limits) is None
+    why = policy.given_up([LOST] * 4, limits)
+    assert why is not None
+    assert why.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
+    assert (
+        why.message == "4 attempts were lost with their workers, which this job may be killing; see the routers' logs"
+    )
+
+
+def retrying(**fields: Any) -> job_pb2.GenerationRequest:
+    return job_pb2.GenerationRequest(retry_policy=job_pb2.RetryPolicy(**fields))
+
+
+def test_a_requests_own_policy_holds_within_the_routers() -> None:
+    assert LIMITS.of(job_pb2.GenerationRequest()) == LIMITS
+    assert LIMITS.of(retrying(max_attempts=2)).max_attempts == 2
+    assert LIMITS.of(retrying(max_attempts=50)).max_attempts == 5
+    assert LIMITS.of(retrying(max_backoff=duration_pb2.Duration(nanos=500_000_000))).longest_wait_s == 0.5
+    assert LIMITS.of(retrying(max_backoff=duration_pb2.Duration(seconds=60))).longest_wait_s == 10
+    assert LIMITS.of(retrying(on_outage=job_pb2.ON_OUTAGE_WAIT)).waits
+    assert not LIMITS.of(retrying(on_outage=job_pb2.ON_OUTAGE_FAIL)).waits
 
 
 def test_the_verdict_lists_every_attempt_once_they_are_used_up() -> None:
-    verdict = policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, max_attempts=3, left_s=60)
+    verdict = policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
 
     assert verdict.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
-    assert "1 a PROVIDER_TIMEOUT; 2 b DEPENDENCY_DOWN; 3 a PROVIDER_ERROR" in verdict.message
+    assert "1 a PROVIDER_TIMEOUT; 2 b PROVIDER_STREAM_BROKEN; 3 a PROVIDER_ERROR" in verdict.message
 
 
 def test_the_verdict_is_the_last_failure_where_another_try_would_not_have_helped() -> None:
-    verdict = policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, max_attempts=3, left_s=60)
+    verdict = policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
 
     assert (verdict.reason, verdict.retryable) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import NOWHERE, Desk
+from tests.router.desk import NOWHERE, Desk, asking
 
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2
@@ -105,13 +105,14 @@ async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk
         desk.routing(max_attempts=2, longest_wait_s=0) as server,
         stub_of(server) as stub,
     ):
-        await desk.done(await desk.submit())
-        kept_away = await desk.done(await desk.submit())
+        impatient = asking(retry_policy=job_pb2.RetryPolicy(on_outage=job_pb2.ON_OUTAGE_FAIL))
+        await desk.done(await desk.submit(impatient))
+        kept_away = await desk.done(await desk.submit(impatient))
         [provider] = (await listed(stub)).values()
 
     assert mock.stats.requests == 2
-    assert kept_away.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
-    assert "is asked again in" in kept_away.attempts[-1].error.message
+    assert kept_away.error.reason == error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
+    assert "keeps failing, last with PROVIDER_ERROR; one is asked again in" in kept_away.error.message
     assert (provider.state, provider.breaker) == (pb.Provider.STATE_DOWN, pb.Provider.BREAKER_OPEN)
 
 

@@ -94,16 +94,31 @@ async def test_structured_output_starts_over_even_where_the_engine_could_go_on(d
     assert text_of(events) == "One two three."
 
 
-async def test_a_job_whose_attempts_are_used_up_fails_with_every_reason(desk: Desk, mock: MockProvider) -> None:
+async def test_an_attempt_lost_with_its_worker_costs_none_of_those_allowed_and_no_retry(
+    desk: Desk, mock: MockProvider
+) -> None:
+    desk.with_settings("retries = { share = 0.0, floor = 0 }")
     job_id = await desk.submit()
     for attempt in (1, 2, 3):
         await desk.begun_and_lost(job_id, "Some ", attempt)
-    async with desk.routing(max_attempts=3):
+    async with desk.routing(max_attempts=1):
+        done = await desk.done(job_id)
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert len(done.attempts) == 4
+    assert mock.stats.requests == 1
+
+
+async def test_a_job_that_kills_one_worker_after_another_is_given_up(desk: Desk, mock: MockProvider) -> None:
+    job_id = await desk.submit()
+    for attempt in (1, 2, 3):
+        await desk.begun_and_lost(job_id, "Some ", attempt)
+    async with desk.routing(max_lost_attempts=3):
         done = await desk.done(job_id)
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
-    assert done.error.message.count("lost DEPENDENCY_DOWN") == 3
+    assert "3 attempts were lost with their workers" in done.error.message
     assert len(done.attempts) == 3
     assert done.answer.text == "Some Some Some "
     assert mock.stats.requests == 0

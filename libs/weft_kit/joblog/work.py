@@ -36,6 +36,11 @@ class Lease:
     def job_id(self) -> str:
         return self.event.job_id
 
+    @property
+    def delivery_id(self) -> str:
+        """Names this delivery to the server; see `Work.hasten`."""
+        return self._reply
+
     @asynccontextmanager
     async def heartbeats(self) -> AsyncIterator[None]:
         """Keeps the lease while the block runs."""
@@ -106,6 +111,10 @@ class Work:
                 # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
                 for _, message in self._queue.held():
                     await Lease(self._client, message, self._heartbeat_s).retry()
+
+    async def hasten(self, delivery_id: str) -> None:
+        """Has a job handed out now that was given back with a delay, in this delivery."""
+        await self._client.publish(delivery_id, b"-NAK")
 
     async def _each(self) -> AsyncIterator[Lease]:
         while True:

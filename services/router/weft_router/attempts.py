@@ -17,7 +17,9 @@ from weft_router.flights import Flights
 from weft_router.job import Job, JobFailed, Order, Standing, max_tokens
 from weft_router.joining import may_join
 from weft_router.last_resort import LastResort
+from weft_router.outage import ProviderOutage, outage
 from weft_router.patience import timeouts
+from weft_router.policy import RetryLimits
 from weft_router.prompt import compose, question
 from weft_router.providers.port import ProviderError
 from weft_router.pursuit import Pursuit, Rules
@@ -51,10 +53,12 @@ class Attempts:
 
         Raises:
             BudgetSpent: a budget has no room for it now, but will have while the job lives.
+            ProviderOutage: no provider takes its call now, and it is to wait for one.
             Fenced: somebody else moved the job on.
         """
         with self._registry() as registry:
             try:
+                self._expect_somebody(job, registry)
                 await self._find_context(job, registry)
             except JobFailed as failure:
                 return await self._unanswered(job, registry, failure.error)
@@ -67,9 +71,20 @@ class Attempts:
         with self._registry() as registry:
             return await self._answered(job, registry)
 
+    def _expect_somebody(self, job: Job, registry: Registry) -> None:
+        """Raise ProviderOutage for a job that would find out only once it has its sources that it has to wait."""
+        alias = _alias(job, registry)
+        if alias.last_resort or not self._limits(job).waits:
+            return
+        candidates = registry.candidates(_orders(job, registry, job.request.model), job.attempts)
+        found = outage(job.request.model, registry, candidates)
+        if found and found.may_pass:
+            raise found
+
     async def _answered(self, job: Job, registry: Registry) -> event_pb2.Done:
+        met: ProviderOutage | None = None
         try:
-            finished = await self._answer(job, registry)
+            return records.succeeded(job, await self._answer(job, registry))
         except JobFailed as failure:
             why = failure.error
         except BudgetSpent as spent:
@@ -78,18 +93,28 @@ class Attempts:
             why = spent.error
         except ProviderError as error:
             left_s = job.left_s(time.time())
-            why = policy.verdict(error, job.attempts, self._rules.limits.max_attempts, left_s)
-        else:
-            return records.succeeded(job, finished)
-        return await self._unanswered(job, registry, why)
+            why = policy.verdict(error, job.attempts, self._limits(job), left_s)
+        except ProviderOutage as found:
+            met, why = found, found.error.to_wire()
+        if served := await self._instead(job, registry):
+            return served
+        if met and met.may_pass and self._limits(job).waits:
+            raise met
+        return records.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _unanswered(self, job: Job, registry: Registry, why: job_pb2.JobError) -> event_pb2.Done:
         """Return the record of a job for which nobody could be asked any more, or in vain."""
+        return await self._instead(job, registry) or records.ended(job, job_pb2.JOB_STATE_FAILED, why)
+
+    async def _instead(self, job: Job, registry: Registry) -> event_pb2.Done | None:
+        """Return the record of a job that something else than its provider's answer serves; None when nothing does."""
         if job.standing is not None:
             return records.succeeded(job, job.standing.finished)
         alias = registry.catalog.models.get(job.request.model)
-        served = await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
-        return served or records.ended(job, job_pb2.JOB_STATE_FAILED, why)
+        return await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
+
+    def _limits(self, job: Job) -> RetryLimits:
+        return self._rules.limits.of(job.request)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
         """Ask the alias, and another in its place for as long as what is said is not good enough."""
@@ -120,7 +145,7 @@ class Attempts:
         request, alias = job.request, _alias(job, registry)
         if not request.HasField("retrieval"):
             return
-        patiently = stamina.AsyncRetryingCaller(attempts=self._rules.limits.max_attempts, timeout=None)
+        patiently = stamina.AsyncRetryingCaller(attempts=self._limits(job).max_attempts, timeout=None)
         asked = question(request.messages)
         found = await patiently(self._wait_for_retrieval(job), self._retrieval.find, request.retrieval, asked)
         reached = [request.model, *filter(None, [alias.draft]), *([alias.escalate.to] if alias.escalate else [])]
@@ -138,7 +163,7 @@ class Attempts:
         def decide(error: Exception) -> float | bool:
             may_pass = isinstance(error, JobFailed) and error.error.retryable
             left_s = job.left_s(time.time())
-            return may_pass and policy.backoff_s(next(failures), self._rules.limits, left_s, self._rules.draw())
+            return may_pass and policy.backoff_s(next(failures), self._limits(job), left_s, self._rules.draw())
 
         return decide
 

@@ -2,7 +2,7 @@
 
 import time
 
-from weft_router.breaker import Outcome
+from weft_router.breaker import BreakerState, Outcome
 from weft_router.health import ProviderHealth
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.turnstile import Turnstile
@@ -34,11 +34,14 @@ class Call:
         self._health.succeeded_with(tokens, speaking_s)
         self._over(Outcome.SLOW if self._is_slow(now) else Outcome.GOOD, now)
 
-    def failed(self, error: ProviderError) -> None:
+    def failed(self, error: ProviderError) -> bool:
+        """Note a failure, and return whether it is one of many: calls are kept away from the provider now."""
+        now = time.monotonic()
         self._health.failed_with(error)
         # A request that no provider would take, or a replica that shuts down, says nothing about this one.
         says_nothing = error.is_requests_fault or error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA)
-        self._over(Outcome.NOTHING if says_nothing else Outcome.BAD, time.monotonic())
+        self._over(Outcome.NOTHING if says_nothing else Outcome.BAD, now)
+        return not says_nothing and self._health.breaker.state(now) is not BreakerState.CLOSED
 
     def outrun(self) -> None:
         """Note that another call was quicker: this one's first token would have taken at least as long as it did."""

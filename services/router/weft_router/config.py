@@ -41,10 +41,14 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     retrieval_limit_s: float = Field(default=5, gt=0)
 
     max_attempts: int = Field(default=5, ge=1)
-    """Attempts a job gets, over all its workers; those given up because a worker shut down do not count."""
+    """Attempts of a job that may fail, over all its workers. Those that met an outage do not count, nor those that
+    ended with their worker."""
+    max_lost_attempts: int = Field(default=10, ge=1)
+    """Attempts of a job that may be lost with their worker: it may be what kills them."""
     max_deliveries: int = Field(default=50, ge=1)
-    """Times a job is handed out: one whose workers die before an attempt begins must not be so for ever."""
+    """Times a job is handed out: one whose workers die before an attempt begins must not be so for ever. Four fifths of
+    them are for jobs that wait in the queue, for a budget or a provider, and come to look."""
     first_wait_s: float = Field(default=0.5, ge=0)
     """Longest wait before the second attempt; it doubles with each, and what is waited is drawn between 0 and it."""
     longest_wait_s: float = Field(default=10, ge=0)
-    """Longest wait between attempts, also where a provider asks for more."""
+    """Longest wait between attempts, also where a provider asks for more; not for one that is out."""

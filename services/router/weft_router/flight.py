@@ -16,6 +16,7 @@ from weft_kit.errors import Draining
 from weft_kit.joblog import Step
 from weft_router.job import Job
 from weft_router.joining import unbooked
+from weft_router.outage import ProviderOutage
 from weft_router.tape import Tape
 from weft_router.transcript import Transcript
 
@@ -45,6 +46,7 @@ class Seat(Protocol):
 
         Raises:
             FlightLost: there is no next one.
+            ProviderOutage: there is none, for no provider takes the call now.
         """
         ...
 
@@ -93,6 +95,11 @@ class Flight:
             await self.ground()
         return [self._for_record(attempt, books=books) for attempt in self._job.attempts[self._before :]]
 
+    def failure_for(self, *, leads: bool) -> Exception:
+        """Return why a listener hears no verdict. An outage is everybody's, any other failure the leader's alone."""
+        failure = self.failure
+        return failure if failure and (leads or isinstance(failure, ProviderOutage)) else _ended()
+
     async def ground(self) -> None:
         """Stop the call, down to its provider."""
         self._land()
@@ -102,7 +109,7 @@ class Flight:
         try:
             await self.tape.append(await answer(self._job))
         except Exception as failure:  # noqa: BLE001
-            self.failure = failure  # the leader's: it knows what to make of it
+            self.failure = failure  # those who hear of it know what to make of it
         finally:
             self._land()
 
@@ -135,7 +142,7 @@ class LocalSeat:
         tape.heard(self._at)
         step = await tape.after(self._at)
         if step is None:
-            raise self._flight.failure if self._leads and self._flight.failure else _ended()
+            raise self._flight.failure_for(leads=self._leads)
         self._at += 1
         return step
 
@@ -161,8 +168,8 @@ async def relaying(flight: Flight, expire_time: timestamp_pb2.Timestamp) -> Asyn
                     step: Step | None = await seat.next()
             except TimeoutError:
                 step = None
-            except FlightLost as lost:
-                raise Draining(lost.error.message) from None
+            except (FlightLost, ProviderOutage) as lost:
+                raise Draining(str(lost)) from None
             if isinstance(step, event_pb2.Done):
                 has_left = True
                 step = _for(await seat.leave(), step)

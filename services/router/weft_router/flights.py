@@ -13,15 +13,16 @@ from weft_router.flight_peers import RemoteSeat
 from weft_router.job import Job
 from weft_router.joining import flight_of, is_shared
 from weft_router.passage import Passage, withdraw
+from weft_router.policy import RetryLimits
 from weft_router.redis_flights import RedisFlights
 
 
 class Flights:
-    """Finds each job the call it shares, or begins one. `max_attempts` is what a job may hear fail."""
+    """Finds each job the call it shares, or begins one. `limits` bound what a job may hear fail."""
 
-    def __init__(self, board: RedisFlights, max_attempts: int) -> None:
+    def __init__(self, board: RedisFlights, limits: RetryLimits) -> None:
         self._board = board
-        self._max_attempts = max_attempts
+        self._limits = limits
         self._here: dict[str, Flight] = {}
 
     @asynccontextmanager
@@ -47,6 +48,7 @@ class Flights:
 
         Raises:
             BudgetSpent: a budget has no room for the call this job began.
+            ProviderOutage: no provider takes the call now.
             Fenced: somebody else moved the job on.
         """
         key = flight_of(job.accepted.tenant, job.request, job.collection_version)
@@ -64,7 +66,7 @@ class Flights:
             if done.state == job_pb2.JOB_STATE_SUCCEEDED:
                 return records.shared(job, done)
             leads = seat.leader_id == job.job_id
-            if leads or is_shared(done.error, job.attempts, self._max_attempts):
+            if leads or is_shared(done.error, job.attempts, self._limits.of(job.request)):
                 return records.ended(job, job_pb2.JOB_STATE_FAILED, done.error)
 
     async def _host(self, key: str, lost: str) -> str:

@@ -101,7 +101,7 @@ class Generation:
             finished = await self._stream(take_floor)
         except ProviderError as error:
             self.attempt.error.CopyFrom(error.to_wire())
-            self._call.failed(error)
+            self.attempt.provider_out = self._call.failed(error)
             self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
             raise
         except BaseException:

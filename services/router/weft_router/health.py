@@ -9,7 +9,7 @@ from weft_kit.routing_entries import Breaking
 from weft_router import metrics
 from weft_router.breaker import Breaker, Outcome
 from weft_router.peak_ewma import PeakEwma
-from weft_router.providers.port import ProviderError
+from weft_router.providers.port import ProviderError, Remedy
 
 _WINDOW = 256
 _WEIGHT = 0.2
@@ -30,6 +30,8 @@ class ProviderHealth:
         self.errors: Counter[str] = Counter()
         self.last_call_succeeded: bool | None = None
         self.last_error = ""
+        self.last_reason = ""
+        self.last_remedy: Remedy | None = None
         self.last_error_unix_s = 0.0
         self.tokens_per_second = 0.0
         self.first_tokens_s: deque[float] = deque(maxlen=_WINDOW)
@@ -57,6 +59,7 @@ class ProviderHealth:
         self.failed += 1
         self.errors[error.reason_name] += 1
         self.last_error = error.message
+        self.last_reason, self.last_remedy = error.reason_name, error.remedy
         self.last_error_unix_s = time.time()
 
     def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> None:

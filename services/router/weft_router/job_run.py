@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 import structlog
@@ -21,9 +21,11 @@ from weft_router.budgets import rest
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.history import History
 from weft_router.job import Job
+from weft_router.outage import ProviderOutage, Returns
 
 _GOODBYE_LIMIT_S = 1.0
 """What giving a job back may wait for the log."""
+_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class Means:
     answers: AnswerCache
     max_deliveries: int = 50
     draw: Callable[[], float] = random.random
+    returns: Returns = field(default_factory=Returns)
+
+    @property
+    def max_rests(self) -> int:
+        """The deliveries after which a job rests no more: those left are for workers that are lost or shut down."""
+        return self.max_deliveries * 4 // 5
 
 
 class Outcome(Enum):
@@ -46,8 +54,22 @@ class Outcome(Enum):
     """Another worker has it."""
     GIVEN_BACK = auto()
     """It waits for another worker."""
-    RESTING = auto()
-    """It waits in the queue for a budget to have room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """It is to wait in the queue for so long: for a budget to have room, or for a provider."""
+
+    seconds: float
+    waits_for: str
+
+
+class _Resting(Exception):
+    """The job cannot go on now, and leaves its slot to others."""
+
+    def __init__(self, rest: Rest) -> None:
+        super().__init__(rest.waits_for)
+        self.rest = rest
 
 
 class JobRun:
@@ -59,9 +81,9 @@ class JobRun:
         self._accepted = lease.event.accepted
         self._brake = Brake()
         self.tokens = 0
-        """What the job took so far, read and written."""
-        self.rest_s = 0.0
-        """How long it is to rest, where that is the outcome."""
+        """What the job took here, read and written."""
+        self._outage: ProviderOutage | None = None
+        """What it waits for here, while it does."""
 
     def cancel(self) -> None:
         """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
@@ -71,7 +93,7 @@ class JobRun:
         """Give the job back, with what it said so far in the log: the worker shuts down."""
         self._brake.pull(Why.DRAINING)
 
-    async def to_end(self) -> Outcome:
+    async def to_end(self) -> Outcome | Rest:
         """Return what became of the job, once nothing is left to do here.
 
         Raises:
@@ -79,16 +101,13 @@ class JobRun:
         """
         history = History.of([self._lease.event]) if self._lease.delivery == 1 else await self._look()
         job = self._job(history)
+        before = usage.total(job.spent)
         while not history.is_over:
             try:
                 await self._end(job, history)
-            except BudgetSpent:
-                await self._give_back(job)
-                return Outcome.RESTING
-            except (Fenced, Stopped) as stop:
-                if isinstance(stop, Stopped) and self._brake.why is Why.DRAINING:
-                    await self._give_back(job)
-                    return Outcome.GIVEN_BACK
+            except (Fenced, Stopped, _Resting) as stop:
+                if outcome := await self._left(job, stop):
+                    return outcome
                 # A write refused, or given up half-way: what stands in the log decides what to do.
                 history = await self._look()
                 if history.claim_sequence > job.writer.last_sequence:
@@ -97,8 +116,18 @@ class JobRun:
             else:
                 return Outcome.OVER
             finally:
-                self.tokens = usage.total(job.spent)
+                self.tokens = usage.total(job.spent) - before
         return Outcome.OVER
+
+    async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
+        """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
+        match stop:
+            case Stopped() if self._brake.why is Why.DRAINING:
+                await self._give_back(job)
+                return Outcome.GIVEN_BACK
+            case _Resting(rest=rested) if await self._give_back(job) and self._brake.why is None:
+                return rested
+        return None
 
     async def _look(self) -> History:
         return History.of(await self._means.log.events(self._lease.job_id))
@@ -149,7 +178,8 @@ class JobRun:
         if why is Why.CANCELLED or history.cancel_message is not None:
             return records.ended(job, job_pb2.JOB_STATE_CANCELLED, records.cancelled(history.cancel_message or ""))
         if why is Why.EXPIRED or job.left_s(time.time()) <= 0:
-            return records.ended(job, job_pb2.JOB_STATE_EXPIRED, records.expired())
+            waited_for = self._outage.error.message if self._outage else ""
+            return records.ended(job, job_pb2.JOB_STATE_EXPIRED, records.expired(waited_for))
         if why is Why.BROKEN:
             return records.ended(job, job_pb2.JOB_STATE_FAILED, records.internal(self._lease.job_id))
         if self._lease.delivery > self._means.max_deliveries:
@@ -160,21 +190,39 @@ class JobRun:
         """Run attempts for as long as the job lives and nobody stops them."""
         try:
             async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
-                return await self._means.attempts.run(job)
-        except (Fenced, Stopped, WeftError):
+                return await self._attempted(job)
+        except (Fenced, Stopped, WeftError, _Resting):
             raise
         except BudgetSpent as spent:
-            left_s, most = job.left_s(time.time()), self._means.max_deliveries
-            rest_s = rest.rest_s(spent.wait_s or 0.0, left_s, self._lease.delivery, most, self._means.draw())
-            if rest_s is None:
-                return records.ended(job, job_pb2.JOB_STATE_FAILED, spent.error)
-            self.rest_s = rest_s
-            raise
+            self._rest(job, spent.wait_s or 0.0, "budget")
+            return records.ended(job, job_pb2.JOB_STATE_FAILED, spent.error)
         except Exception:  # noqa: BLE001
             # A bug of ours must neither cost the job its record nor come back with every delivery.
             structlog.get_logger().exception("job failed by a bug", job_id=self._lease.job_id)
             self._brake.pull(Why.BROKEN)
             raise Stopped from None
+
+    async def _attempted(self, job: Job) -> event_pb2.Done:
+        """Try until there is a record. A job waits here for its providers only where it cannot rest any more."""
+        while True:
+            try:
+                self._outage = None
+                return await self._means.attempts.run(job)
+            except ProviderOutage as outage:
+                self._outage = outage
+                kind = (job.request.model, job.request.priority)
+                left_s = job.left_s(time.time())
+                after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
+                if after_s is not None:
+                    self._rest(job, after_s, "provider")
+                await asyncio.sleep(max(outage.wait_s, _LOOK_AGAIN_S))
+
+    def _rest(self, job: Job, wait_s: float, waits_for: str) -> None:
+        """Raise _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
+        left_s, most = job.left_s(time.time()), self._means.max_rests
+        rest_s = rest.rest_s(wait_s, left_s, self._lease.delivery, most, self._means.draw())
+        if rest_s is not None:
+            raise _Resting(Rest(rest_s, waits_for)) from None
 
     @asynccontextmanager
     async def _overhearing(self, job: Job) -> AsyncIterator[None]:
@@ -195,12 +243,19 @@ class JobRun:
                 if event is not None and event.HasField("done"):
                     self.cancel()
 
-    async def _give_back(self, job: Job) -> None:
-        """Say in the log that our attempt ended, if we can: whoever goes on cannot know."""
-        if attempt := job.answering:
-            with suppress(Fenced, WeftError, TimeoutError):
-                async with asyncio.timeout(_GOODBYE_LIMIT_S):
-                    await job.writer.append(records.given_back(attempt))
+    async def _give_back(self, job: Job) -> bool:
+        """Say in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
+        if job.answering is None:
+            return True
+        said, job.answering = records.given_back(job.answering), None
+        try:
+            async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                await job.writer.append(said)
+        except Fenced:
+            return False
+        except (WeftError, TimeoutError):
+            pass  # the attempt will stand on record as lost
+        return True
 
     def _write_line(self, done: event_pb2.Done) -> None:
         structlog.get_logger().info(

@@ -7,6 +7,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.cache_mode import cacheable
 from weft_kit.sameness import digest, exact_of, partition_of
 from weft_router import policy
+from weft_router.policy import RetryLimits
 
 
 def may_join(request: job_pb2.GenerationRequest) -> bool:
@@ -18,20 +19,21 @@ def may_join(request: job_pb2.GenerationRequest) -> bool:
 def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
     """Return what identical requests have in common, as a digest: the wanted answer, and the way it is to be got.
 
-    Routing cannot change an answer, but it says how long to wait and whether to show drafts.
+    Routing and retries cannot change an answer, but they say how long to wait and whether to show drafts.
     """
     exact = exact_of(partition_of(tenant, request, collection_version), request)
-    return digest(b"flight", exact.encode(), request.routing.SerializeToString(deterministic=True))
+    way = (part.SerializeToString(deterministic=True) for part in (request.routing, request.retry_policy))
+    return digest(b"flight", exact.encode(), *way)
 
 
-def is_shared(error: job_pb2.JobError, attempts: Iterable[job_pb2.Attempt], max_attempts: int) -> bool:
+def is_shared(error: job_pb2.JobError, attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> bool:
     """Say whether a listener fails with the call, rather than making its own.
 
     It does where its own would fail alike, and once it has heard as many attempts fail as it may have. A spent budget
     may be of the key that the call was made for.
     """
     hopeless = not error.retryable and error.reason != error_pb2.ERROR_REASON_QUOTA_EXCEEDED
-    return hopeless or policy.counted(attempts) >= max_attempts
+    return hopeless or policy.counted(attempts, limits) >= limits.max_attempts
 
 
 def unheard(known: str, said: event_pb2.Delta) -> event_pb2.Delta | None:

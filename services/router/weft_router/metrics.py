@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from weft.job.v1 import event_pb2, job_pb2
 
 JOBS = Counter("weft_router_jobs", "Jobs that became terminal here.", ["model", "state"])
-JOBS_LEFT = Counter("weft_router_jobs_left", "Jobs that ended here without a result.", ["why"])
+JOBS_LEFT = Counter("weft_router_jobs_left", "Jobs that left without a result; budget and provider: to wait.", ["why"])
 JOBS_IN_FLIGHT = Gauge("weft_router_jobs_in_flight", "Jobs being run now.")
 ATTEMPTS = Counter("weft_router_attempts", "Attempts that ended.", ["provider", "result"])
 FIRST_TOKEN_SECONDS = Histogram(

@@ -146,6 +146,7 @@ class Passage:
             return
         ours.provider_model = theirs.provider_model
         ours.result = theirs.result
+        ours.provider_out = theirs.provider_out
         for name in ("error", "usage", "cost"):
             if theirs.HasField(name):
                 getattr(ours, name).CopyFrom(getattr(theirs, name))

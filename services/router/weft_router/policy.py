@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
@@ -26,20 +26,38 @@ _PROVIDERS_FAULT = frozenset(
 )
 
 
+_TURNED_AWAY = frozenset({error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, error_pb2.ERROR_REASON_PROVIDER_OVERLOADED})
+"""Failures of calls that their provider did not take up."""
+
+_LOST = error_pb2.ERROR_REASON_DEPENDENCY_DOWN
+_NOBODYS_FAULT = (_LOST, error_pb2.ERROR_REASON_DRAINING)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
     """How often a job is tried, over all its workers, and the shortest and longest wait between, in seconds.
 
-    `first_wait_s` is the most that is waited before the second attempt.
+    `first_wait_s` is the most that is waited before the second attempt. With `waits` a job waits for providers that
+    are out, and attempts that met an outage do not count.
     """
 
     max_attempts: int = 5
+    max_lost_attempts: int = 10
     first_wait_s: float = 0.5
     longest_wait_s: float = 10.0
+    waits: bool = True
 
-
-class KeptAway(ProviderError):
-    """Nobody was asked, because every breaker is open. Another job's probe may close one at any time."""
+    def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
+        """Return what holds for a request: what its own policy says, within these."""
+        asked = request.retry_policy
+        attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
+        longest_s = asked.max_backoff.ToNanoseconds() / 1e9 if asked.HasField("max_backoff") else self.longest_wait_s
+        return replace(
+            self,
+            max_attempts=min(attempts, self.max_attempts),
+            longest_wait_s=min(longest_s, self.longest_wait_s),
+            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL,
+        )
 
 
 def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:
@@ -64,11 +82,41 @@ def can_continue(request: job_pb2.GenerationRequest, said: Transcript, max_token
     return plain and not said.tool_calls and said.token_count < max_tokens
 
 
-def counted(attempts: Iterable[job_pb2.Attempt]) -> int:
-    """Count the attempts that failed, which is what is bounded: one given up by a worker that shut down did not."""
-    return sum(
-        attempt.HasField("error") and attempt.error.reason != error_pb2.ERROR_REASON_DRAINING for attempt in attempts
-    )
+def failures(attempts: Iterable[job_pb2.Attempt]) -> list[job_pb2.Attempt]:
+    """Return the attempts that failed; one that was lost with its worker, or given up when that shut down, did not."""
+    return [one for one in attempts if one.HasField("error") and one.error.reason not in _NOBODYS_FAULT]
+
+
+def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
+    """Count the attempts that a job has used up of those allowed.
+
+    Where it waits for providers that are out, a failure tells of the job only if its provider had taken the call up,
+    and was well.
+    """
+    failed = failures(attempts)
+    if not limits.waits:
+        return len(failed)
+    return sum(one.error.reason not in _TURNED_AWAY and not one.provider_out for one in failed)
+
+
+def adds_load(attempts: Iterable[job_pb2.Attempt]) -> bool:
+    """Say whether one more attempt comes on top of the calls that providers have anyhow, as a retry does.
+
+    One after an outage does not: all calls were held back. Neither does one in the place of an attempt that was lost.
+    """
+    return any(not one.provider_out for one in failures(attempts))
+
+
+def given_up(attempts: Sequence[job_pb2.Attempt], limits: RetryLimits) -> job_pb2.JobError | None:
+    """Return why a job may not be tried any more; None while it may."""
+    if counted(attempts, limits) >= limits.max_attempts:
+        return exhausted(attempts)
+    lost = sum(one.error.reason == _LOST for one in attempts)
+    if lost < limits.max_lost_attempts:
+        return None
+    why = exhausted(attempts)
+    why.message = f"{lost} attempts were lost with their workers, which this job may be killing; see the routers' logs"
+    return why
 
 
 def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -> float:
@@ -93,20 +141,20 @@ def wait_before_retry(
         return 0.0
     if error.retry_after_s is None or error.remedy is Remedy.ANOTHER_REPLICA:
         return backoff
-    if error.retry_after_s > left_s and not isinstance(error, KeptAway):
+    if error.retry_after_s > left_s:
         return None
     return min(error.retry_after_s + backoff, longest_s, left_s)
 
 
 def verdict(
-    error: ProviderError, attempts: Sequence[job_pb2.Attempt], max_attempts: int, left_s: float
+    error: ProviderError, attempts: Sequence[job_pb2.Attempt], limits: RetryLimits, left_s: float
 ) -> job_pb2.JobError:
     """Say why a job failed whose last attempt ended with `error`."""
     if error.remedy not in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA):
         return error.to_wire()
     if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID:
         return error.to_wire()  # where the document is at fault says more than how often it was
-    if counted(attempts) >= max_attempts or error.retry_after_s is None:
+    if counted(attempts, limits) >= limits.max_attempts or error.retry_after_s is None:
         return exhausted(attempts)
     why = error.to_wire()
     why.message += (

@@ -9,18 +9,17 @@ from functools import partial
 
 import stamina
 
-from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2
-from weft.job.v1 import job_pb2
 from weft_router import metrics, policy
 from weft_router.allowances import Allowances
 from weft_router.budgets.budgets import Budgets, Reservation
 from weft_router.budgets.claims import Call
 from weft_router.generation import Generation
 from weft_router.job import Job, JobFailed, Order
-from weft_router.policy import KeptAway, RetryLimits
+from weft_router.outage import ProviderOutage, outage
+from weft_router.policy import RetryLimits
 from weft_router.prompt import estimated_tokens
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.port import ProviderError
 from weft_router.race import Late, Race
 from weft_router.registry import Registry
 from weft_router.selection import Candidate, Choice, Draw, choose
@@ -47,6 +46,7 @@ class Pursuit:
         self._job = job
         self._registry = registry
         self._rules = rules
+        self._limits = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
@@ -59,15 +59,20 @@ class Pursuit:
 
         Raises:
             ProviderError: the last failure; no further try may help, or none is allowed.
+            ProviderOutage: nobody takes its calls now.
             JobFailed: the job has no try left.
             BudgetSpent: a budget has no room for another try now.
             Fenced: somebody else moved the job on.
         """
-        left = self._rules.limits.max_attempts - policy.counted(self._job.attempts)
-        if left <= 0:
-            raise JobFailed(policy.exhausted(self._job.attempts))
-        patiently = stamina.AsyncRetryingCaller(attempts=left, timeout=None)
-        return await patiently(self._wait_before_retry, self._attempt)
+        if why := policy.given_up(self._job.attempts, self._limits):
+            raise JobFailed(why)
+        patiently = stamina.AsyncRetryingCaller(attempts=None, timeout=None)
+        try:
+            return await patiently(self._wait_before_retry, self._attempt)
+        except ProviderError as error:
+            if (wait_s := self._wait_s(error)) is None:
+                raise
+            raise ProviderOutage(error, wait_s) from error
 
     async def _attempt(self) -> inference_pb2.Finished:
         first = self._entrant(await self._choice(), self._orders, rank=int(self._job.standing is not None))
@@ -80,16 +85,16 @@ class Pursuit:
     async def _choice(self) -> Choice:
         """Choose once a call is allowed, waiting for room where every provider that is well is full."""
         extra = self._rules.allowances.retries(self._name, self._alias.retries)
-        is_first = not policy.counted(self._job.attempts)
+        is_retry = policy.adds_load(self._job.attempts)
         while True:
             candidates = self._candidates(self._orders)
             choice = choose(candidates, self._rules.draw)
-            if choice is None and not any(one.allowed for one in candidates):
-                raise await self._kept_away(candidates)
+            if choice is None and (kept_away := outage(self._job.request.model, self._registry, candidates)):
+                raise kept_away
             if choice is None:
                 metrics.WAITS.labels("room").inc()
                 await self._registry.room(candidates)
-            elif is_first:
+            elif not is_retry:
                 extra.called(time.monotonic())
                 return choice
             elif extra.take(time.monotonic()):
@@ -164,35 +169,28 @@ class Pursuit:
 
         return Late(after_s, entrant)
 
-    async def _kept_away(self, candidates: list[Candidate]) -> ProviderError:
-        """Record a try that asked nobody, because every breaker is open."""
-        job, wait_s = self._job, self._registry.wait_for_any_s(candidates)
-        message = f"every provider of {job.request.model!r} keeps failing; one is asked again in {wait_s:.1f} s"
-        error = KeptAway(error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, message, Remedy.ANOTHER_TRY, wait_s)
-        if job.standing is not None:
-            return error
-        attempt = job_pb2.Attempt(
-            provider=candidates[0].route.provider,
-            error=error.to_wire(),
-            chosen_because="no breaker lets a call pass",
-            result=job_pb2.Attempt.RESULT_FAILED,
-        )
-        job.resumes_after = job.text_sequence
-        await job.begin(attempt)
-        return error
-
     def _wait_before_retry(self, error: Exception) -> float | bool:
         """Say what stamina asks after a failure: False ends it, a number waits that many seconds."""
         if not isinstance(error, ProviderError):
             return False
-        job, limits = self._job, self._rules.limits
-        candidates = self._candidates(self._orders)
-        if not policy.may_try_again(error, candidates):
+        # A job that was turned away so often had better wait in the queue than here.
+        is_patient = len(policy.failures(self._job.attempts)) < self._limits.max_attempts
+        wait_s = self._wait_s(error) if is_patient else None
+        if wait_s is None:
             return False
+        # Where all are kept away that is found out at once, and waited for elsewhere.
+        return wait_s if any(one.allowed for one in self._candidates(self._orders)) else 0.0
+
+    def _wait_s(self, error: ProviderError) -> float | None:
+        """Return the seconds until the next try after a failure; None when none may help, or none is allowed."""
+        job, limits = self._job, self._limits
+        candidates = self._candidates(self._orders)
+        is_last = policy.counted(job.attempts, limits) >= limits.max_attempts
+        if is_last or not policy.may_try_again(error, candidates):
+            return None
         left_s = job.left_s(time.time())
-        backoff_s = policy.backoff_s(policy.counted(job.attempts), limits, left_s, self._rules.draw())
-        wait_s = policy.wait_before_retry(error, candidates, backoff_s, limits.longest_wait_s, left_s)
-        return False if wait_s is None else wait_s
+        backoff_s = policy.backoff_s(len(policy.failures(job.attempts)), limits, left_s, self._rules.draw())
+        return policy.wait_before_retry(error, candidates, backoff_s, limits.longest_wait_s, left_s)
 
 
 def _noted(choice: Choice, why: str) -> Choice:

@@ -57,8 +57,9 @@ def cancelled(message: str) -> job_pb2.JobError:
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_CANCELLED, message=f"cancelled: {said}")
 
 
-def expired() -> job_pb2.JobError:
-    message = "the job's time ran out; submit it again with a longer timeout"
+def expired(waited_for: str = "") -> job_pb2.JobError:
+    waiting = f" while it waited: {waited_for}" if waited_for else ""
+    message = f"the job's time ran out{waiting}; submit it again with a longer timeout"
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_EXPIRED, message=message, retryable=True)
 
 

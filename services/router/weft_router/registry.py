@@ -87,11 +87,6 @@ class Registry:
         names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
         await room_at_any([self.providers[name].turnstile for name in names])
 
-    def wait_for_any_s(self, candidates: Sequence[Candidate]) -> float:
-        """Return how long until a breaker of the candidates may let a call pass."""
-        now = time.monotonic()
-        return min(self.health(one.route).breaker.closed_for_s(now) for one in candidates)
-
     def _candidate(
         self, route: Route, name: str, tier: int, order: Order, failures: int, region: str, prompt: int, now: float
     ) -> Candidate:

@@ -76,8 +76,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         answers = await stack.enter_async_context(AnswerCache(cache))
-        flights = Flights(RedisFlights(redis, limit_s=config.flight_limit_s), config.max_attempts)
-        limits = RetryLimits(config.max_attempts, config.first_wait_s, config.longest_wait_s)
+        limits = RetryLimits(config.max_attempts, config.max_lost_attempts, config.first_wait_s, config.longest_wait_s)
+        flights = Flights(RedisFlights(redis, limit_s=config.flight_limit_s), limits)
         attempts = Attempts(
             fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),

@@ -10,7 +10,7 @@ from weft_kit.background import background, for_ever
 from weft_kit.context import CallContext, bound
 from weft_kit.joblog import Lease, Work
 from weft_router import metrics
-from weft_router.job_run import JobRun, Means, Outcome
+from weft_router.job_run import JobRun, Means, Outcome, Rest
 
 _log = structlog.get_logger()
 
@@ -26,6 +26,8 @@ class Worker:
         self._work = work
         self._grace_s = grace_s
         self._runs: dict[str, JobRun] = {}
+        self._resting: dict[str, str] = {}
+        """The last deliveries of jobs that were given back from here to rest, for as long as they do."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -59,6 +61,8 @@ class Worker:
             async for job_id in signals:
                 if run := self._runs.get(job_id):
                     run.cancel()
+                elif delivery := self._resting.pop(job_id, None):
+                    await self._work.hasten(delivery)
 
     async def _run(self, lease: Lease, run: JobRun) -> None:
         accepted = lease.event.accepted
@@ -68,7 +72,7 @@ class Worker:
                 async with lease.heartbeats():
                     outcome = await run.to_end()
             lease.settle(run.tokens)
-            await self._close(lease, outcome, run.rest_s)
+            await self._close(lease, outcome)
         except asyncio.CancelledError:
             metrics.JOBS_LEFT.labels("drained").inc()
             await lease.retry()
@@ -81,18 +85,25 @@ class Worker:
             lease.release()
             del self._runs[lease.job_id]
 
-    async def _close(self, lease: Lease, outcome: Outcome, rest_s: float) -> None:
+    async def _close(self, lease: Lease, outcome: Outcome | Rest) -> None:
         match outcome:
             case Outcome.OVER:
                 await lease.ack()
             case Outcome.GIVEN_BACK:
                 metrics.JOBS_LEFT.labels("drained").inc()
                 await lease.retry()
-            case Outcome.RESTING:
-                metrics.JOBS_LEFT.labels("budget").inc()
-                await lease.retry(rest_s)
+            case Rest(seconds, waits_for):
+                metrics.JOBS_LEFT.labels(waits_for).inc()
+                self._resting[lease.job_id] = lease.delivery_id
+                asyncio.get_running_loop().call_later(seconds, self._forget, lease.job_id, lease.delivery_id)
+                await lease.retry(seconds)
             case Outcome.OVERTAKEN:
                 metrics.JOBS_LEFT.labels("overtaken").inc()
+
+    def _forget(self, job_id: str, delivery_id: str) -> None:
+        """Note that a job's rest is over; it may have come back before, and rest again."""
+        if self._resting.get(job_id) == delivery_id:
+            del self._resting[job_id]
 
     async def _drain(self) -> None:
         await self._wait_for_jobs(self._grace_s)
