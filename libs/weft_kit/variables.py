@@ -13,10 +13,15 @@ def strays(environ: Iterable[str], known: Collection[str], prefix: str = "") -> 
     Names count in any case, as they do where settings are read.
     """
     return [
-        _line(name, known)
+        mistyped(name, nearest(name, known))
         for name in sorted(environ)
         if name.upper() not in known and (_begins(name, prefix) or nearest(name, known, _ALIKE))
     ]
+
+
+def mistyped(name: str, meant: str) -> str:
+    """Returns the line that tells of a variable."""
+    return f"{name}: no such setting; did you mean {meant}?"
 
 
 def nearest(name: str, known: Collection[str], at_least: float = 0.0) -> str:
@@ -26,7 +31,3 @@ def nearest(name: str, known: Collection[str], at_least: float = 0.0) -> str:
 
 def _begins(name: str, prefix: str) -> bool:
     return bool(prefix) and name.upper().startswith(prefix)
-
-
-def _line(name: str, known: Collection[str]) -> str:
-    return f"{name}: no such setting; did you mean {nearest(name, known)}?"
