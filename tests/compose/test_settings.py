@@ -1,6 +1,8 @@
 """Mistakes in the environment of a mesh: found before anything starts, and never where there are none."""
 
+import re
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from tests.compose.test_plan import URLS, launch
@@ -10,6 +12,7 @@ from weft_compose.plan import SERVICES, plan_services
 from weft_compose.settings import check_settings, settings_of
 from weft_compose.state import Mesh
 
+ROOT = Path(__file__).parents[2]
 PLANS = plan_services(launch(), URLS, Mesh(endpoint="", operator_token="operator"))
 
 
@@ -47,3 +50,13 @@ def test_what_the_catalog_and_the_command_line_read_is_no_mistake():
     check_settings(
         PLANS, {"WEFT_INFERENCE_TARGET": "127.0.0.1:1", "WEFT_API_KEY": "k", "WEFT_STATE": "s", "PATH": "/bin"}
     )
+
+
+WRITTEN = [*ROOT.glob("docs/*.md"), *ROOT.glob("compose/*.md"), *ROOT.glob("compose/*.y*ml"), ROOT / "README.md"]
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=lambda file: file.name)
+def test_every_setting_that_is_written_of_is_one(file):
+    known = {"WEFT_INFERENCE_TARGET"}.union(*(settings_of(service).variables() for service in SERVICES))
+    named = re.findall(rf"\bWEFT_(?:{'|'.join(SERVICES).upper()})_[A-Z0-9_]*[A-Z0-9]\b", file.read_text())
+    assert set(named) - known == set()
