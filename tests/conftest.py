@@ -1,5 +1,6 @@
 """Real servers for tests: started when first asked for, on free ports, once per run."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -11,6 +12,13 @@ from weft_kit.joblog import JobLog, LogConfig, connect
 
 # What a test stores need not survive the machine.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Lets processes of the tests hear Ctrl-C: what a shell runs in the background ignores it, with all its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

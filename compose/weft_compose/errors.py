@@ -2,6 +2,7 @@
 
 LaunchError
 ├── MissingPart      a wheel that holds a server or a model is not installed
+├── WrongSettings    a service would refuse what the environment tells it
 ├── StateUnusable    the state folder cannot be written
 ├── PortTaken        somebody else listens where a part wants to
 ├── PartFailed       a part ended, or did not become healthy in time
@@ -16,6 +17,10 @@ class LaunchError(Exception):
 
 class MissingPart(LaunchError):
     """A wheel that holds a server or a model is not installed."""
+
+
+class WrongSettings(LaunchError):
+    """A service would refuse what the environment tells it."""
 
 
 class StateUnusable(LaunchError):

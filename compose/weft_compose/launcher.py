@@ -18,6 +18,7 @@ from weft_compose.parts import Part, ServerPart, ServicePart
 from weft_compose.plan import Launch, Urls, plan_services
 from weft_compose.ports import holder, is_free
 from weft_compose.servers import NatsCluster, NatsServer, PostgresServer, Seat, ValkeyServer
+from weft_compose.settings import check_settings
 from weft_compose.state import Mesh, Process, StateFolder
 
 __all__ = ["DEFAULT_CATALOG", "DEMO_DOCUMENTS", "Launch", "RunningMesh", "mesh"]
@@ -110,6 +111,7 @@ def _parts(launch: Launch, record: Mesh) -> list[Part]:
     postgres = PostgresServer(state.data("postgres"), ports.number("postgres"), state.log("postgres"))
     valkey = ValkeyServer(state.data("valkey"), ports.number("valkey"), state.log("valkey"))
     services = plan_services(launch, Urls(nats_url, postgres.url, valkey.url), record)
+    check_settings(services)
     return [
         *(ServerPart(server) for server in (*nodes, postgres, valkey)),
         *(ServicePart(service, state.log(service.name), state.data("bytecode")) for service in services),

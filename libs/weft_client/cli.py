@@ -1,36 +1,37 @@
 """The `weft` command line."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from weft_client import failures
-from weft_client.access import Access
-from weft_client.commands import asking, cache, documents, jobs, mesh, operations, providers, webhooks
-from weft_client.session import Session
+from weft_client.commands import asking, cache, collections, documents, jobs, mesh, operations, providers, webhooks
+from weft_client.commands.anywhere import take_options_anywhere
+from weft_client.usage import WeftCommand, refuse_mistyped_variables, show_version
 
 _EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
 
 app = typer.Typer(
-    help="LLM calls as durable, resumable, observable jobs. The options below stand before the command's name.",
+    cls=WeftCommand,
+    help="LLM calls as durable, resumable, observable jobs.",
     epilog=f"Exit codes:\n\n{_EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (mesh, asking, jobs, documents, webhooks, providers, cache, operations):
+for part in (mesh, asking, jobs, documents, collections, webhooks, providers, cache, operations):
     app.add_typer(part.app)
 
 
 @app.callback()
-def session(
+def begin(
     context: typer.Context,
-    endpoint: Annotated[
-        str, typer.Option(envvar="WEFT_ENDPOINT", help="Gateway, host:port; several as ip:port,ip:port.")
-    ] = "",
-    key: Annotated[str, typer.Option(envvar="WEFT_API_KEY", help="API key.")] = "",
-    operator_token: Annotated[str, typer.Option(envvar="WEFT_OPERATOR_TOKEN", help="For `weft keys`.")] = "",
-    state: Annotated[Path, typer.Option(envvar="WEFT_STATE", help="State folder of a local mesh.")] = Path(".weft"),
+    *,
+    version: Annotated[  # noqa: ARG001 - typer calls back for it
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
-    context.obj = Session(Access(endpoint, key, operator_token), state)
+    refuse_mistyped_variables(context.command)
+
+
+take_options_anywhere(app)

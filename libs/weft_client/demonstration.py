@@ -8,8 +8,9 @@ from rich.markup import escape
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.failures import FAILED, CommandFailed
+from weft_client.files import find_files
 from weft_client.generation import Generation
-from weft_client.ingest import find_files, ingest_files
+from weft_client.ingest import ingest_files
 from weft_client.printing import drain, print_answer
 from weft_client.render_jobs import job_record
 
@@ -19,11 +20,11 @@ QUESTION = "What is the name of the supply boat?"
 
 async def demonstrate(weft: WeftClient, documents: Path, question: str, console: Console) -> int:
     """Runs the demonstration on a mesh that is up; returns the exit code."""
-    files = find_files([documents])
-    if not files:
+    found = find_files([documents])
+    if not found.files:
         raise CommandFailed(f"no documents in {documents}: name a folder that holds some with --documents")
-    console.print(f"\n[bold]ingest[/bold] {len(files)} documents from {escape(str(documents))}", markup=True)
-    summary = await ingest_files(weft, COLLECTION, files, console)
+    console.print(f"\n[bold]ingest[/bold] {len(found.files)} documents from {escape(str(documents))}", markup=True)
+    summary = await ingest_files(weft, COLLECTION, found, console)
     console.print(summary.line(COLLECTION), markup=True)
     # So that the model speaks, also in a mesh that has heard the question before.
     await weft.forget_answers(collection=COLLECTION)

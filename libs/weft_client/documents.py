@@ -1,15 +1,18 @@
-"""A tenant's collections: made when missing, filled with files, searched."""
+"""A tenant's collections and their documents: made when missing, filled, searched, listed, deleted."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from weft.common.v1 import error_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
+from weft_client.pages import pages
 from weft_kit.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
 _INGEST_S = 600.0
+_DELETE_S = 120.0
 
 
 class Documents:
@@ -22,12 +25,46 @@ class Documents:
     async def ensure_collection(self, name: str) -> pb.Collection:
         """Returns the collection, created with the default settings when there is none."""
         try:
-            return (await self._connection.ask(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
+            return await self.collection(name)
         except WeftError as error:
             if error.reason != error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND:
                 raise
         wanted = pb.CreateCollectionRequest(name=name)
         return (await self._connection.ask(self._stub.CreateCollection, wanted)).collection
+
+    async def collection(self, name: str) -> pb.Collection:
+        """Returns a collection; raises WeftError when there is none of that name."""
+        return (await self._connection.ask(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
+
+    async def collections(self, limit: int = 1000) -> list[pb.Collection]:
+        """Returns the tenant's collections by name."""
+        found: list[pb.Collection] = []
+        asked = pb.ListCollectionsRequest(page_size=min(limit, 1000))
+        async for page in pages(partial(self._connection.ask, self._stub.ListCollections), asked):
+            found.extend(page.collections)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def delete_collection(self, name: str) -> int:
+        """Deletes a collection with all that is in it; returns how many documents that were."""
+        asked = pb.DeleteCollectionRequest(name=name)
+        return (await self._connection.ask(self._stub.DeleteCollection, asked, _DELETE_S)).deleted_documents
+
+    async def documents(self, collection: str, limit: int = 1000) -> list[pb.Document]:
+        """Returns a collection's documents by id, without their content."""
+        found: list[pb.Document] = []
+        asked = pb.ListDocumentsRequest(collection=collection, page_size=min(limit, 1000))
+        async for page in pages(partial(self._connection.ask, self._stub.ListDocuments), asked):
+            found.extend(page.documents)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def delete(self, collection: str, document_id: str) -> int:
+        """Deletes a document; returns the collection's version from now on."""
+        asked = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
+        return (await self._connection.ask(self._stub.DeleteDocument, asked)).collection_version
 
     async def ingest(self, collection: str, document_id: str, content: bytes) -> pb.IngestResponse:
         """Stores one document; other content under the same `document_id` replaces what was there."""

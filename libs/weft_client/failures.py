@@ -27,6 +27,7 @@ from weft_kit.errors import WeftError
 P = ParamSpec("P")
 
 FAILED = 1
+MISUSED = 2
 UNREACHABLE = 3
 INTERRUPTED = 130
 
@@ -34,7 +35,9 @@ _NEXT_STEPS = {
     error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (`weft keys`: --operator-token), or run beside its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
     error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",
-    error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft ingest PATH --collection NAME` makes one",
+    error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft collections` lists them, `weft ingest` makes one",
+    error_pb2.ERROR_REASON_DOCUMENT_NOT_FOUND: "`weft documents COLLECTION` lists those there are",
+    error_pb2.ERROR_REASON_COLLECTION_BUSY: "`weft ingests watch JOB` or `weft ingests cancel JOB`",
 }
 
 

@@ -1,8 +1,8 @@
-"""Files into a collection: found, read as they are sent, and stored by one durable job."""
+"""Files into a collection: read as they are sent, and stored by one durable job."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,18 +14,10 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_client.client import WeftClient
+from weft_client.files import Found, told
 
-SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".html", ".htm", ".pdf"})
 MAX_BYTES = 32 * 1024 * 1024
 _OUTCOMES = ("created", "updated", "unchanged", "duplicate")
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to send, and the id its document gets."""
-
-    path: Path
-    document_id: str
 
 
 @dataclass
@@ -36,6 +28,8 @@ class Summary:
     chunks: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     """Document id → why."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files in folders that are no documents → why."""
     job_id: str = ""
 
     def count(self, progress: ingest_pb2.IngestProgress) -> None:
@@ -49,6 +43,7 @@ class Summary:
             "outcomes": dict(self.outcomes),
             "chunks": self.chunks,
             "failed": self.failed,
+            "skipped": self.skipped,
         }
 
     def line(self, collection: str) -> str:
@@ -57,37 +52,27 @@ class Summary:
         return f"{escape(collection)}: {', '.join([*counted, *failed]) or 'nothing stored'}; {self.chunks} chunks"
 
 
-def find_files(paths: Iterable[Path]) -> list[File]:
-    """Lists named files as they are, and in folders, recursively, those that look like documents."""
-    found: dict[Path, File] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            named = [File(file, file.relative_to(path).as_posix()) for file in inside]
-        else:
-            named = [File(path, path.name)]
-        for file in named:
-            found.setdefault(file.path.resolve(), file)
-    return list(found.values())
-
-
 class FileIngest:
     """One run of files into a collection, told of on a console."""
 
-    def __init__(self, weft: WeftClient, collection: str, files: Sequence[File], console: Console) -> None:
+    def __init__(self, weft: WeftClient, collection: str, found: Found, console: Console) -> None:
         self._weft = weft
         self._collection = collection
-        self._files = files
+        self._found = found
         self._console = console
-        self.summary = Summary()
+        self.summary = Summary(skipped=found.skipped)
 
     async def begin(self, *, skip_duplicates: bool = False) -> str:
         """Sends the files and begins their job; returns its id, "" when no file could be read.
 
         The collection is made when it is missing, once there is something to put into it.
         """
+        for line in told(self._found.skipped):
+            self._console.print(line, soft_wrap=True)
         with _progress(self._console) as progress:
-            bar = progress.add_task("sending", total=len(self._files))
+            for name, why in self._found.refused.items():
+                self._fail(name, why, progress)
+            bar = progress.add_task("sending", total=len(self._found.files))
             readable = self._readable(progress, bar)
             first = await anext(readable, None)
             if first is None:
@@ -117,7 +102,7 @@ class FileIngest:
             self._fail(failure.document_id, f"{reason}: {failure.error.message}", progress)
 
     async def _readable(self, progress: Progress, bar: TaskID) -> AsyncIterator[pb.Document]:
-        for file in self._files:
+        for file in self._found.files:
             try:
                 content = await asyncio.to_thread(_read, file.path)
             except OSError as error:
@@ -136,10 +121,10 @@ class FileIngest:
 
 
 async def ingest_files(
-    weft: WeftClient, collection: str, files: Sequence[File], console: Console, *, skip_duplicates: bool = False
+    weft: WeftClient, collection: str, found: Found, console: Console, *, skip_duplicates: bool = False
 ) -> Summary:
     """Stores the files and waits for it; one that fails is named on the console and does not stop the rest."""
-    ingest = FileIngest(weft, collection, files, console)
+    ingest = FileIngest(weft, collection, found, console)
     if job_id := await ingest.begin(skip_duplicates=skip_duplicates):
         await ingest.watch(job_id)
     return ingest.summary

@@ -2,28 +2,26 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.batches import Outcome
+from weft_client.layout import FactSheet, Listing
 from weft_kit.errors import WeftError
-
-# Columns that are copied or told apart by their whole text.
-_WHOLE = frozenset({"job", "key", "provider", "kind", "state"})
 
 
 def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str, object]) -> None:
     """Writes a message, or a list of them, to stdout as one JSON document."""
-    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False)
+    escaped = sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
+    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=escaped)
     sys.stdout.write("\n")
 
 
@@ -37,7 +35,8 @@ def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
 
 
 def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
-    table = columns("model", "providers, most preferred first")
+    listed = "providers, most preferred first"
+    table = columns("model", listed, wraps={listed})
     for model in models:
         table.add_row(model.name, ", ".join(model.providers))
     return table
@@ -69,20 +68,15 @@ def _plain(value: object) -> object:
     return value
 
 
-def columns(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, no_wrap=column in _WHOLE, overflow="fold")
-    return table
+def columns(*columns: str, wraps: Collection[str] = ()) -> Listing:
+    """Returns an empty table; only the columns named in `wraps` give way where there is little room."""
+    return Listing(columns, wraps)
 
 
-def fact_sheet() -> Table:
-    """Returns an empty sheet of names and what there is to say under them."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    return facts
+def fact_sheet() -> FactSheet:
+    """Returns an empty sheet of names and what there is to say beside them."""
+    return FactSheet()
 
 
-def or_none(table: Table, words: str) -> RenderableType:
+def or_none(table: Listing, words: str) -> RenderableType:
     return table if table.row_count else Text(words, style="dim")

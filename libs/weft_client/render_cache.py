@@ -1,15 +1,15 @@
 """How the answer cache looks to people."""
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft_client.money import amount
+from weft_client.render import fact_sheet
 from weft_client.timing import span
 
 
 def cache_stats(stats: pb.GetStatsResponse) -> RenderableType:
-    facts = Table.grid(padding=(0, 2))
+    facts = fact_sheet()
     asked = stats.exact_hits + stats.semantic_hits + stats.misses
     facts.add_row("exact hits", _of(stats.exact_hits, asked))
     facts.add_row("semantic hits", _of(stats.semantic_hits, asked))

@@ -14,7 +14,7 @@ _OUTCOMES = ("created", "updated", "unchanged", "duplicate", "failed")
 
 
 def ingests_table(jobs: Iterable[pb.IngestJob]) -> RenderableType:
-    table = columns("job", "state", "accepted UTC", "collection", "documents")
+    table = columns("job", "state", "accepted UTC", "collection", "documents", wraps={"accepted UTC", "collection"})
     for job in jobs:
         accepted = moment(job.accept_time).removesuffix(" UTC")
         table.add_row(job.job_id, state_text(job.state), accepted, job.collection, _done_of(job.progress))

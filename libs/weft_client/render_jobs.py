@@ -43,8 +43,8 @@ def job_record(job: job_pb2.Job) -> RenderableType:
 
 
 def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
-    # Fits 80 columns; attempts and the rest are in the job's own record.
-    table = columns("job", "state", "accepted UTC", "took", "model")
+    # Fits 80 columns as it is; attempts and the rest are in the job's own record.
+    table = columns("job", "state", "accepted UTC", "took", "model", wraps={"accepted UTC", "took", "model"})
     for job in jobs:
         took = between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
         cached = ", cached" if job.HasField("cache_hit") else ""

@@ -15,11 +15,10 @@ _QUIET = frozenset({pb.Provider.BREAKER_UNSPECIFIED, pb.Provider.BREAKER_CLOSED}
 
 
 def providers_table(providers: Sequence[pb.Provider]) -> RenderableType:
-    # Fits 80 columns: what went wrong stands below.
+    # What went wrong stands below: it would leave no room for figures.
     currency = next((one.cost_today.currency for one in providers if one.HasField("cost_today")), "cost")
-    table = columns(
-        "provider", "state", "1st token\np50/p95", "tokens\na second", "calls", "failed", "now", f"{currency}\ntoday"
-    )
+    speed = ("1st token\np50/p95", "tokens\na second")
+    table = columns("provider", "state", *speed, "calls", "failed", "now", f"{currency}\ntoday", wraps={"state"})
     for one in providers:
         cost = amount(one.cost_today.micros) if one.HasField("cost_today") else ""
         table.add_row(one.name, _state(one), *_figures(one), cost)
@@ -32,7 +31,7 @@ def providers_table(providers: Sequence[pb.Provider]) -> RenderableType:
 
 def checks_table(checks: Iterable[pb.ProviderCheck]) -> RenderableType:
     """Shows each provider as found, with what to do about those that cannot be used."""
-    table = columns("", "provider", "kind", "took", "")
+    table = columns("", "provider", "kind", "took", "found", wraps={"found"})
     for check in checks:
         failed = check.HasField("error")
         mark = Text("✗", style="red") if failed else Text("✓", style="green")

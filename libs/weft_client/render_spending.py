@@ -14,7 +14,9 @@ from weft_client.timing import moment
 
 def usage_table(usage: pb.GetUsageResponse) -> RenderableType:
     """Shows tokens and money of the tenant and the key, and when there is more of them."""
-    table = columns("", "tokens, last minute", "left", f"{usage.currency or 'money'} today", "held", "left")
+    today = f"{usage.currency or 'money'} today"
+    spent = {"tokens, last minute", today}
+    table = columns("", "tokens, last minute", "tokens left", today, "held", "money left", wraps=spent)
     for name, spending in (("tenant", usage.tenant), ("this key", usage.key)):
         table.add_row(name, *_tokens(spending), *_money(spending))
     notes = f"tokens count for the minute after their call began, money until {moment(usage.day_end)}"
@@ -24,7 +26,8 @@ def usage_table(usage: pb.GetUsageResponse) -> RenderableType:
 
 
 def keys_table(keys: Iterable[pb.Key]) -> RenderableType:
-    table = columns("key", "tenant", "name", "created", "revoked", "calls a minute", "tokens a minute", "money a day")
+    limits = ("calls a minute", "tokens a minute", "money a day")
+    table = columns("key", "tenant", "name", "created", "revoked", *limits, wraps={"name", "created", "revoked"})
     for key in keys:
         revoked = moment(key.revoke_time) if key.HasField("revoke_time") else ""
         rate = str(key.calls_per_minute or "default")

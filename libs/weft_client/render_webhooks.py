@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from weft.gateway.v1 import webhook_pb2 as pb
@@ -23,7 +22,7 @@ def deliveries_list(deliveries: Iterable[pb.Delivery]) -> RenderableType:
 
 
 def secrets_table(secrets: Iterable[pb.WebhookSecret], *, show: bool) -> RenderableType:
-    table = columns("secret", "made", "signs until")
+    table = columns("secret", "made", "signs until", wraps={"made", "signs until"})
     for one in secrets:
         until = moment(one.expire_time) if one.HasField("expire_time") else ""
         table.add_row(one.secret if show else masked(one.secret), moment(one.create_time), until)
@@ -46,7 +45,7 @@ def _heading(delivery: pb.Delivery) -> Text:
 def _tries(delivery: pb.Delivery) -> RenderableType:
     if not delivery.tries:
         return Text("  not tried yet", style="dim")
-    table = Table.grid(padding=(0, 2))
+    table = columns("tried", "answer", "took", "outcome", wraps={"tried", "outcome"})
     for one in delivery.tries:
-        table.add_row(f"  {moment(one.time)}", str(one.http_status or ""), span(one.duration), one.outcome)
+        table.add_row(moment(one.time), str(one.http_status or ""), span(one.duration), one.outcome)
     return table

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TextIO, TypeVar
 
 import typer
 from google.protobuf.message import Message
@@ -20,6 +20,8 @@ from weft_client.render import print_json
 
 # Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
 _FIRST_CONTACT_S = 2.0
+# Columns; more than any line has.
+_UNBROKEN = 1_000_000
 
 Found = TypeVar("Found", bound=Message | Sequence[Message])
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -27,14 +29,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 @dataclass(frozen=True)
 class Session:
-    """The options before the command's name."""
+    """Where the mesh is, and as whom to call it, as far as options and environment say."""
 
-    given: Access
-    state: Path
+    given: Access = field(default_factory=Access)
+    state: Path = Path(".weft")
 
     @classmethod
     def of(cls, context: typer.Context) -> "Session":
-        return context.find_object(cls) or cls(Access(), Path(".weft"))
+        return context.find_object(cls) or cls()
+
+    def told(
+        self,
+        endpoint: str | None = None,
+        api_key: str | None = None,
+        operator_token: str | None = None,
+        state: Path | None = None,
+    ) -> "Session":
+        """Returns a session in which what is given here takes the place of what was given before."""
+        given = Access(
+            endpoint=self.given.endpoint if endpoint is None else endpoint,
+            api_key=self.given.api_key if api_key is None else api_key,
+            operator_token=self.given.operator_token if operator_token is None else operator_token,
+        )
+        return Session(given, self.state if state is None else state)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[WeftClient]:
@@ -83,11 +100,11 @@ class Session:
 
 
 def out() -> Console:
-    """Stdout for people: wide when it is no terminal, so that programs like grep see whole lines.
+    """Stdout for people.
 
     Markup is off, since most of what is printed was written by others; our own lines ask for it.
     """
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    return _console(sys.stdout)
 
 
 def present(found: Found, as_text: Callable[[Found], RenderableType], *, as_json: bool) -> None:
@@ -100,4 +117,9 @@ def present(found: Found, as_text: Callable[[Found], RenderableType], *, as_json
 
 def aside() -> Console:
     """Stderr, for what accompanies output that is for programs."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return _console(sys.stderr)
+
+
+def _console(to: TextIO) -> Console:
+    """Returns a console as wide as its terminal; where there is none, programs see every line whole."""
+    return Console(file=to, highlight=False, markup=False, width=None if to.isatty() else _UNBROKEN)

@@ -9,7 +9,7 @@ each with its place and what was expected:
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -168,6 +168,27 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
     if circles := chains.problems(catalog.models):
         raise CatalogError(path, circles)
     return catalog
+
+
+def variables_named(path: Path) -> frozenset[str]:
+    """Return the variables that the file at `path` takes texts and keys from; none where it cannot be read."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(_named(raw))
+
+
+def _named(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from (item,) if key == "api_key_env" and isinstance(item, str) else _named(item)
+        case list():
+            for item in value:
+                yield from _named(item)
+        case str():
+            yield from (found["name"] for found in _VARIABLE.finditer(value))
 
 
 def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: list[str]) -> Any:

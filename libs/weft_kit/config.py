@@ -1,11 +1,16 @@
-"""Settings: small frozen values, read once from the environment, wrong ones named exactly."""
+"""Settings: small frozen values, read once from the environment, wrong and mistyped ones named exactly."""
 
+import os
 import sys
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from weft_kit.variables import strays
 
 
 class Settings(BaseSettings):
@@ -25,14 +30,44 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Reads the environment; prints a line per bad variable and exits with 2 when one is wrong."""
-        try:
-            return cls(**overrides)
-        except ValidationError as error:
-            prefix = cls.model_config.get("env_prefix", "")
-            for problem in error.errors():
-                name = f"{prefix}{'.'.join(map(str, problem['loc']))}".upper()
-                sys.stderr.write(f"{name}: {problem['msg']}{cls._given(problem)}\n")
+        config, problems = cls._read(os.environ, overrides)
+        if config is None or problems:
+            sys.stderr.writelines(f"{problem}\n" for problem in problems)
             sys.exit(2)
+        return config
+
+    @classmethod
+    def problems(cls, environ: Mapping[str, str]) -> list[str]:
+        """Returns a line for each variable that a service with this environment would refuse to start with."""
+        return cls._read(environ, {})[1]
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Returns the names of the variables that are read."""
+        return frozenset(f"{cls._prefix()}{field}".upper() for field in cls.model_fields)
+
+    def read_by_others(self) -> frozenset[str]:
+        """Returns variables that begin as this service's do and are not its settings: what its catalog names."""
+        return frozenset()
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
+        """Returns the settings, unless a value is wrong, and what is wrong with the environment."""
+        try:
+            config = cls(**{**_Environment(cls, environ)(), **overrides})
+        except ValidationError as error:
+            mistyped = strays(environ, cls.variables(), cls._prefix())
+            return None, [*mistyped, *map(cls._sentence, error.errors())]
+        return config, strays(environ, cls.variables() | config.read_by_others(), cls._prefix())
+
+    @classmethod
+    def _prefix(cls) -> str:
+        return str(cls.model_config.get("env_prefix", ""))
+
+    @classmethod
+    def _sentence(cls, problem: ErrorDetails) -> str:
+        name = f"{cls._prefix()}{'.'.join(map(str, problem['loc']))}".upper()
+        return f"{name}: {problem['msg']}{cls._given(problem)}"
 
     @classmethod
     def _given(cls, problem: ErrorDetails) -> str:
@@ -43,3 +78,17 @@ class Settings(BaseSettings):
         kinds = (field.annotation, *get_args(field.annotation))
         is_secret = SecretStr in kinds or SecretBytes in kinds
         return " (what was given is a secret)" if is_secret else f" (given: {problem['input']!r})"
+
+
+class _Environment(EnvSettingsSource):
+    """What an environment says; a value that should be JSON and is not is left to the checks of its field."""
+
+    def __init__(self, settings: type[Settings], environ: Mapping[str, str]) -> None:
+        super().__init__(settings)
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value

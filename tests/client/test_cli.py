@@ -134,7 +134,7 @@ async def test_a_value_out_of_range_is_told_before_anything_happens(options):
 async def test_a_path_that_is_not_there_makes_no_collection(tmp_path):
     code, _, err = await weft("--key", "k", "ingest", str(tmp_path), "no-such.md", "--collection", "c")
     assert code == 2
-    assert "'no-such.md' does not exist" in " ".join(err.replace("│", " ").split())
+    assert "'no-such.md' does not exist" in err
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,3 @@ async def test_an_endpoint_or_key_that_cannot_be_one_is_told_in_one_line(given, 
     code, _, err = await weft(*given, "jobs")
     assert (code, err.count("\n")) == (1, 1)
     assert told in err
-
-
-async def test_help_shows_the_characters_of_a_tenant():
-    _, out, _ = await weft("keys", "create", "--help")
-    assert "1 to 64 of a-z, 0-9 and -" in " ".join(out.replace("│", " ").split())

@@ -150,8 +150,9 @@ async def test_deliveries_are_shown_with_their_tries(posting):
     assert [line.rstrip() for line in out.splitlines()] == [
         "n-1  FAILED",
         "https://receiver.example/hook",
-        "  2026-01-02 03:04:05 UTC       120 ms  nobody answers",
-        "  2026-01-02 03:04:05 UTC  503  120 ms  the receiver answered 503",
+        "tried                    answer  took    outcome",
+        "2026-01-02 03:04:05 UTC          120 ms  nobody answers",
+        "2026-01-02 03:04:05 UTC  503     120 ms  the receiver answered 503",
     ]
     assert webhooks.asked[0].states == [webhook_pb2.DELIVERY_STATE_FAILED]
 

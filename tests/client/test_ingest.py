@@ -14,9 +14,11 @@ from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client import WeftClient
-from weft_client.ingest import find_files, ingest_files
+from weft_client.files import SUFFIXES, find_files
+from weft_client.ingest import ingest_files
 from weft_kit.errors import DeadlineExceeded, Draining, NotFound, WeftError
 from weft_kit.server import Server, Service
+from weft_retrieval.formats import kinds
 
 
 class Shelf(rpc.RetrievalServiceServicer):
@@ -100,16 +102,45 @@ def test_folders_give_their_documents_and_nothing_else(tmp_path):
     (tmp_path / "deep").mkdir()
     for name in ("a.md", "deep/b.PDF", "deep/c.html", "d.txt", "e.png", "f"):
         (tmp_path / name).write_text(name)
-    assert [file.document_id for file in find_files([tmp_path])] == ["a.md", "d.txt", "deep/b.PDF", "deep/c.html"]
+    found = find_files([tmp_path])
+    assert [file.document_id for file in found.files] == ["a.md", "d.txt", "deep/b.PDF", "deep/c.html"]
+    assert list(found.skipped) == ["e.png", "f"]
+
+
+def test_every_kind_that_the_service_reads_is_found_in_folders():
+    assert frozenset(kinds._SUFFIXES) == SUFFIXES
+
+
+def test_hidden_files_and_links_to_nowhere_are_no_documents(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "index").write_bytes(b"\0")
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    found = find_files([tmp_path])
+    assert (found.files, found.skipped) == ([], {"gone.md": "there is no file behind it"})
 
 
 def test_a_named_file_is_sent_once_whatever_it_is_called(tmp_path):
     (tmp_path / "notes").write_text("x")
     (tmp_path / "a.md").write_text("x")
-    assert [file.document_id for file in find_files([tmp_path / "notes", tmp_path / "a.md", tmp_path])] == [
-        "notes",
-        "a.md",
-    ]
+    found = find_files([tmp_path / "notes", tmp_path / "a.md", tmp_path])
+    assert [file.document_id for file in found.files] == ["notes", "a.md"]
+    assert (found.refused, found.skipped) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_read"),
+    [
+        ("table.csv", "Ünterwegs,1".encode() * 2000, True),
+        ("scan", b"%PDF-1.7\xff\xfe\0", True),
+        ("report.docx", b"PK\x03\x04\x14\0\x06\0", False),
+        ("photo", b"\x89PNG\r\n", False),
+    ],
+)
+def test_a_named_file_is_sent_when_it_is_text_or_pdf_and_refused_otherwise(tmp_path, name, content, is_read):
+    (tmp_path / name).write_bytes(content)
+    found = find_files([tmp_path / name])
+    assert [file.document_id for file in found.files] == ([name] if is_read else [])
+    assert list(found.refused) == ([] if is_read else [name])
 
 
 async def test_one_bad_file_does_not_stop_the_rest(tmp_path, shelf, client):
@@ -189,3 +220,37 @@ async def test_a_path_that_is_not_there_makes_no_collection(tmp_path, shelf, end
     assert code == 2
     assert "does not exist" in err
     assert not shelf.collections
+
+
+async def test_what_a_folder_holds_besides_is_named_and_no_failure(tmp_path, shelf, endpoint):
+    (tmp_path / "good.md").write_text("good")
+    for number in range(12):
+        (tmp_path / f"report-{number:02}.docx").write_bytes(b"PK")
+    ingest = ("--endpoint", endpoint, "--key", "k", "ingest", str(tmp_path), "-c", "handbook")
+    code, out, _ = await weft(*ingest)
+    assert code == 0
+    assert "12 files skipped: report-00.docx, " in out
+    assert "report-09.docx and 2 more; text, Markdown, HTML and PDF are read (.htm, " in out
+    code, out, err = await weft(*ingest, "--json")
+    assert (code, len(json.loads(out)["skipped"])) == (0, 12)
+    assert "12 files skipped" in err
+
+
+async def test_a_folder_without_any_document_is_a_failure(tmp_path):
+    (tmp_path / "report.docx").write_bytes(b"PK")
+    code, _, err = await weft("--key", "k", "ingest", str(tmp_path), "-c", "handbook")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "1 file skipped: report.docx; text, Markdown, HTML and PDF are read" in err
+
+
+async def test_a_file_that_cannot_be_read_and_was_named_is_a_failure(tmp_path, shelf, endpoint):
+    (tmp_path / "good.md").write_text("good")
+    (tmp_path / "report.docx").write_bytes(b"PK\0")
+    at, into = ("--endpoint", endpoint, "--key", "k"), ("-c", "handbook")
+    code, out, err = await weft(*at, "ingest", str(tmp_path / "report.docx"), *into)
+    assert (code, out, shelf.collections) == (1, "", set())
+    assert "report.docx: it is none of what can be read: text, Markdown, HTML and PDF are read" in err
+    code, out, _ = await weft(*at, "ingest", str(tmp_path / "report.docx"), str(tmp_path / "good.md"), *into)
+    assert code == 1
+    assert "✗ report.docx: it is none of what can be read" in out
+    assert list(shelf.staged) == ["good.md"]

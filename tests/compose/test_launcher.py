@@ -96,11 +96,18 @@ async def test_a_part_that_dies_stops_the_mesh_with_its_name(weft):
 
 
 async def test_a_part_that_cannot_start_is_named_with_its_last_words(weft):
-    async with weft.up(env={"WEFT_ROUTER_SLOTS": "many"}) as mesh:
+    async with weft.up(env={"WEFT_RETRIEVAL_TOKENIZER_PATH": "no-such-tokenizer.json"}) as mesh:
         said = await mesh.last_words()
         assert mesh.process.returncode == 1
-        assert "✗ router ended with code 2: WEFT_ROUTER_SLOTS" in said
+        assert "✗ retrieval ended with code 1: " in said
+        assert "No such file or directory" in said
     assert json.loads((weft.state / "mesh.json").read_text())["launcher"] is None
+
+
+async def test_a_mistyped_variable_is_told_before_anything_starts(weft):
+    code, said = await weft.run("up", "--base-port", "0", env={"WEFT_ROUTER_SLOT": "4"})
+    assert (code, said) == (1, "✗ WEFT_ROUTER_SLOT: no such setting; did you mean WEFT_ROUTER_SLOTS?\n")
+    assert not (weft.state / "logs").exists()
 
 
 async def test_every_port_in_use_is_told_before_anything_starts(weft):

@@ -12,6 +12,7 @@ import typer
 from weft.gateway.v1 import gateway_pb2
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
+from weft_client.commands.examples import examples
 from weft_client.failures import FAILED, CommandFailed, reporting, warn
 from weft_client.generation import Generation
 from weft_client.images import Picture
@@ -120,7 +121,7 @@ async def ask(  # noqa: PLR0913 - the options of a question
         return await _stream(weft, generation, "", _LEFT[policy], read, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("tail JOB", "tail JOB --after 120 --show-reasoning"))
 @reporting
 async def tail(
     context: typer.Context,

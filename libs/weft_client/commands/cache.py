@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from weft_client.commands.examples import examples
 from weft_client.failures import CommandFailed, reporting
 from weft_client.render import print_json
 from weft_client.render_cache import cache_stats
@@ -14,7 +15,7 @@ cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
 
-@cache.command()
+@cache.command(epilog=examples("cache stats", "cache stats --json"))
 @reporting
 async def stats(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show how often the cache answered, what that saved, and how often it was wrong."""
@@ -23,7 +24,13 @@ async def stats(context: typer.Context, *, as_json: AsJson = False) -> None:
     present(found, cache_stats, as_json=as_json)
 
 
-@cache.command()
+@cache.command(
+    epilog=examples(
+        "cache invalidate --tag prices",
+        "cache invalidate --collection handbook --document a.md",
+        "cache invalidate --all",
+    )
+)
 @reporting
 async def invalidate(
     context: typer.Context,

@@ -1,14 +1,17 @@
 """weft ingest, ingests, search."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from weft.job.v1 import job_pb2
+from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
-from weft_client.ingest import FileIngest, find_files
+from weft_client.files import READ, Found, find_files, told
+from weft_client.ingest import FileIngest
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out, present
@@ -20,7 +23,13 @@ Collection = Annotated[str, typer.Option("--collection", "-c", help="The collect
 JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "ingest handbook --collection handbook",
+        "ingest a.md b.pdf -c handbook --skip-duplicates",
+        "ingest handbook -c handbook --detach",
+    )
+)
 @reporting
 async def ingest(
     context: typer.Context,
@@ -37,11 +46,11 @@ async def ingest(
 
     A durable job does it: once the files are sent it goes on by itself, and `weft ingests watch JOB` shows it again.
     """
-    files = find_files(paths)
-    if not files:
-        raise CommandFailed("no text, Markdown, HTML or PDF file there: name a file, or a folder that holds some")
+    found = find_files(paths)
+    if not found.files:
+        raise CommandFailed("; ".join(_why_nothing(found)))
     async with Session.of(context).client() as weft:
-        run = FileIngest(weft, collection, files, aside() if as_json or detach else out())
+        run = FileIngest(weft, collection, found, aside() if as_json or detach else out())
         job_id = await run.begin(skip_duplicates=skip_duplicates)
         ended = await run.watch(job_id) if job_id and not detach else None
     if as_json:
@@ -56,7 +65,14 @@ async def ingest(
     return FAILED if run.summary.failed else 0
 
 
-@ingests.command("list")
+def _why_nothing(found: Found) -> Iterator[str]:
+    yield from (f"{name}: {why}" for name, why in found.refused.items())
+    yield from told(found.skipped)
+    if not (found.refused or found.skipped):
+        yield f"no document there: name a file, or a folder that holds some; {READ}"
+
+
+@ingests.command("list", epilog=examples("ingests", "ingests list --limit 5 --json"))
 @reporting
 async def list_ingests(
     context: typer.Context,
@@ -70,17 +86,17 @@ async def list_ingests(
     present(found, ingests_table, as_json=as_json)
 
 
-@ingests.command()
+@ingests.command(epilog=examples("ingests watch JOB"))
 @reporting
 async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> int:
     """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
     async with Session.of(context).client() as weft:
-        ended = await FileIngest(weft, "", (), aside()).watch(job_id)
+        ended = await FileIngest(weft, "", Found(), aside()).watch(job_id)
     present(ended, ingest_record, as_json=as_json)
     return FAILED if ended.progress.failed or ended.state != job_pb2.JOB_STATE_SUCCEEDED else 0
 
 
-@ingests.command()
+@ingests.command(epilog=examples("ingests show JOB --json"))
 @reporting
 async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
     """Show an ingest job as it stands."""
@@ -89,7 +105,7 @@ async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False
     present(found, ingest_record, as_json=as_json)
 
 
-@ingests.command()
+@ingests.command(epilog=examples("ingests cancel JOB --message 'the wrong folder'"))
 @reporting
 async def cancel(
     context: typer.Context,
@@ -104,7 +120,7 @@ async def cancel(
     present(found, ingest_record, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=examples("search 'Who keeps the light?' -c handbook --top-k 3"))
 @reporting
 async def search(
     context: typer.Context,

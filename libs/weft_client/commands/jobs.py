@@ -10,7 +10,8 @@ import typer
 from weft.job.v1 import job_pb2
 from weft_client.batch_file import read_batch
 from weft_client.batches import Outcome
-from weft_client.commands.choices import choices, chosen
+from weft_client.commands.choices import choices, chosen, completing
+from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.render import outcome_json, print_json
@@ -26,13 +27,24 @@ _STATES = choices(job_pb2.JobState, "JOB_STATE_")
 _PRIORITIES = choices(job_pb2.Priority, "PRIORITY_")
 
 
-@jobs.command("list")
+@jobs.command(
+    "list",
+    epilog=examples(
+        "jobs", "jobs --state failed --state expired --limit 50", "jobs list --label run=7 --priority low --json"
+    ),
+)
 @reporting
 async def list_jobs(
     context: typer.Context,
-    state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state, e.g. failed; may repeat.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only jobs in this state, e.g. failed; may repeat.", autocompletion=completing(_STATES)),
+    ] = None,
     model: Annotated[list[str] | None, typer.Option(help="Only jobs of this model alias; may repeat.")] = None,
-    priority: Annotated[list[str] | None, typer.Option(help="Only high, normal or low ones; may repeat.")] = None,
+    priority: Annotated[
+        list[str] | None,
+        typer.Option(help="Only high, normal or low ones; may repeat.", autocompletion=completing(_PRIORITIES)),
+    ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Only jobs with this label, key=value; may repeat.")] = None,
     request_id: Annotated[str, typer.Option(help="Only the job submitted under this id.")] = "",
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
@@ -50,7 +62,7 @@ async def list_jobs(
     present(found, jobs_table, as_json=as_json)
 
 
-@jobs.command()
+@jobs.command(epilog=examples("jobs wait JOB --limit-s 60"))
 @reporting
 async def wait(
     context: typer.Context,
@@ -66,7 +78,7 @@ async def wait(
     return 0 if found.state == job_pb2.JOB_STATE_SUCCEEDED else FAILED
 
 
-@jobs.command()
+@jobs.command(epilog=examples("jobs submit-many requests.jsonl --batch nightly", "jobs submit-many - --json"))
 @reporting
 async def submit_many(
     context: typer.Context,
@@ -101,7 +113,7 @@ async def job(context: typer.Context, job_id: JobId, *, as_json: AsJson = False)
         out().print(f"\n{found.answer.text}", soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=examples("cancel JOB --message 'asked by mistake'"))
 @reporting
 async def cancel(
     context: typer.Context,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from weft_client.commands.examples import examples
 from weft_client.demonstration import QUESTION, demonstrate
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.render import mesh_status_table, print_json
@@ -34,7 +35,7 @@ Catalog = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog=examples("up", "up --base-port 9600 --catalog weft.toml", "up --engine echo --state /tmp/weft"))
 @reporting
 async def up(
     context: typer.Context, base_port: BasePort = 7600, engine: Engine = "llamacpp", catalog: Catalog = None
@@ -51,7 +52,7 @@ async def up(
             out().print(f"stopped; state stays in {session.state}", soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog=examples("down", "down --state /tmp/weft"))
 @reporting
 async def down(context: typer.Context) -> None:
     """Stop the mesh that runs from this state folder."""
@@ -64,7 +65,7 @@ async def down(context: typer.Context) -> None:
     out().print(f"stopped {stopped.endpoint} and its {len(stopped.parts)} parts in {monotonic() - began:.1f} s")
 
 
-@app.command()
+@app.command(epilog=examples("status", "status --json"))
 @reporting
 async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
     """Show the parts of the running mesh; exit code 1 when one is not well."""
@@ -80,7 +81,7 @@ async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
     return 0 if found.healthy else FAILED
 
 
-@app.command()
+@app.command(epilog=examples("demo", "demo --documents handbook --question 'Who keeps the light?'"))
 @reporting
 async def demo(
     context: typer.Context,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from weft_client.budgets import budget
+from weft_client.commands.examples import examples
 from weft_client.failures import reporting
 from weft_client.render import print_json
 from weft_client.render_spending import keys_table, usage_table
@@ -29,7 +30,13 @@ def _money(text: str) -> Decimal:
     return amount
 
 
-@keys.command("create")
+@keys.command(
+    "create",
+    epilog=examples(
+        "keys create --tenant acme --name 'the shop'",
+        "keys create --tenant acme --tokens-per-minute 90000 --money-per-day 2.50",
+    ),
+)
 @reporting
 async def create_key(
     context: typer.Context,
@@ -58,7 +65,7 @@ async def create_key(
         out().print(created.secret, soft_wrap=True)
 
 
-@keys.command("list")
+@keys.command("list", epilog=examples("keys list", "keys list --tenant acme --json"))
 @reporting
 async def list_keys(
     context: typer.Context,
@@ -72,7 +79,7 @@ async def list_keys(
     present(found, keys_table, as_json=as_json)
 
 
-@keys.command("revoke")
+@keys.command("revoke", epilog=examples("keys revoke KEY"))
 @reporting
 async def revoke_key(
     context: typer.Context,
@@ -90,7 +97,7 @@ async def revoke_key(
         out().print(f"{revoked.key.key_id} is revoked; every gateway refuses it within {within:.0f} s")
 
 
-@app.command()
+@app.command(epilog=examples("usage", "usage --key wk_… --json"))
 @reporting
 async def usage(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show what the tenant and this key have spent, and what is left."""

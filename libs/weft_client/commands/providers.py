@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, reporting
 from weft_client.render import models_table
@@ -15,7 +16,7 @@ providers = typer.Typer(help="Providers: how they are doing, and whether they ca
 app.add_typer(providers, name="providers")
 
 
-@providers.command("list")
+@providers.command("list", epilog=examples("providers", "providers list --model default"))
 @reporting
 async def list_providers(
     context: typer.Context,
@@ -29,7 +30,7 @@ async def list_providers(
     present(found, providers_table, as_json=as_json)
 
 
-@providers.command()
+@providers.command(epilog=examples("providers check", "providers check local openai"))
 @reporting
 async def check(
     context: typer.Context,
@@ -44,7 +45,7 @@ async def check(
     return FAILED if any(one.HasField("error") for one in found) else 0
 
 
-@app.command()
+@app.command(epilog=examples("models", "models --json"))
 @reporting
 async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the model aliases a request may name."""

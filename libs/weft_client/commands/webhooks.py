@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from weft.gateway.v1 import webhook_pb2 as pb
-from weft_client.commands.choices import choices, chosen
+from weft_client.commands.choices import choices, chosen, completing
+from weft_client.commands.examples import examples
 from weft_client.failures import reporting
 from weft_client.render import print_json
 from weft_client.render_webhooks import deliveries_list, masked, secrets_table
@@ -18,12 +19,15 @@ _STATES = choices(pb.DeliveryState, "DELIVERY_STATE_")
 Show = Annotated[bool, typer.Option("--show", help="Print the secrets themselves.")]
 
 
-@webhooks.command("list")
+@webhooks.command("list", epilog=examples("webhooks list --state failed", "webhooks list --job JOB"))
 @reporting
 async def list_deliveries(
     context: typer.Context,
     job_id: Annotated[str, typer.Option("--job", help="Only this job's.")] = "",
-    state: Annotated[list[str] | None, typer.Option(help="Only pending, delivered or failed ones; may repeat.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="Only pending, delivered or failed ones; may repeat.", autocompletion=completing(_STATES)),
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
@@ -35,7 +39,7 @@ async def list_deliveries(
     present(found, deliveries_list, as_json=as_json)
 
 
-@webhooks.command()
+@webhooks.command(epilog=examples("webhooks redeliver JOB"))
 @reporting
 async def redeliver(
     context: typer.Context,
@@ -52,7 +56,7 @@ async def redeliver(
         out().print(deliveries_list([found]))
 
 
-@webhooks.command()
+@webhooks.command(epilog=examples("webhooks secrets --show"))
 @reporting
 async def secrets(context: typer.Context, *, show: Show = False, as_json: AsJson = False) -> None:
     """List the secrets that sign now, the newest first."""
@@ -61,7 +65,7 @@ async def secrets(context: typer.Context, *, show: Show = False, as_json: AsJson
     _show_secrets(found, show=show, as_json=as_json)
 
 
-@webhooks.command()
+@webhooks.command(epilog=examples("webhooks rotate --overlap-hours 48 --show"))
 @reporting
 async def rotate(
     context: typer.Context,

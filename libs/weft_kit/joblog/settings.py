@@ -1,6 +1,9 @@
 """The log's numbers, with their units and the checks that keep them sane together."""
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,6 +12,9 @@ class LogConfig:
 
     Retention is a memory decision: nats-server holds some 2.3 KB a job, 1.4 GB for an hour at 10,000 jobs a minute.
     """
+
+    # Read from JSON: a mistyped name there is a mistake, too.
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     stream: str = "JOBS"
     prefix: str = "jobs"

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from weft_gateway.access.redis_limiter import Fallback
 from weft_gateway.jobs.budgets import Fallback as BudgetFallback
+from weft_kit.catalog import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 
@@ -97,6 +98,9 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
             message = f"must be at least 32 characters, is {len(key)}; `openssl rand -base64 32` makes a good one"
             raise ValueError(message)
         return key
+
+    def read_by_others(self) -> frozenset[str]:
+        return variables_named(self.catalog_file)
 
     @model_validator(mode="after")
     def _stale_outlives_fresh(self) -> "Config":

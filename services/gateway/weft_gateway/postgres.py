@@ -86,5 +86,5 @@ async def migrate(connection: Connection) -> None:
         }
         for path in sorted(_MIGRATIONS.glob("*.sql")):
             if path.name not in applied:
-                await connection.execute(path.read_text().encode())
+                await connection.execute(path.read_bytes())
                 await connection.execute("INSERT INTO gateway_migrations VALUES (%s)", (path.name,))

@@ -57,3 +57,7 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     """Tokens read together, and so how long a query waits behind a large request: 512 take 0.1 s."""
     embedder_queue_tokens: int = Field(default=500_000, ge=1)
     """Tokens that may wait; more are refused with UNAVAILABLE."""
+
+    def read_by_others(self) -> frozenset[str]:
+        # Catalogs say by it where this service is, and whoever sets it for them may start this one beside them.
+        return frozenset({"WEFT_INFERENCE_TARGET"})

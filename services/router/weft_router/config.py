@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from weft_kit.catalog import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 from weft_router.budgets.budgets import Fallback
@@ -52,3 +53,6 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     """Longest wait before the second attempt; it doubles with each, and what is waited is drawn between 0 and it."""
     longest_wait_s: float = Field(default=10, ge=0)
     """Longest wait between attempts, also where a provider asks for more; not for one that is out."""
+
+    def read_by_others(self) -> frozenset[str]:
+        return variables_named(self.catalog_file)

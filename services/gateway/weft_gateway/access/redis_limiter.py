@@ -21,7 +21,7 @@ from weft_kit.errors import DependencyDown, WeftError
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 
-_SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text()
+_SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
 _PREFIX: Final = "weft:rate:"
 _LARGEST_BATCH: Final = 256
 

@@ -23,8 +23,8 @@ from weft_kit.spending import Account, costs, day_of
 from weft_router import metrics
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
 
-_RESERVE: Final = (Path(__file__).parent / "reserve.lua").read_text()
-_SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text()
+_RESERVE: Final = (Path(__file__).parent / "reserve.lua").read_text(encoding="utf-8")
+_SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text(encoding="utf-8")
 _BOOKED: Final = "weft:budget:booked"
 _LARGEST_BATCH: Final = 256
 _MOST_UNBOOKED: Final = 20_000

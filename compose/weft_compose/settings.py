@@ -1,0 +1,24 @@
+"""What the services of a mesh are told, checked against their settings before anything starts."""
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from weft_compose.errors import WrongSettings
+from weft_compose.plan import ServicePlan
+from weft_kit.config import Settings
+
+
+def check_settings(plans: Sequence[ServicePlan], environ: Mapping[str, str] = os.environ) -> None:
+    """Raises WrongSettings when a service would refuse its environment: what it inherits, and what it is told."""
+    problems = [
+        problem for plan in plans for problem in settings_of(plan.service).problems({**environ, **plan.environment()})
+    ]
+    if problems:
+        raise WrongSettings("; ".join(dict.fromkeys(problems)))
+
+
+def settings_of(service: str) -> type[Settings]:
+    """Returns the class that a service reads its environment into."""
+    config: type[Settings] = import_module(f"weft_{service}.config").Config
+    return config

@@ -1,0 +1,92 @@
+"""Which files are documents, and why others are not."""
+
+import codecs
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".pdf"})
+READ = f"text, Markdown, HTML and PDF are read ({', '.join(sorted(SUFFIXES))})"
+_HEAD_BYTES = 8192
+_NAMES_TOLD = 10
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to send, and the id its document gets."""
+
+    path: Path
+    document_id: str
+
+
+@dataclass
+class Found:
+    """What is there to send, and what is not, by name with the reason."""
+
+    files: list[File] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Files that were named themselves, so that leaving them out is a failure."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Files found in folders."""
+
+
+def find_files(paths: Iterable[Path]) -> Found:
+    """Finds what the paths hold: named files of any name that can be read, in folders those that look like documents.
+
+    Hidden files in folders that are no documents are not even told of.
+    """
+    found, seen = Found(), set[Path]()
+    for path in paths:
+        for file, problem in _in_folder(path) if path.is_dir() else [_named(path)]:
+            if (real := file.path.resolve()) in seen:
+                continue
+            if problem:
+                (found.skipped if path.is_dir() else found.refused)[file.document_id] = problem
+            else:
+                seen.add(real)
+                found.files.append(file)
+    return found
+
+
+def told(skipped: dict[str, str]) -> Iterator[str]:
+    """Yields a line for each reason, with the first names of the files that it holds for."""
+    for reason in dict.fromkeys(skipped.values()):
+        names = [name for name, why in skipped.items() if why == reason]
+        more = f" and {len(names) - _NAMES_TOLD:,} more" if len(names) > _NAMES_TOLD else ""
+        files = "1 file" if len(names) == 1 else f"{len(names):,} files"
+        yield f"{files} skipped: {', '.join(names[:_NAMES_TOLD])}{more}; {reason}"
+
+
+def _named(path: Path) -> tuple[File, str]:
+    return File(path, path.name), "" if _may_be_read(path) else f"it is none of what can be read: {READ}"
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
+    locked: list[OSError] = []
+    paths = [Path(at, name) for at, _, names in os.walk(folder, onerror=locked.append) for name in names]
+    for path in sorted(paths):
+        place = path.relative_to(folder)
+        if path.suffix.lower() in SUFFIXES:
+            yield File(path, place.as_posix()), "" if path.is_file() else "there is no file behind it"
+        elif not any(part.startswith(".") for part in place.parts):
+            yield File(path, place.as_posix()), READ
+    for error in locked:
+        path = Path(error.filename)
+        yield File(path, path.relative_to(folder).as_posix()), f"{error.strerror}: the folder cannot be read"
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tells whether a file is what its name says, or text, whatever its name says."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        # A character may be cut at the end of the head.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except OSError:
+        return True  # Sending it says better what is wrong.
+    except UnicodeDecodeError:
+        return head.startswith(b"%PDF-")
+    return "\0" not in text

@@ -1,0 +1,33 @@
+"""Environment variables that look like settings and are none: mistyped ones, each with the name that was meant."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+_ALIKE = 0.9
+"""Names of different services are less alike than this, mistyped ones are more (difflib's ratio)."""
+
+
+def strays(environ: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
+    """Returns a line for each variable that is none of the known ones but begins with `prefix`, or nearly is one.
+
+    Names count in any case, as they do where settings are read.
+    """
+    return [
+        mistyped(name, nearest(name, known))
+        for name in sorted(environ)
+        if name.upper() not in known and (_begins(name, prefix) or nearest(name, known, _ALIKE))
+    ]
+
+
+def mistyped(name: str, meant: str) -> str:
+    """Returns the line that tells of a variable."""
+    return f"{name}: no such setting; did you mean {meant}?"
+
+
+def nearest(name: str, known: Collection[str], at_least: float = 0.0) -> str:
+    """Returns the known name that is most like this one; "" when none is as alike as `at_least`, 0 to 1."""
+    return next(iter(get_close_matches(name.upper(), known, 1, at_least)), "")
+
+
+def _begins(name: str, prefix: str) -> bool:
+    return bool(prefix) and name.upper().startswith(prefix)
