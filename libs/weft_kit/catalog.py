@@ -1,9 +1,9 @@
 """The catalog: which providers the mesh may ask, and by which aliases its users name their models.
 
 It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
-each with its place and what was expected:
+each with its line, its place and what was expected:
 
-    compose/weft.toml: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
+    compose/weft.toml:46: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
 """
 
 import os
@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from weft_kit import chains
+from weft_kit.catalog_lines import line_of
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
 from weft_kit.provider_entries import KINDS, Entry, ProviderEntry
@@ -39,11 +41,20 @@ _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^
 
 
 class CatalogError(ValueError):
-    """The catalog cannot be used; one line a problem."""
+    """The catalog cannot be used; one line a problem. `text` is what the file held, for the lines of the problems."""
 
-    def __init__(self, path: Path, problems: Iterable[str]) -> None:
+    def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
+        self.path = path
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
+        lines = (line_of(problem.partition(": ")[0], text) for problem in self.problems)
+        self.by_line = tuple(sorted(zip(lines, self.problems, strict=True), key=itemgetter(0)))
+        """The problems as they stand in the file, each with its line; 0 where that cannot be told."""
+        super().__init__("\n".join(self.located))
+
+    @property
+    def located(self) -> tuple[str, ...]:
+        """The problems as they stand in the file, each with the file and its line, as editors look them up."""
+        return tuple(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}" for line, what in self.by_line)
 
 
 class Route(Entry):
@@ -144,34 +155,54 @@ class Catalog(Entry):
 
 
 def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Read and check the file at `path`, with `${NAME}` and `${NAME:-default}` in its texts taken from `environ`.
+    """Read and check the file at `path`; see parse_catalog.
 
     Raises:
         CatalogError: the file is missing, is not TOML, or has mistakes; all of them are named.
     """
+    return parse_catalog(read_catalog(path), path, environ)
+
+
+def read_catalog(path: Path) -> str:
+    """Return what the file holds. Raises CatalogError where it cannot be read."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise CatalogError(path, [f"cannot be read ({error.strerror}); check the service's CATALOG_FILE"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise CatalogError(path, [f"is not TOML: {error}"]) from error
-    unset: list[str] = []
+
+
+def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Check a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
+
+    Raises:
+        CatalogError: it is not TOML, or has mistakes; all of them are named.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+    unset: dict[str, str] = {}
     data = _interpolated(raw, environ, "", unset)
     try:
         catalog = Catalog.model_validate(
             data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
         )
     except ValidationError as error:
-        raise CatalogError(path, [*unset, *map(_sentence, error.errors())]) from error
-    if unset:
-        raise CatalogError(path, unset)
-    if circles := chains.problems(catalog.models):
-        raise CatalogError(path, circles)
+        # With every item of a list wrong, pydantic also calls the list too short.
+        mistakes = (_sentence(one) for one in error.errors() if one["type"] != "too_short" or not one["input"])
+        # What is wrong about a text that lacks its variable is that.
+        real = (mistake for mistake in mistakes if mistake.partition(": ")[0] not in unset)
+        found = [*unset.values(), *real, *chains.problems(chains.readable(data.get("models")))]
+        raise CatalogError(path, found, text) from error
+    if found := [*unset.values(), *chains.problems(catalog.models)]:
+        raise CatalogError(path, found, text)
     return catalog
 
 
-def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: list[str]) -> Any:
-    """Copy `value` with variables replaced in every text; problems are added to `unset`."""
+def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> Any:
+    """Copy `value` with variables replaced in every text; problems are added to `unset`, by their place."""
     match value:
         case dict():
             return {
@@ -185,12 +216,12 @@ def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: lis
     return value
 
 
-def _replacement(found: re.Match[str], *, environ: Mapping[str, str], place: str, unset: list[str]) -> str:
+def _replacement(found: re.Match[str], *, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> str:
     name, default = found["name"], found["default"]
     if default is not None:
         return environ.get(name) or default
     if name not in environ:
-        unset.append(f"{place}: {name} is not set; set it or write ${{{name}:-a default}}")
+        unset[place] = f"{place}: {name} is not set; set it or write ${{{name}:-a default}}"
     return environ.get(name, "")
 
 

@@ -66,7 +66,7 @@ class Prices(Entry):
     def _names_providers(self, info: ValidationInfo) -> "Prices":
         known = (info.context or {}).get("providers", self.per_million)
         if strangers := [name for name in self.per_million if name not in known]:
-            reason = f"per_million.{strangers[0]}: is not a provider; expected one of {', '.join(known)}"
+            reason = f"per_million.{', '.join(strangers)}: is not a provider; expected one of {', '.join(known)}"
             raise PydanticCustomError("prices", "{reason}", {"reason": reason})
         return self
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from weft_kit.user_paths import expanded
 
 # A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
 Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
@@ -33,6 +36,10 @@ class Entry(BaseModel):
     """A table of the catalog: it cannot be changed, and holds no key that is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# A file of the catalog: where the process stands, unless it begins with / or ~.
+FilePath = Annotated[Path, AfterValidator(expanded)]
 
 
 class Upstream(Entry):
@@ -63,14 +70,14 @@ class HttpEntry(Upstream):
 
     base_url: HttpUrl
     api_key_env: str | None = None
-    api_key_file: Path | None = None
+    api_key_file: FilePath | None = None
     headers: dict[HeaderName, HeaderValue] = {}
     extra_body: dict[str, Any] = {}
     takes_images: bool = True
     max_connections: PositiveInt = 512
     connect_timeout_s: PositiveFloat = 5.0
     keep_warm_s: NonNegativeFloat = 10.0
-    ca_file: Path | None = None
+    ca_file: FilePath | None = None
 
     @model_validator(mode="before")
     @classmethod

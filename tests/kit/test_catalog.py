@@ -121,6 +121,32 @@ routes = []
     assert sum(problem.startswith("models.no spaces") for problem in found) == 2
 
 
+def test_a_reference_that_leads_nowhere_is_named_beside_other_mistakes(tmp_path: Path) -> None:
+    text = ROUTED.replace('fallbacks = ["last"]', 'fallbacks = ["lost", 5]').replace("weight = 2", "weight = -2")
+
+    assert problems(tmp_path, text) == [
+        "models.main.routes[0].weight: input should be greater than 0; found -2",
+        "models.spare.fallbacks[1]: input should be a valid string; found 5",
+        'models.spare.fallbacks[0]: "lost" is not a model alias; expected one of main, spare, strong, last',
+    ]
+
+
+def test_a_missing_variable_is_named_without_what_follows_from_it(tmp_path: Path) -> None:
+    assert problems(tmp_path, GOOD) == [
+        "providers.openai.base_url: OPENAI_URL is not set; set it or write ${OPENAI_URL:-a default}"
+    ]
+
+
+def test_the_mistakes_are_told_in_the_order_of_the_file_with_their_lines(tmp_path: Path) -> None:
+    text = ROUTED.replace('region = "eu"', "region = 5").replace('fallbacks = ["spare"]', 'fallbacks = ["lost"]')
+
+    with pytest.raises(CatalogError) as refusal:
+        load(tmp_path, text.replace("weight = 2", "weight = -2"))
+
+    places = [problem.removeprefix(f"{tmp_path / 'weft.toml'}:") for problem in refusal.value.located]
+    assert [place.partition(": ")[0] for place in places] == ["5", "9", "11"]
+
+
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
@@ -153,7 +179,7 @@ def test_a_problem_names_the_file_but_never_shows_a_secret(tmp_path: Path) -> No
     with pytest.raises(CatalogError) as refusal:
         load(tmp_path, text, OPENAI_URL="https://api.openai.com")
 
-    assert str(refusal.value).startswith(f"{tmp_path / 'weft.toml'}: providers.openai: ")
+    assert str(refusal.value).startswith(f"{tmp_path / 'weft.toml'}:6: providers.openai: ")
     assert "sk-123" not in str(refusal.value)
 
 
