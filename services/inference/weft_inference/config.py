@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from weft_inference.minilm_graph import Precision
+from weft_inference.model_files import problem_of
 from weft_kit.config import Settings
 
 
@@ -57,3 +59,10 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     """Tokens read together, and so how long a query waits behind a large request: 512 take 0.1 s."""
     embedder_queue_tokens: int = Field(default=500_000, ge=1)
     """Tokens that may wait; more are refused with UNAVAILABLE."""
+
+    @field_validator("model_path")
+    @classmethod
+    def _can_be_loaded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path and (problem := problem_of(info.data.get("engine", ""), path)):
+            raise PydanticCustomError("model", "{problem}", {"problem": problem})
+        return path
