@@ -7,7 +7,8 @@ import typer
 
 from weft_client import failures
 from weft_client.access import Access
-from weft_client.commands import asking, cache, documents, jobs, mesh, operations, providers, webhooks
+from weft_client.commands import asking, cache, catalog, documents, jobs, mesh, operations, providers, webhooks
+from weft_client.path_arguments import any_path
 from weft_client.session import Session
 
 _EXIT_CODES = (failures.__doc__ or "").partition("\n\n")[2]
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (mesh, asking, jobs, documents, webhooks, providers, cache, operations):
+for part in (mesh, asking, jobs, documents, webhooks, providers, catalog, cache, operations):
     app.add_typer(part.app)
 
 
@@ -31,6 +32,9 @@ def session(
     ] = "",
     key: Annotated[str, typer.Option(envvar="WEFT_API_KEY", help="API key.")] = "",
     operator_token: Annotated[str, typer.Option(envvar="WEFT_OPERATOR_TOKEN", help="For `weft keys`.")] = "",
-    state: Annotated[Path, typer.Option(envvar="WEFT_STATE", help="State folder of a local mesh.")] = Path(".weft"),
+    state: Annotated[
+        Path,
+        typer.Option(envvar="WEFT_STATE", help="State folder of a local mesh.", parser=any_path, metavar="FOLDER"),
+    ] = Path(".weft"),
 ) -> None:
     context.obj = Session(Access(endpoint, key, operator_token), state)
