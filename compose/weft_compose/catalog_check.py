@@ -4,19 +4,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weft_compose.errors import CatalogUnusable
-from weft_kit.catalog import CatalogError, parse_catalog, read_catalog
+from weft_kit.catalog import CatalogError, parse_catalog, read_catalog, readable
 from weft_router.keys import read_keys
 
 
 def find_mistakes(path: Path, environ: Mapping[str, str]) -> CatalogError | None:
     """Returns what is wrong with the catalog at `path`, keys that are not there included; None when it is good."""
-    text = ""
+    problems: list[str] = []
     try:
         text = read_catalog(path)
-        read_keys(parse_catalog(text, path, environ), path, environ)
     except CatalogError as refused:
-        return CatalogError(path, refused.problems, text)
-    return None
+        return refused
+    try:
+        catalog = parse_catalog(text, path, environ)
+    except CatalogError as refused:
+        problems += refused.problems
+        catalog = readable(text, environ)
+    try:
+        read_keys(catalog, path, environ)
+    except CatalogError as refused:
+        problems += refused.problems
+    return CatalogError(path, problems, text) if problems else None
 
 
 def check_catalog(path: Path, environ: Mapping[str, str]) -> None:

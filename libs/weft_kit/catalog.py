@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -20,9 +21,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
-    model_validator,
+    field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -30,13 +32,16 @@ from weft_kit import chains
 from weft_kit.catalog_lines import line_of
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
-from weft_kit.provider_entries import KINDS, Entry, ProviderEntry
+from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry
 from weft_kit.routing_entries import Breaking, Policy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+_PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
 _KINDS = ", ".join(KINDS)
-_OWN_FINDINGS = ("secret", "two_keys", "no_room", "too_few", "template")
+# About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
+_OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
+_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -64,21 +69,33 @@ class Route(Entry):
     """
 
     provider: str
-    model: str = ""
+    model: str = Field(default="", validate_default=True)
     weight: PositiveFloat = 1.0
 
-    @model_validator(mode="after")
-    def _leads_somewhere(self, info: ValidationInfo) -> "Route":
-        known: Mapping[str, object] = (info.context or {}).get("providers", {self.provider: {}})
-        entry = known.get(self.provider)
-        if entry is None:
+    @field_validator("provider")
+    @classmethod
+    def _leads_somewhere(cls, provider: str, info: ValidationInfo) -> str:
+        known = _known_providers(info, provider)
+        if provider not in known:
             names = ", ".join(known) or "none, for [providers] is empty"
-            reason = f'provider: "{self.provider}" is not a provider; expected one of {names}'
+            reason = f'"{provider}" is not a provider; expected one of {names}'
             raise PydanticCustomError("route", "{reason}", {"reason": reason})
+        return provider
+
+    @field_validator("model")
+    @classmethod
+    def _names_a_model(cls, model: str, info: ValidationInfo) -> str:
+        provider = info.data.get("provider", "")
+        entry = _known_providers(info, provider).get(provider)
         kind = entry.get("kind") if isinstance(entry, dict) else None
-        if kind in KINDS and kind != "inference" and not self.model:
-            raise PydanticCustomError("route", "model: is required with a provider of kind {kind}", {"kind": kind})
-        return self
+        if kind in KINDS and kind != "inference" and not model:
+            raise PydanticCustomError("route", "is required with a provider of kind {kind}", {"kind": kind})
+        return model
+
+
+def _known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:
+    known: Mapping[str, object] = (info.context or {}).get("providers", {otherwise: {}})
+    return known
 
 
 class ModelAlias(Policy):
@@ -91,18 +108,20 @@ class ModelAlias(Policy):
 
     routes: tuple[Route, ...] = Field(min_length=1)
     max_output_tokens: PositiveInt = 1024
-    context_tokens: PositiveInt = 8192
+    context_tokens: PositiveInt = Field(default=8192, validate_default=True)
     context: ContextTemplate = ContextTemplate()
 
-    @model_validator(mode="after")
-    def _leaves_room_for_the_prompt(self) -> "ModelAlias":
-        if self.max_output_tokens >= self.context_tokens:
+    @field_validator("context_tokens")
+    @classmethod
+    def _leaves_room_for_the_prompt(cls, context_tokens: int, info: ValidationInfo) -> int:
+        output = info.data.get("max_output_tokens", 0)
+        if output >= context_tokens:
             raise PydanticCustomError(
                 "no_room",
                 "max_output_tokens ({output}) must be less than context_tokens ({context})",
-                {"output": self.max_output_tokens, "context": self.context_tokens},
+                {"output": output, "context": context_tokens},
             )
-        return self
+        return context_tokens
 
 
 class Share(Entry):
@@ -201,6 +220,19 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
     return catalog
 
 
+def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Return a catalog with mistakes as far as its providers can be read, and no more of it."""
+    try:
+        written = _interpolated(tomllib.loads(text), environ, "", {}).get("providers")
+    except tomllib.TOMLDecodeError:
+        written = None
+    providers = {}
+    for name, entry in written.items() if isinstance(written, dict) else ():
+        with suppress(ValidationError):
+            providers[name] = _PROVIDER.validate_python(entry)
+    return Catalog.model_construct(providers=providers, models={})
+
+
 def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> Any:
     """Copy `value` with variables replaced in every text; problems are added to `unset`, by their place."""
     match value:
@@ -231,14 +263,16 @@ def _sentence(error: ErrorDetails) -> str:
     match error["type"]:
         case "missing":
             message = "is required"
+        case "extra_forbidden" if error["loc"][-1] == "api_key":
+            place, message = _place(error["loc"][:-1]), NO_KEYS_HERE
         case "extra_forbidden":
             message = "is not a setting here"
         case "union_tag_not_found":
             place, message = f"{place}.kind", f"is required; expected one of {_KINDS}"
         case "union_tag_invalid":
             place, message = f"{place}.kind", f'"{error["ctx"]["tag"]}" is not a kind; expected one of {_KINDS}'
-        case "route" | "prices" | "budget":
-            return f"{place}.{message}"
+        case found if found in _OF_TABLES:
+            place = _place(error["loc"][:-1])
         case found if found not in _OWN_FINDINGS:
             message = f"{message[:1].lower()}{message[1:]}; found {error['input']!r}"
     return f"{place}: {message}"

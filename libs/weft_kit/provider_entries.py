@@ -13,7 +13,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -27,6 +28,7 @@ HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
 # Where a provider runs, in the operator's own words: "eu", "us-east-1".
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+NO_KEYS_HERE = "a key does not belong here; name it by api_key_env or api_key_file"
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"}
 )
@@ -79,23 +81,20 @@ class HttpEntry(Upstream):
     keep_warm_s: NonNegativeFloat = 10.0
     ca_file: FilePath | None = None
 
-    @model_validator(mode="before")
+    @field_validator("headers", mode="before")
     @classmethod
-    def _holds_no_secret(cls, entry: object) -> object:
-        if isinstance(entry, dict):
-            headers = entry.get("headers")
-            names = {str(name).lower() for name in headers} if isinstance(headers, dict) else set()
-            if "api_key" in entry or names & _SECRET_HEADERS:
-                raise PydanticCustomError(
-                    "secret", "a key does not belong here; name it by api_key_env or api_key_file"
-                )
-        return entry
+    def _hold_no_secret(cls, headers: object) -> object:
+        names = {str(name).lower() for name in headers} if isinstance(headers, dict) else set()
+        if names & _SECRET_HEADERS:
+            raise PydanticCustomError("secret", "{finding}", {"finding": NO_KEYS_HERE})
+        return headers
 
-    @model_validator(mode="after")
-    def _has_one_source_of_its_key(self) -> "HttpEntry":
-        if self.api_key_env and self.api_key_file:
+    @field_validator("api_key_file")
+    @classmethod
+    def _is_the_one_source_of_the_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file and info.data.get("api_key_env"):
             raise PydanticCustomError("two_keys", "has api_key_env and api_key_file; keep one")
-        return self
+        return file
 
 
 class _OpenAIStyle(HttpEntry):

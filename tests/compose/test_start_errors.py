@@ -74,6 +74,13 @@ async def test_a_key_that_is_not_there_is_told_before_anything_starts(weft, cata
     assert not (weft.state / "logs").exists()
 
 
+async def test_keys_that_are_not_there_are_told_beside_other_mistakes(weft, catalog):
+    catalog.write_text(f'{EIGHT_MISTAKES}[providers.claude]\nkind = "anthropic"\napi_key_file = "nowhere"\n')
+    code, said = await weft.run("catalog", "check", str(catalog))
+    assert (code, said.count("\n")) == (1, 10)
+    assert f"{catalog}:21: providers.claude: file nowhere holds no key" in said
+
+
 async def test_a_catalog_can_be_checked_by_itself(weft: Weft, catalog: Path):
     code, said = await weft.run("catalog", "check", str(catalog))
     assert (code, said.count("\n")) == (1, 9)
