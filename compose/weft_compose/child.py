@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from weft_compose.complaints import as_one, last_complaint, last_errors
 from weft_compose.errors import MissingPart, PartFailed
 
-_TAIL_BYTES = 4096
+_TAIL_BYTES = 65_536
 _BURIAL_S = 5.0
 
 
@@ -75,23 +76,21 @@ class Child:
     def ensure_running(self) -> None:
         """Raises PartFailed when it has ended, with the last words of its log."""
         if (code := self.exit_code) is not None:
-            raise PartFailed(f"{self.command.name} {self._ending(code)} (its log is {self.command.log})")
+            raise PartFailed(f"{self.command.name} {self._ending(code)}\n(its log is {self.command.log})")
 
     def _ending(self, code: int) -> str:
         if code == -signal.SIGKILL:
             # It had no chance to say why: its last words are about something else.
             return "was killed by SIGKILL, by hand or for want of memory"
         ending = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        return f"{ending}: {self.last_words()}"
+        return f"{ending}:{self.last_words()}"
 
-    def last_words(self, lines: int = 3) -> str:
-        """Last lines it wrote, joined into one."""
-        size = self.command.log.stat().st_size
-        with self.command.log.open("rb") as log:
-            log.seek(max(self._log_start, size - _TAIL_BYTES))
-            written = log.read().decode(errors="replace")
-        last = [line.strip() for line in written.splitlines() if line.strip()][-lines:]
-        return " | ".join(last) or "it wrote nothing"
+    def last_words(self) -> str:
+        """What it says is wrong, as it stands behind a colon: every mistake it names, and no stack of a traceback."""
+        written = tail(self.command.log, self._log_start)
+        last = [line.strip() for line in written.splitlines() if line.strip()][-1:]
+        complaint = list(filter(None, [last_complaint(written)]))
+        return as_one(last_errors(written) or complaint or last or ["it wrote nothing"])
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Asks it to end, waits, and kills it when it does not. A repeat does nothing."""
@@ -136,6 +135,19 @@ class Child:
         for process in [*parent.children(recursive=True), parent]:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
+
+
+def tail(log: Path, start: int = 0) -> str:
+    """Returns the last lines of a log, none from before `start`; nothing where there is no log."""
+    try:
+        with log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            begin = file.seek(max(start, end - _TAIL_BYTES))
+            written = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    # The first line may have lost its beginning, and look like something else.
+    return written if begin == start else written.partition("\n")[2]
 
 
 def _is_alive(process: psutil.Process) -> bool:

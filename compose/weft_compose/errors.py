@@ -1,9 +1,11 @@
-"""What can keep a mesh from running, each told in one line that says what to do.
+"""What can keep a mesh from running, each told in a line, or a line a mistake, that says what to do.
 
 LaunchError
 ├── MissingPart      a wheel that holds a server or a model is not installed
 ├── WrongSettings    a service would refuse what the environment tells it
-├── StateUnusable    the state folder cannot be written
+├── StateUnusable    the state folder, or what is in it, cannot be used
+├── CatalogUnusable  the catalog of providers and models has mistakes
+├── EngineUnusable   the engine, or the model it should run, is not there
 ├── PortTaken        somebody else listens where a part wants to
 ├── PartFailed       a part ended, or did not become healthy in time
 ├── AlreadyRunning   a mesh runs from this state folder
@@ -12,7 +14,7 @@ LaunchError
 
 
 class LaunchError(Exception):
-    """Keeps the mesh from doing what was asked; its text is one line for a person."""
+    """Keeps the mesh from doing what was asked; its text is for a person."""
 
 
 class MissingPart(LaunchError):
@@ -24,7 +26,15 @@ class WrongSettings(LaunchError):
 
 
 class StateUnusable(LaunchError):
-    """The state folder cannot be written."""
+    """The state folder, or what is in it, cannot be used."""
+
+
+class CatalogUnusable(LaunchError):
+    """The catalog of providers and models has mistakes."""
+
+
+class EngineUnusable(LaunchError):
+    """The engine, or the model it should run, is not there."""
 
 
 class PortTaken(LaunchError):

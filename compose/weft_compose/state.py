@@ -8,18 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from pydantic import Field, TypeAdapter, ValidationError
 
+from weft_client.access import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.errors import AlreadyRunning, StateUnusable
+from weft_compose.run_logs import RunLogs
+from weft_kit.whole_files import replace_text
+
+# PostgreSQL keeps paths in 1,024 bytes, with the names of its own files behind that of its folder.
+_LONGEST_PATH = 950
+_MAKE_ROOM = "free some space on its disk, or name a folder on another with --state"
 
 
 @dataclass(frozen=True)
 class Process:
     """A process, told apart from a later one with the same pid by the time it was created."""
 
-    pid: int
+    pid: Annotated[int, Field(gt=0)]
     created: float
 
     @classmethod
@@ -28,7 +36,7 @@ class Process:
 
     def find(self) -> psutil.Process | None:
         """Returns the process if it still runs."""
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):
             found = psutil.Process(self.pid)
             if found.create_time() == self.created and found.status() != psutil.STATUS_ZOMBIE:
                 return found
@@ -67,17 +75,13 @@ class Mesh:
     parts: tuple[RunningPart, ...] = field(default=())
 
     @classmethod
-    def from_json(cls, text: str) -> "Mesh":
-        fields: dict[str, Any] = json.loads(text)
-        launcher = fields.pop("launcher")
-        endpoints = fields.pop("endpoints", ())
-        parts = [{**part, "process": Process(**part["process"])} for part in fields.pop("parts")]
-        return cls(
-            **fields,
-            endpoints=tuple(endpoints),
-            launcher=Process(**launcher) if launcher else None,
-            parts=tuple(RunningPart(**part) for part in parts),
-        )
+    def read(cls, written: Any) -> "Mesh":
+        """Checks what stands in mesh.json: a pid that is none would be asked for as if it were one.
+
+        Raises:
+            ValidationError: it is not what a launcher wrote.
+        """
+        return _MESH.validate_python(written)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -87,36 +91,70 @@ class Mesh:
         return self.launcher is not None and self.launcher.find() is not None
 
 
+_MESH = TypeAdapter(Mesh)
+
+
 class StateFolder:
-    """A folder, `.weft` by default, that outlives the mesh."""
+    """A folder, `.weft` by default, that outlives the mesh.
+
+    Raises:
+        StateUnusable: no server could work on such a path.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
+        try:
+            # As the kernel sees it: servers name their folders without dots and links when they are asked for them.
+            self.root = root.resolve()
+        except (OSError, RuntimeError):
+            raise StateUnusable(f"{root} leads in a circle of links: name another folder with --state") from None
+        _refuse_unusable(str(self.root))
 
     def data(self, part: str) -> Path:
         return self.root / part
 
-    def log(self, part: str) -> Path:
-        return self.root / "logs" / f"{part}.log"
+    @property
+    def logs(self) -> RunLogs:
+        return RunLogs(self.root / "logs")
 
-    def forget_logs(self) -> None:
-        """Removes what the parts of an earlier mesh wrote."""
-        for log in (self.root / "logs").glob("*.log"):
-            log.unlink()
+    def log(self, part: str) -> Path:
+        return self.logs.of(part)
+
+    def last_good_catalog(self, service: str) -> Path:
+        """Where a service keeps the last catalog that it could use."""
+        return self.root / "catalogs" / f"{service}.toml"
 
     def read(self) -> Mesh | None:
-        """Returns what the last launcher wrote, None before the first."""
+        """Returns what the last launcher wrote, None before the first.
+
+        Raises:
+            StateUnusable: mesh.json is damaged.
+        """
         try:
-            return Mesh.from_json(self._mesh_file.read_text())
-        except FileNotFoundError:
-            return None
+            written = read_mesh_file(self.root)
+            return None if written is None else Mesh.read(written)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+            raise StateUnusable(str(unusable(self._mesh_file, f"it has mistakes in {places}"))) from None
+        except MeshFileUnusable as broken:
+            raise StateUnusable(str(broken)) from None
+
+    def begin_run(self) -> None:
+        """Puts the logs of the last run aside. Raises StateUnusable where that cannot be."""
+        try:
+            self.logs.begin_run()
+        except OSError as error:
+            raise StateUnusable(f"{error.filename} cannot be put aside ({error.strerror}): {_MAKE_ROOM}") from None
 
     def write(self, mesh: Mesh) -> None:
-        """Replaces mesh.json in one step, readable by its owner alone: it holds keys."""
-        draft = self._mesh_file.with_suffix(".draft")
-        with open(draft, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(mesh.to_json())
-        draft.replace(self._mesh_file)
+        """Replaces mesh.json in one step, readable by its owner alone: it holds keys.
+
+        Raises:
+            StateUnusable: it cannot be written.
+        """
+        try:
+            replace_text(self._mesh_file, mesh.to_json(), mode=0o600)
+        except OSError as error:
+            raise StateUnusable(f"{self._mesh_file} cannot be written ({error.strerror}): {_MAKE_ROOM}") from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -145,7 +183,9 @@ class StateFolder:
         alive = [process for part in (mesh.parts if mesh else ()) if (process := part.process.find())]
         _, stubborn = await asyncio.to_thread(psutil.wait_procs, alive, timeout_s)
         for process in stubborn:
-            process.kill()
+            # It looks again whether the pid is still that process's.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def _who_runs(self) -> str:
         mesh = self.read()
@@ -155,3 +195,13 @@ class StateFolder:
     @property
     def _mesh_file(self) -> Path:
         return self.root / "mesh.json"
+
+
+def _refuse_unusable(path: str) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        length = len(os.fsencode(path))
+        line = f"the path of the state folder is {length} bytes long, and PostgreSQL takes {_LONGEST_PATH} at most"
+        raise StateUnusable(f"{line}: name another folder with --state")
+    if any(ord(character) < ord(" ") or "\ud800" <= character <= "\udfff" for character in path):
+        line = f"{path!r} holds characters that servers do not take in their settings"
+        raise StateUnusable(f"{line}: name another folder with --state")

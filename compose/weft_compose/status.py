@@ -4,10 +4,14 @@ import asyncio
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from weft_compose import health
+from weft_compose.catalog_state import CatalogState, catalog_state
+from weft_compose.child import tail
+from weft_compose.complaints import last_complaint
 from weft_compose.errors import NotRunning
 from weft_compose.state import RunningPart, StateFolder
 
@@ -23,6 +27,12 @@ class PartStatus:
     address: str
     pid: int
     healthy: bool
+    health: str
+    """"healthy"; else "not ready" (it lacks something), "no answer", "paused" or "ended"."""
+    why: str
+    """What its log complained of last, where it is not healthy."""
+    catalog: CatalogState | None
+    """Which catalog it follows; None for parts that follow none, and while it does not say."""
     cpu_percent: float
     cpu_s: float
     rss_bytes: int
@@ -51,19 +61,24 @@ async def mesh_status(state: StateFolder) -> MeshStatus:
     mesh = state.read()
     if mesh is None or mesh.launcher is None or not mesh.is_up():
         raise NotRunning(f"no mesh runs from {state.root}: start one with `weft up`")
-    parts = await asyncio.gather(*(_look(part) for part in mesh.parts))
+    parts = await asyncio.gather(*(_look(part, mesh.operator_token) for part in mesh.parts))
     return MeshStatus(mesh.endpoint, mesh.launcher.pid, tuple(parts))
 
 
-async def _look(part: RunningPart) -> PartStatus:
+async def _look(part: RunningPart, operator_token: str) -> PartStatus:
     before = _cpu_s(family := _family(part))
-    healthy, _ = await asyncio.gather(_healthy(part), asyncio.sleep(_SAMPLE_S))
+    found, catalog, _ = await asyncio.gather(
+        _health(part, family), catalog_state(part, operator_token), asyncio.sleep(_SAMPLE_S)
+    )
     after = _cpu_s(family)
     return PartStatus(
         name=part.name,
         address=part.address,
         pid=part.process.pid,
-        healthy=healthy and bool(family),
+        healthy=found == "healthy",
+        health=found,
+        why="" if found == "healthy" else last_complaint(tail(Path(part.log))),
+        catalog=catalog,
         cpu_percent=round(100 * (after - before) / _SAMPLE_S, 1),
         cpu_s=round(after, 2),
         rss_bytes=sum(_rss_bytes(process) for process in family),
@@ -71,14 +86,20 @@ async def _look(part: RunningPart) -> PartStatus:
     )
 
 
-async def _healthy(part: RunningPart) -> bool:
+async def _health(part: RunningPart, family: list[psutil.Process]) -> str:
+    if not family:
+        return "ended"
+    with suppress(psutil.NoSuchProcess):
+        # The kernel still takes connections for it.
+        if family[0].status() == psutil.STATUS_STOPPED:
+            return "paused"
     if part.kind not in _SERVERS:
-        return await health.is_serving(part.address)
+        return await health.ask(part.address)
     host, _, port = part.address.rpartition(":")
     with suppress(OSError):
         await asyncio.to_thread(lambda: socket.create_connection((host, int(port)), timeout=2).close())
-        return True
-    return False
+        return "healthy"
+    return "no answer"
 
 
 def _family(part: RunningPart) -> list[psutil.Process]:

@@ -13,14 +13,20 @@ def stop_mesh(state: StateFolder, timeout_s: float = 120.0) -> Mesh:
 
     Raises:
         NotRunning: there is no launcher, or its pid belongs to another process by now.
-        PartFailed: something is left after `timeout_s` seconds.
+        PartFailed: it belongs to another user, or something is left after `timeout_s` seconds.
     """
     mesh = state.read()
     launcher = mesh.launcher.find() if mesh and mesh.launcher else None
     if mesh is None or launcher is None:
         raise NotRunning(f"no mesh runs from {state.root}: start one with `weft up`")
     parts = [process for part in mesh.parts if (process := part.process.find())]
-    launcher.send_signal(signal.SIGTERM)
+    try:
+        # It looks again whether the pid is still that process's.
+        launcher.send_signal(signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        raise NotRunning(f"no mesh runs from {state.root} any more") from None
+    except psutil.AccessDenied:
+        raise PartFailed(f"the mesh belongs to {launcher.username()}: stop it as that user") from None
     _, left = psutil.wait_procs([launcher, *parts], timeout_s)
     if left:
         pids = " ".join(str(process.pid) for process in left)

@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from weft_client import failures
-from weft_client.commands import asking, cache, collections, documents, jobs, mesh, operations, providers, webhooks
+from weft_client.commands import (
+    asking,
+    cache,
+    catalog,
+    collections,
+    documents,
+    jobs,
+    mesh,
+    operations,
+    providers,
+    webhooks,
+)
 from weft_client.commands.anywhere import take_options_anywhere
 from weft_client.usage import WeftCommand, refuse_mistyped_variables, show_version
 
@@ -19,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (mesh, asking, jobs, documents, collections, webhooks, providers, cache, operations):
+for part in (mesh, asking, jobs, documents, collections, webhooks, providers, catalog, cache, operations):
     app.add_typer(part.app)
 
 

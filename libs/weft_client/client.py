@@ -190,8 +190,12 @@ class WeftClient:
 
     async def providers(self, model: str = "") -> Sequence[router_pb2.Provider]:
         """Returns the providers as one router sees them, all or those that serve a model alias."""
+        return (await self.list_providers(model)).providers
+
+    async def list_providers(self, model: str = "") -> router_pb2.ListProvidersResponse:
+        """Returns the same, with the catalog that the router follows."""
         asked = router_pb2.ListProvidersRequest(model=model)
-        return (await self._connection.ask(self._router.ListProviders, asked)).providers
+        return await self._connection.ask(self._router.ListProviders, asked)
 
     async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
         """Has one router ask providers whether they answer and take their keys; all, unless some are named.
@@ -203,7 +207,11 @@ class WeftClient:
 
     async def models(self) -> Sequence[router_pb2.Model]:
         """Returns the model aliases a request may name."""
-        return (await self._connection.ask(self._router.ListModels, router_pb2.ListModelsRequest())).models
+        return (await self.list_models()).models
+
+    async def list_models(self) -> router_pb2.ListModelsResponse:
+        """Returns the same, with the catalog that one router follows."""
+        return await self._connection.ask(self._router.ListModels, router_pb2.ListModelsRequest())
 
     async def cache_stats(self) -> cache_pb2.GetStatsResponse:
         """Returns the tenant's cache counters."""

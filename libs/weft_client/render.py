@@ -2,9 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -40,16 +38,6 @@ def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
     for model in models:
         table.add_row(model.name, ", ".join(model.providers))
     return table
-
-
-def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
-    table = columns("part", "address", "pid", "health", "cpu", "memory")
-    for part in status["parts"]:
-        health = Text("healthy", style="green") if part["healthy"] else Text("not serving", style="red")
-        use = (f"{part['cpu_percent']:.0f} %", f"{part['rss_bytes'] / 1e6:.0f} MB")
-        table.add_row(part["name"], part["address"], str(part["pid"]), health, *use)
-    logs = "".join(f"logs in {folder}\n" for folder in {Path(part["log"]).parent for part in status["parts"]})
-    return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}\n{logs}"), table)
 
 
 def outcome_json(line: int, outcome: Outcome) -> dict[str, object]:

@@ -11,7 +11,7 @@ import typer
 from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 
-from weft_client.access import Access, local_mesh
+from weft_client.access import Access, MeshFileUnusable, local_mesh
 from weft_client.client import WeftClient
 from weft_client.endpoint import target
 from weft_client.failures import CommandFailed
@@ -88,7 +88,7 @@ class Session:
             yield operator
 
     def _access(self) -> Access:
-        access = self.given.completed_by(local_mesh(self.state))
+        access = self.given.completed_by(self._local_mesh())
         try:
             target(access.endpoint)
         except ValueError as wrong:
@@ -97,6 +97,15 @@ class Session:
             if not (secret.isascii() and secret.isprintable()):
                 raise CommandFailed("the key holds characters no key has: copy it again, without quotes or line ends")
         return access
+
+    def _local_mesh(self) -> Access:
+        try:
+            return local_mesh(self.state)
+        except MeshFileUnusable as broken:
+            if self.given.endpoint:
+                # A mesh elsewhere is named: nothing is wanted of the one here.
+                return Access()
+            raise CommandFailed(str(broken)) from None
 
 
 def out() -> Console:

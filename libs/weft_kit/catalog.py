@@ -1,16 +1,18 @@
 """The catalog: which providers the mesh may ask, and by which aliases its users name their models.
 
 It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
-each with its place and what was expected:
+each with its line, its place and what was expected:
 
-    compose/weft.toml: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
+    compose/weft.toml:46: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
 """
 
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,31 +21,45 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
-    model_validator,
+    field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from weft_kit import chains
+from weft_kit.catalog_lines import line_of
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
-from weft_kit.provider_entries import KINDS, Entry, ProviderEntry
+from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry
 from weft_kit.routing_entries import Breaking, Policy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+_PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
 _KINDS = ", ".join(KINDS)
-_OWN_FINDINGS = ("secret", "two_keys", "no_room", "too_few", "template")
+# About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
+_OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
+_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 class CatalogError(ValueError):
-    """The catalog cannot be used; one line a problem."""
+    """The catalog cannot be used; one line a problem. `text` is what the file held, for the lines of the problems."""
 
-    def __init__(self, path: Path, problems: Iterable[str]) -> None:
+    def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
+        self.path = path
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{path}: {problem}" for problem in self.problems))
+        lines = (line_of(problem.partition(": ")[0], text) for problem in self.problems)
+        self.by_line = tuple(sorted(zip(lines, self.problems, strict=True), key=itemgetter(0)))
+        """The problems as they stand in the file, each with its line; 0 where that cannot be told."""
+        super().__init__("\n".join(self.located))
+
+    @property
+    def located(self) -> tuple[str, ...]:
+        """The problems as they stand in the file, each with the file and its line, as editors look them up."""
+        return tuple(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}" for line, what in self.by_line)
 
 
 class Route(Entry):
@@ -53,21 +69,33 @@ class Route(Entry):
     """
 
     provider: str
-    model: str = ""
+    model: str = Field(default="", validate_default=True)
     weight: PositiveFloat = 1.0
 
-    @model_validator(mode="after")
-    def _leads_somewhere(self, info: ValidationInfo) -> "Route":
-        known: Mapping[str, object] = (info.context or {}).get("providers", {self.provider: {}})
-        entry = known.get(self.provider)
-        if entry is None:
+    @field_validator("provider")
+    @classmethod
+    def _leads_somewhere(cls, provider: str, info: ValidationInfo) -> str:
+        known = _known_providers(info, provider)
+        if provider not in known:
             names = ", ".join(known) or "none, for [providers] is empty"
-            reason = f'provider: "{self.provider}" is not a provider; expected one of {names}'
+            reason = f'"{provider}" is not a provider; expected one of {names}'
             raise PydanticCustomError("route", "{reason}", {"reason": reason})
+        return provider
+
+    @field_validator("model")
+    @classmethod
+    def _names_a_model(cls, model: str, info: ValidationInfo) -> str:
+        provider = info.data.get("provider", "")
+        entry = _known_providers(info, provider).get(provider)
         kind = entry.get("kind") if isinstance(entry, dict) else None
-        if kind in KINDS and kind != "inference" and not self.model:
-            raise PydanticCustomError("route", "model: is required with a provider of kind {kind}", {"kind": kind})
-        return self
+        if kind in KINDS and kind != "inference" and not model:
+            raise PydanticCustomError("route", "is required with a provider of kind {kind}", {"kind": kind})
+        return model
+
+
+def _known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:
+    known: Mapping[str, object] = (info.context or {}).get("providers", {otherwise: {}})
+    return known
 
 
 class ModelAlias(Policy):
@@ -80,18 +108,20 @@ class ModelAlias(Policy):
 
     routes: tuple[Route, ...] = Field(min_length=1)
     max_output_tokens: PositiveInt = 1024
-    context_tokens: PositiveInt = 8192
+    context_tokens: PositiveInt = Field(default=8192, validate_default=True)
     context: ContextTemplate = ContextTemplate()
 
-    @model_validator(mode="after")
-    def _leaves_room_for_the_prompt(self) -> "ModelAlias":
-        if self.max_output_tokens >= self.context_tokens:
+    @field_validator("context_tokens")
+    @classmethod
+    def _leaves_room_for_the_prompt(cls, context_tokens: int, info: ValidationInfo) -> int:
+        output = info.data.get("max_output_tokens", 0)
+        if output >= context_tokens:
             raise PydanticCustomError(
                 "no_room",
                 "max_output_tokens ({output}) must be less than context_tokens ({context})",
-                {"output": self.max_output_tokens, "context": self.context_tokens},
+                {"output": output, "context": context_tokens},
             )
-        return self
+        return context_tokens
 
 
 class Share(Entry):
@@ -144,29 +174,49 @@ class Catalog(Entry):
 
 
 def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Read and check the file at `path`, with `${NAME}` and `${NAME:-default}` in its texts taken from `environ`.
+    """Read and check the file at `path`; see parse_catalog.
 
     Raises:
         CatalogError: the file is missing, is not TOML, or has mistakes; all of them are named.
     """
+    return parse_catalog(read_catalog(path), path, environ)
+
+
+def read_catalog(path: Path) -> str:
+    """Return what the file holds. Raises CatalogError where it cannot be read."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise CatalogError(path, [f"cannot be read ({error.strerror}); check the service's CATALOG_FILE"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise CatalogError(path, [f"is not TOML: {error}"]) from error
-    unset: list[str] = []
+
+
+def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Check a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
+
+    Raises:
+        CatalogError: it is not TOML, or has mistakes; all of them are named.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+    unset: dict[str, str] = {}
     data = _interpolated(raw, environ, "", unset)
     try:
         catalog = Catalog.model_validate(
             data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
         )
     except ValidationError as error:
-        raise CatalogError(path, [*unset, *map(_sentence, error.errors())]) from error
-    if unset:
-        raise CatalogError(path, unset)
-    if circles := chains.problems(catalog.models):
-        raise CatalogError(path, circles)
+        # With every item of a list wrong, pydantic also calls the list too short.
+        mistakes = (_sentence(one) for one in error.errors() if one["type"] != "too_short" or not one["input"])
+        # What is wrong about a text that lacks its variable is that.
+        real = (mistake for mistake in mistakes if mistake.partition(": ")[0] not in unset)
+        found = [*unset.values(), *real, *chains.problems(chains.readable(data.get("models")))]
+        raise CatalogError(path, found, text) from error
+    if found := [*unset.values(), *chains.problems(catalog.models)]:
+        raise CatalogError(path, found, text)
     return catalog
 
 
@@ -191,8 +241,21 @@ def _named(value: Any) -> Iterator[str]:
             yield from (found["name"] for found in _VARIABLE.finditer(value))
 
 
-def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: list[str]) -> Any:
-    """Copy `value` with variables replaced in every text; problems are added to `unset`."""
+def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Return a catalog with mistakes as far as its providers can be read, and no more of it."""
+    try:
+        written = _interpolated(tomllib.loads(text), environ, "", {}).get("providers")
+    except tomllib.TOMLDecodeError:
+        written = None
+    providers = {}
+    for name, entry in written.items() if isinstance(written, dict) else ():
+        with suppress(ValidationError):
+            providers[name] = _PROVIDER.validate_python(entry)
+    return Catalog.model_construct(providers=providers, models={})
+
+
+def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> Any:
+    """Copy `value` with variables replaced in every text; problems are added to `unset`, by their place."""
     match value:
         case dict():
             return {
@@ -206,12 +269,12 @@ def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: lis
     return value
 
 
-def _replacement(found: re.Match[str], *, environ: Mapping[str, str], place: str, unset: list[str]) -> str:
+def _replacement(found: re.Match[str], *, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> str:
     name, default = found["name"], found["default"]
     if default is not None:
         return environ.get(name) or default
     if name not in environ:
-        unset.append(f"{place}: {name} is not set; set it or write ${{{name}:-a default}}")
+        unset[place] = f"{place}: {name} is not set; set it or write ${{{name}:-a default}}"
     return environ.get(name, "")
 
 
@@ -221,14 +284,16 @@ def _sentence(error: ErrorDetails) -> str:
     match error["type"]:
         case "missing":
             message = "is required"
+        case "extra_forbidden" if error["loc"][-1] == "api_key":
+            place, message = _place(error["loc"][:-1]), NO_KEYS_HERE
         case "extra_forbidden":
             message = "is not a setting here"
         case "union_tag_not_found":
             place, message = f"{place}.kind", f"is required; expected one of {_KINDS}"
         case "union_tag_invalid":
             place, message = f"{place}.kind", f'"{error["ctx"]["tag"]}" is not a kind; expected one of {_KINDS}'
-        case "route" | "prices" | "budget":
-            return f"{place}.{message}"
+        case found if found in _OF_TABLES:
+            place = _place(error["loc"][:-1])
         case found if found not in _OWN_FINDINGS:
             message = f"{message[:1].lower()}{message[1:]}; found {error['input']!r}"
     return f"{place}: {message}"

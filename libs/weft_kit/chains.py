@@ -1,9 +1,9 @@
 """Aliases that lead to aliases: fallbacks, drafts and escalations, which must exist and never lead in a circle."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from weft_kit.routing_entries import Policy
+from weft_kit.routing_entries import Escalation, Policy
 
 P = TypeVar("P", bound=Policy)
 
@@ -26,6 +26,22 @@ def problems(models: Mapping[str, Policy]) -> list[str]:
             elif way := _way(target, name, models, (name,)):
                 found.append(f"models.{name}.{place}: leads in a circle ({' → '.join(way)}); take one step out")
     return found
+
+
+def readable(models: object) -> dict[str, Policy]:
+    """Return the references of aliases that may have other mistakes, as far as they can be read."""
+    tables = models if isinstance(models, dict) else {}
+    return {str(name): _policy(table if isinstance(table, dict) else {}) for name, table in tables.items()}
+
+
+def _policy(table: Mapping[str, Any]) -> Policy:
+    fallbacks, draft, escalate = table.get("fallbacks"), table.get("draft"), table.get("escalate")
+    to = escalate.get("to") if isinstance(escalate, dict) else None
+    return Policy.model_construct(
+        fallbacks=tuple(name for name in fallbacks if isinstance(name, str)) if isinstance(fallbacks, list) else (),
+        draft=draft if isinstance(draft, str) else None,
+        escalate=Escalation.model_construct(to=to) if isinstance(to, str) else None,
+    )
 
 
 def _gather(name: str, models: Mapping[str, P], found: dict[str, P]) -> None:

@@ -3,13 +3,15 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from pydantic import SecretBytes, SecretStr, ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from weft_kit.user_paths import expanded
 from weft_kit.variables import strays
 
 
@@ -26,6 +28,11 @@ class Settings(BaseSettings):
     """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
     grace_s: float = 10.0
     """How long running calls may finish after SIGTERM."""
+
+    @field_validator("*")
+    @classmethod
+    def _finds_home(cls, value: Any) -> Any:
+        return expanded(value) if isinstance(value, Path) else value
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

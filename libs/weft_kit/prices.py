@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, StringConstraints, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from weft.common.v1 import budget_pb2, chat_pb2
@@ -53,6 +53,16 @@ class Price(Entry):
         return ceil(prompt_tokens * dearest_input + completion_tokens * dearest_output)
 
 
+def _known(provider: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("providers", {provider: {}})
+    if provider not in known:
+        raise PydanticCustomError("prices", "is not a provider; expected one of {known}", {"known": ", ".join(known)})
+    return provider
+
+
+_Provider = Annotated[str, AfterValidator(_known)]
+
+
 class Prices(Entry):
     """A price list as it stood on a day. `per_million` holds provider, model and price; the model "*" stands for all
     of a provider's that are not named.
@@ -60,15 +70,7 @@ class Prices(Entry):
 
     as_of: date
     currency: Currency = "USD"
-    per_million: dict[str, dict[str, Price]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _names_providers(self, info: ValidationInfo) -> "Prices":
-        known = (info.context or {}).get("providers", self.per_million)
-        if strangers := [name for name in self.per_million if name not in known]:
-            reason = f"per_million.{strangers[0]}: is not a provider; expected one of {', '.join(known)}"
-            raise PydanticCustomError("prices", "{reason}", {"reason": reason})
-        return self
+    per_million: dict[_Provider, dict[str, Price]] = Field(default_factory=dict)
 
     def of(self, provider: str, model: str) -> Price | None:
         """The price of a provider's model; None when the list has none, which is not the same as a price of 0."""
@@ -82,12 +84,12 @@ class Budget(Entry):
     tokens_per_minute: PositiveInt | None = None
     money_per_day: Annotated[Decimal, Field(gt=0, le=1_000_000_000)] | None = None
 
-    @model_validator(mode="after")
-    def _can_be_counted(self, info: ValidationInfo) -> "Budget":
-        if self.money_per_day is not None and not (info.context or {}).get("prices", True):
-            reason = "money_per_day: needs a price list, or nothing would ever be spent; add [prices]"
-            raise PydanticCustomError("budget", "{reason}", {"reason": reason})
-        return self
+    @field_validator("money_per_day")
+    @classmethod
+    def _can_be_counted(cls, money: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if money is not None and not (info.context or {}).get("prices", True):
+            raise PydanticCustomError("budget", "needs a price list, or nothing would ever be spent; add [prices]")
+        return money
 
     def to_wire(self) -> budget_pb2.Budget:
         micros = int((self.money_per_day or 0) * 1_000_000)

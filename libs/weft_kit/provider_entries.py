@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,9 +13,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from weft_kit.user_paths import expanded
 
 # A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
 Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
@@ -24,6 +28,7 @@ HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
 # Where a provider runs, in the operator's own words: "eu", "us-east-1".
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+NO_KEYS_HERE = "a key does not belong here; name it by api_key_env or api_key_file"
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"}
 )
@@ -33,6 +38,10 @@ class Entry(BaseModel):
     """A table of the catalog: it cannot be changed, and holds no key that is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# A file of the catalog: where the process stands, unless it begins with / or ~.
+FilePath = Annotated[Path, AfterValidator(expanded)]
 
 
 class Upstream(Entry):
@@ -63,32 +72,29 @@ class HttpEntry(Upstream):
 
     base_url: HttpUrl
     api_key_env: str | None = None
-    api_key_file: Path | None = None
+    api_key_file: FilePath | None = None
     headers: dict[HeaderName, HeaderValue] = {}
     extra_body: dict[str, Any] = {}
     takes_images: bool = True
     max_connections: PositiveInt = 512
     connect_timeout_s: PositiveFloat = 5.0
     keep_warm_s: NonNegativeFloat = 10.0
-    ca_file: Path | None = None
+    ca_file: FilePath | None = None
 
-    @model_validator(mode="before")
+    @field_validator("headers", mode="before")
     @classmethod
-    def _holds_no_secret(cls, entry: object) -> object:
-        if isinstance(entry, dict):
-            headers = entry.get("headers")
-            names = {str(name).lower() for name in headers} if isinstance(headers, dict) else set()
-            if "api_key" in entry or names & _SECRET_HEADERS:
-                raise PydanticCustomError(
-                    "secret", "a key does not belong here; name it by api_key_env or api_key_file"
-                )
-        return entry
+    def _hold_no_secret(cls, headers: object) -> object:
+        names = {str(name).lower() for name in headers} if isinstance(headers, dict) else set()
+        if names & _SECRET_HEADERS:
+            raise PydanticCustomError("secret", "{finding}", {"finding": NO_KEYS_HERE})
+        return headers
 
-    @model_validator(mode="after")
-    def _has_one_source_of_its_key(self) -> "HttpEntry":
-        if self.api_key_env and self.api_key_file:
+    @field_validator("api_key_file")
+    @classmethod
+    def _is_the_one_source_of_the_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file and info.data.get("api_key_env"):
             raise PydanticCustomError("two_keys", "has api_key_env and api_key_file; keep one")
-        return self
+        return file
 
 
 class _OpenAIStyle(HttpEntry):

@@ -1,9 +1,9 @@
 """How calls may be routed: what a model alias of the catalog says of retries, races, fallbacks and cascades."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from weft_kit.provider_entries import Entry, Region
@@ -96,21 +96,23 @@ class Breaking(Entry):
     slow_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     slow_s: PositiveFloat | None = None
     minimum_calls: PositiveInt = 5
-    window_calls: PositiveInt = 20
+    window_calls: PositiveInt = Field(default=20, validate_default=True)
     window_s: PositiveFloat = 60.0
     open_s: PositiveFloat = 1.0
     longest_open_s: PositiveFloat = 4.0
     probes: PositiveInt = 1
 
-    @model_validator(mode="after")
-    def _can_ever_open(self) -> Self:
-        if self.minimum_calls > self.window_calls:
+    @field_validator("window_calls")
+    @classmethod
+    def _can_ever_open(cls, window_calls: int, info: ValidationInfo) -> int:
+        minimum = info.data.get("minimum_calls", 0)
+        if minimum > window_calls:
             raise PydanticCustomError(
                 "too_few",
                 "minimum_calls ({minimum}) must be at most window_calls ({window})",
-                {"minimum": self.minimum_calls, "window": self.window_calls},
+                {"minimum": minimum, "window": window_calls},
             )
-        return self
+        return window_calls
 
 
 class Policy(Entry):

@@ -34,7 +34,11 @@ class Service:
     servicer: object
 
 
-class PortInUse(Exception):
+class CannotStart(Exception):
+    """Something that the service cannot be without is missing; the text is one line that says what to do."""
+
+
+class PortInUse(CannotStart):
     """The address is taken; another process listens there."""
 
 
@@ -99,7 +103,7 @@ def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]
     logging.configure(service, log_format)
     try:
         uvloop.run(_until_told(assemble))
-    except PortInUse as error:
+    except CannotStart as error:
         sys.stderr.write(f"{service}: {error}\n")
         sys.exit(1)
 

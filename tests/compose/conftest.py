@@ -42,9 +42,10 @@ class Launched:
 
 @dataclass
 class Weft:
-    """The command line on one state folder."""
+    """The command line on one state folder, in the folder that it is run from."""
 
     state: Path
+    folder: Path | None = None
 
     async def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Runs a command to its end; returns exit code and everything it said."""
@@ -69,6 +70,7 @@ class Weft:
             str(self.state),
             *arguments,
             env={**os.environ, **(env or {})},
+            cwd=self.folder,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

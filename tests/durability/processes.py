@@ -41,7 +41,7 @@ class Service:
         try:
             await asyncio.wait((serving, ended), timeout=START_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
             self.child.ensure_running()
-            assert serving.done(), f"{self.name} does not serve after {START_LIMIT_S} s: {self.child.last_words()}"
+            assert serving.done(), f"{self.name} does not serve after {START_LIMIT_S} s:{self.child.last_words()}"
         finally:
             serving.cancel()
             ended.cancel()

@@ -121,6 +121,86 @@ routes = []
     assert sum(problem.startswith("models.no spaces") for problem in found) == 2
 
 
+def test_a_reference_that_leads_nowhere_is_named_beside_other_mistakes(tmp_path: Path) -> None:
+    text = ROUTED.replace('fallbacks = ["last"]', 'fallbacks = ["lost", 5]').replace("weight = 2", "weight = -2")
+
+    assert problems(tmp_path, text) == [
+        "models.main.routes[0].weight: input should be greater than 0; found -2",
+        "models.spare.fallbacks[1]: input should be a valid string; found 5",
+        'models.spare.fallbacks[0]: "lost" is not a model alias; expected one of main, spare, strong, last',
+    ]
+
+
+def test_one_mistake_hides_no_other_in_its_table(tmp_path: Path) -> None:
+    text = """
+[providers.keyed]
+kind = "openai"
+base_url = "nowhere"
+api_key = "sk-123"
+headers = { Authorization = "Bearer sk-123" }
+keep_warm_s = -1
+
+[models.default]
+routes = [{ provider = "lokal", weight = 0 }, { provider = "keyed", weight = 0 }]
+context_tokens = 100
+max_output_tokens = 100
+temperature = 0
+
+[breaker]
+open_s = 0
+minimum_calls = 30
+
+[prices]
+currency = "dollars"
+[prices.per_million.lokal]
+m = { input = -1, output = 1 }
+
+[default_budget]
+tokens_per_minute = 0
+money_per_day = -1
+"""
+    places = [problem.partition(": ")[0] for problem in problems(tmp_path, text)]
+
+    assert sorted(places) == sorted(
+        [
+            "providers.keyed.base_url",
+            "providers.keyed",
+            "providers.keyed",
+            "providers.keyed.keep_warm_s",
+            "models.default.routes[0].provider",
+            "models.default.routes[0].weight",
+            "models.default.routes[1].model",
+            "models.default.routes[1].weight",
+            "models.default",
+            "models.default.temperature",
+            "breaker.open_s",
+            "breaker",
+            "prices.as_of",
+            "prices.currency",
+            "prices.per_million.lokal",
+            "prices.per_million.lokal.m.input",
+            "default_budget.tokens_per_minute",
+            "default_budget.money_per_day",
+        ]
+    )
+
+
+def test_a_missing_variable_is_named_without_what_follows_from_it(tmp_path: Path) -> None:
+    assert problems(tmp_path, GOOD) == [
+        "providers.openai.base_url: OPENAI_URL is not set; set it or write ${OPENAI_URL:-a default}"
+    ]
+
+
+def test_the_mistakes_are_told_in_the_order_of_the_file_with_their_lines(tmp_path: Path) -> None:
+    text = ROUTED.replace('region = "eu"', "region = 5").replace('fallbacks = ["spare"]', 'fallbacks = ["lost"]')
+
+    with pytest.raises(CatalogError) as refusal:
+        load(tmp_path, text.replace("weight = 2", "weight = -2"))
+
+    places = [problem.removeprefix(f"{tmp_path / 'weft.toml'}:") for problem in refusal.value.located]
+    assert [place.partition(": ")[0] for place in places] == ["5", "9", "11"]
+
+
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
@@ -153,7 +233,7 @@ def test_a_problem_names_the_file_but_never_shows_a_secret(tmp_path: Path) -> No
     with pytest.raises(CatalogError) as refusal:
         load(tmp_path, text, OPENAI_URL="https://api.openai.com")
 
-    assert str(refusal.value).startswith(f"{tmp_path / 'weft.toml'}: providers.openai: ")
+    assert str(refusal.value).startswith(f"{tmp_path / 'weft.toml'}:6: providers.openai: ")
     assert "sk-123" not in str(refusal.value)
 
 

@@ -5,14 +5,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.json_format import MessageToDict
 
 from weft.cache.v1 import cache_pb2
-from weft.common.v1 import chat_pb2, error_pb2
+from weft.common.v1 import catalog_pb2, chat_pb2, error_pb2
 from weft.gateway.v1 import gateway_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 
-FILES = (cache_pb2, gateway_pb2, inference_pb2, retrieval_pb2, router_pb2)
+FILES = (cache_pb2, catalog_pb2, gateway_pb2, inference_pb2, retrieval_pb2, router_pb2)
 METHODS = [
     method
     for file in FILES

@@ -4,10 +4,13 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from tests.router.desk import OPENS_AT_ONCE, Desk, asking
 
+from weft.common.v1 import catalog_pb2
+from weft.common.v1 import catalog_pb2_grpc as catalog_rpc
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
@@ -68,6 +71,45 @@ async def test_a_broken_catalog_changes_nothing_and_is_told_of(desk: Desk, mock:
         assert REGISTRY.get_sample_value("weft_catalog_refused") == 0
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+async def test_a_restart_with_a_broken_catalog_runs_jobs_by_the_last_good_one_and_says_so(
+    desk: Desk, mock: MockProvider
+) -> None:
+    good = desk.read_catalog()
+    async with desk.routing():
+        pass
+    desk.catalog(good.replace('"mock", model', '"mok", model'))
+    async with desk.routing() as server, Channel(server.address, "router") as channel:
+        done = await desk.done(await desk.submit())
+        router: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
+        as_operator = (await router.ListModels(pb.ListModelsRequest())).catalog
+        acme = (("weft-tenant", "acme"),)
+        as_tenant = (await router.ListProviders(pb.ListProvidersRequest(), metadata=acme)).catalog
+        assert REGISTRY.get_sample_value("weft_catalog_refused") == 1
+
+        catalogs: catalog_rpc.CatalogServiceAsyncStub = catalog_rpc.CatalogServiceStub(channel.raw)
+        taken = reloads("taken")
+        desk.catalog(good + "\n# mended\n")
+        await desk.until(lambda: reloads("taken") > taken)
+        mended = (await catalogs.GetCatalogStatus(catalog_pb2.GetCatalogStatusRequest())).catalog
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert as_operator.is_last_good
+    assert '"mok" is not a provider' in as_operator.problems[0]
+    assert (as_tenant.is_last_good, as_tenant.problem_count, list(as_tenant.problems)) == (True, 1, [])
+    assert (mended.is_last_good, mended.problem_count) == (False, 0)
+
+
+async def test_a_key_that_is_gone_does_not_kill_the_next_restart(
+    desk: Desk, mock: MockProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    async with desk.routing():
+        pass
+    desk.with_settings('[providers.keyed]\nkind = "anthropic"\napi_key_env = "NO_SUCH_KEY"\n')
+    async with desk.routing():
+        assert (await desk.done(await desk.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
 
 
 async def test_what_a_change_leaves_alone_keeps_what_was_seen_of_it(desk: Desk, mock: MockProvider) -> None:

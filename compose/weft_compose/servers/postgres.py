@@ -13,6 +13,7 @@ import psutil
 import psycopg
 
 from weft_compose.child import Command
+from weft_compose.complaints import advice, as_one, last_errors
 from weft_compose.errors import PartFailed
 from weft_compose.ports import LOOPBACK
 from weft_compose.servers.server import Server
@@ -73,6 +74,13 @@ class PostgresServer(Server):
         return row == (str(self.folder),)
 
     def settle(self) -> None:
+        try:
+            self._settle()
+        except psycopg.Error as error:
+            words = str(error).splitlines()
+            raise PartFailed(f"postgres cannot set up its database:{as_one([*words, *advice(*words)])}") from None
+
+    def _settle(self) -> None:
         with psycopg.connect(self.database_url("template1"), autocommit=True) as template:
             template.execute("CREATE EXTENSION IF NOT EXISTS vector")
             row = template.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone()
@@ -92,8 +100,8 @@ class PostgresServer(Server):
         command = Command(name="initdb", argv=argv, log=self.log, privileges=_privileges()).wrapped()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            words = " | ".join(done.stderr.strip().splitlines()[-3:])
-            raise PartFailed(f"postgres cannot set up {self.folder}: {words}")
+            words = as_one(last_errors(done.stderr) or ["initdb says nothing"])
+            raise PartFailed(f"postgres cannot set up {self.folder}:{words}")
         draft.rename(self.folder)
 
     def _forget_dead_owner(self) -> None:

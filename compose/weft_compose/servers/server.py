@@ -20,7 +20,8 @@ class Server(ABC):
     name: str
 
     def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
-        self.folder = folder.absolute()
+        # As the kernel sees it: a server names its folder without dots and links when it is asked for it.
+        self.folder = folder.resolve()
         self.port = port
         self.log = log or self.folder.with_suffix(".log")
         self.child: Child | None = None
@@ -74,9 +75,8 @@ class Server(ABC):
         while not self._answers():
             self.child.ensure_running()
             if time.monotonic() > give_up:
-                raise PartFailed(
-                    f"{self.name} did not answer on port {self.port} within {timeout_s:.0f} s: see {self.log}"
-                )
+                where = f"{self.name} did not answer on port {self.port} within {timeout_s:.0f} s"
+                raise PartFailed(f"{where}:{self.child.last_words()}\n(its log is {self.log})")
             time.sleep(_POLL_S)
         self.settle()
 

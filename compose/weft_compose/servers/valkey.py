@@ -27,12 +27,13 @@ class ValkeyServer(Server):
             "bind": LOOPBACK,
             "dir": self.folder,
             "loadmodule": search,
-            "save": "300 1",
+            "save": ("300", "1"),
             "maxmemory": "512mb",
             # The cache keeps within half of it by itself. Chosen by Redis, budgets and rate limits could go.
             "maxmemory-policy": "noeviction",
         }
-        flags = [text for key, value in settings.items() for text in (f"--{key}", *str(value).split(" "))]
+        values = {key: value if isinstance(value, tuple) else (str(value),) for key, value in settings.items()}
+        flags = [text for key, texts in values.items() for text in (f"--{key}", *texts)]
         return Command(name=self.name, argv=[str(program), *flags], log=self.log, orphan_signal=signal.SIGTERM)
 
     def greet(self) -> bool:

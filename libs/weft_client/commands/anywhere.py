@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from weft_client.path_arguments import any_path
 from weft_client.session import Session
 
 Callback = Callable[..., None]
@@ -19,16 +20,25 @@ _MINE = "session_"
 class _Option(NamedTuple):
     names: tuple[str, ...]
     variable: str
-    kind: type
     text: str
+    kind: type = str
+    parser: Callable[[str], Any] | None = None
+    metavar: str | None = None
 
 
 _OPTIONS: Mapping[str, _Option] = {
-    "endpoint": _Option(("--endpoint",), "WEFT_ENDPOINT", str, "Gateway, host:port; several as ip:port,ip:port."),
-    "api_key": _Option(("--key", "--api-key"), "WEFT_API_KEY", str, "API key."),
-    "operator_token": _Option(("--operator-token",), "WEFT_OPERATOR_TOKEN", str, "For `weft keys`."),
+    "endpoint": _Option(("--endpoint",), "WEFT_ENDPOINT", "Gateway, host:port; several as ip:port,ip:port."),
+    "api_key": _Option(("--key", "--api-key"), "WEFT_API_KEY", "API key."),
+    "operator_token": _Option(("--operator-token",), "WEFT_OPERATOR_TOKEN", "For `weft keys`."),
     # Where a command lists jobs by their state, --state is that one.
-    "state": _Option(("--state", "--state-folder"), "WEFT_STATE", Path, "State folder of a local mesh, else .weft."),
+    "state": _Option(
+        ("--state", "--state-folder"),
+        "WEFT_STATE",
+        "State folder of a local mesh, else .weft.",
+        Path,
+        parser=any_path,
+        metavar="FOLDER",
+    ),
 }
 
 
@@ -81,7 +91,15 @@ def _parameter(field: str, option: _Option, own: Collection[str], *, with_variab
     names = [name for name in option.names if name.removeprefix("--").replace("-", "_") not in own]
     # Only the first place reads the environment: what is given there stands above it, wherever else.
     variable = option.variable if with_variable else None
-    told = typer.Option(*names, envvar=variable, help=option.text, rich_help_panel=_PANEL, show_default=False)
+    told = typer.Option(
+        *names,
+        envvar=variable,
+        help=option.text,
+        rich_help_panel=_PANEL,
+        show_default=False,
+        parser=option.parser,
+        metavar=option.metavar,
+    )
     return Parameter(
         _MINE + field, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[option.kind | None, told]
     )

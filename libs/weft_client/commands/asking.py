@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -16,6 +15,7 @@ from weft_client.commands.examples import examples
 from weft_client.failures import FAILED, CommandFailed, reporting, warn
 from weft_client.generation import Generation
 from weft_client.images import Picture
+from weft_client.path_arguments import any_path
 from weft_client.patience import is_unavailable
 from weft_client.printing import drain, print_answer
 from weft_client.render import print_json
@@ -138,7 +138,7 @@ async def tail(
 
 
 def _pictures(named: Iterable[str]) -> list[Picture]:
-    return [name if "://" in name else Path(name) for name in named]
+    return [name if "://" in name else any_path(name) for name in named]
 
 
 def _request(prompt: str, options: ChatOptions) -> job_pb2.GenerationRequest:

@@ -12,6 +12,7 @@ from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.files import READ, Found, find_files, told
 from weft_client.ingest import FileIngest
+from weft_client.path_arguments import existing_path
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out, present
@@ -33,7 +34,10 @@ JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
 @reporting
 async def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Files, and folders to search for documents.", exists=True)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files, and folders to search for documents.", parser=existing_path),
+    ],
     collection: Collection,
     *,
     detach: Annotated[bool, typer.Option("--detach", help="Print the job's id instead of waiting for it.")] = False,

@@ -14,6 +14,7 @@ from weft_client.commands.choices import choices, chosen, completing
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.path_arguments import any_path
 from weft_client.render import outcome_json, print_json
 from weft_client.render_jobs import job_record, jobs_table, outcome_line
 from weft_client.session import AsJson, Session, aside, out, present
@@ -82,7 +83,7 @@ async def wait(
 @reporting
 async def submit_many(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="One request a line, as JSON; - reads stdin.", allow_dash=True)],
+    file: Annotated[Path, typer.Argument(help="One request a line, as JSON; - reads stdin.", parser=any_path)],
     batch: Annotated[str, typer.Option(help="Name of the batch: submitting it again adds no job twice.")] = "",
     *,
     as_json: AsJson = False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +14,11 @@ import typer
 from weft_client.commands.examples import examples
 from weft_client.demonstration import QUESTION, demonstrate
 from weft_client.failures import FAILED, CommandFailed, reporting
-from weft_client.render import mesh_status_table, print_json
+from weft_client.path_arguments import existing_path
+from weft_client.render import print_json
+from weft_client.render_mesh import mesh_status_table
 from weft_client.session import AsJson, Session, out
+from weft_client.show_logs import show_logs
 
 # The launcher needs the wheels of the `embedded` extra, and time to import: only these commands pay for either.
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ Engine = Annotated[
 ]
 Catalog = Annotated[
     Path | None,
-    typer.Option(help="Providers and models. Default: compose/weft.toml.", exists=True, dir_okay=False),
+    typer.Option(help="Providers and models. Default: compose/weft.toml.", parser=existing_path, metavar="FILE"),
 ]
 
 
@@ -68,7 +71,7 @@ async def down(context: typer.Context) -> None:
 @app.command(epilog=examples("status", "status --json"))
 @reporting
 async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
-    """Show the parts of the running mesh; exit code 1 when one is not well."""
+    """Show the parts of the running mesh and the catalog they follow; exit code 1 when one is not well."""
     with _told():
         from weft_compose.state import StateFolder
         from weft_compose.status import mesh_status
@@ -83,10 +86,40 @@ async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
 
 @app.command(epilog=examples("demo", "demo --documents handbook --question 'Who keeps the light?'"))
 @reporting
+async def logs(
+    context: typer.Context,
+    part: Annotated[str, typer.Argument(help="Only this part's: gateway, router, nats and so on.")] = "",
+    run: Annotated[int, typer.Option(help="Which run: 0 the last, 1 the one before, and so on.", min=0)] = 0,
+    lines: Annotated[int, typer.Option(help="How many of the last lines of each part.", min=0)] = 100,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
+) -> None:
+    """Show what the parts of the mesh wrote, in this run or in one of the five before it."""
+    with _told():
+        from weft_compose.state import StateFolder
+
+        kept = StateFolder(Session.of(context).state).logs
+    named = kept.parts(run)
+    if part and part not in named:
+        raise CommandFailed(f"no log of {part} in run {run}: there are {_listed(named)}; runs: {_listed(kept.runs())}")
+    if not named:
+        raise CommandFailed(f"no logs of run {run}; runs: {_listed(kept.runs())}")
+    await show_logs({name: kept.of(name, run) for name in ([part] if part else named)}, lines, follow=follow)
+
+
+def _listed(found: Iterable[object]) -> str:
+    return ", ".join(map(str, found)) or "none"
+
+
+@app.command()
+@reporting
 async def demo(
     context: typer.Context,
     question: Annotated[str, typer.Option(help="What to ask.")] = QUESTION,
-    documents: Annotated[Path | None, typer.Option(help="Folder to ingest. Default: compose/demo.")] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(help="Folder to ingest. Default: compose/demo.", parser=existing_path, metavar="FOLDER"),
+    ] = None,
     base_port: BasePort = 7600,
     engine: Engine = "llamacpp",
     catalog: Catalog = None,

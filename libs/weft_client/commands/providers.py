@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from weft.common.v1 import catalog_pb2
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.failures import FAILED, reporting
+from weft_client.failures import FAILED, reporting, warn
 from weft_client.render import models_table
-from weft_client.render_providers import checks_table, providers_table
+from weft_client.render_providers import checks_table, providers_table, refused_catalog
 from weft_client.session import AsJson, Session, present
 
 app = typer.Typer()
@@ -26,8 +27,9 @@ async def list_providers(
 ) -> None:
     """Show how providers are doing, as one router sees them. The name may be left out: `weft providers`."""
     async with Session.of(context).client() as weft:
-        found = await weft.providers(model)
-    present(found, providers_table, as_json=as_json)
+        found = await weft.list_providers(model)
+    _warn_of(found.catalog)
+    present(found.providers, providers_table, as_json=as_json)
 
 
 @providers.command(epilog=examples("providers check", "providers check local openai"))
@@ -50,5 +52,14 @@ async def check(
 async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the model aliases a request may name."""
     async with Session.of(context).client() as weft:
-        found = await weft.models()
-    present(found, models_table, as_json=as_json)
+        found = await weft.list_models()
+    _warn_of(found.catalog)
+    present(found.models, models_table, as_json=as_json)
+
+
+def _warn_of(catalog: catalog_pb2.CatalogStatus) -> None:
+    """Says on stderr that what follows is not what the file on disk says."""
+    if catalog.problem_count:
+        warn(
+            f"{refused_catalog(catalog)}; `weft status` shows them beside the mesh, `weft catalog check FILE` anywhere"
+        )

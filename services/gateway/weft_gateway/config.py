@@ -24,6 +24,9 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     router_target: str = "127.0.0.1:7602"
     catalog_file: Path = Path("compose/weft.toml")
     """Names the model aliases; the same file as the router's. Read again when it changes, and on SIGHUP."""
+    catalog_last_good: Path | None = None
+    """Where the last catalog without mistakes is kept, for a start that finds the file broken; by default beside the
+    file, as `weft.toml.gateway-last-good`. Name a place that can be written where the file's folder cannot."""
     catalog_poll_s: float = Field(1.0, gt=0)
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")

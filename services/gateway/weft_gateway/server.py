@@ -53,7 +53,8 @@ from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit import metrics
 from weft_kit.catalog import Catalog, Share
-from weft_kit.catalog_watch import WatchedCatalog
+from weft_kit.catalog_service import catalog_service
+from weft_kit.catalog_watch import WatchedCatalog, beside
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, connect
 from weft_kit.server import Server, Service
@@ -68,7 +69,7 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 @asynccontextmanager
 async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
     """Runs the roles asked for. Yields the server, or None without "serve". Raises CatalogError first."""
-    catalog = WatchedCatalog(config.catalog_file) if "serve" in roles else None
+    catalog = await _catalog(config) if "serve" in roles else None
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
@@ -118,6 +119,7 @@ async def _server(
             _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge), budgets),
             _key_service(KeyDesk(store, keyring), config.key_fresh_s),
             _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), _secrets(config, database)),
+            catalog_service(catalog),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
             # Lookup and Store stay inside: what the cache holds is the mesh's own word.
@@ -129,6 +131,11 @@ async def _server(
         stack.callback(waits.end)
         await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
         yield server
+
+
+async def _catalog(config: Config) -> WatchedCatalog:
+    last_good = config.catalog_last_good or beside(config.catalog_file, "gateway")
+    return await WatchedCatalog.opened(config.catalog_file, last_good)
 
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from weft_inference.minilm_graph import Precision
+from weft_inference.model_files import problem_of
 from weft_kit.config import Settings
 
 
@@ -61,3 +63,10 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     def read_by_others(self) -> frozenset[str]:
         # Catalogs say by it where this service is, and whoever sets it for them may start this one beside them.
         return frozenset({"WEFT_INFERENCE_TARGET"})
+
+    @field_validator("model_path")
+    @classmethod
+    def _can_be_loaded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path and (problem := problem_of(info.data.get("engine", ""), path)):
+            raise PydanticCustomError("model", "{problem}", {"problem": problem})
+        return path

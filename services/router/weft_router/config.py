@@ -34,6 +34,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     """How long to wait for Redis to say whether an identical request is in flight elsewhere."""
     catalog_file: Path = Path("compose/weft.toml")
     """Providers and model aliases; read again when it changes, and on SIGHUP."""
+    catalog_last_good: Path | None = None
+    """Where the last catalog without mistakes is kept, for a start that finds the file broken; by default beside the
+    file, as `weft.toml.router-last-good`. Name a place that can be written where the file's folder cannot."""
     catalog_poll_s: float = Field(default=1, gt=0)
     """How often to look whether it changed."""
 

@@ -15,7 +15,8 @@ from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit import provider_entries as entries
 from weft_kit.catalog import Catalog
-from weft_kit.catalog_watch import WatchedCatalog
+from weft_kit.catalog_service import catalog_service
+from weft_kit.catalog_watch import WatchedCatalog, beside
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
 from weft_kit.server import Server, Service
@@ -61,11 +62,11 @@ async def router(config: Config) -> AsyncIterator[Server]:
     Raises:
         CatalogError: the catalog, or a key it names, cannot be used.
     """
-    catalog = WatchedCatalog(config.catalog_file)
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
-        await fleet.follow(catalog.current)
+        last_good = config.catalog_last_good or beside(config.catalog_file, "router")
+        catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
         await log.ensure()
         redis = await stack.enter_async_context(_redis(config))
@@ -88,7 +89,10 @@ async def router(config: Config) -> AsyncIterator[Server]:
         shares = Shares(lambda: fleet.current.catalog)
         means = Means(log, attempts, answers, config.max_deliveries)
         services = [
-            Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets)),
+            Service(
+                _NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets, catalog)
+            ),
+            catalog_service(catalog),
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
         server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
-from weft.common.v1 import budget_pb2
+from weft.common.v1 import budget_pb2, catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
+from weft_kit.catalog_watch import WatchedCatalog
 from weft_kit.context import current, remaining
 from weft_kit.prices import Prices
 from weft_router.breaker import BreakerState
@@ -29,9 +30,10 @@ _BREAKERS = {
 class RouterServicer(rpc.RouterServiceServicer):
     """Tells what this replica has seen."""
 
-    def __init__(self, registry: Callable[[], Registry], budgets: Budgets) -> None:
+    def __init__(self, registry: Callable[[], Registry], budgets: Budgets, catalog: WatchedCatalog) -> None:
         self._current = registry
         self._budgets = budgets
+        self._catalog = catalog
 
     @property
     def _registry(self) -> Registry:
@@ -43,18 +45,23 @@ class RouterServicer(rpc.RouterServiceServicer):
         prices = registry.catalog.prices
         costs = await self._budgets.costs_today(current().tenant) if prices else None
         return pb.ListProvidersResponse(
-            providers=[_provider(registry.providers[name], prices, costs) for name in names]
+            providers=[_provider(registry.providers[name], prices, costs) for name in names],
+            catalog=self._catalog_status(),
         )
 
     async def ListModels(self, _request: pb.ListModelsRequest, _: object) -> pb.ListModelsResponse:
         models = self._registry.catalog.models
         return pb.ListModelsResponse(
-            models=[pb.Model(name=name, providers=self._registry.serving(name)) for name in models]
+            models=[pb.Model(name=name, providers=self._registry.serving(name)) for name in models],
+            catalog=self._catalog_status(),
         )
 
     async def CheckProviders(self, request: pb.CheckProvidersRequest, _: object) -> pb.CheckProvidersResponse:
         findings = await examine(self._registry.patients(request.names), remaining(_CHECK_LIMIT_S))
         return pb.CheckProvidersResponse(checks=[_check(finding) for finding in findings])
+
+    def _catalog_status(self) -> catalog_pb2.CatalogStatus:
+        return self._catalog.status(with_problems=not current().tenant)
 
 
 def _provider(registered: Registered, prices: Prices | None, costs: Mapping[str, int] | None) -> pb.Provider:

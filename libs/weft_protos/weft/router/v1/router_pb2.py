@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from weft.common.v1 import budget_pb2 as weft_dot_common_dot_v1_dot_budget__pb2
+from weft.common.v1 import catalog_pb2 as weft_dot_common_dot_v1_dot_catalog__pb2
 from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bweft/router/v1/router.proto\x12\x0eweft.router.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x15weft/job/v1/job.proto\"%\n\x14ListProvidersRequest\x12\r\n\x05model\x18\x01 \x01(\t\"D\n\x15ListProvidersResponse\x12+\n\tproviders\x18\x01 \x03(\x0b\x32\x18.weft.router.v1.Provider\"\x13\n\x11ListModelsRequest\";\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.weft.router.v1.Model\"&\n\x15\x43heckProvidersRequest\x12\r\n\x05names\x18\x01 \x03(\t\"G\n\x16\x43heckProvidersResponse\x12-\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x1d.weft.router.v1.ProviderCheck\"}\n\rProviderCheck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12*\n\x07latency\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.weft.job.v1.JobError\"(\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tproviders\x18\x02 \x03(\t\"\x89\x02\n\rProviderModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x07\x62reaker\x18\x02 \x01(\x0e\x32 .weft.router.v1.Provider.Breaker\x12\x32\n\x0f\x66irst_token_p50\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x66irst_token_p95\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11tokens_per_second\x18\x05 \x01(\x01\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x11\n\tsucceeded\x18\x07 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x03\"\xc2\x06\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x17\n\x0fprovider_models\x18\x03 \x03(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.weft.router.v1.Provider.State\x12\x31\n\x07\x62reaker\x18\x05 \x01(\x0e\x32 .weft.router.v1.Provider.Breaker\x12\x32\n\x0f\x66irst_token_p50\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x66irst_token_p95\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tin_flight\x18\x08 \x01(\x05\x12\x11\n\tsucceeded\x18\t \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x03\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x33\n\x0flast_error_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\ncost_today\x18\r \x01(\x0b\x32\x14.weft.common.v1.Cost\x12\x17\n\x0funpriced_models\x18\x0e \x03(\t\x12\x0e\n\x06region\x18\x0f \x01(\t\x12\x34\n\x06\x65rrors\x18\x10 \x03(\x0b\x32$.weft.router.v1.Provider.ErrorsEntry\x12-\n\x06models\x18\x11 \x03(\x0b\x32\x1d.weft.router.v1.ProviderModel\x12\x19\n\x11tokens_per_second\x18\x12 \x01(\x01\x1a-\n\x0b\x45rrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x12\n\x0eSTATE_DEGRADED\x10\x02\x12\x0e\n\nSTATE_DOWN\x10\x03\"_\n\x07\x42reaker\x12\x17\n\x13\x42REAKER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42REAKER_CLOSED\x10\x01\x12\x10\n\x0c\x42REAKER_OPEN\x10\x02\x12\x15\n\x11\x42REAKER_HALF_OPEN\x10\x03\x32\xa3\x02\n\rRouterService\x12\\\n\rListProviders\x12$.weft.router.v1.ListProvidersRequest\x1a%.weft.router.v1.ListProvidersResponse\x12S\n\nListModels\x12!.weft.router.v1.ListModelsRequest\x1a\".weft.router.v1.ListModelsResponse\x12_\n\x0e\x43heckProviders\x12%.weft.router.v1.CheckProvidersRequest\x1a&.weft.router.v1.CheckProvidersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bweft/router/v1/router.proto\x12\x0eweft.router.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x1cweft/common/v1/catalog.proto\x1a\x15weft/job/v1/job.proto\"%\n\x14ListProvidersRequest\x12\r\n\x05model\x18\x01 \x01(\t\"t\n\x15ListProvidersResponse\x12+\n\tproviders\x18\x01 \x03(\x0b\x32\x18.weft.router.v1.Provider\x12.\n\x07\x63\x61talog\x18\x02 \x01(\x0b\x32\x1d.weft.common.v1.CatalogStatus\"\x13\n\x11ListModelsRequest\"k\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.weft.router.v1.Model\x12.\n\x07\x63\x61talog\x18\x02 \x01(\x0b\x32\x1d.weft.common.v1.CatalogStatus\"&\n\x15\x43heckProvidersRequest\x12\r\n\x05names\x18\x01 \x03(\t\"G\n\x16\x43heckProvidersResponse\x12-\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x1d.weft.router.v1.ProviderCheck\"}\n\rProviderCheck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12*\n\x07latency\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.weft.job.v1.JobError\"(\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tproviders\x18\x02 \x03(\t\"\x89\x02\n\rProviderModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x07\x62reaker\x18\x02 \x01(\x0e\x32 .weft.router.v1.Provider.Breaker\x12\x32\n\x0f\x66irst_token_p50\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x66irst_token_p95\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11tokens_per_second\x18\x05 \x01(\x01\x12\x11\n\tin_flight\x18\x06 \x01(\x05\x12\x11\n\tsucceeded\x18\x07 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x03\"\xc2\x06\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x17\n\x0fprovider_models\x18\x03 \x03(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.weft.router.v1.Provider.State\x12\x31\n\x07\x62reaker\x18\x05 \x01(\x0e\x32 .weft.router.v1.Provider.Breaker\x12\x32\n\x0f\x66irst_token_p50\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0f\x66irst_token_p95\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tin_flight\x18\x08 \x01(\x05\x12\x11\n\tsucceeded\x18\t \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x03\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x33\n\x0flast_error_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\ncost_today\x18\r \x01(\x0b\x32\x14.weft.common.v1.Cost\x12\x17\n\x0funpriced_models\x18\x0e \x03(\t\x12\x0e\n\x06region\x18\x0f \x01(\t\x12\x34\n\x06\x65rrors\x18\x10 \x03(\x0b\x32$.weft.router.v1.Provider.ErrorsEntry\x12-\n\x06models\x18\x11 \x03(\x0b\x32\x1d.weft.router.v1.ProviderModel\x12\x19\n\x11tokens_per_second\x18\x12 \x01(\x01\x1a-\n\x0b\x45rrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_HEALTHY\x10\x01\x12\x12\n\x0eSTATE_DEGRADED\x10\x02\x12\x0e\n\nSTATE_DOWN\x10\x03\"_\n\x07\x42reaker\x12\x17\n\x13\x42REAKER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42REAKER_CLOSED\x10\x01\x12\x10\n\x0c\x42REAKER_OPEN\x10\x02\x12\x15\n\x11\x42REAKER_HALF_OPEN\x10\x03\x32\xa3\x02\n\rRouterService\x12\\\n\rListProviders\x12$.weft.router.v1.ListProvidersRequest\x1a%.weft.router.v1.ListProvidersResponse\x12S\n\nListModels\x12!.weft.router.v1.ListModelsRequest\x1a\".weft.router.v1.ListModelsResponse\x12_\n\x0e\x43heckProviders\x12%.weft.router.v1.CheckProvidersRequest\x1a&.weft.router.v1.CheckProvidersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,32 +38,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVIDER_ERRORSENTRY']._loaded_options = None
   _globals['_PROVIDER_ERRORSENTRY']._serialized_options = b'8\001'
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=164
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=201
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=203
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=271
-  _globals['_LISTMODELSREQUEST']._serialized_start=273
-  _globals['_LISTMODELSREQUEST']._serialized_end=292
-  _globals['_LISTMODELSRESPONSE']._serialized_start=294
-  _globals['_LISTMODELSRESPONSE']._serialized_end=353
-  _globals['_CHECKPROVIDERSREQUEST']._serialized_start=355
-  _globals['_CHECKPROVIDERSREQUEST']._serialized_end=393
-  _globals['_CHECKPROVIDERSRESPONSE']._serialized_start=395
-  _globals['_CHECKPROVIDERSRESPONSE']._serialized_end=466
-  _globals['_PROVIDERCHECK']._serialized_start=468
-  _globals['_PROVIDERCHECK']._serialized_end=593
-  _globals['_MODEL']._serialized_start=595
-  _globals['_MODEL']._serialized_end=635
-  _globals['_PROVIDERMODEL']._serialized_start=638
-  _globals['_PROVIDERMODEL']._serialized_end=903
-  _globals['_PROVIDER']._serialized_start=906
-  _globals['_PROVIDER']._serialized_end=1740
-  _globals['_PROVIDER_ERRORSENTRY']._serialized_start=1511
-  _globals['_PROVIDER_ERRORSENTRY']._serialized_end=1556
-  _globals['_PROVIDER_STATE']._serialized_start=1558
-  _globals['_PROVIDER_STATE']._serialized_end=1643
-  _globals['_PROVIDER_BREAKER']._serialized_start=1645
-  _globals['_PROVIDER_BREAKER']._serialized_end=1740
-  _globals['_ROUTERSERVICE']._serialized_start=1743
-  _globals['_ROUTERSERVICE']._serialized_end=2034
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=194
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=231
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=233
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=349
+  _globals['_LISTMODELSREQUEST']._serialized_start=351
+  _globals['_LISTMODELSREQUEST']._serialized_end=370
+  _globals['_LISTMODELSRESPONSE']._serialized_start=372
+  _globals['_LISTMODELSRESPONSE']._serialized_end=479
+  _globals['_CHECKPROVIDERSREQUEST']._serialized_start=481
+  _globals['_CHECKPROVIDERSREQUEST']._serialized_end=519
+  _globals['_CHECKPROVIDERSRESPONSE']._serialized_start=521
+  _globals['_CHECKPROVIDERSRESPONSE']._serialized_end=592
+  _globals['_PROVIDERCHECK']._serialized_start=594
+  _globals['_PROVIDERCHECK']._serialized_end=719
+  _globals['_MODEL']._serialized_start=721
+  _globals['_MODEL']._serialized_end=761
+  _globals['_PROVIDERMODEL']._serialized_start=764
+  _globals['_PROVIDERMODEL']._serialized_end=1029
+  _globals['_PROVIDER']._serialized_start=1032
+  _globals['_PROVIDER']._serialized_end=1866
+  _globals['_PROVIDER_ERRORSENTRY']._serialized_start=1637
+  _globals['_PROVIDER_ERRORSENTRY']._serialized_end=1682
+  _globals['_PROVIDER_STATE']._serialized_start=1684
+  _globals['_PROVIDER_STATE']._serialized_end=1769
+  _globals['_PROVIDER_BREAKER']._serialized_start=1771
+  _globals['_PROVIDER_BREAKER']._serialized_end=1866
+  _globals['_ROUTERSERVICE']._serialized_start=1869
+  _globals['_ROUTERSERVICE']._serialized_end=2160
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,143 @@
+"""What a part's output says is wrong: the errors among its lines, of tracebacks only what they end with.
+
+Every server and every service has its own way to write; what is no error in any of them is left out, and what nobody
+knows is taken for one.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import takewhile
+from typing import Any
+
+_MOST_ERRORS = 40
+
+
+class _Level(Enum):
+    HARMLESS = 0
+    ASIDE = 1
+    """Belongs to the line before it, whatever that is."""
+    WARNING = 2
+    ERROR = 3
+
+
+@dataclass(frozen=True)
+class _Line:
+    level: _Level
+    text: str
+
+
+_SERVERS = (
+    re.compile(r"^\[\d+\] \S+ \S+ \[(?P<level>[A-Z]{3})\] (?P<text>.*)$"),  # nats-server
+    re.compile(r"^\S+ \S+ \S+ \[\d+\] (?P<level>[A-Z]+):\s+(?P<text>.*)$"),  # postgres
+    re.compile(r"^\d+:[A-Z] .+?:\d\d\.\d+ (?P<level>[.\-*#]) (?P<text>.*)$"),  # valkey
+    re.compile(r"^(?:\(.*?\) )?(?P<level>[A-Z]+) \d\d-\d\d \S+ (?:\[.*?\] )?(?P<text>.*)$"),  # vLLM
+)
+_ERRORS = frozenset({"ERR", "FTL", "ERROR", "FATAL", "PANIC", "HINT", "DETAIL", "#", "error", "critical"})
+_WARNINGS = frozenset({"WRN", "WARNING", "warning"})
+_ASIDES = frozenset({"STATEMENT", "CONTEXT"})
+_PYTHON_WARNING = re.compile(r"^\S+:\d+: \w*Warning: ")
+# A group of exceptions is drawn as a tree: what is left of a line beside its branches.
+_BRANCH = re.compile(r"^\s*(?:\+-[-+ 0-9]*|[|+] ?)")
+_TRACEBACK = "Traceback (most recent call last):"
+_CAUSE = "The above exception was the direct cause"
+_CONTEXT = "During handling of the above exception"
+_GROUPS = ("ExceptionGroup:", "BaseExceptionGroup:")
+_NO_SPACE = re.compile(r"no space left|free disk space|insufficient (storage|resources)|disk quota", re.IGNORECASE)
+
+
+def last_errors(output: str) -> list[str]:
+    """Returns the errors that stand together at the end of the output, with what helps against them where it is known.
+
+    What follows an error without being one, such as that a server is shut down now, does not part them from the end.
+    """
+    lines = _read(output.splitlines())
+    while lines and lines[-1].level is not _Level.ERROR:
+        lines.pop()
+    block = list(takewhile(lambda line: line.level is not _Level.HARMLESS, reversed(lines)))[::-1]
+    errors = list(dict.fromkeys(line.text for line in block if line.level is _Level.ERROR))
+    more = [f"… and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
+    return [*errors[:_MOST_ERRORS], *more, *advice(*errors)]
+
+
+def last_complaint(output: str) -> str:
+    """Returns the last error or warning of the output; nothing when there is none."""
+    complaints = (_Level.WARNING, _Level.ERROR)
+    return next((line.text for line in reversed(_read(output.splitlines())) if line.level in complaints), "")
+
+
+def advice(*errors: str) -> list[str]:
+    """Returns what helps against errors of a part, where that is known and they do not say it."""
+    if any(_NO_SPACE.search(error) for error in errors):
+        return ["free some space on the disk that holds the state folder, or name a folder on another with --state"]
+    return []
+
+
+def as_one(errors: list[str]) -> str:
+    """Writes errors as they stand behind a colon: one on the same line, several each on its own."""
+    return f" {errors[0]}" if len(errors) == 1 else "".join(f"\n  {error}" for error in errors)
+
+
+def _read(written: Iterable[str]) -> list[_Line]:
+    """Reads the lines, and of each traceback its exception alone."""
+    lines: list[_Line] = []
+    in_traceback = False
+    for one in written:
+        line = _BRANCH.sub("", one)
+        if line.endswith(_TRACEBACK):
+            in_traceback = True
+        elif not line.strip() or (in_traceback and line[:1].isspace()):
+            continue
+        elif line.startswith(_CONTEXT):
+            # What was being handled when the real one came is nothing to tell.
+            del lines[-1:]
+        elif line.startswith((_CAUSE, *_GROUPS)):
+            in_traceback = False
+        elif in_traceback:
+            in_traceback = False
+            lines.append(_Line(_Level.ERROR, line.strip()))
+        else:
+            lines.append(_classified(one))
+    return lines
+
+
+def _classified(line: str) -> _Line:
+    if line.startswith("{"):
+        return _of_service(line)
+    for server in _SERVERS:
+        if found := server.match(line):
+            return _of_server(found["level"], found["text"])
+    if line[:1].isspace():
+        return _Line(_Level.ASIDE, line.strip())
+    return _Line(_Level.HARMLESS if _PYTHON_WARNING.match(line) else _Level.ERROR, line.strip())
+
+
+def _of_server(level: str, text: str) -> _Line:
+    if level == "LOG" and text.startswith("could not"):
+        return _Line(_Level.ERROR, text)
+    if level == "#" and text.startswith("WARNING"):
+        return _Line(_Level.WARNING, text)
+    return _Line(_level(level), text)
+
+
+def _of_service(line: str) -> _Line:
+    """Reads a line of a service's log: what happened, and why."""
+    try:
+        written: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return _Line(_Level.ERROR, line)
+    why = [str(written[name]) for name in ("error", "reason", "problem") if name in written]
+    why += [str(problem) for problem in written.get("problems", ())]
+    why += last_errors(str(written.get("exception", "")))[:1]
+    text = ": ".join(filter(None, (str(written.get("event", line)), "; ".join(why))))
+    return _Line(_level(str(written.get("level"))), text)
+
+
+def _level(name: str) -> _Level:
+    if name in _ERRORS:
+        return _Level.ERROR
+    if name in _WARNINGS:
+        return _Level.WARNING
+    return _Level.ASIDE if name in _ASIDES else _Level.HARMLESS

@@ -1,0 +1,86 @@
+"""What the parts of a mesh wrote, run by run: `logs/PART.log` of this one, `logs/N/PART.log` of the Nth before it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+RUNS_KEPT = 5
+_LARGEST_BYTES = 16 << 20
+
+
+class RunLogs:
+    """The folder of the logs. A run begins with empty ones; those of the last five before it are kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, part: str, run: int = 0) -> Path:
+        """Where a part writes; `run` counts back from 0, the run that is under way or was the last."""
+        return self._of_run(run) / f"{part}.log"
+
+    def parts(self, run: int = 0) -> list[str]:
+        """Returns the names of those that wrote in a run."""
+        return sorted(log.stem for log in self._of_run(run).glob("*.log"))
+
+    def runs(self) -> list[int]:
+        """Returns the runs there are logs of, the latest first."""
+        return [run for run in range(RUNS_KEPT + 1) if self.parts(run)]
+
+    def begin_run(self) -> None:
+        """Puts the logs of the last run behind it, and forgets the oldest. Of long ones only the end is kept."""
+        logs = [self.of(part) for part in self.parts()]
+        if not logs:
+            return
+        shutil.rmtree(self._of_run(RUNS_KEPT), ignore_errors=True)
+        for run in reversed(range(1, RUNS_KEPT)):
+            if self._of_run(run).exists():
+                self._of_run(run).rename(self._of_run(run + 1))
+        self._of_run(1).mkdir()
+        for log in logs:
+            _shorten(log)
+            log.rename(self._of_run(1) / log.name)
+
+    def _of_run(self, run: int) -> Path:
+        return self._folder / str(run) if run else self._folder
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """Returns the last lines of a log."""
+    with log.open(encoding="utf-8", errors="replace") as file:
+        file.seek(max(0, log.stat().st_size - _LARGEST_BYTES))
+        return file.read().splitlines()[-count:]
+
+
+class Followed:
+    """A log that grows: gives the lines that were added since it was last asked."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read_bytes = log.stat().st_size if log.exists() else 0
+        self._begun = b""
+
+    def new_lines(self) -> Iterator[str]:
+        """Yields whole lines alone; a log that is shorter than before is that of a new run, and read from its start."""
+        if not self._log.exists():
+            return
+        with self._log.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self._read_bytes:
+                self._read_bytes, self._begun = 0, b""
+            file.seek(self._read_bytes)
+            added = file.read()
+        self._read_bytes += len(added)
+        *whole, self._begun = (self._begun + added).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+
+
+def _shorten(log: Path) -> None:
+    size = log.stat().st_size
+    if size <= _LARGEST_BYTES:
+        return
+    with log.open("rb+") as file:
+        file.seek(size - _LARGEST_BYTES)
+        end = file.read()
+        file.seek(0)
+        file.write(end)
+        file.truncate()
