@@ -16,7 +16,7 @@ _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """Lets processes of the tests hear Ctrl-C: what a shell runs in the background ignores it, with its children."""
+    """Lets processes of the tests hear Ctrl-C: a shell has what it runs in the background ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
