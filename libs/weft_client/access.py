@@ -48,7 +48,8 @@ def read_mesh_file(state: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise MeshFileUnusable(f"{file} cannot be read: {error.strerror}") from None
+        step = "run this as its owner, or name a mesh with --endpoint and --key"
+        raise MeshFileUnusable(f"{file} cannot be read ({error.strerror}): {step}") from None
     except ValueError:
         raise unusable(file, "it is cut short or damaged") from None
     if not isinstance(written, dict):

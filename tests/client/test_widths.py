@@ -11,11 +11,12 @@ from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.layout import fitted
-from weft_client.render import mesh_status_table, models_table
+from weft_client.render import models_table
 from weft_client.render_cache import cache_stats
 from weft_client.render_collections import collection_sheet, collections_table, documents_table
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.render_jobs import job_record, jobs_table
+from weft_client.render_mesh import mesh_status_table
 from weft_client.render_providers import checks_table, providers_table
 from weft_client.render_spending import keys_table, usage_table
 from weft_client.render_webhooks import deliveries_list, secrets_table
@@ -102,7 +103,7 @@ def a_document() -> retrieval_pb2.Document:
     return document
 
 
-PART = {"address": "127.0.0.1:7600", "pid": 1234567, "healthy": True, "cpu_percent": 12.0, "rss_bytes": 123e6}
+PART = {"address": "127.0.0.1:7600", "pid": 1234567, "healthy": True, "health": "serving", "why": "", "catalog": None, "cpu_percent": 12.0, "rss_bytes": 123e6}
 STATUS = {
     "endpoint": "127.0.0.1:7600",
     "launcher_pid": 7654321,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from weft_client.failures import FAILED, reporting, warn
+from weft_client.failures import FAILED, CommandFailed, reporting, warn
 from weft_client.path_arguments import any_path
 from weft_client.render import print_json
 from weft_client.render_mesh import mistakes
@@ -18,6 +18,14 @@ app.add_typer(catalog, name="catalog")
 
 # What `weft up` tells those who read the catalog.
 _LOCAL = {"WEFT_INFERENCE_TARGET": "127.0.0.1:7604"}
+
+
+def _default() -> Path:
+    try:
+        from weft_compose.launcher import DEFAULT_CATALOG
+    except ModuleNotFoundError as missing:
+        raise CommandFailed(f"there is no default catalog without {missing.name}: name a file") from None
+    return DEFAULT_CATALOG
 
 
 @catalog.command()
@@ -34,9 +42,7 @@ async def check(
     from weft_compose.catalog_check import find_mistakes
 
     if file is None:
-        from weft_compose.launcher import DEFAULT_CATALOG
-
-        file = DEFAULT_CATALOG
+        file = _default()
     found = find_mistakes(file, {**_LOCAL, **os.environ})
     if as_json:
         listed = [{"line": line, "problem": problem} for line, problem in (found.by_line if found else ())]
