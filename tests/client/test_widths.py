@@ -103,7 +103,16 @@ def a_document() -> retrieval_pb2.Document:
     return document
 
 
-PART = {"address": "127.0.0.1:7600", "pid": 1234567, "healthy": True, "health": "serving", "why": "", "catalog": None, "cpu_percent": 12.0, "rss_bytes": 123e6}
+PART = {
+    "address": "127.0.0.1:7600",
+    "pid": 1234567,
+    "healthy": True,
+    "health": "serving",
+    "why": "",
+    "catalog": None,
+    "cpu_percent": 12.0,
+    "rss_bytes": 123e6,
+}
 STATUS = {
     "endpoint": "127.0.0.1:7600",
     "launcher_pid": 7654321,
