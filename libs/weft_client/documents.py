@@ -9,7 +9,7 @@ from weft_client.connection import Connection
 from weft_kit.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
-_INGEST_S = 600.0
+_INGEST_S = 590.0
 
 
 class Documents:

@@ -690,6 +690,7 @@ class Attempt(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -704,6 +705,8 @@ class Attempt(_message.Message):
     """Job that made this call, when this one only listened to it: an identical request was in flight. Usage and cost are
     then on that job's record; or on this one's, when that job left before the end.
     """
+    worker: _builtins.str
+    """Router that ran it, by the address it goes by among routers. Empty where it was not told."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -743,10 +746,11 @@ class Attempt(_message.Message):
         cost: _budget_pb2.Cost | None = ...,
         result: Global___Attempt.Result.ValueType = ...,
         joined_job_id: _builtins.str = ...,
+        worker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
