@@ -11,7 +11,7 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 
 # What cannot change the answer. A field that the contract gains later stands between answers until it is listed here.
-_IRRELEVANT: Final = ("cache", "priority", "timeout", "webhook_url", "labels", "routing")
+_IRRELEVANT: Final = ("cache", "priority", "timeout", "webhook_url", "labels", "routing", "retry_policy")
 _DEFAULT_CHUNKS: Final = 4
 _DIGEST_BYTES: Final = 20
 

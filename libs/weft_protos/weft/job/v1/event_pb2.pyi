@@ -338,7 +338,9 @@ Global___Rewound: _TypeAlias = Rewound  # noqa: Y015
 
 @_typing.final
 class Released(_message.Message):
-    """Gives the job back to the queue, because the worker shuts down. What was said so far stands."""
+    """Gives the job back to the queue, because the worker shuts down, or because the job waits for a budget or a provider.
+    What was said so far stands.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -346,7 +348,7 @@ class Released(_message.Message):
     @_builtins.property
     def attempt(self) -> _job_pb2.Attempt:
         """The attempt. With DRAINING as its error it was cut short, and does not count towards those allowed; with another
-        error it had failed by itself, and waited to be tried again.
+        error it had failed by itself, and waits to be tried again.
         """
 
     def __init__(

@@ -25,6 +25,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _OnOutage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OnOutageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnOutage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ON_OUTAGE_UNSPECIFIED: _OnOutage.ValueType  # 0
+    """Not given: WAIT."""
+    ON_OUTAGE_WAIT: _OnOutage.ValueType  # 1
+    """It waits in the queue until one is back, or until its time runs out. Where its model alias has a last resort, and
+    that has an answer, it takes that instead.
+    """
+    ON_OUTAGE_FAIL: _OnOutage.ValueType  # 2
+    """It does not wait: where there is no last resort either it fails, with PROVIDER_UNREACHABLE while calls are kept away."""
+
+class OnOutage(_OnOutage, metaclass=_OnOutageEnumTypeWrapper):
+    """Names what a job does while its providers are out: they cannot be reached, are overloaded, or fail for everybody."""
+
+ON_OUTAGE_UNSPECIFIED: OnOutage.ValueType  # 0
+"""Not given: WAIT."""
+ON_OUTAGE_WAIT: OnOutage.ValueType  # 1
+"""It waits in the queue until one is back, or until its time runs out. Where its model alias has a last resort, and
+that has an answer, it takes that instead.
+"""
+ON_OUTAGE_FAIL: OnOutage.ValueType  # 2
+"""It does not wait: where there is no last resort either it fails, with PROVIDER_UNREACHABLE while calls are kept away."""
+Global___OnOutage: _TypeAlias = OnOutage  # noqa: Y015
+
 class _CacheMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -160,6 +188,7 @@ class GenerationRequest(_message.Message):
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     ROUTING_FIELD_NUMBER: _builtins.int
+    RETRY_POLICY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model alias from the mesh's configuration. Required."""
     tool_choice: _chat_pb2.ToolChoice.ValueType
@@ -206,6 +235,10 @@ class GenerationRequest(_message.Message):
     def routing(self) -> Global___Routing:
         """How to choose among providers. Not set leaves it to the model alias."""
 
+    @_builtins.property
+    def retry_policy(self) -> Global___RetryPolicy:
+        """How failures are met. Not set leaves it to the router's configuration."""
+
     def __init__(
         self,
         *,
@@ -222,10 +255,11 @@ class GenerationRequest(_message.Message):
         webhook_url: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         routing: Global___Routing | None = ...,
+        retry_policy: Global___RetryPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "response_format", b"response_format", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "response_format", b"response_format", "retrieval", b"retrieval", "retry_policy", b"retry_policy", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "labels", b"labels", "messages", b"messages", "model", b"model", "priority", b"priority", "response_format", b"response_format", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout", "tool_choice", b"tool_choice", "tools", b"tools", "webhook_url", b"webhook_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache", b"cache", "labels", b"labels", "messages", b"messages", "model", b"model", "priority", b"priority", "response_format", b"response_format", "retrieval", b"retrieval", "retry_policy", b"retry_policy", "routing", b"routing", "sampling", b"sampling", "timeout", b"timeout", "tool_choice", b"tool_choice", "tools", b"tools", "webhook_url", b"webhook_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,6 +316,45 @@ class Routing(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__first_of) -> _WhichOneofReturnType__first_of | None: ...
 
 Global___Routing: _TypeAlias = Routing  # noqa: Y015
+
+@_typing.final
+class RetryPolicy(_message.Message):
+    """Says how often and how soon a job is tried again, within what the router's configuration allows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    MAX_BACKOFF_FIELD_NUMBER: _builtins.int
+    ON_OUTAGE_FIELD_NUMBER: _builtins.int
+    max_attempts: _builtins.int
+    """Attempts that may fail, the first one included, 1–100; at most as many as the configuration allows, which is also
+    the default. 1 means that nothing is tried again. Attempts that were lost with their worker do not count; nor do
+    those whose provider was out, unless `on_outage` is FAIL.
+    """
+    on_outage: Global___OnOutage.ValueType
+    """What to do while every provider that may answer is out."""
+    @_builtins.property
+    def max_backoff(self) -> _duration_pb2.Duration:
+        """Longest wait between two attempts, greater than 0; at most as long as the configuration allows, which is also the
+        default. Does not bound the wait for a provider that is out.
+        """
+
+    def __init__(
+        self,
+        *,
+        max_attempts: _builtins.int | None = ...,
+        max_backoff: _duration_pb2.Duration | None = ...,
+        on_outage: Global___OnOutage.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "max_backoff", b"max_backoff"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts", "max_attempts", b"max_attempts", "max_backoff", b"max_backoff", "on_outage", b"on_outage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_attempts: _TypeAlias = _typing.Literal["max_attempts"]  # noqa: Y015
+    _WhichOneofArgType__max_attempts: _TypeAlias = _typing.Literal["_max_attempts", b"_max_attempts"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_attempts) -> _WhichOneofReturnType__max_attempts | None: ...
+
+Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
 
 @_typing.final
 class RetrievalOptions(_message.Message):
@@ -690,6 +763,7 @@ class Attempt(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_OUT_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
@@ -704,6 +778,10 @@ class Attempt(_message.Message):
     joined_job_id: _builtins.str
     """Job that made this call, when this one only listened to it: an identical request was in flight. Usage and cost are
     then on that job's record; or on this one's, when that job left before the end.
+    """
+    provider_out: _builtins.bool
+    """True when it failed while its provider was failing for everybody, so that calls were kept away from it. It does not
+    count towards the attempts allowed.
     """
     worker: _builtins.str
     """Router that ran it, by the address it goes by among routers. Empty where it was not told."""
@@ -746,11 +824,12 @@ class Attempt(_message.Message):
         cost: _budget_pb2.Cost | None = ...,
         result: Global___Attempt.Result.ValueType = ...,
         joined_job_id: _builtins.str = ...,
+        provider_out: _builtins.bool = ...,
         worker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "provider_out", b"provider_out", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
