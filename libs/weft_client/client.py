@@ -1,7 +1,7 @@
 """The mesh from Python: jobs, their text, documents, and how the mesh is doing."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -22,7 +22,7 @@ from weft_client.listing import JobFilters, to_list
 from weft_client.observer import Observer
 from weft_client.pages import pages
 from weft_client.requests import ChatOptions, chat
-from weft_client.streams import Events
+from weft_client.streams import Events, Streams
 from weft_client.webhooks import Webhooks
 
 TERMINAL = frozenset(
@@ -149,6 +149,25 @@ class WeftClient:
         resume = partial(self._streamed, _countdown(_STREAM_S))
         begin = partial(resume, job_id, after_sequence)
         return self._reading(begin, resume, after_sequence)
+
+    async def events(self, job_id: str, after_sequence: int = 0) -> AsyncGenerator[event_pb2.JobEvent, None]:
+        """Yields a job's events as its log holds them, each once, until `done`; raises WeftError."""
+        last_sequence = after_sequence
+        left_s = _countdown(_STREAM_S)
+
+        async def is_over() -> bool:
+            return last_sequence > 0
+
+        streams = Streams(
+            lambda: self._streamed(left_s, job_id, last_sequence),
+            is_over,
+            self._connection.patience(),
+            self._connection.observer,
+        )
+        async with aclosing(streams.events(after_sequence)) as events:
+            async for event in events:
+                last_sequence = event.sequence
+                yield event
 
     async def submit(self, request: job_pb2.GenerationRequest, request_id: str = "") -> job_pb2.Job:
         """Makes a job durable and returns at once."""

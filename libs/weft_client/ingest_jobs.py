@@ -13,7 +13,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
 from weft_client.pages import pages
 from weft_client.streams import Streams
-from weft_kit.errors import WeftError
+from weft_kit.errors import Draining, WeftError
 
 Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
 
@@ -98,9 +98,9 @@ class IngestJobs:
             async with self._connection.stream(self._stub.WatchIngestJob, asked, _STREAM_S) as replies:
                 yield (reply.event async for reply in replies)
         except WeftError as failure:
-            # One that lasted for as long as a stream may has ended in good order.
             if failure.status is not grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise
+            raise Draining("this stream lasted for as long as one may; watch again", retry_after_s=0.0) from None
 
 
 async def _batches(documents: Documents) -> AsyncIterator[Sequence[pb.Document]]:

@@ -11,7 +11,7 @@ class Observer:
         """A call or a stream begins, or begins again, and nobody has answered yet."""
 
     def bears(self, failure: WeftError) -> None:
-        """A try came to nothing; another one follows, unless patience has run out."""
+        """A try came to nothing; another one follows, unless it is none that is borne with, or patience has run out."""
 
     def hears(self, event: event_pb2.JobEvent | None = None) -> None:
         """Somebody answered: a call, or a stream with an event."""

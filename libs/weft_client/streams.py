@@ -63,7 +63,8 @@ class Streams:
                 return
             if self._was_served(failure):
                 self._patience.heard()
-            self._observer.bears(failure)
+            else:
+                self._observer.bears(failure)
             await self._patience.outlast(failure)
 
     async def _stream(self) -> AsyncGenerator[event_pb2.JobEvent, None]:
