@@ -24,7 +24,8 @@ class OutOfPatience(Unavailable):
         if is_silence(last):
             message = f"no answer from {gateway} for {waited_s:.0f} s; see whether it runs (`weft status`) and its log"
         else:
-            message = f"waited {waited_s:.0f} s for {gateway}, which says: {last.message}"
+            after = f"after {waited_s:.0f} s " if waited_s >= 1 else ""
+            message = f"{after}{gateway} says: {last.message}"
             if dependency := last.metadata.get("dependency"):
                 message += f"; see whether {dependency} runs (`weft status`)"
         super().__init__(last.reason, message, retry_after_s=last.retry_after_s, metadata=last.metadata)

@@ -86,7 +86,7 @@ class Waiting(Observer):
 
     def _appear(self) -> None:
         if not self._spins:
-            self._console.print(self._text, soft_wrap=True)
+            self._console.print(Text(self._text), soft_wrap=True)
         elif self._live is None:
             self._live = Live(
                 console=self._console,
@@ -121,7 +121,7 @@ class Steps(Waiting):
     def bears(self, failure: WeftError) -> None:
         if self._written and is_unavailable(failure) and not self._quiet:
             # A spinner would wipe the half-written line it stands on.
-            self._console.print(f"\n[waiting for the gateway at {self.endpoint}]", soft_wrap=True)
+            self._console.print(Text(f"\n[waiting for the gateway at {self.endpoint}]"), soft_wrap=True)
         else:
             super().bears(failure)
 

@@ -34,9 +34,7 @@ _POLICIES = {
     "detach-for": gateway_pb2.ON_DISCONNECT_DETACH_FOR,
 }
 _GOES_ON = "the job goes on: `weft tail {job}` shows it, `weft cancel {job}` stops it"
-_UNKNOWN = (
-    "whether the job was accepted is unknown: the same question with --request-id {request_id} joins it if it was"
-)
+_UNKNOWN = "whether the job was accepted is unknown: ask the same with --request-id {request_id} to join it if it was"
 _LEFT = {
     gateway_pb2.ON_DISCONNECT_DETACH: _GOES_ON,
     gateway_pb2.ON_DISCONNECT_CANCEL: "the job is cancelled: `weft job {job}` shows what there is of it",
