@@ -10,6 +10,7 @@ import grpc
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
+from weft_client.observer import Observer
 from weft_client.patience import OutOfPatience, Patience, is_unavailable
 from weft_kit.channel import MAX_MESSAGE_BYTES
 from weft_kit.errors import WeftError
@@ -31,13 +32,13 @@ _BYTES = MAX_MESSAGE_BYTES // 2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-async def submit_all(items: Iterable[Item], ask: Ask, patience: Patience) -> list[Outcome]:
+async def submit_all(items: Iterable[Item], ask: Ask, patience: Patience, observer: Observer) -> list[Outcome]:
     """Submits every item, a call at a time; returns what became of each, in order.
 
     What is UNAVAILABLE, a call or an item, is asked for again as long as patience lasts. A call that is refused in the
     end is the outcome of all its items; where no gateway did its part, also of all that were still to be sent.
     """
-    batch = _Batch(ask, patience)
+    batch = _Batch(ask, patience, observer)
     return [outcome for part in parts([_submission(item) for item in items]) for outcome in await batch.submit(part)]
 
 
@@ -62,9 +63,10 @@ def outcome(result: pb.SubmitJobsResult) -> Outcome:
 
 
 class _Batch:
-    def __init__(self, ask: Ask, patience: Patience) -> None:
+    def __init__(self, ask: Ask, patience: Patience, observer: Observer) -> None:
         self._ask = ask
         self._patience = patience
+        self._observer = observer
         self._given_up: WeftError | None = None
 
     async def submit(self, part: Sequence[pb.SubmitJobRequest]) -> list[Outcome]:
@@ -73,6 +75,7 @@ class _Batch:
         outcomes = await self._send(part)
         while failures := _worth_another_try(outcomes):
             hardest = max(failures.values(), key=lambda failure: failure.retry_after_s or 0.0)
+            self._observer.bears(hardest)
             try:
                 await self._patience.outlast(hardest)
             except OutOfPatience as given_up:
@@ -83,9 +86,11 @@ class _Batch:
             for at, found in zip(failures, await self._send([part[at] for at in failures]), strict=True):
                 outcomes[at] = found
         self._patience.heard()
+        self._observer.hears()
         return outcomes
 
     async def _send(self, part: Sequence[pb.SubmitJobRequest]) -> list[Outcome]:
+        self._observer.asks()
         answer_s = self._patience.try_s(asyncio.get_running_loop().time())
         try:
             answer = await self._ask(pb.SubmitJobsRequest(requests=part), answer_s=answer_s)

@@ -156,7 +156,7 @@ class WeftClient:
         left_s = _countdown(_STREAM_S)
 
         async def is_over() -> bool:
-            return last_sequence > 0
+            return last_sequence == after_sequence > 0
 
         streams = Streams(
             lambda: self._streamed(left_s, job_id, last_sequence),
@@ -180,7 +180,7 @@ class WeftClient:
         A SubmitJobRequest among the items brings its own request id; every other item gets one.
         """
         ask = partial(self._connection.ask_once, self._jobs.SubmitJobs, work_s=_BATCH_S)
-        return await submit_all(items, ask, self._connection.patience())
+        return await submit_all(items, ask, self._connection.patience(), self._connection.observer)
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
         """Returns a job's record; waits for its end if asked to, at most 60 s."""

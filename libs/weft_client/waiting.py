@@ -103,6 +103,17 @@ class Waiting(Observer):
         return self._spinner
 
 
+class Troubles(Waiting):
+    """Says no more than what went wrong, on lines of its own: something else moves on the terminal."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._spins = False
+
+    def asks(self) -> None:
+        """A call that is merely under way is no trouble."""
+
+
 class Steps(Waiting):
     """Shows also how far a job is. `writes_here`: its text goes to the same terminal, and ends the display."""
 
@@ -112,20 +123,22 @@ class Steps(Waiting):
         super().__init__(console, quiet=quiet)
         self._writes_here = writes_here and self._spins
         self._shows_reasoning = shows_reasoning
-        self._written = False
+        self._written = self._broken = False
 
     def asks(self) -> None:
         if not self._written:
             super().asks()
 
     def bears(self, failure: WeftError) -> None:
-        if self._written and is_unavailable(failure) and not self._quiet:
-            # A spinner would wipe the half-written line it stands on.
-            self._console.print(Text(f"\n[waiting for the gateway at {self.endpoint}]"), soft_wrap=True)
-        else:
+        if not self._written:
             super().bears(failure)
+        elif is_unavailable(failure) and not (self._quiet or self._broken):
+            # A spinner would wipe the half-written line it stands on.
+            self._broken = True
+            self._console.print(Text(f"\n[waiting for the gateway at {self.endpoint}]"), soft_wrap=True)
 
     def hears(self, event: event_pb2.JobEvent | None = None) -> None:
+        self._broken = False
         if event is None or event.HasField("done"):
             self.stop()
         elif event.HasField("delta") and self._is_shown_here(event.delta):
@@ -155,5 +168,5 @@ class Steps(Waiting):
 def running(started: event_pb2.Started) -> str:
     """Says who answers, and what is to be read before the first word."""
     model = f" ({started.provider_model})" if started.provider_model else ""
-    reading = f", reading {started.prompt_tokens_estimate:,} tokens" if started.prompt_tokens_estimate else ""
+    reading = f", reading about {started.prompt_tokens_estimate:,} tokens" if started.prompt_tokens_estimate else ""
     return f"running on {started.provider}{model}{reading}"

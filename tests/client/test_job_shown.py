@@ -88,7 +88,7 @@ async def test_a_jobs_log_is_shown_event_by_event(playing, say):
     assert code == 0
     assert [" ".join(line.split()[2:]) for line in out.splitlines()] == [
         '3 accepted default: "What colour?"',
-        f"6 started attempt 1 running on local (m), reading 7 tokens, router {WORKER}",
+        f"6 started attempt 1 running on local (m), reading about 7 tokens, router {WORKER}",
         '9 delta 3 tokens: "It is\\ngreen."',
         "12 rewound what came after 6 is withdrawn",
         '15 done SUCCEEDED: "It is green."',

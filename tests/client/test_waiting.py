@@ -18,7 +18,7 @@ from tests.client.gateways import HOLD, ScriptedGateway, serving, succeeded
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
-from weft_client.waiting import Steps, Waiting
+from weft_client.waiting import Steps, Troubles, Waiting
 from weft_kit.errors import DependencyDown, Invalid
 
 NATS_AWAY = DependencyDown("nats", "the log does not answer; retry", retry_after_s=0.1)
@@ -109,7 +109,7 @@ async def test_a_terminal_shows_each_step_of_a_job_and_then_its_text_alone(say):
         gateway.next.put_nowait(say.accepted())
         await terminal.until(f"job {say.job_id} waits for its turn (1 s)")
         gateway.next.put_nowait(say.event(started=started(prompt_tokens_estimate=701)))
-        await terminal.until("running on local (SmolLM2), reading 701 tokens")
+        await terminal.until("running on local (SmolLM2), reading about 701 tokens")
         gateway.next.put_nowait(say.delta("It is "))
         await terminal.until("It is ")
         before = len(terminal.shown)
@@ -169,7 +169,7 @@ async def test_without_a_terminal_each_change_is_one_line(playing, say):
     assert err.splitlines() == [
         f"waiting for the gateway at {client.endpoint}: the log does not answer",
         f"job {say.job_id} waits for its turn",
-        "running on local (SmolLM2), reading 701 tokens",
+        "running on local (SmolLM2), reading about 701 tokens",
         "writing",
     ]
     assert quiet == ""
@@ -197,4 +197,28 @@ async def test_a_break_in_the_middle_of_an_answer_is_told_on_a_line_of_its_own(s
         waiting.hears(say.delta("It is "))
         written.truncate(0)
         waiting.bears(NATS_AWAY)
-    assert "\n[waiting for the gateway at here]\n" in written.getvalue()
+        waiting.bears(NATS_AWAY)
+    assert written.getvalue().count("\n[waiting for the gateway at here]\n") == 1
+
+
+async def test_beside_what_moves_by_itself_only_trouble_is_told():
+    shown, written = console()
+    with Troubles(shown) as waiting:
+        waiting.endpoint = "here"
+        waiting.asks()
+        waiting.bears(NATS_AWAY)
+        waiting.bears(NATS_AWAY)
+    assert written.getvalue() == "waiting for the gateway at here: the log does not answer\n"
+
+
+async def test_a_batch_says_what_it_waits_for(playing, tmp_path):
+    (tmp_path / "batch.jsonl").write_text('{"prompt": "hi"}\n')
+    async with playing() as (client, gateway):
+        gateway.failures = [NATS_AWAY]
+        at = ("--endpoint", client.endpoint, "--key", "k")
+        code, _, err = await weft(*at, "jobs", "submit-many", str(tmp_path / "batch.jsonl"))
+    assert code == 0
+    assert err.splitlines() == [
+        f"waiting for the gateway at {client.endpoint}: the log does not answer",
+        "1 accepted, 0 refused",
+    ]
