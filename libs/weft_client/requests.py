@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypedDict, Unpack
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -12,11 +12,19 @@ from weft.job.v1 import job_pb2
 from weft_client.chat_json import Said, messages, tools
 from weft_client.images import Picture, image
 
+Choice = TypeVar("Choice")
+Value = TypeVar("Value")
+
 CacheChoice = Literal["off", "exact", "semantic"]
 _MODES: Final[dict[CacheChoice, job_pb2.CacheMode.ValueType]] = {
     "off": job_pb2.CACHE_MODE_OFF,
     "exact": job_pb2.CACHE_MODE_EXACT,
     "semantic": job_pb2.CACHE_MODE_SEMANTIC,
+}
+OnOutage = Literal["wait", "fail"]
+_ON_OUTAGE: Final[dict[OnOutage, job_pb2.OnOutage.ValueType]] = {
+    "wait": job_pb2.ON_OUTAGE_WAIT,
+    "fail": job_pb2.ON_OUTAGE_FAIL,
 }
 PriorityChoice = Literal["high", "normal", "low"]
 _PRIORITIES: Final[dict[PriorityChoice, job_pb2.Priority.ValueType]] = {
@@ -30,11 +38,6 @@ _TOOL_CHOICES: Final[dict[ToolChoiceName, chat_pb2.ToolChoice.ValueType]] = {
     "none": chat_pb2.TOOL_CHOICE_NONE,
     "required": chat_pb2.TOOL_CHOICE_REQUIRED,
 }
-OutageChoice = Literal["wait", "fail"]
-_OUTAGES: Final[dict[OutageChoice, job_pb2.OnOutage.ValueType]] = {
-    "wait": job_pb2.ON_OUTAGE_WAIT,
-    "fail": job_pb2.ON_OUTAGE_FAIL,
-}
 _LONGEST_NAME = 64
 
 
@@ -45,8 +48,8 @@ class ChatOptions(TypedDict, total=False):
     an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
     `cache` is the furthest of its tiers that may answer, `max_age_s` how old such an answer may be, `min_similarity`
     how alike its question has to be; under `tags` the answer to this question can be forgotten. For `prefer_region`,
-    `first_of` and `draft` see `weft.job.v1.Routing`, for `max_attempts`, `max_wait_s` (between two attempts) and
-    `on_outage` `weft.job.v1.RetryPolicy`.
+    `first_of` and `draft` see `weft.job.v1.Routing`; for `max_attempts`, `max_backoff_s` and `on_outage`
+    `weft.job.v1.RetryPolicy`.
 
     `history` is what was said before the question, and `tools` what the model may call, both as `chat_json` reads them.
     `json_schema` is the JSON Schema of the answer; `json_object` asks for any JSON object. The record is posted to
@@ -83,8 +86,8 @@ class ChatOptions(TypedDict, total=False):
     first_of: int | None
     draft: bool
     max_attempts: int | None
-    max_wait_s: float | None
-    on_outage: OutageChoice | None
+    max_backoff_s: float | None
+    on_outage: OnOutage | None
 
 
 def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationRequest:
@@ -93,21 +96,22 @@ def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationReque
     Raises:
         OSError: a file among the images cannot be read.
         TypeError: there is no option of that name.
-        ValueError: one of the images is in no format that may be sent, or a message or a tool is none.
+        ValueError: an option is none of its choices, an image is in no format that may be sent, or a message or a tool
+            is none.
     """
     if unknown := options.keys() - ChatOptions.__annotations__.keys():
         raise TypeError(f"there is no option {min(unknown)}; there are {', '.join(ChatOptions.__annotations__)}")
     system = options.get("system", "")
-    priority, tool_choice = options.get("priority"), options.get("tool_choice")
+    tool_choice = _chosen("tool_choice", options.get("tool_choice"), _TOOL_CHOICES, chat_pb2.TOOL_CHOICE_UNSPECIFIED)
     request = job_pb2.GenerationRequest(
         model=options.get("model", "default"),
         messages=[_message(chat_pb2.ROLE_SYSTEM, system)] if system else [],
         sampling=_sampling(options),
         tools=tools(options.get("tools", ())),
-        tool_choice=_TOOL_CHOICES[tool_choice] if tool_choice else chat_pb2.TOOL_CHOICE_UNSPECIFIED,
+        tool_choice=tool_choice,
         response_format=_response_format(options),
         cache=_cache(options),
-        priority=_PRIORITIES[priority] if priority else job_pb2.PRIORITY_UNSPECIFIED,
+        priority=_chosen("priority", options.get("priority"), _PRIORITIES, job_pb2.PRIORITY_UNSPECIFIED),
         timeout=_duration(options.get("timeout_s")),
         webhook_url=options.get("webhook_url", ""),
         labels=options.get("labels", {}),
@@ -148,20 +152,9 @@ def _response_format(options: ChatOptions) -> chat_pb2.ResponseFormat | None:
     return None
 
 
-def _retry_policy(options: ChatOptions) -> job_pb2.RetryPolicy | None:
-    on_outage = options.get("on_outage")
-    policy = job_pb2.RetryPolicy(
-        max_attempts=options.get("max_attempts"),
-        max_backoff=_duration(options.get("max_wait_s")),
-        on_outage=_OUTAGES[on_outage] if on_outage else job_pb2.ON_OUTAGE_UNSPECIFIED,
-    )
-    return policy if policy.ListFields() else None
-
-
 def _cache(options: ChatOptions) -> job_pb2.CachePolicy | None:
-    mode = options.get("cache")
     policy = job_pb2.CachePolicy(
-        mode=_MODES[mode] if mode else job_pb2.CACHE_MODE_UNSPECIFIED,
+        mode=_chosen("cache", options.get("cache"), _MODES, job_pb2.CACHE_MODE_UNSPECIFIED),
         max_age=_duration(options.get("max_age_s")),
         min_similarity=options.get("min_similarity"),
         tags=options.get("tags", ()),
@@ -180,6 +173,21 @@ def _routing(options: ChatOptions) -> job_pb2.Routing | None:
         draft=options.get("draft", False),
     )
     return routing if routing.ListFields() else None
+
+
+def _retry_policy(options: ChatOptions) -> job_pb2.RetryPolicy | None:
+    policy = job_pb2.RetryPolicy(
+        max_attempts=options.get("max_attempts"),
+        max_backoff=_duration(options.get("max_backoff_s")),
+        on_outage=_chosen("on_outage", options.get("on_outage"), _ON_OUTAGE, job_pb2.ON_OUTAGE_UNSPECIFIED),
+    )
+    return policy if policy.ListFields() else None
+
+
+def _chosen(option: str, choice: Choice | None, values: Mapping[Choice, Value], otherwise: Value) -> Value:
+    if choice is not None and choice not in values:
+        raise ValueError(f"{option} is {choice!r}; it may be {' or '.join(map(str, values))}")
+    return values[choice] if choice else otherwise
 
 
 def _duration(seconds: float | None) -> Duration | None:

@@ -87,7 +87,7 @@ async def test_every_option_of_a_request_reaches_it(asking, tmp_path):
         "--history": tmp_path / "talk.jsonl",
         "--timeout-s": 60,
         "--max-attempts": 2,
-        "--max-wait-s": 1.5,
+        "--max-backoff-s": 1.5,
         "--on-outage": "fail",
     }
     (code, _, _), asked = await asking("hi", *(str(part) for pair in given.items() for part in pair))
@@ -109,7 +109,7 @@ async def test_every_option_of_a_request_reaches_it(asking, tmp_path):
         history=TALK,
         timeout_s=60,
         max_attempts=2,
-        max_wait_s=1.5,
+        max_backoff_s=1.5,
         on_outage="fail",
     )
     assert [job_pb2.OnOutage.Name(asked.request.retry_policy.on_outage), len(asked.request.messages)] == [

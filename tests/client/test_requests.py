@@ -38,6 +38,18 @@ def test_what_is_said_about_the_cache_is_passed_on():
     assert not chat("hi", cache=None, tags=(), min_similarity=None).HasField("cache")
 
 
+def test_what_is_said_about_retries_is_passed_on():
+    policy = job_pb2.RetryPolicy(max_attempts=2, on_outage=job_pb2.ON_OUTAGE_FAIL)
+    policy.max_backoff.FromMilliseconds(500)
+    assert chat("hi", max_attempts=2, max_backoff_s=0.5, on_outage="fail").retry_policy == policy
+    assert chat("hi", on_outage="wait").retry_policy.on_outage == job_pb2.ON_OUTAGE_WAIT
+    assert not chat("hi", max_attempts=None, max_backoff_s=None, on_outage=None).HasField("retry_policy")
+    with pytest.raises(ValueError, match="on_outage is 'sulk'; it may be wait or fail"):
+        chat("hi", on_outage="sulk")
+    with pytest.raises(ValueError, match="priority is 'urgent'; it may be high or normal or low"):
+        chat("hi", priority="urgent")
+
+
 def test_an_option_that_is_misspelt_is_no_option():
     with pytest.raises(TypeError, match="there is no option modle; there are model, "):
         chat("hi", modle="small")

@@ -49,6 +49,7 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         cache { mode: CACHE_MODE_EXACT max_age { seconds: 60 } min_similarity: 1 }
         timeout { seconds: 86400 } webhook_url: "https://example.org:8443/hook?a=b" labels { key: "team" value: "" }
         routing { prefer_region: "eu" first_token_timeout { seconds: 2 } first_of: 2 draft: true }
+        retry_policy { max_attempts: 100 max_backoff { nanos: 1 } on_outage: ON_OUTAGE_FAIL }
     """
     assert violations(changed(ask, change)) == {}
 
@@ -123,6 +124,10 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         ("routing { total_timeout { } }", "request.routing.total_timeout"),
         ("routing { first_token_timeout { seconds: -1 } }", "request.routing.first_token_timeout"),
         ("routing { prefer_region: '" + 65 * "r" + "' }", "request.routing.prefer_region"),
+        ("retry_policy { max_attempts: 0 }", "request.retry_policy.max_attempts"),
+        ("retry_policy { max_attempts: 101 }", "request.retry_policy.max_attempts"),
+        ("retry_policy { max_backoff { } }", "request.retry_policy.max_backoff"),
+        ("retry_policy { max_backoff { seconds: -1 } }", "request.retry_policy.max_backoff"),
         ("labels { key: '' value: 'v' }", 'request.labels[""]'),
         ("labels { key: 'k' value: '" + 65 * "v" + "' }", 'request.labels["k"]'),
         (" ".join(f"labels {{ key: '{i}' }}" for i in range(17)), "request.labels"),
@@ -152,7 +157,8 @@ def test_a_user_may_send_images(ask: Ask, image: str) -> None:
 
 
 def test_values_of_enums_nobody_knows_are_as_if_not_given(ask: Ask) -> None:
-    assert violations(changed(ask, "priority: 99 tool_choice: 99 cache { mode: 99 }")) == {}
+    change = "priority: 99 tool_choice: 99 cache { mode: 99 } retry_policy { on_outage: 99 }"
+    assert violations(changed(ask, change)) == {}
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(ask: Ask) -> None:

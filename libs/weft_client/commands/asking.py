@@ -21,7 +21,7 @@ from weft_client.patience import is_unavailable
 from weft_client.printing import drain, print_answer
 from weft_client.render import print_json
 from weft_client.render_jobs import job_record, shortfall
-from weft_client.requests import CacheChoice, ChatOptions, OutageChoice, PriorityChoice, ToolChoiceName
+from weft_client.requests import CacheChoice, ChatOptions, OnOutage, PriorityChoice, ToolChoiceName
 from weft_client.session import AsJson, Session, aside, out
 from weft_client.waiting import Steps
 from weft_kit.errors import WeftError
@@ -113,8 +113,8 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
     between_tokens_s: Annotated[float | None, _whom("Longest wait for the next one.", least=0.001, most=86_400)] = None,
     total_s: Annotated[float | None, _whom("Longest attempt.", least=0.001, most=86_400)] = None,
     max_attempts: Annotated[int | None, _whom("Attempts that may fail; 1: no other.", least=1, most=100)] = None,
-    max_wait_s: Annotated[float | None, _whom("Longest wait between two.", least=0.001, most=86_400)] = None,
-    on_outage: Annotated[OutageChoice | None, _whom("What to do while all its providers are out.")] = None,
+    max_backoff_s: Annotated[float | None, _whom("Longest wait between two.", least=0.001, most=86_400)] = None,
+    on_outage: Annotated[OnOutage | None, _whom("What to do while all its providers are out.")] = None,
     cache: Annotated[
         CacheChoice | None, _cached("Tier that may answer; without it semantic at temperature 0.", "--cache")
     ] = None,
@@ -164,7 +164,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
         between_tokens_s=between_tokens_s,
         total_s=total_s,
         max_attempts=max_attempts,
-        max_wait_s=max_wait_s,
+        max_backoff_s=max_backoff_s,
         on_outage=on_outage,
     )
     request = questions.build(questions.read_prompt(prompt), options)

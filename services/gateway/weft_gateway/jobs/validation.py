@@ -25,7 +25,7 @@ _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
-_MOST_AT_ONCE = 8
+_MOST_AT_ONCE, _MOST_ATTEMPTS = 8, 100
 _TIMEOUT_S: Final = (1.0, 24 * 3600.0)
 
 
@@ -74,6 +74,8 @@ def _violations(request_id: str, request: job_pb2.GenerationRequest) -> Iterator
         yield from _webhook_url(request.webhook_url)
     if request.HasField("routing"):
         yield from _routing(request.routing)
+    if request.HasField("retry_policy"):
+        yield from _retry_policy(request.retry_policy)
     yield from _labels(request.labels)
 
 
@@ -152,6 +154,13 @@ def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
         yield "request.routing.first_of", f"must be 1 to {_MOST_AT_ONCE}, is {routing.first_of}"
     if len(routing.prefer_region) > _LONGEST_TEXT:
         yield "request.routing.prefer_region", f"must be at most {_LONGEST_TEXT} characters"
+
+
+def _retry_policy(policy: job_pb2.RetryPolicy) -> Iterator[Violation]:
+    if policy.HasField("max_attempts") and not 1 <= policy.max_attempts <= _MOST_ATTEMPTS:
+        yield "request.retry_policy.max_attempts", f"must be 1 to {_MOST_ATTEMPTS}, is {policy.max_attempts}"
+    if policy.HasField("max_backoff") and seconds(policy.max_backoff) <= 0:
+        yield "request.retry_policy.max_backoff", f"must be greater than 0, is {seconds(policy.max_backoff):g} s"
 
 
 def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
