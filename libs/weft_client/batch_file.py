@@ -1,21 +1,27 @@
 """A batch as a file: one request a line."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, get_type_hints
 
 from google.protobuf.json_format import ParseDict, ParseError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_client.requests import chat
+from weft_client.requests import ChatOptions, chat
+
+_OWN_FIELDS = frozenset({"prompt", "request_id"})
 
 
 def read_batch(lines: Iterable[str], batch: str = "") -> dict[int, pb.SubmitJobRequest]:
     """Reads requests by the number of their line, from 1; empty lines are skipped.
 
     Args:
-        lines: each a GenerationRequest in proto JSON, or {"prompt": …} with any of ChatOptions.
-        batch: begins the request ids, so that the same lines of the same batch are the same jobs.
+        lines: each a GenerationRequest in proto JSON, or {"prompt": …} with any of ChatOptions; both may have a
+            "request_id".
+        batch: begins the request ids of the other lines, so that the same lines of the same batch are the same jobs.
 
     Raises:
         ValueError: a line is neither; names it.
@@ -25,16 +31,48 @@ def read_batch(lines: Iterable[str], batch: str = "") -> dict[int, pb.SubmitJobR
         if not line.strip():
             continue
         try:
-            request = _request(json.loads(line))
-        except (ValueError, TypeError, ParseError) as error:
+            submission = _submission(json.loads(line))
+        except (ValueError, TypeError, OSError, ParseError) as error:
             raise ValueError(f"line {number} is no request: {error}") from None
-        requests[number] = pb.SubmitJobRequest(request_id=f"{batch}-{number}" if batch else "", request=request)
+        if batch and not submission.request_id:
+            submission.request_id = f"{batch}-{number}"
+        requests[number] = submission
     return requests
 
 
-def _request(said: object) -> job_pb2.GenerationRequest:
+def _submission(said: object) -> pb.SubmitJobRequest:
     if not isinstance(said, dict):
         raise TypeError("it is no JSON object")
-    if "prompt" not in said:
-        return ParseDict(said, job_pb2.GenerationRequest())
-    return chat(**said)
+    for name in _OWN_FIELDS & said.keys():
+        if not isinstance(said[name], str):
+            raise TypeError(f"{name}: must be a text; it is {json.dumps(said[name])}")
+    rest = {name: value for name, value in said.items() if name not in _OWN_FIELDS}
+    return pb.SubmitJobRequest(request_id=said.get("request_id", ""), request=_request(said.get("prompt"), rest))
+
+
+def _request(prompt: str | None, said: Mapping[str, Any]) -> job_pb2.GenerationRequest:
+    if prompt is None:
+        return ParseDict(dict(said), job_pb2.GenerationRequest())
+    kinds = _kinds()
+    for name, value in said.items():
+        if name in kinds:
+            _check(name, value, kinds[name])
+    return chat(prompt, **said)
+
+
+def _check(name: str, value: object, kind: TypeAdapter[Any]) -> None:
+    try:
+        kind.validate_python(value, strict=True)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False)[0]
+        # Within a value pydantic names also which of several types it tried, which nobody wrote.
+        steps = [str(step) for step in first["loc"] if isinstance(value, (dict, list)) and "[" not in str(step)]
+        place = ".".join([name, *steps])
+        raise ValueError(f"{place}: {first['msg']}; it is {json.dumps(first['input'])}") from None
+
+
+@cache
+def _kinds() -> dict[str, TypeAdapter[Any]]:
+    """What each option may be."""
+    loose = ConfigDict(arbitrary_types_allowed=True)
+    return {name: TypeAdapter(kind, config=loose) for name, kind in get_type_hints(ChatOptions).items()}

@@ -1,8 +1,8 @@
 """Many jobs in few calls: cut to what a call may hold, and each answered with its job or its own error."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeAlias
 from uuid import uuid4
 
 import grpc
@@ -10,14 +10,21 @@ import grpc
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_client.patience import Patience, is_unavailable
+from weft_client.observer import Observer
+from weft_client.patience import OutOfPatience, Patience, is_unavailable
 from weft_kit.channel import MAX_MESSAGE_BYTES
 from weft_kit.errors import WeftError
 from weft_kit.status import PeerError
 
 Item: TypeAlias = job_pb2.GenerationRequest | pb.SubmitJobRequest
 Outcome: TypeAlias = job_pb2.Job | WeftError
-Ask: TypeAlias = Callable[[pb.SubmitJobsRequest], Awaitable[pb.SubmitJobsResponse]]
+
+
+class Ask(Protocol):
+    """Calls SubmitJobs once; raises WeftError."""
+
+    def __call__(self, request: pb.SubmitJobsRequest, *, answer_s: float) -> Awaitable[pb.SubmitJobsResponse]: ...
+
 
 _ITEMS = 1000
 # The other half of a message is for what frames the items.
@@ -25,17 +32,14 @@ _BYTES = MAX_MESSAGE_BYTES // 2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-async def submit_all(items: Iterable[Item], ask: Ask, patience_s: float) -> list[Outcome]:
+async def submit_all(items: Iterable[Item], ask: Ask, patience: Patience, observer: Observer) -> list[Outcome]:
     """Submits every item, a call at a time; returns what became of each, in order.
 
     What is UNAVAILABLE, a call or an item, is asked for again as long as patience lasts. A call that is refused in the
-    end is the outcome of all its items.
+    end is the outcome of all its items; where no gateway did its part, also of all that were still to be sent.
     """
-    patience = Patience(patience_s)
-    outcomes: list[Outcome] = []
-    for part in parts([_submission(item) for item in items]):
-        outcomes += await _submit(part, ask, patience)
-    return outcomes
+    batch = _Batch(ask, patience, observer)
+    return [outcome for part in parts([_submission(item) for item in items]) for outcome in await batch.submit(part)]
 
 
 def parts(submissions: Iterable[pb.SubmitJobRequest]) -> Iterator[list[pb.SubmitJobRequest]]:
@@ -58,25 +62,41 @@ def outcome(result: pb.SubmitJobsResult) -> Outcome:
     return _error(result.error) if result.HasField("error") else result.job
 
 
-async def _submit(part: Sequence[pb.SubmitJobRequest], ask: Ask, patience: Patience) -> list[Outcome]:
-    outcomes = await _send(part, ask)
-    while failures := _worth_another_try(outcomes):
-        hardest = max(failures.values(), key=lambda failure: failure.retry_after_s or 0.0)
-        wait_s = patience.wait_s(hardest, asyncio.get_running_loop().time())
-        if wait_s is None:
-            return outcomes
-        await asyncio.sleep(wait_s)
-        for at, found in zip(failures, await _send([part[at] for at in failures], ask), strict=True):
-            outcomes[at] = found
-    patience.heard()
-    return outcomes
+class _Batch:
+    def __init__(self, ask: Ask, patience: Patience, observer: Observer) -> None:
+        self._ask = ask
+        self._patience = patience
+        self._observer = observer
+        self._given_up: WeftError | None = None
 
+    async def submit(self, part: Sequence[pb.SubmitJobRequest]) -> list[Outcome]:
+        if self._given_up is not None:
+            return [self._given_up] * len(part)
+        outcomes = await self._send(part)
+        while failures := _worth_another_try(outcomes):
+            hardest = max(failures.values(), key=lambda failure: failure.retry_after_s or 0.0)
+            self._observer.bears(hardest)
+            try:
+                await self._patience.outlast(hardest)
+            except OutOfPatience as given_up:
+                if len(failures) < len(part):
+                    return outcomes
+                self._given_up = given_up
+                return [given_up] * len(part)
+            for at, found in zip(failures, await self._send([part[at] for at in failures]), strict=True):
+                outcomes[at] = found
+        self._patience.heard()
+        self._observer.hears()
+        return outcomes
 
-async def _send(part: Sequence[pb.SubmitJobRequest], ask: Ask) -> list[Outcome]:
-    try:
-        return [outcome(result) for result in (await ask(pb.SubmitJobsRequest(requests=part))).results]
-    except WeftError as refused:
-        return [refused] * len(part)
+    async def _send(self, part: Sequence[pb.SubmitJobRequest]) -> list[Outcome]:
+        self._observer.asks()
+        answer_s = self._patience.try_s(asyncio.get_running_loop().time())
+        try:
+            answer = await self._ask(pb.SubmitJobsRequest(requests=part), answer_s=answer_s)
+        except WeftError as refused:
+            return [refused] * len(part)
+        return [outcome(result) for result in answer.results]
 
 
 def _worth_another_try(outcomes: Iterable[Outcome]) -> dict[int, WeftError]:

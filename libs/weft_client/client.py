@@ -1,7 +1,7 @@
 """The mesh from Python: jobs, their text, documents, and how the mesh is doing."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -19,8 +19,10 @@ from weft_client.documents import Documents
 from weft_client.generation import Generation
 from weft_client.ingest_jobs import IngestJobs
 from weft_client.listing import JobFilters, to_list
+from weft_client.observer import Observer
 from weft_client.pages import pages
 from weft_client.requests import ChatOptions, chat
+from weft_client.streams import Events, Streams
 from weft_client.webhooks import Webhooks
 
 TERMINAL = frozenset(
@@ -36,10 +38,9 @@ _RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 
 # A job may live for a day; its stream should not end before it.
 _STREAM_S = 25 * 3600.0
-_ANSWER_S = 10.0
-_BATCH_S = 60.0
-# A router gives providers 10 s, all at once.
-_CHECK_S = 15.0
+_BATCH_S = 50.0
+# What a router gives providers, all at once.
+_CHECK_S = 10.0
 # Half of what a gateway grants: whatever stands in between may be less patient.
 _POLL_S = 30.0
 
@@ -47,8 +48,17 @@ _POLL_S = 30.0
 class WeftClient:
     """One tenant's door to the mesh.
 
-    `endpoint` is host:port, several gateways as ip:port,ip:port, or dns:///name:port for every address of a name. While
-    they restart, calls are repeated for `patience_s`: all that may be, and submits carry a request id for it.
+    `endpoint` is host:port, several gateways as ip:port,ip:port, or dns:///name:port for every address of a name.
+
+    `patience_s` is how long a call goes on without a sign of life: while no gateway can be reached, or each refuses as
+    UNAVAILABLE (it restarts, or the log is away), or takes the call and does not answer. Until then it is made again:
+    all that may be repeated are, and submits carry a request id for it. Then it raises OutOfPatience, which says what
+    was waited for. Every answer and every event of a job begins the count anew. A job's silence is no lack of life:
+    once a gateway has said that it knows the job, its stream is waited on for as long as the job lives. It breaks, and
+    the count begins, within 40 s when the gateway, or the log behind it, is gone. Calls that work or wait by their
+    nature (`wait`, `submit_many`, ingests) have the time for that on top.
+
+    `observer` is told what is waited for.
 
     Example:
         async with WeftClient("127.0.0.1:7600", key) as weft:
@@ -59,9 +69,9 @@ class WeftClient:
         ValueError: the endpoint cannot be one.
     """
 
-    def __init__(self, endpoint: str, key: str, *, patience_s: float = 30.0) -> None:
+    def __init__(self, endpoint: str, key: str, *, patience_s: float = 30.0, observer: Observer | None = None) -> None:
         self.endpoint = endpoint
-        self._connection = Connection(endpoint, key, patience_s)
+        self._connection = Connection(endpoint, key, patience_s, observer)
         self._jobs = rpc.GatewayServiceStub(self._connection.raw)
         self._router = router_pb2_grpc.RouterServiceStub(self._connection.raw)
         self._cache = cache_pb2_grpc.CacheServiceStub(self._connection.raw)
@@ -132,13 +142,32 @@ class WeftClient:
         follow = partial(self._streamed, left_s)
         # Only a Generate call keeps the promise to stop the job; its repeat meets the same job, from the beginning.
         resume = follow if on_disconnect in _RUNS_ON else lambda _job_id, _after: begin()
-        return Generation(begin, resume, patience_s=self._connection.patience_s)
+        return self._reading(begin, resume)
 
     def follow(self, job_id: str, after_sequence: int = 0) -> Generation:
         """Streams a job that exists, during or after it."""
         resume = partial(self._streamed, _countdown(_STREAM_S))
         begin = partial(resume, job_id, after_sequence)
-        return Generation(begin, resume, after_sequence=after_sequence, patience_s=self._connection.patience_s)
+        return self._reading(begin, resume, after_sequence)
+
+    async def events(self, job_id: str, after_sequence: int = 0) -> AsyncGenerator[event_pb2.JobEvent, None]:
+        """Yields a job's events as its log holds them, each once, until `done`; raises WeftError."""
+        last_sequence = after_sequence
+        left_s = _countdown(_STREAM_S)
+
+        async def is_over() -> bool:
+            return last_sequence == after_sequence > 0
+
+        streams = Streams(
+            lambda: self._streamed(left_s, job_id, last_sequence),
+            is_over,
+            self._connection.patience(),
+            self._connection.observer,
+        )
+        async with aclosing(streams.events(after_sequence)) as events:
+            async for event in events:
+                last_sequence = event.sequence
+                yield event
 
     async def submit(self, request: job_pb2.GenerationRequest, request_id: str = "") -> job_pb2.Job:
         """Makes a job durable and returns at once."""
@@ -150,14 +179,14 @@ class WeftClient:
 
         A SubmitJobRequest among the items brings its own request id; every other item gets one.
         """
-        ask = partial(self._connection.ask_once, self._jobs.SubmitJobs, limit_s=_BATCH_S)
-        return await submit_all(items, ask, self._connection.patience_s)
+        ask = partial(self._connection.ask_once, self._jobs.SubmitJobs, work_s=_BATCH_S)
+        return await submit_all(items, ask, self._connection.patience(), self._connection.observer)
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
         """Returns a job's record; waits for its end if asked to, at most 60 s."""
         asked = pb.GetJobRequest(job_id=job_id)
         asked.wait.FromNanoseconds(round(wait_s * 1e9))
-        return (await self._connection.ask(self._jobs.GetJob, asked, _ANSWER_S + wait_s)).job
+        return (await self._connection.ask(self._jobs.GetJob, asked, wait_s)).job
 
     async def wait(self, job_id: str, limit_s: float = _STREAM_S) -> job_pb2.Job:
         """Returns a job's record once the job is terminal, or as it is when the limit is over: look at its state."""
@@ -227,12 +256,15 @@ class WeftClient:
         asked = cache_pb2.InvalidateRequest(model=model, collection=collection, tag=tag, document_ids=document_ids)
         return (await self._connection.ask(self._cache.Invalidate, asked)).invalidated
 
+    def _reading(self, begin: Callable[[], Events], resume: Callable[[str, int], Events], after: int = 0) -> Generation:
+        patience, observer = self._connection.patience(), self._connection.observer
+        return Generation(begin, resume, after_sequence=after, patience=patience, observer=observer)
+
     @asynccontextmanager
     async def _generated(
         self, asked: pb.GenerateRequest, left_s: Callable[[], float]
     ) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
-        call = self._jobs.Generate(asked, **self._connection.call(left_s()))
-        async with self._connection.channel.streaming(call) as replies:
+        async with self._connection.stream(self._jobs.Generate, asked, left_s()) as replies:
             yield (reply.event async for reply in replies)
 
     @asynccontextmanager
@@ -240,8 +272,7 @@ class WeftClient:
         self, left_s: Callable[[], float], job_id: str, after: int
     ) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
         asked = pb.StreamJobRequest(job_id=job_id, after_sequence=after)
-        call = self._jobs.StreamJob(asked, **self._connection.call(left_s()))
-        async with self._connection.channel.streaming(call) as replies:
+        async with self._connection.stream(self._jobs.StreamJob, asked, left_s()) as replies:
             yield (reply.event async for reply in replies)
 
 

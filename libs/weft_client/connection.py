@@ -1,31 +1,41 @@
 """The gateways behind one endpoint, with the caller's key on every call, asked again while they restart."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
 
 from weft_client.endpoint import target
-from weft_client.patience import Patience
+from weft_client.observer import Observer
+from weft_client.patience import Patience, silent
 from weft_kit.channel import Call, Channel
-from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.context import remaining
+from weft_kit.errors import DeadlineExceeded, DependencyDown, WeftError
 
 T = TypeVar("T")
+
+# When an answer is due that needs no work: the slowest of them, a read of the record, is given up by gateways sooner.
+_ANSWER_S = 10.0
 
 
 class Connection:
     """A channel to the gateways. `bearer` is an API key, or the operator's token for KeyService.
 
+    For `patience_s` see WeftClient.
+
     Raises:
         ValueError: the endpoint cannot be one.
     """
 
-    def __init__(self, endpoint: str, bearer: str, patience_s: float = 30.0) -> None:
+    def __init__(self, endpoint: str, bearer: str, patience_s: float = 30.0, observer: Observer | None = None) -> None:
         self.channel = Channel(target(endpoint), "gateway")
-        self.patience_s = patience_s
+        self.observer = observer or Observer()
+        self._endpoint = endpoint
+        self._patience_s = patience_s
         self._authorization = ("authorization", f"Bearer {bearer}")
 
     @property
@@ -45,18 +55,54 @@ class Connection:
         call = self.channel.call(limit_s)
         return {"timeout": call["timeout"], "metadata": (*call["metadata"], self._authorization)}
 
-    async def ask(self, method: Callable[..., Awaitable[T]], request: Message, limit_s: float = 10.0) -> T:
-        """Calls a unary method that may be repeated, and repeats it while it is UNAVAILABLE; raises WeftError."""
-        patience = Patience(self.patience_s)
-        while True:
-            try:
-                return await self.ask_once(method, request, limit_s)
-            except WeftError as failure:
-                await patience.outlast(failure)
+    def patience(self) -> Patience:
+        """Returns the patience of one call, with all its tries."""
+        return Patience(self._patience_s, self._endpoint)
 
-    async def ask_once(self, method: Callable[..., Awaitable[T]], request: Message, limit_s: float = 10.0) -> T:
-        """Calls a unary method; raises WeftError."""
-        return await self.channel.unary(method(request, **self.call(limit_s)))
+    async def ask(self, method: Callable[..., Awaitable[T]], request: Message, work_s: float = 0.0) -> T:
+        """Calls a unary method that may be repeated, and repeats it while patience lasts; raises WeftError.
+
+        An answer is due at once, or after the `work_s` that the method may take over it.
+        """
+        patience, now = self.patience(), asyncio.get_running_loop().time
+        while True:
+            self.observer.asks()
+            try:
+                answer = await self.ask_once(method, request, work_s, patience.try_s(now()))
+            except WeftError as failure:
+                self.observer.bears(failure)
+                await patience.outlast(failure)
+            else:
+                self.observer.hears()
+                return answer
+
+    async def ask_once(
+        self,
+        method: Callable[..., Awaitable[T]],
+        request: Message,
+        work_s: float = 0.0,
+        answer_s: float = _ANSWER_S,
+    ) -> T:
+        """Calls a unary method. A gateway that does not answer in time is as good as none; raises WeftError."""
+        call = self.call(min(answer_s, _ANSWER_S) + work_s)
+        try:
+            return await self.channel.unary(method(request, **call))
+        except DeadlineExceeded:
+            remaining(_ANSWER_S)  # raises where the time that ran out is that of the call we are made in
+            raise silent() from None
+
+    @asynccontextmanager
+    async def stream(
+        self, method: "grpc.aio.UnaryStreamMultiCallable[Any, T]", request: Message, limit_s: float
+    ) -> AsyncIterator[AsyncIterator[T]]:
+        """Opens a stream for at most `limit_s`, and enters the block once its header is there; raises WeftError.
+
+        Leaving the block ends the stream.
+        """
+        call = method(request, **self.call(limit_s))
+        async with self.channel.streaming(call) as replies:
+            await call.initial_metadata()
+            yield replies
 
     async def __aenter__(self) -> Self:
         await self.channel.__aenter__()

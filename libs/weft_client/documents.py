@@ -11,7 +11,7 @@ from weft_client.pages import pages
 from weft_kit.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
-_INGEST_S = 600.0
+_INGEST_S = 590.0
 _DELETE_S = 120.0
 
 

@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from weft.common.v1 import error_pb2
 from weft_client.budgets import SpentBudget
-from weft_client.patience import is_silence
+from weft_client.patience import OutOfPatience, is_silence
 from weft_client.timing import length
 from weft_client.transcript import CorruptAnswer
 from weft_kit.errors import WeftError
@@ -70,12 +70,22 @@ def warn(line: str) -> None:
 
 def line_of(error: WeftError) -> str:
     """Tells an error with what to do next."""
-    if is_silence(error):
+    if is_silence(error) and not isinstance(error, OutOfPatience):
         return "no mesh answers at the endpoint: start one with `weft up`, or name another with --endpoint"
-    step = "`weft usage` shows what is left" if SpentBudget.of(error) else _NEXT_STEPS.get(error.reason)
+    step = _next_step(error)
     next_step = f"; {step}" if step else ""
     wait = f" (try again in {length(error.retry_after_s)})" if error.retry_after_s else ""
     return f"{error.reason_name}: {error.message}{next_step}{wait}"
+
+
+def _next_step(error: WeftError) -> str:
+    if SpentBudget.of(error):
+        return "`weft usage` shows what is left"
+    if call_id := error.metadata.get("call_id"):
+        return f"look for call_id={call_id} in the service's log (`weft status` names the folder of a local mesh)"
+    if error.reason == error_pb2.ERROR_REASON_INTERNAL:
+        return "no call id came with it: look at the gateway's log of this minute"
+    return _NEXT_STEPS.get(error.reason, "")
 
 
 def _tell(line: str, code: int) -> int:

@@ -1,19 +1,13 @@
 """A job's stream that survives its connection: it goes on where it broke off, on whatever replica answers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import aclosing
 
 from weft.job.v1 import event_pb2
-from weft_client.patience import Patience, is_silence
+from weft_client.observer import Observer
+from weft_client.patience import Patience
+from weft_client.streams import Events, Streams
 from weft_client.transcript import Token, Transcript
-from weft_kit.errors import DependencyDown, WeftError
-
-Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
-
-# A gateway that refuses does so at once; where none answers, gRPC tries to connect for 20 s.
-_ALIVE_S = 1.0
-_CONNECTED_S = 25.0
 
 
 class Generation:
@@ -23,7 +17,8 @@ class Generation:
         begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so
             that every time it is the same job.
         resume: opens a later one, from a job id and the sequence to go on after.
-        patience_s: how long gateways may stay away, or refuse as UNAVAILABLE, before it raises.
+        patience: how long to go on without a sign of life; see WeftClient.
+        observer: is told of every event, and of what is waited for.
     """
 
     def __init__(
@@ -32,11 +27,12 @@ class Generation:
         resume: Callable[[str, int], Events],
         *,
         after_sequence: int = 0,
-        patience_s: float = 30.0,
+        patience: Patience | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._begin = begin
         self._resume = resume
-        self._patience = Patience(patience_s)
+        self._streams = Streams(self._open, self._is_over, patience or Patience(30.0), observer or Observer())
         self._transcript = Transcript(after_sequence)
 
     @property
@@ -68,36 +64,20 @@ class Generation:
         """Yields tokens until the job is done.
 
         Raises:
-            WeftError: the call was refused, or the gateways stay away.
+            OutOfPatience: no gateway does its part; whether the job was accepted is unknown while `job_id` is empty.
+            WeftError: the call was refused.
             CorruptAnswer: the text does not match its hash.
         """
-        now = asyncio.get_running_loop().time
-        while self.done is None:
-            opened = now()
-            try:
-                async with self._open() as events:
-                    async for event in events:
-                        if event.sequence > self.last_sequence:
-                            self._patience.heard()
-                        if token := self._transcript.apply(event):
-                            yield token
-                if not self.job_id and self.last_sequence:
-                    return  # The job was over before the position that was asked for.
-                failure: WeftError = DependencyDown(
-                    "gateway", "the stream ended before the job was done; read it again"
-                )
-            except WeftError as error:
-                failure = error
-            if self.done is not None:
-                return
-            if was_alive(failure, now() - opened):
-                self._patience.heard()
-            await self._patience.outlast(failure)
+        if self.done is not None:
+            return
+        async with aclosing(self._streams.events(self.last_sequence)) as events:
+            async for event in events:
+                if token := self._transcript.apply(event):
+                    yield token
+
+    async def _is_over(self) -> bool:
+        """Tells whether the job was over before the position that was asked for: then no event comes."""
+        return not self.job_id and self.last_sequence > 0
 
     def _open(self) -> Events:
         return self._resume(self.job_id, self.last_sequence) if self.job_id else self._begin()
-
-
-def was_alive(failure: WeftError, open_s: float) -> bool:
-    """Tells whether a gateway served this stream, if only silence: a job may wait for hours without an event."""
-    return open_s >= (_CONNECTED_S if is_silence(failure) else _ALIVE_S)

@@ -1,7 +1,7 @@
 """Ingest jobs: any number of documents in, one durable job that stores them, watched for as long as one likes."""
 
-import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from uuid import uuid4
 
@@ -11,18 +11,16 @@ from weft.job.v1 import event_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
-from weft_client.generation import was_alive
 from weft_client.pages import pages
-from weft_client.patience import Patience
-from weft_kit.errors import DependencyDown, WeftError
+from weft_client.streams import Streams
+from weft_kit.errors import Draining, WeftError
 
 Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
 
 # What one call carries; a single document may be larger.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_DOCUMENTS = 500
-_STAGE_S = 60.0
-_ANSWER_S = 10.0
+_STAGE_S = 50.0
 _POLL_S = 20.0
 # Gateways end longer streams by themselves; watching goes on with the next one.
 _STREAM_S = 60.0
@@ -55,7 +53,7 @@ class IngestJobs:
         """Returns a job's record; waits for its end if asked to, at most 60 s."""
         asked = pb.GetIngestJobRequest(job_id=job_id)
         asked.wait.FromNanoseconds(round(wait_s * 1e9))
-        return (await self._connection.ask(self._stub.GetIngestJob, asked, _ANSWER_S + wait_s)).job
+        return (await self._connection.ask(self._stub.GetIngestJob, asked, wait_s)).job
 
     async def wait(self, job_id: str) -> pb.IngestJob:
         """Returns a job's record once the job has ended."""
@@ -80,32 +78,29 @@ class IngestJobs:
 
     async def watch(self, job_id: str, after_sequence: int = 0) -> AsyncIterator[event_pb2.JobEvent]:
         """Yields a job's events until its end, each once, over as many connections as it takes; raises WeftError."""
-        patience, now = Patience(self._connection.patience_s), asyncio.get_running_loop().time
-        while True:
-            opened = now()
-            failure: WeftError = DependencyDown("gateway", "the stream ended before the job did; watch it again")
-            try:
-                async for event in self._stream(job_id, after_sequence):
-                    after_sequence = event.sequence
-                    patience.heard()
-                    yield event
-                    if event.HasField("done"):
-                        return
-                if (await self.job(job_id)).HasField("end_time"):
-                    return  # It was over before the position that was asked for.
-            except WeftError as error:
-                failure = error
-            if was_alive(failure, now() - opened):
-                patience.heard()
-            if failure.status is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                await patience.outlast(failure)
+        last_sequence = after_sequence
 
-    async def _stream(self, job_id: str, after_sequence: int) -> AsyncIterator[event_pb2.JobEvent]:
+        async def is_over() -> bool:
+            return (await self.job(job_id)).HasField("end_time")
+
+        streams = Streams(
+            lambda: self._stream(job_id, last_sequence), is_over, self._connection.patience(), self._connection.observer
+        )
+        async with aclosing(streams.events(after_sequence)) as events:
+            async for event in events:
+                last_sequence = event.sequence
+                yield event
+
+    @asynccontextmanager
+    async def _stream(self, job_id: str, after_sequence: int) -> AsyncIterator[AsyncIterator[event_pb2.JobEvent]]:
         asked = pb.WatchIngestJobRequest(job_id=job_id, after_sequence=after_sequence)
-        call = self._stub.WatchIngestJob(asked, **self._connection.call(_STREAM_S))
-        async with self._connection.channel.streaming(call) as replies:
-            async for reply in replies:
-                yield reply.event
+        try:
+            async with self._connection.stream(self._stub.WatchIngestJob, asked, _STREAM_S) as replies:
+                yield (reply.event async for reply in replies)
+        except WeftError as failure:
+            if failure.status is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            raise Draining("this stream lasted for as long as one may; watch again", retry_after_s=0.0) from None
 
 
 async def _batches(documents: Documents) -> AsyncIterator[Sequence[pb.Document]]:

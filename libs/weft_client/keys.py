@@ -8,14 +8,15 @@ from weft.common.v1 import budget_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_client.connection import Connection
+from weft_client.observer import Observer
 from weft_client.pages import pages
 
 
 class KeyClient:
     """The operator's door: KeyService."""
 
-    def __init__(self, endpoint: str, operator_token: str) -> None:
-        self._connection = Connection(endpoint, operator_token)
+    def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
+        self._connection = Connection(endpoint, operator_token, observer=observer)
         self._stub = rpc.KeyServiceStub(self._connection.raw)
 
     async def __aenter__(self) -> Self:

@@ -1,49 +1,112 @@
-"""How long to go on asking while gateways restart, and how long to wait in between."""
+"""How long to go on without a sign of life from a gateway, and how long to wait between tries."""
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import grpc
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import WeftError
+from weft_kit.errors import DependencyDown, Unavailable, WeftError
 
 _FIRST_CEILING_S = 0.2
 _LAST_CEILING_S = 2.0
+# However little patience is left: no gateway answers in less under load.
+_SHORTEST_TRY_S = 1.0
+
+
+class OutOfPatience(Unavailable):
+    """No gateway did its part for as long as the caller bears with; `__cause__` is what the last try came to."""
+
+    def __init__(self, last: WeftError, endpoint: str, waited_s: float) -> None:
+        gateway = f"the gateway at {endpoint}" if endpoint else "the gateway"
+        if is_silence(last):
+            message = f"no answer from {gateway} for {waited_s:.0f} s; see whether it runs (`weft status`) and its log"
+        else:
+            after = f"after {waited_s:.0f} s " if waited_s >= 1 else ""
+            message = f"{after}{gateway} says: {last.message}"
+            if dependency := last.metadata.get("dependency"):
+                message += f"; see whether {dependency} runs (`weft status`)"
+        super().__init__(last.reason, message, retry_after_s=last.retry_after_s, metadata=last.metadata)
 
 
 class Patience:
-    """Bears with UNAVAILABLE, and with nothing else, for `limit_s` from the first failure in a row.
+    """Bears with UNAVAILABLE and with silence, and with nothing else, for `limit_s` from the last sign of life.
 
-    Waits have full jitter: any part of a ceiling that doubles, so that callers who were cut off together do not come
-    back together. What the server asks for comes on top. Source: AWS, "Exponential Backoff and Jitter".
+    Waits between tries have full jitter: any part of a ceiling that doubles, so that callers who were cut off together
+    do not come back together. What the server asks for comes on top. Source: AWS, "Exponential Backoff and Jitter".
     """
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, endpoint: str = "") -> None:
         self._limit_s = limit_s
+        self._endpoint = endpoint
         self.heard()
 
     def heard(self) -> None:
         """Starts over: somebody answered."""
-        self._until: float | None = None
+        self._since: float | None = None
+        self._said: WeftError | None = None
         self._ceiling_s = _FIRST_CEILING_S
+
+    def try_s(self, now: float) -> float:
+        """Returns how long the try that begins now may stay unanswered; the first one begins the count."""
+        return max(_SHORTEST_TRY_S, self._limit_s - self._waited_s(now))
 
     def wait_s(self, failure: WeftError, now: float) -> float | None:
         """Returns how long to wait before another try, in seconds; None when there should be none."""
         if not is_unavailable(failure):
             return None
-        if self._until is None:
-            self._until = now + self._limit_s
-        wait_s = _asked_for_s(failure) + random.uniform(0, self._ceiling_s)  # noqa: S311 - spreads callers, hides nothing
+        if not is_silence(failure):
+            self._said = failure
+        asked_s = _asked_for_s(failure)
+        left_s = self._limit_s - self._waited_s(now) - asked_s
+        if left_s <= 0:
+            return None
+        jitter_s = random.uniform(0, self._ceiling_s)  # noqa: S311 - spreads callers, hides nothing
         self._ceiling_s = min(2 * self._ceiling_s, _LAST_CEILING_S)
-        return wait_s if now + wait_s <= self._until else None
+        return asked_s + min(jitter_s, left_s)
 
     async def outlast(self, failure: WeftError) -> None:
-        """Waits until another try is due; raises the failure when there should be none."""
-        wait_s = self.wait_s(failure, asyncio.get_running_loop().time())
-        if wait_s is None:
+        """Waits until another try is due.
+
+        Raises:
+            OutOfPatience: there should be none, after failures that were borne with.
+            WeftError: the failure is none that is borne with.
+        """
+        now = asyncio.get_running_loop().time()
+        wait_s = self.wait_s(failure, now)
+        if wait_s is not None:
+            await asyncio.sleep(wait_s)
+        elif is_unavailable(failure):
+            # The last try may have been cut short: what a gateway said before it tells more than its silence.
+            failure = self._said or failure
+            raise OutOfPatience(failure, self._endpoint, self._waited_s(now)) from failure
+        else:
             raise failure
-        await asyncio.sleep(wait_s)
+
+    def _waited_s(self, now: float) -> float:
+        if self._since is None:
+            self._since = now
+        return now - self._since
+
+
+@asynccontextmanager
+async def answer_due(within_s: float) -> AsyncIterator[None]:
+    """Ends the block as DependencyDown, like a gateway that is not there, when nobody answers in time."""
+    scope = asyncio.timeout(within_s)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise silent() from None
+
+
+def silent() -> DependencyDown:
+    """Returns what stands for a gateway that takes a call and does not answer."""
+    return DependencyDown("gateway", "gateway takes calls and does not answer; see whether it runs, and retry")
 
 
 def is_unavailable(failure: WeftError) -> bool:

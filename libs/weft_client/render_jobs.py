@@ -1,8 +1,9 @@
 """How jobs look to people: a line in a list, or the whole record with every attempt."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
+from google.protobuf.json_format import MessageToJson
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from weft.common.v1 import chat_pb2, error_pb2
@@ -11,9 +12,12 @@ from weft_client.batches import Outcome
 from weft_client.failures import line_of
 from weft_client.money import amount
 from weft_client.render import columns, fact_sheet, or_none
-from weft_client.timing import between, span
+from weft_client.timing import between, moment, span
 from weft_kit.errors import WeftError
 
+# The parts of a request that say how it is to be answered.
+_SETTINGS = frozenset({"sampling", "response_format", "retrieval", "cache", "routing", "retry_policy"})
+_SHORT = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED, job_pb2.JOB_STATE_EXPIRED})
 _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
 
 
@@ -22,7 +26,7 @@ def job_record(job: job_pb2.Job) -> RenderableType:
     answer = job.answer
     facts = fact_sheet()
     facts.add_row("job", job.job_id)
-    facts.add_row("state", state_text(job.state))
+    facts.add_row("state", _state(job))
     if job.HasField("error"):
         facts.add_row("error", f"{reason(job.error)}: {job.error.message}")
     facts.add_row("model", job.model)
@@ -42,7 +46,7 @@ def job_record(job: job_pb2.Job) -> RenderableType:
     return facts
 
 
-def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
+def jobs_table(jobs: Sequence[job_pb2.Job]) -> RenderableType:
     # Fits 80 columns as it is; attempts and the rest are in the job's own record.
     table = columns("job", "state", "accepted UTC", "took", "model", wraps={"accepted UTC", "took", "model"})
     for job in jobs:
@@ -50,7 +54,29 @@ def jobs_table(jobs: Iterable[job_pb2.Job]) -> RenderableType:
         cached = ", cached" if job.HasField("cache_hit") else ""
         accepted = f"{job.accept_time.ToDatetime():%m-%d %H:%M:%S}"
         table.add_row(job.job_id, state_text(job.state), accepted, took + cached, job.model)
-    return or_none(table, "no jobs")
+    short = [Text(f"{job.job_id} {why}", style="dim") for job in jobs if (why := shortfall(job))]
+    return Group(or_none(table, "no jobs"), *short)
+
+
+def whole_job(job: job_pb2.Job) -> RenderableType:
+    """Shows all there is of a job: what was asked, how it went, and its text."""
+    asked = fact_sheet()
+    for name, text in _asked(job):
+        asked.add_row(name, text)
+    answer = [Text(f"\n{job.answer.text}")] if job.answer.text else []
+    return Group(job_record(job), asked, *answer)
+
+
+def shortfall(job: job_pb2.Job) -> str:
+    """Tells how a job ended that did not succeed, in how long, where and why; empty of any other."""
+    if job.state not in _SHORT:
+        return ""
+    state = state_text(job.state).plain
+    took = f" after {between(job.accept_time, job.end_time)}" if job.HasField("end_time") else ""
+    worker = job.attempts[-1].worker if job.attempts else ""
+    where = _listed(_counted(len(job.attempts), "attempt"), f"router {worker}" if worker else "")
+    why = f": {reason(job.error)}: {job.error.message}" if job.HasField("error") else ""
+    return f"{state}{took}{f' ({where})' if where else ''}{why}"
 
 
 def outcome_line(line: int, outcome: Outcome) -> str:
@@ -69,12 +95,44 @@ def reason(error: job_pb2.JobError) -> str:
     return error_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
 
 
+def _state(job: job_pb2.Job) -> Text:
+    took = f" after {between(job.accept_time, job.end_time)}" if job.HasField("end_time") else ""
+    return state_text(job.state).append(took, style="default")
+
+
+def _asked(job: job_pb2.Job) -> Iterator[tuple[str, str]]:
+    """Yields what was asked, as far as it was said."""
+    request = job.request
+    facts = {
+        "request id": job.request_id,
+        "accepted": moment(job.accept_time) if job.HasField("accept_time") else "",
+        "expires": moment(job.expire_time) if job.HasField("expire_time") and not job.HasField("end_time") else "",
+        "priority": job_pb2.Priority.Name(request.priority).removeprefix("PRIORITY_") if request.priority else "",
+        "labels": ", ".join(f"{key}={value}" for key, value in sorted(request.labels.items())),
+        "webhook": request.webhook_url,
+        "last event": str(job.last_sequence or ""),
+    }
+    yield from ((name, text) for name, text in facts.items() if text)
+    for field, value in request.ListFields():
+        if field.name in _SETTINGS and value.ListFields():
+            yield field.name.replace("_", " "), MessageToJson(value, preserving_proto_field_name=True, indent=None)
+    for tool in request.tools:
+        yield "tool", tool.name
+    for message in request.messages:
+        pictures = sum(part.HasField("image") for part in message.parts)
+        text = "".join(part.text for part in message.parts)
+        who = chat_pb2.Role.Name(message.role).removeprefix("ROLE_").lower()
+        yield who, _listed(text, _counted(pictures, "picture"))
+
+
 def _attempt(job: job_pb2.Job, attempt: job_pb2.Attempt) -> Text:
     """Tells whom it asked and what became of it; then when; what it took; why it was made, and why it failed."""
     result = job_pb2.Attempt.Result.Name(attempt.result).removeprefix("RESULT_")
     whom = Text(_provider(attempt))
     if attempt.result:
         whom.append(" · ").append(result, _STATE_STYLES.get(result, "yellow"))
+    if attempt.worker:
+        whom.append(f" · router {attempt.worker}")
     lines = [whom, Text(_attempt_timings(job, attempt)), Text(_taken(attempt)), Text(attempt.chosen_because)]
     if attempt.HasField("error"):
         lines.append(Text(f"{reason(attempt.error)}: {attempt.error.message}"))
@@ -93,6 +151,10 @@ def _taken(attempt: job_pb2.Attempt) -> str:
     usage = _usage(attempt.usage) if attempt.usage.ListFields() else ""
     cost = amount(attempt.cost.micros, attempt.cost.currency) if attempt.HasField("cost") else ""
     return _listed(usage, cost)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}" if number else ""
 
 
 def _listed(*parts: str) -> str:

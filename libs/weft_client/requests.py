@@ -1,13 +1,19 @@
 """Generation requests from plain values."""
 
-from collections.abc import Sequence
-from typing import Final, Literal, TypedDict, Unpack
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypedDict, TypeVar, Unpack
 
 from google.protobuf.duration_pb2 import Duration
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
+from weft_client.chat_json import Said, messages, tools
 from weft_client.images import Picture, image
+
+Choice = TypeVar("Choice")
+Value = TypeVar("Value")
 
 CacheChoice = Literal["off", "exact", "semantic"]
 _MODES: Final[dict[CacheChoice, job_pb2.CacheMode.ValueType]] = {
@@ -20,6 +26,19 @@ _ON_OUTAGE: Final[dict[OnOutage, job_pb2.OnOutage.ValueType]] = {
     "wait": job_pb2.ON_OUTAGE_WAIT,
     "fail": job_pb2.ON_OUTAGE_FAIL,
 }
+PriorityChoice = Literal["high", "normal", "low"]
+_PRIORITIES: Final[dict[PriorityChoice, job_pb2.Priority.ValueType]] = {
+    "high": job_pb2.PRIORITY_HIGH,
+    "normal": job_pb2.PRIORITY_NORMAL,
+    "low": job_pb2.PRIORITY_LOW,
+}
+ToolChoiceName = Literal["auto", "none", "required"]
+_TOOL_CHOICES: Final[dict[ToolChoiceName, chat_pb2.ToolChoice.ValueType]] = {
+    "auto": chat_pb2.TOOL_CHOICE_AUTO,
+    "none": chat_pb2.TOOL_CHOICE_NONE,
+    "required": chat_pb2.TOOL_CHOICE_REQUIRED,
+}
+_LONGEST_NAME = 64
 
 
 class ChatOptions(TypedDict, total=False):
@@ -31,15 +50,30 @@ class ChatOptions(TypedDict, total=False):
     how alike its question has to be; under `tags` the answer to this question can be forgotten. For `prefer_region`,
     `first_of` and `draft` see `weft.job.v1.Routing`; for `max_attempts`, `max_backoff_s` and `on_outage`
     `weft.job.v1.RetryPolicy`.
+
+    `history` is what was said before the question, and `tools` what the model may call, both as `chat_json` reads them.
+    `json_schema` is the JSON Schema of the answer; `json_object` asks for any JSON object. The record is posted to
+    `webhook_url` once the job has ended.
     """
 
     model: str
     system: str
+    history: Sequence[Said | chat_pb2.Message]
     images: Sequence[Picture]
     collection: str
     top_k: int | None
     max_tokens: int | None
     temperature: float | None
+    top_p: float | None
+    stop: Sequence[str]
+    seed: int | None
+    json_object: bool
+    json_schema: Mapping[str, Any] | None
+    tools: Sequence[Said | chat_pb2.Tool]
+    tool_choice: ToolChoiceName | None
+    labels: Mapping[str, str]
+    priority: PriorityChoice | None
+    webhook_url: str
     timeout_s: float | None
     cache: CacheChoice | None
     max_age_s: float | None
@@ -62,21 +96,29 @@ def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationReque
     Raises:
         OSError: a file among the images cannot be read.
         TypeError: there is no option of that name.
-        ValueError: one of the images is in no format that may be sent, or `on_outage` is no choice.
+        ValueError: an option is none of its choices, an image is in no format that may be sent, or a message or a tool
+            is none.
     """
     if unknown := options.keys() - ChatOptions.__annotations__.keys():
         raise TypeError(f"there is no option {min(unknown)}; there are {', '.join(ChatOptions.__annotations__)}")
     system = options.get("system", "")
-    sampling = chat_pb2.SamplingParams(max_tokens=options.get("max_tokens"), temperature=options.get("temperature"))
+    tool_choice = _chosen("tool_choice", options.get("tool_choice"), _TOOL_CHOICES, chat_pb2.TOOL_CHOICE_UNSPECIFIED)
     request = job_pb2.GenerationRequest(
         model=options.get("model", "default"),
         messages=[_message(chat_pb2.ROLE_SYSTEM, system)] if system else [],
-        sampling=sampling,
-        timeout=_duration(options.get("timeout_s")),
+        sampling=_sampling(options),
+        tools=tools(options.get("tools", ())),
+        tool_choice=tool_choice,
+        response_format=_response_format(options),
         cache=_cache(options),
+        priority=_chosen("priority", options.get("priority"), _PRIORITIES, job_pb2.PRIORITY_UNSPECIFIED),
+        timeout=_duration(options.get("timeout_s")),
+        webhook_url=options.get("webhook_url", ""),
+        labels=options.get("labels", {}),
         routing=_routing(options),
         retry_policy=_retry_policy(options),
     )
+    request.messages.extend(messages(options.get("history", ())))
     request.messages.append(_message(chat_pb2.ROLE_USER, prompt, options.get("images", ())))
     if collection := options.get("collection"):
         request.retrieval.CopyFrom(job_pb2.RetrievalOptions(collection=collection, top_k=options.get("top_k")))
@@ -88,10 +130,31 @@ def _message(role: chat_pb2.Role.ValueType, text: str, pictures: Sequence[Pictur
     return chat_pb2.Message(role=role, parts=parts)
 
 
+def _sampling(options: ChatOptions) -> chat_pb2.SamplingParams:
+    return chat_pb2.SamplingParams(
+        max_tokens=options.get("max_tokens"),
+        temperature=options.get("temperature"),
+        top_p=options.get("top_p"),
+        stop=options.get("stop", ()),
+        seed=options.get("seed"),
+    )
+
+
+def _response_format(options: ChatOptions) -> chat_pb2.ResponseFormat | None:
+    schema = options.get("json_schema")
+    if schema is not None:
+        # Providers want a name; a schema's title is one, as far as its characters may be in it.
+        name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title", "")))[:_LONGEST_NAME].strip("_") or "answer"
+        form = chat_pb2.JsonSchemaFormat(name=name, schema_json=json.dumps(schema))
+        return chat_pb2.ResponseFormat(json_schema=form)
+    if options.get("json_object"):
+        return chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
+    return None
+
+
 def _cache(options: ChatOptions) -> job_pb2.CachePolicy | None:
-    mode = options.get("cache")
     policy = job_pb2.CachePolicy(
-        mode=_MODES[mode] if mode else job_pb2.CACHE_MODE_UNSPECIFIED,
+        mode=_chosen("cache", options.get("cache"), _MODES, job_pb2.CACHE_MODE_UNSPECIFIED),
         max_age=_duration(options.get("max_age_s")),
         min_similarity=options.get("min_similarity"),
         tags=options.get("tags", ()),
@@ -113,15 +176,18 @@ def _routing(options: ChatOptions) -> job_pb2.Routing | None:
 
 
 def _retry_policy(options: ChatOptions) -> job_pb2.RetryPolicy | None:
-    choice = options.get("on_outage")
-    if choice is not None and choice not in _ON_OUTAGE:
-        raise ValueError(f"on_outage is {choice!r}; it may be {' or '.join(_ON_OUTAGE)}")
     policy = job_pb2.RetryPolicy(
         max_attempts=options.get("max_attempts"),
         max_backoff=_duration(options.get("max_backoff_s")),
-        on_outage=_ON_OUTAGE[choice] if choice else job_pb2.ON_OUTAGE_UNSPECIFIED,
+        on_outage=_chosen("on_outage", options.get("on_outage"), _ON_OUTAGE, job_pb2.ON_OUTAGE_UNSPECIFIED),
     )
     return policy if policy.ListFields() else None
+
+
+def _chosen(option: str, choice: Choice | None, values: Mapping[Choice, Value], otherwise: Value) -> Value:
+    if choice is not None and choice not in values:
+        raise ValueError(f"{option} is {choice!r}; it may be {' or '.join(map(str, values))}")
+    return values[choice] if choice else otherwise
 
 
 def _duration(seconds: float | None) -> Duration | None:

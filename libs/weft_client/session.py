@@ -17,6 +17,7 @@ from weft_client.endpoint import target
 from weft_client.failures import CommandFailed
 from weft_client.keys import KeyClient
 from weft_client.render import print_json
+from weft_client.waiting import Waiting
 
 # Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
 _FIRST_CONTACT_S = 2.0
@@ -54,8 +55,8 @@ class Session:
         return Session(given, self.state if state is None else state)
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[WeftClient]:
-        """Opens the tenant's door.
+    async def client(self, waiting: Waiting | None = None) -> AsyncIterator[WeftClient]:
+        """Opens the tenant's door. What is waited for there is shown.
 
         Raises:
             CommandFailed: there is no key to show.
@@ -66,9 +67,10 @@ class Session:
             raise CommandFailed(
                 f"no API key for {access.endpoint}: pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`"
             )
-        async with WeftClient(access.endpoint, access.api_key) as weft:
-            await weft.reach(_FIRST_CONTACT_S)
-            yield weft
+        with waiting or Waiting(aside()) as shown:
+            async with WeftClient(access.endpoint, access.api_key, observer=shown) as weft:
+                await _meet(weft, access.endpoint, shown)
+                yield weft
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[KeyClient]:
@@ -83,9 +85,10 @@ class Session:
             raise CommandFailed(
                 f"no operator token for {access.endpoint}: pass --operator-token or set WEFT_OPERATOR_TOKEN"
             )
-        async with KeyClient(access.endpoint, access.operator_token) as operator:
-            await operator.reach(_FIRST_CONTACT_S)
-            yield operator
+        with Waiting(aside()) as shown:
+            async with KeyClient(access.endpoint, access.operator_token, shown) as operator:
+                await _meet(operator, access.endpoint, shown)
+                yield operator
 
     def _access(self) -> Access:
         access = self.given.completed_by(self._local_mesh())
@@ -106,6 +109,13 @@ class Session:
                 # A mesh elsewhere is named: nothing is wanted of the one here.
                 return Access()
             raise CommandFailed(str(broken)) from None
+
+
+async def _meet(door: WeftClient | KeyClient, endpoint: str, waiting: Waiting) -> None:
+    waiting.endpoint = endpoint
+    waiting.connects()
+    await door.reach(_FIRST_CONTACT_S)
+    waiting.stop()
 
 
 def out() -> Console:

@@ -16,6 +16,12 @@ def span(duration: Duration) -> str:
     return length(duration.ToNanoseconds() / 1e9)
 
 
+def elapsed(seconds: float) -> str:
+    """Whole seconds that go by: 59 s, 1 min 0 s."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def length(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"

@@ -197,6 +197,17 @@ class _Call:
         metrics.CALL_SECONDS.labels(self._method).observe(seconds)
 
 
+async def say_it_is_known(rpc: Rpc) -> None:
+    """Sends a stream's header at once: what was asked for is there, though its first message may take hours.
+
+    Clients tell by it a silent job from a silent server. A refusal must come before it.
+    """
+    try:
+        await rpc.send_initial_metadata(())
+    except grpc.aio.InternalError as error:
+        raise asyncio.CancelledError from error
+
+
 async def _write(rpc: Rpc, message: Any) -> None:
     """Writes to the reader; one who has just left is no error of ours."""
     try:

@@ -10,7 +10,9 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
 from weft_client.connection import Connection
-from weft_client.generation import Events, Generation
+from weft_client.generation import Generation
+from weft_client.patience import Patience
+from weft_client.streams import Events
 from weft_client.transcript import CorruptAnswer
 from weft_kit.channel import StreamCall
 from weft_kit.errors import DependencyDown, WeftError
@@ -35,19 +37,19 @@ class Reader:
 
     async def generate(self, asked: pb.GenerateRequest) -> None:
         """Asks, and reads to the end."""
-        await self._read(Generation(lambda: self._begin(asked), self._resume, patience_s=self._patience_s))
+        await self._read(Generation(lambda: self._begin(asked), self._resume, patience=Patience(self._patience_s)))
 
     async def generate_and_leave(self, asked: pb.GenerateRequest, after_tokens: int) -> None:
         """Asks, and goes away after so many tokens, unless the end comes first."""
         # Only a Generate call keeps the promise to stop the job.
         generation = Generation(
-            lambda: self._begin(asked), lambda _job_id, _after: self._begin(asked), patience_s=self._patience_s
+            lambda: self._begin(asked), lambda _job_id, _after: self._begin(asked), patience=Patience(self._patience_s)
         )
         await self._read(generation, after_tokens)
 
     async def follow(self, job_id: str) -> None:
         """Reads a job that exists to its end."""
-        await self._read(Generation(lambda: self._resume(job_id, 0), self._resume, patience_s=self._patience_s))
+        await self._read(Generation(lambda: self._resume(job_id, 0), self._resume, patience=Patience(self._patience_s)))
 
     async def _read(self, generation: Generation, most_tokens: int | None = None) -> None:
         left = most_tokens

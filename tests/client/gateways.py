@@ -8,18 +8,23 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.gateway.v1 import webhook_pb2, webhook_pb2_grpc
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.boundary import Rpc, say_it_is_known
 from weft_kit.server import Server, Service
 
 HOLD = asyncio.Event
 """A step that never ends: the stream stays open."""
 
-Act = Iterable[event_pb2.JobEvent | Exception | type[asyncio.Event]]
+KNOWN = object()
+"""A step that says that the job is known, and no more."""
+
+Act = Iterable[event_pb2.JobEvent | Exception | object]
 
 
 class ScriptedGateway(rpc.GatewayServiceServicer):
-    """Each stream plays the next act: events, then perhaps an error. Other calls first raise what is in `failures`.
+    """Each stream plays the next act: events, seconds to wait, then perhaps an error.
 
-    `asked` keeps the requests of all calls but GetJob and ListJobs, which `polls` and `lists` keep.
+    Other calls first raise what is in `failures`. `asked` keeps the requests of all calls but GetJob and ListJobs,
+    which `polls` and `lists` keep.
     """
 
     def __init__(self, *acts: Act) -> None:
@@ -31,14 +36,14 @@ class ScriptedGateway(rpc.GatewayServiceServicer):
         self.failures: list[Exception] = []
         self.batches: list[list[pb.SubmitJobsResult]] = []
 
-    async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
+    async def Generate(self, request: pb.GenerateRequest, call: Rpc) -> AsyncIterator[pb.GenerateResponse]:
         self.asked.append(request)
-        async for event in self._next_act():
+        async for event in self._next_act(call):
             yield pb.GenerateResponse(event=event)
 
-    async def StreamJob(self, request: pb.StreamJobRequest, _: object) -> AsyncIterator[pb.StreamJobResponse]:
+    async def StreamJob(self, request: pb.StreamJobRequest, call: Rpc) -> AsyncIterator[pb.StreamJobResponse]:
         self.asked.append(request)
-        async for event in self._next_act():
+        async for event in self._next_act(call):
             yield pb.StreamJobResponse(event=event)
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, _: object) -> pb.SubmitJobResponse:
@@ -69,13 +74,18 @@ class ScriptedGateway(rpc.GatewayServiceServicer):
         if self.failures:
             raise self.failures.pop(0)
 
-    async def _next_act(self) -> AsyncIterator[event_pb2.JobEvent]:
+    async def _next_act(self, call: Rpc) -> AsyncIterator[event_pb2.JobEvent]:
         for step in next(self._acts):
             if isinstance(step, Exception):
                 raise step
             if step is HOLD:
                 await HOLD().wait()
-            yield step
+            elif step is KNOWN:
+                await say_it_is_known(call)
+            elif isinstance(step, float):
+                await asyncio.sleep(step)
+            else:
+                yield step
 
 
 class ScriptedWebhooks(webhook_pb2_grpc.WebhookServiceServicer):

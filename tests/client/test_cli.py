@@ -15,7 +15,7 @@ async def test_ask_streams_the_answer_and_shows_the_record(playing, say):
     async with playing(script) as (client, gateway):
         gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
         code, out, err = await weft("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?", "-c", "demo")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"job {say.job_id} waits for its turn\nwriting\n")
     assert out.startswith("It is green.\n")
     for shown in (say.job_id, "SUCCEEDED", "local (SmolLM2)", "7 written", "[1] The light (02-the-light.md)"):
         assert shown in out
@@ -35,7 +35,7 @@ async def test_reasoning_is_shown_when_asked_for_and_apart_from_the_answer(playi
     script = [say.accepted(), say.delta("", "Think"), say.delta("", "ing."), say.delta("It is green.")]
     async with playing(*[[*script, say.done("It is green.", reasoning="Thinking.")]] * 2) as (client, gateway):
         gateway.jobs[say.job_id] = succeeded(say.job_id, "It is green.")
-        ask = ("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?")
+        ask = ("--endpoint", client.endpoint, "--key", "k", "ask", "What colour?", "--quiet")
         _, shown, aside = await weft(*ask, "--show-reasoning")
         _, plain, nothing = await weft(*ask)
     assert (aside, nothing) == ("Thinking.\n\n", "")

@@ -35,6 +35,11 @@ def lines(out: str) -> list[str]:
     return [" ".join(line.split()) for line in out.splitlines()]
 
 
+def at(shown: list[str], beginning: str) -> int:
+    """Returns the number of the line that begins so."""
+    return next(number for number, line in enumerate(shown) if line.startswith(beginning))
+
+
 async def spend(redis_url: str, account: Account, micros: int) -> None:
     """Does what a router does with a call that was settled."""
     async with Redis.from_url(redis_url) as redis:
@@ -137,7 +142,9 @@ async def test_a_record_tells_every_attempt_with_its_reason_and_its_end(house):
     code, out, _ = await house.weft("ask", "Who keeps the light?", "--model", "shaky", "--max-tokens", "8")
     assert code == 0
     shown = lines(out)
-    first, second = shown.index("attempt 1 gone (g) · FAILED"), shown.index("attempt 2 quick (q) · SUCCEEDED")
+    first, second = (
+        at(shown, f"attempt {said} · router 127.0.0.1:") for said in ("1 gone (g) · FAILED", "2 quick (q) · SUCCEEDED")
+    )
     assert shown[first + 1].startswith("began after ")
     assert any(line.startswith("PROVIDER_UNREACHABLE: ") for line in shown[first:second])
     assert " · first token " in shown[second + 1]
@@ -178,7 +185,7 @@ async def test_a_picture_reaches_the_provider(house, tmp_path):
     (tmp_path / "light.png").write_bytes(PNG)
     address = "https://pictures.example/light.jpg"
     images = ("--image", str(tmp_path / "light.png"), "--image", address)
-    code, _, err = await house.weft("ask", "What is this?", *images, "--max-tokens", "4")
+    code, _, err = await house.weft("ask", "What is this?", *images, "--max-tokens", "4", "--quiet")
     assert (code, err) == (0, "")
     asked = await house.quick.next_request()
     text, data, link = asked.messages[-1]["content"]

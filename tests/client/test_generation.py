@@ -8,8 +8,8 @@ from tests.client.gateways import HOLD
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client import CorruptAnswer, Token
-from weft_client.generation import was_alive
 from weft_client.printing import drain
+from weft_client.streams import was_served
 from weft_kit.errors import DeadlineExceeded, DependencyDown, Draining, Unauthenticated, WeftError
 
 
@@ -115,17 +115,18 @@ async def test_events_renew_the_patience(playing, say):
 
 
 @pytest.mark.parametrize(
-    ("failure", "open_s", "alive"),
+    ("failure", "open_s", "served"),
     [
         (Draining(), 0.1, False),
         (Draining(), 60.0, True),
-        (DependencyDown("gateway", "it does not answer"), 20.0, False),
+        (DependencyDown("gateway", "the connection broke"), 0.1, False),
         (DependencyDown("gateway", "the connection broke"), 60.0, True),
-        (DependencyDown("nats", "the log does not answer"), 2.0, True),
+        (DependencyDown("nats", "the log does not answer"), 35.0, False),
+        (DependencyDown("nats", "the log does not answer"), 3600.0, True),
     ],
 )
-def test_a_stream_that_was_silent_for_long_was_served_all_the_same(failure, open_s, alive):
-    assert was_alive(failure, open_s) is alive
+def test_a_stream_that_was_silent_for_long_was_served_all_the_same(failure, open_s, served):
+    assert was_served(failure, open_s) is served
 
 
 async def test_a_job_that_goes_with_its_reader_is_read_on_by_the_call_that_says_so(playing, say):

@@ -1,9 +1,13 @@
 """Requests from plain values."""
 
+import json
+import re
+
 import pytest
 
 from weft.job.v1 import job_pb2
 from weft_client.batch_file import read_batch
+from weft_client.chat_json import messages
 from weft_client.images import image
 from weft_client.requests import chat
 
@@ -42,6 +46,8 @@ def test_what_is_said_about_retries_is_passed_on():
     assert not chat("hi", max_attempts=None, max_backoff_s=None, on_outage=None).HasField("retry_policy")
     with pytest.raises(ValueError, match="on_outage is 'sulk'; it may be wait or fail"):
         chat("hi", on_outage="sulk")
+    with pytest.raises(ValueError, match="priority is 'urgent'; it may be high or normal or low"):
+        chat("hi", priority="urgent")
 
 
 def test_an_option_that_is_misspelt_is_no_option():
@@ -80,3 +86,62 @@ def test_a_line_of_a_batch_has_the_same_options():
     line = '{"prompt": "hi", "first_of": 2, "images": ["https://pictures.example/light"], "top_k": null}'
     request = read_batch([line])[1].request
     assert request == chat("hi", first_of=2, images=["https://pictures.example/light"])
+
+
+def test_a_line_of_a_batch_names_its_job_and_may_name_everything_else():
+    line = {
+        "prompt": "hi",
+        "request_id": "r-7",
+        "labels": {"run": "7"},
+        "priority": "low",
+        "webhook_url": "https://receiver.example/hook",
+        "history": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+        "tools": [{"type": "function", "function": {"name": "find"}}],
+        "tool_choice": "auto",
+        "json_schema": {"type": "object"},
+        "stop": ["END"],
+        "seed": 7,
+        "on_outage": "fail",
+    }
+    options = {name: value for name, value in line.items() if name not in {"prompt", "request_id"}}
+    requests = read_batch([json.dumps(line), '{"prompt": "hi"}'], "nightly")
+    assert requests[1].request == chat("hi", **options)
+    assert (requests[1].request_id, requests[2].request_id) == ("r-7", "nightly-2")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"labels": {"run": 7}}, "labels.run: Input should be a valid string; it is 7"),
+        ({"labels": "run=7"}, "labels: Input should be a valid dictionary"),
+        ({"priority": "urgent"}, "priority: Input should be 'high', 'normal' or 'low'; it is \"urgent\""),
+        ({"stop": "END"}, "stop: 'str' instances are not allowed as a Sequence value"),
+        ({"max_tokens": "many"}, "max_tokens: Input should be a valid integer"),
+        ({"history": [{"role": "me"}]}, 'message 1: "role" must be one of system'),
+        ({"history": [{"role": "user", "said": "hi"}]}, "message 1: there is no field 'said'"),
+        ({"history": [{"role": "user", "content": 5}]}, 'message 1: "content" must be a text or a list of parts'),
+        ({"tools": [{}]}, 'tool 1: it has no "name"'),
+        ({"tools": [{"name": "f", "parameters": "x"}]}, 'tool 1: "parameters" must be a JSON Schema'),
+        ({"request_id": 5}, "request_id: must be a text; it is 5"),
+        ({"prompt": 5}, "prompt: must be a text; it is 5"),
+    ],
+)
+def test_what_is_wrong_with_a_line_of_a_batch_is_told_with_its_number(wrong, told):
+    with pytest.raises(ValueError, match=f"^line 2 is no request: {re.escape(told)}"):
+        read_batch(['{"prompt": "hi"}', json.dumps({"prompt": "hi", **wrong})])
+
+
+def test_messages_are_read_as_chat_completions_write_them():
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"name": "boat"}'}}
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/light"}}
+    user, assistant, tool = messages(
+        [
+            {"role": "user", "content": [{"type": "text", "text": "What is this?"}, picture]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "a boat", "tool_call_id": "c1"},
+        ]
+    )
+    assert [part.WhichOneof("part") for part in user.parts] == ["text", "image"]
+    assert (assistant.tool_calls[0].name, assistant.tool_calls[0].arguments_json) == ("find", '{"name": "boat"}')
+    assert (tool.tool_call_id, tool.parts[0].text) == ("c1", "a boat")
+    assert messages([{"role": "ROLE_USER", "parts": [{"text": "hi"}]}]) == [chat("hi").messages[0]]

@@ -103,6 +103,56 @@ async def test_without_nats_a_submit_fails_soon_and_says_when_to_come_again(
             assert (await _accepted(caller, ask())).state == job_pb2.JOB_STATE_QUEUED
 
 
+async def test_without_nats_every_call_is_answered_within_the_limit_of_one_wait(
+    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, refused: Refused
+) -> None:
+    """Opening a lane, counting the tenant's jobs and writing the first of them wait for the log one after the other."""
+    wire, url = nats_wire
+    limit_s = 3.0
+    impatient = replace(config.log, accept_timeout_s=limit_s)
+    async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
+        caller = await new_caller(server)
+        job = await caller.submit(ask())
+        stranger = await new_caller(server)
+        await wire.cut()
+        calls = {
+            "submit": stranger.submit(ask()),
+            "generate": stranger.generate(ask()).read(),
+            "get": caller.get(job.job_id),
+            "stream": caller.stream(job.job_id).read(),
+            "cancel": caller.cancel(job.job_id),
+        }
+        for name, call in calls.items():
+            began = time.monotonic()
+            error = await refused(call)
+            assert error.status is grpc.StatusCode.UNAVAILABLE, name
+            assert error.metadata == {"dependency": "nats"}, name
+            assert time.monotonic() - began < 2 * limit_s, name
+
+
+async def test_without_nats_a_large_batch_waits_once(config: Config, nats_wire: Any, new_caller: Any, ask: Ask) -> None:
+    wire, url = nats_wire
+    limit_s = 2.0
+    impatient = replace(config.log, accept_timeout_s=limit_s)
+    async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
+        caller = await new_caller(server)
+        await wire.cut()
+        began = time.monotonic()
+        results = await caller.submit_all(*(pb.SubmitJobRequest(request=ask()) for _ in range(300)))
+        took_s = time.monotonic() - began
+    assert {result.error.code for result in results} == {grpc.StatusCode.UNAVAILABLE.value[0]}
+    assert took_s < 3 * limit_s
+
+
+async def test_a_stream_of_a_silent_job_says_at_once_that_the_job_is_known(caller: Any, ask: Ask) -> None:
+    job = await caller.submit(ask())
+    call = caller.stream(job.job_id, job.last_sequence)
+    async with asyncio.timeout(20):
+        await call.initial_metadata()
+    assert not call.done()
+    call.cancel()
+
+
 async def _accepted(caller: Any, request: job_pb2.GenerationRequest) -> job_pb2.Job:
     while True:
         try:

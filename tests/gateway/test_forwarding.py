@@ -1,5 +1,6 @@
 """The services behind, through the gateway's door."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.server import gateway
+from weft_kit.boundary import Rpc, say_it_is_known
 from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
@@ -37,6 +39,13 @@ class Behind(retrieval_pb2_grpc.RetrievalServiceServicer, cache_pb2_grpc.CacheSe
 
     async def ListDocuments(self, _request: object, _: object) -> retrieval_pb2.ListDocumentsResponse:
         raise Overloaded("every place is taken", 0.25, queue="embed")
+
+    async def WatchIngestJob(self, request: retrieval_pb2.WatchIngestJobRequest, call: Rpc) -> AsyncIterator[Any]:
+        if request.job_id == "unknown":
+            raise InvalidFields({"job_id": "names no job"})
+        await say_it_is_known(call)
+        await asyncio.Event().wait()
+        yield retrieval_pb2.WatchIngestJobResponse()
 
     async def GetStats(self, _request: object, _: object) -> cache_pb2.GetStatsResponse:
         return cache_pb2.GetStatsResponse(entries=len(current_tenant()))
@@ -75,6 +84,17 @@ async def test_errors_pass_with_all_they_carry(caller: Any, refused: Refused) ->
     busy = await refused(stub.ListDocuments(retrieval_pb2.ListDocumentsRequest(), metadata=caller.auth))
     assert busy.reason == error_pb2.ERROR_REASON_OVERLOADED
     assert (busy.retry_after_s, busy.metadata) == (0.25, {"queue": "embed"})
+
+
+async def test_a_stream_that_is_still_silent_is_known_to_be_served(caller: Any, refused: Refused) -> None:
+    stub = retrieval_pb2_grpc.RetrievalServiceStub(caller.channel)
+    watching = stub.WatchIngestJob(retrieval_pb2.WatchIngestJobRequest(job_id="j"), metadata=caller.auth)
+    async with asyncio.timeout(20):
+        await watching.initial_metadata()
+    assert not watching.done()
+    watching.cancel()
+    unknown = stub.WatchIngestJob(retrieval_pb2.WatchIngestJobRequest(job_id="unknown"), metadata=caller.auth)
+    assert (await refused(unknown.read())).violations == {"job_id": "names no job"}
 
 
 async def test_only_what_clients_may_do_with_the_cache_is_passed_on(caller: Any) -> None:

@@ -78,7 +78,9 @@ async def test_text_and_attempts_of_a_lost_worker_are_kept(
     started = await writer.append(event_pb2.Started(attempt=1, provider="a", sources=[source]))
     await writer.append(event_pb2.Delta(text="withdrawn", token_count=3))
     await writer.append(
-        event_pb2.Started(attempt=2, provider="b", provider_model="m", sources=[source], previous=failed)
+        event_pb2.Started(
+            attempt=2, provider="b", provider_model="m", sources=[source], previous=failed, worker="router-7:7602"
+        )
     )
     await writer.append(event_pb2.Rewound(to_sequence=started))
     await writer.append(event_pb2.Delta(text="so ", token_count=1))
@@ -93,6 +95,7 @@ async def test_text_and_attempts_of_a_lost_worker_are_kept(
         (1, error_pb2.ERROR_REASON_PROVIDER_TIMEOUT),
         (2, error_pb2.ERROR_REASON_DEPENDENCY_DOWN),
     ]
+    assert [attempt.worker for attempt in done.attempts] == ["", "router-7:7602"]
     assert done.HasField("start_time")
     assert done.HasField("first_token_time")
 

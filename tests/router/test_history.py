@@ -47,6 +47,12 @@ def test_an_attempts_own_result_takes_the_place_of_what_was_supposed() -> None:
     assert history.attempts[1].error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
 
 
+def test_an_attempt_whose_worker_was_lost_still_names_it() -> None:
+    started = event(5, started=event_pb2.Started(attempt=1, provider="mock", worker="router-7:7602"))
+
+    assert History.of([ACCEPTED, started]).attempts[0].worker == "router-7:7602"
+
+
 def test_an_attempt_that_was_given_up_is_known_as_such_and_its_text_stands() -> None:
     given_up = attempt(1, error_pb2.ERROR_REASON_DRAINING)
     history = History.of([ACCEPTED, STARTED, delta(8, "One "), event(9, released=event_pb2.Released(attempt=given_up))])

@@ -2,12 +2,13 @@
 
 import asyncio
 
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking, text_of, user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.joblog import text_hash
 from weft_mock import MockProvider, Script, ToolCall
+from weft_router.prompt import estimated_tokens
 
 WEATHER = chat_pb2.Tool(name="weather", parameters_schema='{"type": "object"}')
 TWO_ROUTES = """
@@ -43,6 +44,19 @@ async def test_a_job_is_answered_and_its_record_is_whole(desk: Desk, mock: MockP
     assert attempt.time_to_first_token.ToNanoseconds() <= attempt.duration.ToNanoseconds()
     assert done.start_time.ToNanoseconds() <= done.first_token_time.ToNanoseconds()
     assert await desk.unacknowledged() == 0
+
+
+async def test_an_attempt_names_its_router_and_how_long_its_prompt_is_before_the_first_token(
+    desk: Desk, mock: MockProvider
+) -> None:
+    question = "What is the capital of France? " * 100
+    async with desk.routing(advertise="router-7:7602"):
+        events = await desk.events(await desk.submit(asking(question)))
+
+    [started] = [event.started for event in events if event.HasField("started")]
+    assert started.worker == "router-7:7602"
+    assert started.prompt_tokens_estimate == estimated_tokens([user(question)])
+    assert [attempt.worker for attempt in events[-1].done.attempts] == ["router-7:7602"]
 
 
 async def test_usage_is_estimated_when_the_provider_reports_none(desk: Desk, mock: MockProvider) -> None:

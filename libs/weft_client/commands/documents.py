@@ -16,6 +16,7 @@ from weft_client.path_arguments import existing_path
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out, present
+from weft_client.waiting import Troubles
 
 app = typer.Typer()
 ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
@@ -53,7 +54,7 @@ async def ingest(
     found = find_files(paths)
     if not found.files:
         raise CommandFailed("; ".join(_why_nothing(found)))
-    async with Session.of(context).client() as weft:
+    async with Session.of(context).client(Troubles(aside())) as weft:
         run = FileIngest(weft, collection, found, aside() if as_json or detach else out())
         job_id = await run.begin(skip_duplicates=skip_duplicates)
         ended = await run.watch(job_id) if job_id and not detach else None
@@ -94,7 +95,7 @@ async def list_ingests(
 @reporting
 async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> int:
     """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
-    async with Session.of(context).client() as weft:
+    async with Session.of(context).client(Troubles(aside())) as weft:
         ended = await FileIngest(weft, "", Found(), aside()).watch(job_id)
     present(ended, ingest_record, as_json=as_json)
     return FAILED if ended.progress.failed or ended.state != job_pb2.JOB_STATE_SUCCEEDED else 0

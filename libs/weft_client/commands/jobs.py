@@ -2,21 +2,24 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from weft.job.v1 import job_pb2
-from weft_client.batch_file import read_batch
 from weft_client.batches import Outcome
+from weft_client.client import WeftClient
 from weft_client.commands.choices import choices, chosen, completing
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
+from weft_client.commands.questions import label as read_label
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.path_arguments import any_path
 from weft_client.render import outcome_json, print_json
-from weft_client.render_jobs import job_record, jobs_table, outcome_line
+from weft_client.render_events import event_json, event_line
+from weft_client.render_jobs import job_record, jobs_table, outcome_line, whole_job
 from weft_client.session import AsJson, Session, aside, out, present
 from weft_kit.errors import WeftError
 
@@ -55,7 +58,7 @@ async def list_jobs(
     """List jobs. The name may be left out: `weft jobs --state failed`."""
     states = chosen("state", _STATES, state)
     priorities = chosen("priority", _PRIORITIES, priority)
-    labels = dict(map(_label, label or ()))
+    labels = dict(map(read_label, label or ()))
     async with Session.of(context).client() as weft:
         found = await weft.jobs(
             limit, states, models=model or (), priorities=priorities, labels=labels, request_id=request_id
@@ -91,8 +94,11 @@ async def submit_many(
     """Submit a file of requests and leave them running; exit code 1 when any is refused.
 
     A line is a GenerationRequest in proto JSON, or {"prompt": …} with any of the options of `weft ask` that make a
-    request, named as in Python: model, system, collection, max_tokens, prefer_region, first_of, draft, …
+    request, named as in Python: model, system, history, max_tokens, stop, seed, json_schema, tools, labels, priority,
+    webhook_url, … Both may have a "request_id".
     """
+    from weft_client.batch_file import read_batch  # costs a tenth of a second, which no other command needs
+
     try:
         requests = read_batch(_lines(file), batch)
     except ValueError as unreadable:
@@ -103,15 +109,28 @@ async def submit_many(
     return FAILED if any(isinstance(outcome, WeftError) for outcome in outcomes.values()) else 0
 
 
-@app.command()
+@app.command(epilog=examples("job JOB", "job JOB --events", "job JOB --events --follow --json"))
 @reporting
-async def job(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
-    """Show a job's record and its text so far."""
+async def job(
+    context: typer.Context,
+    job_id: JobId,
+    *,
+    events: Annotated[bool, typer.Option("--events", help="Show its log instead, event by event.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="With --events: go on until the job ends.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one job whole: what was asked, how it went, every attempt, its text so far.
+
+    With --events, --json prints one event a line.
+    """
+    if follow and not events:
+        raise CommandFailed("--follow goes with --events; `weft tail JOB` follows a job's text")
     async with Session.of(context).client() as weft:
         found = await weft.job(job_id)
-    present(found, job_record, as_json=as_json)
-    if not as_json:
-        out().print(f"\n{found.answer.text}", soft_wrap=True)
+        if events:
+            await _show_events(weft, found, follow=follow, as_json=as_json)
+            return
+    present(found, whole_job, as_json=as_json)
 
 
 @app.command(epilog=examples("cancel JOB --message 'asked by mistake'"))
@@ -127,6 +146,20 @@ async def cancel(
     async with Session.of(context).client() as weft:
         found = await weft.cancel(job_id, message)
     present(found, job_record, as_json=as_json)
+
+
+async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_json: bool) -> None:
+    """Prints what the log holds of a job now, and with `follow` what comes until its end."""
+    console = out()
+    async with aclosing(weft.events(job.job_id)) as events:
+        async for event in events:
+            if as_json:
+                sys.stdout.write(f"{event_json(event)}\n")
+                sys.stdout.flush()
+            else:
+                console.print(event_line(event), soft_wrap=True)
+            if event.sequence >= job.last_sequence and not follow:
+                return
 
 
 def _lines(file: Path) -> list[str]:
@@ -146,10 +179,3 @@ def _show_outcomes(outcomes: Mapping[int, Outcome], *, as_json: bool) -> None:
         out().print(outcome_line(line, outcome), soft_wrap=True)
     refused = sum(isinstance(outcome, WeftError) for outcome in outcomes.values())
     aside().print(f"{len(outcomes) - refused} accepted, {refused} refused")
-
-
-def _label(pair: str) -> tuple[str, str]:
-    key, equals, value = pair.partition("=")
-    if not equals:
-        raise CommandFailed(f"a label is key=value; it is {pair}")
-    return key, value

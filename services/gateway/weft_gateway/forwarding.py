@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
+from weft_kit.boundary import say_it_is_known
 from weft_kit.channel import Channel
 from weft_kit.server import Service
 
@@ -51,8 +52,12 @@ def _unary(channel: Channel, path: str, limit_s: float) -> Callable[[bytes, Any]
 def _streaming(channel: Channel, path: str, limit_s: float) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
     call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.raw.unary_stream(path)
 
-    async def forward(request: bytes, _: Any) -> AsyncIterator[bytes]:
-        async with channel.streaming(call(request, **channel.call(limit_s))) as messages:
+    async def forward(request: bytes, caller: Any) -> AsyncIterator[bytes]:
+        asked = call(request, **channel.call(limit_s))
+        async with channel.streaming(asked) as messages:
+            await asked.initial_metadata()
+            if not asked.done():  # a refusal has no header of its own
+                await say_it_is_known(caller)
             async for message in messages:
                 yield message
 

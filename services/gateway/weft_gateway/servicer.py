@@ -15,6 +15,7 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import write_position
 from weft_gateway.record.listing import read_job_query
+from weft_kit.boundary import Rpc, say_it_is_known
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import WeftError
 from weft_kit.spending import day_end_s
@@ -45,8 +46,9 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         job = await self._jobs.cancel(current_tenant(), request.job_id, request.message)
         return pb.CancelJobResponse(job=job)
 
-    async def StreamJob(self, request: pb.StreamJobRequest, _: object) -> AsyncIterator[pb.StreamJobResponse]:
+    async def StreamJob(self, request: pb.StreamJobRequest, call: Rpc) -> AsyncIterator[pb.StreamJobResponse]:
         async with self._jobs.stream(current_tenant(), request.job_id, request.after_sequence) as events:
+            await say_it_is_known(call)
             async for event in events:
                 yield pb.StreamJobResponse(event=event)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
+from weft_kit.boundary import Rpc, say_it_is_known
 from weft_kit.context import current, current_tenant
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
@@ -86,10 +87,11 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         return pb.ListIngestJobsResponse(jobs=jobs, next_page_token=ingest_wire.page_token(further, tenant))
 
     async def WatchIngestJob(
-        self, request: pb.WatchIngestJobRequest, _: object
+        self, request: pb.WatchIngestJobRequest, call: Rpc
     ) -> AsyncIterator[pb.WatchIngestJobResponse]:
         watching = self._ingest_jobs.watch(current_tenant(), request.job_id, request.after_sequence)
         async with watching as events:
+            await say_it_is_known(call)
             async for event in events:
                 yield pb.WatchIngestJobResponse(event=event)
 

@@ -108,4 +108,5 @@ def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
         start_time=event.time,
         error=error,
         joined_job_id=started.joined_job_id,
+        worker=started.worker,
     )

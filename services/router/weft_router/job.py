@@ -13,6 +13,7 @@ from weft_kit import clock
 from weft_kit.catalog import ModelAlias
 from weft_kit.joblog import Step
 from weft_kit.routing_entries import Timeouts
+from weft_router.prompt import estimated_tokens
 from weft_router.transcript import Transcript
 
 LONGEST_LIFE_S = 24 * 3600.0
@@ -87,6 +88,8 @@ class Job:
     sources: list[job_pb2.Source] = field(default_factory=list)
     sources_left_out: int = 0
     collection_version: int = 0
+    worker: str = ""
+    """The router that runs it, as its record names it."""
     is_passenger: bool = False
     """Whether it is answered by a call that is on another job's record."""
     first_token_time: timestamp_pb2.Timestamp | None = None
@@ -122,6 +125,8 @@ class Job:
             sources_left_out=self.sources_left_out,
             previous=self.answering,
             joined_job_id=attempt.joined_job_id,
+            worker=self.worker,
+            prompt_tokens_estimate=0 if attempt.HasField("error") else estimated_tokens(self.messages),
         )
         await self.writer.append(started)
         if not is_listed:
@@ -131,6 +136,7 @@ class Job:
     def enlist(self, attempt: job_pb2.Attempt) -> None:
         """Put an attempt on the job's record."""
         attempt.number = self.next_number
+        attempt.worker = self.worker
         attempt.start_time.CopyFrom(clock.now())
         self.attempts.append(attempt)
 

@@ -36,6 +36,8 @@ class Means:
     attempts: Attempts
     answers: AnswerCache
     max_deliveries: int = 50
+    worker: str = ""
+    """This router, as records of attempts name it."""
     draw: Callable[[], float] = random.random
     returns: Returns = field(default_factory=Returns)
 
@@ -146,6 +148,7 @@ class JobRun:
                 attempts=history.attempts,
                 spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
                 messages=asked,
+                worker=self._means.worker,
                 writer=self._writer(history),
                 flush_interval_s=self._means.log.config.flush_interval_s,
             ),

@@ -87,7 +87,6 @@ async def router(config: Config) -> AsyncIterator[Server]:
             flights,
         )
         shares = Shares(lambda: fleet.current.catalog)
-        means = Means(log, attempts, answers, config.max_deliveries)
         services = [
             Service(
                 _NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets, catalog)
@@ -96,7 +95,9 @@ async def router(config: Config) -> AsyncIterator[Server]:
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
         server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
-        await stack.enter_async_context(flights.hosting(config.advertise or _advertised(server.address)))
+        address = config.advertise or _advertised(server.address)
+        await stack.enter_async_context(flights.hosting(address))
+        means = Means(log, attempts, answers, config.max_deliveries, address)
         work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))

@@ -8,7 +8,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.admission import Order
 from weft_kit.channel import MAX_MESSAGE_BYTES
-from weft_kit.errors import Invalid, InvalidFields, WeftError
+from weft_kit.errors import DependencyDown, Invalid, InvalidFields, WeftError
 
 _MOST: Final = 1_000
 _AT_ONCE: Final = 64
@@ -33,16 +33,32 @@ def check_batch(orders: Sequence[Order]) -> None:
 
 
 async def outcomes(submits: Iterable[Coroutine[object, object, job_pb2.Job]]) -> list[Outcome]:
-    """What each submit came to, in their order; they run at most 64 at once."""
-    places = asyncio.Semaphore(_AT_ONCE)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_outcome(submit, places)) for submit in submits]
-    return [task.result() for task in tasks]
+    """What each submit came to, in their order; they run at most 64 at once.
+
+    Once the log was away for one of them, those that have not begun fail like it: each would wait as long.
+    """
+    return await _Batch().outcomes(submits)
 
 
-async def _outcome(submit: Coroutine[object, object, job_pb2.Job], places: asyncio.Semaphore) -> Outcome:
-    async with places:
-        try:
-            return await submit
-        except WeftError as error:
-            return error
+class _Batch:
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._away: DependencyDown | None = None
+
+    async def outcomes(self, submits: Iterable[Coroutine[object, object, job_pb2.Job]]) -> list[Outcome]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._outcome(submit)) for submit in submits]
+        return [task.result() for task in tasks]
+
+    async def _outcome(self, submit: Coroutine[object, object, job_pb2.Job]) -> Outcome:
+        async with self._places:
+            if self._away is not None:
+                submit.close()
+                return self._away
+            try:
+                return await submit
+            except DependencyDown as away:
+                self._away = away
+                return away
+            except WeftError as error:
+                return error

@@ -9,6 +9,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.admission import Admission, Order, answered, check_repeat, utc_now
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.jobs.budgets import Budgets
+from weft_gateway.jobs.log_limit import log_limit
 from weft_gateway.jobs.quota import Quota
 from weft_gateway.jobs.room import Room
 from weft_gateway.jobs.second_asking import ASKED, second_asking
@@ -66,8 +67,12 @@ class Intake:
         """Commits a job's first event. None when it was there already, from the same request.
 
         Raises AlreadyExists when it was there from another one; Exhausted and Overloaded when there is no room, or
-        nothing left to spend.
+        nothing left to spend; DependencyDown when the log stays away for `accept_timeout_s`.
         """
+        async with log_limit(self._log.config.accept_timeout_s):
+            return await self._begin(ticket)
+
+    async def _begin(self, ticket: Ticket) -> event_pb2.JobEvent | None:
         try:
             return await self._commit(ticket)
         except AlreadyAccepted as repeat:

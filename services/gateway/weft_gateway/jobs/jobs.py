@@ -10,6 +10,7 @@ from weft_gateway.jobs.admission import Order
 from weft_gateway.jobs.batch import Outcome, check_batch, outcomes
 from weft_gateway.jobs.departures import Departures
 from weft_gateway.jobs.intake import Intake
+from weft_gateway.jobs.log_limit import log_limit
 from weft_gateway.jobs.readers import Readers, Reading
 from weft_gateway.jobs.waits import Waits
 from weft_gateway.pages import Position
@@ -117,7 +118,8 @@ class Jobs:
         if known[-1].HasField("done"):
             return project(job_id, known)
         try:
-            last = await self._log.request_cancel(job_id, message)
+            async with log_limit(self._log.config.accept_timeout_s):
+                last = await self._log.request_cancel(job_id, message)
         except JobGone:
             raise _not_found() from None
         earlier = [event for event in known if event.sequence < last.sequence]

@@ -70,6 +70,7 @@ def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
         provider_model=event.started.provider_model,
         start_time=event.time,
         error=error,
+        worker=event.started.worker,
     )
 
 

@@ -117,7 +117,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamJob(self, request, context):
-        """Streams a job's events after a position until `done`; any replica, during or after the job.
+        """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
+        as soon as the job is found, its next event when there is one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

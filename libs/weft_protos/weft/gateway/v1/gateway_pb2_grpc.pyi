@@ -44,7 +44,9 @@ class GatewayServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]
     """Stops a job. A repeat, or a job that is already terminal, returns the job as it is."""
     StreamJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]
-    """Streams a job's events after a position until `done`; any replica, during or after the job."""
+    """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
+    as soon as the job is found, its next event when there is one.
+    """
     Generate: _grpc.UnaryStreamMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]
     """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
     otherwise.
@@ -68,7 +70,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Stops a job. A repeat, or a job that is already terminal, returns the job as it is."""
     StreamJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]  # type: ignore[assignment]
-    """Streams a job's events after a position until `done`; any replica, during or after the job."""
+    """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
+    as soon as the job is found, its next event when there is one.
+    """
     Generate: _aio.UnaryStreamMultiCallable[_gateway_pb2.GenerateRequest, _gateway_pb2.GenerateResponse]  # type: ignore[assignment]
     """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
     otherwise.
@@ -125,7 +129,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.StreamJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.StreamJobResponse], _abc.AsyncIterator[_gateway_pb2.StreamJobResponse]]:
-        """Streams a job's events after a position until `done`; any replica, during or after the job."""
+        """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
+        as soon as the job is found, its next event when there is one.
+        """
 
     @_abc_1.abstractmethod
     def Generate(

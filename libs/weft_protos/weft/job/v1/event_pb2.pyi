@@ -190,6 +190,8 @@ class Started(_message.Message):
     PREVIOUS_FIELD_NUMBER: _builtins.int
     JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
     SOURCES_LEFT_OUT_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_ESTIMATE_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -202,6 +204,12 @@ class Started(_message.Message):
     """Job whose call this one listens to, when it makes none of its own: an identical request was in flight."""
     sources_left_out: _builtins.int
     """Chunks that were found but would not fit into the prompt."""
+    worker: _builtins.str
+    """Router that runs the attempt, by the address it goes by among routers. Empty where it was not told."""
+    prompt_tokens_estimate: _builtins.int
+    """Tokens the provider will read, as the router estimates them before the provider has counted: rather too many than
+    too few. 0 where nothing was estimated, or nobody is asked.
+    """
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Source]:
         """Chunks the prompt contains."""
@@ -221,10 +229,12 @@ class Started(_message.Message):
         previous: _job_pb2.Attempt | None = ...,
         joined_job_id: _builtins.str = ...,
         sources_left_out: _builtins.int = ...,
+        worker: _builtins.str = ...,
+        prompt_tokens_estimate: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "joined_job_id", b"joined_job_id", "previous", b"previous", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources", "sources_left_out", b"sources_left_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "joined_job_id", b"joined_job_id", "previous", b"previous", "prompt_tokens_estimate", b"prompt_tokens_estimate", "provider", b"provider", "provider_model", b"provider_model", "resumes_after", b"resumes_after", "sources", b"sources", "sources_left_out", b"sources_left_out", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -764,6 +764,7 @@ class Attempt(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     JOINED_JOB_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_OUT_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     provider: _builtins.str
@@ -782,6 +783,8 @@ class Attempt(_message.Message):
     """True when it failed while its provider was failing for everybody, so that calls were kept away from it. It does not
     count towards the attempts allowed.
     """
+    worker: _builtins.str
+    """Router that ran it, by the address it goes by among routers. Empty where it was not told."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -822,10 +825,11 @@ class Attempt(_message.Message):
         result: Global___Attempt.Result.ValueType = ...,
         joined_job_id: _builtins.str = ...,
         provider_out: _builtins.bool = ...,
+        worker: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "duration", b"duration", "error", b"error", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "provider_out", b"provider_out", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_because", b"chosen_because", "cost", b"cost", "duration", b"duration", "error", b"error", "joined_job_id", b"joined_job_id", "number", b"number", "provider", b"provider", "provider_model", b"provider_model", "provider_out", b"provider_out", "result", b"result", "start_time", b"start_time", "time_to_first_token", b"time_to_first_token", "usage", b"usage", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -180,6 +180,7 @@ class RetrievalServiceServicer:
 
     def WatchIngestJob(self, request, context):
         """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
+        The call's header comes as soon as the job is found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,9 @@ class RetrievalServiceStub:
     ListIngestJobs: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListIngestJobsRequest, _retrieval_pb2.ListIngestJobsResponse]
     """Lists ingest jobs, newest first, until a day after their end."""
     WatchIngestJob: _grpc.UnaryStreamMultiCallable[_retrieval_pb2.WatchIngestJobRequest, _retrieval_pb2.WatchIngestJobResponse]
-    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
+    The call's header comes as soon as the job is found.
+    """
     CancelIngestJob: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CancelIngestJobRequest, _retrieval_pb2.CancelIngestJobResponse]
     """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is."""
     DeleteDocument: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteDocumentRequest, _retrieval_pb2.DeleteDocumentResponse]
@@ -100,7 +102,9 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     ListIngestJobs: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListIngestJobsRequest, _retrieval_pb2.ListIngestJobsResponse]  # type: ignore[assignment]
     """Lists ingest jobs, newest first, until a day after their end."""
     WatchIngestJob: _aio.UnaryStreamMultiCallable[_retrieval_pb2.WatchIngestJobRequest, _retrieval_pb2.WatchIngestJobResponse]  # type: ignore[assignment]
-    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+    """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
+    The call's header comes as soon as the job is found.
+    """
     CancelIngestJob: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CancelIngestJobRequest, _retrieval_pb2.CancelIngestJobResponse]  # type: ignore[assignment]
     """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is."""
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteDocumentRequest, _retrieval_pb2.DeleteDocumentResponse]  # type: ignore[assignment]
@@ -198,7 +202,9 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_pb2.WatchIngestJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_retrieval_pb2.WatchIngestJobResponse], _abc.AsyncIterator[_retrieval_pb2.WatchIngestJobResponse]]:
-        """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen."""
+        """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
+        The call's header comes as soon as the job is found.
+        """
 
     @_abc_1.abstractmethod
     def CancelIngestJob(
