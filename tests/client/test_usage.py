@@ -14,7 +14,6 @@ from weft.job.v1 import job_pb2
 from weft_client.cli import app
 
 COMMAND = typer.main.get_command(app)
-# Their examples come with their options.
 
 
 def commands(command=COMMAND, name="") -> Iterator[tuple[str, object]]:
