@@ -1,6 +1,7 @@
 """The services behind, through the gateway's door."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -20,6 +21,10 @@ from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
 from weft_kit.server import Server, Service
+
+LIST = router_pb2.ListProvidersRequest()
+SEARCH = retrieval_pb2.SearchRequest(query="sky")
+COUNT = cache_pb2.GetStatsRequest()
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 
@@ -101,6 +106,32 @@ async def test_a_service_that_is_down_is_named(caller: Any, refused: Refused) ->
     error = await refused(stub.ListProviders(router_pb2.ListProvidersRequest(), metadata=caller.auth))
     assert error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
     assert error.metadata == {"dependency": "router"}
+
+
+@pytest.fixture
+def frozen() -> Iterator[str]:
+    """The address of a process that is frozen: the system still accepts connections for it, and nothing answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("dependency", "ask"),
+    [
+        ("router", lambda to, **how: router_pb2_grpc.RouterServiceStub(to).ListProviders(LIST, **how)),
+        ("retrieval", lambda to, **how: retrieval_pb2_grpc.RetrievalServiceStub(to).Search(SEARCH, **how)),
+        ("cache", lambda to, **how: cache_pb2_grpc.CacheServiceStub(to).GetStats(COUNT, **how)),
+    ],
+)
+async def test_a_service_that_is_frozen_is_named_before_the_caller_gives_up(
+    config: Config, new_caller: Any, frozen: str, refused: Refused, dependency: str, ask: Callable[..., Awaitable[Any]]
+) -> None:
+    async with gateway(config.model_copy(update={f"{dependency}_target": frozen}), ("serve",)) as server:
+        caller = await new_caller(server)
+        error = await refused(ask(caller.channel, metadata=caller.auth, timeout=2))
+    assert error.status is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert error.metadata == {"dependency": dependency}
+    assert error.message.startswith(f"{dependency} did not answer in time; check that it runs")
 
 
 async def test_reflection_names_everything_behind_the_door(caller: Any) -> None:

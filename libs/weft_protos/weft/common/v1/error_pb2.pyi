@@ -75,7 +75,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 52
     """UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 53
-    """DEADLINE_EXCEEDED: the caller's time ran out."""
+    """DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 54
     """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 60
@@ -155,7 +155,7 @@ ERROR_REASON_DRAINING: ErrorReason.ValueType  # 51
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 52
 """UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 53
-"""DEADLINE_EXCEEDED: the caller's time ran out."""
+"""DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 54
 """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 60
