@@ -17,7 +17,7 @@ from weft_cache.lookup import Asked, Hit
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
 from weft_cache.redis_answers import Filing, Names, RedisAnswers, Stored, key_of
-from weft_cache.redis_guard import StoreDown
+from weft_cache.redis_guard import StoreDown, patiently
 from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.redis_watch import Audited
@@ -117,19 +117,21 @@ class Cache:
     async def forget(self, tenant: str, names: Names, version: int) -> int:
         """Forgets a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be there."""
         try:
-            return await self._answers.forget(tenant, names, version)
+            with patiently():
+                return await self._answers.forget(tenant, names, version)
         except StoreDown:
             raise DependencyDown("redis", "answers were not all forgotten; call Invalidate again") from None
 
     async def stats(self, tenant: str) -> Stats:
         """A tenant's counts; raises DependencyDown."""
         try:
-            return Stats(
-                await self._tally.read(tenant),
-                await self._answers.account(tenant),
-                await self._answers.used_bytes(),
-                await self._audits.found(tenant),
-            )
+            with patiently():
+                return Stats(
+                    await self._tally.read(tenant),
+                    await self._answers.account(tenant),
+                    await self._answers.used_bytes(),
+                    await self._audits.found(tenant),
+                )
         except StoreDown:
             raise DependencyDown("redis", "the counts are in Redis, which does not answer; try again") from None
 

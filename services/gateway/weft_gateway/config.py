@@ -42,7 +42,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     rate_burst_s: float = Field(10.0, gt=0)
     """Seconds' worth of calls that may come at once."""
     redis_limit_s: float = Field(0.05, gt=0)
-    """How long a rate limit may wait for Redis before it is decided without."""
+    """How long a rate limit, or a budget, may wait for Redis before it is decided without."""
     rate_fallback: Fallback = "local"
     """Who counts calls while Redis is down: "local", each replica for itself; "closed", nobody, and none may pass."""
 
@@ -59,7 +59,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     forward_limit_s: float = Field(120.0, gt=0)
     """Longest call passed on to the services behind."""
     read_limit_s: float = Field(2.0, gt=0)
-    """How long reads may wait for PostgreSQL."""
+    """How long reads may wait for PostgreSQL, or for Redis."""
     postgres_connections: int = Field(8, ge=2)
 
     recorder_batch: int = Field(500, ge=1, le=10_000)

@@ -106,8 +106,14 @@ async def _server(
         rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
         gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
         answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
-        fallback, limit_s = config.budget_fallback, config.redis_limit_s
-        budgets = Budgets(redis, lambda: catalog.current, keyring.find, fallback=fallback, limit_s=limit_s)
+        budgets = Budgets(
+            redis,
+            lambda: catalog.current,
+            keyring.find,
+            fallback=config.budget_fallback,
+            limit_s=config.redis_limit_s,
+            read_limit_s=config.read_limit_s,
+        )
         intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
         readers = Readers(log.client, config.log.stream)
         departures = Departures(log, readers)
@@ -224,8 +230,9 @@ def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admis
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":
-    # No retries: a call would wait for them, and the limiter has something better to do without Redis.
-    limit_s, retry = config.redis_limit_s, Retry(NoBackoff(), 0)
+    # No retries: a call would wait for them, and the limiter has something better to do without Redis. Each exchange
+    # has a limit of its own, of which this is the longest.
+    limit_s, retry = max(config.redis_limit_s, config.read_limit_s), Retry(NoBackoff(), 0)
     return redis.asyncio.Redis.from_url(
         config.redis_url, socket_timeout=limit_s, socket_connect_timeout=limit_s, retry=retry
     )
