@@ -96,6 +96,9 @@ class Client:
         request = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
         return (await self._call("DeleteDocument", request)).collection_version
 
+    async def delete_collection(self, name: str = "docs") -> int:
+        return (await self._call("DeleteCollection", pb.DeleteCollectionRequest(name=name))).deleted_documents
+
     async def documents(
         self, collection: str = "docs", page_size: int = 0, page_token: str = ""
     ) -> pb.ListDocumentsResponse:

@@ -13,6 +13,7 @@ import pytest
 from tests.retrieval.conftest import Client
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
 
+from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_client.patience import Patience
 from weft_kit.channel import Channel
@@ -386,3 +387,23 @@ async def test_a_document_that_another_worker_settled_is_not_stored_again(house,
     ended = await desk.done(job)
     assert ended.progress.created == 60
     assert (await house.client.get()).document_count == house.sql("SELECT count(*) FROM retrieval.documents") < 60
+
+
+async def test_a_collection_is_not_deleted_while_a_job_stores_into_it(house, desk, embedder):
+    embedder.pass_only(0)
+    job = await desk.begin(notes(3))
+    error = await refused(house.client.delete_collection())
+    assert (error.status, error.metadata["job_id"]) == (grpc.StatusCode.FAILED_PRECONDITION, job.job_id)
+    embedder.pass_all()
+    await desk.done(job)
+
+    async def deleted() -> bool:
+        try:
+            return await house.client.delete_collection() == 3
+        except WeftError as busy:
+            assert busy.reason == error_pb2.ERROR_REASON_COLLECTION_BUSY
+            return False
+
+    await eventually(deleted)
+    late = await refused(desk.stage("late", notes(1)))
+    assert late.reason == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND

@@ -5,6 +5,8 @@ to a large one. So each large collection has a partial index to itself, and in a
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +24,10 @@ _PAUSE_S = 5.0
 # First half of the advisory locks; the collection's id is the second.
 _LOCK = 7_603
 _DUE = "SELECT id, dimensions FROM retrieval.collections WHERE NOT hnsw AND window_count > %s ORDER BY id"
+_ORPHANED = """
+    SELECT i.id FROM pg_indexes, LATERAL (SELECT substring(indexname FROM '^windows_hnsw_([0-9]+)$')::int) i (id)
+    WHERE schemaname = 'retrieval' AND i.id IS NOT NULL AND i.id NOT IN (SELECT id FROM retrieval.collections)
+"""
 _UNFINISHED = "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid)"
 # Links per window: every window added rearranges those of its neighbours, so a write takes longer with their square.
 _LINKS = 12
@@ -69,9 +75,15 @@ class HnswIndexes:
         if collection.lacks_index(self._exact_windows):
             self._due.set()
 
+    def consider_deleted(self) -> None:
+        """Takes note that a collection was deleted: its index serves nobody."""
+        self._due.set()
+
     async def build_due(self) -> None:
-        """Builds the index of every collection that is large and has none."""
+        """Builds the index of every collection that is large and has none, and drops those of deleted ones."""
         async with self._database.upkeep(_BUILD_LIMIT_S) as connection:
+            for (collection,) in await (await connection.execute(_ORPHANED)).fetchall():
+                await self._drop(connection, collection)
             rows = await connection.execute(_DUE, (self._exact_windows,))
             for collection, dimensions in await rows.fetchall():
                 await self._build(connection, collection, dimensions)
@@ -89,27 +101,32 @@ class HnswIndexes:
                 self._due.set()
 
     async def _build(self, connection: Connection, collection: int, dimensions: int) -> None:
-        lock = (_LOCK, collection)
-        (mine,) = await (await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)).fetchone() or (False,)
-        if not mine:
-            return
+        async with _alone_with(connection, collection) as mine:
+            if mine:
+                await self._build_alone(connection, collection, dimensions)
+
+    async def _build_alone(self, connection: Connection, collection: int, dimensions: int) -> None:
         name = sql.Identifier(f"windows_hnsw_{collection}")
-        try:
-            # One that was interrupted stays behind, invalid, and would keep its name taken.
-            found = await connection.execute(_UNFINISHED, (f"retrieval.windows_hnsw_{collection}",))
-            (unfinished,) = await found.fetchone() or (False,)
-            if unfinished:
-                await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY retrieval.{}").format(name))
-            self._log.info("building hnsw index; until then its searches are slow", collection=collection)
-            began = asyncio.get_running_loop().time()
-            settings = {"links": _LINKS, "reach": _BUILDING_REACH, "dimensions": dimensions, "collection": collection}
-            await connection.execute(_CREATE.format(name=name, **settings))
-            await self._spare_writers(connection, name)
-            await connection.execute("UPDATE retrieval.collections SET hnsw = true WHERE id = %s", (collection,))
-            seconds = round(asyncio.get_running_loop().time() - began, 1)
-            self._log.info("hnsw index built", collection=collection, seconds=seconds)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
+        # One that was interrupted stays behind, invalid, and would keep its name taken.
+        found = await connection.execute(_UNFINISHED, (f"retrieval.windows_hnsw_{collection}",))
+        (unfinished,) = await found.fetchone() or (False,)
+        if unfinished:
+            await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY retrieval.{}").format(name))
+        self._log.info("building hnsw index; until then its searches are slow", collection=collection)
+        began = asyncio.get_running_loop().time()
+        settings = {"links": _LINKS, "reach": _BUILDING_REACH, "dimensions": dimensions, "collection": collection}
+        await connection.execute(_CREATE.format(name=name, **settings))
+        await self._spare_writers(connection, name)
+        await connection.execute("UPDATE retrieval.collections SET hnsw = true WHERE id = %s", (collection,))
+        seconds = round(asyncio.get_running_loop().time() - began, 1)
+        self._log.info("hnsw index built", collection=collection, seconds=seconds)
+
+    async def _drop(self, connection: Connection, collection: int) -> None:
+        """Drops an index, unless another replica builds it or drops it just now."""
+        async with _alone_with(connection, collection) as mine:
+            if mine:
+                name = sql.Identifier(f"windows_hnsw_{collection}")
+                await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS retrieval.{}").format(name))
 
     async def _spare_writers(self, connection: Connection, name: sql.Identifier) -> None:
         """Makes additions cheaper than the build was."""
@@ -123,3 +140,15 @@ class HnswIndexes:
             else:
                 return
         self._log.warning("an hnsw index stays slow to write: somebody holds it all the time", index=name.as_string())
+
+
+@asynccontextmanager
+async def _alone_with(connection: Connection, collection: int) -> AsyncIterator[bool]:
+    """Keeps other replicas from the index of a collection; yields False when one of them has it."""
+    lock = (_LOCK, collection)
+    (mine,) = await (await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)).fetchone() or (False,)
+    try:
+        yield bool(mine)
+    finally:
+        if mine:
+            await connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)

@@ -34,10 +34,12 @@ class Catalog:
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             await connection.execute(
                 """
-                INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language)
-                VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+                INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language, version)
+                VALUES (%s, %s, %s, %s, %s, coalesce(
+                    (SELECT version FROM deleted_collections WHERE tenant = %s AND name = %s), 0
+                )) ON CONFLICT DO NOTHING
                 """,
-                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language),
+                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language, tenant, name),
             )
             collection = await read_collection(connection, tenant, name)
         if collection.chunking != chunking:
@@ -74,6 +76,12 @@ async def read_collection(connection: Connection, tenant: str, name: str) -> Col
 async def lock_collection(connection: Connection, tenant: str, name: str) -> Collection:
     """Reads a collection and keeps other writers out of it until the transaction ends."""
     return await one_collection(await ask_for_lock(connection, tenant, name), name)
+
+
+async def hold_collection(connection: Connection, tenant: str, name: str) -> Collection:
+    """Reads a collection and keeps it from being deleted until the transaction ends."""
+    rows = await connection.execute(_BY_NAME + " FOR KEY SHARE", {"tenant": tenant, "name": name})
+    return await one_collection(rows, name)
 
 
 async def ask_for_lock(connection: Connection, tenant: str, name: str) -> Rows:

@@ -12,6 +12,7 @@ from weft_kit.server import Server, Service
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.chunking import Cutter
 from weft_retrieval.config import Config
+from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.forgetting import Forgetting
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.inference_embedder import Embedder
@@ -52,7 +53,8 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         ingestor = _ingestor(config, database, batches, indexes)
         server = None
         if "serve" in roles:
-            servicer = _servicer(config, database, link, inference, embedder, ingestor)
+            deletion = CollectionDeletion(database, indexes)
+            servicer = _servicer(config, database, link, inference, embedder, ingestor, deletion)
             add = rpc.add_RetrievalServiceServicer_to_server
             services = (Service("weft.retrieval.v1.RetrievalService", add, servicer),)
             server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
@@ -63,7 +65,13 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
 
 
 def _servicer(
-    config: Config, database: Database, link: LogLink, inference: Channel, embedder: Embedder, ingestor: Ingestor
+    config: Config,
+    database: Database,
+    link: LogLink,
+    inference: Channel,
+    embedder: Embedder,
+    ingestor: Ingestor,
+    deletion: CollectionDeletion,
 ) -> RetrievalServicer:
     catalog, documents = Catalog(database), Documents(database)
     reranker = _reranker(config, inference)
@@ -71,7 +79,7 @@ def _servicer(
     jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
     unindexed = Unindexed(config.unindexed_budget_s)
     searcher = Searcher(catalog, _index(config, database), unindexed, embedder, reranker, _fusion(config))
-    return RetrievalServicer(catalog, documents, ingestor, jobs, searcher, config.language)
+    return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, config.language)
 
 
 def _ingestor(config: Config, database: Database, batches: SharedBatches, indexes: HnswIndexes) -> Ingestor:

@@ -6,6 +6,7 @@ from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit.context import current, current_tenant
 from weft_retrieval import ingest_wire, wire
+from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.door import IngestJobs
 from weft_retrieval.page_tokens import page_size, seal, unseal
@@ -19,6 +20,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         self,
         catalog: Catalog,
         documents: Documents,
+        deletion: CollectionDeletion,
         ingestor: Ingestor,
         ingest_jobs: IngestJobs,
         searcher: Searcher,
@@ -26,6 +28,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
     ) -> None:
         self._catalog = catalog
         self._documents = documents
+        self._deletion = deletion
         self._ingestor = ingestor
         self._ingest_jobs = ingest_jobs
         self._searcher = searcher
@@ -50,6 +53,10 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
             collections=[wire.collection_to_wire(collection) for collection in found[:size]],
             next_page_token=seal(found[size - 1].name, "collections", tenant) if len(found) > size else "",
         )
+
+    async def DeleteCollection(self, request: pb.DeleteCollectionRequest, _: object) -> pb.DeleteCollectionResponse:
+        name = wire.collection_name(request.name, "name")
+        return pb.DeleteCollectionResponse(deleted_documents=await self._deletion.delete(current_tenant(), name))
 
     async def Ingest(self, request: pb.IngestRequest, _: object) -> pb.IngestResponse:
         name = wire.collection_name(request.collection, "collection")

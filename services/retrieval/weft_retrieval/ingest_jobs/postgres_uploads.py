@@ -12,7 +12,7 @@ from weft.common.v1 import error_pb2
 from weft_kit.errors import AlreadyExists, InvalidFields, WeftError
 from weft_retrieval.ingest_jobs.tally import FAILED
 from weft_retrieval.postgres import Connection, Database
-from weft_retrieval.postgres_catalog import read_collection
+from weft_retrieval.postgres_catalog import hold_collection
 from weft_retrieval.uploads import Upload
 
 _READ_LIMIT_S = 5.0
@@ -129,7 +129,7 @@ class Uploads:
 
 async def _open(connection: Connection, tenant: str, name: str, upload_id: str) -> Batch:
     """Finds or makes an upload, and keeps others out of it until the transaction ends."""
-    collection = await read_collection(connection, tenant, name)
+    collection = await hold_collection(connection, tenant, name)
     rows = await connection.execute(_OPEN, (tenant, upload_id, collection.id, _KEPT))
     (row,) = await rows.fetchall()
     batch = Batch(*row)

@@ -62,6 +62,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
     ERROR_REASON_WEBHOOKS_OFF: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
+    ERROR_REASON_COLLECTION_BUSY: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION: an ingest job still stores into the collection; metadata holds its `job_id`."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 41
@@ -142,6 +144,8 @@ ERROR_REASON_EMBEDDER_MISMATCH: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION: the running embedder does not fit the collection's vectors or windows; metadata names it."""
 ERROR_REASON_WEBHOOKS_OFF: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
+ERROR_REASON_COLLECTION_BUSY: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION: an ingest job still stores into the collection; metadata holds its `job_id`."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 41

@@ -39,6 +39,11 @@ class RetrievalServiceStub:
     """Returns a collection."""
     ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]
     """Lists collections by name."""
+    DeleteCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]
+    """Deletes a collection with all its documents, what is staged for it, and the records of ingest jobs that stored into
+    it. While such a job has not ended it is FAILED_PRECONDITION. A collection made later under the same name is another
+    one, whose versions go on where this one's ended.
+    """
     Ingest: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.IngestRequest, _retrieval_pb2.IngestResponse]
     """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
     `document_id` replaces it.
@@ -75,6 +80,11 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Returns a collection."""
     ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """Lists collections by name."""
+    DeleteCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
+    """Deletes a collection with all its documents, what is staged for it, and the records of ingest jobs that stored into
+    it. While such a job has not ended it is FAILED_PRECONDITION. A collection made later under the same name is another
+    one, whose versions go on where this one's ended.
+    """
     Ingest: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.IngestRequest, _retrieval_pb2.IngestResponse]  # type: ignore[assignment]
     """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
     `document_id` replaces it.
@@ -126,6 +136,17 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.ListCollectionsResponse, _abc.Awaitable[_retrieval_pb2.ListCollectionsResponse]]:
         """Lists collections by name."""
+
+    @_abc_1.abstractmethod
+    def DeleteCollection(
+        self,
+        request: _retrieval_pb2.DeleteCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.DeleteCollectionResponse, _abc.Awaitable[_retrieval_pb2.DeleteCollectionResponse]]:
+        """Deletes a collection with all its documents, what is staged for it, and the records of ingest jobs that stored into
+        it. While such a job has not ended it is FAILED_PRECONDITION. A collection made later under the same name is another
+        one, whose versions go on where this one's ended.
+        """
 
     @_abc_1.abstractmethod
     def Ingest(
