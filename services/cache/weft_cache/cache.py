@@ -105,7 +105,7 @@ class Cache:
         life_s = policy.life_s(self._keeping.ttl_s, self._keeping.ttl_jitter, random.random())  # noqa: S311 - no secret
         stored = Stored(answer, time.time(), cost, asked.collection_version)
         lasting = address(asked.tenant, asked.request, 0).exact if asked.collection_version else ""
-        filing = Filing(text, asked.request.cache.tags, lasting)
+        filing = Filing(text, asked.request.cache.tags, lasting, asked.job_id)
         try:
             is_kept = await self._answers.write(where, stored, life_s, vector, filing)
         except StoreDown:
