@@ -26,7 +26,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     catalog_poll_s: float = Field(1.0, gt=0)
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
-    """Opens KeyService; empty keeps it shut."""
+    """Opens KeyService and TenantService; empty keeps them shut."""
 
     key_fresh_s: float = Field(10.0, gt=0)
     """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""
@@ -65,6 +65,10 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     recorder_batch: int = Field(500, ge=1, le=10_000)
     recorder_wait_s: float = Field(0.25, ge=0, le=10)
     """How long a batch gathers: as long the record may trail the log."""
+    retention_poll_s: float = Field(60.0, gt=0)
+    """How often the recorder looks for jobs that are past their tenant's retention, which the catalog sets."""
+    retention_batch: int = Field(200, ge=1, le=10_000)
+    """Jobs that one statement then deletes from."""
     undertaker_poll_s: float = Field(5.0, gt=0)
     """How often the recorder looks for jobs that expired and that no worker ended."""
 

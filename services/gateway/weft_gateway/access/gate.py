@@ -13,7 +13,7 @@ from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_kit.context import TRACE_KEY, CallContext
 from weft_kit.errors import InvalidFields, PermissionDenied, Unauthenticated
 
-_OPERATOR_METHODS: Final = "/weft.gateway.v1.KeyService/"
+_OPERATOR_METHODS: Final = ("/weft.gateway.v1.KeyService/", "/weft.gateway.v1.TenantService/")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -76,7 +76,7 @@ class Gate:
     def _check_operator(self, authorization: str) -> None:
         if not self._operator_token:
             raise PermissionDenied(
-                "keys cannot be managed here: set WEFT_GATEWAY_OPERATOR_TOKEN and restart the gateway"
+                "keys and tenants cannot be managed here: set WEFT_GATEWAY_OPERATOR_TOKEN and restart the gateway"
             )
         if not hmac.compare_digest(bearer(authorization).encode(), self._operator_token.encode()):
             raise Unauthenticated("the operator token is wrong; send the value of WEFT_GATEWAY_OPERATOR_TOKEN")

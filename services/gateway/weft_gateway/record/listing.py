@@ -13,6 +13,8 @@ from weft_kit.joblog import new_job_id
 
 AUDIT_LABEL: Final = "weft.audit"
 """Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""
+AUDIT_OF: Final = "weft.audit_of"
+"""Names, on such a job, the one that the cache answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,16 @@ _TYPES: Final = {
 }  # fmt: skip
 
 # Every column is told by one event, so whichever comes first the row ends up the same. A webhook is due once both its
-# address and the end are known.
+# address and the end are known. What was erased stays so, but for a job that came later under the same request id.
 _SAVE: Final = f"""
     WITH saved AS (
         INSERT INTO jobs ({", ".join(COLUMNS)})
         SELECT * FROM unnest({", ".join(f"%b::{_TYPES.get(name, 'text')}[]" for name in COLUMNS)})
         ON CONFLICT (job_id) DO UPDATE SET state = GREATEST(jobs.state, EXCLUDED.state),
-            {", ".join(f"{name} = COALESCE(jobs.{name}, EXCLUDED.{name})" for name in COLUMNS[2:])}
+            {", ".join(f"{name} = COALESCE(jobs.{name}, EXCLUDED.{name})" for name in COLUMNS[2:])},
+            erase_time = NULL
+        WHERE jobs.erase_time IS NULL
+           OR (jobs.tenant IS NULL AND GREATEST(EXCLUDED.accept_time, EXCLUDED.end_time) > jobs.erase_time)
         RETURNING job_id, tenant, webhook_url, state
     )
     INSERT INTO webhook_deliveries (job_id, tenant)
@@ -48,7 +51,10 @@ _SAVE: Final = f"""
     ON CONFLICT DO NOTHING
 """.encode()  # noqa: S608  # built from this file's own names
 
-_FIND: Final = "SELECT accepted, started, done FROM jobs WHERE job_id = %s AND tenant = %s"
+_FIND: Final = """
+    SELECT COALESCE(accepted, accepted_brief), started, COALESCE(done, done_brief) FROM jobs
+    WHERE job_id = %s AND tenant = %s
+"""
 
 _LIST: Final = """
     SELECT job_id, accept_time, accepted_brief, started, done_brief FROM jobs WHERE {conditions}
@@ -111,7 +117,7 @@ class RecordStore:
             structlog.get_logger().exception("a job cannot be recorded", job_id=row.job_id)
 
     async def find(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
-        """A job's lasting events in order, empty when this tenant has no such job."""
+        """A job's lasting events in order, empty when this tenant has no such job; brief ones without its contents."""
         async with self._database.connection(self._limit_s) as connection:
             row = await (await connection.execute(_FIND, (job_id, tenant))).fetchone()
         return _events(row or ())
