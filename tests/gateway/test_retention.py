@@ -24,7 +24,7 @@ from weft_gateway.record.records import rows
 from weft_gateway.record.retention import Retention
 from weft_gateway.server import gateway
 from weft_kit import retention
-from weft_kit.joblog import JobLog, new_job_id, project
+from weft_kit.joblog import new_job_id, project
 
 Finish = Callable[..., Awaitable[list[event_pb2.JobEvent]]]
 
@@ -258,15 +258,21 @@ async def test_the_mark_of_a_deleted_job_goes_when_nothing_can_come_late(
     assert event.job_id not in kept(postgres_url)
 
 
-async def test_a_recorder_keeps_retention_as_the_catalog_says(
-    config: Config, log: JobLog, finish: Finish, records: RecordStore
-) -> None:
+@pytest.fixture
+def brief(config: Config) -> Config:
+    """Settings of a gateway that looks often, and keeps contents of the tenant acme for half a day."""
     catalog = Path(config.catalog_file)
     catalog.write_text(f"{catalog.read_text()}\n[retention.acme]\ncontents_days = 0.5\nrecords_days = 3650\n")
+    return config.model_copy(update={"retention_poll_s": 0.05})
+
+
+async def test_a_recorder_keeps_retention_as_the_catalog_says(
+    brief: Config, finish: Finish, records: RecordStore
+) -> None:
     long_ago = (NOW - datetime.now(UTC)).total_seconds() / 86400 + 2
     mine, other = await finish(long_ago), await finish(long_ago, "other")
-    async with gateway(config.model_copy(update={"retention_poll_s": 0.05}), ("recorder",)), asyncio.timeout(20):
-        while await records.find("acme", mine[0].job_id) == mine:
+    async with gateway(brief, ("recorder",)), asyncio.timeout(20):
+        while await records.find("acme", mine[0].job_id) == mine:  # noqa: ASYNC110  # a table tells nobody
             await asyncio.sleep(0.02)
     assert await records.find("other", other[0].job_id) == other
 

@@ -131,7 +131,10 @@ class Jobs:
 
     async def delete(self, tenant: str, job_id: str) -> None:
         """Deletes a job that is over; raises FailedPrecondition for one that is not."""
-        known = await self._known(tenant, job_id)
+        known = await self._found(tenant, job_id)
+        if known[-1].HasField("deleted"):
+            await self._deletion.erase([job_id])  # it had begun, and was cut off
+            return
         if not known[-1].HasField("done"):
             message = "the job is not over; cancel it and wait for its end, then delete it"
             raise FailedPrecondition(error_pb2.ERROR_REASON_JOB_NOT_OVER, message)
@@ -163,8 +166,15 @@ class Jobs:
     async def _known(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
         """Reads a job of this tenant: from the log or, past its retention, the record of its end.
 
-        Another tenant's job is as unknown as one that never was.
+        Another tenant's job, and one that is being deleted, is as unknown as one that never was.
         """
+        found = await self._found(tenant, job_id)
+        if found[-1].HasField("deleted"):
+            raise _not_found()
+        return found
+
+    async def _found(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
+        """Reads what there is of a job, also of one that is being deleted."""
         if not belongs_to(job_id, tenant):
             raise _not_found()
         logged = await self._log.events(job_id)
