@@ -38,6 +38,7 @@ _RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 _STREAM_S = 25 * 3600.0
 _ANSWER_S = 10.0
 _BATCH_S = 60.0
+_DELETE_S = 30.0
 # A router gives providers 10 s, all at once.
 _CHECK_S = 15.0
 # Half of what a gateway grants: whatever stands in between may be less patient.
@@ -183,6 +184,13 @@ class WeftClient:
         """Asks a job to stop."""
         asked = pb.CancelJobRequest(job_id=job_id, message=message)
         return (await self._connection.ask(self._jobs.CancelJob, asked)).job
+
+    async def delete_job(self, job_id: str) -> None:
+        """Deletes a job that is over: its record and webhook, what the log holds, and its answer in the cache.
+
+        From then on it is NOT_FOUND, and its request id is taken for as long as the log would have kept it.
+        """
+        await self._connection.ask(self._jobs.DeleteJob, pb.DeleteJobRequest(job_id=job_id), _DELETE_S)
 
     async def usage(self) -> pb.GetUsageResponse:
         """Returns what the tenant and this key have spent and may spend; see `budgets.tokens_left`, `micros_left`."""

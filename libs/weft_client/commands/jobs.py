@@ -90,6 +90,19 @@ async def submit_many(
     return FAILED if any(isinstance(outcome, WeftError) for outcome in outcomes.values()) else 0
 
 
+@jobs.command()
+@reporting
+async def delete(
+    context: typer.Context,
+    job_ids: Annotated[list[str], typer.Argument(help="The jobs' ids.", metavar="JOB_ID…")],
+) -> None:
+    """Delete jobs that are over, with their answers, wherever they are kept; `weft cancel` ends one that is not."""
+    async with Session.of(context).client() as weft:
+        for job_id in job_ids:
+            await weft.delete_job(job_id)
+            out().print(f"{job_id} is deleted", soft_wrap=True)
+
+
 @app.command()
 @reporting
 async def job(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
