@@ -22,7 +22,7 @@ TRACE_KEY = "traceparent"
 
 # What a caller's answer needs to reach it: a share of what it has left, and no more than so much.
 _ANSWER_SHARE = 0.1
-_MOST_ANSWER_S = 0.5
+_MOST_ANSWER_S = 1.0
 
 
 def new_call_id() -> str:

@@ -1,5 +1,6 @@
 """The services behind, through the gateway's door."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -21,10 +22,6 @@ from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
 from weft_kit.server import Server, Service
-
-LIST = router_pb2.ListProvidersRequest()
-SEARCH = retrieval_pb2.SearchRequest(query="sky")
-COUNT = cache_pb2.GetStatsRequest()
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 
@@ -115,23 +112,24 @@ def frozen() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-@pytest.mark.parametrize(
-    ("dependency", "ask"),
-    [
-        ("router", lambda to, **how: router_pb2_grpc.RouterServiceStub(to).ListProviders(LIST, **how)),
-        ("retrieval", lambda to, **how: retrieval_pb2_grpc.RetrievalServiceStub(to).Search(SEARCH, **how)),
-        ("cache", lambda to, **how: cache_pb2_grpc.CacheServiceStub(to).GetStats(COUNT, **how)),
-    ],
-)
-async def test_a_service_that_is_frozen_is_named_before_the_caller_gives_up(
-    config: Config, new_caller: Any, frozen: str, refused: Refused, dependency: str, ask: Callable[..., Awaitable[Any]]
+async def test_services_that_are_frozen_are_named_before_the_caller_gives_up(
+    config: Config, new_caller: Any, frozen: str, refused: Refused
 ) -> None:
-    async with gateway(config.model_copy(update={f"{dependency}_target": frozen}), ("serve",)) as server:
+    targets = {"router_target": frozen, "retrieval_target": frozen, "cache_target": frozen}
+    async with gateway(config.model_copy(update=targets), ("serve",)) as server:
         caller = await new_caller(server)
-        error = await refused(ask(caller.channel, metadata=caller.auth, timeout=2))
-    assert error.status is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert error.metadata == {"dependency": dependency}
-    assert error.message.startswith(f"{dependency} did not answer in time; check that it runs")
+        how = {"metadata": caller.auth, "timeout": 6}
+        router = router_pb2_grpc.RouterServiceStub(caller.channel)
+        retrieval = retrieval_pb2_grpc.RetrievalServiceStub(caller.channel)
+        cache = cache_pb2_grpc.CacheServiceStub(caller.channel)
+        errors = await asyncio.gather(
+            refused(router.ListProviders(router_pb2.ListProvidersRequest(), **how)),
+            refused(retrieval.Search(retrieval_pb2.SearchRequest(query="sky"), **how)),
+            refused(cache.GetStats(cache_pb2.GetStatsRequest(), **how)),
+        )
+    assert {error.status for error in errors} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert [error.metadata["dependency"] for error in errors] == ["router", "retrieval", "cache"]
+    assert errors[0].message == "router did not answer in time; check that it runs, or allow more time"
 
 
 async def test_reflection_names_everything_behind_the_door(caller: Any) -> None:

@@ -118,6 +118,15 @@ async def test_no_call_leaves_once_the_time_is_up(channel: Channel) -> None:
         await stats(channel)
 
 
+async def test_every_hop_keeps_a_moment_of_its_callers_time_for_the_answer() -> None:
+    now = asyncio.get_running_loop().time()
+    for left, passed_on in ((1.0, 0.9), (5.0, 4.5), (60.0, 59.0)):
+        with context.bound(CallContext(deadline=now + left)):
+            assert 0 <= passed_on - context.remaining_to_pass_on(3600) < 0.5
+            assert context.remaining_to_pass_on(0.1) == 0.1
+    assert context.remaining_to_pass_on(3600) == 3600
+
+
 async def test_a_service_that_hangs_is_named_across_every_hop_before_the_caller_gives_up(
     silent: str, scripted: Scripted
 ) -> None:
@@ -125,7 +134,7 @@ async def test_a_service_that_hangs_is_named_across_every_hop_before_the_caller_
         scripted.asks = partial(stats, hanging, 60.0)
         async with serving(scripted, grace_s=0) as server, Channel(server.address, "near") as near:
             with pytest.raises(WeftError) as refused:
-                await stats(near, limit_s=2.0)
+                await stats(near, limit_s=6.0)
     assert refused.value.reason == error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
     assert refused.value.metadata == {"dependency": "silent"}
     assert refused.value.message.startswith("silent did not answer")

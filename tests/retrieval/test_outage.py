@@ -68,7 +68,7 @@ async def test_an_inference_service_that_is_frozen_is_named_before_the_caller_gi
         async with running(postgres_url, inference_target=f"127.0.0.1:{frozen.getsockname()[1]}") as client_of:
             client = client_of("acme")
             await client.create()
-            client.limit_s = 2.0
+            client.limit_s = 6.0
             with pytest.raises(WeftError) as caught:
                 await client.ingest("The moon pulls the sea.", "tides")
     assert caught.value.metadata == {"dependency": "inference"}
