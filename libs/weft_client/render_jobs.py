@@ -11,7 +11,7 @@ from weft_client.batches import Outcome
 from weft_client.failures import line_of
 from weft_client.money import amount
 from weft_client.render import columns, fact_sheet, or_none
-from weft_client.timing import between, span
+from weft_client.timing import between, moment, span
 from weft_kit.errors import WeftError
 
 _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
@@ -35,6 +35,8 @@ def job_record(job: job_pb2.Job) -> RenderableType:
         facts.add_row("cost", amount(job.total_cost.micros, job.total_cost.currency))
     facts.add_row("timings", _timings(job))
     facts.add_row("cache", _cache_hit(job))
+    if job.HasField("contents_delete_time"):
+        facts.add_row("contents", f"deleted {moment(job.contents_delete_time)}, past the tenant's retention")
     for source in answer.sources:
         facts.add_row("source" if source.number == 1 else "", f"[{source.number}] {source.title} ({source.source_uri})")
     if answer.sources_left_out:

@@ -25,7 +25,7 @@ class Retention(Entry):
         if self.records_days < self.contents_days:
             raise PydanticCustomError(
                 "retention",
-                "records_days ({records:g}) must be at least contents_days ({contents:g})",
-                {"records": self.records_days, "contents": self.contents_days},
+                "records_days ({records}) must be at least contents_days ({contents})",
+                {"records": f"{self.records_days:g}", "contents": f"{self.contents_days:g}"},
             )
         return self

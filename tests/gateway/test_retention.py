@@ -21,16 +21,16 @@ from weft_gateway.record.listing import JobQuery
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.records import rows
-from weft_gateway.record.retention import Retention
+from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.server import gateway
-from weft_kit import retention
 from weft_kit.joblog import new_job_id, project
+from weft_kit.retention import Retention
 
 Finish = Callable[..., Awaitable[list[event_pb2.JobEvent]]]
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SECRET = "the patient's name"
-RULES = retention.Retention(contents_days=30, records_days=100)
+RULES = Retention(contents_days=30, records_days=100)
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def store(database: Database) -> ErasureStore:
 
 
 @pytest.fixture
-def keeping(store: ErasureStore) -> Callable[..., Retention]:
-    def make(rules: Callable[[str], retention.Retention] = lambda _: RULES, least_s: float = 3600.0) -> Retention:
+def keeping(store: ErasureStore) -> Callable[..., RetentionSweeper]:
+    def make(rules: Callable[[str], Retention] = lambda _: RULES, least_s: float = 3600.0) -> RetentionSweeper:
         # More than one batch, so that a sweep has to go on.
-        return Retention(store, rules, least_s=least_s, batch=2)
+        return RetentionSweeper(store, rules, least_s=least_s, batch=2)
 
     return make
 
@@ -98,7 +98,7 @@ def kept(postgres_url: str) -> str:
 
 
 async def test_contents_go_and_the_bare_record_stays(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:
     old, young = await finish(31), await finish(29)
     await keeping().sweep(NOW)
@@ -116,7 +116,7 @@ async def test_contents_go_and_the_bare_record_stays(
 
 
 async def test_lists_and_reports_go_on_without_the_contents(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:
     (event, *_) = await finish(31)
     await keeping().sweep(NOW)
@@ -130,7 +130,7 @@ async def test_lists_and_reports_go_on_without_the_contents(
 
 
 async def test_records_go_after_their_contents(
-    finish: Finish, keeping: Callable[..., Retention], postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], postgres_url: str
 ) -> None:
     ancient = [(await finish(101, tenant))[0].job_id for tenant in ("acme", "zoo", "acme", "acme", "acme")]
     (event, *_) = await finish(99)
@@ -141,9 +141,9 @@ async def test_records_go_after_their_contents(
 
 
 async def test_each_tenant_is_kept_for_as_long_as_the_catalog_says(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore
 ) -> None:
-    rules = {"short": retention.Retention(contents_days=1, records_days=1)}
+    rules = {"short": Retention(contents_days=1, records_days=1)}
     mine, theirs, long = await finish(2, "short"), await finish(2, "acme"), await finish(31, "zoo")
     await keeping(lambda tenant: rules.get(tenant, RULES)).sweep(NOW)
     assert await records.find("short", mine[0].job_id) == []
@@ -152,9 +152,9 @@ async def test_each_tenant_is_kept_for_as_long_as_the_catalog_says(
 
 
 async def test_nothing_goes_while_the_log_may_still_tell_of_it(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore
 ) -> None:
-    rules = retention.Retention(contents_days=0.001, records_days=0.001)
+    rules = Retention(contents_days=0.001, records_days=0.001)
     events = await finish(0.5)
     await keeping(lambda _: rules, least_s=24 * 3600.0).sweep(NOW)
     assert await records.find("acme", events[0].job_id) == events
@@ -163,7 +163,7 @@ async def test_nothing_goes_while_the_log_may_still_tell_of_it(
 
 
 async def test_a_job_that_is_not_over_is_kept(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, ask: Any
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, ask: Any
 ) -> None:
     accepted = event_pb2.Accepted(tenant="acme", request=ask(SECRET))
     event = event_pb2.JobEvent(job_id=new_job_id("acme", 0), accepted=accepted)
@@ -174,7 +174,7 @@ async def test_a_job_that_is_not_over_is_kept(
 
 
 async def test_a_webhook_that_waits_keeps_what_it_tells_of(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:
     events = await finish(31, webhook_url="https://example.org/?token=1")
     await keeping().sweep(NOW)
@@ -186,7 +186,7 @@ async def test_a_webhook_that_waits_keeps_what_it_tells_of(
 
 
 async def test_late_events_bring_nothing_back(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:
     events = await finish(31, webhook_url="https://example.org/")
     with psycopg.connect(postgres_url, autocommit=True) as session:
@@ -200,7 +200,7 @@ async def test_late_events_bring_nothing_back(
 
 
 async def test_a_sweep_passes_over_what_somebody_holds(
-    finish: Finish, keeping: Callable[..., Retention], records: RecordStore, postgres_url: str
+    finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:
     held, free = await finish(31), await finish(31)
     async with await psycopg.AsyncConnection.connect(postgres_url) as session:
@@ -247,14 +247,14 @@ async def test_a_later_job_under_the_same_request_id_is_recorded(
 
 
 async def test_the_mark_of_a_deleted_job_goes_when_nothing_can_come_late(
-    finish: Finish, store: ErasureStore, keeping: Callable[..., Retention], postgres_url: str
+    finish: Finish, store: ErasureStore, keeping: Callable[..., RetentionSweeper], postgres_url: str
 ) -> None:
     (event, *_) = await finish(1)
     await store.delete([event.job_id])
     now = datetime.now(UTC)
-    await keeping(least_s=3600.0).sweep(now + timedelta(minutes=59))
+    await keeping(least_s=3600.0).sweep(now + timedelta(minutes=50))
     assert event.job_id in kept(postgres_url)
-    await keeping(least_s=3600.0).sweep(now + timedelta(minutes=61))
+    await keeping(least_s=3600.0).sweep(now + timedelta(minutes=70))
     assert event.job_id not in kept(postgres_url)
 
 
@@ -278,7 +278,7 @@ async def test_a_recorder_keeps_retention_as_the_catalog_says(
 
 
 async def test_a_job_without_its_contents_is_read_and_streamed_as_what_is_left(
-    config: Config, new_caller: Any, finish: Finish, keeping: Callable[..., Retention], refused: Any
+    config: Config, new_caller: Any, finish: Finish, keeping: Callable[..., RetentionSweeper], refused: Any
 ) -> None:
     tenant = f"tenant-{uuid4().hex[:8]}"
     (event, *_) = await finish(31, tenant, webhook_url="https://example.org/")

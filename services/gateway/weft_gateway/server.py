@@ -39,7 +39,7 @@ from weft_gateway.postgres import Database
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.recorder import record
-from weft_gateway.record.retention import Retention
+from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.servicer import GatewayServicer
 from weft_gateway.tasks import running
@@ -192,7 +192,7 @@ async def _recorder(
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
     undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
     # A job's last event comes within the log's retention, and stays in it for as long again.
-    retention = Retention(
+    sweeper = RetentionSweeper(
         ErasureStore(database),
         lambda tenant: catalog.current.retention_of(tenant),  # noqa: PLW0108  # the catalog in force changes
         least_s=2 * config.log.retention_s,
@@ -202,7 +202,7 @@ async def _recorder(
     async with (
         running("recorder", recorder),
         running("undertaker", undertaker.watch),
-        running("retention", retention.watch),
+        running("retention", sweeper.watch),
     ):
         yield
 

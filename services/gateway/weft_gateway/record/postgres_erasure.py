@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from weft.job.v1 import job_pb2
 from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
-from weft_gateway.record.listing import AUDIT_OF
+from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
 from weft_gateway.record.records import COLUMNS, bare_done
 
 # ruff: noqa: S608  # put together from this file's own names
@@ -75,11 +75,13 @@ _DROP_MARKS: Final = b"""
     )
 """
 
-# In one order, as the recorder locks them.
+# In one order, as the recorder locks them. Late events are told from those of a later job by their writers' clocks,
+# which may be a little ahead of ours; a later job is ahead by the log's retention.
 _DELETE: Final = f"""
     WITH silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s))
     INSERT INTO jobs (job_id, state, erase_time)
-    SELECT job_id, {job_pb2.JOB_STATE_UNSPECIFIED}, clock_timestamp() FROM unnest(%(job_ids)s::text[]) AS job_id
+    SELECT job_id, {job_pb2.JOB_STATE_UNSPECIFIED}, clock_timestamp() + interval '1 minute'
+    FROM unnest(%(job_ids)s::text[]) AS job_id
     ORDER BY job_id
     ON CONFLICT (job_id) DO UPDATE SET
         state = EXCLUDED.state, erase_time = EXCLUDED.erase_time, {", ".join(f"{name} = NULL" for name in COLUMNS[2:])}
@@ -146,7 +148,7 @@ class ErasureStore:
 
     async def second_askings(self, tenant: str, job_id: str) -> list[str]:
         """The jobs that ask again what this one asked, for the cache."""
-        parameters = (tenant, Jsonb({AUDIT_OF: job_id}))
+        parameters = (tenant, Jsonb({AUDIT_LABEL: "true", AUDIT_OF: job_id}))
         async with self._database.connection(self._limit_s) as connection:
             return [found for (found,) in await (await connection.execute(_SECOND_ASKINGS, parameters)).fetchall()]
 

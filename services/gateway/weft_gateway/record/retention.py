@@ -11,14 +11,14 @@ import structlog
 from prometheus_client import Counter
 
 from weft_gateway.record.postgres_erasure import ErasureStore, Oldest
-from weft_kit import retention
+from weft_kit.retention import Retention
 
 DROPPED = Counter("weft_gateway_retention_dropped", "Jobs past retention, by what was deleted of them.", ["what"])
 
 Drop = Callable[[str, datetime, int], Awaitable[int]]
 
 
-class Retention:
+class RetentionSweeper:
     """Looks every `poll_s` for what is past retention, and deletes it `batch` jobs at a time.
 
     Nothing goes while the log may still bring an event of it, for `least_s` after a job was accepted.
@@ -27,7 +27,7 @@ class Retention:
     def __init__(
         self,
         store: ErasureStore,
-        rules: Callable[[str], retention.Retention],
+        rules: Callable[[str], Retention],
         *,
         least_s: float,
         poll_s: float = 60.0,
