@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -210,6 +211,21 @@ async def test_a_job_past_the_logs_retention_is_deleted_from_the_record(
     await delete(caller, job.job_id)
     assert (await refused(caller.get(job.job_id))).reason == error_pb2.ERROR_REASON_JOB_NOT_FOUND
     assert SECRET not in stored(postgres_url)
+
+
+async def test_deleting_needs_the_log(
+    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused
+) -> None:
+    wire, url = nats_wire
+    settings = {"nats_url": url, "log": replace(config.log, accept_timeout_s=1.0)}
+    async with gateway(config.model_copy(update=settings), ("serve",)) as server:
+        caller = await new_caller(server)
+        job = await caller.submit(ask(SECRET))
+        await work(job, SECRET)
+        await wire.cut()
+        error = await refused(delete(caller, job.job_id))
+        assert (error.status, error.metadata) == (grpc.StatusCode.UNAVAILABLE, {"dependency": "nats"})
+        await wire.mend()
 
 
 async def test_deleting_needs_postgres(

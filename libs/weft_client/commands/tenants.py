@@ -39,14 +39,14 @@ async def delete_tenant(
         typer.confirm(
             f"Delete {tenant} with all its keys, jobs, documents and answers, for good?", abort=True, err=True
         )
-    total = pb.DeleteTenantResponse()
+    total, told = pb.DeleteTenantResponse(), ""
     async with Session.of(context).operator() as operator:
         async for did in operator.tenants.delete(tenant):
             for name in _COUNTS:
                 setattr(total, name, getattr(total, name) + getattr(did, name))
             total.complete = did.complete
-            if not did.complete:
-                aside().print(f"{_told(total)}; waiting for the rest", soft_wrap=True)
+            if not did.complete and told != (told := _told(total)):
+                aside().print(f"{told}; until jobs have stopped and gateways know of the keys…", soft_wrap=True)
     if as_json:
         print_json(total)
     else:
@@ -54,4 +54,4 @@ async def delete_tenant(
 
 
 def _told(total: pb.DeleteTenantResponse) -> str:
-    return ", ".join(f"{getattr(total, name):,} {what}" for name, what in _COUNTS.items())
+    return ", ".join(f"{what}: {getattr(total, name):,}" for name, what in _COUNTS.items())

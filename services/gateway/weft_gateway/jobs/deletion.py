@@ -56,9 +56,7 @@ class JobDeletion:
             async with places:
                 await self._log.erase(job_id)
 
-        async with asyncio.TaskGroup() as group:
-            for job_id in job_ids:
-                group.create_task(erase(job_id))
+        await asyncio.gather(*map(erase, job_ids))
 
     async def forget(self, which: cache_pb2.InvalidateRequest) -> int:
         """Makes the cache forget answers of the current tenant; returns how many."""

@@ -125,7 +125,7 @@ class TenantDeletion:
         """Says whether nobody works on a job any more; asks whoever does to stop."""
         try:
             last = await self._log.last(job_id)
-            if last is None or last.HasField("done"):
+            if last is None or last.HasField("done") or last.HasField("deleted"):
                 return True
             if not last.HasField("cancel_requested"):
                 deleted.cancelled_jobs += 1
