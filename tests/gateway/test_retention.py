@@ -185,6 +185,16 @@ async def test_a_webhook_that_waits_keeps_what_it_tells_of(
     assert "example.org" not in kept(postgres_url)
 
 
+async def test_a_damaged_record_keeps_no_others_contents(
+    finish: Finish, keeping: Callable[..., RetentionSweeper], postgres_url: str
+) -> None:
+    damaged, _ = await finish(32), await finish(31)
+    with psycopg.connect(postgres_url, autocommit=True) as session:
+        session.execute("UPDATE jobs SET done_brief = 'damaged' WHERE job_id = %s", (damaged[0].job_id,))
+    await keeping().sweep(NOW)
+    assert SECRET not in kept(postgres_url)
+
+
 async def test_late_events_bring_nothing_back(
     finish: Finish, keeping: Callable[..., RetentionSweeper], records: RecordStore, postgres_url: str
 ) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
+from google.protobuf.message import DecodeError
 from psycopg.types.json import Jsonb
 
 from weft.job.v1 import job_pb2
@@ -123,7 +125,7 @@ class ErasureStore:
         now = datetime.now(UTC)
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
             found = await (await connection.execute(_DUE, parameters)).fetchall()
-            job_ids, ends = [job_id for job_id, _ in found], [bare_done(done, now) for _, done in found]
+            job_ids, ends = [job_id for job_id, _ in found], [_bare(job_id, done, now) for job_id, done in found]
             await connection.execute(_STRIP, {"job_ids": job_ids, "ends": ends, "now": now})
         return len(found)
 
@@ -159,3 +161,12 @@ class ErasureStore:
     async def _run(self, query: bytes, parameters: dict[str, object]) -> int:
         async with self._database.connection(self._limit_s) as connection:
             return (await connection.execute(query, parameters)).rowcount
+
+
+def _bare(job_id: str, done: bytes, now: datetime) -> bytes | None:
+    """What stays of a job's end. One that is damaged goes, too: it must not keep the contents of all behind it."""
+    try:
+        return bare_done(done, now)
+    except DecodeError:
+        structlog.get_logger().exception("a job's end cannot be read", job_id=job_id)
+        return None
