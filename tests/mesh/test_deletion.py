@@ -55,15 +55,6 @@ async def test_a_deleted_job_is_gone_from_every_service_and_its_answer_from_the_
         assert not again.HasField("cache_hit")
 
 
-async def test_a_job_that_is_not_over_is_not_deleted_by_the_command_line(door: Door) -> None:
-    async with door.client() as client:
-        job = await client.submit(chat("Count to a thousand.", max_tokens=500))
-        code, _, told = await weft("--endpoint", door.endpoint, "--key", door.key, "jobs", "delete", job.job_id)
-        assert code == 1
-        assert "JOB_NOT_OVER" in told
-        await client.cancel(job.job_id)
-
-
 async def test_a_deleted_tenant_leaves_nothing_behind(door: Door) -> None:
     operator = ("--endpoint", door.endpoint, "--operator-token", door.operator_token)
     async with KeyClient(door.endpoint, door.operator_token) as keys:
