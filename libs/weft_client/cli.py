@@ -15,6 +15,7 @@ from weft_client.commands import (
     mesh,
     operations,
     providers,
+    tenants,
     webhooks,
 )
 from weft_client.commands.anywhere import take_options_anywhere
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (mesh, asking, jobs, documents, collections, webhooks, providers, catalog, cache, operations):
+for part in (mesh, asking, jobs, documents, collections, webhooks, providers, catalog, cache, operations, tenants):
     app.add_typer(part.app)
 
 

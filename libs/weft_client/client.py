@@ -39,6 +39,7 @@ _RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 # A job may live for a day; its stream should not end before it.
 _STREAM_S = 25 * 3600.0
 _BATCH_S = 50.0
+_DELETE_S = 20.0
 # What a router gives providers, all at once.
 _CHECK_S = 10.0
 # Half of what a gateway grants: whatever stands in between may be less patient.
@@ -212,6 +213,13 @@ class WeftClient:
         """Asks a job to stop."""
         asked = pb.CancelJobRequest(job_id=job_id, message=message)
         return (await self._connection.ask(self._jobs.CancelJob, asked)).job
+
+    async def delete_job(self, job_id: str) -> None:
+        """Deletes a job that is over: its record and webhook, what the log holds, and its answer in the cache.
+
+        From then on it is NOT_FOUND, and its request id is taken for as long as the log would have kept it.
+        """
+        await self._connection.ask(self._jobs.DeleteJob, pb.DeleteJobRequest(job_id=job_id), _DELETE_S)
 
     async def usage(self) -> pb.GetUsageResponse:
         """Returns what the tenant and this key have spent and may spend; see `budgets.tokens_left`, `micros_left`."""

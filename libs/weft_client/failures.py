@@ -34,6 +34,7 @@ INTERRUPTED = 130
 _NEXT_STEPS = {
     error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (`weft keys`: --operator-token), or run beside its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
+    error_pb2.ERROR_REASON_JOB_NOT_OVER: "`weft cancel JOB_ID` ends it",
     error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",
     error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft collections` lists them, `weft ingest` makes one",
     error_pb2.ERROR_REASON_DOCUMENT_NOT_FOUND: "`weft documents COLLECTION` lists those there are",

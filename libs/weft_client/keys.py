@@ -10,14 +10,16 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_client.connection import Connection
 from weft_client.observer import Observer
 from weft_client.pages import pages
+from weft_client.tenants import Tenants
 
 
 class KeyClient:
-    """The operator's door: KeyService."""
+    """The operator's door: KeyService, and TenantService as `tenants`."""
 
     def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
         self._connection = Connection(endpoint, operator_token, observer=observer)
         self._stub = rpc.KeyServiceStub(self._connection.raw)
+        self.tenants = Tenants(self._connection)
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()

@@ -39,6 +39,8 @@ def job_record(job: job_pb2.Job) -> RenderableType:
         facts.add_row("cost", amount(job.total_cost.micros, job.total_cost.currency))
     facts.add_row("timings", _timings(job))
     facts.add_row("cache", _cache_hit(job))
+    if job.HasField("contents_delete_time"):
+        facts.add_row("contents", f"deleted {moment(job.contents_delete_time)}, past the tenant's retention")
     for source in answer.sources:
         facts.add_row("source" if source.number == 1 else "", f"[{source.number}] {source.title} ({source.source_uri})")
     if answer.sources_left_out:

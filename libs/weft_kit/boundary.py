@@ -16,6 +16,7 @@ from weakref import WeakSet
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf.message import Message
 
 from weft_kit import context, metrics
 from weft_kit.channel import OPTIONS
@@ -23,6 +24,7 @@ from weft_kit.context import CallContext
 from weft_kit.errors import DeadlineExceeded, Draining, Internal, WeftError
 from weft_kit.logging import CallLine
 from weft_kit.status import from_rpc, to_trailers
+from weft_kit.time_rules import check_times
 
 Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -132,6 +134,7 @@ class _Call:
     def unary(self, handle: Callable[[Any, Rpc], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def answer(request: Any, rpc: Rpc) -> Any:
             async def once() -> Any:
+                _check(request)
                 return await handle(request, rpc)
 
             return await self._around(once, rpc)
@@ -141,6 +144,7 @@ class _Call:
     def streaming(self, handle: Callable[[Any, Rpc], AsyncIterator[Any]]) -> Callable[..., Awaitable[None]]:
         async def answer(request: Any, rpc: Rpc) -> None:
             async def all_messages() -> None:
+                _check(request)
                 messages = handle(request, rpc)
                 try:
                     async for message in messages:
@@ -206,6 +210,12 @@ async def say_it_is_known(rpc: Rpc) -> None:
         await rpc.send_initial_metadata(())
     except grpc.aio.InternalError as error:
         raise asyncio.CancelledError from error
+
+
+def _check(request: Any) -> None:
+    """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
+    if isinstance(request, Message):
+        check_times(request)
 
 
 async def _write(rpc: Rpc, message: Any) -> None:

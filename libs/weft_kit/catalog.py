@@ -33,6 +33,7 @@ from weft_kit.catalog_lines import line_of
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
 from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry
+from weft_kit.retention import Retention
 from weft_kit.routing_entries import Breaking, Policy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -41,7 +42,7 @@ _PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
 _KINDS = ", ".join(KINDS)
 # About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
 _OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
-_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget")
+_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
@@ -137,8 +138,8 @@ class Share(Entry):
 
 
 class Catalog(Entry):
-    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name, and
-    `default_budget` of those that `budgets` does not name.
+    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name,
+    `default_budget` of those that `budgets` does not name, and `default_retention` of those that `retention` does not.
     """
 
     providers: dict[Name, ProviderEntry] = Field(min_length=1)
@@ -149,6 +150,8 @@ class Catalog(Entry):
     prices: Prices | None = None
     default_budget: Budget = Budget()
     budgets: dict[Name, Budget] = Field(default_factory=dict)
+    default_retention: Retention = Retention()
+    retention: dict[Name, Retention] = Field(default_factory=dict)
 
     def chain(self, alias: str) -> dict[str, ModelAlias]:
         """Return an alias and all that it may fall back to, in the order in which they are tried."""
@@ -159,6 +162,9 @@ class Catalog(Entry):
 
     def budget(self, tenant: str) -> Budget:
         return self.budgets.get(tenant, self.default_budget)
+
+    def retention_of(self, tenant: str) -> Retention:
+        return self.retention.get(tenant, self.default_retention)
 
     def may_cost(self, alias: str) -> bool:
         """Whether a request for an alias may reach a provider that is paid for; an unknown one reaches nobody."""

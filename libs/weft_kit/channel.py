@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypedDict, TypeVar
 import grpc
 import grpc.aio
 
-from weft_kit.context import inject, remaining
+from weft_kit.context import inject, remaining_to_pass_on
 from weft_kit.status import from_rpc
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -64,8 +64,8 @@ class Channel:
         await self.raw.close()
 
     def call(self, limit_s: float) -> Call:
-        """Returns timeout and metadata: min(limit, what the caller has left), its tenant, call id and trace."""
-        return {"timeout": remaining(limit_s), "metadata": inject()}
+        """Returns timeout and metadata: what may be passed on of the caller's time, its tenant, call id and trace."""
+        return {"timeout": remaining_to_pass_on(limit_s), "metadata": inject()}
 
     async def unary(self, call: Awaitable[T]) -> T:
         """Awaits a unary call; raises WeftError."""

@@ -6,6 +6,7 @@ inject/extract pair. Deadlines do not propagate by themselves in Python, so the 
 """
 
 import asyncio
+import math
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ TENANT_KEY = "weft-tenant"
 KEY_ID_KEY = "weft-key-id"
 CALL_ID_KEY = "weft-call-id"
 TRACE_KEY = "traceparent"
+
+# What a caller's answer needs to reach it: a share of what it has left, and no more than so much.
+_ANSWER_SHARE = 0.1
+_MOST_ANSWER_S = 1.0
 
 
 def new_call_id() -> str:
@@ -75,6 +80,15 @@ def remaining(limit_s: float) -> float:
     if left <= 0:
         raise DeadlineExceeded("the caller's deadline has passed; allow more time")
     return min(limit_s, left)
+
+
+def remaining_to_pass_on(limit_s: float) -> float:
+    """Returns the same for a call to another service: some of what the caller has left is kept to answer it in time.
+
+    Without that, caller and callee would give up in the same moment, and nobody would hear which service was silent.
+    """
+    left = remaining(math.inf)
+    return min(limit_s, left - min(_MOST_ANSWER_S, left * _ANSWER_SHARE))
 
 
 def inject() -> tuple[tuple[str, str], ...]:

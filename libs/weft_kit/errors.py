@@ -139,8 +139,8 @@ class DependencyDown(Unavailable):
 class DeadlineExceeded(WeftError):
     status = grpc.StatusCode.DEADLINE_EXCEEDED
 
-    def __init__(self, message: str) -> None:
-        super().__init__(error_pb2.ERROR_REASON_DEADLINE_EXCEEDED, message)
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(error_pb2.ERROR_REASON_DEADLINE_EXCEEDED, message, metadata=metadata)
 
 
 class Unsupported(WeftError):

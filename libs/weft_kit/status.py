@@ -71,7 +71,8 @@ def _from_peer(code: grpc.StatusCode, status: status_pb2.Status | None, info: er
 def _from_stranger(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return DeadlineExceeded(f"{dependency} did not answer in the time that was left; allow more or retry")
+        message = f"{dependency} did not answer in time; check that it runs, or allow more time"
+        return DeadlineExceeded(message, dependency=dependency)
     if code is grpc.StatusCode.CANCELLED:
         reason = error_pb2.ERROR_REASON_CANCELLED
         return Unavailable(reason, f"the call to {dependency} was cancelled; retry", retry_after_s=0.1)

@@ -81,8 +81,9 @@ class Client:
         answer: job_pb2.Answer,
         version: int = 0,
         cost: budget_pb2.Cost | None = None,
+        job_id: str = "",
     ) -> bool:
-        message = pb.StoreRequest(request=request, answer=answer, collection_version=version, cost=cost)
+        message = pb.StoreRequest(request=request, answer=answer, collection_version=version, cost=cost, job_id=job_id)
         return (await self._call(self._stub.Store, message)).stored
 
     async def report(self, **fields: Any) -> pb.ReportAuditResponse.Verdict.ValueType:

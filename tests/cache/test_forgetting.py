@@ -137,3 +137,27 @@ async def test_sealed_answers_are_forgotten_without_their_key(serving, redis_url
         await client.store(about("a", "hr"), built_on("x"), version=1)
     async with serving(**settings) as client:
         assert await client.invalidate(tag="hr") == 1
+
+
+async def test_by_the_job_it_came_from(client, about, built_on):
+    mine, other = about("a"), about("b", collection="")
+    await client.store(mine, built_on("d"), version=3, job_id="job-1")
+    await client.store(other, built_on(), job_id="job-2")
+    assert await client.invalidate(job_id="job-3") == 0
+    assert await client.invalidate(job_id="job-1") == 1
+    assert await known(client, [mine], version=3) == [False]
+    assert await known(client, [other], version=0) == [True]
+
+
+async def test_an_answer_whose_job_was_deleted_while_it_was_on_its_way_is_not_kept(client, about, built_on):
+    await client.invalidate(job_id="job-1")
+    assert not await client.store(about("a"), built_on("d"), version=3, job_id="job-1")
+    assert await client.store(about("a"), built_on("d"), version=3, job_id="job-2")
+    assert await known(client, [about("a")], version=3) == [True]
+
+
+async def test_an_answer_that_another_job_gave_anew_is_that_jobs(client, about, built_on):
+    await client.store(about("a"), built_on(), version=1, job_id="job-1")
+    await client.store(about("a"), built_on(), version=1, job_id="job-2")
+    assert await client.invalidate(job_id="job-1") == 0
+    assert await client.invalidate(job_id="job-2") == 1

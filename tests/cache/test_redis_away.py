@@ -13,7 +13,7 @@ from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_cache.partition import address
 from weft_cache.redis_answers import RedisAnswers, Stored, key_of
-from weft_cache.redis_guard import StoreDown, guarded
+from weft_cache.redis_guard import StoreDown, guarded, patiently
 from weft_cache.redis_shelf import RedisShelf
 from weft_cache.seal import Seal
 from weft_compose.servers import ValkeyServer
@@ -102,6 +102,18 @@ async def test_callers_without_time_do_not_shut_redis_to_others(valkey):
                 with hurried(), pytest.raises(StoreDown):
                     await guard.command("PING")
         assert await guard.command("PING")
+
+
+async def test_whoever_waits_for_just_this_answer_asks_a_redis_that_is_left_alone(valkey):
+    async with guarded(valkey.url, limit_s=0.05, rest_s=60, connections=4) as guard:
+        with hanging(valkey):
+            for _ in range(3):
+                with pytest.raises(StoreDown):
+                    await guard.command("PING")
+        with pytest.raises(StoreDown):
+            await guard.command("PING")
+        with patiently():
+            assert await guard.command("PING")
 
 
 async def test_a_reader_that_gave_up_leaves_its_reply_to_nobody(valkey, tenant, generation, finished):

@@ -127,10 +127,11 @@ class Receiver:
 
 @dataclass
 class Wire:
-    """A TCP connection to a server, as a cable that can be pulled out and put back."""
+    """A TCP connection to a server, as a cable that can be pulled out and put back; what comes back takes `lag_s`."""
 
     host: str
     port: int
+    lag_s: float = 0.0
     _server: asyncio.Server | None = None
     _pumps: set[asyncio.Task[None]] = field(default_factory=set)
     local_port: int = 0
@@ -148,21 +149,21 @@ class Wire:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            pump = asyncio.create_task(_pump(source, sink))
+        for work in (self._pump(reader, far_writer), self._pump(far_reader, writer, lags=True)):
+            pump = asyncio.create_task(work)
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    except OSError:
-        pass
-    finally:
-        sink.close()
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, lags: bool = False) -> None:
+        try:
+            while data := await source.read(65536):
+                await asyncio.sleep(self.lag_s if lags else 0)
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.close()
 
 
 @asynccontextmanager

@@ -163,6 +163,33 @@ async def test_without_redis_the_fallback_decides(
             assert error.metadata == {"dependency": "redis"}
         error = await refused(caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth))
         assert error.status is grpc.StatusCode.UNAVAILABLE
+        assert error.message.startswith("redis cannot be reached")
+
+
+async def test_usage_is_told_by_a_redis_that_is_slow_while_jobs_do_without_it(
+    budgeted: Config, redis_wire: Any, new_caller: Any, ask: Ask
+) -> None:
+    wire, url = redis_wire
+    settings = budgeted.model_copy(update={"redis_url": url, "redis_limit_s": 0.02, "read_limit_s": 30.0})
+    async with gateway(settings, ("serve",)) as server:
+        caller = await new_caller(server)
+        wire.lag_s = 0.1
+        for _ in range(4):
+            assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
+            seen = await caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth)
+            assert seen.tenant.budget == BUDGET
+
+
+async def test_a_redis_that_is_late_is_told_from_one_that_is_away(
+    budgeted: Config, redis_wire: Any, new_caller: Any, refused: Refused
+) -> None:
+    wire, url = redis_wire
+    async with gateway(budgeted.model_copy(update={"redis_url": url, "read_limit_s": 1.0}), ("serve",)) as server:
+        caller = await new_caller(server)
+        wire.lag_s = 60
+        error = await refused(caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth))
+    assert error.message.startswith("redis did not answer within 1 s")
+    assert error.metadata == {"dependency": "redis"}
 
 
 def standing(tokens: int, micros: int) -> Standing:

@@ -1,7 +1,8 @@
 """The services behind, through the gateway's door."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -121,6 +122,33 @@ async def test_a_service_that_is_down_is_named(caller: Any, refused: Refused) ->
     error = await refused(stub.ListProviders(router_pb2.ListProvidersRequest(), metadata=caller.auth))
     assert error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
     assert error.metadata == {"dependency": "router"}
+
+
+@pytest.fixture
+def frozen() -> Iterator[str]:
+    """The address of a process that is frozen: the system still accepts connections for it, and nothing answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def test_services_that_are_frozen_are_named_before_the_caller_gives_up(
+    config: Config, new_caller: Any, frozen: str, refused: Refused
+) -> None:
+    targets = {"router_target": frozen, "retrieval_target": frozen, "cache_target": frozen}
+    async with gateway(config.model_copy(update=targets), ("serve",)) as server:
+        caller = await new_caller(server)
+        how = {"metadata": caller.auth, "timeout": 6}
+        router = router_pb2_grpc.RouterServiceStub(caller.channel)
+        retrieval = retrieval_pb2_grpc.RetrievalServiceStub(caller.channel)
+        cache = cache_pb2_grpc.CacheServiceStub(caller.channel)
+        errors = await asyncio.gather(
+            refused(router.ListProviders(router_pb2.ListProvidersRequest(), **how)),
+            refused(retrieval.Search(retrieval_pb2.SearchRequest(query="sky"), **how)),
+            refused(cache.GetStats(cache_pb2.GetStatsRequest(), **how)),
+        )
+    assert {error.status for error in errors} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert [error.metadata["dependency"] for error in errors] == ["router", "retrieval", "cache"]
+    assert errors[0].message == "router did not answer in time; check that it runs, or allow more time"
 
 
 async def test_reflection_names_everything_behind_the_door(caller: Any) -> None:

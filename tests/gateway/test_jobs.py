@@ -1,13 +1,16 @@
 """Jobs over a real socket: accepted, followed, read, listed, cancelled."""
 
 import asyncio
+import base64
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc.aio
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.common.v1 import error_pb2
@@ -308,6 +311,39 @@ async def test_page_tokens_and_sizes_are_checked(caller: Any, refused: Refused) 
     assert (await refused(caller.list(page_token="x"))).reason == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
     broken = Timestamp(seconds=10**15)
     assert (await refused(caller.list(accepted_after=broken))).violations.keys() == {"accepted_after"}
+
+
+async def test_texts_that_nothing_stored_can_hold_are_refused_by_name(caller: Any, ask: Ask, refused: Refused) -> None:
+    error = await refused(caller.submit(ask(labels={"team": "a\0"})))
+    assert error.violations == {'request.labels["team"]': "must not contain NUL"}
+    for fields in ({"models": ["a\0"]}, {"labels": {"a\0": ""}}, {"request_id": "a\0"}):
+        assert (await refused(caller.list(**fields))).violations.keys() == fields.keys()
+    token = base64.urlsafe_b64encode(json.dumps(["", "2026-01-01", "a\0"]).encode()).decode()
+    assert (await refused(caller.list(page_token=token))).reason == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
+
+
+@pytest.mark.parametrize(
+    "times", [{"seconds": 1, "nanos": 2_000_000_000}, {"seconds": 10**15}, {"seconds": 1, "nanos": -1}]
+)
+async def test_a_duration_that_is_none_is_refused_by_name_wherever_it_stands(
+    caller: Any, ask: Ask, refused: Refused, times: dict[str, int]
+) -> None:
+    odd = Duration(**times)
+    error = await refused(caller.submit(ask(timeout=odd, cache=job_pb2.CachePolicy(max_age=odd))))
+    assert error.violations.keys() == {"request.timeout", "request.cache.max_age"}
+    good, bad = await caller.submit_all(
+        pb.SubmitJobRequest(request=ask()),
+        pb.SubmitJobRequest(request=ask(routing=job_pb2.Routing(total_timeout=odd))),
+    )
+    assert good.job.job_id
+    assert bad.error.violations.keys() == {"request.routing.total_timeout"}
+    assert (await refused(caller.get(good.job.job_id, wait=odd))).violations.keys() == {"wait"}
+
+
+async def test_a_position_beyond_all_events_is_answered(caller: Any, ask: Ask, work: Work) -> None:
+    job = await caller.submit(ask())
+    await work(job, "a")
+    assert [reply async for reply in caller.stream(job.job_id, 2**64 - 1)] == []
 
 
 async def test_a_list_of_the_future_is_empty(caller: Any, ask: Ask, recorded: Any) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import grpc.aio
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from weft.common.v1 import error_pb2
@@ -40,6 +41,11 @@ async def admitted(limiter: RedisLimiter, *limits: Limit) -> bool:
     except Exhausted:
         return False
     return True
+
+
+def by_redis() -> float:
+    """Calls that Redis decided on, in this process."""
+    return REGISTRY.get_sample_value("weft_gateway_rate_decisions_total", {"by": "redis", "outcome": "admitted"}) or 0.0
 
 
 async def test_replicas_share_one_limit_and_admit_exactly_its_burst(redis: Redis) -> None:
@@ -133,6 +139,19 @@ async def test_without_redis_the_limit_is_kept_locally_and_costs_no_wait(
         error = await refused(caller.list())
         assert error.reason == error_pb2.ERROR_REASON_RATE_LIMITED
         assert 5 < error.retry_after_s <= 10
+
+
+async def test_one_late_answer_does_not_make_the_limit_local(redis_wire: Any) -> None:
+    wire, url = redis_wire
+    async with Redis.from_url(url) as client:
+        limiter, asked = RedisLimiter(client, limit_s=1, rest_s=60), limit(6000, burst_s=10)
+        assert await admitted(limiter, asked)
+        wire.lag_s = 60
+        assert await admitted(limiter, asked)
+        wire.lag_s = 0
+        before = by_redis()
+        assert await admitted(limiter, asked)
+        assert by_redis() == before + 1
 
 
 async def test_limits_are_shared_again_once_redis_is_back(redis_wire: Any) -> None:

@@ -210,6 +210,8 @@ def test_a_filter_that_means_something_passes(tree: dict[str, Any]) -> None:
         (condition(operator="OPERATOR_IN", values=[{"text": "a"}, {"number": 1}]), ".condition.values"),
         (condition(operator="OPERATOR_LESS"), ".condition.values"),
         (condition(operator="OPERATOR_IN", values=[{"flag": True}]), ".condition.values"),
+        (condition(values=[{"text": "a\0"}]), ".condition.values: must be texts without NUL"),
+        (condition(field="metadata.year", values=[{"number": "NaN"}]), ".condition.values"),
         (nested(9), ".not.not.not.not.not.not.not.not: is deeper than 8"),
         ({"or": {"filters": [condition()] * 64}}, ": has more than 64 nodes"),
     ],

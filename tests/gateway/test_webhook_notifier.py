@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from weft.gateway.v1 import webhook_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -56,9 +57,9 @@ def store(database: Database) -> DeliveryStore:
 def finish(database: Database, ask: Any) -> Finish:
     """Records a job with a webhook, from its beginning to its end."""
 
-    async def record(url: str, tenant: str = "acme", *, times: int = 1) -> str:
+    async def record(url: str, tenant: str = "acme", *, times: int = 1, **fields: Any) -> str:
         job_id = new_job_id(tenant, job_pb2.PRIORITY_NORMAL)
-        accepted = event_pb2.Accepted(tenant=tenant, request=ask(webhook_url=url))
+        accepted = event_pb2.Accepted(tenant=tenant, request=ask(webhook_url=url, **fields))
         events = [
             event_pb2.JobEvent(job_id=job_id, sequence=1, accepted=accepted),
             event_pb2.JobEvent(job_id=job_id, sequence=2, done=event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED)),
@@ -226,9 +227,19 @@ async def test_a_record_that_cannot_be_read_stops_nobody_else(
         assert (await settled(store, whole)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
         found = await settled(store, damaged)
     assert found.state == webhook_pb2.DELIVERY_STATE_FAILED
-    assert {kept.outcome for kept in found.tries} == {
-        "not sent: an internal error, which the operator finds in the log"
-    }
+    (kept,) = found.tries
+    assert kept.outcome == "not sent: the job's record cannot be written as JSON; the gateway's log says why"
+
+
+async def test_a_record_that_cannot_be_converted_is_marked_at_once_and_stops_nobody_else(
+    finish: Finish, notifying: Notifying, store: DeliveryStore, receiver: Any
+) -> None:
+    odd = await finish(receiver.url, timeout=Duration(seconds=60, nanos=2_000_000_000))
+    whole = await finish(receiver.url)
+    async with notifying():
+        assert (await settled(store, whole)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
+        found = await settled(store, odd)
+    assert (found.state, len(found.tries)) == (webhook_pb2.DELIVERY_STATE_FAILED, 1)
 
 
 async def test_the_last_fifty_tries_are_kept(finish: Finish, outbox: Outbox, store: DeliveryStore) -> None:

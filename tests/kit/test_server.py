@@ -1,7 +1,9 @@
 """The boundary: identity, errors and deadlines on their way through one real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import grpc
 import pytest
@@ -26,6 +28,7 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
 
     def __init__(self) -> None:
         self.raises: Exception | None = None
+        self.asks: Callable[[], Awaitable[cache_pb2.GetStatsResponse]] | None = None
         self.caller: CallContext | None = None
         self.left = asyncio.Event()
         self.was_sent_away = False
@@ -36,6 +39,8 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
         self.caller = context.current()
         if self.raises:
             raise self.raises
+        if self.asks:
+            return await self.asks()
         return cache_pb2.GetStatsResponse(entries=7)
 
     async def Generate(self, request, rpc) -> AsyncIterator[inference_pb2.GenerateResponse]:
@@ -55,6 +60,13 @@ class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.Inference
 @pytest.fixture
 async def scripted() -> Scripted:
     return Scripted()
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[str]:
+    """The address of a process that is frozen: the system still accepts connections for it, and nothing answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 def serving(scripted: Scripted, grace_s: float = 5.0) -> Server:
@@ -104,6 +116,28 @@ async def test_no_call_leaves_once_the_time_is_up(channel: Channel) -> None:
     now = asyncio.get_running_loop().time()
     with context.bound(CallContext(deadline=now - 1)), pytest.raises(DeadlineExceeded):
         await stats(channel)
+
+
+async def test_every_hop_keeps_a_moment_of_its_callers_time_for_the_answer() -> None:
+    now = asyncio.get_running_loop().time()
+    for left, passed_on in ((1.0, 0.9), (5.0, 4.5), (60.0, 59.0)):
+        with context.bound(CallContext(deadline=now + left)):
+            assert 0 <= passed_on - context.remaining_to_pass_on(3600) < 0.5
+            assert context.remaining_to_pass_on(0.1) == 0.1
+    assert context.remaining_to_pass_on(3600) == 3600
+
+
+async def test_a_service_that_hangs_is_named_across_every_hop_before_the_caller_gives_up(
+    silent: str, scripted: Scripted
+) -> None:
+    async with Channel(silent, "silent") as hanging:
+        scripted.asks = partial(stats, hanging, 60.0)
+        async with serving(scripted, grace_s=0) as server, Channel(server.address, "near") as near:
+            with pytest.raises(WeftError) as refused:
+                await stats(near, limit_s=6.0)
+    assert refused.value.reason == error_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+    assert refused.value.metadata == {"dependency": "silent"}
+    assert refused.value.message.startswith("silent did not answer")
 
 
 async def test_a_wait_comes_as_retry_info_and_as_pushback(scripted: Scripted, channel: Channel) -> None:

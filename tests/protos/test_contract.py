@@ -6,13 +6,13 @@ from google.protobuf.json_format import MessageToDict
 
 from weft.cache.v1 import cache_pb2
 from weft.common.v1 import catalog_pb2, chat_pb2, error_pb2
-from weft.gateway.v1 import gateway_pb2
+from weft.gateway.v1 import gateway_pb2, tenant_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 
-FILES = (cache_pb2, catalog_pb2, gateway_pb2, inference_pb2, retrieval_pb2, router_pb2)
+FILES = (cache_pb2, catalog_pb2, gateway_pb2, inference_pb2, retrieval_pb2, router_pb2, tenant_pb2)
 METHODS = [
     method
     for file in FILES
@@ -68,7 +68,7 @@ def test_lists_that_can_grow_have_pages(method: MethodDescriptor) -> None:
 
 def test_identity_rides_in_metadata_never_in_requests() -> None:
     fields = {f"{m.input_type.name}.{f.name}" for m in METHODS for f in m.input_type.fields}
-    operators = {"CreateKeyRequest.tenant", "ListKeysRequest.tenant"}
+    operators = {"CreateKeyRequest.tenant", "ListKeysRequest.tenant", "DeleteTenantRequest.tenant"}
     assert {name for name in fields if name.endswith((".tenant", ".deadline", ".traceparent"))} == operators
 
 

@@ -66,10 +66,11 @@ class Client:
         self._channel = channel
         self._stub = rpc.RetrievalServiceStub(channel.raw)
         self._context = CallContext(tenant=tenant)
+        self.limit_s = 30.0
 
     async def _call(self, method: str, request: Any) -> Any:
         with bound(self._context):
-            return await self._channel.unary(getattr(self._stub, method)(request, **self._channel.call(30)))
+            return await self._channel.unary(getattr(self._stub, method)(request, **self._channel.call(self.limit_s)))
 
     async def create(self, name: str = "docs", **chunking: int) -> pb.Collection:
         request = pb.CreateCollectionRequest(name=name, chunking=pb.ChunkingOptions(**chunking))

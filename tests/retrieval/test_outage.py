@@ -1,6 +1,7 @@
 """PostgreSQL comes late, goes away and comes back; the service stays."""
 
 import asyncio
+import socket
 from contextlib import suppress
 
 import grpc
@@ -59,6 +60,19 @@ async def test_the_service_outlives_postgresql(running, postgres_url, unused_tcp
         assert (await client.search("moon")).hits
         await client.ingest("Bread.", "bread")
         await door.close()
+
+
+async def test_an_inference_service_that_is_frozen_is_named_before_the_caller_gives_up(running, postgres_url):
+    # The system accepts connections for a frozen process, and nothing answers.
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        async with running(postgres_url, inference_target=f"127.0.0.1:{frozen.getsockname()[1]}") as client_of:
+            client = client_of("acme")
+            await client.create()
+            client.limit_s = 6.0
+            with pytest.raises(WeftError) as caught:
+                await client.ingest("The moon pulls the sea.", "tides")
+    assert caught.value.metadata == {"dependency": "inference"}
+    assert caught.value.message.startswith("inference did not answer")
 
 
 async def down(call) -> None:

@@ -257,6 +257,16 @@ async def test_what_was_booked_without_an_answer_is_not_booked_twice(redis_url: 
     assert (found.tokens_last_minute, found.micros_today) == (8, 8)
 
 
+async def test_one_late_answer_does_not_make_redis_unknown(redis_url: str, tenant: str) -> None:
+    limits = catalog(tokens_per_minute=100)
+    async with muffled(redis_url) as (url, muffle), router(url, limits, "closed", limit_s=1) as (budgets, _):
+        assert await passes(budgets, call(tenant, 1))
+        swallowed = muffle()
+        assert not await passes(budgets, call(tenant, 1))
+        await asyncio.wait_for(swallowed, 20)
+        assert await passes(budgets, call(tenant, 1))
+
+
 @asynccontextmanager
 async def muffled(url: str) -> AsyncIterator[tuple[str, Callable[[], asyncio.Future[None]]]]:
     """A wire to Redis, and what makes it swallow the next answer; the future tells when it has."""

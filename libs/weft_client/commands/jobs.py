@@ -109,6 +109,19 @@ async def submit_many(
     return FAILED if any(isinstance(outcome, WeftError) for outcome in outcomes.values()) else 0
 
 
+@jobs.command(epilog=examples("jobs delete JOB"))
+@reporting
+async def delete(
+    context: typer.Context,
+    job_ids: Annotated[list[str], typer.Argument(help="The jobs' ids.", metavar="JOB_ID…")],
+) -> None:
+    """Delete jobs that are over, with their answers, wherever they are kept; `weft cancel` ends one that is not."""
+    async with Session.of(context).client() as weft:
+        for job_id in job_ids:
+            await weft.delete_job(job_id)
+            out().print(f"{job_id} is deleted", soft_wrap=True)
+
+
 @app.command(epilog=examples("job JOB", "job JOB --events", "job JOB --events --follow --json"))
 @reporting
 async def job(

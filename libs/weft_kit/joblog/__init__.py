@@ -1,7 +1,7 @@
 """The job log: every generation is a short run of messages in one stream, and everything else is a reader of it.
 
 ids         job ids, lanes and subjects          settings    the numbers, with units and checks
-log         accept, answer, follow, cancel       writer      fenced events of one attempt
+log         accept, answer, follow, cancel, erase     writer      fenced events of one attempt
 tokens      the publisher that clocks itself     reader      live and stored, spliced by sequence
 lanes       a queue a tenant and priority        turns       whose turn it is
 work        leases for workers                   batches     batches for recorders and notifiers
@@ -12,7 +12,7 @@ from weft_kit.joblog.batches import Batch, Batches
 from weft_kit.joblog.connection import connect
 from weft_kit.joblog.ids import belongs_to, kind_of, lane_of, new_job_id, tenant_tag
 from weft_kit.joblog.lanes import Depth
-from weft_kit.joblog.log import AlreadyAccepted, JobLog
+from weft_kit.joblog.log import AlreadyAccepted, JobLog, Unfinished
 from weft_kit.joblog.projection import envelope_of, project, text_hash
 from weft_kit.joblog.reader import JobGone
 from weft_kit.joblog.settings import LogConfig
@@ -32,6 +32,7 @@ __all__ = [
     "LogConfig",
     "Step",
     "TokenWriter",
+    "Unfinished",
     "Work",
     "Writer",
     "belongs_to",

@@ -18,7 +18,7 @@ _LETTERS = {job_pb2.PRIORITY_HIGH: "h", job_pb2.PRIORITY_NORMAL: "n", job_pb2.PR
 _FORM = re.compile(r"([hnl][0-9a-v]{8})-([0-9a-v]{26})")
 _LANE = re.compile(r"[hnl][0-9a-v]{8}")
 
-KINDS = ("accepted", "started", "delta", "progress", "rewound", "released", "cancel_requested", "done")
+KINDS = ("accepted", "started", "delta", "progress", "rewound", "released", "cancel_requested", "done", "deleted")
 """The last token of a subject: the name of the event's field in `JobEvent`."""
 
 

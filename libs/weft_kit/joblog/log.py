@@ -9,9 +9,9 @@ from nats.aio.msg import Msg
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog.connection import FrugalClient
-from weft_kit.joblog.ids import JobKey
+from weft_kit.joblog.ids import JobKey, lanes_of
 from weft_kit.joblog.lanes import Depth, Lanes
-from weft_kit.joblog.projection import text_hash
+from weft_kit.joblog.projection import envelope_of, text_hash
 from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.stream import ensure_stream
@@ -25,6 +25,10 @@ class AlreadyAccepted(Exception):
     def __init__(self, first: event_pb2.JobEvent) -> None:
         super().__init__(f"job {first.job_id} was accepted before")
         self.first = first
+
+
+class Unfinished(Exception):
+    """The job is not over."""
 
 
 class JobLog:
@@ -119,7 +123,7 @@ class JobLog:
         """
         while True:
             last = await self.last(job_id)
-            if last is None:
+            if last is None or last.HasField("deleted"):
                 raise JobGone
             if last.HasField("done") or last.HasField("cancel_requested"):
                 return last
@@ -129,6 +133,35 @@ class JobLog:
                 return await self.writer(job_id, last.sequence).commit(step)
             except Fenced:
                 continue
+
+    async def jobs(self, tenant: str) -> AsyncIterator[str]:
+        """Yields the ids of a tenant's jobs that are stored now and were not deleted, those of all its lanes."""
+        for lane in lanes_of(tenant):
+            for kind in ("accepted", "done"):  # a job answered as it was accepted has no `accepted`
+                async for stored in self._wire.replay(f"{self.config.prefix}.{lane}.*.{kind}", 1):
+                    # A lane's tag is too short to tell tenants apart for sure.
+                    if envelope_of(stored.event).tenant == tenant:
+                        yield stored.event.job_id
+
+    async def erase(self, job_id: str) -> None:
+        """Removes a job that is over from the log, but for a mark that keeps its key from being used again.
+
+        The mark goes with the log's retention, as the job would have. A repeat finishes what was begun.
+        Raises Unfinished.
+        """
+        last = await self.last(job_id)
+        if last is None:
+            return
+        if not last.HasField("deleted"):
+            if not last.HasField("done"):
+                raise Unfinished
+            try:
+                last = await self.writer(job_id, last.sequence).commit(event_pb2.Deleted())
+            except Fenced as faster:
+                if faster.last is None:
+                    return
+                last = faster.last
+        await self._wire.purge(self._key(job_id).all_kinds(self.config.prefix), last.sequence)
 
     @asynccontextmanager
     async def cancel_signals(self) -> AsyncIterator[AsyncIterator[str]]:

@@ -74,7 +74,7 @@ def _done(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
     job.state = done.state
     job.answer.CopyFrom(done.answer)
     job.end_time.CopyFrom(event.time)
-    for name in ("error", "cache_hit", "start_time", "first_token_time", "total_cost"):
+    for name in ("error", "cache_hit", "start_time", "first_token_time", "total_cost", "contents_delete_time"):
         if done.HasField(name):
             getattr(job, name).CopyFrom(getattr(done, name))
     del job.attempts[:]

@@ -21,7 +21,7 @@ LAG_S = 0.05
 
 
 class JobGone(Exception):
-    """The log holds nothing of this job: it never was, or is past retention."""
+    """The log holds nothing of this job: it never was, is past retention, or was deleted."""
 
 
 class Feed:
@@ -87,9 +87,12 @@ class Follower:
 
     def _may_pass(self, stored: Stored) -> bool:
         """Once deltas have expired the rest tells a torn story: then only `done`, which is whole, is passed."""
-        return stored.sequence > self._last and (not self._torn or stored.event.HasField("done"))
+        is_end = stored.event.HasField("done") or stored.event.HasField("deleted")
+        return stored.sequence > self._last and (not self._torn or is_end)
 
     def _passed(self, stored: Stored) -> event_pb2.JobEvent:
+        if stored.event.HasField("deleted"):
+            raise JobGone
         self._last = stored.sequence
         self._done = stored.event.HasField("done")
         return stored.event
@@ -124,7 +127,7 @@ class Follower:
             if self._done:
                 return
             last = await self._wire.last(self._subjects)
-            if last is None:
+            if last is None or last.event.HasField("deleted"):
                 raise JobGone
             if self._torn or last.sequence <= self._last:
                 self._done = last.event.HasField("done") and last.sequence <= self._last

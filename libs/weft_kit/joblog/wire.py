@@ -99,6 +99,10 @@ class Wire:
         """Returns the first event that matches, from the leader."""
         return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
+    async def purge(self, subjects: str, before: int) -> None:
+        """Removes what matches and was stored before a sequence."""
+        await self.api(f"STREAM.PURGE.{self.config.stream}", {"filter": subjects, "seq": before})
+
     async def replay(self, subjects: str, from_sequence: int, timeout_s: float | None = None) -> AsyncIterator[Stored]:
         """Yields what is stored from a sequence on, read directly from any replica, which may trail the leader.
 

@@ -20,6 +20,7 @@ Step = (
     | event_pb2.Released
     | event_pb2.CancelRequested
     | event_pb2.Done
+    | event_pb2.Deleted
     | ingest_pb2.IngestProgress
 )
 
@@ -31,6 +32,7 @@ _FIELD = {
     event_pb2.Released: "released",
     event_pb2.CancelRequested: "cancel_requested",
     event_pb2.Done: "done",
+    event_pb2.Deleted: "deleted",
     ingest_pb2.IngestProgress: "progress",
 }
 

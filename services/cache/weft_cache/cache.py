@@ -17,7 +17,7 @@ from weft_cache.lookup import Asked, Hit
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
 from weft_cache.redis_answers import Filing, Names, RedisAnswers, Stored, key_of
-from weft_cache.redis_guard import StoreDown
+from weft_cache.redis_guard import StoreDown, patiently
 from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.redis_watch import Audited
@@ -105,7 +105,7 @@ class Cache:
         life_s = policy.life_s(self._keeping.ttl_s, self._keeping.ttl_jitter, random.random())  # noqa: S311 - no secret
         stored = Stored(answer, time.time(), cost, asked.collection_version)
         lasting = address(asked.tenant, asked.request, 0).exact if asked.collection_version else ""
-        filing = Filing(text, asked.request.cache.tags, lasting)
+        filing = Filing(text, asked.request.cache.tags, lasting, asked.job_id)
         try:
             is_kept = await self._answers.write(where, stored, life_s, vector, filing)
         except StoreDown:
@@ -117,19 +117,21 @@ class Cache:
     async def forget(self, tenant: str, names: Names, version: int) -> int:
         """Forgets a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be there."""
         try:
-            return await self._answers.forget(tenant, names, version)
+            with patiently():
+                return await self._answers.forget(tenant, names, version)
         except StoreDown:
             raise DependencyDown("redis", "answers were not all forgotten; call Invalidate again") from None
 
     async def stats(self, tenant: str) -> Stats:
         """A tenant's counts; raises DependencyDown."""
         try:
-            return Stats(
-                await self._tally.read(tenant),
-                await self._answers.account(tenant),
-                await self._answers.used_bytes(),
-                await self._audits.found(tenant),
-            )
+            with patiently():
+                return Stats(
+                    await self._tally.read(tenant),
+                    await self._answers.account(tenant),
+                    await self._answers.used_bytes(),
+                    await self._audits.found(tenant),
+                )
         except StoreDown:
             raise DependencyDown("redis", "the counts are in Redis, which does not answer; try again") from None
 

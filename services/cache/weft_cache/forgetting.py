@@ -21,4 +21,4 @@ def read_names(request: cache_pb2.InvalidateRequest) -> Names:
         violations["collection"] = "is required with document_ids and collection_version: documents are told by both"
     if violations:
         raise InvalidFields(violations)
-    return Names(request.model, request.collection, request.tag, tuple(request.document_ids))
+    return Names(request.model, request.collection, request.tag, tuple(request.document_ids), request.job_id)

@@ -9,11 +9,12 @@ from weft_cache.redis_answers import Stored
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, and the version of the collection its answer is built on; 0 without retrieval."""
+    """A request, the version of the collection its answer is built on (0 without retrieval), and whose answer it is."""
 
     tenant: str
     request: job_pb2.GenerationRequest
     collection_version: int
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

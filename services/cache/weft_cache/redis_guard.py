@@ -1,10 +1,10 @@
 """Redis that answers soon or not at all."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -13,9 +13,23 @@ from redis.exceptions import RedisError, ResponseError
 
 from weft_kit.breaker import Breaker
 from weft_kit.context import remaining
+from weft_kit.loop_time import loop_timeout
 
 T = TypeVar("T")
 Word: TypeAlias = bytes | str | int
+
+_PATIENT_S: Final = 2.0
+_is_patient: ContextVar[bool] = ContextVar("weft_cache_patient", default=False)
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Gives each exchange in the block seconds, and asks whatever came before: somebody waits for just this answer."""
+    token = _is_patient.set(True)
+    try:
+        yield
+    finally:
+        _is_patient.reset(token)
 
 
 class StoreDown(Exception):
@@ -48,18 +62,20 @@ class RedisGuard:
         return answers
 
     async def _within_limit(self, exchange: Callable[[], Awaitable[T]]) -> T:
-        if not self._breaker.allows(time.monotonic()):
+        patient = _is_patient.get()
+        if not patient and not self._breaker.allows(time.monotonic()):
             raise StoreDown
-        limit_s = remaining(self._limit_s)
+        longest_s = max(self._limit_s, _PATIENT_S) if patient else self._limit_s
+        limit_s = remaining(longest_s)
         try:
-            async with asyncio.timeout(limit_s):
+            async with loop_timeout(limit_s):
                 answer = await exchange()
         except ResponseError as error:
             self._breaker.succeeded()
             raise Refused from error
         except (RedisError, OSError, TimeoutError) as error:
             # A caller with no time left says nothing about Redis, and must not shut it to others.
-            if limit_s == self._limit_s:
+            if limit_s == longest_s:
                 self._breaker.failed(time.monotonic())
             raise StoreDown from error
         self._breaker.succeeded()
@@ -69,13 +85,15 @@ class RedisGuard:
 @asynccontextmanager
 async def guarded(url: str, limit_s: float, rest_s: float, connections: int) -> AsyncIterator[RedisGuard]:
     """Redis at `url`; connects when first asked."""
-    # No retries: a caller would wait for them, and without the cache it has something better to do.
+    # No retries: a caller would wait for them, and without the cache it has something better to do. Each exchange has a
+    # limit of its own, of which the connection's is the longest.
+    longest_s = max(limit_s, _PATIENT_S)
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
-        timeout=limit_s,
-        socket_timeout=limit_s,
-        socket_connect_timeout=limit_s,
+        timeout=longest_s,
+        socket_timeout=longest_s,
+        socket_connect_timeout=longest_s,
         retry=Retry(NoBackoff(), 0),
         protocol=2,  # FT.SEARCH answers with flat lists, which cost less to read than RESP3's maps
     )

@@ -32,8 +32,8 @@ _LONGEST_JOB_MS: Final = 24 * 3600 * 1000
 class Kept:
     """An answer as it is to be kept. `tail` begins with the tenant; the other names belong to that tenant alone.
 
-    `documents` are those it is built on, `marks` the names it may be forgotten by (the documents among them), `latest`
-    is where it can be found whatever the version of its collection; empty means nowhere.
+    `documents` are those it is built on, and the job it is of; `marks` the names it may be forgotten by (these among
+    them); `latest` is where it can be found whatever the version of its collection; empty means nowhere.
     """
 
     tail: str

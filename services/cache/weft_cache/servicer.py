@@ -1,6 +1,7 @@
 """The cache service on the wire."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -54,7 +55,8 @@ class CacheServicer(rpc.CacheServiceServicer):
         return pb.LookupResponse(found=_found(found))
 
     async def Store(self, request: pb.StoreRequest, _: object) -> pb.StoreResponse:
-        stored = await self._cache.store(_asked(request), request.answer, request.cost)
+        asked = replace(_asked(request), job_id=request.job_id)
+        stored = await self._cache.store(asked, request.answer, request.cost)
         note(stored=stored)
         return pb.StoreResponse(stored=stored)
 

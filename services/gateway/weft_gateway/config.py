@@ -30,7 +30,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     catalog_poll_s: float = Field(1.0, gt=0)
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
-    """Opens KeyService; empty keeps it shut."""
+    """Opens KeyService and TenantService; empty keeps them shut."""
 
     key_fresh_s: float = Field(10.0, gt=0)
     """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""
@@ -46,7 +46,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     rate_burst_s: float = Field(10.0, gt=0)
     """Seconds' worth of calls that may come at once."""
     redis_limit_s: float = Field(0.05, gt=0)
-    """How long a rate limit may wait for Redis before it is decided without."""
+    """How long a rate limit, or a budget, may wait for Redis before it is decided without."""
     rate_fallback: Fallback = "local"
     """Who counts calls while Redis is down: "local", each replica for itself; "closed", nobody, and none may pass."""
 
@@ -63,12 +63,16 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     forward_limit_s: float = Field(120.0, gt=0)
     """Longest call passed on to the services behind."""
     read_limit_s: float = Field(2.0, gt=0)
-    """How long reads may wait for PostgreSQL."""
+    """How long reads may wait for PostgreSQL, or for Redis."""
     postgres_connections: int = Field(8, ge=2)
 
     recorder_batch: int = Field(500, ge=1, le=10_000)
     recorder_wait_s: float = Field(0.25, ge=0, le=10)
     """How long a batch gathers: as long the record may trail the log."""
+    retention_poll_s: float = Field(60.0, gt=0)
+    """How often the recorder looks for jobs that are past their tenant's retention, which the catalog sets."""
+    retention_batch: int = Field(200, ge=1, le=10_000)
+    """Jobs that one statement then deletes from."""
     undertaker_poll_s: float = Field(5.0, gt=0)
     """How often the recorder looks for jobs that expired and that no worker ended."""
 

@@ -9,7 +9,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keys import Key
-from weft_gateway.pages import page_size, read_position, write_position
+from weft_gateway.pages import check_texts, page_size, read_position, write_position
 
 
 class KeyServicer(rpc.KeyServiceServicer):
@@ -24,12 +24,14 @@ class KeyServicer(rpc.KeyServiceServicer):
         return pb.CreateKeyResponse(key=_to_wire(key), secret=str(credential))
 
     async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
+        check_texts(tenant=request.tenant)
         before = read_position(request.page_token, request.tenant)
         keys, position = await self._desk.page(request.tenant, before, page_size(request.page_size))
         token = write_position(position, request.tenant)
         return pb.ListKeysResponse(keys=map(_to_wire, keys), next_page_token=token)
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
+        check_texts(key_id=request.key_id)
         key = await self._desk.revoke(request.key_id)
         within = Duration()
         within.FromTimedelta(timedelta(seconds=self._effective_within_s))

@@ -57,12 +57,22 @@ def read_token(token: str, filters: object) -> tuple[str, str] | None:
         mark, first, second = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError):
         mark, first, second = "", "", ""
-    if mark != _mark(filters) or not (isinstance(first, str) and isinstance(second, str)):
+    if mark != _mark(filters) or not (_is_stored(first) and _is_stored(second)):
         raise Invalid(
             error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN,
             "page_token is not one this list gave out; send `next_page_token` as it was, all other fields unchanged",
         )
     return first, second
+
+
+def check_texts(**fields: str) -> None:
+    """Raises InvalidFields for texts that PostgreSQL cannot even compare with: nothing it stores contains a NUL."""
+    if violations := {name: "must not contain NUL" for name, text in fields.items() if "\0" in text}:
+        raise InvalidFields(violations)
+
+
+def _is_stored(position: object) -> bool:
+    return isinstance(position, str) and "\0" not in position
 
 
 def _mark(filters: object) -> str:

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from weft.cache.v1 import cache_pb2
-from weft.gateway.v1 import gateway_pb2_grpc, webhook_pb2_grpc
+from weft.gateway.v1 import gateway_pb2_grpc, tenant_pb2_grpc, webhook_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_gateway.access.gate import Gate, Rates
@@ -26,6 +26,7 @@ from weft_gateway.forwarding import forwarded
 from weft_gateway.jobs.admission import Admission
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.jobs.budgets import Budgets
+from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.jobs.departures import Departures
 from weft_gateway.jobs.intake import Intake
 from weft_gateway.jobs.jobs import Jobs
@@ -35,11 +36,16 @@ from weft_gateway.jobs.room import Room
 from weft_gateway.jobs.waits import Waits
 from weft_gateway.keys_servicer import KeyServicer
 from weft_gateway.postgres import Database
+from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.recorder import record
+from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.servicer import GatewayServicer
 from weft_gateway.tasks import running
+from weft_gateway.tenants.collections import TenantCollections
+from weft_gateway.tenants.deletion import TenantDeletion
+from weft_gateway.tenants.servicer import TenantServicer
 from weft_gateway.webhooks.delivery_desk import DeliveryDesk
 from weft_gateway.webhooks.httpx_poster import WebhookPoster
 from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
@@ -69,7 +75,7 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 @asynccontextmanager
 async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
     """Runs the roles asked for. Yields the server, or None without "serve". Raises CatalogError first."""
-    catalog = await _catalog(config) if "serve" in roles else None
+    catalog = await _catalog(config) if {"serve", "recorder"} & set(roles) else None
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
@@ -77,7 +83,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         )
         if "notifier" in roles:
             await stack.enter_async_context(_notifier(config, database))
-        if not {"serve", "recorder"} & set(roles):
+        if catalog is None:
             yield None
             return
         nats = await stack.enter_async_context(connect(config.nats_url, "gateway"))
@@ -85,8 +91,9 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         await log.ensure()
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
-            await stack.enter_async_context(_recorder(config, log, records))
-        if catalog is None:
+            await stack.enter_async_context(_recorder(config, log, records, database, catalog))
+        if "serve" not in roles:
+            await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
             yield None
             return
         yield await stack.enter_async_context(_server(config, catalog, database, log, records))
@@ -107,16 +114,35 @@ async def _server(
         rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
         gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
         answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
-        fallback, limit_s = config.budget_fallback, config.redis_limit_s
-        budgets = Budgets(redis, lambda: catalog.current, keyring.find, fallback=fallback, limit_s=limit_s)
+        budgets = Budgets(
+            redis,
+            lambda: catalog.current,
+            keyring.find,
+            fallback=config.budget_fallback,
+            limit_s=config.redis_limit_s,
+            read_limit_s=config.read_limit_s,
+        )
         intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
         readers = Readers(log.client, config.log.stream)
         departures = Departures(log, readers)
         await stack.enter_async_context(readers.answering())
         await stack.enter_async_context(departures.serving())
         waits = Waits()
+        erasure = ErasureStore(database)
+        deletion = JobDeletion(log, erasure, cache)
+        tenants = TenantDeletion(
+            log,
+            erasure,
+            deletion,
+            TenantCollections(retrieval),
+            store,
+            keyring,
+            SecretStore(database, limit_s=config.read_limit_s),
+            fresh_s=config.key_fresh_s,
+        )
         services = (
-            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge), budgets),
+            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge, deletion), budgets),
+            _tenant_service(tenants),
             _key_service(KeyDesk(store, keyring), config.key_fresh_s),
             _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), _secrets(config, database)),
             catalog_service(catalog),
@@ -166,11 +192,25 @@ async def _intake(
 
 
 @asynccontextmanager
-async def _recorder(config: Config, log: JobLog, records: RecordStore) -> AsyncIterator[None]:
+async def _recorder(
+    config: Config, log: JobLog, records: RecordStore, database: Database, catalog: WatchedCatalog
+) -> AsyncIterator[None]:
     recorder = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
     undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
-    async with running("recorder", recorder), running("undertaker", undertaker.watch):
+    # A job's last event comes within the log's retention, and stays in it for as long again.
+    sweeper = RetentionSweeper(
+        ErasureStore(database),
+        lambda tenant: catalog.current.retention_of(tenant),  # noqa: PLW0108  # the catalog in force changes
+        least_s=2 * config.log.retention_s,
+        poll_s=config.retention_poll_s,
+        batch=config.retention_batch,
+    )
+    async with (
+        running("recorder", recorder),
+        running("undertaker", undertaker.watch),
+        running("retention", sweeper.watch),
+    ):
         yield
 
 
@@ -214,6 +254,11 @@ def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
     return Service("weft.gateway.v1.KeyService", add, KeyServicer(desk, effective_within_s))
 
 
+def _tenant_service(deletion: TenantDeletion) -> Service:
+    add = tenant_pb2_grpc.add_TenantServiceServicer_to_server
+    return Service("weft.gateway.v1.TenantService", add, TenantServicer(deletion))
+
+
 def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
     add = webhook_pb2_grpc.add_WebhookServiceServicer_to_server
     return Service("weft.gateway.v1.WebhookService", add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
@@ -231,8 +276,9 @@ def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admis
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":
-    # No retries: a call would wait for them, and the limiter has something better to do without Redis.
-    limit_s, retry = config.redis_limit_s, Retry(NoBackoff(), 0)
+    # No retries: a call would wait for them, and the limiter has something better to do without Redis. Each exchange
+    # has a limit of its own, of which this is the longest.
+    limit_s, retry = max(config.redis_limit_s, config.read_limit_s), Retry(NoBackoff(), 0)
     return redis.asyncio.Redis.from_url(
         config.redis_url, socket_timeout=limit_s, socket_connect_timeout=limit_s, retry=retry
     )

@@ -46,6 +46,10 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         job = await self._jobs.cancel(current_tenant(), request.job_id, request.message)
         return pb.CancelJobResponse(job=job)
 
+    async def DeleteJob(self, request: pb.DeleteJobRequest, _: object) -> pb.DeleteJobResponse:
+        await self._jobs.delete(current_tenant(), request.job_id)
+        return pb.DeleteJobResponse()
+
     async def StreamJob(self, request: pb.StreamJobRequest, call: Rpc) -> AsyncIterator[pb.StreamJobResponse]:
         async with self._jobs.stream(current_tenant(), request.job_id, request.after_sequence) as events:
             await say_it_is_known(call)

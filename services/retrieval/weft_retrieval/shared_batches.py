@@ -11,12 +11,16 @@ from typing import Self
 import grpc
 import numpy as np
 
-from weft_kit.errors import WeftError
+from weft_kit.context import remaining_to_pass_on
+from weft_kit.errors import DeadlineExceeded, WeftError
 from weft_retrieval.concurrency import together
 from weft_retrieval.inference_embedder import Embedder, Vectors
 
 # What an embedder answers when it is a text's fault, and not the time's or the mesh's.
 _BLAMES_A_TEXT = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+
+# As long as an ingest job may live; callers have less.
+_LONGEST_WAIT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,13 @@ class SharedBatches:
         order = _Order(texts, asyncio.get_running_loop().create_future())
         self._waiting.append(order)
         self._send()
-        return await order.vectors
+        try:
+            # The batch is nobody's call, but whoever waits for it may have little time left.
+            async with asyncio.timeout(remaining_to_pass_on(_LONGEST_WAIT_S)):
+                return await order.vectors
+        except TimeoutError:
+            message = "inference did not answer in time; check that it runs, or allow more time"
+            raise DeadlineExceeded(message, dependency="inference") from None
 
     def _send(self) -> None:
         while len(self._in_flight) < self._most_in_flight and (batch := self._next_batch()):

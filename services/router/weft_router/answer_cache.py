@@ -54,7 +54,7 @@ class AnswerCache:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    def keep(self, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
+    def keep(self, job_id: str, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
         """Tell the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
         audit came to. Too many at once are dropped and counted.
         """
@@ -64,7 +64,9 @@ class AnswerCache:
             report.collection_version = collection_version
             self._start(self._report(report), metrics.CACHE_AUDITS)
         elif may_be_stored(request, done):
-            stored = cache_pb2.StoreRequest(request=request, collection_version=collection_version, answer=answer)
+            stored = cache_pb2.StoreRequest(
+                request=request, collection_version=collection_version, answer=answer, job_id=job_id
+            )
             if cost := cost_of(done):
                 stored.cost.CopyFrom(cost)
             self._start(self._store(stored), metrics.CACHE_STORES)

@@ -81,7 +81,7 @@ class History:
                 self.text_sequence = self.deltas[-1].sequence if self.deltas else 0
             case "cancel_requested":
                 self.cancel_message = event.cancel_requested.message
-            case "done":
+            case "done" | "deleted":
                 self.is_done = True
 
     @property

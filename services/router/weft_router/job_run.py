@@ -173,7 +173,7 @@ class JobRun:
         metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
         self._write_line(done)
         if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
-            self._means.answers.keep(self._accepted, job.collection_version, done)
+            self._means.answers.keep(job.job_id, self._accepted, job.collection_version, done)
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
         """Return the record of a job that no provider is to be asked about any more."""

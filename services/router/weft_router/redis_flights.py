@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from weft_kit.background import background
 from weft_kit.breaker import Breaker
+from weft_kit.loop_time import loop_timeout
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0
@@ -33,13 +34,16 @@ _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL
 
 
 class RedisFlights:
-    """Announces the flights of one router. Redis is waited for `limit_s`, then left alone for a moment."""
+    """Announces the flights of one router.
+
+    Redis is waited for `limit_s`, and left alone for a moment when it was late three times in a row.
+    """
 
     def __init__(self, redis: Redis, *, limit_s: float) -> None:
         self._claim: Any = redis.register_script(_CLAIM)
         self._release: Any = redis.register_script(_RELEASE)
         self._limit_s = limit_s
-        self._breaker = Breaker(threshold=1, rest_s=_REST_S)
+        self._breaker = Breaker(threshold=3, rest_s=_REST_S)
         self._held: set[str] = set()
         self._releasing: set[asyncio.Task[None]] = set()
         self.host = ""
@@ -82,7 +86,7 @@ class RedisFlights:
         if not self._breaker.allows(time.monotonic()):
             return None
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with loop_timeout(self._limit_s):
                 answer = await script(keys=[_PREFIX + flight], args=arguments)
         except (RedisError, OSError, TimeoutError):
             self._breaker.failed(time.monotonic())

@@ -13,7 +13,11 @@ from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_kit.context import TRACE_KEY, CallContext
 from weft_kit.errors import InvalidFields, PermissionDenied, Unauthenticated
 
-_OPERATOR_METHODS: Final = ("/weft.gateway.v1.KeyService/", "/weft.common.v1.CatalogService/")
+_OPERATOR_METHODS: Final = (
+    "/weft.gateway.v1.KeyService/",
+    "/weft.gateway.v1.TenantService/",
+    "/weft.common.v1.CatalogService/",
+)
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 

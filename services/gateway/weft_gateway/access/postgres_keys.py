@@ -22,6 +22,16 @@ _REVOKE: Final = f"""
     UPDATE gateway_keys SET revoke_time = COALESCE(revoke_time, clock_timestamp())
     WHERE key_id = %s RETURNING {_COLUMNS}
 """.encode()
+_REVOKE_ALL: Final = """
+    UPDATE gateway_keys SET revoke_time = clock_timestamp() WHERE tenant = %s AND revoke_time IS NULL RETURNING key_id
+"""
+_REVOKED_WITHIN: Final = """
+    SELECT EXISTS (
+        SELECT FROM gateway_keys
+        WHERE tenant = %s AND (revoke_time IS NULL OR revoke_time > clock_timestamp() - %s * interval '1 second')
+    )
+"""
+_DROP_ALL: Final = "DELETE FROM gateway_keys WHERE tenant = %s AND revoke_time IS NOT NULL"
 _LIST: Final = f"""
     SELECT {_COLUMNS} FROM gateway_keys
     WHERE (%(tenant)s = '' OR tenant = %(tenant)s)
@@ -57,6 +67,22 @@ class KeyStore:
     async def revoke(self, key_id: str) -> Key | None:
         """The key, revoked now or before; None when there is none."""
         return next(iter(await self._keys(_REVOKE, (key_id,))), None)
+
+    async def revoke_all(self, tenant: str) -> list[str]:
+        """Revokes a tenant's keys; returns the ids of those that were good until now."""
+        async with self._database.connection(self._limit_s) as connection:
+            return [key_id for (key_id,) in await (await connection.execute(_REVOKE_ALL, (tenant,))).fetchall()]
+
+    async def revoked_within(self, tenant: str, seconds: float) -> bool:
+        """Whether a key of a tenant is good, or was so in the last seconds."""
+        async with self._database.connection(self._limit_s) as connection:
+            (found,) = await (await connection.execute(_REVOKED_WITHIN, (tenant, seconds))).fetchone() or (False,)
+        return bool(found)
+
+    async def drop_all(self, tenant: str) -> None:
+        """Deletes a tenant's keys that are revoked."""
+        async with self._database.connection(self._limit_s) as connection:
+            await connection.execute(_DROP_ALL, (tenant,))
 
     async def newest(self, tenant: str, before: Position | None, limit: int) -> list[Key]:
         """Keys from newest to oldest, of one tenant or (empty) of all, that come after `before` in that order."""

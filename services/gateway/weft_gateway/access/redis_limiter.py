@@ -18,6 +18,7 @@ from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Refusal
 from weft_kit.breaker import Breaker
 from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.loop_time import loop_timeout
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 
@@ -34,7 +35,8 @@ _Waiting = tuple[Sequence[Limit], "asyncio.Future[WeftError | None]"]
 class RedisLimiter:
     """Decides in Redis.
 
-    When that does not answer within `limit_s`, decides by the fallback, and leaves Redis alone for `rest_s`.
+    When that does not answer within `limit_s`, decides by the fallback; after three times in a row leaves Redis alone
+    for `rest_s`.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class RedisLimiter:
         self._fallback = fallback
         self._limit_s = limit_s
         self._rest_s = rest_s
-        self._breaker = Breaker(threshold=1, rest_s=rest_s)
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
         self._local = LocalLimiter()
         self._waiting: list[_Waiting] = []
         self._round_trip: asyncio.Task[None] | None = None
@@ -91,7 +93,7 @@ class RedisLimiter:
             for limit in limits:
                 args += (limit.rate.interval_us, limit.rate.tolerance_us, limit.calls)
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with loop_timeout(self._limit_s):
                 answer: list[int] = await self._script(keys, args)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with Redis, the calls that wait must go on
             self._breaker.failed(time.monotonic())

@@ -86,7 +86,10 @@ def answered(accepted: event_pb2.Accepted, answer: job_pb2.Answer, hit: job_pb2.
 
 
 def check_repeat(first: event_pb2.JobEvent, accepted: event_pb2.Accepted) -> None:
-    """Raises AlreadyExists when a request id comes again with another request."""
+    """Raises AlreadyExists when a request id comes again with another request, or after its job was deleted."""
+    if first.HasField("deleted"):
+        message = "request_id was used by a job that was deleted; use a new one"
+        raise AlreadyExists(error_pb2.ERROR_REASON_REQUEST_ID_REUSED, message)
     before = envelope_of(first)
     if before.request_hash != accepted.request_hash or before.tenant != accepted.tenant:
         raise AlreadyExists(

@@ -3,7 +3,6 @@
 The routers hold calls to their budgets; this is the early word, for callers who can still do something else.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,18 +10,22 @@ from typing import Final, Literal
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import event_pb2
 from weft_gateway.access.keys import Key
 from weft_kit.breaker import Breaker
 from weft_kit.catalog import Catalog
-from weft_kit.context import CallContext, remaining
+from weft_kit.context import CallContext, remaining_to_pass_on
 from weft_kit.errors import DependencyDown, Exhausted
+from weft_kit.loop_time import loop_timeout
 from weft_kit.spending import Account, Spent, day_end_s, frees_after_s, read_spent
 
 _FRESH_S: Final = 1.0
+_LATE_IN_A_ROW: Final = 3
 _NO_BUDGET: Final = budget_pb2.Budget()
+_UNKNOWN: Final = "so what was spent is not known; wait, then retry"
 
 Fallback = Literal["open", "closed"]
 """What becomes of jobs that have a budget while Redis does not say what is spent.
@@ -64,7 +67,12 @@ class Standing:
 
 
 class Budgets:
-    """Knows what was spent, as of a second ago. `catalog` is asked anew each time, `find` gives a key by its id."""
+    """Knows what was spent, as of a second ago. `catalog` is asked anew each time, `find` gives a key by its id.
+
+    Redis is waited for `limit_s` where a job is admitted, which it may be without, and left alone for a moment when it
+    was late three times in a row. Whoever only wants to see waits for up to `read_limit_s`, and is never turned away
+    unasked.
+    """
 
     def __init__(
         self,
@@ -74,13 +82,15 @@ class Budgets:
         *,
         fallback: Fallback = "open",
         limit_s: float = 0.05,
+        read_limit_s: float = 2.0,
     ) -> None:
         self._redis = redis
         self._catalog = catalog
         self._find = find
         self._fallback = fallback
         self._limit_s = limit_s
-        self._breaker = Breaker(threshold=1, rest_s=_FRESH_S)
+        self._read_limit_s = read_limit_s
+        self._breaker = Breaker(threshold=_LATE_IN_A_ROW, rest_s=_FRESH_S)
         # As many as operators made keys for.
         self._known: dict[Account, Spent] = {}
 
@@ -114,10 +124,11 @@ class Budgets:
                 raise refusal
 
     async def standings(self, caller: CallContext) -> tuple[Standing, Standing]:
-        """What the caller's tenant and its key have spent now. Raises DependencyDown while Redis is away."""
+        """What the caller's tenant and its key have spent now. Raises DependencyDown when Redis does not say."""
         key = await self._find(caller.key_id)
         budgets = self._budgets(caller.tenant, caller.key_id, key.budget if key else _NO_BUDGET)
-        tenants, keys = await self._read([account for account, _ in budgets], int(time.time()))
+        accounts = [account for account, _ in budgets]
+        tenants, keys = await self._read(accounts, int(time.time()), self._read_limit_s)
         return Standing(*budgets[0], tenants), Standing(*budgets[1], keys)
 
     def _budgets(
@@ -128,22 +139,23 @@ class Budgets:
     async def _recent(self, account: Account, now_s: int) -> Spent:
         known = self._known.get(account)
         if known is None or now_s - known.now_s >= _FRESH_S:
-            (known,) = await self._read([account], now_s)
+            if not self._breaker.allows(time.monotonic()):
+                raise DependencyDown("redis", f"redis was late {_LATE_IN_A_ROW} times in a row, {_UNKNOWN}")
+            (known,) = await self._read([account], now_s, self._limit_s)
             self._known[account] = known
         return known
 
-    async def _read(self, accounts: list[Account], now_s: int) -> list[Spent]:
-        message = "what was spent is not known without redis; wait, then retry"
-        if not self._breaker.allows(time.monotonic()):
-            raise DependencyDown("redis", message)
-        limit_s = remaining(self._limit_s)
+    async def _read(self, accounts: list[Account], now_s: int, longest_s: float) -> list[Spent]:
+        limit_s = remaining_to_pass_on(longest_s)
         try:
-            async with asyncio.timeout(limit_s):
+            async with loop_timeout(limit_s):
                 spent = await read_spent(self._redis, accounts, now_s)
         except (RedisError, OSError, TimeoutError) as error:
             # A caller with no time left says nothing about Redis.
-            if limit_s == self._limit_s:
+            if limit_s == longest_s:
                 self._breaker.failed(time.monotonic())
-            raise DependencyDown("redis", message) from error
+            is_late = isinstance(error, TimeoutError | RedisTimeout)
+            problem = f"redis did not answer within {limit_s:.2g} s" if is_late else "redis cannot be reached"
+            raise DependencyDown("redis", f"{problem}, {_UNKNOWN}") from error
         self._breaker.succeeded()
         return spent

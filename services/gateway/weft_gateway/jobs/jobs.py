@@ -1,4 +1,4 @@
-"""What can be done with jobs: accept, follow, read, list, cancel."""
+"""What can be done with jobs: accept, follow, read, list, cancel, delete."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -8,6 +8,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.admission import Order
 from weft_gateway.jobs.batch import Outcome, check_batch, outcomes
+from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.jobs.departures import Departures
 from weft_gateway.jobs.intake import Intake
 from weft_gateway.jobs.log_limit import log_limit
@@ -18,7 +19,7 @@ from weft_gateway.record.listing import JobQuery
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.tasks import unbroken
 from weft_kit.context import CallContext, remaining
-from weft_kit.errors import InvalidFields, NotFound
+from weft_kit.errors import FailedPrecondition, InvalidFields, NotFound
 from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
 from weft_kit.logging import note
 
@@ -44,6 +45,7 @@ class Jobs:
         departures: Departures,
         waits: Waits,
         charge: Charge,
+        deletion: JobDeletion,
     ) -> None:
         self._log = log
         self._records = records
@@ -52,6 +54,7 @@ class Jobs:
         self._departures = departures
         self._waits = waits
         self._charge = charge
+        self._deletion = deletion
 
     async def submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
         """Makes a job durable, or finds the one this request id made before."""
@@ -96,7 +99,10 @@ class Jobs:
             return
         with self._readers.reading(job_id) as reading:
             async with self._log.follow(job_id, max(after_sequence, first.sequence)) as events:
-                yield reading.watched(_after(after_sequence, first, events))
+                try:
+                    yield reading.watched(_after(after_sequence, first, events))
+                except JobGone:
+                    raise _not_found() from None
 
     async def get(self, tenant: str, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
         """The job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
@@ -125,6 +131,17 @@ class Jobs:
         earlier = [event for event in known if event.sequence < last.sequence]
         return project(job_id, [*earlier, last])
 
+    async def delete(self, tenant: str, job_id: str) -> None:
+        """Deletes a job that is over; raises FailedPrecondition for one that is not."""
+        known = await self._found(tenant, job_id)
+        if known[-1].HasField("deleted"):
+            await self._deletion.erase([job_id])  # it had begun, and was cut off
+            return
+        if not known[-1].HasField("done"):
+            message = "the job is not over; cancel it and wait for its end, then delete it"
+            raise FailedPrecondition(error_pb2.ERROR_REASON_JOB_NOT_OVER, message)
+        await self._deletion.delete(tenant, job_id, known)
+
     async def page(self, query: JobQuery) -> tuple[list[job_pb2.Job], Position | None]:
         """A page of jobs without request and answer, and where the next one begins."""
         found, position = await self._records.page(query)
@@ -151,8 +168,15 @@ class Jobs:
     async def _known(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
         """Reads a job of this tenant: from the log or, past its retention, the record of its end.
 
-        Another tenant's job is as unknown as one that never was.
+        Another tenant's job, and one that is being deleted, is as unknown as one that never was.
         """
+        found = await self._found(tenant, job_id)
+        if found[-1].HasField("deleted"):
+            raise _not_found()
+        return found
+
+    async def _found(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
+        """Reads what there is of a job, also of one that is being deleted."""
         if not belongs_to(job_id, tenant):
             raise _not_found()
         logged = await self._log.events(job_id)

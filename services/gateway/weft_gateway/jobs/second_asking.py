@@ -1,15 +1,12 @@
 """Questions asked once more behind the caller's back, so that the cache learns whether what it served was right."""
 
 import hashlib
-from typing import Final
 
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.record.listing import AUDIT_LABEL
+from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
 
-_OF: Final = "weft.audit_of"
-"""Names the job that the cache answered."""
 ASKED = Counter("weft_gateway_audits", "Served answers to be asked for again, by what became of that.", ["outcome"])
 
 
@@ -25,7 +22,7 @@ def second_asking(job_id: str, accepted: event_pb2.Accepted, audit: job_pb2.Audi
     request.priority = job_pb2.PRIORITY_LOW
     for field in ("webhook_url", "labels"):
         request.ClearField(field)
-    request.labels.update({AUDIT_LABEL: "true", _OF: job_id})
+    request.labels.update({AUDIT_LABEL: "true", AUDIT_OF: job_id})
     if request.HasField("routing"):
         for field in ("first_of", "draft"):  # one answer is enough
             request.routing.ClearField(field)  # type: ignore[arg-type]

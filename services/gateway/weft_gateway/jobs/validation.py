@@ -12,6 +12,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid, InvalidFields
+from weft_kit.time_rules import time_problems
 
 Violation = tuple[str, str]
 
@@ -31,7 +32,7 @@ _TIMEOUT_S: Final = (1.0, 24 * 3600.0)
 
 def check(request_id: str, request: job_pb2.GenerationRequest, models: Collection[str]) -> None:
     """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter."""
-    violations = dict(_violations(request_id, request))
+    violations = {**dict(_violations(request_id, request)), **dict(time_problems(request, "request."))}
     if violations:
         raise InvalidFields(violations)
     if request.model not in models:
@@ -243,6 +244,8 @@ def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
     for key, value in labels.items():
         if not 1 <= len(key) <= _LONGEST_TEXT:
             yield f"request.labels[{_shown(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
+        if "\0" in key + value:
+            yield f"request.labels[{_shown(key)}]", "must not contain NUL"
         if len(value) > _LONGEST_TEXT:
             yield f"request.labels[{_shown(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
 

@@ -7,13 +7,14 @@ from typing import Final
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_gateway.pages import Position, page_size, read_position
+from weft_gateway.pages import Position, check_texts, page_size, read_position
 from weft_gateway.record.records import PRIORITIES
-from weft_kit.errors import InvalidFields
 from weft_kit.joblog import new_job_id
 
 AUDIT_LABEL: Final = "weft.audit"
 """Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""
+AUDIT_OF: Final = "weft.audit_of"
+"""Names, on such a job, the one that the cache answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ _FILTERS = tuple(field.name for field in fields(JobQuery) if field.name not in {
 
 def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
     """Raises InvalidFields, or Invalid for a page token of another list."""
+    check_texts(
+        models="".join(request.models),
+        labels="".join([*request.labels, *request.labels.values()]),
+        request_id=request.request_id,
+    )
     query = JobQuery(
         tenant=tenant,
         states=_known(request.states, job_pb2.JobState.values()),
@@ -76,8 +82,5 @@ def _known(values: Iterable[int], known: Collection[int]) -> tuple[int, ...]:
 def _time(request: pb.ListJobsRequest, field: str) -> datetime | None:
     if not request.HasField(field):  # type: ignore[arg-type]  # the callers' literals
         return None
-    try:
-        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidFields({field: "must be a valid time between the years 1 and 9999"}) from None
+    moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
     return moment

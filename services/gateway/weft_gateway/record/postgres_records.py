@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Final
 
+import psycopg
+import structlog
+from prometheus_client import Counter
 from psycopg.types.json import Jsonb
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -12,6 +15,8 @@ from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
 from weft_gateway.record.listing import AUDIT_LABEL, JobQuery
 from weft_gateway.record.records import COLUMNS, Row
+
+UNRECORDED = Counter("weft_gateway_unrecorded_rows", "Rows that PostgreSQL could not hold, and that were left out.")
 
 # An array travels as one value, and PostgreSQL's end at 1 GB.
 _STATEMENT_BYTES: Final = 32 * 1024 * 1024
@@ -29,13 +34,16 @@ _TYPES: Final = {
 }  # fmt: skip
 
 # Every column is told by one event, so whichever comes first the row ends up the same. A webhook is due once both its
-# address and the end are known.
+# address and the end are known. What was erased stays so, but for a job that came later under the same request id.
 _SAVE: Final = f"""
     WITH saved AS (
         INSERT INTO jobs ({", ".join(COLUMNS)})
         SELECT * FROM unnest({", ".join(f"%b::{_TYPES.get(name, 'text')}[]" for name in COLUMNS)})
         ON CONFLICT (job_id) DO UPDATE SET state = GREATEST(jobs.state, EXCLUDED.state),
-            {", ".join(f"{name} = COALESCE(jobs.{name}, EXCLUDED.{name})" for name in COLUMNS[2:])}
+            {", ".join(f"{name} = COALESCE(jobs.{name}, EXCLUDED.{name})" for name in COLUMNS[2:])},
+            erase_time = NULL
+        WHERE jobs.erase_time IS NULL
+           OR (jobs.tenant IS NULL AND GREATEST(EXCLUDED.accept_time, EXCLUDED.end_time) > jobs.erase_time)
         RETURNING job_id, tenant, webhook_url, state
     )
     INSERT INTO webhook_deliveries (job_id, tenant)
@@ -43,7 +51,10 @@ _SAVE: Final = f"""
     ON CONFLICT DO NOTHING
 """.encode()  # noqa: S608  # built from this file's own names
 
-_FIND: Final = "SELECT accepted, started, done FROM jobs WHERE job_id = %s AND tenant = %s"
+_FIND: Final = """
+    SELECT COALESCE(accepted, accepted_brief), started, COALESCE(done, done_brief) FROM jobs
+    WHERE job_id = %s AND tenant = %s
+"""
 
 _LIST: Final = """
     SELECT job_id, accept_time, accepted_brief, started, done_brief FROM jobs WHERE {conditions}
@@ -82,14 +93,31 @@ class RecordStore:
         self._save_limit_s = save_limit_s
 
     async def save(self, rows: Sequence[Row]) -> None:
-        """Adds what rows tell to what is there; a repeat changes nothing."""
+        """Adds what rows tell to what is there; a repeat changes nothing.
+
+        A row that PostgreSQL cannot hold is left out, and the log says so: it must not keep out all that come after it.
+        """
         for some in _statements(rows):
-            columns = [list(column) for column in zip(*map(_values, some), strict=True)]
-            async with self._database.connection(self._save_limit_s) as connection:
-                await connection.execute(_SAVE, columns)
+            try:
+                await self._save(some)
+            except psycopg.DataError:
+                for row in some:
+                    await self._save_alone(row)
+
+    async def _save(self, rows: Sequence[Row]) -> None:
+        columns = [list(column) for column in zip(*map(_values, rows), strict=True)]
+        async with self._database.connection(self._save_limit_s) as connection:
+            await connection.execute(_SAVE, columns)
+
+    async def _save_alone(self, row: Row) -> None:
+        try:
+            await self._save([row])
+        except psycopg.DataError:
+            UNRECORDED.inc()
+            structlog.get_logger().exception("a job cannot be recorded", job_id=row.job_id)
 
     async def find(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
-        """A job's lasting events in order, empty when this tenant has no such job."""
+        """A job's lasting events in order, empty when this tenant has no such job; brief ones without its contents."""
         async with self._database.connection(self._limit_s) as connection:
             row = await (await connection.execute(_FIND, (job_id, tenant))).fetchone()
         return _events(row or ())

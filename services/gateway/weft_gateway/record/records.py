@@ -117,10 +117,29 @@ def _brief_envelope(accepted: event_pb2.Accepted) -> event_pb2.Accepted:
     )
 
 
+def bare_done(encoded: bytes, erased: datetime) -> bytes:
+    """A brief end from which the words of errors are gone, too: providers may quote the request in them."""
+    event = event_pb2.JobEvent.FromString(encoded)
+    event.done.contents_delete_time.FromDatetime(erased)
+    _leave_reason(event.done)
+    for attempt in event.done.attempts:
+        _leave_reason(attempt)
+    return event.SerializeToString()
+
+
+def _leave_reason(failed: event_pb2.Done | job_pb2.Attempt) -> None:
+    if failed.HasField("error"):
+        failed.error.ClearField("message")
+
+
 def _brief_done(done: event_pb2.Done) -> event_pb2.Done:
-    """An end without the answer."""
+    """An end without the answer, but for what it took."""
     brief = event_pb2.Done(state=done.state, attempts=done.attempts)
-    for name in ("error", "cache_hit", "start_time", "first_token_time"):
+    brief.answer.provider, brief.answer.provider_model = done.answer.provider, done.answer.provider_model
+    brief.answer.finish_reason = done.answer.finish_reason
+    if done.answer.HasField("usage"):
+        brief.answer.usage.CopyFrom(done.answer.usage)
+    for name in ("error", "cache_hit", "start_time", "first_token_time", "total_usage", "total_cost"):
         if done.HasField(name):
             getattr(brief, name).CopyFrom(getattr(done, name))
     if done.HasField("accepted"):

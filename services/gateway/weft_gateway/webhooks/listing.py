@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from weft.gateway.v1 import webhook_pb2 as pb
-from weft_gateway.pages import Position, page_size, read_position
+from weft_gateway.pages import Position, check_texts, page_size, read_position
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class DeliveryQuery:
 
 def read_delivery_query(tenant: str, request: pb.ListDeliveriesRequest) -> DeliveryQuery:
     """Raises InvalidFields, or Invalid for a page token of another list."""
+    check_texts(job_id=request.job_id)
     known = pb.DeliveryState.values()
     query = DeliveryQuery(
         tenant=tenant,

@@ -116,6 +116,12 @@ class Notifier:
     async def _post(self, due: Due, secrets: Sequence[bytes], timestamp: int) -> Outcome:
         try:
             body = payload(due.job_id, due.events)
+        except Exception:  # noqa: BLE001
+            # Another try would meet the same record.
+            self._log.exception("webhook cannot be written", job_id=due.job_id)
+            text = "not sent: the job's record cannot be written as JSON; the gateway's log says why"
+            return Outcome(text, final=True)
+        try:
             return await self._poster.post(due.url, signed_headers(secrets, due.job_id, timestamp, body), body)
         except Exception:  # noqa: BLE001
             # A webhook that cannot even be tried is our mistake, and must not stop those behind it.

@@ -38,6 +38,11 @@ _MAKE_NEXT: Final = """
     INSERT INTO webhook_secrets (tenant, generation)
     SELECT %(tenant)s, COALESCE(max(generation), 0) + 1 FROM webhook_secrets WHERE tenant = %(tenant)s
 """
+# A tenant that comes back under the name must not sign with what its predecessor knew: the count of generations stays.
+_RETIRE: Final = """
+    DELETE FROM webhook_secrets AS s
+    WHERE tenant = %(tenant)s AND generation < (SELECT max(generation) FROM webhook_secrets WHERE tenant = %(tenant)s)
+"""
 
 
 class SecretStore:
@@ -65,6 +70,14 @@ class SecretStore:
             await connection.execute(_EXPIRE, (overlap, tenant))
             await connection.execute(_MAKE_NEXT, {"tenant": tenant})
             return (await _current(connection, (tenant,)))[tenant]
+
+    async def retire(self, tenant: str) -> None:
+        """Makes the secrets of a tenant that is deleted worthless, and leaves of them the number of the next."""
+        async with self._database.connection(self._limit_s) as connection, connection.transaction():
+            await connection.execute(_LOCK, (tenant,))
+            if await _current(connection, (tenant,)):
+                await connection.execute(_MAKE_NEXT, {"tenant": tenant})
+                await connection.execute(_RETIRE, {"tenant": tenant})
 
 
 async def _current(connection: Connection, tenants: Iterable[str]) -> dict[str, list[Generation]]:

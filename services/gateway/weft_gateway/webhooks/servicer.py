@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_gateway.jobs.validation import seconds
-from weft_gateway.pages import write_position
+from weft_gateway.pages import check_texts, write_position
 from weft_gateway.webhooks.deliveries import Delivery, Try
 from weft_gateway.webhooks.delivery_desk import DeliveryDesk
 from weft_gateway.webhooks.listing import read_delivery_query
@@ -28,6 +28,7 @@ class WebhookServicer(rpc.WebhookServiceServicer):
         return pb.ListDeliveriesResponse(deliveries=map(_delivery, page), next_page_token=token)
 
     async def RedeliverWebhook(self, request: pb.RedeliverWebhookRequest, _: object) -> pb.RedeliverWebhookResponse:
+        check_texts(job_id=request.job_id)
         delivery = await self._deliveries.redeliver(current_tenant(), request.job_id)
         return pb.RedeliverWebhookResponse(delivery=_delivery(delivery))
 

@@ -19,6 +19,7 @@ import structlog
 from redis.asyncio import Redis
 
 from weft_kit.breaker import Breaker
+from weft_kit.loop_time import loop_timeout
 from weft_kit.spending import Account, costs, day_of
 from weft_router import metrics
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
@@ -28,6 +29,7 @@ _SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text(encoding="utf-
 _BOOKED: Final = "weft:budget:booked"
 _LARGEST_BATCH: Final = 256
 _MOST_UNBOOKED: Final = 20_000
+_READ_LIMIT_S: Final = 1.0
 _PACE_S: Final = 0.01
 """How long bookings gather: as long may what calls did not take stay held."""
 
@@ -61,7 +63,7 @@ _Waiting = tuple[Claim, "asyncio.Future[Granted | Refusal]"]
 
 
 class RedisLedger:
-    """Decides and books in Redis. When that does not answer within `limit_s`, leaves it alone for `rest_s`."""
+    """Decides and books in Redis. When that was late (`limit_s`) three times in a row, leaves it alone for `rest_s`."""
 
     def __init__(self, redis: Redis, *, limit_s: float, rest_s: float = 1.0) -> None:
         self._redis: Any = redis
@@ -69,7 +71,7 @@ class RedisLedger:
         self._settle = redis.register_script(_SETTLE)
         self._limit_s = limit_s
         self._rest_s = rest_s
-        self._breaker = Breaker(threshold=1, rest_s=rest_s)
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
         self._is_away = False
         self._waiting: deque[_Waiting] = deque()
         self._deciding: asyncio.Task[None] | None = None
@@ -129,10 +131,9 @@ class RedisLedger:
         Raises:
             LedgerDown: that cannot be told now.
         """
-        if not self._breaker.allows(time.monotonic()):
-            raise LedgerDown
+        # Somebody wants to see it, and has nothing better to do than to wait a moment.
         with self._minding():
-            async with asyncio.timeout(self._limit_s):
+            async with loop_timeout(max(self._limit_s, _READ_LIMIT_S)):
                 found = await self._redis.hgetall(costs(day_of(time.time()), tenant))
         return {provider.decode(): int(micros) for provider, micros in found.items()}
 
@@ -153,7 +154,7 @@ class RedisLedger:
     async def _decide(self, claims: Sequence[Claim]) -> list[Granted | Refusal]:
         payload = json.dumps([_claim_entry(claim) for claim in claims])
         with self._minding():
-            async with asyncio.timeout(self._limit_s):
+            async with loop_timeout(self._limit_s):
                 answers = await self._reserve(args=[payload])
         return [_read(claim, answer) for claim, answer in zip(claims, answers, strict=True)]
 
@@ -185,7 +186,7 @@ class RedisLedger:
         while True:
             try:
                 with self._minding():
-                    async with asyncio.timeout(self._limit_s):
+                    async with loop_timeout(self._limit_s):
                         await self._settle(keys=[self._booked], args=[payload, self._lists])
             except LedgerDown:
                 await asyncio.sleep(self._rest_s)

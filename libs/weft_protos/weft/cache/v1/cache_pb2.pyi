@@ -194,8 +194,11 @@ class StoreRequest(_message.Message):
     COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     collection_version: _builtins.int
     """Version of the collection it was built on; 0 without retrieval."""
+    job_id: _builtins.str
+    """Job that generated it, by which Invalidate may name it. Empty: none."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
         """What was generated."""
@@ -215,10 +218,11 @@ class StoreRequest(_message.Message):
         collection_version: _builtins.int = ...,
         answer: _job_pb2.Answer | None = ...,
         cost: _budget_pb2.Cost | None = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cost", b"cost", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "cost", b"cost", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "cost", b"cost", "job_id", b"job_id", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,6 +263,7 @@ class InvalidateRequest(_message.Message):
     TAG_FIELD_NUMBER: _builtins.int
     DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
     COLLECTION_VERSION_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Only those of this model alias."""
     collection: _builtins.str
@@ -269,6 +274,8 @@ class InvalidateRequest(_message.Message):
     """Version of the collection since those documents changed. With it an answer that was being generated from them
     meanwhile is not kept either. Does not narrow. 0 means not known.
     """
+    job_id: _builtins.str
+    """Only the one this job generated, unless a later job's answer to the same question took its place."""
     @_builtins.property
     def document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only those built on one of these documents, at most 1,000; needs `collection`."""
@@ -281,10 +288,11 @@ class InvalidateRequest(_message.Message):
         tag: _builtins.str = ...,
         document_ids: _abc.Iterable[_builtins.str] | None = ...,
         collection_version: _builtins.int = ...,
+        job_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "collection_version", b"collection_version", "document_ids", b"document_ids", "model", b"model", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "collection_version", b"collection_version", "document_ids", b"document_ids", "job_id", b"job_id", "model", b"model", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,7 +55,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 24
     """NOT_FOUND: the job has no webhook, or has not ended yet."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 30
-    """ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
+    """ALREADY_EXISTS: the request id was used with another body, then metadata holds both hashes; or by a job that was
+    deleted.
+    """
     ERROR_REASON_COLLECTION_EXISTS: _ErrorReason.ValueType  # 31
     """ALREADY_EXISTS: the collection exists with other settings."""
     ERROR_REASON_EMBEDDER_MISMATCH: _ErrorReason.ValueType  # 32
@@ -64,6 +66,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
     ERROR_REASON_COLLECTION_BUSY: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION: an ingest job still stores into the collection; metadata holds its `job_id`."""
+    ERROR_REASON_JOB_NOT_OVER: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: the job is not over yet."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 41
@@ -77,7 +81,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 52
     """UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 53
-    """DEADLINE_EXCEEDED: the caller's time ran out."""
+    """DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 54
     """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 60
@@ -139,7 +143,9 @@ ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 23
 ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 24
 """NOT_FOUND: the job has no webhook, or has not ended yet."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 30
-"""ALREADY_EXISTS: the request id was used with another body; metadata holds both hashes."""
+"""ALREADY_EXISTS: the request id was used with another body, then metadata holds both hashes; or by a job that was
+deleted.
+"""
 ERROR_REASON_COLLECTION_EXISTS: ErrorReason.ValueType  # 31
 """ALREADY_EXISTS: the collection exists with other settings."""
 ERROR_REASON_EMBEDDER_MISMATCH: ErrorReason.ValueType  # 32
@@ -148,6 +154,8 @@ ERROR_REASON_WEBHOOKS_OFF: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION: this mesh has no key to sign webhooks with, so it sends none."""
 ERROR_REASON_COLLECTION_BUSY: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION: an ingest job still stores into the collection; metadata holds its `job_id`."""
+ERROR_REASON_JOB_NOT_OVER: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: the job is not over yet."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: the key or address sends too fast; RetryInfo says how long to wait."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 41
@@ -161,7 +169,7 @@ ERROR_REASON_DRAINING: ErrorReason.ValueType  # 51
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 52
 """UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 53
-"""DEADLINE_EXCEEDED: the caller's time ran out."""
+"""DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 54
 """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 60

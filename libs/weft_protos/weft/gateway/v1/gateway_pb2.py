@@ -30,7 +30,7 @@ from weft.job.v1 import event_pb2 as weft_dot_job_dot_v1_dot_event__pb2
 from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweft/gateway/v1/gateway.proto\x12\x0fweft.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x1aweft/common/v1/error.proto\x1a\x17weft/job/v1/event.proto\x1a\x15weft/job/v1/job.proto\"q\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"H\n\x11SubmitJobsRequest\x12\x33\n\x08requests\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobRequest\"H\n\x12SubmitJobsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobsResult\"j\n\x10SubmitJobsResult\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.JobH\x00\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x19.weft.common.v1.ItemErrorH\x00\x42\t\n\x07outcome\"H\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\x84\x03\n\x0fListJobsRequest\x12%\n\x06states\x18\x01 \x03(\x0e\x32\x15.weft.job.v1.JobState\x12\x32\n\x0e\x61\x63\x63\x65pted_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12)\n\npriorities\x18\x07 \x03(\x0e\x32\x15.weft.job.v1.Priority\x12<\n\x06labels\x18\x08 \x03(\x0b\x32,.weft.gateway.v1.ListJobsRequest.LabelsEntry\x12\x12\n\nrequest_id\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.weft.job.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\":\n\x10StreamJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"9\n\x11StreamJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\xd5\x01\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\x12\x34\n\ron_disconnect\x18\x04 \x01(\x0e\x32\x1d.weft.gateway.v1.OnDisconnect\x12-\n\ndetach_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x10GenerateResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\x11\n\x0fGetUsageRequest\"\xa4\x01\n\x10GetUsageResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.weft.gateway.v1.Spending\x12&\n\x03key\x18\x02 \x01(\x0b\x32\x19.weft.gateway.v1.Spending\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12+\n\x07\x64\x61y_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"y\n\x08Spending\x12\x1a\n\x12tokens_last_minute\x18\x01 \x01(\x03\x12\x14\n\x0cmicros_today\x18\x02 \x01(\x03\x12\x13\n\x0bmicros_held\x18\x03 \x01(\x03\x12&\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Budget\"\xd7\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61lls_per_minute\x18\x06 \x01(\x05\x12&\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x16.weft.common.v1.Budget\"r\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x03 \x01(\x05\x12&\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Budget\"F\n\x11\x43reateKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"H\n\x0fListKeysRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x10ListKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.weft.gateway.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"k\n\x11RevokeKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*\x7f\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n\x14ON_DISCONNECT_DETACH\x10\x01\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x02\x12\x1c\n\x18ON_DISCONNECT_DETACH_FOR\x10\x03\x32\xa5\x05\n\x0eGatewayService\x12R\n\tSubmitJob\x12!.weft.gateway.v1.SubmitJobRequest\x1a\".weft.gateway.v1.SubmitJobResponse\x12U\n\nSubmitJobs\x12\".weft.gateway.v1.SubmitJobsRequest\x1a#.weft.gateway.v1.SubmitJobsResponse\x12I\n\x06GetJob\x12\x1e.weft.gateway.v1.GetJobRequest\x1a\x1f.weft.gateway.v1.GetJobResponse\x12O\n\x08ListJobs\x12 .weft.gateway.v1.ListJobsRequest\x1a!.weft.gateway.v1.ListJobsResponse\x12R\n\tCancelJob\x12!.weft.gateway.v1.CancelJobRequest\x1a\".weft.gateway.v1.CancelJobResponse\x12T\n\tStreamJob\x12!.weft.gateway.v1.StreamJobRequest\x1a\".weft.gateway.v1.StreamJobResponse0\x01\x12Q\n\x08Generate\x12 .weft.gateway.v1.GenerateRequest\x1a!.weft.gateway.v1.GenerateResponse0\x01\x12O\n\x08GetUsage\x12 .weft.gateway.v1.GetUsageRequest\x1a!.weft.gateway.v1.GetUsageResponse2\x85\x02\n\nKeyService\x12R\n\tCreateKey\x12!.weft.gateway.v1.CreateKeyRequest\x1a\".weft.gateway.v1.CreateKeyResponse\x12O\n\x08ListKeys\x12 .weft.gateway.v1.ListKeysRequest\x1a!.weft.gateway.v1.ListKeysResponse\x12R\n\tRevokeKey\x12!.weft.gateway.v1.RevokeKeyRequest\x1a\".weft.gateway.v1.RevokeKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dweft/gateway/v1/gateway.proto\x12\x0fweft.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x1aweft/common/v1/error.proto\x1a\x17weft/job/v1/event.proto\x1a\x15weft/job/v1/job.proto\"q\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\"2\n\x11SubmitJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"H\n\x11SubmitJobsRequest\x12\x33\n\x08requests\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobRequest\"H\n\x12SubmitJobsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.weft.gateway.v1.SubmitJobsResult\"j\n\x10SubmitJobsResult\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.JobH\x00\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x19.weft.common.v1.ItemErrorH\x00\x42\t\n\x07outcome\"H\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\x84\x03\n\x0fListJobsRequest\x12%\n\x06states\x18\x01 \x03(\x0e\x32\x15.weft.job.v1.JobState\x12\x32\n\x0e\x61\x63\x63\x65pted_after\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63\x63\x65pted_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0e\n\x06models\x18\x06 \x03(\t\x12)\n\npriorities\x18\x07 \x03(\x0e\x32\x15.weft.job.v1.Priority\x12<\n\x06labels\x18\x08 \x03(\x0b\x32,.weft.gateway.v1.ListJobsRequest.LabelsEntry\x12\x12\n\nrequest_id\x18\t \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.weft.job.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.weft.job.v1.Job\"\"\n\x10\x44\x65leteJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\":\n\x10StreamJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"9\n\x11StreamJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\xd5\x01\n\x0fGenerateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x07request\x18\x02 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x18\n\x10\x65xpire_with_call\x18\x03 \x01(\x08\x12\x34\n\ron_disconnect\x18\x04 \x01(\x0e\x32\x1d.weft.gateway.v1.OnDisconnect\x12-\n\ndetach_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x10GenerateResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.weft.job.v1.JobEvent\"\x11\n\x0fGetUsageRequest\"\xa4\x01\n\x10GetUsageResponse\x12)\n\x06tenant\x18\x01 \x01(\x0b\x32\x19.weft.gateway.v1.Spending\x12&\n\x03key\x18\x02 \x01(\x0b\x32\x19.weft.gateway.v1.Spending\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12+\n\x07\x64\x61y_end\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"y\n\x08Spending\x12\x1a\n\x12tokens_last_minute\x18\x01 \x01(\x03\x12\x14\n\x0cmicros_today\x18\x02 \x01(\x03\x12\x13\n\x0bmicros_held\x18\x03 \x01(\x03\x12&\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Budget\"\xd7\x01\n\x03Key\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63\x61lls_per_minute\x18\x06 \x01(\x05\x12&\n\x06\x62udget\x18\x07 \x01(\x0b\x32\x16.weft.common.v1.Budget\"r\n\x10\x43reateKeyRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x10\x63\x61lls_per_minute\x18\x03 \x01(\x05\x12&\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x16.weft.common.v1.Budget\"F\n\x11\x43reateKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x0e\n\x06secret\x18\x02 \x01(\t\"H\n\x0fListKeysRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x10ListKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.weft.gateway.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10RevokeKeyRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\"k\n\x11RevokeKeyResponse\x12!\n\x03key\x18\x01 \x01(\x0b\x32\x14.weft.gateway.v1.Key\x12\x33\n\x10\x65\x66\x66\x65\x63tive_within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*\x7f\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n\x14ON_DISCONNECT_DETACH\x10\x01\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x02\x12\x1c\n\x18ON_DISCONNECT_DETACH_FOR\x10\x03\x32\xf9\x05\n\x0eGatewayService\x12R\n\tSubmitJob\x12!.weft.gateway.v1.SubmitJobRequest\x1a\".weft.gateway.v1.SubmitJobResponse\x12U\n\nSubmitJobs\x12\".weft.gateway.v1.SubmitJobsRequest\x1a#.weft.gateway.v1.SubmitJobsResponse\x12I\n\x06GetJob\x12\x1e.weft.gateway.v1.GetJobRequest\x1a\x1f.weft.gateway.v1.GetJobResponse\x12O\n\x08ListJobs\x12 .weft.gateway.v1.ListJobsRequest\x1a!.weft.gateway.v1.ListJobsResponse\x12R\n\tCancelJob\x12!.weft.gateway.v1.CancelJobRequest\x1a\".weft.gateway.v1.CancelJobResponse\x12R\n\tDeleteJob\x12!.weft.gateway.v1.DeleteJobRequest\x1a\".weft.gateway.v1.DeleteJobResponse\x12T\n\tStreamJob\x12!.weft.gateway.v1.StreamJobRequest\x1a\".weft.gateway.v1.StreamJobResponse0\x01\x12Q\n\x08Generate\x12 .weft.gateway.v1.GenerateRequest\x1a!.weft.gateway.v1.GenerateResponse0\x01\x12O\n\x08GetUsage\x12 .weft.gateway.v1.GetUsageRequest\x1a!.weft.gateway.v1.GetUsageResponse2\x85\x02\n\nKeyService\x12R\n\tCreateKey\x12!.weft.gateway.v1.CreateKeyRequest\x1a\".weft.gateway.v1.CreateKeyResponse\x12O\n\x08ListKeys\x12 .weft.gateway.v1.ListKeysRequest\x1a!.weft.gateway.v1.ListKeysResponse\x12R\n\tRevokeKey\x12!.weft.gateway.v1.RevokeKeyRequest\x1a\".weft.gateway.v1.RevokeKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTJOBSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ONDISCONNECT']._serialized_start=2747
-  _globals['_ONDISCONNECT']._serialized_end=2874
+  _globals['_ONDISCONNECT']._serialized_start=2804
+  _globals['_ONDISCONNECT']._serialized_end=2931
   _globals['_SUBMITJOBREQUEST']._serialized_start=220
   _globals['_SUBMITJOBREQUEST']._serialized_end=333
   _globals['_SUBMITJOBRESPONSE']._serialized_start=335
@@ -65,36 +65,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELJOBREQUEST']._serialized_end=1285
   _globals['_CANCELJOBRESPONSE']._serialized_start=1287
   _globals['_CANCELJOBRESPONSE']._serialized_end=1337
-  _globals['_STREAMJOBREQUEST']._serialized_start=1339
-  _globals['_STREAMJOBREQUEST']._serialized_end=1397
-  _globals['_STREAMJOBRESPONSE']._serialized_start=1399
-  _globals['_STREAMJOBRESPONSE']._serialized_end=1456
-  _globals['_GENERATEREQUEST']._serialized_start=1459
-  _globals['_GENERATEREQUEST']._serialized_end=1672
-  _globals['_GENERATERESPONSE']._serialized_start=1674
-  _globals['_GENERATERESPONSE']._serialized_end=1730
-  _globals['_GETUSAGEREQUEST']._serialized_start=1732
-  _globals['_GETUSAGEREQUEST']._serialized_end=1749
-  _globals['_GETUSAGERESPONSE']._serialized_start=1752
-  _globals['_GETUSAGERESPONSE']._serialized_end=1916
-  _globals['_SPENDING']._serialized_start=1918
-  _globals['_SPENDING']._serialized_end=2039
-  _globals['_KEY']._serialized_start=2042
-  _globals['_KEY']._serialized_end=2257
-  _globals['_CREATEKEYREQUEST']._serialized_start=2259
-  _globals['_CREATEKEYREQUEST']._serialized_end=2373
-  _globals['_CREATEKEYRESPONSE']._serialized_start=2375
-  _globals['_CREATEKEYRESPONSE']._serialized_end=2445
-  _globals['_LISTKEYSREQUEST']._serialized_start=2447
-  _globals['_LISTKEYSREQUEST']._serialized_end=2519
-  _globals['_LISTKEYSRESPONSE']._serialized_start=2521
-  _globals['_LISTKEYSRESPONSE']._serialized_end=2600
-  _globals['_REVOKEKEYREQUEST']._serialized_start=2602
-  _globals['_REVOKEKEYREQUEST']._serialized_end=2636
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=2638
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=2745
-  _globals['_GATEWAYSERVICE']._serialized_start=2877
-  _globals['_GATEWAYSERVICE']._serialized_end=3554
-  _globals['_KEYSERVICE']._serialized_start=3557
-  _globals['_KEYSERVICE']._serialized_end=3818
+  _globals['_DELETEJOBREQUEST']._serialized_start=1339
+  _globals['_DELETEJOBREQUEST']._serialized_end=1373
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1375
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1394
+  _globals['_STREAMJOBREQUEST']._serialized_start=1396
+  _globals['_STREAMJOBREQUEST']._serialized_end=1454
+  _globals['_STREAMJOBRESPONSE']._serialized_start=1456
+  _globals['_STREAMJOBRESPONSE']._serialized_end=1513
+  _globals['_GENERATEREQUEST']._serialized_start=1516
+  _globals['_GENERATEREQUEST']._serialized_end=1729
+  _globals['_GENERATERESPONSE']._serialized_start=1731
+  _globals['_GENERATERESPONSE']._serialized_end=1787
+  _globals['_GETUSAGEREQUEST']._serialized_start=1789
+  _globals['_GETUSAGEREQUEST']._serialized_end=1806
+  _globals['_GETUSAGERESPONSE']._serialized_start=1809
+  _globals['_GETUSAGERESPONSE']._serialized_end=1973
+  _globals['_SPENDING']._serialized_start=1975
+  _globals['_SPENDING']._serialized_end=2096
+  _globals['_KEY']._serialized_start=2099
+  _globals['_KEY']._serialized_end=2314
+  _globals['_CREATEKEYREQUEST']._serialized_start=2316
+  _globals['_CREATEKEYREQUEST']._serialized_end=2430
+  _globals['_CREATEKEYRESPONSE']._serialized_start=2432
+  _globals['_CREATEKEYRESPONSE']._serialized_end=2502
+  _globals['_LISTKEYSREQUEST']._serialized_start=2504
+  _globals['_LISTKEYSREQUEST']._serialized_end=2576
+  _globals['_LISTKEYSRESPONSE']._serialized_start=2578
+  _globals['_LISTKEYSRESPONSE']._serialized_end=2657
+  _globals['_REVOKEKEYREQUEST']._serialized_start=2659
+  _globals['_REVOKEKEYREQUEST']._serialized_end=2693
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=2695
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=2802
+  _globals['_GATEWAYSERVICE']._serialized_start=2934
+  _globals['_GATEWAYSERVICE']._serialized_end=3695
+  _globals['_KEYSERVICE']._serialized_start=3698
+  _globals['_KEYSERVICE']._serialized_end=3959
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,11 @@ class GatewayServiceStub:
                 request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/weft.gateway.v1.GatewayService/DeleteJob',
+                request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
         self.StreamJob = channel.unary_stream(
                 '/weft.gateway.v1.GatewayService/StreamJob',
                 request_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.StreamJobRequest.SerializeToString,
@@ -116,6 +121,15 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteJob(self, request, context):
+        """Deletes a job that is over: its record, its webhook, what the log still holds of it, its answer in the cache, and the
+        jobs that ask it again for the cache. From then on it is NOT_FOUND, also to a repeat. One that is not over is
+        FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be told; a repeat goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StreamJob(self, request, context):
         """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
         as soon as the job is found, its next event when there is one.
@@ -166,6 +180,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.FromString,
                     response_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.FromString,
+                    response_serializer=weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.SerializeToString,
             ),
             'StreamJob': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamJob,
@@ -319,6 +338,33 @@ class GatewayService:
             '/weft.gateway.v1.GatewayService/CancelJob',
             weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.SerializeToString,
             weft_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.gateway.v1.GatewayService/DeleteJob',
+            weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.SerializeToString,
+            weft_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,11 @@ class GatewayServiceStub:
     """Lists the tenant's jobs, newest first. Reads the record, which trails the log by well under a second."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]
     """Stops a job. A repeat, or a job that is already terminal, returns the job as it is."""
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
+    """Deletes a job that is over: its record, its webhook, what the log still holds of it, its answer in the cache, and the
+    jobs that ask it again for the cache. From then on it is NOT_FOUND, also to a repeat. One that is not over is
+    FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be told; a repeat goes on.
+    """
     StreamJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]
     """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
     as soon as the job is found, its next event when there is one.
@@ -69,6 +74,11 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Lists the tenant's jobs, newest first. Reads the record, which trails the log by well under a second."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Stops a job. A repeat, or a job that is already terminal, returns the job as it is."""
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job that is over: its record, its webhook, what the log still holds of it, its answer in the cache, and the
+    jobs that ask it again for the cache. From then on it is NOT_FOUND, also to a repeat. One that is not over is
+    FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be told; a repeat goes on.
+    """
     StreamJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamJobRequest, _gateway_pb2.StreamJobResponse]  # type: ignore[assignment]
     """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
     as soon as the job is found, its next event when there is one.
@@ -122,6 +132,17 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.CancelJobResponse, _abc.Awaitable[_gateway_pb2.CancelJobResponse]]:
         """Stops a job. A repeat, or a job that is already terminal, returns the job as it is."""
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _gateway_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]:
+        """Deletes a job that is over: its record, its webhook, what the log still holds of it, its answer in the cache, and the
+        jobs that ask it again for the cache. From then on it is NOT_FOUND, also to a repeat. One that is not over is
+        FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be told; a repeat goes on.
+        """
 
     @_abc_1.abstractmethod
     def StreamJob(

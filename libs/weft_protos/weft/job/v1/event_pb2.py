@@ -29,7 +29,7 @@ from weft.job.v1 import ingest_pb2 as weft_dot_job_dot_v1_dot_ingest__pb2
 from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17weft/job/v1/event.proto\x12\x0bweft.job.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x19weft/common/v1/chat.proto\x1a\x18weft/job/v1/ingest.proto\x1a\x15weft/job/v1/job.proto\"\xba\x03\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x0b\x32\x15.weft.job.v1.AcceptedH\x00\x12\'\n\x07started\x18\x0b \x01(\x0b\x32\x14.weft.job.v1.StartedH\x00\x12#\n\x05\x64\x65lta\x18\x0c \x01(\x0b\x32\x12.weft.job.v1.DeltaH\x00\x12\'\n\x07rewound\x18\r \x01(\x0b\x32\x14.weft.job.v1.RewoundH\x00\x12\x38\n\x10\x63\x61ncel_requested\x18\x0e \x01(\x0b\x32\x1c.weft.job.v1.CancelRequestedH\x00\x12!\n\x04\x64one\x18\x0f \x01(\x0b\x32\x11.weft.job.v1.DoneH\x00\x12)\n\x08released\x18\x10 \x01(\x0b\x32\x15.weft.job.v1.ReleasedH\x00\x12/\n\x08progress\x18\x11 \x01(\x0b\x32\x1b.weft.job.v1.IngestProgressH\x00\x42\x07\n\x05\x65vent\"\xc3\x02\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12/\n\x07request\x18\x03 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x14\n\x0crequest_hash\x18\x05 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12*\n\nkey_budget\x18\x08 \x01(\x0b\x32\x16.weft.common.v1.Budget\x12!\n\x05\x61udit\x18\t \x01(\x0b\x32\x12.weft.job.v1.Audit\x12\'\n\x06ingest\x18\n \x01(\x0b\x32\x17.weft.job.v1.IngestTask\"\x8a\x02\n\x07Started\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_model\x18\x03 \x01(\t\x12\x15\n\rresumes_after\x18\x04 \x01(\x04\x12$\n\x07sources\x18\x05 \x03(\x0b\x32\x13.weft.job.v1.Source\x12&\n\x08previous\x18\x06 \x01(\x0b\x32\x14.weft.job.v1.Attempt\x12\x15\n\rjoined_job_id\x18\x07 \x01(\t\x12\x18\n\x10sources_left_out\x18\x08 \x01(\x05\x12\x0e\n\x06worker\x18\t \x01(\t\x12\x1e\n\x16prompt_tokens_estimate\x18\n \x01(\x05\"m\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0btoken_count\x18\x02 \x01(\x05\x12.\n\ntool_calls\x18\x03 \x03(\x0b\x32\x1a.weft.job.v1.ToolCallDelta\x12\x11\n\treasoning\x18\x04 \x01(\t\"h\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\"\x1e\n\x07Rewound\x12\x13\n\x0bto_sequence\x18\x01 \x01(\x04\"1\n\x08Released\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.weft.job.v1.Attempt\"\"\n\x0f\x43\x61ncelRequested\x12\x0f\n\x07message\x18\x01 \x01(\t\"\xec\x03\n\x04\x44one\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.weft.job.v1.JobState\x12#\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\x11\n\ttext_hash\x18\x03 \x01(\t\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.weft.job.v1.JobError\x12&\n\x08\x61ttempts\x18\x05 \x03(\x0b\x32\x14.weft.job.v1.Attempt\x12(\n\tcache_hit\x18\x06 \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12\'\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x0b\x32\x15.weft.job.v1.Accepted\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x66irst_token_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x0btotal_usage\x18\n \x01(\x0b\x32\x15.weft.common.v1.Usage\x12(\n\ntotal_cost\x18\x0b \x01(\x0b\x32\x14.weft.common.v1.Cost\x12)\n\x06ingest\x18\x0c \x01(\x0b\x32\x19.weft.job.v1.IngestResultb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17weft/job/v1/event.proto\x12\x0bweft.job.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x19weft/common/v1/chat.proto\x1a\x18weft/job/v1/ingest.proto\x1a\x15weft/job/v1/job.proto\"\xe3\x03\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x0b\x32\x15.weft.job.v1.AcceptedH\x00\x12\'\n\x07started\x18\x0b \x01(\x0b\x32\x14.weft.job.v1.StartedH\x00\x12#\n\x05\x64\x65lta\x18\x0c \x01(\x0b\x32\x12.weft.job.v1.DeltaH\x00\x12\'\n\x07rewound\x18\r \x01(\x0b\x32\x14.weft.job.v1.RewoundH\x00\x12\x38\n\x10\x63\x61ncel_requested\x18\x0e \x01(\x0b\x32\x1c.weft.job.v1.CancelRequestedH\x00\x12!\n\x04\x64one\x18\x0f \x01(\x0b\x32\x11.weft.job.v1.DoneH\x00\x12)\n\x08released\x18\x10 \x01(\x0b\x32\x15.weft.job.v1.ReleasedH\x00\x12/\n\x08progress\x18\x11 \x01(\x0b\x32\x1b.weft.job.v1.IngestProgressH\x00\x12\'\n\x07\x64\x65leted\x18\x12 \x01(\x0b\x32\x14.weft.job.v1.DeletedH\x00\x42\x07\n\x05\x65vent\"\xc3\x02\n\x08\x41\x63\x63\x65pted\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12/\n\x07request\x18\x03 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x14\n\x0crequest_hash\x18\x05 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12*\n\nkey_budget\x18\x08 \x01(\x0b\x32\x16.weft.common.v1.Budget\x12!\n\x05\x61udit\x18\t \x01(\x0b\x32\x12.weft.job.v1.Audit\x12\'\n\x06ingest\x18\n \x01(\x0b\x32\x17.weft.job.v1.IngestTask\"\x8a\x02\n\x07Started\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_model\x18\x03 \x01(\t\x12\x15\n\rresumes_after\x18\x04 \x01(\x04\x12$\n\x07sources\x18\x05 \x03(\x0b\x32\x13.weft.job.v1.Source\x12&\n\x08previous\x18\x06 \x01(\x0b\x32\x14.weft.job.v1.Attempt\x12\x15\n\rjoined_job_id\x18\x07 \x01(\t\x12\x18\n\x10sources_left_out\x18\x08 \x01(\x05\x12\x0e\n\x06worker\x18\t \x01(\t\x12\x1e\n\x16prompt_tokens_estimate\x18\n \x01(\x05\"m\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0btoken_count\x18\x02 \x01(\x05\x12.\n\ntool_calls\x18\x03 \x03(\x0b\x32\x1a.weft.job.v1.ToolCallDelta\x12\x11\n\treasoning\x18\x04 \x01(\t\"h\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\"\x1e\n\x07Rewound\x12\x13\n\x0bto_sequence\x18\x01 \x01(\x04\"1\n\x08Released\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.weft.job.v1.Attempt\"\"\n\x0f\x43\x61ncelRequested\x12\x0f\n\x07message\x18\x01 \x01(\t\"\t\n\x07\x44\x65leted\"\xa6\x04\n\x04\x44one\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.weft.job.v1.JobState\x12#\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\x11\n\ttext_hash\x18\x03 \x01(\t\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.weft.job.v1.JobError\x12&\n\x08\x61ttempts\x18\x05 \x03(\x0b\x32\x14.weft.job.v1.Attempt\x12(\n\tcache_hit\x18\x06 \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12\'\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x0b\x32\x15.weft.job.v1.Accepted\x12.\n\nstart_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x66irst_token_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x0btotal_usage\x18\n \x01(\x0b\x32\x15.weft.common.v1.Usage\x12(\n\ntotal_cost\x18\x0b \x01(\x0b\x32\x14.weft.common.v1.Cost\x12)\n\x06ingest\x18\x0c \x01(\x0b\x32\x19.weft.job.v1.IngestResult\x12\x38\n\x14\x63ontents_delete_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,21 +37,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'weft.job.v1.event_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBEVENT']._serialized_start=179
-  _globals['_JOBEVENT']._serialized_end=621
-  _globals['_ACCEPTED']._serialized_start=624
-  _globals['_ACCEPTED']._serialized_end=947
-  _globals['_STARTED']._serialized_start=950
-  _globals['_STARTED']._serialized_end=1216
-  _globals['_DELTA']._serialized_start=1218
-  _globals['_DELTA']._serialized_end=1327
-  _globals['_TOOLCALLDELTA']._serialized_start=1329
-  _globals['_TOOLCALLDELTA']._serialized_end=1433
-  _globals['_REWOUND']._serialized_start=1435
-  _globals['_REWOUND']._serialized_end=1465
-  _globals['_RELEASED']._serialized_start=1467
-  _globals['_RELEASED']._serialized_end=1516
-  _globals['_CANCELREQUESTED']._serialized_start=1518
-  _globals['_CANCELREQUESTED']._serialized_end=1552
-  _globals['_DONE']._serialized_start=1555
-  _globals['_DONE']._serialized_end=2047
+  _globals['_JOBEVENT']._serialized_end=662
+  _globals['_ACCEPTED']._serialized_start=665
+  _globals['_ACCEPTED']._serialized_end=988
+  _globals['_STARTED']._serialized_start=991
+  _globals['_STARTED']._serialized_end=1257
+  _globals['_DELTA']._serialized_start=1259
+  _globals['_DELTA']._serialized_end=1368
+  _globals['_TOOLCALLDELTA']._serialized_start=1370
+  _globals['_TOOLCALLDELTA']._serialized_end=1474
+  _globals['_REWOUND']._serialized_start=1476
+  _globals['_REWOUND']._serialized_end=1506
+  _globals['_RELEASED']._serialized_start=1508
+  _globals['_RELEASED']._serialized_end=1557
+  _globals['_CANCELREQUESTED']._serialized_start=1559
+  _globals['_CANCELREQUESTED']._serialized_end=1593
+  _globals['_DELETED']._serialized_start=1595
+  _globals['_DELETED']._serialized_end=1604
+  _globals['_DONE']._serialized_start=1607
+  _globals['_DONE']._serialized_end=2157
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class JobEvent(_message.Message):
     """Is one step of a job. A job's events are, in order: `accepted`, then any of `started`, `delta`, `rewound`, `released`
     and `cancel_requested`, then exactly one `done`; an ingest job has `progress` instead of deltas. A job answered from the cache is a lone `done`, which then carries
-    `accepted` inside. Unknown events must be ignored.
+    `accepted` inside. A job that was deleted is a lone `deleted`. Unknown events must be ignored.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -43,6 +43,7 @@ class JobEvent(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Job it belongs to."""
     sequence: _builtins.int
@@ -83,6 +84,10 @@ class JobEvent(_message.Message):
     def progress(self) -> _ingest_pb2.IngestProgress:
         """An ingest job is further than it was."""
 
+    @_builtins.property
+    def deleted(self) -> Global___Deleted:
+        """The job was deleted, and all its other events with it."""
+
     def __init__(
         self,
         *,
@@ -97,12 +102,13 @@ class JobEvent(_message.Message):
         done: Global___Done | None = ...,
         released: Global___Released | None = ...,
         progress: _ingest_pb2.IngestProgress | None = ...,
+        deleted: Global___Deleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "progress", b"progress", "released", b"released", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "deleted", b"deleted", "delta", b"delta", "done", b"done", "event", b"event", "progress", b"progress", "released", b"released", "rewound", b"rewound", "started", b"started", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "progress", b"progress", "released", b"released", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancel_requested", b"cancel_requested", "deleted", b"deleted", "delta", b"delta", "done", b"done", "event", b"event", "job_id", b"job_id", "progress", b"progress", "released", b"released", "rewound", b"rewound", "sequence", b"sequence", "started", b"started", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done", "released", "progress"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "started", "delta", "rewound", "cancel_requested", "done", "released", "progress", "deleted"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -387,6 +393,23 @@ class CancelRequested(_message.Message):
 Global___CancelRequested: _TypeAlias = CancelRequested  # noqa: Y015
 
 @_typing.final
+class Deleted(_message.Message):
+    """Stands in the log for a job that was deleted: as long as it stands, its `request_id` makes no other job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deleted: _TypeAlias = Deleted  # noqa: Y015
+
+@_typing.final
 class Done(_message.Message):
     """Is the end, and all that the recorder and late readers need."""
 
@@ -404,6 +427,7 @@ class Done(_message.Message):
     TOTAL_USAGE_FIELD_NUMBER: _builtins.int
     TOTAL_COST_FIELD_NUMBER: _builtins.int
     INGEST_FIELD_NUMBER: _builtins.int
+    CONTENTS_DELETE_TIME_FIELD_NUMBER: _builtins.int
     state: _job_pb2.JobState.ValueType
     """SUCCEEDED, FAILED, CANCELLED or EXPIRED."""
     text_hash: _builtins.str
@@ -450,6 +474,10 @@ class Done(_message.Message):
     def ingest(self) -> _ingest_pb2.IngestResult:
         """What became of the documents of an ingest job."""
 
+    @_builtins.property
+    def contents_delete_time(self) -> _timestamp_pb2.Timestamp:
+        """In the record alone: when request and answer were deleted, by the tenant's retention."""
+
     def __init__(
         self,
         *,
@@ -465,10 +493,11 @@ class Done(_message.Message):
         total_usage: _chat_pb2.Usage | None = ...,
         total_cost: _budget_pb2.Cost | None = ...,
         ingest: _ingest_pb2.IngestResult | None = ...,
+        contents_delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "cache_hit", b"cache_hit", "contents_delete_time", b"contents_delete_time", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "contents_delete_time", b"contents_delete_time", "error", b"error", "first_token_time", b"first_token_time", "ingest", b"ingest", "start_time", b"start_time", "state", b"state", "text_hash", b"text_hash", "total_cost", b"total_cost", "total_usage", b"total_usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -454,6 +454,7 @@ class Job(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     TOTAL_COST_FIELD_NUMBER: _builtins.int
+    CONTENTS_DELETE_TIME_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifies the job. Opaque, though it begins with the lane it waits in."""
     state: Global___JobState.ValueType
@@ -508,6 +509,10 @@ class Job(_message.Message):
     def total_cost(self) -> _budget_pb2.Cost:
         """Cost of every attempt together, once it is terminal. Not set when no attempt has one."""
 
+    @_builtins.property
+    def contents_delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When request and answer were deleted, by the tenant's retention. Not set while they are kept."""
+
     def __init__(
         self,
         *,
@@ -527,10 +532,11 @@ class Job(_message.Message):
         last_sequence: _builtins.int = ...,
         model: _builtins.str = ...,
         total_cost: _budget_pb2.Cost | None = ...,
+        contents_delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "request", b"request", "start_time", b"start_time", "total_cost", b"total_cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "cache_hit", b"cache_hit", "contents_delete_time", b"contents_delete_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "request", b"request", "start_time", b"start_time", "total_cost", b"total_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "model", b"model", "request", b"request", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "total_cost", b"total_cost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "answer", b"answer", "attempts", b"attempts", "cache_hit", b"cache_hit", "contents_delete_time", b"contents_delete_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "first_token_time", b"first_token_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "model", b"model", "request", b"request", "request_id", b"request_id", "start_time", b"start_time", "state", b"state", "total_cost", b"total_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

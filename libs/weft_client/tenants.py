@@ -1,0 +1,33 @@
+"""Whole tenants, deleted with the operator's token."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from weft.gateway.v1 import tenant_pb2 as pb
+from weft.gateway.v1 import tenant_pb2_grpc as rpc
+from weft_client.connection import Connection
+
+# A large collection takes its time.
+_CALL_S = 120.0
+_PAUSE_S = 1.0
+
+
+class Tenants:
+    """TenantService behind the operator's door."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = rpc.TenantServiceStub(connection.raw)
+
+    async def delete(self, tenant: str) -> AsyncIterator[pb.DeleteTenantResponse]:
+        """Deletes a tenant with all that is its own; yields what each call did, the last one with `complete`.
+
+        Whoever stops before that has deleted a part, and may go on at any time. It takes some seconds at least: until
+        jobs have stopped, and no gateway believes a revoked key any more.
+        """
+        while True:
+            did = await self._connection.ask(self._stub.DeleteTenant, pb.DeleteTenantRequest(tenant=tenant), _CALL_S)
+            yield did
+            if did.complete:
+                return
+            await asyncio.sleep(_PAUSE_S)

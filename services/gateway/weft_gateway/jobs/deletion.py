@@ -1,0 +1,89 @@
+"""Jobs deleted for good: their record and webhook, what the log holds, their answer in the cache."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from weft.cache.v1 import cache_pb2, cache_pb2_grpc
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.record.postgres_erasure import ErasureStore
+from weft_kit.cache_mode import cacheable
+from weft_kit.channel import Channel
+from weft_kit.context import current, remaining_to_pass_on
+from weft_kit.errors import Overloaded
+from weft_kit.joblog import JobGone, JobLog, envelope_of
+
+_LIMIT_S: Final = 5.0
+_AT_ONCE: Final = 16
+_MESSAGE: Final = "the job that it asks again was deleted"
+
+
+class JobDeletion:
+    """Deletes jobs that are over. What fails half-way is finished by a repeat.
+
+    Raises DependencyDown when a part that must forget does not answer.
+    """
+
+    def __init__(self, log: JobLog, store: ErasureStore, cache: Channel) -> None:
+        self._log = log
+        self._store = store
+        self._cache = cache
+        self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
+
+    async def delete(self, tenant: str, job_id: str, known: Sequence[event_pb2.JobEvent]) -> None:
+        """Deletes a job with these lasting events, and the jobs that ask it again for the cache."""
+        again = await self._store.second_askings(tenant, job_id)
+        for second in again:
+            await self._end(second)
+        if may_be_cached(known):
+            await self.forget(cache_pb2.InvalidateRequest(job_id=job_id))
+        await self.erase([job_id, *again])
+        caller = current()
+        structlog.get_logger().info(
+            "job deleted", job_id=job_id, tenant=tenant, key_id=caller.key_id, call_id=caller.call_id
+        )
+
+    async def erase(self, job_ids: Sequence[str]) -> None:
+        """Takes jobs that are over out of record and log: out of the record first, which then stays deaf to them."""
+        if not job_ids:
+            return
+        await self._store.delete(job_ids)
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def erase(job_id: str) -> None:
+            async with places:
+                await self._log.erase(job_id)
+
+        await asyncio.gather(*map(erase, job_ids))
+
+    async def forget(self, which: cache_pb2.InvalidateRequest) -> int:
+        """Makes the cache forget answers of the current tenant; returns how many."""
+        call = self._caches.Invalidate(which, **self._cache.call(_LIMIT_S))
+        return (await self._cache.unary(call)).invalidated
+
+    async def _end(self, job_id: str) -> None:
+        """Cancels a job and waits for its end. Raises Overloaded when that takes long."""
+        try:
+            last = await self._log.request_cancel(job_id, _MESSAGE)
+            if last.HasField("done"):
+                return
+            limit_s = remaining_to_pass_on(_LIMIT_S)
+            async with asyncio.timeout(limit_s), self._log.follow(job_id, last.sequence) as events:
+                async for _ in events:
+                    pass  # its end is the last
+        except JobGone:
+            return
+        except TimeoutError:
+            message = f"job {job_id}, which asks this one again for the cache, still stops; delete it again in a moment"
+            raise Overloaded(message, retry_after_s=1.0) from None
+
+
+def may_be_cached(known: Sequence[event_pb2.JobEvent]) -> bool:
+    """Says whether the cache may hold an answer that this job gave. One it was given itself is another job's."""
+    done = known[-1].done
+    if done.state != job_pb2.JOB_STATE_SUCCEEDED or done.HasField("cache_hit"):
+        return False
+    # Without its contents a request no longer says what it wanted of the cache.
+    return done.HasField("contents_delete_time") or cacheable(envelope_of(known[0]).request)

@@ -1,0 +1,1 @@
+"""Whole tenants, as operators delete them."""
