@@ -24,9 +24,12 @@ def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
         use = (f"{part['cpu_percent']:.0f} %", f"{part['rss_bytes'] / 1e6:.0f} MB")
         table.add_row(part["name"], part["address"], str(part["pid"]), health, *use)
     logs = "".join(f"logs in {folder}\n" for folder in {Path(part["log"]).parent for part in status["parts"]})
-    head = Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}\n{logs}")
-    notes = [note for part in status["parts"] for note in (*_illness(part), *_catalog(part))]
-    return Group(head, table, *([Text(""), *notes] if notes else []))
+    return Group(Text(f"gateway {status['endpoint']}, launcher pid {status['launcher_pid']}\n{logs}"), table)
+
+
+def mesh_warnings(status: Mapping[str, Any]) -> list[Text]:
+    """Returns what is wrong, a line each, which is for lines of any length: places of files are looked up whole."""
+    return [warning for part in status["parts"] for warning in (*_illness(part), *_catalog(part))]
 
 
 def mistakes(count: int) -> str:

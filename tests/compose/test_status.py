@@ -70,7 +70,7 @@ async def test_a_refused_reload_is_shown_wherever_one_looks(running: RunningMesh
     for part in ("router", "gateway"):
         assert f"{part}: the catalog has 1 mistake, refused at " in said
     assert f"{folder}/weft.toml:" in said
-    assert '"lokal" is not a provider' in " ".join(said.split())
+    assert '"lokal" is not a provider' in said
 
     for command in ("models", "providers"):
         code, said = await weft.run(command)

@@ -16,7 +16,7 @@ from weft_client.demonstration import QUESTION, demonstrate
 from weft_client.failures import FAILED, CommandFailed, reporting
 from weft_client.path_arguments import existing_path
 from weft_client.render import print_json
-from weft_client.render_mesh import mesh_status_table
+from weft_client.render_mesh import mesh_status_table, mesh_warnings
 from weft_client.session import AsJson, Session, out
 from weft_client.show_logs import show_logs
 
@@ -81,6 +81,8 @@ async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
         print_json({**asdict(found), "healthy": found.healthy})
     else:
         out().print(mesh_status_table(asdict(found)))
+        for warning in mesh_warnings(asdict(found)):
+            out().print(warning, soft_wrap=True)
     return 0 if found.healthy else FAILED
 
 
