@@ -23,7 +23,9 @@ from weft_compose.state import Mesh, StateFolder
 
 # Where the image has them.
 _CATALOG = Path("/etc/weft/weft.toml")
-_STATE = {"inference": {"state_dir": "/var/lib/weft"}}
+_KEPT = "/var/lib/weft"
+_LAST_GOOD = {"catalog_last_good": f"{_KEPT}/catalog.toml"}
+_STATE = {"inference": {"state_dir": _KEPT}, "router": _LAST_GOOD, "gateway": _LAST_GOOD}
 
 
 async def main(image: str, console: Console) -> int:

@@ -95,10 +95,11 @@ def test_a_service_has_longer_to_end_than_it_takes_to_drain(service: str):
 @pytest.mark.parametrize("service", _READS_CATALOG)
 def test_the_readers_of_the_catalog_get_it_read_only_with_the_keys_it_names(service: str):
     told: dict[str, Any] = COMPOSE["services"][service]
-    (mounted,) = (_filled_in(volume) for volume in told["volumes"])
-    source, target, mode = mounted.split(":")
+    mounted, kept = (_filled_in(volume).split(":") for volume in told["volumes"])
+    source, target, mode = mounted
     assert (ROOT / "compose" / source).samefile(ROOT / "compose" / "weft.toml")
     assert (target, mode) == (_told(service)["catalog_file"], "ro")
+    assert str(Path(_told(service)["catalog_last_good"]).parent) == kept[1]
     (keys,) = told["env_file"]
     assert keys["required"] is False
     assert _filled_in(keys["path"]) in (ROOT / ".gitignore").read_text().split()
