@@ -14,10 +14,12 @@ from weft_router.providers.port import ProviderError
 NEVER = 60.0
 
 
-async def waited(limits: Timeouts, *pauses_s: float, floor: Throughput | None = None) -> ProviderError:
+async def waited(
+    limits: Timeouts, *pauses_s: float, floor: Throughput | None = None, of_alias: Timeouts | None = None
+) -> ProviderError:
     """Lets tokens come after the pauses, then none; returns what patience says."""
     with pytest.raises(ProviderError) as failure:
-        async with asyncio.timeout(20), patience(limits, floor) as tokens_came:
+        async with asyncio.timeout(20), patience(limits, of_alias or limits, floor) as tokens_came:
             for pause_s in pauses_s:
                 await asyncio.sleep(pause_s)
                 tokens_came(1)
@@ -41,9 +43,16 @@ async def test_tokens_that_come_for_ever() -> None:
     assert "timeouts.total_s (0.05 s)" in error.message
 
 
+@pytest.mark.parametrize(("of_alias_s", "says_nothing"), [(0.01, False), (0.02, False), (NEVER, True)])
+async def test_only_the_operators_limits_judge_a_provider(of_alias_s: float, *, says_nothing: bool) -> None:
+    limits = Timeouts(first_token_s=0.02, between_tokens_s=NEVER, total_s=NEVER)
+    error = await waited(limits, of_alias=Timeouts(first_token_s=of_alias_s))
+    assert error.is_requests_fault is says_nothing
+
+
 async def test_another_timeout_is_left_alone() -> None:
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01), patience(Timeouts()):
+        async with asyncio.timeout(0.01), patience(Timeouts(), Timeouts()):
             await asyncio.Event().wait()
 
 

@@ -50,7 +50,7 @@ _HERE = "What is shown here"
 _EXAMPLES = (
     'ask "Who keeps the light?" -c handbook',
     "ask @question.txt --system 'Answer in one line.' --max-tokens 60",
-    "ask - --system 'Write a commit message.' < changes.diff",
+    "ask - --system 'Write a commit message.'",
     "ask 'And in winter?' --history talk.jsonl --remember",
     "ask @mail.txt --schema order.json --label run=7 --priority low --webhook https://example.org/done",
     "ask 'Long one' --detach",

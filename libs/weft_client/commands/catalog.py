@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from weft_client.commands.examples import examples
 from weft_client.failures import FAILED, CommandFailed, reporting, warn
 from weft_client.path_arguments import any_path
 from weft_client.render import print_json
@@ -28,7 +29,7 @@ def _default() -> Path:
     return DEFAULT_CATALOG
 
 
-@catalog.command()
+@catalog.command(epilog=examples("catalog check", "catalog check weft.toml --json"))
 @reporting
 async def check(
     file: Annotated[Path | None, typer.Argument(help="Default: the one that `weft up` takes.", parser=any_path)] = None,

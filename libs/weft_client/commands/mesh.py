@@ -86,7 +86,7 @@ async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
     return 0 if found.healthy else FAILED
 
 
-@app.command(epilog=examples("demo", "demo --documents handbook --question 'Who keeps the light?'"))
+@app.command(epilog=examples("logs", "logs router --follow", "logs --run 1 --lines 20"))
 @reporting
 async def logs(
     context: typer.Context,
@@ -113,7 +113,7 @@ def _listed(found: Iterable[object]) -> str:
     return ", ".join(map(str, found)) or "none"
 
 
-@app.command()
+@app.command(epilog=examples("demo", "demo --documents handbook --question 'Who keeps the light?'"))
 @reporting
 async def demo(
     context: typer.Context,

@@ -183,11 +183,11 @@ class Generation:
             raise failure(fault, finished, is_last=invalid >= self._order.alias.invalid_answers)
 
     async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
-        job, limits = self._job, self._order.timeouts
+        job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
         request = _request(job, self._order, self._model, goes_on=self.goes_on)
         async with (
-            patience(limits, self._order.alias.throughput) as tokens_came,
-            self._provider.stream(request, limits.total_s) as steps,
+            patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
+            self._provider.stream(request, max(limits.total_s, of_alias.total_s)) as steps,
         ):
             async for step in steps:
                 match step:

@@ -23,11 +23,14 @@ def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
 
 
 @asynccontextmanager
-async def patience(limits: Timeouts, floor: Throughput | None = None) -> AsyncIterator[Callable[[int], None]]:
+async def patience(
+    limits: Timeouts, of_alias: Timeouts, floor: Throughput | None = None
+) -> AsyncIterator[Callable[[int], None]]:
     """Bound the time to the first token, between two, and in all, and the pace; yields what to tell of new tokens.
 
     Raises:
-        ProviderError: PROVIDER_TIMEOUT, with the limit that was passed.
+        ProviderError: PROVIDER_TIMEOUT, with the limit that was passed. One that the request set, stricter than
+            `of_alias`, says nothing about the provider.
     """
     loop = asyncio.get_running_loop()
     last_moment = loop.time() + limits.total_s
@@ -53,8 +56,9 @@ async def patience(limits: Timeouts, floor: Throughput | None = None) -> AsyncIt
         if not scope.expired():
             raise
         limit = "total_s" if loop.time() >= last_moment else waiting_for
-        message = f"no answer within timeouts.{limit} ({getattr(limits, limit):g} s); raise it or ask for less"
-        raise ProviderError(error_pb2.ERROR_REASON_PROVIDER_TIMEOUT, message) from None
+        limit_s, usual_s = getattr(limits, limit), getattr(of_alias, limit)
+        message = f"no answer within timeouts.{limit} ({limit_s:g} s); raise it or ask for less"
+        raise ProviderError(error_pb2.ERROR_REASON_PROVIDER_TIMEOUT, message, is_impatience=limit_s < usual_s) from None
 
 
 def _trickle(floor: Throughput) -> ProviderError:

@@ -36,17 +36,25 @@ class Remedy(Enum):
 class ProviderError(Exception):
     """A call failed. `message` is for developers: it names the next step and holds nothing secret.
 
-    `retry_after_s` is the provider's own wish, when it stated one.
+    `retry_after_s` is the provider's own wish, when it stated one. With `is_impatience` a limit was passed that the
+    request itself had set, stricter than the operator's.
     """
 
     def __init__(
-        self, reason: Reason, message: str, remedy: Remedy = Remedy.ANOTHER_TRY, retry_after_s: float | None = None
+        self,
+        reason: Reason,
+        message: str,
+        remedy: Remedy = Remedy.ANOTHER_TRY,
+        retry_after_s: float | None = None,
+        *,
+        is_impatience: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.remedy = remedy
         self.retry_after_s = retry_after_s
+        self.is_impatience = is_impatience
 
     @property
     def reason_name(self) -> str:
@@ -55,7 +63,7 @@ class ProviderError(Exception):
     @property
     def is_requests_fault(self) -> bool:
         """Whether it was this very request that could not be answered: that says nothing about the provider."""
-        return self.reason in _REQUESTS_FAULTS
+        return self.is_impatience or self.reason in _REQUESTS_FAULTS
 
     def to_wire(self) -> job_pb2.JobError:
         retryable = self.remedy in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
