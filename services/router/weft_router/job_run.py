@@ -43,7 +43,7 @@ class Outcome(Enum):
     OVER = auto()
     """Its `done` is committed, by us or not."""
     OVERTAKEN = auto()
-    """Another worker has it."""
+    """Another worker has it, or the log has nothing of it."""
     GIVEN_BACK = auto()
     """It waits for another worker."""
     RESTING = auto()
@@ -98,7 +98,8 @@ class JobRun:
                 return Outcome.OVER
             finally:
                 self.tokens = usage.total(job.spent)
-        return Outcome.OVER
+        # What is not in the log needs no ack, which could meet another job in the place of one that a lost store held.
+        return Outcome.OVER if history.is_done else Outcome.OVERTAKEN
 
     async def _look(self) -> History:
         return History.of(await self._means.log.events(self._lease.job_id))
