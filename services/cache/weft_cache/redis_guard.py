@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from weft_kit.breaker import Breaker
 from weft_kit.context import remaining
+from weft_kit.errors import DependencyDown
 
 T = TypeVar("T")
 Word: TypeAlias = bytes | str | int
@@ -39,6 +40,13 @@ class RedisGuard:
         """Redis's answer to one command, in one round trip."""
         return await self._within_limit(lambda: self._redis.execute_command(*words))
 
+    async def check(self) -> None:
+        """Raises DependencyDown while Redis does not answer. One that does again is not left to rest any longer."""
+        try:
+            await self._counted(lambda: self._redis.execute_command("PING"))
+        except StoreDown as error:
+            raise DependencyDown("redis", "redis does not answer; check that it runs") from error
+
     async def transaction(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
         """All of the commands or none, in one round trip; what each was answered."""
         together = self._redis.pipeline(transaction=True)
@@ -50,6 +58,9 @@ class RedisGuard:
     async def _within_limit(self, exchange: Callable[[], Awaitable[T]]) -> T:
         if not self._breaker.allows(time.monotonic()):
             raise StoreDown
+        return await self._counted(exchange)
+
+    async def _counted(self, exchange: Callable[[], Awaitable[T]]) -> T:
         limit_s = remaining(self._limit_s)
         try:
             async with asyncio.timeout(limit_s):

@@ -18,6 +18,7 @@ from weft_kit.catalog import Catalog
 from weft_kit.catalog_watch import WatchedCatalog
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
+from weft_kit.readiness import Need, Readiness
 from weft_kit.server import Server, Service
 from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
@@ -67,7 +68,10 @@ async def router(config: Config) -> AsyncIterator[Server]:
         fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
         await fleet.follow(catalog.current)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
-        await log.ensure()
+        await stack.enter_async_context(log.watched())
+        readiness = await stack.enter_async_context(
+            Readiness((Need("nats", log.check), Need("clock", log.check_clock)))
+        )
         redis = await stack.enter_async_context(_redis(config))
         await stack.enter_async_context(SharedBreakers(redis, lambda: fleet.current).sharing())
         ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
@@ -91,7 +95,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
             Service(_NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets)),
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
-        server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+        server = Server(config.listen, services, grace_s=config.grace_s, readiness=readiness)
+        await stack.enter_async_context(server)
         await stack.enter_async_context(flights.hosting(config.advertise or _advertised(server.address)))
         work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())

@@ -65,6 +65,11 @@ class LlamaCpp:
     async def start(self) -> None:
         self._server = await asyncio.to_thread(_load, self._settings)
 
+    async def check(self) -> None:
+        """Raises RuntimeError unless the model is loaded; its threads are this process's own, and end with it alone."""
+        if self._server is None:
+            raise RuntimeError("llama.cpp has no model loaded")
+
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
         self._server = None
