@@ -72,6 +72,7 @@ ROLES: Final = ("serve", "recorder", "notifier")
 _GATEWAY: Final = "weft.gateway.v1.GatewayService"
 _KEYS: Final = "weft.gateway.v1.KeyService"
 _WEBHOOKS: Final = "weft.gateway.v1.WebhookService"
+_TENANTS: Final = "weft.gateway.v1.TenantService"
 _RETRIEVAL: Final[ServiceDescriptor] = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 _ROUTER: Final[ServiceDescriptor] = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
@@ -181,7 +182,7 @@ def _log_needs(log: JobLog) -> tuple[Need, ...]:
 
 
 def _postgres_need(database: Database) -> Need:
-    return Need("postgresql", database.check, frozenset({_KEYS, _WEBHOOKS}))
+    return Need("postgresql", database.check, frozenset({_KEYS, _WEBHOOKS, _TENANTS}))
 
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
@@ -276,7 +277,7 @@ def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
 
 def _tenant_service(deletion: TenantDeletion) -> Service:
     add = tenant_pb2_grpc.add_TenantServiceServicer_to_server
-    return Service("weft.gateway.v1.TenantService", add, TenantServicer(deletion))
+    return Service(_TENANTS, add, TenantServicer(deletion))
 
 
 def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
