@@ -151,7 +151,7 @@ async def test_a_cancelled_job_stops_the_engine(door: Door) -> None:
     assert job.error.reason == error_pb2.ERROR_REASON_CANCELLED
 
 
-async def test_a_provider_that_is_down_fails_a_job_that_does_not_wait_for_it_with_a_reason_and_a_record(
+async def test_a_provider_that_is_down_fails_a_job_that_will_not_wait_with_a_reason_and_a_record(
     door: Door,
 ) -> None:
     async with door.client() as weft:

@@ -9,7 +9,7 @@ from weft_client.client import WeftClient
 from weft_client.commands.confirming import Yes, confirm
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.failures import FAILED, CommandFailed, line_of, reporting, warn
+from weft_client.failures import FAILED, line_of, reporting, warn
 from weft_client.render import print_json
 from weft_client.render_collections import collection_sheet, collections_table, documents_table
 from weft_client.session import AsJson, Session, aside, out, present
