@@ -1,15 +1,15 @@
 """weft collections, documents: what is stored, listed and deleted."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from weft.common.v1 import error_pb2
 from weft_client.client import WeftClient
+from weft_client.commands.confirm import Yes, confirm
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.failures import FAILED, CommandFailed, line_of, reporting, warn
+from weft_client.failures import FAILED, line_of, reporting, warn
 from weft_client.render import print_json
 from weft_client.render_collections import collection_sheet, collections_table, documents_table
 from weft_client.session import AsJson, Session, aside, out, present
@@ -22,7 +22,6 @@ app.add_typer(collections, name="collections")
 app.add_typer(documents, name="documents")
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
 Limit = Annotated[int, typer.Option(help="How many, from the first by name.", min=1)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 
 @collections.command("list", epilog=examples("collections", "collections list --limit 10 --json"))
@@ -50,7 +49,7 @@ async def delete_collection(context: typer.Context, name: Name, *, yes: Yes = Fa
     """Delete a collection with all its documents, for good."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.collection(name)
-        _confirm(f"delete {name} with its {_count(found.document_count)}?", yes=yes)
+        confirm(f"delete {name} with its {_count(found.document_count)}?", yes=yes)
         deleted = await weft.documents.delete_collection(name)
     if as_json:
         print_json(dict[str, object](collection=name, deleted_documents=deleted))
@@ -98,16 +97,6 @@ async def _delete(weft: WeftClient, collection: str, document_id: str) -> bool:
         warn(line_of(error))
         return False
     return True
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    """Goes on when the user says so, on a terminal or by --yes."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise CommandFailed(f"{question.rstrip('?')}: say --yes, there is nobody to ask here")
-    if not typer.confirm(question, err=True):
-        raise CommandFailed("nothing was deleted")
 
 
 def _tell_of_more(found: int, limit: int) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from weft.gateway.v1 import tenant_pb2 as pb
+from weft_client.commands.confirm import Yes, confirm
 from weft_client.commands.examples import examples
 from weft_client.failures import reporting
 from weft_client.render import print_json
@@ -29,17 +30,14 @@ async def delete_tenant(
     context: typer.Context,
     tenant: Annotated[str, typer.Argument(help="The tenant, as its keys name it.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete a tenant: its keys, jobs, webhooks, collections, and what the cache holds for it.
 
     Jobs that run are cancelled. Cut off, it goes on where it was when it is called again.
     """
-    if not yes:
-        typer.confirm(
-            f"Delete {tenant} with all its keys, jobs, documents and answers, for good?", abort=True, err=True
-        )
+    confirm(f"delete {tenant} with all its keys, jobs, documents and answers, for good?", yes=yes)
     total, told = pb.DeleteTenantResponse(), ""
     async with Session.of(context).operator() as operator:
         async for did in operator.tenants.delete(tenant):
