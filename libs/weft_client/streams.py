@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from weft.job.v1 import event_pb2
 from weft_client.observer import Observer
-from weft_client.patience import Patience, answer_due, is_silence
+from weft_client.patience import Patience, is_silence, silent
 from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.time_limit import time_limit
 
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
 """A stream; entered once a gateway has answered that it knows the job."""
@@ -72,7 +73,7 @@ class Streams:
         self._answered_at = None
         self._observer.asks()
         async with AsyncExitStack() as stack:
-            async with answer_due(self._patience.try_s(now())):
+            async with time_limit(self._patience.try_s(now()), silent()):
                 events = await stack.enter_async_context(self._open())
             self._answered_at = now()
             async for event in events:
