@@ -39,6 +39,8 @@ class JobDeletion:
         again = await self._store.second_askings(tenant, job_id)
         for second in again:
             await self._end(second)
+            # Before it leaves the record, where a repeat looks for it.
+            await self._log.erase(second)
         if may_be_cached(known):
             await self.forget(cache_pb2.InvalidateRequest(job_id=job_id))
         await self.erase([job_id, *again])
