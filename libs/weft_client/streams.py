@@ -54,7 +54,7 @@ class Streams:
                         if event.sequence > last_sequence:
                             last_sequence = event.sequence
                             self._patience.heard()
-                            self._observer.hears(event)
+                            self._observer.on_answer(event)
                             yield event
                 if self._done or await self._is_over():
                     return
@@ -65,13 +65,13 @@ class Streams:
             if self._was_served(failure):
                 self._patience.heard()
             else:
-                self._observer.bears(failure)
+                self._observer.on_failure(failure)
             await self._patience.outlast(failure)
 
     async def _stream(self) -> AsyncGenerator[event_pb2.JobEvent, None]:
         now = asyncio.get_running_loop().time
         self._answered_at = None
-        self._observer.asks()
+        self._observer.on_call()
         async with AsyncExitStack() as stack:
             async with time_limit(self._patience.try_s(now()), silent()):
                 events = await stack.enter_async_context(self._open())

@@ -38,7 +38,7 @@ class Lease:
 
     @property
     def delivery_id(self) -> str:
-        """Names this delivery to the server; see `Work.hasten`."""
+        """Names this delivery to the server; see `Work.redeliver_now`."""
         return self._reply
 
     @asynccontextmanager
@@ -112,7 +112,7 @@ class Work:
                 for _, message in self._queue.held():
                     await Lease(self._client, message, self._heartbeat_s).retry()
 
-    async def hasten(self, delivery_id: str) -> None:
+    async def redeliver_now(self, delivery_id: str) -> None:
         """Has a job handed out now that was given back with a delay, in this delivery."""
         await self._client.publish(delivery_id, b"-NAK")
 
