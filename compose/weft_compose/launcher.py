@@ -79,11 +79,11 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
     """
     with launch.state.locked():
         await launch.state.wait_for_leftovers()
+        check_engine(launch)
         record = _record(launch)
         parts = _parts(launch, record)
         for part in parts:
             part.check()
-        check_engine(launch)
         check_catalog(launch.catalog, {**os.environ, **catalog_variables(launch)})
         _refuse_taken_ports(parts)
         launch.state.begin_run()

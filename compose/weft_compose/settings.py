@@ -11,11 +11,13 @@ from weft_kit.config import Settings
 
 def check_settings(plans: Sequence[ServicePlan], environ: Mapping[str, str] = os.environ) -> None:
     """Raises WrongSettings when a service would refuse its environment: what it inherits, and what it is told."""
-    problems = [
+    found = dict.fromkeys(
         problem for plan in plans for problem in settings_of(plan.service).problems({**environ, **plan.environment()})
-    ]
-    if problems:
-        raise WrongSettings("; ".join(dict.fromkeys(problems)))
+    )
+    if len(found) == 1:
+        raise WrongSettings(*found)
+    if found:
+        raise WrongSettings("\n  ".join((f"{len(found)} settings are wrong:", *found)))
 
 
 def settings_of(service: str) -> type[Settings]:

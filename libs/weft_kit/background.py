@@ -1,13 +1,16 @@
 """Work that goes on beside a service, and how it ends."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
+from weft_kit.errors import DependencyDown
+from weft_kit.outages import Outage
 
 _PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 5.0
 _ASK_AGAIN_S = 1.0
 
 
@@ -22,13 +25,27 @@ async def background(work: Coroutine[Any, Any, None], name: str | None = None) -
 
 
 async def for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
-    """Does it again whenever it fails: a log that is away comes back, and an idle worker looks like a healthy one."""
+    """Does it again whenever it fails: a log that is away comes back, and an idle worker looks like a healthy one.
+
+    Pauses grow to five seconds while it goes on failing. A dependency that is down is told of by its connection.
+    """
+    trouble = Outage(f"cannot {what}", f"can {what} again")
+    loop, pause_s = asyncio.get_running_loop(), _PAUSE_S
     while True:
+        began = loop.time()
         try:
             await do()
-        except Exception:  # noqa: BLE001
-            structlog.get_logger().exception(f"cannot {what}")
-        await asyncio.sleep(_PAUSE_S)
+        except Exception as error:  # noqa: BLE001
+            if loop.time() - began > _LONGEST_PAUSE_S:
+                trouble.ended()
+                pause_s = _PAUSE_S
+            if not isinstance(error, DependencyDown):
+                trouble.failed(error, exc_info=error)
+        else:
+            trouble.ended()
+            pause_s = _PAUSE_S
+        await asyncio.sleep(random.uniform(0.5, 1) * pause_s)  # noqa: S311  # jitter
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 async def ended(*tasks: "asyncio.Task[Any]") -> None:

@@ -31,6 +31,10 @@ from weft.common.v1 import error_pb2
 Reason: TypeAlias = error_pb2.ErrorReason.ValueType
 
 
+class CannotStart(Exception):
+    """The process cannot run as things are; the text, which is all that it prints, says what to change."""
+
+
 class WeftError(Exception):
     """A failure with a status for gRPC, a reason for machines and a message that tells developers what to do next."""
 

@@ -1,7 +1,12 @@
-"""grpc.health.v1 for a server that drains: whoever watches hears NOT_SERVING, and then the watch ends.
+"""grpc.health.v1: whether to send calls here, by service, and apart from that whether the process is alive.
 
-grpcio-health-checking's own servicer keeps watches open through a shutdown, so that one watching client makes every
-drain last its whole grace period.
+    ""                    the whole is ready: all that it needs is there
+    a service's name      the same of that service, which may need less
+    "liveness"            the process answers; restart it if it does not, whatever else is away
+
+While the server drains, whoever watches hears NOT_SERVING, and then the watch ends. grpcio-health-checking's own
+servicer keeps watches open through a shutdown, so that one watching client makes every drain last its whole grace
+period.
 """
 
 import asyncio
@@ -12,19 +17,40 @@ import grpc.aio
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc as rpc
 
+from weft_kit.channel import Channel
+from weft_kit.errors import DependencyDown
+from weft_kit.readiness import WHOLE, Need, Readiness
+
 LIVENESS = "liveness"
 """Name under which the process answers while it lives, for those who would restart it."""
+_PEER_LIMIT_S = 1.0
+
+
+def peer_need(service: str, channel: Channel) -> Need:
+    """What a service needs that is forwarded to a peer: that the peer says of it that it is ready."""
+
+    async def check() -> None:
+        call = rpc.HealthStub(channel.raw).Check(pb.HealthCheckRequest(service=service), **channel.call(_PEER_LIMIT_S))
+        answer = await channel.unary(call)
+        if answer.status != pb.HealthCheckResponse.SERVING:
+            raise DependencyDown(channel.dependency, f"{channel.dependency} says that it is not ready; see its log")
+
+    return Need(channel.dependency, check, frozenset({service}))
 
 
 class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no types
     """Serves the status of the process under its own name (""), as liveness, and each service's."""
 
-    def __init__(self, services: Collection[str]) -> None:
-        self._known = {"", LIVENESS, *services}
-        self._draining = asyncio.Event()
+    def __init__(self, services: Collection[str], readiness: Readiness) -> None:
+        self._known = {WHOLE, LIVENESS, *services}
+        self._readiness = readiness
+        self._draining = False
+        self._news = asyncio.Event()
+        readiness.on_change(self._tell)
 
     def drain(self) -> None:
-        self._draining.set()
+        self._draining = True
+        self._tell()
 
     async def Check(
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[object, object]"
@@ -34,13 +60,23 @@ class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no 
         return pb.HealthCheckResponse(status=self._status(request.service))
 
     async def Watch(self, request: pb.HealthCheckRequest, _: object) -> AsyncIterator[pb.HealthCheckResponse]:
-        told = self._status(request.service)
-        yield pb.HealthCheckResponse(status=told)
-        await self._draining.wait()
-        if told != self._status(request.service):
-            yield pb.HealthCheckResponse(status=self._status(request.service))
+        told = None
+        while True:
+            news, status = self._news, self._status(request.service)
+            if status != told:
+                yield pb.HealthCheckResponse(status=status)
+                told = status
+            elif self._draining:
+                return
+            else:
+                await news.wait()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
 
     def _status(self, service: str) -> pb.HealthCheckResponse.ServingStatus.ValueType:
         if service not in self._known:
             return pb.HealthCheckResponse.SERVICE_UNKNOWN
-        return pb.HealthCheckResponse.NOT_SERVING if self._draining.is_set() else pb.HealthCheckResponse.SERVING
+        serves = service == LIVENESS or (not self._draining and self._readiness.is_ready(service))
+        return pb.HealthCheckResponse.SERVING if serves else pb.HealthCheckResponse.NOT_SERVING

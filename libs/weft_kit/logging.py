@@ -5,6 +5,7 @@ import sys
 import time
 from contextvars import ContextVar
 
+import stamina.instrumentation
 import structlog
 
 _notes: ContextVar[dict[str, object] | None] = ContextVar("weft_notes", default=None)
@@ -28,6 +29,9 @@ def configure(service: str, log_format: str = "auto") -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # What is away is told of once, by who uses it (weft_kit.outages); these two would tell of every try.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.PrometheusOnRetryHook])
 
 
 def note(**fields: object) -> None:

@@ -20,7 +20,9 @@ from grpc_reflection.v1alpha import reflection
 from weft_kit import logging
 from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.channel import MAX_MESSAGE_BYTES
+from weft_kit.errors import CannotStart
 from weft_kit.health import Health
+from weft_kit.readiness import Readiness
 
 _GOODBYE_S = 2.0
 
@@ -34,16 +36,14 @@ class Service:
     servicer: object
 
 
-class CannotStart(Exception):
-    """Something that the service cannot be without is missing; the text is one line that says what to do."""
-
-
 class PortInUse(CannotStart):
     """The address is taken; another process listens there."""
 
 
 class Server:
     """Serves `services` on `listen` while its context lasts, with health, reflection and the boundary.
+
+    Health says what `readiness` does, which the caller enters first; without one, the server is always ready.
 
     Leaving the context drains: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have `grace_s`, and
     what is left then ends as UNAVAILABLE too, which sends readers to another replica.
@@ -58,12 +58,13 @@ class Server:
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         gate: Gate = trusting,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
+        readiness: Readiness | None = None,
     ) -> None:
         self._listen = listen
         self._services = services
         self._grace_s = grace_s
         self._boundary = Boundary(gate)
-        self._health = Health([service.name for service in services])
+        self._health = Health([service.name for service in services], readiness or Readiness())
         limit = ("grpc.max_receive_message_length", max_message_bytes)
         self._server = grpc.aio.server(interceptors=(self._boundary,), options=(*SERVER_OPTIONS, limit))
         self._server.add_generic_rpc_handlers(tuple(handlers))

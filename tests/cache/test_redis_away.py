@@ -6,7 +6,9 @@ import signal
 import time
 from contextlib import contextmanager
 
+import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
 
 from weft.cache.v1 import cache_pb2 as pb
@@ -146,3 +148,14 @@ async def test_a_flushed_redis_is_filled_again(client, valkey, generation, finis
     assert (await client.lookup(generation(FRANCE_AGAIN))).reason == pb.Missed.REASON_NOT_STORED
     await client.store(generation(FRANCE), finished("again"))
     assert (await client.lookup(generation(FRANCE_AGAIN))).answer.text == "again"
+
+
+async def test_health_says_whether_redis_answers(client, valkey):
+    async with grpc.aio.insecure_channel(client.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        statuses = aiter(health.Watch(health_pb2.HealthCheckRequest(service="weft.cache.v1.CacheService")))
+        async with asyncio.timeout(30):
+            assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING
+            with hanging(valkey):
+                assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING

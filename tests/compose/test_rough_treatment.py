@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
+from tests.durability.waiting import until
 
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
@@ -41,6 +42,10 @@ async def a_job_succeeds(running: RunningMesh) -> bool:
         return (await weft.job(generation.job_id)).state == job_pb2.JOB_STATE_SUCCEEDED
 
 
+async def is_healthy(state: StateFolder) -> bool:
+    return (await mesh_status(state)).healthy
+
+
 def postgres_url(running: RunningMesh) -> str:
     return f"postgresql://weft@{running.part('postgres').address}/weft"
 
@@ -56,7 +61,7 @@ async def test_a_killed_part_starts_again_where_it_was(running: RunningMesh, sta
     await part.start()
     assert part.child.pid != before
     assert {p.name: p.process.pid for p in state.read().parts}[name] == part.child.pid
-    assert (await mesh_status(state)).healthy
+    assert await until("all that need it are ready again", lambda: is_healthy(state))
     assert await a_job_succeeds(running)
 
 

@@ -32,19 +32,24 @@ class Service:
         """Starts it unless it runs, and returns once it serves."""
         if self.is_running:
             return
-        argv = [sys.executable, "-m", *self.argv]
-        self.child = Child(Command(name=self.name, argv=argv, log=self.log, env=self.env))
+        child = self.spawn()
         if not self.address:
             return
         serving = asyncio.create_task(health.until_serving(self.address))
-        ended = asyncio.create_task(health.ended(self.child))
+        ended = asyncio.create_task(health.ended(child))
         try:
             await asyncio.wait((serving, ended), timeout=START_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
-            self.child.ensure_running()
-            assert serving.done(), f"{self.name} does not serve after {START_LIMIT_S} s:{self.child.last_words()}"
+            child.ensure_running()
+            assert serving.done(), f"{self.name} does not serve after {START_LIMIT_S} s:{child.last_words()}"
         finally:
             serving.cancel()
             ended.cancel()
+
+    def spawn(self) -> Child:
+        """Starts it without waiting."""
+        argv = [sys.executable, "-m", *self.argv]
+        self.child = Child(Command(name=self.name, argv=argv, log=self.log, env=self.env))
+        return self.child
 
     def kill(self) -> None:
         """SIGKILL; it is gone on return."""

@@ -186,13 +186,16 @@ async def test_past_the_logs_retention_a_job_is_read_from_the_record(
     assert (await caller.cancel(job.job_id)).state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_a_job_the_log_lost_before_its_end_is_not_found(
+async def test_a_job_the_log_lost_before_its_end_is_to_be_asked_for_again(
     caller: Any, ask: Ask, log: JobLog, recorded: Any, refused: Refused
 ) -> None:
     job = await caller.submit(ask())
     await recorded(caller, bool)
     await log.client.jetstream().purge_stream(log.config.stream)
-    assert (await refused(caller.get(job.job_id))).reason == error_pb2.ERROR_REASON_JOB_NOT_FOUND
+    error = await refused(caller.get(job.job_id))
+    assert (error.reason, error.metadata) == (error_pb2.ERROR_REASON_DEPENDENCY_DOWN, {"dependency": "nats"})
+    assert "lost this job" in error.message
+    assert error.retry_after_s
 
 
 async def test_what_went_wrong_inside_stays_inside(

@@ -9,6 +9,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from weft.cache.v1 import cache_pb2_grpc
 from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
@@ -20,7 +21,7 @@ from weft_gateway.server import gateway
 from weft_gateway.tasks import unbroken
 from weft_kit.errors import InvalidFields
 from weft_kit.joblog import JobLog, kind_of
-from weft_kit.server import Server
+from weft_kit.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -74,16 +75,17 @@ async def test_a_job_that_still_waits_is_cancelled_too(caller: Any, ask: Ask, lo
 async def test_who_leaves_before_the_job_is_durable_leaves_no_job_behind(
     config: Config, new_caller: Any, ask: Ask, log: JobLog
 ) -> None:
-    async def never_answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
-        await asyncio.sleep(5)
-        writer.close()
-
     asked = asyncio.Event()
-    cache = await asyncio.start_server(never_answer, "127.0.0.1")
-    target = f"127.0.0.1:{cache.sockets[0].getsockname()[1]}"
+
+    class SilentCache(cache_pb2_grpc.CacheServiceServicer):
+        async def Lookup(self, _request: object, _: object) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+    add = cache_pb2_grpc.add_CacheServiceServicer_to_server
+    cache = Server("127.0.0.1:0", [Service("weft.cache.v1.CacheService", add, SilentCache())], grace_s=0)
     ends = await log.client.subscribe(f"{log.config.live_prefix}.*.*.done")
-    async with gateway(config.model_copy(update={"cache_target": target}), ("serve",)) as server:
+    async with cache, gateway(config.model_copy(update={"cache_target": cache.address}), ("serve",)) as server:
         caller = await new_caller(server)
         stream = caller.generate(ask(sampling=chat_pb2.SamplingParams(temperature=0)), **CANCEL)
         reading = asyncio.ensure_future(stream.read())
@@ -91,7 +93,6 @@ async def test_who_leaves_before_the_job_is_durable_leaves_no_job_behind(
         stream.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         end = event_pb2.JobEvent.FromString((await ends.next_msg(timeout=5)).data)
-    cache.close()
     assert end.done.state == job_pb2.JOB_STATE_CANCELLED
 
 

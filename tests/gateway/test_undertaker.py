@@ -157,6 +157,48 @@ async def test_past_the_logs_retention_one_event_tells_the_end(
     assert only.done.accepted == first.accepted
 
 
+async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
+    undertaker: Undertaker, accept: Accept, log: JobLog, records: RecordStore, now: datetime
+) -> None:
+    lost = await accept(ago_s=-3600)
+    started = await log.writer(lost.job_id, lost.sequence).commit(event_pb2.Started(attempt=1, provider="a"))
+    await records.save(rows([started]))
+    kept = await accept(ago_s=-3600)
+    await log.client.jetstream().purge_stream(log.config.stream, seq=kept.sequence)
+    for _ in range(2):  # a repeat changes nothing
+        await undertaker.bury_lost(now + timedelta(seconds=60))
+    assert [kind_of(event) for event in await log.events(kept.job_id)] == ["accepted"]
+    (only,) = await log.events(lost.job_id)
+    done = only.done
+    assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_LOG_LOST)
+    assert "submit it again" in done.error.message
+    assert done.accepted == lost.accepted
+    assert [attempt.provider for attempt in done.attempts] == ["a"]
+
+
+async def test_with_an_empty_log_all_unfinished_jobs_are_lost_but_not_at_once(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    firsts = [await accept(ago_s=-3600) for _ in range(3)]
+    await log.client.jetstream().delete_stream(log.config.stream)
+    await log.ensure()
+    await undertaker.bury_lost(now)
+    assert [await log.last(first.job_id) for first in firsts] == [None] * 3
+    await undertaker.bury_lost(now + timedelta(seconds=60))
+    ends = [await log.last(first.job_id) for first in firsts]
+    assert all(end is not None and end.done.error.reason == error_pb2.ERROR_REASON_LOG_LOST for end in ends)
+
+
+async def test_a_job_that_is_accepted_again_after_its_log_was_lost_lives(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    old = await accept(ago_s=-3600, request_id="order-2")
+    await log.client.jetstream().purge_stream(log.config.stream)
+    await log.accept(old.job_id, old.accepted)
+    await undertaker.bury_lost(now + timedelta(seconds=60))
+    assert [kind_of(event) for event in await log.events(old.job_id)] == ["accepted"]
+
+
 async def test_a_request_id_used_again_after_retention_is_another_job(
     undertaker: Undertaker, accept: Accept, log: JobLog, ask: Ask, now: datetime
 ) -> None:

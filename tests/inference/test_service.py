@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.inference.calling import asking, calling, on_a_free_port
 
 from weft.common.v1 import chat_pb2, error_pb2
+from weft_inference.engines.echo import Echo
 from weft_kit.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -119,6 +120,26 @@ async def test_the_engine_describes_itself(client):
     assert (engine.engine, engine.model, engine.slots, engine.queue_limit) == ("echo", "echo", 1, 1)
     assert (engine.embedding_dimensions, engine.embedding_max_tokens) == (384, 256)
     assert engine.continues_prefix
+
+
+async def test_a_broken_engine_is_not_ready_though_the_process_lives():
+    class Mortal(Echo):
+        error: Exception | None = None
+
+        async def check(self) -> None:
+            if self.error:
+                raise self.error
+
+    engine = Mortal()
+    async with calling(on_a_free_port(engine="echo"), engine) as client:
+        health = health_pb2_grpc.HealthStub(client.channel.raw)
+        statuses = aiter(health.Watch(health_pb2.HealthCheckRequest()))
+        assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING
+        engine.error = RuntimeError("its process died")
+        async with asyncio.timeout(20):
+            assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        alive = await health.Check(health_pb2.HealthCheckRequest(service="liveness"))
+        assert alive.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_health_and_reflection_answer(client):

@@ -3,7 +3,11 @@
 import asyncio
 from contextlib import suppress
 
-from weft_kit.background import ended
+import pytest
+from structlog.testing import capture_logs
+
+from weft_kit.background import ended, for_ever
+from weft_kit.errors import DependencyDown
 
 
 async def test_a_loop_that_loses_its_cancellation_is_ended_all_the_same() -> None:
@@ -33,3 +37,26 @@ async def test_how_work_ended_is_its_own_affair() -> None:
 
     assert isinstance(task.exception(), ValueError)
     await ended()
+
+
+@pytest.mark.parametrize(
+    ("error", "events"), [(ValueError("broken"), ["cannot work"]), (DependencyDown("nats", "away"), [])]
+)
+async def test_what_fails_is_tried_again_and_logged_once_unless_somebody_else_tells(
+    error: Exception, events: list[str]
+) -> None:
+    third = asyncio.Event()
+    tries = 0
+
+    async def fail() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            third.set()
+        raise error
+
+    with capture_logs() as lines:
+        task = asyncio.create_task(for_ever("work", fail))
+        await third.wait()
+        await ended(task)
+    assert [line["event"] for line in lines] == events

@@ -12,6 +12,7 @@ from uuid import uuid4
 import grpc
 import psycopg
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.retrieval.conftest import Client
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
 
@@ -20,6 +21,7 @@ from weft.job.v1 import job_pb2
 from weft_client.patience import Patience
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
+from weft_kit.joblog import connect
 from weft_retrieval.config import Config
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 from weft_retrieval.server import retrieval
@@ -360,6 +362,36 @@ async def test_a_log_that_is_away_stops_no_search(config, unused_tcp_port):
         assert (await house.client.search("moon")).hits
         error = await refused(house.desk().begin(notes(1)))
     assert (error.reason_name, error.metadata["dependency"]) == ("DEPENDENCY_DOWN", "nats")
+
+
+async def test_after_the_loss_of_its_log_a_repeat_of_the_request_begins_the_job_again(house, desk, embedder):
+    embedder.pass_only(1)
+    lost = await desk.begin(notes(100), request_id="again")
+    await embedder.held.wait()
+    async with connect(house.config.nats_url, "test") as client:
+        await client.jetstream().delete_stream(house.config.log.stream)
+        embedder.pass_all()
+        job = await desk.begin(notes(100), request_id="again")
+    assert job.job_id == lost.job_id
+    assert (await desk.done(job)).progress.documents == 100
+    assert (await house.client.get()).document_count == 100
+    other = await desk.done(await desk.begin(notes(1, first=200)))
+    assert other.progress.created == 1
+
+
+async def test_health_tells_searches_from_the_whole(config, unused_tcp_port):
+    nowhere = config.model_copy(update={"nats_url": f"nats://127.0.0.1:{unused_tcp_port}"})
+    for settings, whole in ((config, True), (nowhere, False)):
+        async with running(settings) as house:
+            await house.ready()
+            health = health_pb2_grpc.HealthStub(house.channel.raw)
+            for service, ready in (("", whole), ("weft.retrieval.v1.RetrievalService", True), ("liveness", True)):
+                watch = health.Watch(health_pb2.HealthCheckRequest(service=service))
+                async with asyncio.timeout(20):
+                    async for answer in watch:
+                        if (answer.status == health_pb2.HealthCheckResponse.SERVING) == ready:
+                            break
+                watch.cancel()
 
 
 async def test_uploads_that_no_job_came_for_are_swept_out(config):

@@ -32,6 +32,7 @@ def _default() -> Path:
 @catalog.command(epilog=examples("catalog check", "catalog check weft.toml --json"))
 @reporting
 async def check(
+    context: typer.Context,  # noqa: ARG001 - for the options of the session
     file: Annotated[Path | None, typer.Argument(help="Default: the one that `weft up` takes.", parser=any_path)] = None,
     *,
     as_json: AsJson = False,

@@ -6,6 +6,8 @@ tokens      the publisher that clocks itself     reader      live and stored, sp
 lanes       a queue a tenant and priority        turns       whose turn it is
 work        leases for workers                   batches     batches for recorders and notifiers
 projection  events → the job's record            wire        fenced writes, leader and direct reads
+stream      made, widened, never shrunk          monitor     is it there, does it store, and made again
+connection  to NATS, for ever                    clock       is it ours
 """
 
 from weft_kit.joblog.batches import Batch, Batches

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -10,7 +11,7 @@ from nats.aio.msg import Msg
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery
 from weft_kit.joblog.log import JobLog
-from weft_kit.joblog.puller import Puller, ensure_consumer
+from weft_kit.joblog.puller import Puller
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,13 @@ class Batches:
         self._client = log.client
         self._config = log.config
         self._consumer = consumer
-        self._kinds = kinds
+        self._ensure = partial(log.ensure_consumer, consumer, kinds)
         self._max_batch = max_batch
         self._max_wait_s = max_wait_s
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         """Yields batches for ever: the first event opens one, `max_wait_s` or `max_batch` closes it."""
-        await ensure_consumer(self._client, self._config, self._consumer, self._kinds)
-        puller = Puller(self._client, self._config, self._consumer, 2 * self._max_batch)
+        puller = Puller(self._client, self._config, self._consumer, 2 * self._max_batch, self._ensure)
         async with puller.messages() as messages:
             async for first in messages:
                 yield self._batch(puller, await self._gather(puller, first))

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
 from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
@@ -55,12 +54,17 @@ class LaneQueue:
         self._taken = 0
         self._held = 0
         self._backlogged_weight = 0.0
+        self._is_stopped = False
         self._may_take = asyncio.Event()
         self._may_ask = asyncio.Event()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Watches the lanes while the context lasts; leaving it asks for no more."""
+        """Watches the lanes while the context lasts; leaving it asks for no more. It may be entered again."""
+        self._is_stopped = False
+        for name, pull in self._pulls.items():
+            await pull.open()
+            self._is_short(self._lanes[name])
         stream = self._config.stream
         advisory = f"$JS.EVENT.ADVISORY.CONSUMER.CREATED.{stream}.*"
         created = await self._client.subscribe(advisory, cb=self._announced)
@@ -75,13 +79,20 @@ class LaneQueue:
             for pull in self._pulls.values():
                 await pull.close()
 
-    async def next(self) -> tuple[str, Msg]:
-        """Returns the job whose turn it is, with its lane, as soon as a slot is free."""
-        while self._taken >= self._slots or not self._held:
+    async def next(self) -> tuple[str, Msg] | None:
+        """Returns the job whose turn it is, with its lane, as soon as a slot is free; None once it is to stop."""
+        while not self._is_stopped and (self._taken >= self._slots or not self._held):
             self._may_take.clear()
             await self._may_take.wait()
+        if self._is_stopped:
+            return None
         most_urgent = next(lanes for lanes in self._holding if lanes)
         return self._take(most_urgent[self._turns.next(most_urgent)])
+
+    def stop(self) -> None:
+        """Asks for no more jobs, and hands out none."""
+        self._is_stopped = True
+        self._may_take.set()
 
     def release(self, lane: str) -> None:
         """Gives a slot back."""
@@ -111,11 +122,15 @@ class LaneQueue:
             self._may_ask.clear()
             short, self._short = self._short, {}
             for lane in short.values():
-                await self._top_up(lane)
+                if not self._is_stopped:  # what comes to somebody who leaves is lost until its ack wait has passed
+                    await self._top_up(lane)
             await self._may_ask.wait()
 
     async def _top_up(self, lane: _Lane) -> None:
-        wanted, pull = self._wanted(lane), self._pulls[lane.name]
+        pull = self._pulls[lane.name]
+        if pull.is_gone:
+            self._set_backlog(lane, 0)
+        wanted = self._wanted(lane)
         at_hand = pull.asked + len(lane.held)
         # One by one would cost a request a job.
         if not at_hand or wanted - at_hand >= max(1, wanted // 4):
@@ -137,14 +152,16 @@ class LaneQueue:
         return max(standing, min(max(ahead, math.floor(free * share)), lane.backlog + standing))
 
     def _arrived(self, lane: _Lane, message: Msg) -> None:
-        backlog = int(message.reply.rpartition(".")[2])
-        self._backlogged_weight += self._turns.weight(lane.name) * (bool(backlog) - bool(lane.backlog))
-        lane.backlog = backlog
+        self._set_backlog(lane, int(message.reply.rpartition(".")[2]))
         lane.held.append(message)
         self._held += 1
         self._holding[urgency(lane.name)][lane.name] = lane
         self._may_take.set()
         self._is_short(lane)
+
+    def _set_backlog(self, lane: _Lane, backlog: int) -> None:
+        self._backlogged_weight += self._turns.weight(lane.name) * (bool(backlog) - bool(lane.backlog))
+        lane.backlog = backlog
 
     def _is_short(self, lane: _Lane) -> None:
         self._short[lane.name] = lane
@@ -158,17 +175,16 @@ class LaneQueue:
 
     async def _look_around(self) -> None:
         while True:
-            try:
+            with suppress(DependencyDown):
                 for name in await self._known.names():
                     await self._watch(name)
-            except DependencyDown as error:
-                structlog.get_logger().warning("cannot look for lanes", error=error.message)
             for pull in self._pulls.values():
                 pull.forget_if_silent()
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _watch(self, name: str) -> None:
         if name in self._lanes:
+            self._pulls[name].wake()
             return
         lane = self._lanes[name] = _Lane(name)
         self._turns.join(name)

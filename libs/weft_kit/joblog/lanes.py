@@ -59,6 +59,12 @@ class Lanes:
                 await self._create(lane, max_in_flight)
                 self._opened[lane] = max_in_flight, time.monotonic()
 
+    async def open_again(self) -> None:
+        """Opens the lanes that count as open, in a log that is new: jobs may have entered them already."""
+        for lane, (limit, at) in tuple(self._opened.items()):
+            if time.monotonic() - at < _REMEMBERED_S:
+                await self._create(lane, limit)
+
     async def names(self) -> list[str]:
         """All lanes there are."""
         lanes: list[str] = []
@@ -87,7 +93,6 @@ class Lanes:
 
     async def _create(self, lane: str, max_in_flight: int) -> None:
         config = self._wire.config
-        subject = f"{config.prefix}.{lane}.*.accepted"
         wanted = ConsumerConfig(
             name=consumer_of(lane),
             durable_name=consumer_of(lane),
@@ -98,9 +103,6 @@ class Lanes:
             max_deliver=-1,
             # A lane that was removed by mistake finds its jobs again; workers pass over those that are done.
             deliver_policy=DeliverPolicy.ALL,
-            filter_subject=subject,
+            filter_subject=f"{config.prefix}.{lane}.*.accepted",
         )
-        await self._wire.api(
-            f"CONSUMER.CREATE.{config.stream}.{consumer_of(lane)}.{subject}",
-            {"stream_name": config.stream, "config": wanted.as_dict(), "action": ""},
-        )
+        await self._wire.ensure_consumer(wanted)

@@ -1,16 +1,26 @@
 """The job log: one stream, a short run of events a job, compare-and-set at every step."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
 
+import stamina
 from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import ServiceUnavailableError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.ids import JobKey, lanes_of
 from weft_kit.joblog.lanes import Depth, Lanes
+from weft_kit.joblog.monitor import Monitor
 from weft_kit.joblog.projection import envelope_of, text_hash
 from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
@@ -31,18 +41,60 @@ class Unfinished(Exception):
     """The job is not over."""
 
 
+class Reach(NamedTuple):
+    """When the log was made, and before when it holds nothing: the time of its first event, or now without any."""
+
+    made: datetime
+    oldest: datetime
+
+
 class JobLog:
     """Accepts, reads and cancels jobs; hands out writers. Every method raises DependencyDown when NATS stays away."""
 
-    def __init__(self, client: FrugalClient, config: LogConfig | None = None) -> None:
+    def __init__(
+        self, client: FrugalClient, config: LogConfig | None = None, now: Callable[[], float] = time.time
+    ) -> None:
         self.client = client
         self.config = config or LogConfig()
         self._wire = Wire(client, self.config)
         self.lanes = Lanes(self._wire)
+        self.clock = LogClock(now)
+        self._monitor = Monitor(self._wire, self.clock, self.lanes.open_again)
 
+    @stamina.retry(on=(NatsTimeout, NoRespondersError, ServiceUnavailableError), attempts=None, timeout=60, wait_max=2)
     async def ensure(self) -> None:
-        """Creates or checks the stream; idempotent."""
+        """Creates or checks the stream, waiting up to a minute for a log that is not there yet; idempotent."""
         await ensure_stream(self.client.jetstream(), self.config)
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Ensures the stream, and looks after it while the context lasts: it is made again when its store is lost.
+
+        Entering waits for the log. Raises StreamMismatch.
+        """
+        return self._monitor.watching()
+
+    async def check(self) -> None:
+        """Raises DependencyDown while the log, as last seen by who watches it, cannot be used."""
+        self._monitor.check()
+
+    async def check_clock(self) -> None:
+        """Raises DependencyDown while our clock and the log's are more than 5 s apart."""
+        self.clock.check()
+
+    async def ensure_consumer(self, durable: str, kinds: tuple[str, ...]) -> None:
+        """Creates a durable consumer of some kinds of events, or brings it to this configuration; idempotent."""
+        wanted = ConsumerConfig(
+            name=durable,
+            durable_name=durable,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self.config.ack_wait_s,
+            max_ack_pending=100_000,
+            # Whoever handles an event tries until it has: nothing may fall out of the record.
+            max_deliver=-1,
+            deliver_policy=DeliverPolicy.ALL,
+            filter_subjects=[f"{self.config.prefix}.*.*.{kind}" for kind in kinds],
+        )
+        await self._wire.ensure_consumer(wanted)
 
     async def accept(
         self, job_id: str, accepted: event_pb2.Accepted, max_in_flight: int = 10_000
@@ -51,12 +103,14 @@ class JobLog:
 
         Raises AlreadyAccepted when its key was used before, in any lane.
         """
+        self._check_takes_jobs()
         # The lane comes first: a job in a lane nobody knows of would wait for ever.
         await self.lanes.open(self._key(job_id).lane, max_in_flight)
         return await self._begin(job_id, accepted)
 
     async def answer(self, job_id: str, done: event_pb2.Done) -> event_pb2.JobEvent:
         """Records a job that was answered as it was accepted: a lone `done`, which must carry the envelope."""
+        self._check_takes_jobs()
         return await self._begin(job_id, done)
 
     def writer(self, job_id: str, last_sequence: int) -> Writer:
@@ -112,8 +166,17 @@ class JobLog:
 
     async def fullness(self) -> float:
         """Returns the share of its room that the stream uses, 0 to 1. A full one refuses every write."""
-        answer = await self._wire.api(f"STREAM.INFO.{self.config.stream}", {})
-        return float(answer["state"]["bytes"] / self.config.max_bytes)
+        info = await self._info()
+        return float(info["state"]["bytes"] / info["config"]["max_bytes"])
+
+    async def reach(self) -> Reach:
+        """Returns how far back the log goes."""
+        info = await self._info()
+        oldest = info["state"]["first_ts"] if info["state"]["messages"] else info["ts"]
+        return Reach(datetime.fromisoformat(info["created"]), datetime.fromisoformat(oldest))
+
+    async def _info(self) -> dict[str, Any]:
+        return await self._wire.api(f"STREAM.INFO.{self.config.stream}", {})
 
     async def request_cancel(self, job_id: str, message: str) -> event_pb2.JobEvent:
         """Ends a queued job, asks a running one to stop, leaves a finished one alone.
@@ -194,6 +257,11 @@ class JobLog:
                 raise AlreadyAccepted(first.event) from None
             event.sequence = sequence
             return event
+
+    def _check_takes_jobs(self) -> None:
+        """Raises DependencyDown where waiting would not help."""
+        self.clock.check()
+        self._monitor.check_stores()
 
     def _key(self, job_id: str) -> JobKey:
         key = JobKey.parse(job_id)

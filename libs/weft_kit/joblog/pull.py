@@ -6,6 +6,7 @@ clients (ADR-37): requests that stand until they are used up, with heartbeats th
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 EXPIRES_S = 30
 HEARTBEAT_S = 5
+_SHORTEST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
 
 
 class Pull:
     """One worker's requests to one consumer.
 
-    `arrived` is called with each message, `lapsed` when requests ended unused and may be made again.
+    `arrived` is called with each message, `lapsed` when requests ended unused and may be made again. While the consumer
+    is not there they may be after a quarter of the time it has been away, 0.1 to 10 s, or when told to `wake`.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class Pull:
         self._inbox = client.new_inbox()
         self._subscription: Subscription | None = None
         self._heard = 0.0
+        self._gone_since: float | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self.asked = 0
         """Messages asked for that have not come."""
 
@@ -51,13 +57,25 @@ class Pull:
 
     async def close(self) -> None:
         self._client.forget_reconnect(self._forget)
+        self._end_pause()
         if self._subscription and not self._client.is_closed:
             await self._subscription.unsubscribe()
         self._subscription = None
+        self.asked = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the consumer was not there when it was asked last."""
+        return self._gone_since is not None
+
+    def wake(self) -> None:
+        """Ends a pause: the consumer may be there again."""
+        if self._end_pause():
+            self._lapsed()
 
     async def ask(self, messages: int) -> None:
-        if self._subscription is None or not self._client.is_connected:
-            return  # the reconnect asks anew
+        if self._subscription is None or self._pause or not self._client.is_connected:
+            return  # the reconnect, or the end of the pause, asks anew
         self.asked += messages
         self._heard = asyncio.get_running_loop().time()
         query = {"batch": messages, "expires": EXPIRES_S * 10**9, "idle_heartbeat": HEARTBEAT_S * 10**9}
@@ -69,12 +87,34 @@ class Pull:
             self._forget()
 
     def _forget(self) -> None:
+        self._end_pause()
         self.asked = 0
         self._lapsed()
+
+    def _end_pause(self) -> bool:
+        pause, self._pause = self._pause, None
+        if pause:
+            pause.cancel()
+        return pause is not None
+
+    def _gone(self) -> None:
+        """Waits before it asks again: nobody answers for the consumer, which comes back with its leader, or never."""
+        loop = asyncio.get_running_loop()
+        if self._gone_since is None:
+            self._gone_since = loop.time()
+        away_s = loop.time() - self._gone_since
+        pause_s = min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, away_s / 4)) * random.uniform(0.5, 1)  # noqa: S311  # jitter
+        self._end_pause()
+        self._pause = loop.call_later(pause_s, self.wake)
 
     async def _take(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
         status = (message.headers or {}).get("Status")
+        if status == "503":
+            self.asked = 0
+            self._gone()
+            return
+        self._gone_since = None
         if status is None:
             # A request forgotten too early may still be answered.
             self.asked = max(0, self.asked - 1)

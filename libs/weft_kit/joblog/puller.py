@@ -1,45 +1,42 @@
 """Messages of one durable consumer, pulled continuously."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from weft_kit.errors import DependencyDown
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.pull import HEARTBEAT_S, Pull
 from weft_kit.joblog.settings import LogConfig
 
 
-async def ensure_consumer(client: FrugalClient, config: LogConfig, durable: str, kinds: tuple[str, ...]) -> None:
-    """Creates the durable consumer or brings it to this configuration; idempotent."""
-    wanted = ConsumerConfig(
-        durable_name=durable,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=config.ack_wait_s,
-        max_ack_pending=100_000,
-        # Whoever handles an event tries until it has: nothing may fall out of the record.
-        max_deliver=-1,
-        deliver_policy=DeliverPolicy.ALL,
-        filter_subjects=[f"{config.prefix}.*.*.{kind}" for kind in kinds],
-    )
-    await client.jetstream().add_consumer(config.stream, config=wanted)
-
-
 class Puller:
-    """Messages of one durable consumer, at most `places` unreleased at any time."""
+    """Messages of one durable consumer, at most `places` unreleased at any time.
 
-    def __init__(self, client: FrugalClient, config: LogConfig, durable: str, places: int) -> None:
+    `ensure` makes the consumer: before the first message, and again whenever it turns out to be gone.
+    """
+
+    def __init__(
+        self,
+        client: FrugalClient,
+        config: LogConfig,
+        durable: str,
+        places: int,
+        ensure: Callable[[], Awaitable[None]],
+    ) -> None:
         # None in the queue asks for a top-up.
         self._queue: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._pull = Pull(client, config, durable, self._arrived, self._lapsed)
         self._places = places
+        self._ensure = ensure
         self._taken = 0
 
     @asynccontextmanager
     async def messages(self) -> AsyncIterator[AsyncIterator[Msg]]:
         """Yields the messages as they come; leaving the block asks for no more."""
+        await self._ensure()
         await self._pull.open()
         try:
             await self._top_up()
@@ -71,6 +68,9 @@ class Puller:
                 self._pull.forget_if_silent()
                 message = None
             if message is None:
+                if self._pull.is_gone:
+                    with suppress(DependencyDown):
+                        await self._ensure()
                 await self._top_up()
             else:
                 yield message

@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
+from weft_kit.errors import DependencyDown
 from weft_kit.joblog.codec import Stored, from_message
 from weft_kit.joblog.wire import Wire
 
 # A replica that answers direct reads may trail the leader for a moment.
 LAG_S = 0.05
+# Who ends the jobs of a lost log needs less.
+_LOST_AFTER_S = 60.0
 
 
 class JobGone(Exception):
@@ -68,6 +71,8 @@ class Follower:
         self._last = after
         self._done = False
         self._torn = False
+        self._log_number = wire.log_number
+        self._silences = 0
 
     async def events(self) -> AsyncIterator[event_pb2.JobEvent]:
         """Yields events in order; ends after `done`. Raises JobGone when the log has nothing of the job."""
@@ -76,7 +81,10 @@ class Follower:
                 yield event
         while not self._done:
             live = await self._feed.next(self._wire.config.idle_check_s)
-            if live is None or self._misses_events_before(live):
+            if live is None and self._log_number != self._wire.log_number:
+                async for event in self._look_in_new_log():
+                    yield event
+            elif live is None or self._misses_events_before(live):
                 async for event in self._close_gap(live):
                     yield event
             elif self._may_pass(live):
@@ -86,9 +94,12 @@ class Follower:
         return not self._torn and self._last < live.previous
 
     def _may_pass(self, stored: Stored) -> bool:
-        """Once deltas have expired the rest tells a torn story: then only `done`, which is whole, is passed."""
+        """Once deltas have expired the rest tells a torn story: then only `done`, which is whole, is passed.
+
+        An end may come with a lower sequence: that of a new log, when the one that we read was lost.
+        """
         is_end = stored.event.HasField("done") or stored.event.HasField("deleted")
-        return stored.sequence > self._last and (not self._torn or is_end)
+        return is_end or (stored.sequence > self._last and not self._torn)
 
     def _passed(self, stored: Stored) -> event_pb2.JobEvent:
         if stored.event.HasField("deleted"):
@@ -115,6 +126,15 @@ class Follower:
         if live is not None and not self._done and self._may_pass(live):
             yield self._passed(live)
 
+    async def _look_in_new_log(self) -> AsyncIterator[event_pb2.JobEvent]:
+        """Passes the end of a job whose log was lost, once that is written: who keeps the record of jobs does so."""
+        last = await self._wire.last(self._subjects)
+        if last is not None and last.event.HasField("done"):
+            yield self._passed(last)
+        self._silences += 1
+        if last is None and self._silences * self._wire.config.idle_check_s > _LOST_AFTER_S:
+            raise DependencyDown("nats", "the log lost this job with its store, and nobody has a record of it")
+
     async def _so_far(self) -> AsyncIterator[event_pb2.JobEvent]:
         """Replays until the leader has nothing further, which a replica may learn a moment later.
 
@@ -129,6 +149,9 @@ class Follower:
             last = await self._wire.last(self._subjects)
             if last is None or last.event.HasField("deleted"):
                 raise JobGone
+            if last.event.HasField("done") and last.sequence < self._last:
+                yield self._passed(last)  # our position is one of a log that was lost
+                return
             if self._torn or last.sequence <= self._last:
                 self._done = last.event.HasField("done") and last.sequence <= self._last
                 return

@@ -5,6 +5,9 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
+LEAST_BYTES = 16 * 1024**2
+"""The smallest log: twice the largest message."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
@@ -25,6 +28,8 @@ class LogConfig:
     """Deltas older than this are gone and late readers get `done` alone. Must exceed a running job's longest
     silence: an expired delta would break the job's own fence."""
     max_bytes: int = 8 * 1024**3
+    """Size of the log on disk, in bytes; less while nats-server has less to give (it reserves no more than three
+    quarters of what was free on its disk as it started)."""
     flush_interval_s: float = 0.025
     ack_wait_s: float = 7.5
     """How long a worker may be silent before its jobs are handed to another: the cost of a lost worker. Workers say
@@ -54,7 +59,7 @@ class LogConfig:
             (self.delta_ttl_s < 60, "delta_ttl_s must be at least 60: running jobs may be silent that long"),
             (not 0 <= self.flush_interval_s <= 1, "flush_interval_s must be between 0 and 1"),
             (self.ack_wait_s < 1, "ack_wait_s must be at least 1: workers say that they live every fifth of it"),
-            (self.max_bytes < 16 * 1024**2, "max_bytes must be at least 16 MiB, twice the largest message"),
+            (self.max_bytes < LEAST_BYTES, "max_bytes must be at least 16 MiB, twice the largest message"),
             (self.accept_timeout_s <= 0, "accept_timeout_s must be positive"),
             (self.publish_timeout_s < self.accept_timeout_s, "publish_timeout_s must be at least accept_timeout_s"),
             (self.publish_timeout_s > self.delta_ttl_s / 2, "publish_timeout_s must be at most half of delta_ttl_s"),

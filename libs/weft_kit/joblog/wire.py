@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from nats.aio.subscription import Subscription
 from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
 from weft_kit.errors import DependencyDown
@@ -24,7 +26,14 @@ ELECTING = (10008, 10009)  # JetStream has no leader at the moment, or not the o
 ATTEMPT_TIMEOUT_S = 1.0  # an answer lost with its connection is noticed no sooner
 REFUSED_WAIT_S = 0.05
 RECONNECTED_WAIT_S = 0.05
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.4
+INSUFFICIENT_RESOURCES = 10023
 PAGE = 256
+
+NOT_STORING = (
+    "nats-server stores nothing, as when its disk is or was full: free space on it, then restart nats-server,"
+    " which does not store again by itself"
+)
 
 _process = os.urandom(6).hex()
 _writes = count()
@@ -43,11 +52,18 @@ class WrongSequence(Exception):
 
 
 class Wire:
-    """Requests to one stream. Raises DependencyDown when the log stays away longer than it may."""
+    """Requests to one stream. Raises DependencyDown when the log stays away longer than it may.
+
+    `stores` turns False when a write was not answered, or refused for lack of storage, and True with the next one that
+    is: a nats-server whose disk was full goes on answering all else. `log_number` counts the logs there have been, one
+    more whenever a log was lost with its store: sequences begin anew then.
+    """
 
     def __init__(self, client: FrugalClient, config: LogConfig) -> None:
         self.client = client
         self.config = config
+        self.stores = True
+        self.log_number = 1
 
     async def write(
         self,
@@ -78,10 +94,14 @@ class Wire:
         payload = event.SerializeToString()
         give_up = asyncio.get_running_loop().time() + limit_s
         while True:
-            answer = await self._insist(subject, payload, headers, limit_s)
+            answer = await self._insist(subject, payload, headers, limit_s, self._unstored)
             error = answer.get("error")
             if error is None:
+                self.stores = True
                 return int(answer["seq"])
+            if error.get("err_code") == INSUFFICIENT_RESOURCES:
+                self._unstored()
+                raise DependencyDown("nats", NOT_STORING)
             if error.get("err_code") != WRONG_LAST_SEQUENCE:
                 raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
             last = await self.last(fence, limit_s)
@@ -130,9 +150,30 @@ class Wire:
             raise DependencyDown("nats", f"the log refused {what.partition('.$')[0]} ({error.get('description')})")
         return answer
 
-    async def _insist(self, subject: str, payload: bytes, headers: dict[str, str], limit_s: float) -> dict[str, Any]:
+    async def ensure_consumer(self, wanted: ConsumerConfig) -> None:
+        """Creates a durable consumer or brings it to this configuration; idempotent."""
+        what = f"CONSUMER.CREATE.{self.config.stream}.{wanted.name}"
+        await self.api(what, {"stream_name": self.config.stream, "config": wanted.as_dict(), "action": ""})
+
+    async def probe(self) -> None:
+        """Learns whether the log stores, by a message that no reader sees and that is gone a second later."""
+        headers = {"Nats-TTL": "1s"}
+        answer = await self._insist(f"{self.config.prefix}.probe", b"", headers, ATTEMPT_TIMEOUT_S, self._unstored)
+        self.stores = answer.get("error", {}).get("err_code") != INSUFFICIENT_RESOURCES
+
+    def _unstored(self) -> None:
+        self.stores = False
+
+    async def _insist(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: dict[str, str],
+        limit_s: float,
+        unanswered: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + limit_s
+        give_up, waits = loop.time() + limit_s, _waits()
         while (left := give_up - loop.time()) > 0:
             if not self.client.is_connected and not self.client.is_closed:
                 # What is sent now would wait in the client, and reach the log beside its own repeats.
@@ -143,16 +184,17 @@ class Wire:
                     subject, payload, timeout=min(left, ATTEMPT_TIMEOUT_S), headers=headers
                 )
             except NatsTimeout:
+                unanswered()
                 continue
             except (NoRespondersError, OutboundBufferLimitError):
-                await asyncio.sleep(min(left, 0.1))  # no leader at the moment: elections take seconds
+                await asyncio.sleep(min(left, next(waits)))  # no leader at the moment: elections take seconds
                 continue
             except ConnectionClosedError:
                 raise DependencyDown("nats", "the connection to the log is closed; retry") from None
             answer: dict[str, Any] = json.loads(reply.data)
             if answer.get("error", {}).get("err_code") not in ELECTING:
                 return answer
-            await asyncio.sleep(min(left, 0.1))
+            await asyncio.sleep(min(left, next(waits)))
         raise DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
 
     async def _get(self, what: dict[str, Any], timeout_s: float | None) -> Stored | None:
@@ -162,7 +204,7 @@ class Wire:
 
     async def _insist_on_page(self, subjects: str, from_sequence: int, limit_s: float) -> tuple[list[Stored], bool]:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + limit_s
+        give_up, waits = loop.time() + limit_s, _waits()
         while True:
             try:
                 return await self._page(subjects, from_sequence)
@@ -172,7 +214,7 @@ class Wire:
             except (NoRespondersError, OutboundBufferLimitError):
                 if loop.time() >= give_up:
                     raise DependencyDown("nats", "no replica of the log answers reads; retry") from None
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(next(waits))
 
     async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Stored], bool]:
         inbox = self.client.new_inbox()
@@ -197,6 +239,14 @@ class Wire:
             raise DependencyDown("nats", "the connection to the log is closed; retry") from None
         finally:
             await _left(replies)
+
+
+def _waits() -> Iterator[float]:
+    """Pauses between tries, in seconds: longer each time, and of random length so that not all come back at once."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        yield random.uniform(0.5, 1) * wait_s  # noqa: S311  # jitter
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
 async def _left(subscription: Subscription) -> None:

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
 from weft.job.v1 import event_pb2
+from weft_kit.background import background
 from weft_kit.joblog.codec import from_delivery
 from weft_kit.joblog.lane_queue import LaneQueue
 from weft_kit.joblog.log import JobLog
@@ -95,6 +96,7 @@ class Work:
         weight: Callable[[str], float] = lambda _lane: 1.0,
         cost: Callable[[event_pb2.Accepted], int] = lambda _accepted: QUANTUM_TOKENS,
     ) -> None:
+        self._log = log
         self._client = log.client
         self._heartbeat_s = log.config.heartbeat_s
         self._turns = Turns(weight)
@@ -103,22 +105,35 @@ class Work:
 
     @asynccontextmanager
     async def leases(self) -> AsyncIterator[AsyncIterator[Lease]]:
-        """Yields leases as jobs and slots come; leaving the block takes no more, and keeps those handed out valid."""
-        async with self._queue.open():
-            try:
-                yield self._each()
-            finally:
-                # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
-                for _, message in self._queue.held():
-                    await Lease(self._client, message, self._heartbeat_s).retry()
+        """Yields leases as jobs and slots come; leaving the block takes no more, and keeps those handed out valid.
+
+        With a clock that is not the log's, no job's time can be judged: entering waits until it is, and the iteration
+        ends when it is no more.
+        """
+        await self._log.clock.until_right()
+        try:
+            async with self._queue.open(), background(self._stop_when_wrong()):
+                try:
+                    yield self._each()
+                finally:
+                    self._queue.stop()
+        finally:
+            # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
+            for lane, message in self._queue.held():
+                await Lease(self._client, message, self._heartbeat_s).retry()
+                self._queue.release(lane)
 
     async def redeliver_now(self, delivery_id: str) -> None:
         """Has a job handed out now that was given back with a delay, in this delivery."""
         await self._client.publish(delivery_id, b"-NAK")
 
     async def _each(self) -> AsyncIterator[Lease]:
-        while True:
-            yield self._lease(*await self._queue.next())
+        while (found := await self._queue.next()) is not None:
+            yield self._lease(*found)
+
+    async def _stop_when_wrong(self) -> None:
+        await self._log.clock.until_wrong()
+        self._queue.stop()
 
     def _lease(self, lane: str, message: Msg) -> Lease:
         def released(tokens: int | None) -> None:

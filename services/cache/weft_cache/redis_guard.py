@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from weft_kit.breaker import Breaker
 from weft_kit.context import remaining
+from weft_kit.errors import DependencyDown
 from weft_kit.loop_time import loop_timeout
 
 T = TypeVar("T")
@@ -53,6 +54,13 @@ class RedisGuard:
         """Redis's answer to one command, in one round trip."""
         return await self._within_limit(lambda: self._redis.execute_command(*words))
 
+    async def check(self) -> None:
+        """Raises DependencyDown while Redis does not answer. One that does again is not left to rest any longer."""
+        try:
+            await self._counted(lambda: self._redis.execute_command("PING"), self._limit_s)
+        except StoreDown as error:
+            raise DependencyDown("redis", "redis does not answer; check that it runs") from error
+
     async def transaction(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
         """All of the commands or none, in one round trip; what each was answered."""
         together = self._redis.pipeline(transaction=True)
@@ -65,7 +73,9 @@ class RedisGuard:
         patient = _is_patient.get()
         if not patient and not self._breaker.allows(time.monotonic()):
             raise StoreDown
-        longest_s = max(self._limit_s, _PATIENT_S) if patient else self._limit_s
+        return await self._counted(exchange, max(self._limit_s, _PATIENT_S) if patient else self._limit_s)
+
+    async def _counted(self, exchange: Callable[[], Awaitable[T]], longest_s: float) -> T:
         limit_s = remaining(longest_s)
         try:
             async with loop_timeout(limit_s):

@@ -23,7 +23,10 @@ from weft_cache.vigilance import Ladder
 from weft_kit import metrics
 from weft_kit.background import background
 from weft_kit.channel import Channel
+from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.server import Server, Service
+
+_SERVICE = "weft.cache.v1.CacheService"
 
 
 @asynccontextmanager
@@ -46,8 +49,11 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         alike = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
         servicer = CacheServicer(Cache(answers, alike, embedder, tally, audits, keeping), audits)
         add = cache_pb2_grpc.add_CacheServiceServicer_to_server
-        service = Service("weft.cache.v1.CacheService", add, servicer)
-        yield await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
+        service = Service(_SERVICE, add, servicer)
+        needs = (Need("redis", redis.check, frozenset({WHOLE, _SERVICE})),)
+        readiness = await stack.enter_async_context(Readiness(needs))
+        server = Server(config.listen, [service], grace_s=config.grace_s, readiness=readiness)
+        yield await stack.enter_async_context(server)
 
 
 def _vigilance(config: Config) -> Vigilance:

@@ -9,7 +9,6 @@ from typing import Final, Self
 
 import psycopg
 import stamina
-import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
@@ -17,12 +16,14 @@ from psycopg_pool import AsyncConnectionPool
 from weft_kit.background import ended
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
+from weft_kit.outages import Outage
 
 Connection = AsyncConnection[TupleRow]
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Any number, as long as nothing else in the database locks the same one.
 _LOCK: Final = 7_600_001
+_CHECK_LIMIT_S: Final = 2.0
 _ADVICE: Final = "the record store does not answer; retry, and check that PostgreSQL runs"
 
 
@@ -42,7 +43,7 @@ class Database:
         )
         self._migrated = asyncio.Event()
         self._migrating: asyncio.Task[None] | None = None
-        self._log = structlog.get_logger()
+        self._outage = Outage("postgres does not answer", "postgres answers again")
 
     async def __aenter__(self) -> Self:
         await self._pool.open(wait=False)
@@ -63,10 +64,16 @@ class Database:
             async with asyncio.timeout(remaining(limit_s)):
                 await self._migrated.wait()
                 async with self._pool.connection() as connection:
+                    self._outage.ended()
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
-            self._log.warning("postgres does not answer", error=type(error).__name__)
+            self._outage.failed(error)
             raise DependencyDown("postgresql", _ADVICE) from error
+
+    async def check(self) -> None:
+        """Raises DependencyDown while PostgreSQL does not answer."""
+        async with self.connection(_CHECK_LIMIT_S):
+            pass
 
     async def _migrate_when_it_answers(self) -> None:
         async for attempt in stamina.retry_context(psycopg.OperationalError, attempts=None, timeout=None, wait_max=2.0):

@@ -62,11 +62,17 @@ from weft_kit.catalog import Catalog, Share
 from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
+from weft_kit.health import peer_need
 from weft_kit.joblog import JobLog, connect
+from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.server import Server, Service
 
 ROLES: Final = ("serve", "recorder", "notifier")
 
+_GATEWAY: Final = "weft.gateway.v1.GatewayService"
+_KEYS: Final = "weft.gateway.v1.KeyService"
+_WEBHOOKS: Final = "weft.gateway.v1.WebhookService"
+_TENANTS: Final = "weft.gateway.v1.TenantService"
 _RETRIEVAL: Final[ServiceDescriptor] = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 _ROUTER: Final[ServiceDescriptor] = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
 _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
@@ -84,16 +90,18 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         if "notifier" in roles:
             await stack.enter_async_context(_notifier(config, database))
         if catalog is None:
+            await stack.enter_async_context(Readiness((_postgres_need(database),)))
             yield None
             return
         nats = await stack.enter_async_context(connect(config.nats_url, "gateway"))
         log = JobLog(nats, config.log)
-        await log.ensure()
+        await stack.enter_async_context(log.watched())
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
             await stack.enter_async_context(_recorder(config, log, records, database, catalog))
         if "serve" not in roles:
             await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
+            await stack.enter_async_context(Readiness((*_log_needs(log), _postgres_need(database))))
             yield None
             return
         yield await stack.enter_async_context(_server(config, catalog, database, log, records))
@@ -151,7 +159,10 @@ async def _server(
             # Lookup and Store stay inside: what the cache holds is the mesh's own word.
             forwarded(_CACHE, cache, config.forward_limit_s, only=("Invalidate", "GetStats")),
         )
-        server = Server(config.listen, services, grace_s=config.grace_s, gate=gate)
+        peers = ((_RETRIEVAL, retrieval), (_ROUTER, router), (_CACHE, cache))
+        needs = (*_log_needs(log), _postgres_need(database), *(peer_need(peer.full_name, to) for peer, to in peers))
+        readiness = await stack.enter_async_context(Readiness(needs))
+        server = Server(config.listen, services, grace_s=config.grace_s, gate=gate, readiness=readiness)
         await stack.enter_async_context(server)
         # Before the server drains: whoever only waits need not hold it up.
         stack.callback(waits.end)
@@ -162,6 +173,16 @@ async def _server(
 async def _catalog(config: Config) -> WatchedCatalog:
     last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "gateway")
     return await WatchedCatalog.opened(config.catalog_file, last_good)
+
+
+def _log_needs(log: JobLog) -> tuple[Need, ...]:
+    """Whatever else is away, a gateway with a log takes jobs, and tells of them."""
+    services = frozenset({WHOLE, _GATEWAY})
+    return Need("nats", log.check, services), Need("clock", log.check_clock, services)
+
+
+def _postgres_need(database: Database) -> Need:
+    return Need("postgresql", database.check, frozenset({_KEYS, _WEBHOOKS, _TENANTS}))
 
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
@@ -246,22 +267,22 @@ def _secrets(config: Config, database: Database) -> SecretDesk:
 
 def _gateway_service(jobs: Jobs, budgets: Budgets) -> Service:
     add = gateway_pb2_grpc.add_GatewayServiceServicer_to_server
-    return Service("weft.gateway.v1.GatewayService", add, GatewayServicer(jobs, budgets))
+    return Service(_GATEWAY, add, GatewayServicer(jobs, budgets))
 
 
 def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
     add = gateway_pb2_grpc.add_KeyServiceServicer_to_server
-    return Service("weft.gateway.v1.KeyService", add, KeyServicer(desk, effective_within_s))
+    return Service(_KEYS, add, KeyServicer(desk, effective_within_s))
 
 
 def _tenant_service(deletion: TenantDeletion) -> Service:
     add = tenant_pb2_grpc.add_TenantServiceServicer_to_server
-    return Service("weft.gateway.v1.TenantService", add, TenantServicer(deletion))
+    return Service(_TENANTS, add, TenantServicer(deletion))
 
 
 def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
     add = webhook_pb2_grpc.add_WebhookServiceServicer_to_server
-    return Service("weft.gateway.v1.WebhookService", add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
+    return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
 
 
 def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admission:

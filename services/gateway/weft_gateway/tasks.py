@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import stamina
-import structlog
 
 from weft_kit.background import background
 from weft_kit.errors import DependencyDown
+from weft_kit.outages import Outage
 
 Result = TypeVar("Result")
 
@@ -24,15 +24,15 @@ async def running(
 
 
 async def _again_and_again(name: str, work: Callable[[], Awaitable[None]], longest_wait_s: float) -> None:
-    log = structlog.get_logger()
+    trouble = Outage("task failed and starts again", "task runs again", task=name)
     async for attempt in stamina.retry_context(Exception, attempts=None, timeout=None, wait_max=longest_wait_s):
         with attempt:
             try:
                 await work()
             except DependencyDown:
                 raise
-            except Exception:
-                log.exception("task failed and starts again", task=name)
+            except Exception as error:
+                trouble.failed(error, exc_info=error)
                 raise
 
 

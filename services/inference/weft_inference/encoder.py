@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from weft_inference import minilm_graph
 from weft_inference.minilm_graph import Precision
-from weft_kit.server import CannotStart
+from weft_kit.errors import CannotStart
 
 Ids = list[int]
 Vector = NDArray[np.float32]

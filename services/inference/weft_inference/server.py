@@ -20,7 +20,9 @@ from weft_inference.model_files import missing_engine
 from weft_inference.servicer import InferenceServicer
 from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
-from weft_kit.server import CannotStart, Server, Service
+from weft_kit.errors import CannotStart
+from weft_kit.readiness import WHOLE, Need, Readiness
+from weft_kit.server import Server, Service
 
 _SERVICE = "weft.inference.v1.InferenceService"
 
@@ -43,7 +45,10 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
         admission = Admission(config.slots, config.queue_limit)
         servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder, compares)
         service = Service(_SERVICE, rpc.add_InferenceServiceServicer_to_server, servicer)
-        server = await stack.enter_async_context(Server(config.listen, [service], grace_s=config.grace_s))
+        needs = (Need("engine", engine.check, frozenset({WHOLE, _SERVICE})),)
+        readiness = await stack.enter_async_context(Readiness(needs))
+        server = Server(config.listen, [service], grace_s=config.grace_s, readiness=readiness)
+        await stack.enter_async_context(server)
         stack.enter_context(_drained(admission))
         yield server
 

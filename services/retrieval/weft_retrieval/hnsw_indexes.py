@@ -16,6 +16,7 @@ from psycopg import sql
 
 from weft_kit.background import ended
 from weft_kit.errors import DependencyDown
+from weft_kit.outages import Outage
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
 
@@ -89,14 +90,16 @@ class HnswIndexes:
                 await self._build(connection, collection, dimensions)
 
     async def _run(self) -> None:
+        trouble = Outage("hnsw index not built", "hnsw indexes can be built again")
         while True:
             await self._due.wait()
             self._due.clear()
             try:
                 await self.build_due()
+                trouble.ended()
             except (DependencyDown, psycopg.Error) as error:
                 # Until it is built, every window is compared: slower, and right (see unindexed.py).
-                self._log.warning("hnsw index not built", error=str(error), retry_in_s=_PAUSE_S)
+                trouble.failed(error)
                 await asyncio.sleep(_PAUSE_S)
                 self._due.set()
 

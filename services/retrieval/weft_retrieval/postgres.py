@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
 import psycopg
-import structlog
 from pgvector.psycopg import register_vector_async
 from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg_pool import AsyncConnectionPool
@@ -24,6 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 from weft_kit.background import ended
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
+from weft_kit.outages import Outage
 
 Connection = AsyncConnection[tuple[Any, ...]]
 Query = LiteralString | sql.Composed
@@ -65,7 +65,7 @@ class Database:
         )
         self._ready = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
-        self._log = structlog.get_logger()
+        self._outage = Outage("postgresql does not answer", "postgresql answers again")
 
     async def __aenter__(self) -> Self:
         self._starting = asyncio.create_task(self._start())
@@ -114,12 +114,18 @@ class Database:
                     await self._ready.wait()
                 async with self._pool.connection() as connection:
                     _heed_cancellation(since)
+                    self._outage.ended()
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
             _heed_cancellation(since)
-            self._log.warning("postgresql does not answer", error=type(error).__name__)
+            self._outage.failed(error)
             message = "the document store does not answer in time; retry, and check that PostgreSQL runs"
             raise DependencyDown("postgresql", message) from error
+
+    async def check(self) -> None:
+        """Raises DependencyDown while PostgreSQL does not answer."""
+        async with self.upkeep(_READY_S):
+            pass
 
     async def _start(self) -> None:
         """Brings the schema up to date as soon as the server answers, then opens the pool."""
@@ -130,7 +136,7 @@ class Database:
                 await self._pool.open(wait=False)
                 self._ready.set()
             except psycopg.Error as error:
-                self._log.warning("waiting for postgresql", error=str(error).strip(), retry_in_s=_PAUSE_S)
+                self._outage.failed(error)
                 await asyncio.sleep(_PAUSE_S)
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
-import structlog
 
 from weft_kit.background import background
 from weft_kit.errors import WeftError
+from weft_kit.outages import Outage
 
 _LONGEST_PAUSE_S = 30.0
 
@@ -22,10 +22,12 @@ async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float)
 
 async def _again_and_again(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> None:
     pause_s = every_s
+    trouble = Outage(f"cannot {what}", f"can {what} again")
     while True:
         try:
             pause_s = 0.0 if await do() else every_s
+            trouble.ended()
         except (WeftError, psycopg.Error) as error:
             pause_s = min(max(2 * pause_s, every_s), max(_LONGEST_PAUSE_S, every_s))
-            structlog.get_logger().warning(f"cannot {what}", error=str(error), retry_in_s=pause_s)
+            trouble.failed(error)
         await asyncio.sleep(pause_s)

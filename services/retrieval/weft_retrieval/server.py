@@ -8,6 +8,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
+from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.server import Server, Service
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.chunking import Cutter
@@ -37,6 +38,7 @@ from weft_retrieval.tokens import load_tokenizer
 from weft_retrieval.unindexed import Unindexed
 
 ROLES: Final = ("serve", "work")
+_SERVICE: Final = "weft.retrieval.v1.RetrievalService"
 
 
 @asynccontextmanager
@@ -51,17 +53,27 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         embedder = _embedder(config, inference)
         batches = await stack.enter_async_context(_batches(config, embedder))
         ingestor = _ingestor(config, database, batches, indexes)
+        readiness = await stack.enter_async_context(Readiness(_needs(config, database, link)))
         server = None
         if "serve" in roles:
             deletion = CollectionDeletion(database, indexes)
             servicer = _servicer(config, database, link, inference, embedder, ingestor, deletion)
             add = rpc.add_RetrievalServiceServicer_to_server
-            services = (Service("weft.retrieval.v1.RetrievalService", add, servicer),)
-            server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+            services = (Service(_SERVICE, add, servicer),)
+            server = Server(config.listen, services, grace_s=config.grace_s, readiness=readiness)
+            await stack.enter_async_context(server)
         if "work" in roles:
             await stack.enter_async_context(_upkeep(config, database))
             await stack.enter_async_context(_worker(config, database, link, ingestor, batches).working())
         yield server
+
+
+def _needs(config: Config, database: Database, link: LogLink) -> list[Need]:
+    """Searches need PostgreSQL alone, ingest jobs the log too."""
+    needs = [Need("postgresql", database.check, frozenset({WHOLE, _SERVICE}))]
+    if config.nats_url:
+        needs += [Need("nats", link.check), Need("clock", link.check_clock)]
+    return needs
 
 
 def _servicer(

@@ -53,7 +53,7 @@ class Outcome(Enum):
     OVER = auto()
     """Its `done` is committed, by us or not."""
     OVERTAKEN = auto()
-    """Another worker has it."""
+    """Another worker has it, or the log has nothing of it."""
     GIVEN_BACK = auto()
     """It waits for another worker."""
 
@@ -119,7 +119,8 @@ class JobRun:
                 return Outcome.OVER
             finally:
                 self.tokens = usage.total(job.spent) - before
-        return Outcome.OVER
+        # What is not in the log needs no ack, which could meet another job in the place of one that a lost store held.
+        return Outcome.OVER if history.is_done else Outcome.OVERTAKEN
 
     async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
         """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""

@@ -9,11 +9,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from weft_kit.background import background
+from weft_kit.outages import Outage
 from weft_router.registry import Registry
 
 _POLL_S = 0.5
@@ -28,7 +28,6 @@ class SharedBreakers:
         self._registry = registry
         self._id = secrets.token_hex(8)
         self._told: dict[str, int] = {}
-        self._is_away = False
 
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
@@ -37,14 +36,13 @@ class SharedBreakers:
             yield
 
     async def _share(self) -> None:
+        outage = Outage("breakers are not shared without redis", "breakers are shared again")
         while True:
             try:
                 await self.exchange()
-                self._is_away = False
+                outage.ended()
             except (RedisError, OSError, TimeoutError) as error:
-                if not self._is_away:
-                    structlog.get_logger().warning("breakers are not shared without redis", error=type(error).__name__)
-                self._is_away = True
+                outage.failed(error)
             await asyncio.sleep(_POLL_S)
 
     async def exchange(self) -> None:

@@ -19,6 +19,7 @@ from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
+from weft_kit.readiness import Need, Readiness
 from weft_kit.server import Server, Service
 from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
@@ -68,7 +69,10 @@ async def router(config: Config) -> AsyncIterator[Server]:
         last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "router")
         catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
-        await log.ensure()
+        await stack.enter_async_context(log.watched())
+        readiness = await stack.enter_async_context(
+            Readiness((Need("nats", log.check), Need("clock", log.check_clock)))
+        )
         redis = await stack.enter_async_context(_redis(config))
         await stack.enter_async_context(SharedBreakers(redis, lambda: fleet.current).sharing())
         ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
@@ -94,7 +98,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
             catalog_service(catalog),
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
-        server = await stack.enter_async_context(Server(config.listen, services, grace_s=config.grace_s))
+        server = Server(config.listen, services, grace_s=config.grace_s, readiness=readiness)
+        await stack.enter_async_context(server)
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = Means(log, attempts, answers, config.max_deliveries, address)

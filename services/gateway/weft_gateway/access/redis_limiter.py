@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
@@ -19,6 +18,7 @@ from weft_gateway.access.rates import Limit, Refusal
 from weft_kit.breaker import Breaker
 from weft_kit.errors import DependencyDown, WeftError
 from weft_kit.loop_time import loop_timeout
+from weft_kit.outages import Outage
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 
@@ -50,7 +50,9 @@ class RedisLimiter:
         self._local = LocalLimiter()
         self._waiting: list[_Waiting] = []
         self._round_trip: asyncio.Task[None] | None = None
-        self._log = structlog.get_logger()
+        self._outage = Outage(
+            "rate limits without redis: it does not answer", "rate limits are in redis again", decided=fallback
+        )
 
     async def admit(self, limits: Sequence[Limit]) -> None:
         """Returns when a call may pass; raises Exhausted when it would break one of its limits.
@@ -97,11 +99,10 @@ class RedisLimiter:
                 answer: list[int] = await self._script(keys, args)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with Redis, the calls that wait must go on
             self._breaker.failed(time.monotonic())
-            self._log.warning(
-                "rate limits without redis: it does not answer", now=self._fallback, error=type(error).__name__
-            )
+            self._outage.failed(error)
             return [self._decide_alone(limits) for limits in calls]
         self._breaker.succeeded()
+        self._outage.ended()
         return [_read(limits, *answer[2 * i : 2 * i + 2]) for i, limits in enumerate(calls)]
 
     def _decide_alone(self, limits: Sequence[Limit]) -> WeftError | None:

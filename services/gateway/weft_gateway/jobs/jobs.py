@@ -19,12 +19,13 @@ from weft_gateway.record.listing import JobQuery
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.tasks import unbroken
 from weft_kit.context import CallContext, remaining
-from weft_kit.errors import FailedPrecondition, InvalidFields, NotFound
+from weft_kit.errors import DependencyDown, FailedPrecondition, InvalidFields, NotFound
 from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
 from weft_kit.logging import note
 
 _LONGEST_MESSAGE: Final = 256
 _LONGEST_WAIT_S: Final = 60.0
+_LOST_RETRY_S: Final = 2.0
 # What is left of the caller's time to bring it the answer.
 _ANSWER_S: Final = 0.25
 
@@ -183,14 +184,21 @@ class Jobs:
         if logged and envelope_of(logged[0]).tenant == tenant:
             return logged
         recorded = await self._records.find(tenant, job_id)
-        if not recorded or not recorded[-1].HasField("done"):
+        if not recorded:
             raise _not_found()
+        if not recorded[-1].HasField("done"):
+            raise _log_lost()
         return recorded
 
 
 def _not_found() -> NotFound:
     message = "no such job, or it is past retention; check job_id and the key's tenant"
     return NotFound(error_pb2.ERROR_REASON_JOB_NOT_FOUND, message)
+
+
+def _log_lost() -> DependencyDown:
+    message = "the job log lost this job with its store; how it ended will be in the record in a moment: retry"
+    return DependencyDown("nats", message, _LOST_RETRY_S)
 
 
 def _brief(job: job_pb2.Job) -> job_pb2.Job:

@@ -4,13 +4,35 @@ from collections.abc import Iterable, Sequence
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import project, text_hash
+from weft_kit.joblog import envelope_of, project, text_hash
+
+_LOG_LOST = job_pb2.JobError(
+    reason=error_pb2.ERROR_REASON_LOG_LOST,
+    message="the job log was lost with its store before the job's end was recorded: it may have been answered, and what"
+    " it said is gone; submit it again",
+    retryable=True,
+)
 
 
 def obituary(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
     """The `done` of an expired job with these events: CANCELLED if that was asked for, else EXPIRED."""
+    return _done(job_id, events, *_cause(events))
+
+
+def lost(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+    """The `done` of a job of which the log has nothing any more, and the record these events."""
+    done = _done(job_id, recorded, job_pb2.JOB_STATE_FAILED, _LOG_LOST)
+    done.accepted.CopyFrom(envelope_of(recorded[0]))
+    return done
+
+
+def _done(
+    job_id: str,
+    events: Sequence[event_pb2.JobEvent],
+    state: job_pb2.JobState.ValueType,
+    error: job_pb2.JobError,
+) -> event_pb2.Done:
     job = project(job_id, events)
-    state, error = _cause(events)
     answer = job_pb2.Answer(
         text=job.answer.text,
         sources=job.answer.sources,

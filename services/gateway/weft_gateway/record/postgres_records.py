@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Final
+from typing import Final, Literal
 
 import psycopg
 import structlog
@@ -75,9 +75,9 @@ _CONDITIONS: Final = {
     "last_time": "(accept_time, job_id) < (%(last_time)s, %(last_id)s)",
 }
 
-_EXPIRED: Final = f"""
-    SELECT expire_time, job_id, accepted FROM jobs
-    WHERE state < {job_pb2.JOB_STATE_SUCCEEDED} AND expire_time < %(before)s
+_UNFINISHED: Final = f"""
+    SELECT expire_time, job_id, accepted, started FROM jobs
+    WHERE state < {job_pb2.JOB_STATE_SUCCEEDED} AND {{since}} < %(before)s
       AND (expire_time, job_id) > (%(last_time)s, %(last_id)s)
     ORDER BY expire_time, job_id
     LIMIT %(limit)s
@@ -124,13 +124,25 @@ class RecordStore:
 
     async def expired(self, before: datetime) -> AsyncIterator[tuple[str, event_pb2.Accepted]]:
         """Jobs that expired before a time and are not known to have ended, with their envelopes; the oldest first."""
+        async for job_id, events in self._unfinished("expire_time", before):
+            yield job_id, events[0].accepted
+
+    async def accepted(self, before: datetime) -> AsyncIterator[tuple[str, list[event_pb2.JobEvent]]]:
+        """Jobs that were accepted before a time and are not known to have ended, with their lasting events."""
+        async for job in self._unfinished("accept_time", before):
+            yield job
+
+    async def _unfinished(
+        self, since: Literal["expire_time", "accept_time"], before: datetime
+    ) -> AsyncIterator[tuple[str, list[event_pb2.JobEvent]]]:
+        statement = _UNFINISHED.format(since=since).encode()
         last_time, last_id = datetime.min.replace(tzinfo=UTC), ""
         while True:
             parameters = {"before": before, "last_time": last_time, "last_id": last_id, "limit": _PAGE}
             async with self._database.connection(self._save_limit_s) as connection:
-                found = await (await connection.execute(_EXPIRED, parameters)).fetchall()
-            for last_time, last_id, accepted in found:  # noqa: B007  # where the next page begins
-                yield last_id, event_pb2.JobEvent.FromString(accepted).accepted
+                found = await (await connection.execute(statement, parameters)).fetchall()
+            for last_time, last_id, *columns in found:  # noqa: B007  # where the next page begins
+                yield last_id, _events(columns)
             if len(found) < _PAGE:
                 return
 

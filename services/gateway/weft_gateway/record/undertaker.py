@@ -1,11 +1,12 @@
-"""The undertaker: ends jobs that expired while no worker was there to say so.
+"""The undertaker: ends jobs that nobody else can, because they expired without a worker or their log is lost.
 
 Workers end the jobs they take. A job that none takes, because there are none or all died, would wait for ever: the
-record shows it, and the log decides. The end is a fenced write, so a worker or another replica that is faster wins, and
-there is one `done` in any case.
+record shows it, and the log decides. So would one that the log lost with its store: no worker hears of it. The end is
+a fenced write, so a worker or another replica that is faster wins, and there is one `done` in any case.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -13,15 +14,18 @@ from google.protobuf.message import DecodeError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.record.obituary import obituary
+from weft_gateway.record.obituary import lost, obituary
 from weft_gateway.record.postgres_records import RecordStore
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog
 
-BURIED = Counter("weft_gateway_buried_jobs", "Expired jobs that no worker ended.", ["state"])
+BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
 
 
 class Undertaker:
-    """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself."""
+    """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself.
+
+    As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost.
+    """
 
     def __init__(self, log: JobLog, records: RecordStore, *, grace_s: float, poll_s: float = 5.0) -> None:
         self._log = log
@@ -31,9 +35,12 @@ class Undertaker:
         self._lines = structlog.get_logger()
 
     async def watch(self) -> None:
-        """Runs for ever. Raises DependencyDown while PostgreSQL or the log is down."""
+        """Runs for ever. Raises DependencyDown while PostgreSQL or the log is down, or the clock is wrong."""
         while True:
-            await self.bury(datetime.now(UTC))
+            await self._log.check_clock()
+            now = datetime.now(UTC)
+            await self.bury(now)
+            await self.bury_lost(now)
             await asyncio.sleep(self._poll_s)
 
     async def bury(self, now: datetime) -> None:
@@ -49,6 +56,20 @@ class Undertaker:
                 continue
             if done:
                 self._note(job_id, accepted.tenant, done)
+
+    async def bury_lost(self, now: datetime) -> None:
+        """Ends every job of the record that is older than all the log has, and that is not in it."""
+        reach, settled = await self._log.reach(), now - self._grace
+        if reach.made > settled:
+            return  # a store that was only mislaid may come back
+        before = min(reach.oldest, settled)
+        async for job_id, recorded in self._records.accepted(before):
+            if await self._log.first(job_id):
+                continue  # its time was told by another clock
+            done = lost(job_id, recorded)
+            with suppress(AlreadyAccepted):
+                await self._log.answer(job_id, done)
+                self._note(job_id, done.accepted.tenant, done)
 
     async def _end(self, job_id: str, accepted: event_pb2.Accepted, before: datetime) -> event_pb2.Done | None:
         events = await self._log.events(job_id)

@@ -39,6 +39,9 @@ class Echo:
     async def start(self) -> None:
         """Has nothing to load."""
 
+    async def check(self) -> None:
+        """Has nothing that could break."""
+
     async def close(self) -> None:
         """Has nothing to release."""
 

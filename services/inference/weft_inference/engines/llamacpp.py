@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
-from weft_kit.errors import InvalidFields
-from weft_kit.server import CannotStart
+from weft_kit.errors import CannotStart, InvalidFields
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
@@ -65,6 +64,11 @@ class LlamaCpp:
 
     async def start(self) -> None:
         self._server = await asyncio.to_thread(_load, self._settings)
+
+    async def check(self) -> None:
+        """Raises RuntimeError unless the model is loaded; its threads are this process's own, and end with it alone."""
+        if self._server is None:
+            raise RuntimeError("llama.cpp has no model loaded")
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

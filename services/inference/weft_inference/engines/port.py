@@ -92,12 +92,15 @@ class Engine(Protocol):
 
     `generate` gives any number of pieces, then exactly one finish. Closing the generator earlier stops the engine and
     returns once it has stopped. It never runs more generations at once than it was told slots. It raises InvalidFields
-    for what it cannot read: a prompt longer than the window, a schema it cannot enforce.
+    for what it cannot read: a prompt longer than the window, a schema it cannot enforce. `check` raises when it can
+    generate no more.
     """
 
     def describe(self) -> Description: ...
 
     async def start(self) -> None: ...
+
+    async def check(self) -> None: ...
 
     def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]: ...
 

@@ -52,6 +52,10 @@ class Vllm:
         defaults = self._engine.model_config.get_diff_sampling_param()
         self._defaults = {name: value for name, value in defaults.items() if name != "max_tokens"}
 
+    async def check(self) -> None:
+        """Raises what vLLM died of."""
+        await self._engine.check_health()
+
     async def close(self) -> None:
         if self._engine:
             self._engine.shutdown()

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import structlog
-
-from weft_kit.background import ended
+from weft_kit.background import ended, for_ever
 from weft_kit.errors import DependencyDown, Unsupported
 from weft_kit.joblog import JobLog, LogConfig, connect
 
-_PAUSE_S = 1.0
 _READY_S = 2.0
+_CHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +48,19 @@ class LogLink:
         assert self._log is not None  # noqa: S101  # linked
         return self._log
 
+    async def check(self) -> None:
+        """Raises DependencyDown while the log cannot be used."""
+        await (await self.log(_CHECK_S)).check()
+
+    async def check_clock(self) -> None:
+        """Raises DependencyDown while our clock is not the log's; until there is a log, it counts as right."""
+        if self._log:
+            await self._log.check_clock()
+
     async def __aenter__(self) -> Self:
         if self._url:
-            self._linking = asyncio.create_task(self._link())
+            # Whatever keeps the log away, searches go on.
+            self._linking = asyncio.create_task(for_ever("link up with the log of ingest jobs", self._link))
         return self
 
     async def __aexit__(
@@ -62,14 +70,9 @@ class LogLink:
             await ended(self._linking)
 
     async def _link(self) -> None:
-        while True:
-            try:
-                async with connect(self._url, "retrieval") as client:
-                    log = JobLog(client, self._config)
-                    await log.ensure()
-                    self._log = log
-                    self._linked.set()
-                    await asyncio.Event().wait()
-            except Exception as error:  # noqa: BLE001 - whatever keeps the log away, searches go on
-                structlog.get_logger().warning("no log of ingest jobs", error=repr(error), retry_in_s=_PAUSE_S)
-            await asyncio.sleep(_PAUSE_S)
+        async with connect(self._url, "retrieval") as client:
+            log = JobLog(client, self._config)
+            async with log.watched():
+                self._log = log
+                self._linked.set()
+                await asyncio.Event().wait()

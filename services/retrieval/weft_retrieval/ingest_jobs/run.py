@@ -67,7 +67,10 @@ class IngestRun:
     async def to_end(self) -> End:
         """Works until the job is over, or not this attempt's any more; raises DependencyDown when the log is away."""
         events = await self._means.log.events(self._job_id)
-        if not events or events[-1].HasField("done"):
+        if not events:
+            # Its log is lost: there is nothing to ack, and a repeat of the request finds its contents here.
+            return End.OVERTAKEN
+        if events[-1].HasField("done"):
             await self._drop_contents()
             return End.OVER
         self._writer = self._means.log.writer(self._job_id, events[-1].sequence)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import structlog
 from redis.asyncio import Redis
 
 from weft_kit.breaker import Breaker
 from weft_kit.loop_time import loop_timeout
+from weft_kit.outages import Outage
 from weft_kit.spending import Account, costs, day_of
 from weft_router import metrics
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
@@ -72,7 +72,7 @@ class RedisLedger:
         self._limit_s = limit_s
         self._rest_s = rest_s
         self._breaker = Breaker(threshold=3, rest_s=rest_s)
-        self._is_away = False
+        self._outage = Outage("budgets without redis: it does not answer", "budgets are in redis again")
         self._waiting: deque[_Waiting] = deque()
         self._deciding: asyncio.Task[None] | None = None
         self._unbooked: deque[Booking] = deque()
@@ -199,12 +199,10 @@ class RedisLedger:
         try:
             yield
         except Exception as error:
-            if not self._is_away:
-                structlog.get_logger().warning("budgets without redis: it does not answer", error=type(error).__name__)
-            self._is_away = True
+            self._outage.failed(error)
             self._breaker.failed(time.monotonic())
             raise LedgerDown from error
-        self._is_away = False
+        self._outage.ended()
         self._breaker.succeeded()
 
 

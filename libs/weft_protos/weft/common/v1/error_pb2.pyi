@@ -108,6 +108,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """In a job's record: the attempts allowed were used up."""
     ERROR_REASON_RETRIEVAL_FAILED: _ErrorReason.ValueType  # 83
     """In a job's record: context could not be retrieved."""
+    ERROR_REASON_LOG_LOST: _ErrorReason.ValueType  # 85
+    """In a job's record: the job log was lost with its store before the job's end was recorded. Another job may be sent."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Names every failure Weft reports. It travels as `google.rpc.ErrorInfo.reason` (without the prefix, domain
@@ -196,6 +198,8 @@ ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 82
 """In a job's record: the attempts allowed were used up."""
 ERROR_REASON_RETRIEVAL_FAILED: ErrorReason.ValueType  # 83
 """In a job's record: context could not be retrieved."""
+ERROR_REASON_LOG_LOST: ErrorReason.ValueType  # 85
+"""In a job's record: the job log was lost with its store before the job's end was recorded. Another job may be sent."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
