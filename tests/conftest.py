@@ -4,11 +4,16 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 
 from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
 from weft_kit.joblog import JobLog, LogConfig, connect
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("weft", deadline=None)
+hypothesis.settings.load_profile("weft")
 
 # What a test stores need not survive the machine.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from weft_compose.complaints import as_one, last_complaint, last_errors
 from weft_compose.errors import MissingPart, PartFailed
+from weft_compose.log_errors import after_colon, last_errors, last_problem
 
 _TAIL_BYTES = 65_536
 _BURIAL_S = 5.0
@@ -89,8 +89,8 @@ class Child:
         """What it says is wrong, as it stands behind a colon: every mistake it names, and no stack of a traceback."""
         written = tail(self.command.log, self._log_start)
         last = [line.strip() for line in written.splitlines() if line.strip()][-1:]
-        complaint = list(filter(None, [last_complaint(written)]))
-        return as_one(last_errors(written) or complaint or last or ["it wrote nothing"])
+        problem = list(filter(None, [last_problem(written)]))
+        return after_colon(last_errors(written) or problem or last or ["it wrote nothing"])
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Asks it to end, waits, and kills it when it does not. A repeat does nothing."""

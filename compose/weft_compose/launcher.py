@@ -14,9 +14,9 @@ from typing import Any
 from weft_client.keys import KeyClient
 from weft_compose import health
 from weft_compose.catalog_check import check_catalog
-from weft_compose.complaints import advice, as_one
 from weft_compose.engine_check import check_engine
 from weft_compose.errors import PartFailed, PortTaken, StateUnusable
+from weft_compose.log_errors import advice, after_colon
 from weft_compose.parts import Part, ServerPart, ServicePart
 from weft_compose.plan import Launch, Urls, catalog_variables, plan_services
 from weft_compose.ports import holder, is_free
@@ -167,7 +167,8 @@ async def _start(parts: Sequence[Part], on_healthy: Callable[[Part, float], None
         try:
             await part.start()
         except OSError as error:
-            raise PartFailed(f"{part.name} cannot be started:{as_one([str(error), *advice(str(error))])}") from None
+            why = after_colon([str(error), *advice(str(error))])
+            raise PartFailed(f"{part.name} cannot be started:{why}") from None
         on_healthy(part, monotonic() - began)
         healthy[part.name].set()
 

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from weft_client.access import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.errors import AlreadyRunning, StateUnusable
 from weft_compose.run_logs import RunLogs
-from weft_kit.whole_files import replace_text
+from weft_kit.atomic_file import replace_text
 
 # PostgreSQL keeps paths in 1,024 bytes, with the names of its own files behind that of its folder.
 _LONGEST_PATH = 950

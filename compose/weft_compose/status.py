@@ -11,8 +11,8 @@ import psutil
 from weft_compose import health
 from weft_compose.catalog_state import CatalogState, catalog_state
 from weft_compose.child import tail
-from weft_compose.complaints import last_complaint
 from weft_compose.errors import NotRunning
+from weft_compose.log_errors import last_problem
 from weft_compose.state import RunningPart, StateFolder
 
 _SERVERS = ("nats", "postgres", "valkey")
@@ -77,7 +77,7 @@ async def _look(part: RunningPart, operator_token: str) -> PartStatus:
         pid=part.process.pid,
         healthy=found == "healthy",
         health=found,
-        why="" if found == "healthy" else last_complaint(tail(Path(part.log))),
+        why="" if found == "healthy" else last_problem(tail(Path(part.log))),
         catalog=catalog,
         cpu_percent=round(100 * (after - before) / _SAMPLE_S, 1),
         cpu_s=round(after, 2),

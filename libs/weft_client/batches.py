@@ -75,7 +75,7 @@ class _Batch:
         outcomes = await self._send(part)
         while failures := _worth_another_try(outcomes):
             hardest = max(failures.values(), key=lambda failure: failure.retry_after_s or 0.0)
-            self._observer.bears(hardest)
+            self._observer.on_failure(hardest)
             try:
                 await self._patience.outlast(hardest)
             except OutOfPatience as given_up:
@@ -86,11 +86,11 @@ class _Batch:
             for at, found in zip(failures, await self._send([part[at] for at in failures]), strict=True):
                 outcomes[at] = found
         self._patience.heard()
-        self._observer.hears()
+        self._observer.on_answer()
         return outcomes
 
     async def _send(self, part: Sequence[pb.SubmitJobRequest]) -> list[Outcome]:
-        self._observer.asks()
+        self._observer.on_call()
         answer_s = self._patience.try_s(asyncio.get_running_loop().time())
         try:
             answer = await self._ask(pb.SubmitJobsRequest(requests=part), answer_s=answer_s)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from operator import attrgetter
 from time import monotonic
 from types import TracebackType
 from typing import Self, Unpack
@@ -20,7 +21,7 @@ from weft_client.generation import Generation
 from weft_client.ingest_jobs import IngestJobs
 from weft_client.listing import JobFilters, to_list
 from weft_client.observer import Observer
-from weft_client.pages import pages
+from weft_client.pages import first
 from weft_client.requests import ChatOptions, chat
 from weft_client.streams import Events, Streams
 from weft_client.webhooks import Webhooks
@@ -201,13 +202,8 @@ class WeftClient:
         self, limit: int = 50, states: Sequence[job_pb2.JobState.ValueType] = (), **filters: Unpack[JobFilters]
     ) -> list[job_pb2.Job]:
         """Returns the newest jobs, without requests and answers."""
-        found: list[job_pb2.Job] = []
-        asked = to_list(min(limit, 1000), states, filters)
-        async for page in pages(partial(self._connection.ask, self._jobs.ListJobs), asked):
-            found.extend(page.jobs)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        ask = partial(self._connection.ask, self._jobs.ListJobs)
+        return await first(limit, ask, to_list(states, filters), attrgetter("jobs"))
 
     async def cancel(self, job_id: str, message: str = "") -> job_pb2.Job:
         """Asks a job to stop."""

@@ -66,14 +66,14 @@ class Connection:
         """
         patience, now = self.patience(), asyncio.get_running_loop().time
         while True:
-            self.observer.asks()
+            self.observer.on_call()
             try:
                 answer = await self.ask_once(method, request, work_s, patience.try_s(now()))
             except WeftError as failure:
-                self.observer.bears(failure)
+                self.observer.on_failure(failure)
                 await patience.outlast(failure)
             else:
-                self.observer.hears()
+                self.observer.on_answer()
                 return answer
 
     async def ask_once(

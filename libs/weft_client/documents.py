@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 
 from weft.common.v1 import error_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
-from weft_client.pages import pages
+from weft_client.pages import first
 from weft_kit.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
@@ -38,13 +39,8 @@ class Documents:
 
     async def collections(self, limit: int = 1000) -> list[pb.Collection]:
         """Returns the tenant's collections by name."""
-        found: list[pb.Collection] = []
-        asked = pb.ListCollectionsRequest(page_size=min(limit, 1000))
-        async for page in pages(partial(self._connection.ask, self._stub.ListCollections), asked):
-            found.extend(page.collections)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        ask = partial(self._connection.ask, self._stub.ListCollections)
+        return await first(limit, ask, pb.ListCollectionsRequest(), attrgetter("collections"))
 
     async def delete_collection(self, name: str) -> int:
         """Deletes a collection with all that is in it; returns how many documents that were."""
@@ -53,13 +49,8 @@ class Documents:
 
     async def documents(self, collection: str, limit: int = 1000) -> list[pb.Document]:
         """Returns a collection's documents by id, without their content."""
-        found: list[pb.Document] = []
-        asked = pb.ListDocumentsRequest(collection=collection, page_size=min(limit, 1000))
-        async for page in pages(partial(self._connection.ask, self._stub.ListDocuments), asked):
-            found.extend(page.documents)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        ask = partial(self._connection.ask, self._stub.ListDocuments)
+        return await first(limit, ask, pb.ListDocumentsRequest(collection=collection), attrgetter("documents"))
 
     async def delete(self, collection: str, document_id: str) -> int:
         """Deletes a document; returns the collection's version from now on."""

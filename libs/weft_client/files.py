@@ -77,8 +77,11 @@ def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tells whether a file is what its name says, or text, whatever its name says."""
-    if path.suffix.lower() in SUFFIXES:
+    """Tells whether a file is what its name says, or text, whatever its name says.
+
+    What is no file, such as a pipe, can be read only once, which is when it is sent.
+    """
+    if path.suffix.lower() in SUFFIXES or not path.is_file():
         return True
     try:
         with path.open("rb") as file:

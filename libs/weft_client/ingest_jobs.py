@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from operator import attrgetter
 from uuid import uuid4
 
 import grpc
@@ -11,7 +12,7 @@ from weft.job.v1 import event_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
-from weft_client.pages import pages
+from weft_client.pages import first
 from weft_client.streams import Streams
 from weft_kit.errors import Draining, WeftError
 
@@ -63,13 +64,8 @@ class IngestJobs:
 
     async def jobs(self, limit: int = 50) -> list[pb.IngestJob]:
         """Returns the newest jobs."""
-        found: list[pb.IngestJob] = []
-        asked = pb.ListIngestJobsRequest(page_size=min(limit, 1000))
-        async for page in pages(partial(self._connection.ask, self._stub.ListIngestJobs), asked):
-            found.extend(page.jobs)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        ask = partial(self._connection.ask, self._stub.ListIngestJobs)
+        return await first(limit, ask, pb.ListIngestJobsRequest(), attrgetter("jobs"))
 
     async def cancel(self, job_id: str, message: str = "") -> pb.IngestJob:
         """Stops a job; what it has stored stays stored."""

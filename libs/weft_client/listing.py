@@ -22,10 +22,9 @@ class JobFilters(TypedDict, total=False):
     accepted_before: datetime
 
 
-def to_list(page_size: int, states: Sequence[job_pb2.JobState.ValueType], filters: JobFilters) -> pb.ListJobsRequest:
-    """Asks for the first page."""
+def to_list(states: Sequence[job_pb2.JobState.ValueType], filters: JobFilters) -> pb.ListJobsRequest:
+    """Returns the request for the jobs that pass."""
     asked = pb.ListJobsRequest(
-        page_size=page_size,
         states=states,
         models=filters.get("models", ()),
         priorities=filters.get("priorities", ()),

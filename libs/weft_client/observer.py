@@ -1,17 +1,17 @@
-"""Who is told what a client waits for."""
+"""Callbacks that tell what a client waits for."""
 
 from weft.job.v1 import event_pb2
 from weft_kit.errors import WeftError
 
 
 class Observer:
-    """Does nothing with what it is told; override what you want to know. Methods must not raise, nor take long."""
+    """Does nothing; override what you want to know. Methods must neither raise nor block."""
 
-    def asks(self) -> None:
-        """A call or a stream begins, or begins again, and nobody has answered yet."""
+    def on_call(self) -> None:
+        """A call or a stream begins, or is tried again."""
 
-    def bears(self, failure: WeftError) -> None:
-        """A try came to nothing; another one follows, unless it is none that is borne with, or patience has run out."""
+    def on_failure(self, failure: WeftError) -> None:
+        """A try failed. Another one follows if the failure may pass and patience lasts."""
 
-    def hears(self, event: event_pb2.JobEvent | None = None) -> None:
-        """Somebody answered: a call, or a stream with an event."""
+    def on_answer(self, event: event_pb2.JobEvent | None = None) -> None:
+        """A call was answered, or a stream brought an event."""

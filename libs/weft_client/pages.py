@@ -1,13 +1,16 @@
 """Lists that come page by page."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
+
+_MOST_A_PAGE = 1000
 
 
 class Asked(Protocol):
     """Any List request of the contract."""
 
     page_token: str
+    page_size: int
 
 
 class Page(Protocol):
@@ -18,6 +21,7 @@ class Page(Protocol):
 
 AskedT = TypeVar("AskedT", bound=Asked)
 PageT = TypeVar("PageT", bound=Page)
+ItemT = TypeVar("ItemT")
 
 
 async def pages(ask: Callable[[AskedT], Awaitable[PageT]], asked: AskedT) -> AsyncIterator[PageT]:
@@ -28,3 +32,16 @@ async def pages(ask: Callable[[AskedT], Awaitable[PageT]], asked: AskedT) -> Asy
         asked.page_token = page.next_page_token
         if not asked.page_token:
             return
+
+
+async def first(
+    limit: int, ask: Callable[[AskedT], Awaitable[PageT]], asked: AskedT, items: Callable[[PageT], Iterable[ItemT]]
+) -> list[ItemT]:
+    """Returns the first items of a list, at most `limit`, from as many pages as it takes."""
+    asked.page_size = min(limit, _MOST_A_PAGE)
+    found: list[ItemT] = []
+    async for page in pages(ask, asked):
+        found.extend(items(page))
+        if len(found) >= limit:
+            break
+    return found[:limit]

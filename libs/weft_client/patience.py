@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import grpc
 
@@ -89,19 +87,6 @@ class Patience:
         if self._since is None:
             self._since = now
         return now - self._since
-
-
-@asynccontextmanager
-async def answer_due(within_s: float) -> AsyncIterator[None]:
-    """Ends the block as DependencyDown, like a gateway that is not there, when nobody answers in time."""
-    scope = asyncio.timeout(within_s)
-    try:
-        async with scope:
-            yield
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise silent() from None
 
 
 def silent() -> DependencyDown:

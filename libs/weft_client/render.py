@@ -18,9 +18,13 @@ from weft_kit.errors import WeftError
 
 def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str, object]) -> None:
     """Writes a message, or a list of them, to stdout as one JSON document."""
-    escaped = sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
-    json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=escaped)
-    sys.stdout.write("\n")
+    _write_json(value, indent=2)
+
+
+def print_json_line(message: Message) -> None:
+    """Writes a message to stdout as one line of JSON, for whoever reads on meanwhile."""
+    _write_json(message, indent=None)
+    sys.stdout.flush()
 
 
 def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
@@ -44,6 +48,12 @@ def outcome_json(line: int, outcome: Outcome) -> dict[str, object]:
     if isinstance(outcome, WeftError):
         return {"line": line, "error": {"reason": outcome.reason_name, "message": outcome.message}}
     return {"line": line, "job": _plain(outcome)}
+
+
+def _write_json(value: object, indent: int | None) -> None:
+    escaped = sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
+    json.dump(_plain(value), sys.stdout, indent=indent, ensure_ascii=escaped)
+    sys.stdout.write("\n")
 
 
 def _plain(value: object) -> object:

@@ -1,8 +1,7 @@
-"""A job's log, event by event: a line for people, a JSON document for programs."""
+"""A job's log, event by event, as it looks to people."""
 
 import json
 
-from google.protobuf.json_format import MessageToDict
 from rich.text import Text
 
 from weft.job.v1 import event_pb2, ingest_pb2
@@ -18,11 +17,6 @@ def event_line(event: event_pb2.JobEvent) -> Text:
     kind = event.WhichOneof("event") or "unknown"
     line = Text(f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}  {event.sequence:>8}  ")
     return line.append(f"{kind:<16}", "bold").append(f"  {_payload(event)}".rstrip())
-
-
-def event_json(event: event_pb2.JobEvent) -> str:
-    """Returns the event as one line of JSON."""
-    return json.dumps(MessageToDict(event, preserving_proto_field_name=True), ensure_ascii=False)
 
 
 def _payload(event: event_pb2.JobEvent) -> str:

@@ -1,6 +1,6 @@
 """How a mesh on this machine looks to people: its parts, what is wrong with them, and the catalogs they follow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,12 @@ def mistakes(count: int) -> str:
     return f"{count} mistake{'' if count == 1 else 's'}"
 
 
+def refused_catalog(count: int, refused: str, taken: str, *, is_last_good: bool) -> str:
+    """Says that the file on disk is refused, for so many mistakes, and which catalog is in force in its place."""
+    instead = "the last good one" if is_last_good else f"the one taken at {taken}"
+    return f"the catalog has {mistakes(count)}, refused at {refused}; {instead} is in force until it is mended"
+
+
 def _illness(part: Mapping[str, Any]) -> Iterator[Text]:
     if part["healthy"]:
         return
@@ -47,17 +53,13 @@ def _catalog(part: Mapping[str, Any]) -> Iterator[Text]:
     """Yields what is wrong with the catalog as this part found it."""
     catalog = part["catalog"] or {}
     if problems := catalog.get("problems"):
-        yield Text(_refused(part["name"], catalog, problems), style="yellow")
+        refused, taken = _moment(catalog["refuse_time"]), _moment(catalog["load_time"])
+        line = refused_catalog(len(problems), refused, taken, is_last_good=catalog["is_last_good"])
+        yield Text(f"{part['name']}: {line}:", style="yellow")
         yield from (Text(f"  {problem}") for problem in problems)
     if catalog.get("keep_error"):
         line = f"{part['name']}: should the catalog break, it could not start again: {catalog['keep_error']}"
         yield Text(line, style="yellow")
-
-
-def _refused(name: str, catalog: Mapping[str, Any], problems: Sequence[str]) -> str:
-    instead = "the last good one" if catalog["is_last_good"] else f"the one taken at {_moment(catalog['load_time'])}"
-    found = f"the catalog has {mistakes(len(problems))}, refused at {_moment(catalog['refuse_time'])}"
-    return f"{name}: {found}; {instead} is in force until it is mended:"
 
 
 def _moment(unix_s: float) -> str:

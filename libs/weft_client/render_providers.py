@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from weft.common.v1 import catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft_client.money import amount
 from weft_client.render import columns, or_none
 from weft_client.render_jobs import reason
-from weft_client.render_mesh import mistakes
 from weft_client.timing import moment, span
 
 _QUIET = frozenset({pb.Provider.BREAKER_UNSPECIFIED, pb.Provider.BREAKER_CLOSED})
@@ -40,13 +38,6 @@ def checks_table(checks: Iterable[pb.ProviderCheck]) -> RenderableType:
         found = f"{reason(check.error)}: {check.error.message}" if failed else "answers and takes its key"
         table.add_row(mark, check.name, check.kind, span(check.latency), found)
     return or_none(table, "no providers")
-
-
-def refused_catalog(catalog: catalog_pb2.CatalogStatus) -> str:
-    """Says that the file on disk is refused, and which catalog is in force in its place."""
-    instead = "the last good one" if catalog.is_last_good else f"the one taken at {moment(catalog.load_time)}"
-    found = f"the catalog has {mistakes(catalog.problem_count)}, refused at {moment(catalog.refuse_time)}"
-    return f"{found}; {instead} is in force until it is mended"
 
 
 def _figures(one: pb.Provider | pb.ProviderModel) -> Iterator[str]:

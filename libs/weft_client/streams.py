@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from weft.job.v1 import event_pb2
 from weft_client.observer import Observer
-from weft_client.patience import Patience, answer_due, is_silence
+from weft_client.patience import Patience, is_silence, silent
 from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.time_limit import time_limit
 
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
 """A stream; entered once a gateway has answered that it knows the job."""
@@ -53,7 +54,7 @@ class Streams:
                         if event.sequence > last_sequence:
                             last_sequence = event.sequence
                             self._patience.heard()
-                            self._observer.hears(event)
+                            self._observer.on_answer(event)
                             yield event
                 if self._done or await self._is_over():
                     return
@@ -64,15 +65,15 @@ class Streams:
             if self._was_served(failure):
                 self._patience.heard()
             else:
-                self._observer.bears(failure)
+                self._observer.on_failure(failure)
             await self._patience.outlast(failure)
 
     async def _stream(self) -> AsyncGenerator[event_pb2.JobEvent, None]:
         now = asyncio.get_running_loop().time
         self._answered_at = None
-        self._observer.asks()
+        self._observer.on_call()
         async with AsyncExitStack() as stack:
-            async with answer_due(self._patience.try_s(now())):
+            async with time_limit(self._patience.try_s(now()), silent()):
                 events = await stack.enter_async_context(self._open())
             self._answered_at = now()
             async for event in events:

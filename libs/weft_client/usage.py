@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from weft_client.failures import INTERRUPTED, MISUSED, warn
-from weft_kit.variables import mistyped, strays
+from weft_kit.variables import mistyped, unknown_variables
 
 
 class WeftCommand(TyperGroup):
@@ -44,7 +44,7 @@ def refuse_mistyped_variables(command: Any) -> None:
     Others that begin with WEFT_ belong to services, to a catalog or to containers.
     """
     known = frozenset(_variables_of(command))
-    mistakes = [*strays(os.environ, known), *_shortened(os.environ, known)]
+    mistakes = [*unknown_variables(os.environ, known), *_shortened(os.environ, known)]
     for mistake in mistakes:
         warn(mistake)
     if mistakes:

@@ -48,17 +48,17 @@ class Waiting(Observer):
         """The first contact begins."""
         self._show(f"connecting to {self.endpoint}")
 
-    def asks(self) -> None:
+    def on_call(self) -> None:
         if not self._text:
             self._show(f"waiting for the gateway at {self.endpoint}")
 
-    def bears(self, failure: WeftError) -> None:
+    def on_failure(self, failure: WeftError) -> None:
         if not is_unavailable(failure):
             return
         why = "it does not answer" if is_silence(failure) else failure.message.partition(";")[0]
         self._show(f"waiting for the gateway at {self.endpoint}: {why}", at_once=True)
 
-    def hears(self, event: event_pb2.JobEvent | None = None) -> None:  # noqa: ARG002 - any answer ends a wait
+    def on_answer(self, event: event_pb2.JobEvent | None = None) -> None:  # noqa: ARG002 - any answer ends a wait
         self.stop()
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Troubles(Waiting):
         super().__init__(console)
         self._spins = False
 
-    def asks(self) -> None:
+    def on_call(self) -> None:
         """A call that is merely under way is no trouble."""
 
 
@@ -125,19 +125,19 @@ class Steps(Waiting):
         self._shows_reasoning = shows_reasoning
         self._written = self._broken = False
 
-    def asks(self) -> None:
+    def on_call(self) -> None:
         if not self._written:
-            super().asks()
+            super().on_call()
 
-    def bears(self, failure: WeftError) -> None:
+    def on_failure(self, failure: WeftError) -> None:
         if not self._written:
-            super().bears(failure)
+            super().on_failure(failure)
         elif is_unavailable(failure) and not (self._quiet or self._broken):
             # A spinner would wipe the half-written line it stands on.
             self._broken = True
             self._console.print(Text(f"\n[waiting for the gateway at {self.endpoint}]"), soft_wrap=True)
 
-    def hears(self, event: event_pb2.JobEvent | None = None) -> None:
+    def on_answer(self, event: event_pb2.JobEvent | None = None) -> None:
         self._broken = False
         if event is None or event.HasField("done"):
             self.stop()

@@ -1,11 +1,13 @@
 """A tenant's webhooks: what became of each, sent again, and the secrets that sign them."""
 
 from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
 
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_client.connection import Connection
-from weft_client.pages import pages
+from weft_client.pages import first
 
 
 class Webhooks:
@@ -19,13 +21,9 @@ class Webhooks:
         self, limit: int = 50, *, job_id: str = "", states: Sequence[pb.DeliveryState.ValueType] = ()
     ) -> list[pb.Delivery]:
         """Returns the newest deliveries, each with its tries."""
-        found: list[pb.Delivery] = []
-        asked = pb.ListDeliveriesRequest(job_id=job_id, states=states, page_size=min(limit, 1000))
-        async for page in pages(lambda wanted: self._connection.ask(self._stub.ListDeliveries, wanted), asked):
-            found.extend(page.deliveries)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        ask = partial(self._connection.ask, self._stub.ListDeliveries)
+        asked = pb.ListDeliveriesRequest(job_id=job_id, states=states)
+        return await first(limit, ask, asked, attrgetter("deliveries"))
 
     async def redeliver(self, job_id: str) -> pb.Delivery:
         """Sends a job's webhook again, whatever became of it before."""

@@ -201,7 +201,7 @@ class _Call:
         metrics.CALL_SECONDS.labels(self._method).observe(seconds)
 
 
-async def say_it_is_known(rpc: Rpc) -> None:
+async def send_header(rpc: Rpc) -> None:
     """Sends a stream's header at once: what was asked for is there, though its first message may take hours.
 
     Clients tell by it a silent job from a silent server. A refusal must come before it.

@@ -19,9 +19,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Counter, Gauge
 
 from weft.common.v1 import catalog_pb2 as pb
+from weft_kit.atomic_file import replace_text
 from weft_kit.background import background
 from weft_kit.catalog import Catalog, CatalogError, parse_catalog, read_catalog
-from weft_kit.whole_files import replace_text
 
 RELOADS = Counter("weft_catalog_reloads", "Changed catalogs that were read.", ["result"])
 REFUSED = Gauge("weft_catalog_refused", "1 while the catalog on disk is not the one in force, because it has mistakes.")
@@ -157,7 +157,7 @@ class WatchedCatalog:
         self._keep_error = ""
 
 
-def beside(path: Path, service: str) -> Path:
+def last_good_beside(path: Path, service: str) -> Path:
     """Returns where a service keeps its last good catalog when it was not told."""
     return path.with_name(f"{path.name}.{service}-last-good")
 

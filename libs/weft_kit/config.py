@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from weft_kit.user_paths import expanded
-from weft_kit.variables import strays
+from weft_kit.variables import unknown_variables
 
 
 class Settings(BaseSettings):
@@ -63,9 +63,9 @@ class Settings(BaseSettings):
         try:
             config = cls(**{**_Environment(cls, environ)(), **overrides})
         except ValidationError as error:
-            mistyped = strays(environ, cls.variables(), cls._prefix())
+            mistyped = unknown_variables(environ, cls.variables(), cls._prefix())
             return None, [*mistyped, *map(cls._sentence, error.errors())]
-        return config, strays(environ, cls.variables() | config.read_by_others(), cls._prefix())
+        return config, unknown_variables(environ, cls.variables() | config.read_by_others(), cls._prefix())
 
     @classmethod
     def _prefix(cls) -> str:

@@ -7,7 +7,7 @@ _ALIKE = 0.9
 """Names of different services are less alike than this, mistyped ones are more (difflib's ratio)."""
 
 
-def strays(environ: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
+def unknown_variables(environ: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
     """Returns a line for each variable that is none of the known ones but begins with `prefix`, or nearly is one.
 
     Names count in any case, as they do where settings are read.

@@ -49,7 +49,7 @@ def runner():
         yield runner
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(places(), min_size=2, max_size=6))
 def test_every_place_sees_the_answer_given_there_and_no_other(runner, serving, redis_url, inference_target, found):
     async def ask() -> None:

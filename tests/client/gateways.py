@@ -8,7 +8,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.gateway.v1 import webhook_pb2, webhook_pb2_grpc
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.boundary import Rpc, say_it_is_known
+from weft_kit.boundary import Rpc, send_header
 from weft_kit.server import Server, Service
 
 HOLD = asyncio.Event
@@ -85,7 +85,7 @@ class ScriptedGateway(rpc.GatewayServiceServicer):
             if step is HOLD:
                 await HOLD().wait()
             elif step is KNOWN:
-                await say_it_is_known(call)
+                await send_header(call)
             elif isinstance(step, float):
                 await asyncio.sleep(step)
             else:

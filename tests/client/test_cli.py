@@ -154,3 +154,9 @@ async def test_an_endpoint_or_key_that_cannot_be_one_is_told_in_one_line(given, 
     code, _, err = await weft(*given, "jobs")
     assert (code, err.count("\n")) == (1, 1)
     assert told in err
+
+
+async def test_a_tenant_is_deleted_only_when_that_is_sure():
+    code, _, err = await weft("--operator-token", "t", "tenants", "delete", "acme")
+    assert code == 1
+    assert "delete acme with all its keys, jobs, documents and answers, for good: say --yes" in err

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -141,6 +143,19 @@ def test_a_named_file_is_sent_when_it_is_text_or_pdf_and_refused_otherwise(tmp_p
     found = find_files([tmp_path / name])
     assert [file.document_id for file in found.files] == ([name] if is_read else [])
     assert list(found.refused) == ([] if is_read else [name])
+
+
+async def test_a_pipe_is_sent_with_all_that_comes_through_it(shelf, client):
+    """As in `weft ingest <(pdftotext …)`: what comes out of a pipe can be read once."""
+    read, write = os.pipe()
+    os.write(write, b"from a pipe")
+    os.close(write)
+    try:
+        files = find_files([Path(f"/dev/fd/{read}")])
+        await ingest_files(client, "handbook", files, Console(file=io.StringIO()))
+    finally:
+        os.close(read)
+    assert list(shelf.staged.values()) == [b"from a pipe"]
 
 
 async def test_one_bad_file_does_not_stop_the_rest(tmp_path, shelf, client):

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from tests.client.command_line import weft
 from tests.client.gateways import succeeded
 
@@ -97,6 +98,16 @@ async def test_a_jobs_log_is_shown_event_by_event(playing, say):
     events = [json.loads(line) for line in lines.splitlines()]
     assert [event["sequence"] for event in events] == ["3", "6", "9", "12", "15"]
     assert events[1]["started"]["worker"] == WORKER
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+async def test_a_jobs_log_is_json_in_whatever_encoding_stdout_has(playing, say, encoding):
+    script = [say.accepted(), say.delta("é 光 😀"), say.done("é 光 😀")]
+    async with playing(script) as (client, gateway):
+        gateway.jobs[say.job_id] = job_pb2.Job(job_id=say.job_id, last_sequence=script[-1].sequence)
+        arguments = (*at(client), "job", say.job_id, "--events", "--json")
+        _, out, _ = await weft(*arguments, env={"PYTHONIOENCODING": encoding})
+    assert json.loads(out.splitlines()[1])["delta"]["text"] == "é 光 😀"
 
 
 async def test_the_log_of_a_running_job_is_shown_as_it_stands_or_followed(playing, say):

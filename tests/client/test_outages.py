@@ -193,13 +193,13 @@ class Heard(Observer):
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def asks(self) -> None:
+    def on_call(self) -> None:
         self.told.append("asks")
 
-    def bears(self, failure: WeftError) -> None:
+    def on_failure(self, failure: WeftError) -> None:
         self.told.append(f"bears {failure.reason_name}")
 
-    def hears(self, event: event_pb2.JobEvent | None = None) -> None:
+    def on_answer(self, event: event_pb2.JobEvent | None = None) -> None:
         self.told.append(f"hears {event.WhichOneof('event')}" if event else "hears")
 
 

@@ -183,9 +183,9 @@ def console() -> tuple[Console, io.StringIO]:
 async def test_what_is_no_wait_is_not_announced_as_one():
     shown, written = console()
     with Waiting(shown) as waiting:
-        waiting.asks()
-        waiting.bears(Invalid(1, "no such model"))
-        waiting.hears()
+        waiting.on_call()
+        waiting.on_failure(Invalid(1, "no such model"))
+        waiting.on_answer()
     assert written.getvalue() == ""
 
 
@@ -194,10 +194,10 @@ async def test_a_break_in_the_middle_of_an_answer_is_told_on_a_line_of_its_own(s
     shown = Console(file=written, width=200, force_terminal=True)
     with Steps(shown, writes_here=True) as waiting:
         waiting.endpoint = "here"
-        waiting.hears(say.delta("It is "))
+        waiting.on_answer(say.delta("It is "))
         written.truncate(0)
-        waiting.bears(NATS_AWAY)
-        waiting.bears(NATS_AWAY)
+        waiting.on_failure(NATS_AWAY)
+        waiting.on_failure(NATS_AWAY)
     assert written.getvalue().count("\n[waiting for the gateway at here]\n") == 1
 
 
@@ -205,9 +205,9 @@ async def test_beside_what_moves_by_itself_only_trouble_is_told():
     shown, written = console()
     with Troubles(shown) as waiting:
         waiting.endpoint = "here"
-        waiting.asks()
-        waiting.bears(NATS_AWAY)
-        waiting.bears(NATS_AWAY)
+        waiting.on_call()
+        waiting.on_failure(NATS_AWAY)
+        waiting.on_failure(NATS_AWAY)
     assert written.getvalue() == "waiting for the gateway at here: the log does not answer\n"
 
 

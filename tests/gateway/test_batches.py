@@ -10,6 +10,8 @@ import pytest
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.jobs.batch import outcomes
+from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog
 from weft_kit.server import Server
 
@@ -83,6 +85,25 @@ async def test_a_batch_too_large_to_be_answered_is_refused_with_both_numbers(
     error = await refused(caller.submit_all(*(item(ask("x" * 1_000_000)) for _ in range(35))))
     assert error.reason == error_pb2.ERROR_REASON_REQUEST_TOO_LARGE
     assert int(error.metadata["size_bytes"]) > 35_000_000 > int(error.metadata["limit_bytes"])
+
+
+@pytest.mark.parametrize(("dependency", "are_tried"), [("nats", 64), ("redis", 100)])
+async def test_only_a_log_that_is_away_ends_a_batch_for_those_that_have_not_begun(
+    dependency: str, are_tried: int
+) -> None:
+    """Each that has a budget asks Redis by itself: late for one, it may be in time for the next."""
+    tried: list[int] = []
+
+    async def submit(place: int) -> job_pb2.Job:
+        tried.append(place)
+        await asyncio.sleep(0)
+        if place == 0:
+            raise DependencyDown(dependency, "it does not answer; retry")
+        return job_pb2.Job(job_id=str(place))
+
+    found = await outcomes(submit(place) for place in range(100))
+    assert len(tried) == are_tried
+    assert sum(isinstance(one, DependencyDown) for one in found) == 1 + 100 - are_tried
 
 
 async def test_a_batch_counts_as_all_of_its_calls(

@@ -14,8 +14,12 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
+from weft_gateway.jobs.deletion import JobDeletion
+from weft_gateway.postgres import Database
 from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
+from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.server import gateway
+from weft_kit.channel import Channel
 from weft_kit.context import current_tenant
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog, kind_of
@@ -198,6 +202,39 @@ async def test_the_job_that_asks_it_again_for_the_cache_goes_with_it(
     await recorded(caller, lambda jobs: len(jobs) == 2, labels=about)
     await delete(caller, job.job_id)
     for gone in (job, queued, over):
+        assert [kind_of(event) for event in await log.events(gone.job_id)] == ["deleted"]
+    assert SECRET not in stored(postgres_url)
+
+
+class CutOffLog(JobLog):
+    """A log that goes away when one job is about to be erased, once."""
+
+    cut_off_at = ""
+
+    async def erase(self, job_id: str) -> None:
+        if job_id == self.cut_off_at:
+            self.cut_off_at = ""
+            raise DependencyDown("nats", "the log does not answer; retry")
+        await super().erase(job_id)
+
+
+async def test_the_job_that_asks_it_again_goes_also_when_the_deletion_was_cut_off(
+    caller: Any, finished: Any, recorded: Any, log: JobLog, postgres_url: str
+) -> None:
+    job = await finished()
+    about = {AUDIT_LABEL: "true", AUDIT_OF: job.job_id}
+    again = await finished(labels=about)
+    await recorded(caller, lambda jobs: len(jobs) == 1, labels=about)
+    cut_off = CutOffLog(log.client, log.config)
+    cut_off.cut_off_at = again.job_id
+    async with Database(postgres_url) as database, Channel("127.0.0.1:1", "cache") as nowhere:
+        deletion = JobDeletion(cut_off, ErasureStore(database), nowhere)
+        known = [event for event in await log.events(job.job_id) if event.HasField("done")]
+        known[-1].done.cache_hit.SetInParent()  # so that there is nothing to forget
+        with pytest.raises(DependencyDown):
+            await deletion.delete(caller.key.tenant, job.job_id, known)
+    await delete(caller, job.job_id)
+    for gone in (job, again):
         assert [kind_of(event) for event in await log.events(gone.job_id)] == ["deleted"]
     assert SECRET not in stored(postgres_url)
 

@@ -18,7 +18,7 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.server import gateway
-from weft_kit.boundary import Rpc, say_it_is_known
+from weft_kit.boundary import Rpc, send_header
 from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
@@ -44,7 +44,7 @@ class Behind(retrieval_pb2_grpc.RetrievalServiceServicer, cache_pb2_grpc.CacheSe
     async def WatchIngestJob(self, request: retrieval_pb2.WatchIngestJobRequest, call: Rpc) -> AsyncIterator[Any]:
         if request.job_id == "unknown":
             raise InvalidFields({"job_id": "names no job"})
-        await say_it_is_known(call)
+        await send_header(call)
         await asyncio.Event().wait()
         yield retrieval_pb2.WatchIngestJobResponse()
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from weft_kit.catalog import Catalog, CatalogError
-from weft_kit.catalog_watch import WatchedCatalog, beside
+from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 
 GOOD = """
 [providers.local]
@@ -157,4 +157,4 @@ async def test_a_place_that_cannot_be_written_is_a_warning_and_no_failure(file, 
 
 
 def test_services_keep_theirs_apart_beside_the_file() -> None:
-    assert beside(Path("/etc/weft/weft.toml"), "router") == Path("/etc/weft/weft.toml.router-last-good")
+    assert last_good_beside(Path("/etc/weft/weft.toml"), "router") == Path("/etc/weft/weft.toml.router-last-good")

@@ -25,7 +25,7 @@ texts = pieces.map(lambda parts: "Begin. " + "".join(parts))
 chunkings = st.integers(64, 200).flatmap(
     lambda size: st.integers(0, (size - 1) // 2).map(lambda overlap: Chunking(size, overlap))
 )
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def tokens(text: str) -> int:

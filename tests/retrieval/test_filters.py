@@ -257,7 +257,7 @@ def insert(session: psycopg.Connection, collection: int, document: dict[str, Any
         )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=filters.filter(lambda wanted: depth(wanted) <= 8))
 async def test_sql_and_python_agree_on_every_filter(stored, wanted):
     compiled = compile_filter(wanted)

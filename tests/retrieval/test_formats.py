@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_refused_with_the_next_step(content, kind, told):
     assert caught.value.reason_name == "UNREADABLE_DOCUMENT"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300), st.sampled_from(ContentType), st.sampled_from([b"", b"%PDF-1.4\n", b"<html>", b"# "]))
 def test_any_bytes_are_read_or_refused(content, kind, start):
     try:

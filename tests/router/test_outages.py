@@ -53,10 +53,10 @@ async def test_a_job_outlives_an_outage_of_any_shape(
     desk: Desk, mock: MockProvider, script: Script, reason: str
 ) -> None:
     mock.play(*[script] * 9, Script(text="At last."))
+    desk.catalog(desk.read_catalog().replace("first_token_s = 5", "first_token_s = 0.2"))
     desk.with_settings(PROBES_OFTEN)
-    impatient = job_pb2.Routing(first_token_timeout=duration_pb2.Duration(nanos=200_000_000))
     async with desk.routing(longest_wait_s=0.05):
-        done = await desk.done(await desk.submit(asking(routing=impatient)))
+        done = await desk.done(await desk.submit())
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "At last.")
     assert reason in reasons(done)

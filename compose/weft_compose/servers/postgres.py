@@ -13,8 +13,8 @@ import psutil
 import psycopg
 
 from weft_compose.child import Command
-from weft_compose.complaints import advice, as_one, last_errors
 from weft_compose.errors import PartFailed
+from weft_compose.log_errors import advice, after_colon, last_errors
 from weft_compose.ports import LOOPBACK
 from weft_compose.servers.server import Server
 from weft_compose.wheels import package_file
@@ -78,7 +78,7 @@ class PostgresServer(Server):
             self._settle()
         except psycopg.Error as error:
             words = str(error).splitlines()
-            raise PartFailed(f"postgres cannot set up its database:{as_one([*words, *advice(*words)])}") from None
+            raise PartFailed(f"postgres cannot set up its database:{after_colon([*words, *advice(*words)])}") from None
 
     def _settle(self) -> None:
         with psycopg.connect(self.database_url("template1"), autocommit=True) as template:
@@ -100,7 +100,7 @@ class PostgresServer(Server):
         command = Command(name="initdb", argv=argv, log=self.log, privileges=_privileges()).wrapped()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            words = as_one(last_errors(done.stderr) or ["initdb says nothing"])
+            words = after_colon(last_errors(done.stderr) or ["initdb says nothing"])
             raise PartFailed(f"postgres cannot set up {self.folder}:{words}")
         draft.rename(self.folder)
 

@@ -18,8 +18,8 @@ from weft_client.commands.questions import labels as read_labels
 from weft_client.commands.questions import read_stdin, read_text
 from weft_client.failures import FAILED, CommandFailed, CommandMisused, reporting
 from weft_client.path_arguments import any_path
-from weft_client.render import outcome_json, print_json
-from weft_client.render_events import event_json, event_line
+from weft_client.render import outcome_json, print_json, print_json_line
+from weft_client.render_events import event_line
 from weft_client.render_jobs import job_record, jobs_table, outcome_line, whole_job
 from weft_client.session import AsJson, Session, aside, out, present
 from weft_kit.errors import WeftError
@@ -170,8 +170,7 @@ async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_j
     async with aclosing(weft.events(job.job_id)) as events:
         async for event in events:
             if as_json:
-                sys.stdout.write(f"{event_json(event)}\n")
-                sys.stdout.flush()
+                print_json_line(event)
             else:
                 console.print(event_line(event), soft_wrap=True)
             if event.sequence >= job.last_sequence and not follow:

@@ -9,8 +9,10 @@ from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, reporting, warn
 from weft_client.render import models_table
-from weft_client.render_providers import checks_table, providers_table, refused_catalog
+from weft_client.render_mesh import refused_catalog
+from weft_client.render_providers import checks_table, providers_table
 from weft_client.session import AsJson, Session, present
+from weft_client.timing import moment
 
 app = typer.Typer()
 providers = typer.Typer(help="Providers: how they are doing, and whether they can be used.", cls=ListsByDefault)
@@ -60,6 +62,6 @@ async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
 def _warn_of(catalog: catalog_pb2.CatalogStatus) -> None:
     """Says on stderr that what follows is not what the file on disk says."""
     if catalog.problem_count:
-        warn(
-            f"{refused_catalog(catalog)}; `weft status` shows them beside the mesh, `weft catalog check FILE` anywhere"
-        )
+        refused, taken = moment(catalog.refuse_time), moment(catalog.load_time)
+        found = refused_catalog(catalog.problem_count, refused, taken, is_last_good=catalog.is_last_good)
+        warn(f"{found}; `weft status` shows them beside the mesh, `weft catalog check FILE` anywhere")

@@ -39,7 +39,7 @@ class Lease:
 
     @property
     def delivery_id(self) -> str:
-        """Names this delivery to the server; see `Work.hasten`."""
+        """Names this delivery to the server; see `Work.redeliver_now`."""
         return self._reply
 
     @asynccontextmanager
@@ -123,7 +123,7 @@ class Work:
                 await Lease(self._client, message, self._heartbeat_s).retry()
                 self._queue.release(lane)
 
-    async def hasten(self, delivery_id: str) -> None:
+    async def redeliver_now(self, delivery_id: str) -> None:
         """Has a job handed out now that was given back with a delay, in this delivery."""
         await self._client.publish(delivery_id, b"-NAK")
 

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from weft_kit.boundary import say_it_is_known
+from weft_kit.boundary import send_header
 from weft_kit.channel import Channel
 from weft_kit.server import Service
 
@@ -57,7 +57,7 @@ def _streaming(channel: Channel, path: str, limit_s: float) -> Callable[[bytes, 
         async with channel.streaming(asked) as messages:
             await asked.initial_metadata()
             if not asked.done():  # a refusal has no header of its own
-                await say_it_is_known(caller)
+                await send_header(caller)
             async for message in messages:
                 yield message
 

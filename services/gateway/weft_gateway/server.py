@@ -60,7 +60,7 @@ from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit import metrics
 from weft_kit.catalog import Catalog, Share
 from weft_kit.catalog_service import catalog_service
-from weft_kit.catalog_watch import WatchedCatalog, beside
+from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
 from weft_kit.health import peer_need
 from weft_kit.joblog import JobLog, connect
@@ -171,7 +171,7 @@ async def _server(
 
 
 async def _catalog(config: Config) -> WatchedCatalog:
-    last_good = config.catalog_last_good or beside(config.catalog_file, "gateway")
+    last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "gateway")
     return await WatchedCatalog.opened(config.catalog_file, last_good)
 
 

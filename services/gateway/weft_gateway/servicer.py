@@ -15,7 +15,7 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import write_position
 from weft_gateway.record.listing import read_job_query
-from weft_kit.boundary import Rpc, say_it_is_known
+from weft_kit.boundary import Rpc, send_header
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import WeftError
 from weft_kit.spending import day_end_s
@@ -52,7 +52,7 @@ class GatewayServicer(rpc.GatewayServiceServicer):
 
     async def StreamJob(self, request: pb.StreamJobRequest, call: Rpc) -> AsyncIterator[pb.StreamJobResponse]:
         async with self._jobs.stream(current_tenant(), request.job_id, request.after_sequence) as events:
-            await say_it_is_known(call)
+            await send_header(call)
             async for event in events:
                 yield pb.StreamJobResponse(event=event)
 

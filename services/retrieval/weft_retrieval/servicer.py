@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.boundary import Rpc, say_it_is_known
+from weft_kit.boundary import Rpc, send_header
 from weft_kit.context import current, current_tenant
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
@@ -91,7 +91,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
     ) -> AsyncIterator[pb.WatchIngestJobResponse]:
         watching = self._ingest_jobs.watch(current_tenant(), request.job_id, request.after_sequence)
         async with watching as events:
-            await say_it_is_known(call)
+            await send_header(call)
             async for event in events:
                 yield pb.WatchIngestJobResponse(event=event)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from weft_kit.context import remaining_to_pass_on
 from weft_kit.errors import DeadlineExceeded, WeftError
+from weft_kit.time_limit import time_limit
 from weft_retrieval.concurrency import together
 from weft_retrieval.inference_embedder import Embedder, Vectors
 
@@ -68,13 +69,11 @@ class SharedBatches:
         order = _Order(texts, asyncio.get_running_loop().create_future())
         self._waiting.append(order)
         self._send()
-        try:
-            # The batch is nobody's call, but whoever waits for it may have little time left.
-            async with asyncio.timeout(remaining_to_pass_on(_LONGEST_WAIT_S)):
-                return await order.vectors
-        except TimeoutError:
-            message = "inference did not answer in time; check that it runs, or allow more time"
-            raise DeadlineExceeded(message, dependency="inference") from None
+        message = "inference did not answer in time; check that it runs, or allow more time"
+        # The batch is nobody's call, but whoever waits for it may have little time left.
+        late = DeadlineExceeded(message, dependency="inference")
+        async with time_limit(remaining_to_pass_on(_LONGEST_WAIT_S), late):
+            return await order.vectors
 
     def _send(self) -> None:
         while len(self._in_flight) < self._most_in_flight and (batch := self._next_batch()):

@@ -16,7 +16,7 @@ from weft_kit import metrics
 from weft_kit import provider_entries as entries
 from weft_kit.catalog import Catalog
 from weft_kit.catalog_service import catalog_service
-from weft_kit.catalog_watch import WatchedCatalog, beside
+from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
 from weft_kit.readiness import Need, Readiness
@@ -66,7 +66,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
-        last_good = config.catalog_last_good or beside(config.catalog_file, "router")
+        last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "router")
         catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
         await stack.enter_async_context(log.watched())

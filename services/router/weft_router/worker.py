@@ -62,7 +62,7 @@ class Worker:
                 if run := self._runs.get(job_id):
                     run.cancel()
                 elif delivery := self._resting.pop(job_id, None):
-                    await self._work.hasten(delivery)
+                    await self._work.redeliver_now(delivery)
 
     async def _run(self, lease: Lease, run: JobRun) -> None:
         accepted = lease.event.accepted

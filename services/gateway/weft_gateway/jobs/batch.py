@@ -57,8 +57,7 @@ class _Batch:
                 return self._away
             try:
                 return await submit
-            except DependencyDown as away:
-                self._away = away
-                return away
             except WeftError as error:
+                if isinstance(error, DependencyDown) and error.metadata["dependency"] == "nats":
+                    self._away = error
                 return error

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -14,6 +15,7 @@ from weft_kit.channel import Channel
 from weft_kit.context import current, remaining_to_pass_on
 from weft_kit.errors import Overloaded
 from weft_kit.joblog import JobGone, JobLog, envelope_of
+from weft_kit.time_limit import time_limit
 
 _LIMIT_S: Final = 5.0
 _AT_ONCE: Final = 16
@@ -37,6 +39,8 @@ class JobDeletion:
         again = await self._store.second_askings(tenant, job_id)
         for second in again:
             await self._end(second)
+            # Before it leaves the record, where a repeat looks for it.
+            await self._log.erase(second)
         if may_be_cached(known):
             await self.forget(cache_pb2.InvalidateRequest(job_id=job_id))
         await self.erase([job_id, *again])
@@ -65,19 +69,16 @@ class JobDeletion:
 
     async def _end(self, job_id: str) -> None:
         """Cancels a job and waits for its end. Raises Overloaded when that takes long."""
-        try:
+        message = f"job {job_id}, which asks this one again for the cache, still stops; delete it again in a moment"
+        late = Overloaded(message, retry_after_s=1.0)
+        with suppress(JobGone):
             last = await self._log.request_cancel(job_id, _MESSAGE)
             if last.HasField("done"):
                 return
             limit_s = remaining_to_pass_on(_LIMIT_S)
-            async with asyncio.timeout(limit_s), self._log.follow(job_id, last.sequence) as events:
+            async with time_limit(limit_s, late), self._log.follow(job_id, last.sequence) as events:
                 async for _ in events:
                     pass  # its end is the last
-        except JobGone:
-            return
-        except TimeoutError:
-            message = f"job {job_id}, which asks this one again for the cache, still stops; delete it again in a moment"
-            raise Overloaded(message, retry_after_s=1.0) from None
 
 
 def may_be_cached(known: Sequence[event_pb2.JobEvent]) -> bool:

@@ -1,23 +1,16 @@
 """How long a call may wait for the log, with everything it asks of it."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from weft_kit.errors import DependencyDown
+from weft_kit.time_limit import time_limit
 
 
-@asynccontextmanager
-async def log_limit(limit_s: float) -> AsyncIterator[None]:
+def log_limit(limit_s: float) -> AbstractAsyncContextManager[None]:
     """Gives the block `limit_s` in all: each request to a log that is away waits as long by itself.
 
     Raises DependencyDown when that was not enough.
     """
-    scope = asyncio.timeout(limit_s)
-    try:
-        async with scope:
-            yield
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry") from None
+    return time_limit(
+        limit_s, DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
+    )

@@ -4,7 +4,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from weft_retrieval.formats.marks import marked
+from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.outline import Heading, Parsed
 
 _BOILERPLATE = (
@@ -35,7 +35,7 @@ def read_html(content: bytes) -> Parsed:
 
 def _decode(content: bytes) -> str:
     """Follows the standard: byte order mark, then `<meta charset>`, then UTF-8, then windows-1252."""
-    if encoding := marked(content):
+    if encoding := declared_encoding(content):
         return content.decode(encoding, errors="replace")
     declared = _CHARSET.search(content[:1024])
     for encoding in (declared[1].decode("ascii") if declared else "utf-8", "utf-8"):

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from pathlib import PurePosixPath
 
-from weft_retrieval.formats.marks import marked
+from weft_retrieval.formats.byte_order_mark import declared_encoding
 
 
 class ContentType(StrEnum):
@@ -37,7 +37,7 @@ def detect(name: str, content: bytes) -> ContentType:
 
 def detect_by_content(content: bytes) -> ContentType:
     """Guesses from the first bytes alone; TEXT when in doubt."""
-    encoding = marked(content)
+    encoding = declared_encoding(content)
     head = content[:1024].decode(encoding, "replace").encode() if encoding else content[:1024]
     if head.startswith(b"%PDF-"):
         return ContentType.PDF

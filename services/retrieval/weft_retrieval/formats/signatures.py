@@ -1,7 +1,7 @@
 """What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
 
+from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import ContentType, detect_by_content
-from weft_retrieval.formats.marks import marked
 from weft_retrieval.formats.text import unreadable
 
 _ZIP = "a ZIP archive"
@@ -84,7 +84,7 @@ def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
 
 
 def _instead_of_text(content: bytes) -> tuple[str, str] | None:
-    encoding = marked(content)
+    encoding = declared_encoding(content)
     if encoding in {"UTF-16", "UTF-32"}:
         return _BINARY if _is_undecodable(content, encoding) else None
     is_binary = _is_binary(content)

@@ -2,7 +2,7 @@
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Invalid
-from weft_retrieval.formats.marks import marked
+from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.outline import Parsed
 
 
@@ -12,7 +12,7 @@ def read_text(content: bytes) -> Parsed:
 
 def decode(content: bytes) -> str:
     """Decodes UTF-8, or what a byte order mark names, and ends every line with a plain newline."""
-    encoding = marked(content) or "UTF-8"
+    encoding = declared_encoding(content) or "UTF-8"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -62,10 +62,10 @@ def last_errors(output: str) -> list[str]:
     return [*errors[:_MOST_ERRORS], *more, *advice(*errors)]
 
 
-def last_complaint(output: str) -> str:
+def last_problem(output: str) -> str:
     """Returns the last error or warning of the output; nothing when there is none."""
-    complaints = (_Level.WARNING, _Level.ERROR)
-    return next((line.text for line in reversed(_read(output.splitlines())) if line.level in complaints), "")
+    problems = (_Level.WARNING, _Level.ERROR)
+    return next((line.text for line in reversed(_read(output.splitlines())) if line.level in problems), "")
 
 
 def advice(*errors: str) -> list[str]:
@@ -75,7 +75,7 @@ def advice(*errors: str) -> list[str]:
     return []
 
 
-def as_one(errors: list[str]) -> str:
+def after_colon(errors: list[str]) -> str:
     """Writes errors as they stand behind a colon: one on the same line, several each on its own."""
     return f" {errors[0]}" if len(errors) == 1 else "".join(f"\n  {error}" for error in errors)
 

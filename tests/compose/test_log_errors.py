@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from weft_compose.complaints import as_one, last_complaint, last_errors
+from weft_compose.log_errors import after_colon, last_errors, last_problem
 
 
 def service(level: str, event: str, **fields: object) -> str:
@@ -123,16 +123,16 @@ def test_an_error_of_long_ago_is_not_taken_for_the_last():
     assert last_errors(output) == ["killed by rules"]
 
 
-def test_a_warning_is_a_complaint_and_no_error():
+def test_a_warning_is_a_problem_and_no_error():
     output = "\n".join([service("warning", "nats lost", error="timeout"), service("info", "call")])
     assert last_errors(output) == []
-    assert last_complaint(output) == "nats lost: timeout"
+    assert last_problem(output) == "nats lost: timeout"
 
 
 def test_what_is_well_complains_of_nothing():
-    assert last_complaint(service("info", "ready")) == ""
+    assert last_problem(service("info", "ready")) == ""
 
 
 def test_one_error_stays_on_its_line_and_several_get_their_own():
-    assert as_one(["a"]) == " a"
-    assert as_one(["a", "b"]) == "\n  a\n  b"
+    assert after_colon(["a"]) == " a"
+    assert after_colon(["a", "b"]) == "\n  a\n  b"

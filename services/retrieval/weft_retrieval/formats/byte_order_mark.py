@@ -10,6 +10,6 @@ _MARKS = (
 )
 
 
-def marked(content: bytes) -> str | None:
+def declared_encoding(content: bytes) -> str | None:
     """Returns the encoding that a byte order mark names; Python's codec of that name reads the mark, too."""
     return next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)

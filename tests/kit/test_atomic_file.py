@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weft_kit.whole_files import replace_text
+from weft_kit.atomic_file import replace_text
 
 
 def test_the_new_text_takes_the_place_of_the_old_with_the_mode_asked_for(tmp_path: Path) -> None:
