@@ -1,6 +1,5 @@
 """weft job, cancel, jobs."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
