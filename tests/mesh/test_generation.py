@@ -151,9 +151,11 @@ async def test_a_cancelled_job_stops_the_engine(door: Door) -> None:
     assert job.error.reason == error_pb2.ERROR_REASON_CANCELLED
 
 
-async def test_a_provider_that_is_down_fails_the_job_with_a_reason_and_a_record(door: Door) -> None:
+async def test_a_provider_that_is_down_fails_a_job_that_will_not_wait_with_a_reason_and_a_record(
+    door: Door,
+) -> None:
     async with door.client() as weft:
-        job = await answered(weft, chat("Anyone there?", model="unreachable"))
+        job = await answered(weft, chat("Anyone there?", model="unreachable", on_outage="fail"))
     assert job.state == job_pb2.JOB_STATE_FAILED
     assert job.error.message
     assert job.attempts

@@ -6,7 +6,7 @@ import typer
 
 from weft.common.v1 import error_pb2
 from weft_client.client import WeftClient
-from weft_client.commands.asked_first import Yes, confirm
+from weft_client.commands.confirming import Yes, confirm
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
 from weft_client.failures import FAILED, line_of, reporting, warn

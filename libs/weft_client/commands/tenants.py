@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from weft.gateway.v1 import tenant_pb2 as pb
-from weft_client.commands.asked_first import Yes, confirm
+from weft_client.commands.confirming import Yes, confirm
 from weft_client.commands.examples import examples
 from weft_client.failures import reporting
 from weft_client.render import print_json

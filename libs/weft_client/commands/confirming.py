@@ -1,4 +1,4 @@
-"""Deleting for good: only when the user says so."""
+"""What is deleted for good is asked about first."""
 
 import sys
 from typing import Annotated
@@ -11,7 +11,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Goes on when the user says so, on a terminal or by --yes."""
+    """Goes on when the user says so, on a terminal or by --yes.
+
+    Raises:
+        CommandFailed: the user says no, or there is nobody to ask.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
