@@ -9,9 +9,11 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from weft.job.v1 import event_pb2
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_client.observer import Observer
 from weft_client.patience import is_silence, is_unavailable
+from weft_client.render_jobs import reason
 from weft_client.timing import elapsed
 from weft_kit.errors import WeftError
 
@@ -154,8 +156,10 @@ class Steps(Waiting):
 
     def _step(self, event: event_pb2.JobEvent) -> str:
         match event.WhichOneof("event"):
-            case "accepted" | "released":
+            case "accepted":
                 return f"job {event.job_id} waits for its turn"
+            case "released":
+                return f"job {event.job_id} {_put_back(event.released.attempt)}"
             case "started":
                 return running(event.started)
             case "delta":
@@ -163,6 +167,15 @@ class Steps(Waiting):
             case "rewound":
                 return "starting over"
         return self._text
+
+
+def _put_back(attempt: job_pb2.Attempt) -> str:
+    """Says why a job waits that had begun: an attempt failed, or its worker made room."""
+    error = attempt.error
+    if error.reason in {error_pb2.ERROR_REASON_UNSPECIFIED, error_pb2.ERROR_REASON_DRAINING}:
+        return "waits for its turn"
+    why = f"{reason(error)} ({error.message.partition(';')[0]})"
+    return f"waits to be tried again: {attempt.provider or 'it'} failed with {why}"
 
 
 def running(started: event_pb2.Started) -> str:

@@ -12,10 +12,12 @@ import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from rich.console import Console
 from tests.client.command_line import weft
 from tests.client.gateways import HOLD, ScriptedGateway, serving, succeeded
 
+from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.waiting import Steps, Troubles, Waiting
@@ -173,6 +175,27 @@ async def test_without_a_terminal_each_change_is_one_line(playing, say):
         "writing",
     ]
     assert quiet == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE,
+            "waits to be tried again: local failed with PROVIDER_UNREACHABLE",
+        ),
+        (error_pb2.ERROR_REASON_DRAINING, "waits for its turn"),
+    ],
+)
+async def test_a_job_that_went_back_to_the_queue_says_what_it_waits_for(say, reason, told):
+    shown, written = console()
+    error = job_pb2.JobError(reason=reason, message="too many calls; wait")
+    with Steps(shown, writes_here=False) as steps:
+        steps.hears(say.event(started=started(prompt_tokens_estimate=701)))
+        steps.hears(say.event(released=event_pb2.Released(attempt=job_pb2.Attempt(provider="local", error=error))))
+    line = written.getvalue().splitlines()[1]
+    assert line.startswith(f"job {say.job_id} {told}")
+    assert ("(too many calls)" in line) == (reason != error_pb2.ERROR_REASON_DRAINING)
 
 
 def console() -> tuple[Console, io.StringIO]:
