@@ -13,12 +13,13 @@ fail() {
     exit 1
 }
 
+# Both believe what is printed, not an exit status: any program may end well.
 version() {
-    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null | grep -x '[0-9]*\.[0-9]*'
 }
 
 new_enough() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+    [ "$("$1" -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ]
 }
 
 choose() {
@@ -37,7 +38,7 @@ is_sound() {
 
 make_anew() {
     [ -n "$python" ] || choose
-    found=$(version "$python") || fail "$needs; $python does not run."
+    found=$(version "$python") || fail "$needs; $python is no Python that runs."
     new_enough "$python" || fail "$needs; $python is Python $found."
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         fail "$python is Python $found, but makes no virtual environments: its package python$found-venv is missing."

@@ -32,7 +32,7 @@ def read_batch(lines: Iterable[str], batch: str = "") -> dict[int, pb.SubmitJobR
             continue
         try:
             submission = _submission(json.loads(line))
-        except (ValueError, TypeError, OSError, ParseError) as error:
+        except (ValueError, TypeError, OSError) as error:
             raise ValueError(f"line {number} is no request: {error}") from None
         if batch and not submission.request_id:
             submission.request_id = f"{batch}-{number}"
@@ -52,7 +52,11 @@ def _submission(said: object) -> pb.SubmitJobRequest:
 
 def _request(prompt: str | None, said: Mapping[str, Any]) -> job_pb2.GenerationRequest:
     if prompt is None:
-        return ParseDict(dict(said), job_pb2.GenerationRequest())
+        try:
+            return ParseDict(dict(said), job_pb2.GenerationRequest())
+        except ParseError as wrong:
+            # Its other lines list every field there is.
+            raise ValueError(f'it has no "prompt", and as proto JSON: {str(wrong).splitlines()[0]}') from None
     kinds = _kinds()
     for name, value in said.items():
         if name in kinds:

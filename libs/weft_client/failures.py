@@ -33,7 +33,7 @@ INTERRUPTED = 130
 
 _NEXT_STEPS = {
     error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (`weft keys`: --operator-token), or run beside its .weft",
-    error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists what there is",
+    error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists those there are, `weft ingests` those of documents",
     error_pb2.ERROR_REASON_JOB_NOT_OVER: "`weft cancel JOB_ID` ends it",
     error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",
     error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND: "`weft collections` lists them, `weft ingest` makes one",
@@ -46,6 +46,10 @@ class CommandFailed(Exception):
     """A command cannot go on; its text is one line for a person."""
 
 
+class CommandMisused(CommandFailed):
+    """The command line itself is wrong, in a way that only shows when all of it is read."""
+
+
 def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callable[P, None]:
     """Turns an async command into one that typer runs, with its failures told and coded."""
 
@@ -55,6 +59,8 @@ def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callab
             code = asyncio.run(command(*args, **kwargs))
         except WeftError as error:
             code = _tell(line_of(error), UNREACHABLE if is_silence(error) else FAILED)
+        except CommandMisused as mistake:
+            code = _tell(str(mistake), MISUSED)
         except (CommandFailed, CorruptAnswer) as failure:
             code = _tell(str(failure), FAILED)
         except KeyboardInterrupt:

@@ -49,7 +49,8 @@ class Summary:
     def line(self, collection: str) -> str:
         counted = [f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())]
         failed = [f"[red]{len(self.failed)} failed[/red]"] if self.failed else []
-        return f"{escape(collection)}: {', '.join([*counted, *failed]) or 'nothing stored'}; {self.chunks} chunks"
+        chunks = f"{self.chunks} chunk{'' if self.chunks == 1 else 's'}"
+        return f"{escape(collection)}: {', '.join([*counted, *failed]) or 'nothing stored'}; {chunks}"
 
 
 class FileIngest:

@@ -64,9 +64,9 @@ class Session:
         """
         access = self._access()
         if not access.api_key:
-            raise CommandFailed(
-                f"no API key for {access.endpoint}: pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`"
-            )
+            # Without an endpoint the folder was to say where the mesh is.
+            where = access.endpoint if self.given.endpoint else f"a mesh, and {self.state} is no state folder of one"
+            raise CommandFailed(f"no API key for {where}: pass --key, set WEFT_API_KEY, or start a mesh with `weft up`")
         with waiting or Waiting(aside()) as shown:
             async with WeftClient(access.endpoint, access.api_key, observer=shown) as weft:
                 await _meet(weft, access.endpoint, shown)

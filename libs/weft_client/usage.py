@@ -68,7 +68,8 @@ def _shortened(environ: Iterable[str], known: Collection[str]) -> Iterator[str]:
 
 def _tell(mistake: typer.TyperException) -> int:
     """Tells what is wrong and where to look; nothing, where the help itself was shown in place of a command."""
-    if said := " ".join(mistake.format_message().split()):
+    # What a check of typer's own says begins with the kind of its exception, which nobody asked for.
+    if said := " ".join(mistake.format_message().replace("Value error, ", "").split()):
         context = getattr(mistake, "ctx", None)
         mark = "" if said.endswith("?") else ";"
         warn(f"{said.rstrip('.')}{mark} `{context.command_path} --help` shows how" if context else said)

@@ -58,6 +58,10 @@ class ScriptedGateway(rpc.GatewayServiceServicer):
         results = self.batches.pop(0) if self.batches else [in_batch(asked) for asked in request.requests]
         return pb.SubmitJobsResponse(results=results)
 
+    async def CancelJob(self, request: pb.CancelJobRequest, _: object) -> pb.CancelJobResponse:
+        self.asked.append(request)
+        return pb.CancelJobResponse(job=self.jobs[request.job_id])
+
     async def GetJob(self, request: pb.GetJobRequest, _: object) -> pb.GetJobResponse:
         self.polls.append(request)
         self._fail()

@@ -48,8 +48,6 @@ async def test_the_question_comes_from_stdin_or_from_a_file(asking, tmp_path):
         (("hi", "--tools", "{folder}/list.json"), "list.json holds no tools: tool 1: it is no JSON object"),
         (("hi", "--history", "{folder}/talk.jsonl"), 'talk.jsonl is no conversation: message 2: "role" must be one of'),
         (("hi", "--history", "{folder}/broken.json"), "broken.json is no conversation: line 1 is no JSON: Expecting"),
-        (("hi", "--label", "run"), "a label is key=value; it is run"),
-        (("hi", "--remember"), "--remember adds to"),
         (
             ("hi", "--remember", "--history", "{folder}/list.json"),
             "list.json is a JSON list, to which nothing",
@@ -62,6 +60,22 @@ async def test_what_cannot_be_asked_is_told_in_one_line_before_anything_happens(
     (tmp_path / "talk.jsonl").write_text('{"role": "user", "content": "hi"}\n{"role": "me", "content": "ho"}\n')
     (code, _, err), asked = await asking(*(argument.format(folder=tmp_path) for argument in arguments))
     assert (code, err.count("\n"), asked) == (1, 1, None)
+    assert told in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("@",), "@ goes before the name of a file, as in @question.txt"),
+        (("hi", "--label", "run"), "a label is key=value; it is run"),
+        (("hi", "--label", "run=1", "--label", "run=2"), "the label run is given twice: 1 and 2"),
+        (("hi", "--remember"), "--remember adds to"),
+        (("hi", "--priority", "urgent"), "'--priority': 'urgent' is not one of"),
+    ],
+)
+async def test_options_that_do_not_go_together_are_a_mistake_of_the_command_line(asking, arguments, told):
+    (code, _, err), asked = await asking(*arguments)
+    assert (code, err.count("\n"), asked) == (2, 1, None)
     assert told in err
 
 

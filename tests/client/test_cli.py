@@ -78,12 +78,18 @@ async def test_no_mesh_at_the_endpoint_gives_exit_code_3():
 async def test_without_a_key_the_command_says_where_to_get_one(tmp_path):
     code, _, err = await weft("--state", str(tmp_path), "jobs")
     assert code == 1
-    assert "pass --key, set WEFT_API_KEY, or start a mesh here with `weft up`" in err
+    assert f"no API key for a mesh, and {tmp_path} is no state folder of one: pass --key, set WEFT_API_KEY" in err
+
+
+async def test_a_mesh_that_was_named_and_has_no_key_here_is_named(tmp_path):
+    code, _, err = await weft("--state", str(tmp_path), "--endpoint", "10.0.0.9:7600", "jobs")
+    assert code == 1
+    assert "no API key for 10.0.0.9:7600: pass --key, set WEFT_API_KEY, or start a mesh with `weft up`" in err
 
 
 async def test_an_unknown_state_lists_the_known_ones():
     code, _, err = await weft("--key", "k", "jobs", "--state", "lost")
-    assert code == 1
+    assert code == 2
     assert "choose from queued, running, succeeded, failed, cancelled, expired" in err
 
 

@@ -38,11 +38,12 @@ async def test_jobs_are_listed_by_every_filter_with_or_without_the_word(playing)
     [
         (("--priority", "urgent"), "no such priority: urgent; choose from high, normal, low"),
         (("--label", "run"), "a label is key=value; it is run"),
+        (("--label", "run=1", "--label", "run=2"), "the label run is given twice: 1 and 2"),
     ],
 )
 async def test_a_filter_that_cannot_be_one_is_told_in_one_line(option, told):
     code, _, err = await weft("--key", "k", "jobs", *option)
-    assert (code, err.count("\n")) == (1, 1)
+    assert (code, err.count("\n")) == (2, 1)
     assert told in err
 
 
@@ -90,7 +91,7 @@ async def test_a_file_of_requests_is_submitted_and_each_line_answered(playing, t
     [
         ("not json", "line 2 is no request"),
         ("[]", "line 2 is no request: it is no JSON object"),
-        ('{"modle": "small"}', 'line 2 is no request: Message type "weft.job.v1.GenerationRequest" has no field'),
+        ('{"modle": "small"}', 'line 2 is no request: it has no "prompt", and as proto JSON: Message type "weft.'),
         ('{"prompt": "hi", "modle": "small"}', "line 2 is no request: there is no option modle"),
         ('{"prompt": "hi", "max_tokens": "many"}', "line 2 is no request"),
     ],
@@ -101,6 +102,23 @@ async def test_a_line_that_is_no_request_keeps_the_whole_file_back(playing, line
     assert (code, out, gateway.asked) == (1, "", [])
     assert told in err
     assert "nothing was submitted" in err
+    assert err.count("\n") == 1
+
+
+async def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "program").write_bytes(b"\x7fELF\xd0\x00")
+    code, _, err = await weft("--key", "k", "jobs", "submit-many", str(tmp_path / "program"))
+    assert code == 1
+    assert "program is no text in UTF-8" in err
+
+
+async def test_cancelling_a_job_that_is_over_says_so(playing):
+    async with playing() as (client, gateway):
+        gateway.jobs["good"] = succeeded("good", "It is green.")
+        gateway.jobs["good"].end_time.GetCurrentTime()
+        code, out, err = await weft(*at(client), "cancel", "good")
+    assert (code, err) == (0, "it was over already: nothing was cancelled\n")
+    assert "SUCCEEDED" in out
 
 
 async def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -122,5 +122,5 @@ async def test_the_log_of_a_running_job_is_shown_as_it_stands_or_followed(playin
 
 async def test_following_is_of_events():
     code, _, err = await weft("--key", "k", "job", "j", "--follow")
-    assert code == 1
+    assert code == 2
     assert "--follow goes with --events" in err

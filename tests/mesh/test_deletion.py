@@ -84,6 +84,6 @@ async def test_a_tenant_is_not_deleted_unasked(door: Door) -> None:
     operator = ("--endpoint", door.endpoint, "--operator-token", door.operator_token)
     code, _, told = await weft(*operator, "tenants", "delete", "other")
     assert code == 1
-    assert "for good" in told
+    assert "for good: say --yes, there is nobody to ask here" in told
     async with door.other_tenant() as client:
         assert isinstance(await client.usage(), pb.GetUsageResponse)

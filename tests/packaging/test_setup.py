@@ -142,7 +142,8 @@ def test_a_wrong_python_given_by_path_leaves_what_is_there(desk: Desk):
     assert desk.setup().returncode == 0
     old = desk.python("old/python3", (3, 9))
     assert f"{old} is Python 3.9" in desk.setup(f"PYTHON={old}").stderr
-    assert "/nowhere/python3 does not run" in desk.setup("PYTHON=/nowhere/python3").stderr
+    for other in ("/nowhere/python3", _script(desk.root.parent / "true", "#!/bin/sh\n")):
+        assert f"{other} is no Python that runs" in desk.setup(f"PYTHON={other}").stderr
     assert desk.version == "3.11"
 
 

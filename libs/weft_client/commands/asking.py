@@ -15,7 +15,7 @@ from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.commands import questions
 from weft_client.commands.examples import examples
-from weft_client.failures import FAILED, CommandFailed, reporting, warn
+from weft_client.failures import FAILED, CommandMisused, reporting, warn
 from weft_client.generation import Generation
 from weft_client.path_arguments import any_path
 from weft_client.patience import is_unavailable
@@ -137,7 +137,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
 ) -> int:
     """Ask a question and stream the answer."""
     if remember and (history is None or detach):
-        raise CommandFailed(
+        raise CommandMisused(
             "--remember adds to the conversation that --history names, and needs an answer: not --detach"
         )
     if remember and history:
@@ -158,7 +158,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
         json_schema=questions.read_schema(schema) if schema else None,
         tools=questions.read_tools(tools) if tools else (),
         tool_choice=tool_choice,
-        labels=dict(map(questions.label, label or ())),
+        labels=questions.labels(label or ()),
         priority=None if priority == "normal" else priority,
         webhook_url=webhook,
         cache=cache,

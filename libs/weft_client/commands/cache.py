@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from weft_client.commands.examples import examples
-from weft_client.failures import CommandFailed, reporting
+from weft_client.failures import CommandMisused, reporting
 from weft_client.render import print_json
 from weft_client.render_cache import cache_stats
 from weft_client.session import AsJson, Session, out, present
@@ -46,9 +46,9 @@ async def invalidate(
 ) -> None:
     """Forget answers. Options narrow each other."""
     if everything == bool(tag or model or collection or document):
-        raise CommandFailed("say which answers: --tag, --model, --collection, --document, or --all alone")
+        raise CommandMisused("say which answers: --tag, --model, --collection, --document, or --all alone")
     if document and not collection:
-        raise CommandFailed("--document needs --collection: documents are told by both")
+        raise CommandMisused("--document needs --collection: documents are told by both")
     async with Session.of(context).client() as weft:
         forgotten = await weft.forget_answers(tag=tag, model=model, collection=collection, document_ids=document or ())
     if as_json:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from weft_client.failures import CommandFailed
+from weft_client.failures import CommandMisused
 
 ValueT = TypeVar("ValueT", bound=int)
 Value_co = TypeVar("Value_co", bound=int, covariant=True)
@@ -35,10 +35,10 @@ def chosen(kind: str, values: Mapping[str, ValueT], names: Iterable[str] | None)
     """Returns the values of these names.
 
     Raises:
-        CommandFailed: there is no value of that name.
+        CommandMisused: there is no value of that name.
     """
     names = [name.lower() for name in names or ()]
     for name in names:
         if name not in values:
-            raise CommandFailed(f"no such {kind}: {name}; choose from {', '.join(values)}")
+            raise CommandMisused(f"no such {kind}: {name}; choose from {', '.join(values)}")
     return [values[name] for name in names]

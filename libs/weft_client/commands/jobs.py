@@ -1,6 +1,5 @@
 """weft job, cancel, jobs."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -14,8 +13,9 @@ from weft_client.client import WeftClient
 from weft_client.commands.choices import choices, chosen, completing
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.commands.questions import label as read_label
-from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.commands.questions import labels as read_labels
+from weft_client.commands.questions import read_stdin, read_text
+from weft_client.failures import FAILED, CommandFailed, CommandMisused, reporting
 from weft_client.path_arguments import any_path
 from weft_client.render import outcome_json, print_json, print_json_line
 from weft_client.render_events import event_line
@@ -58,7 +58,7 @@ async def list_jobs(
     """List jobs. The name may be left out: `weft jobs --state failed`."""
     states = chosen("state", _STATES, state)
     priorities = chosen("priority", _PRIORITIES, priority)
-    labels = dict(map(read_label, label or ()))
+    labels = read_labels(label or ())
     async with Session.of(context).client() as weft:
         found = await weft.jobs(
             limit, states, models=model or (), priorities=priorities, labels=labels, request_id=request_id
@@ -137,7 +137,7 @@ async def job(
     With --events, --json prints one event a line.
     """
     if follow and not events:
-        raise CommandFailed("--follow goes with --events; `weft tail JOB` follows a job's text")
+        raise CommandMisused("--follow goes with --events; `weft tail JOB` follows a job's text")
     async with Session.of(context).client() as weft:
         found = await weft.job(job_id)
         if events:
@@ -159,6 +159,8 @@ async def cancel(
     async with Session.of(context).client() as weft:
         found = await weft.cancel(job_id, message)
     present(found, job_record, as_json=as_json)
+    if found.HasField("end_time") and found.state != job_pb2.JOB_STATE_CANCELLED:
+        aside().print("it was over already: nothing was cancelled")
 
 
 async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_json: bool) -> None:
@@ -176,11 +178,8 @@ async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_j
 
 def _lines(file: Path) -> list[str]:
     if str(file) == "-":
-        return sys.stdin.read().splitlines()
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from None
+        return read_stdin().splitlines()
+    return read_text(file).splitlines()
 
 
 def _show_outcomes(outcomes: Mapping[int, Outcome], *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_client.chat_json import messages, read_list, said_by, tools
-from weft_client.failures import CommandFailed
+from weft_client.failures import CommandFailed, CommandMisused
 from weft_client.images import Picture
 from weft_client.path_arguments import any_path
 from weft_client.requests import ChatOptions, chat
@@ -19,7 +19,9 @@ def read_prompt(given: str) -> str:
     """Returns the question: as given, from stdin (`-`), or from a file (`@PATH`)."""
     if given != "-" and not given.startswith("@"):
         return given
-    where, text = ("stdin", _stdin()) if given == "-" else (given[1:], read_text(any_path(given[1:])))
+    if given == "@":
+        raise CommandMisused("@ goes before the name of a file, as in @question.txt")
+    where, text = ("stdin", read_stdin()) if given == "-" else (given[1:], read_text(any_path(given[1:])))
     if not text.strip():
         raise CommandFailed(f"there is no question in {where}: it is empty")
     return text
@@ -84,11 +86,17 @@ def pictures(named: Iterable[str]) -> list[Picture]:
     return [name if "://" in name else any_path(name) for name in named]
 
 
-def label(pair: str) -> tuple[str, str]:
-    key, equals, value = pair.partition("=")
-    if not equals:
-        raise CommandFailed(f"a label is key=value; it is {pair}")
-    return key, value
+def labels(pairs: Iterable[str]) -> dict[str, str]:
+    """Returns what was given as key=value, each key once."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise CommandMisused(f"a label is key=value; it is {pair}")
+        if key in found:
+            raise CommandMisused(f"the label {key} is given twice: {found[key]} and {value}")
+        found[key] = value
+    return found
 
 
 def build(prompt: str, options: ChatOptions) -> job_pb2.GenerationRequest:
@@ -100,7 +108,7 @@ def build(prompt: str, options: ChatOptions) -> job_pb2.GenerationRequest:
         raise CommandFailed(str(error)) from None
 
 
-def _stdin() -> str:
+def read_stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
