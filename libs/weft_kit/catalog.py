@@ -7,14 +7,12 @@ each with its line, its place and what was expected:
 """
 
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     Field,
@@ -30,6 +28,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from weft_kit import chains
 from weft_kit.catalog_lines import line_of
+from weft_kit.catalog_variables import interpolated
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
 from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry
@@ -43,7 +42,6 @@ _KINDS = ", ".join(KINDS)
 # About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
 _OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
 _OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention")
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 class CatalogError(ValueError):
@@ -209,7 +207,7 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(path, [f"is not TOML: {error}"]) from error
     unset: dict[str, str] = {}
-    data = _interpolated(raw, environ, "", unset)
+    data = interpolated(raw, environ, unset)
     try:
         catalog = Catalog.model_validate(
             data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
@@ -226,31 +224,10 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
     return catalog
 
 
-def variables_named(path: Path) -> frozenset[str]:
-    """Return the variables that the file at `path` takes texts and keys from; none where it cannot be read."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return frozenset()
-    return frozenset(_named(raw))
-
-
-def _named(value: Any) -> Iterator[str]:
-    match value:
-        case dict():
-            for key, item in value.items():
-                yield from (item,) if key == "api_key_env" and isinstance(item, str) else _named(item)
-        case list():
-            for item in value:
-                yield from _named(item)
-        case str():
-            yield from (found["name"] for found in _VARIABLE.finditer(value))
-
-
 def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
     """Return a catalog with mistakes as far as its providers can be read, and no more of it."""
     try:
-        written = _interpolated(tomllib.loads(text), environ, "", {}).get("providers")
+        written = interpolated(tomllib.loads(text), environ, {}).get("providers")
     except tomllib.TOMLDecodeError:
         written = None
     providers = {}
@@ -258,30 +235,6 @@ def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
         with suppress(ValidationError):
             providers[name] = _PROVIDER.validate_python(entry)
     return Catalog.model_construct(providers=providers, models={})
-
-
-def _interpolated(value: Any, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> Any:
-    """Copy `value` with variables replaced in every text; problems are added to `unset`, by their place."""
-    match value:
-        case dict():
-            return {
-                key: _interpolated(item, environ, f"{place}.{key}" if place else key, unset)
-                for key, item in value.items()
-            }
-        case list():
-            return [_interpolated(item, environ, f"{place}[{i}]", unset) for i, item in enumerate(value)]
-        case str():
-            return _VARIABLE.sub(partial(_replacement, environ=environ, place=place, unset=unset), value)
-    return value
-
-
-def _replacement(found: re.Match[str], *, environ: Mapping[str, str], place: str, unset: dict[str, str]) -> str:
-    name, default = found["name"], found["default"]
-    if default is not None:
-        return environ.get(name) or default
-    if name not in environ:
-        unset[place] = f"{place}: {name} is not set; set it or write ${{{name}:-a default}}"
-    return environ.get(name, "")
 
 
 def _sentence(error: ErrorDetails) -> str:

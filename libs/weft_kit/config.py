@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from pydantic import SecretBytes, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from weft_kit.user_paths import expanded
 from weft_kit.variables import unknown_variables
@@ -28,6 +28,17 @@ class Settings(BaseSettings):
     """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
     grace_s: float = 10.0
     """How long running calls may finish after SIGTERM."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic calls it
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leaves the environment to `load` and `problems`, which read it in their own way."""
+        return (init_settings,)
 
     @field_validator("*")
     @classmethod

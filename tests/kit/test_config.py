@@ -37,6 +37,21 @@ def test_a_bad_value_is_shown_with_its_variable(
     assert capsys.readouterr().err.startswith("WEFT_TEST_SLOTS: Input should be a valid integer")
 
 
+def test_a_value_that_is_no_json_is_shown_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WEFT_TEST_LOG", "{retention_s: 60}")
+    with pytest.raises(SystemExit) as exit_:
+        Config.load()
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.startswith("WEFT_TEST_LOG: ")
+
+
+def test_settings_are_read_from_the_environment_that_is_named_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_TEST_SLOTS", "none")
+    assert Config.problems({"WEFT_TEST_SLOTS": "4"}) == Config.problems({}) == []
+
+
 @pytest.mark.parametrize("name", ["SIGNING_KEY", "SPARE_KEY"])
 def test_a_bad_secret_is_named_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str

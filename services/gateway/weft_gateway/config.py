@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from weft_gateway.access.redis_limiter import Fallback
 from weft_gateway.jobs.budgets import Fallback as BudgetFallback
-from weft_kit.catalog import variables_named
+from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 

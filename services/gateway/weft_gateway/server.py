@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Final
 
 import redis.asyncio
@@ -38,25 +37,17 @@ from weft_gateway.keys_servicer import KeyServicer
 from weft_gateway.postgres import Database
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.recorder import record
-from weft_gateway.record.retention import RetentionSweeper
-from weft_gateway.record.undertaker import Undertaker
+from weft_gateway.roles import notifier, recorder, secret_desk
 from weft_gateway.servicer import GatewayServicer
 from weft_gateway.tasks import running
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deletion import TenantDeletion
 from weft_gateway.tenants.servicer import TenantServicer
 from weft_gateway.webhooks.delivery_desk import DeliveryDesk
-from weft_gateway.webhooks.httpx_poster import WebhookPoster
-from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
-from weft_gateway.webhooks.postgres_outbox import Outbox
 from weft_gateway.webhooks.postgres_secrets import SecretStore
-from weft_gateway.webhooks.resolver import Resolver
-from weft_gateway.webhooks.schedule import Schedule
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.servicer import WebhookServicer
-from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit import metrics
 from weft_kit.catalog import Catalog, Share
 from weft_kit.catalog_service import catalog_service
@@ -88,7 +79,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
             Database(config.postgres_url, connections=config.postgres_connections)
         )
         if "notifier" in roles:
-            await stack.enter_async_context(_notifier(config, database))
+            await stack.enter_async_context(notifier(config, database))
         if catalog is None:
             await stack.enter_async_context(Readiness((_postgres_need(database),)))
             yield None
@@ -98,7 +89,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         await stack.enter_async_context(log.watched())
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
-            await stack.enter_async_context(_recorder(config, log, records, database, catalog))
+            await stack.enter_async_context(recorder(config, log, records, database, catalog))
         if "serve" not in roles:
             await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
             await stack.enter_async_context(Readiness((*_log_needs(log), _postgres_need(database))))
@@ -152,7 +143,7 @@ async def _server(
             _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge, deletion), budgets),
             _tenant_service(tenants),
             _key_service(KeyDesk(store, keyring), config.key_fresh_s),
-            _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), _secrets(config, database)),
+            _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), secret_desk(config, database)),
             catalog_service(catalog),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
@@ -210,59 +201,6 @@ async def _intake(
         intake = Intake(log, answers, admission, quota, budgets, room, share)
         async with intake.open():
             yield intake
-
-
-@asynccontextmanager
-async def _recorder(
-    config: Config, log: JobLog, records: RecordStore, database: Database, catalog: WatchedCatalog
-) -> AsyncIterator[None]:
-    recorder = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
-    # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
-    undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
-    # A job's last event comes within the log's retention, and stays in it for as long again.
-    sweeper = RetentionSweeper(
-        ErasureStore(database),
-        lambda tenant: catalog.current.retention_of(tenant),  # noqa: PLW0108  # the catalog in force changes
-        least_s=2 * config.log.retention_s,
-        poll_s=config.retention_poll_s,
-        batch=config.retention_batch,
-    )
-    async with (
-        running("recorder", recorder),
-        running("undertaker", undertaker.watch),
-        running("retention", sweeper.watch),
-    ):
-        yield
-
-
-@asynccontextmanager
-async def _notifier(config: Config, database: Database) -> AsyncIterator[None]:
-    outbox = Outbox(database)
-    if not config.webhook_signing_key:
-        silent = SilentNotifier(outbox, webhooks_off().message, poll_s=config.webhook_poll_s)
-        async with running("notifier", silent.notify):
-            yield
-        return
-    limit_s, allow_private = config.webhook_limit_s, config.webhook_allow_private
-    schedule = Schedule(config.webhook_first_wait_s, config.webhook_longest_wait_s, config.webhook_tries)
-    pace = Pace(
-        at_once=config.webhooks_at_once,
-        at_once_per_tenant=config.webhooks_at_once_per_tenant,
-        poll_s=config.webhook_poll_s,
-        drain_s=config.grace_s,
-    )
-    async with (
-        Resolver(config.webhooks_at_once) as resolver,
-        WebhookPoster(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
-    ):
-        notifier = Notifier(outbox, _secrets(config, database), poster, schedule, pace)
-        async with running("notifier", notifier.notify):
-            yield
-
-
-def _secrets(config: Config, database: Database) -> SecretDesk:
-    store = SecretStore(database, limit_s=config.read_limit_s)
-    return SecretDesk(store, config.webhook_signing_key.get_secret_value())
 
 
 def _gateway_service(jobs: Jobs, budgets: Budgets) -> Service:

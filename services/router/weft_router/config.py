@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from weft_kit.catalog import variables_named
+from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 from weft_router.budgets.budgets import Fallback

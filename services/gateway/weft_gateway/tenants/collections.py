@@ -8,13 +8,12 @@ from google.protobuf.message import Message
 from weft.common.v1 import error_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_gateway.tenants.deleted import Deleted
+from weft_gateway.tenants.deleted import CANCEL_MESSAGE, Deleted
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
 
 _LIMIT_S: Final = 110.0
 _PAGE: Final = 1000
-_MESSAGE: Final = "all of the tenant is being deleted"
 
 Answer = TypeVar("Answer")
 
@@ -49,7 +48,7 @@ class TenantCollections:
             for job in page.jobs:
                 if not job.HasField("end_time"):
                     deleted.cancelled_jobs += 1
-                    cancel = pb.CancelIngestJobRequest(job_id=job.job_id, message=_MESSAGE)
+                    cancel = pb.CancelIngestJobRequest(job_id=job.job_id, message=CANCEL_MESSAGE)
                     await self._ask(self._stub.CancelIngestJob, cancel)
             if not page.next_page_token:
                 return

@@ -1,6 +1,10 @@
 """What one call that deletes a tenant did."""
 
 from dataclasses import dataclass
+from typing import Final
+
+CANCEL_MESSAGE: Final = "all of the tenant is being deleted"
+"""Stands in the records of the jobs that are cancelled for it."""
 
 
 @dataclass(slots=True)

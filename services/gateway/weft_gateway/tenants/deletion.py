@@ -14,7 +14,7 @@ from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.tenants.collections import TenantCollections
-from weft_gateway.tenants.deleted import Deleted
+from weft_gateway.tenants.deleted import CANCEL_MESSAGE, Deleted
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_kit.context import bound, current, remaining_to_pass_on
 from weft_kit.errors import InvalidFields
@@ -24,7 +24,6 @@ _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")
 # A large collection alone may take so long.
 _CALL_S: Final = 115.0
 _BATCH: Final = 100
-_MESSAGE: Final = "all of the tenant is being deleted"
 
 
 class TenantDeletion:
@@ -129,6 +128,6 @@ class TenantDeletion:
                 return True
             if not last.HasField("cancel_requested"):
                 deleted.cancelled_jobs += 1
-            return (await self._log.request_cancel(job_id, _MESSAGE)).HasField("done")
+            return (await self._log.request_cancel(job_id, CANCEL_MESSAGE)).HasField("done")
         except JobGone:
             return True

@@ -1,0 +1,80 @@
+"""The roles that run beside the server, or in processes of their own: recorder and notifier."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from weft_gateway.config import Config
+from weft_gateway.postgres import Database
+from weft_gateway.record.postgres_erasure import ErasureStore
+from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.recorder import record
+from weft_gateway.record.retention import RetentionSweeper
+from weft_gateway.record.undertaker import Undertaker
+from weft_gateway.tasks import running
+from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
+from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.postgres_secrets import SecretStore
+from weft_gateway.webhooks.resolver import Resolver
+from weft_gateway.webhooks.schedule import Schedule
+from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.signing import webhooks_off
+from weft_kit.catalog_watch import WatchedCatalog
+from weft_kit.joblog import JobLog
+
+
+@asynccontextmanager
+async def recorder(
+    config: Config, log: JobLog, records: RecordStore, database: Database, catalog: WatchedCatalog
+) -> AsyncIterator[None]:
+    """Keeps the record while the context lasts: writes it, ends lost jobs, and deletes what is past retention."""
+    recording = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
+    # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
+    undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
+    # A job's last event comes within the log's retention, and stays in it for as long again.
+    sweeper = RetentionSweeper(
+        ErasureStore(database),
+        lambda tenant: catalog.current.retention_of(tenant),  # noqa: PLW0108  # the catalog in force changes
+        least_s=2 * config.log.retention_s,
+        poll_s=config.retention_poll_s,
+        batch=config.retention_batch,
+    )
+    async with (
+        running("recorder", recording),
+        running("undertaker", undertaker.watch),
+        running("retention", sweeper.watch),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def notifier(config: Config, database: Database) -> AsyncIterator[None]:
+    """Sends webhooks while the context lasts; without a key to sign them it says of each that none is sent."""
+    outbox = Outbox(database)
+    if not config.webhook_signing_key:
+        silent = SilentNotifier(outbox, webhooks_off().message, poll_s=config.webhook_poll_s)
+        async with running("notifier", silent.notify):
+            yield
+        return
+    limit_s, allow_private = config.webhook_limit_s, config.webhook_allow_private
+    schedule = Schedule(config.webhook_first_wait_s, config.webhook_longest_wait_s, config.webhook_tries)
+    pace = Pace(
+        at_once=config.webhooks_at_once,
+        at_once_per_tenant=config.webhooks_at_once_per_tenant,
+        poll_s=config.webhook_poll_s,
+        drain_s=config.grace_s,
+    )
+    async with (
+        Resolver(config.webhooks_at_once) as resolver,
+        WebhookPoster(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
+    ):
+        sender = Notifier(outbox, secret_desk(config, database), poster, schedule, pace)
+        async with running("notifier", sender.notify):
+            yield
+
+
+def secret_desk(config: Config, database: Database) -> SecretDesk:
+    """Returns what makes and tells the secrets of webhooks."""
+    store = SecretStore(database, limit_s=config.read_limit_s)
+    return SecretDesk(store, config.webhook_signing_key.get_secret_value())
