@@ -143,8 +143,9 @@ class Desk:
                 return held[-1]
 
             yield take
-            for lease in held if gives_back else ():
-                await lease.retry()
+        # Once it asks for no more: it could be given them again, and take them with it.
+        for lease in held if gives_back else ():
+            await lease.retry()
 
     async def begun_and_lost(self, job_id: str, text: str, attempt: int = 1, *, gives_back: bool = True) -> int:
         """Lets another worker take the job, begin an attempt, say something and vanish; returns where the text ends."""
