@@ -191,8 +191,8 @@ async def test_a_job_that_went_back_to_the_queue_says_what_it_waits_for(say, rea
     shown, written = console()
     error = job_pb2.JobError(reason=reason, message="too many calls; wait")
     with Steps(shown, writes_here=False) as steps:
-        steps.hears(say.event(started=started(prompt_tokens_estimate=701)))
-        steps.hears(say.event(released=event_pb2.Released(attempt=job_pb2.Attempt(provider="local", error=error))))
+        steps.on_answer(say.event(started=started(prompt_tokens_estimate=701)))
+        steps.on_answer(say.event(released=event_pb2.Released(attempt=job_pb2.Attempt(provider="local", error=error))))
     line = written.getvalue().splitlines()[1]
     assert line.startswith(f"job {say.job_id} {told}")
     assert ("(too many calls)" in line) == (reason != error_pb2.ERROR_REASON_DRAINING)
