@@ -98,6 +98,6 @@ def _tenants(logged: Iterable[tuple[str, list[Stored]]]) -> list[tuple[str, str]
 async def _get(door: Connection, job_id: str) -> job_pb2.Job | str:
     stub = rpc.GatewayServiceStub(door.raw)
     try:
-        return (await door.ask(stub.GetJob, pb.GetJobRequest(job_id=job_id), limit_s=_PATIENCE_S)).job
+        return (await door.ask(stub.GetJob, pb.GetJobRequest(job_id=job_id))).job
     except WeftError as failure:
         return repr(failure)

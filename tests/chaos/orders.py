@@ -108,7 +108,8 @@ class Order:
 
     def request(self, webhooks: str) -> job_pb2.GenerationRequest:
         """What is asked; `webhooks` is the URL below which every order has a place of its own."""
-        request = chat(self.prompt, model=self.flavour.model)
+        # Else it would wait for a provider that never is well until its time is up.
+        request = chat(self.prompt, model=self.flavour.model, on_outage=None if self.may_succeed else "fail")
         request.priority = self.priority
         request.labels["order"] = str(self.number)
         if self.timeout_s:
