@@ -5,7 +5,10 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from weft_compose import health
 from weft_compose.child import Child, Command
@@ -75,10 +78,12 @@ class Part(ABC):
             self.child.resume()
 
     def running(self) -> RunningPart | None:
-        """Describes the process for mesh.json."""
+        """Describes the process for mesh.json; None when there is none."""
         if self.child is None or self.child.exit_code is not None:
             return None
-        return RunningPart(self.name, self.address, Process.of(self.child.pid), str(self.log))
+        with suppress(psutil.NoSuchProcess):  # killed on another thread, which has not noted its exit code yet
+            return RunningPart(self.name, self.address, Process.of(self.child.pid), str(self.log))
+        return None
 
     @abstractmethod
     async def _start(self) -> None: ...
