@@ -50,3 +50,24 @@ def test_tries_grow_rarer_and_go_round_all_servers() -> None:
     assert _next_try([Server(uri="a")], {})[1] == 0  # type: ignore[arg-type]
     pauses = [_next_try([Server(uri="a", reconnects=1000)], {})[1] for _ in range(100)]  # type: ignore[arg-type]
     assert 0.5 <= min(pauses) < max(pauses) <= 1
+
+
+class ClosedTransport:
+    """Refuses to write, in the way of uvloop once a connection has ended."""
+
+    def writelines(self, _lines: list[bytes]) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+
+async def test_what_is_written_while_the_connection_closes_goes_out_later(nats_url: str) -> None:
+    async with connect(nats_url, "writer") as client:
+        told = await client.subscribe("told")
+        await client.flush()
+        # As for a moment when a server dies: nothing flushes any more, and the client is not told yet.
+        client._flusher_task.cancel()
+        await asyncio.wait([client._flusher_task])
+        transport, client._transport = client._transport, ClosedTransport()
+        await client.publish("told", b"first")
+        client._transport = transport
+        await client.publish("told", b"second")
+        assert [(await told.next_msg(timeout=20)).data for _ in range(2)] == [b"first", b"second"]
