@@ -8,6 +8,8 @@ import uvloop
 from bench import cost, delay, idle, recovery, retained, routing, throughput
 from bench.report import render
 
+from weft_kit.file_limit import raise_file_limit
+
 RESULTS = Path(__file__).parent / "RESULTS.md"
 MEASUREMENTS = {
     "cost": cost.measure,
@@ -36,6 +38,7 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look: not for quoting")
     parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="only this one; may be repeated")
     given = parser.parse_args()
+    raise_file_limit()
     found = uvloop.run(main(given.only or list(MEASUREMENTS), quick=given.quick))
     if not given.quick and not given.only:
         RESULTS.write_text(render(found))

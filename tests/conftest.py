@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
+from weft_kit.file_limit import raise_file_limit
 from weft_kit.joblog import JobLog, LogConfig, connect
 
 # How long an example takes says how busy the machine is.
@@ -24,6 +25,12 @@ def interruptible() -> None:
     """Lets processes of the tests hear Ctrl-C: a shell has what it runs in the background ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def many_files() -> None:
+    """Lets tests open hundreds of streams at once, as whoever runs them."""
+    raise_file_limit()
 
 
 @pytest.fixture(scope="session")

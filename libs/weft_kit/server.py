@@ -21,6 +21,7 @@ from weft_kit import logging
 from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.channel import MAX_MESSAGE_BYTES
 from weft_kit.errors import CannotStart
+from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
 from weft_kit.readiness import Readiness
 
@@ -102,6 +103,7 @@ class Server:
 def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]], log_format: str = "auto") -> None:
     """Runs a service until SIGTERM or SIGINT, then leaves its context, which drains it; exits 1 if it cannot start."""
     logging.configure(service, log_format)
+    raise_file_limit()
     try:
         uvloop.run(_until_told(assemble))
     except CannotStart as error:

@@ -5,6 +5,7 @@ import asyncio
 
 import uvloop
 
+from weft_kit.file_limit import raise_file_limit
 from weft_mock.script import Script
 from weft_mock.server import MockProvider
 
@@ -23,4 +24,5 @@ parser.add_argument("--first-token-ms", type=float, default=20.0)
 parser.add_argument("--tokens", type=int, default=32)
 parser.add_argument("--tokens-per-second", type=float, default=0.0, help="0: as fast as possible")
 given = parser.parse_args()
+raise_file_limit()
 uvloop.run(serve(given.host, given.port, Script(given.first_token_ms / 1000, given.tokens, given.tokens_per_second)))

@@ -11,6 +11,8 @@ import uvloop
 from tests.chaos.report import findings, keep
 from tests.chaos.run import Size, run
 
+from weft_kit.file_limit import raise_file_limit
+
 QUICK = Size(orders=200, seconds=25.0, blows=12)
 
 
@@ -44,4 +46,5 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
     parser.add_argument("--keep", action="store_true", help="keep logs and all that is known also of a good run")
     given = parser.parse_args()
+    raise_file_limit()
     sys.exit(main(given.seeds, QUICK if given.quick else Size(), everything=given.keep))
