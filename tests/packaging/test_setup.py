@@ -1,5 +1,6 @@
 """`make setup` on machines whose Python is wrong, changes, or goes away. Pythons and uv are played by scripts."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,14 +43,16 @@ class Desk:
         (self.root / "protos").mkdir()
         for tool in ("sh", "make", "mkdir", "ln", "dirname", "rm", "touch", "find", "sort", "grep"):
             (self.programs / tool).symlink_to(shutil.which(tool))
-        _script(self._uv, _UV.format(told=self._told, broken=self._broken))
+        _script(self._uv, _UV.format(told=_quoted(self._told), broken=_quoted(self._broken)))
 
     def python(self, place: str, version: tuple[int, int], *, lacking: str = "") -> Path:
         """Puts a Python somewhere below the checkout's neighbours; "programs/…" is on the PATH."""
         path = self.root.parent / place
         path.parent.mkdir(exist_ok=True)
         lacks = f"sys.modules['{lacking}'] = None; " if lacking else ""
-        text = _PYTHON.format(python=sys.executable, version=(*version, 1), lacking=lacks, uv=self._uv)
+        text = _PYTHON.format(
+            python=_quoted(sys.executable), version=(*version, 1), lacking=lacks, uv=_quoted(self._uv)
+        )
         return _script(path, text)
 
     def setup(self, *settings: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +80,10 @@ class Desk:
         """The Python of the environment."""
         asked = "import sys; print('%d.%d' % sys.version_info[:2])"
         return subprocess.check_output([self.venv / "bin" / "python", "-c", asked], text=True).strip()
+
+
+def _quoted(path: Path | str) -> str:
+    return shlex.quote(str(path))
 
 
 def _script(path: Path, text: str) -> Path:
