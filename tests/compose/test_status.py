@@ -13,8 +13,9 @@ import pytest_asyncio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tests.compose.conftest import Weft
 
+from weft_compose.health import until_serving
 from weft_compose.launcher import DEFAULT_CATALOG, Launch, RunningMesh, mesh
-from weft_compose.plan import Ports
+from weft_compose.plan import SERVICES, Ports
 from weft_compose.state import Mesh, Process, RunningPart, StateFolder
 from weft_compose.status import MeshStatus, mesh_status
 
@@ -101,6 +102,13 @@ async def test_a_restart_with_a_broken_file_says_that_the_last_good_one_is_in_fo
     await until_refused(folder, 0)
 
 
+async def until_ready(running: RunningMesh) -> None:
+    """Waits until every service has what it needs again."""
+    async with asyncio.timeout(30):
+        for service in SERVICES:
+            await until_serving(running.part(service).address)
+
+
 async def test_what_is_not_well_is_named_with_how_and_why(running: RunningMesh, weft: Weft):
     running.part("router").pause()
     running.part("nats").pause()
@@ -117,6 +125,7 @@ async def test_what_is_not_well_is_named_with_how_and_why(running: RunningMesh, 
     health = {part["name"]: part["health"] for part in found["parts"] if not part["healthy"]}
     assert health == {"nats": "paused", "router": "paused", "cache": "ended"}
     assert found["healthy"] is False
+    await until_ready(running)
     assert (await weft.run("status"))[0] == 0
 
 
