@@ -31,7 +31,7 @@ from weft_kit.catalog_lines import line_of
 from weft_kit.catalog_variables import interpolated
 from weft_kit.context_template import ContextTemplate
 from weft_kit.prices import Budget, Prices
-from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry
+from weft_kit.provider_entries import KINDS, NO_KEYS_HERE, Entry, ProviderEntry, known_providers
 from weft_kit.retention import Retention
 from weft_kit.routing_entries import Breaking, Policy
 
@@ -74,7 +74,7 @@ class Route(Entry):
     @field_validator("provider")
     @classmethod
     def _leads_somewhere(cls, provider: str, info: ValidationInfo) -> str:
-        known = _known_providers(info, provider)
+        known = known_providers(info, provider)
         if provider not in known:
             names = ", ".join(known) or "none, for [providers] is empty"
             reason = f'"{provider}" is not a provider; expected one of {names}'
@@ -85,16 +85,11 @@ class Route(Entry):
     @classmethod
     def _names_a_model(cls, model: str, info: ValidationInfo) -> str:
         provider = info.data.get("provider", "")
-        entry = _known_providers(info, provider).get(provider)
+        entry = known_providers(info, provider).get(provider)
         kind = entry.get("kind") if isinstance(entry, dict) else None
         if kind in KINDS and kind != "inference" and not model:
             raise PydanticCustomError("route", "is required with a provider of kind {kind}", {"kind": kind})
         return model
-
-
-def _known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:
-    known: Mapping[str, object] = (info.context or {}).get("providers", {otherwise: {}})
-    return known
 
 
 class ModelAlias(Policy):

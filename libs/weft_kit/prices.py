@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, Vali
 from pydantic_core import PydanticCustomError
 
 from weft.common.v1 import budget_pb2, chat_pb2
-from weft_kit.provider_entries import Entry
+from weft_kit.provider_entries import Entry, known_providers
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
@@ -54,7 +54,7 @@ class Price(Entry):
 
 
 def _known(provider: str, info: ValidationInfo) -> str:
-    known = (info.context or {}).get("providers", {provider: {}})
+    known = known_providers(info, provider)
     if provider not in known:
         raise PydanticCustomError("prices", "is not a provider; expected one of {known}", {"known": ", ".join(known)})
     return provider

@@ -1,5 +1,6 @@
 """The providers a catalog may name, one kind a wire format, each with what may be set for it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -149,3 +150,9 @@ ProviderEntry = Annotated[
 ]
 
 KINDS = ("anthropic", "gemini", "inference", "openai", "openai_responses")
+
+
+def known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:
+    """Returns the catalog's providers as they are written; where it is not at hand, one that is called `otherwise`."""
+    known: Mapping[str, object] = (info.context or {}).get("providers", {otherwise: {}})
+    return known
