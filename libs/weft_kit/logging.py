@@ -73,8 +73,9 @@ class _BoundedLines(logging.Formatter):
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """What a handler raises is the boundary's to log. gRPC itself only stumbles over what callers sent, like a path that
-    is no text: a line is enough for that."""
+    """Takes the traceback from what gRPC says of calls: it only stumbles over what callers sent, like a path that is no
+    text. What a handler raises is logged at the boundary.
+    """
     record.exc_info = record.exc_text = None
     return True
 

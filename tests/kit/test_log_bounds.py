@@ -34,7 +34,9 @@ def test_short_fields_of_any_kind_stay_as_they_are() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [[LONG], {"a": LONG}, LONG.encode(), ValueError(LONG)], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [[LONG], {"a": LONG}, LONG.encode(), ValueError(LONG)], ids=lambda v: type(v).__name__
+)
 def test_what_is_no_text_is_cut_too(value: object) -> None:
     assert len(line(value=value)) < 1200
 
@@ -44,12 +46,9 @@ def test_a_line_of_many_long_fields_stays_within_some_kib() -> None:
 
 
 def test_an_exception_keeps_its_beginning_and_its_end() -> None:
-    try:
-        raise ValueError("first" + LONG + "last")
-    except ValueError as error:
-        text = json.loads(line(exc_info=error))["exception"]
+    text = json.loads(line(exc_info=ValueError(LONG + "last")))["exception"]
     assert len(text) <= 4096
-    assert text.startswith("Traceback")
+    assert text.startswith("ValueError: xxx")
     assert text.endswith("last")
 
 
