@@ -47,9 +47,7 @@ class Sized(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.InferenceSer
 def serving(sized: Sized, limits: RequestLimits | None = None) -> Server:
     services = (
         Service("weft.cache.v1.CacheService", cache_pb2_grpc.add_CacheServiceServicer_to_server, sized),
-        Service(
-            "weft.inference.v1.InferenceService", inference_pb2_grpc.add_InferenceServiceServicer_to_server, sized
-        ),
+        Service("weft.inference.v1.InferenceService", inference_pb2_grpc.add_InferenceServiceServicer_to_server, sized),
     )
     return Server("127.0.0.1:0", services, grace_s=0, gate=keyed, limits=limits)
 

@@ -14,9 +14,9 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from tests.kit.door import KEY, Sized, serving
 from tests.kit.http2 import Connection, message
+
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2_grpc
@@ -118,11 +118,11 @@ def test_only_methods_with_contents_take_much() -> None:
 # ---------------------------------------------------------------------------------------------- bytes that say nothing
 
 
-@pytest.mark.parametrize("content", [b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe"], ids=["noise", "cut", "utf-8"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xff\xff", b"\x0a\x05ab", b"\x0a\x02\xff\xfe"], ids=["noise", "cut", "utf-8"]
+)
 @pytest.mark.parametrize("method", ["/weft.cache.v1.CacheService/Lookup", GENERATE, HEALTH])
-async def test_unreadable_bytes_are_an_invalid_argument(
-    channel: grpc.aio.Channel, method: str, content: bytes
-) -> None:
+async def test_unreadable_bytes_are_an_invalid_argument(channel: grpc.aio.Channel, method: str, content: bytes) -> None:
     if method == GENERATE:
         call: Any = channel.unary_stream(method)(content, metadata=KEYED).read()
     else:
