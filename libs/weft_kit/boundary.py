@@ -30,7 +30,7 @@ from weft_kit.held_requests import HeldRequests
 from weft_kit.logging import CallLine
 from weft_kit.open_methods import OpenMethods
 from weft_kit.request_limits import RequestLimits
-from weft_kit.requests import decoded, no_request
+from weft_kit.requests import decoded, inflated, is_compressed, no_request
 from weft_kit.status import from_rpc, to_trailers
 from weft_kit.time_rules import check_times
 
@@ -198,11 +198,17 @@ class _Call:
         message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
             raise no_request()
-        with self._boundary.held.holding(len(message), peer, context.current().tenant):
-            request = await decoded(message, self._handler.request_deserializer, self._limit_bytes)
+        size_bytes = len(message)
+        owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
+        try:
+            if is_compressed(message):
+                message = await inflated(message, self._limit_bytes)
+            request = decoded(message, self._handler.request_deserializer)
             del message
             _check(request)
             return await work(request)
+        finally:
+            self._boundary.held.release(size_bytes, owners)
 
     async def _abort(self, rpc: Rpc, error: WeftError) -> NoReturn:
         await rpc.abort(error.status, error.message, to_trailers(error))

@@ -1,8 +1,6 @@
 """The bytes of requests that are being handled, by whoever sent them: nobody may fill a server's memory with them."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 from weft_kit.errors import Overloaded
@@ -11,7 +9,9 @@ from weft_kit.request_limits import RequestLimits
 
 _WAIT_S: Final = 0.5
 Owner = tuple[str, str]
-_ALL: Final[Owner] = ("", "")
+_ALL: Final[Owner] = ("server", "")
+# How many of its kind would fill the server.
+_PARTS: Final = {"server": 1, "tenant": 2, "address": 2, "connection": 4}
 
 
 class HeldRequests:
@@ -19,39 +19,34 @@ class HeldRequests:
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
-        self._bytes: Counter[Owner] = Counter()
+        self._bytes: dict[Owner, int] = {}
 
-    @contextmanager
-    def holding(self, size_bytes: int, peer: str, tenant: str) -> Iterator[None]:
-        """Counts a request while the context lasts; raises Overloaded when somebody would hold too many bytes."""
-        owners = self._owners(peer, tenant)
-        for owner, share in owners.items():
-            self._check(owner, size_bytes, share)
-        self._add(owners, size_bytes)
-        try:
-            yield
-        finally:
-            self._add(owners, -size_bytes)
-
-    def _owners(self, peer: str, tenant: str) -> dict[Owner, int]:
-        """Returns who is counted, and how many parts of the whole each may hold: 1 of 1, of 2, of 4."""
-        owners = {_ALL: 1}
+    def hold(self, size_bytes: int, peer: str, tenant: str) -> Sequence[Owner]:
+        """Counts a request for all who own it, until `release`. Raises Overloaded when one would hold too much."""
+        owners = [_ALL]
         if tenant:
-            owners["tenant", tenant] = 2
+            owners.append(("tenant", tenant))
         if self._limits.separates_peers:
-            owners["address", address_of(peer)] = 2
-            owners["connection", peer] = 4
+            owners += ("address", address_of(peer)), ("connection", peer)
+        held = self._bytes
+        for owner in owners:
+            if (before := held.get(owner, 0)) and before + size_bytes > self._limit(owner):
+                raise self._overloaded(owner)
+        for owner in owners:
+            held[owner] = held.get(owner, 0) + size_bytes
         return owners
 
-    def _check(self, owner: Owner, size_bytes: int, share: int) -> None:
-        limit = self._limits.held_bytes // share
-        if self._bytes[owner] and self._bytes[owner] + size_bytes > limit:
-            whose = f"unanswered requests of this {owner[0] or 'server'}"
-            message = f"{whose} may have {limit} bytes together; send fewer at once, or wait"
-            raise Overloaded(message, _WAIT_S, limit_bytes=str(limit))
-
-    def _add(self, owners: dict[Owner, int], size_bytes: int) -> None:
+    def release(self, size_bytes: int, owners: Sequence[Owner]) -> None:
         for owner in owners:
-            self._bytes[owner] += size_bytes
-            if not self._bytes[owner]:
-                del self._bytes[owner]
+            if left := self._bytes.get(owner, 0) - size_bytes:
+                self._bytes[owner] = left
+            else:
+                self._bytes.pop(owner, None)
+
+    def _limit(self, owner: Owner) -> int:
+        return self._limits.held_bytes // _PARTS[owner[0]]
+
+    def _overloaded(self, owner: Owner) -> Overloaded:
+        limit = self._limit(owner)
+        message = f"unanswered requests of this {owner[0]} may have {limit} bytes together; send fewer at once, or wait"
+        return Overloaded(message, _WAIT_S, limit_bytes=str(limit))

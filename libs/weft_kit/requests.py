@@ -16,16 +16,23 @@ _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31
 
 
-async def decoded(message: bytes, decode: Callable[[bytes], Any] | None, limit_bytes: int) -> Any:
+def decoded(message: bytes, decode: Callable[[bytes], Any] | None) -> Any:
     """Returns what a message says; without `decode`, its bytes. Raises Invalid."""
-    if message.startswith(_GZIP):
-        message = await asyncio.to_thread(_inflated, message, limit_bytes)
     if decode is None:
         return message
     try:
         return decode(message)
     except DecodeError:
         raise _unreadable("the request is not the message that this method takes") from None
+
+
+def is_compressed(message: bytes) -> bool:
+    return message.startswith(_GZIP)
+
+
+async def inflated(message: bytes, limit_bytes: int) -> bytes:
+    """Returns a message as it was before it was compressed, unless that is longer than the limit. Raises Invalid."""
+    return await asyncio.to_thread(_inflated, message, limit_bytes)
 
 
 def _inflated(message: bytes, limit_bytes: int) -> bytes:

@@ -1,6 +1,7 @@
 """A server in a process of its own, so that its memory and its log can be looked at: `python -m tests.kit.door`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
@@ -55,7 +56,8 @@ def serving(sized: Sized, limits: RequestLimits | None = None) -> Server:
 async def _serve() -> None:
     logging.configure("door", "json")
     async with serving(Sized(), RequestLimits(separates_peers=True)) as server:
-        print(server.address, flush=True)
+        sys.stdout.write(f"{server.address}\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 
