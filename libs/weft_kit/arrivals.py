@@ -2,7 +2,7 @@
 
 gRPC hands a message over once all of it is there and looks at its size only then, so what a caller sends could fill the
 memory before anybody may refuse it. Until somebody reads, HTTP/2 lets through 64 KiB of a call. From then on the kernel
-is asked, 50 times a second, how much the connection brought while a request has been late. Where it does not say (see
+is asked, 100 times a second, how much the connection brought while a request has been late. Where it does not say (see
 `received_bytes`), the time a request may take is the only limit.
 """
 
@@ -10,24 +10,24 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 import grpc.aio
 
 from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.received_bytes import ReceivedBytes
 from weft_kit.request_limits import RequestLimits, too_large
+from weft_kit.rpc import Rpc
 
-Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-_LOOK_EVERY_S: Final = 0.02
+_LOOK_EVERY_S: Final = 0.01
 # A call's request comes with it; one this late is half open.
 _HALF_OPEN_S: Final = 1.0
 _MOST_HALF_OPEN: Final = 1_024
 _MOST_HALF_OPEN_OF_CONNECTION: Final = 64
 _SLOWEST_BYTES_PER_S: Final = 256 * 1024
-# Headers, frames and pings come over the same connection.
+# Headers, frames and pings come over the same connection: at once, and with each request.
 _OVERHEAD_BYTES: Final = 512 * 1024
+_OVERHEAD_OF_REQUEST_BYTES: Final = 1024
 _WAIT_S: Final = 1.0
 
 
@@ -90,7 +90,7 @@ class Arrivals:
         if message is grpc.aio.EOF:
             return None
         if connection := self._connections.get(peer):
-            connection.delivered += len(message)
+            connection.delivered += len(message) + _OVERHEAD_OF_REQUEST_BYTES
         if len(message) > limit_bytes:
             raise too_large(len(message), limit_bytes)
         return bytes(message)

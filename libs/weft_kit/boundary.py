@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from weakref import WeakSet
 
 import grpc
@@ -31,10 +31,10 @@ from weft_kit.logging import CallLine
 from weft_kit.open_methods import OpenMethods
 from weft_kit.request_limits import RequestLimits
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
-from weft_kit.status import from_rpc, to_trailers
+from weft_kit.rpc import Rpc, abort, write
+from weft_kit.status import from_rpc
 from weft_kit.time_rules import check_times
 
-Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
@@ -157,7 +157,7 @@ class _Call:
             messages: AsyncIterator[Any] = self._handler.unary_stream(request, rpc)
             try:
                 async for message in messages:
-                    await _write(rpc, self._encoded(message))
+                    await write(rpc, self._encoded(message))
             finally:
                 # An abandoned generator would clean up whenever it is collected: too late for a running engine.
                 await messages.aclose()  # type: ignore[attr-defined]
@@ -181,13 +181,13 @@ class _Call:
         except asyncio.CancelledError:
             if is_sent_away():
                 self._finish(line, "UNAVAILABLE", reason="DRAINING")
-                await self._abort(rpc, Draining())
+                await abort(rpc, Draining())
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
             error = self._translated(raised)
             self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
-            await self._abort(rpc, error)
+            await abort(rpc, error)
         else:
             self._finish(line, "OK")
             return answer
@@ -198,20 +198,17 @@ class _Call:
         message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
             raise no_request()
+        if is_compressed(message):
+            message = await inflated(message, self._limit_bytes)
         size_bytes = len(message)
         owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
         try:
-            if is_compressed(message):
-                message = await inflated(message, self._limit_bytes)
             request = decoded(message, self._handler.request_deserializer)
             del message
             _check(request)
             return await work(request)
         finally:
             self._boundary.held.release(size_bytes, owners)
-
-    async def _abort(self, rpc: Rpc, error: WeftError) -> NoReturn:
-        await rpc.abort(error.status, error.message, to_trailers(error))
 
     def _translated(self, raised: Exception) -> WeftError:
         if isinstance(raised, WeftError):
@@ -245,14 +242,6 @@ def _check(request: Any) -> None:
     """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
     if isinstance(request, Message):
         check_times(request)
-
-
-async def _write(rpc: Rpc, message: Any) -> None:
-    """Writes to the reader; one who has just left is no error of ours."""
-    try:
-        await rpc.write(message)
-    except grpc.aio.InternalError as error:
-        raise asyncio.CancelledError from error
 
 
 # As grpc_compression_algorithm numbers them.

@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import grpc
 import grpc.aio
 
-from weft_kit.arrivals import Arrivals, Rpc
+from weft_kit.arrivals import Arrivals
 from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.peers import address_of
 from weft_kit.request_limits import OPEN_BYTES, RequestLimits
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
-from weft_kit.status import to_trailers
+from weft_kit.rpc import Rpc, abort, write
 
 PREFIXES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
 
@@ -50,7 +50,7 @@ class OpenMethods:
                 else:
                     answers = handler.unary_stream(await self._only_request(rpc, handler), rpc)
                 async for answer in answers:
-                    await rpc.write(handler.response_serializer(answer))
+                    await write(rpc, handler.response_serializer(answer))
 
             await self._within_limits(work, rpc)
 
@@ -92,9 +92,9 @@ class OpenMethods:
         except grpc.aio.AbortError:
             raise
         except WeftError as error:
-            await _abort(rpc, error)
+            await abort(rpc, error)
         except Exception as error:  # noqa: BLE001  # as at the boundary: its text must not leave
-            await _abort(rpc, self._internal(error))
+            await abort(rpc, self._internal(error))
 
     @contextmanager
     def _counted(self, address: str) -> Iterator[None]:
@@ -108,7 +108,3 @@ class OpenMethods:
             self._calls[address] -= 1
             if not self._calls[address]:
                 del self._calls[address]
-
-
-async def _abort(rpc: Rpc, error: WeftError) -> NoReturn:
-    await rpc.abort(error.status, error.message, to_trailers(error))

@@ -18,11 +18,12 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.server import gateway
-from weft_kit.boundary import Rpc, send_header
+from weft_kit.boundary import send_header
 from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
 from weft_kit.request_limits import ORDINARY_BYTES
+from weft_kit.rpc import Rpc
 from weft_kit.server import Server, Service
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
