@@ -1,5 +1,8 @@
 """The one interceptor every call passes: identity in, a status and a canonical line out.
 
+A call is known by its metadata alone: its request is read once the gate let the caller in, and then within the limits
+of its method (`request_limits`, `arrivals`, `held_requests`).
+
 An exception that escapes a handler reaches the client with its text, so this is a security control: only `WeftError`
 messages leave the process, everything else becomes a fixed INTERNAL and a traceback in the log.
 """
@@ -10,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 from weakref import WeakSet
 
 import grpc
@@ -18,15 +21,20 @@ import grpc.aio
 import structlog
 from google.protobuf.message import Message
 
-from weft_kit import context, metrics
-from weft_kit.channel import OPTIONS
+from weft_kit import context, metrics, open_methods
+from weft_kit.arrivals import Arrivals
+from weft_kit.channel import MAX_MESSAGE_BYTES, OPTIONS
 from weft_kit.context import CallContext
 from weft_kit.errors import DeadlineExceeded, Draining, Internal, WeftError
+from weft_kit.held_requests import HeldRequests
 from weft_kit.logging import CallLine
-from weft_kit.status import from_rpc, to_trailers
+from weft_kit.open_methods import OpenMethods
+from weft_kit.request_limits import RequestLimits
+from weft_kit.requests import decoded, inflated, is_compressed, no_request
+from weft_kit.rpc import Rpc, abort, write
+from weft_kit.status import from_rpc
 from weft_kit.time_rules import check_times
 
-Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
@@ -34,9 +42,6 @@ Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
 
 # What the clean-up of a call that is sent away, and its last message, may take.
 _GOODBYE_S = 1.0
-
-# Probes and schema questions name no tenant, and would drown the log.
-OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
 
 
 async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
@@ -55,7 +60,11 @@ def is_sent_away() -> bool:
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
 
-    def __init__(self, gate: Gate = trusting) -> None:
+    def __init__(self, gate: Gate = trusting, limits: RequestLimits | None = None) -> None:
+        self.limits = limits or RequestLimits()
+        self.arrivals = Arrivals(self.limits)
+        self.held = HeldRequests(self.limits)
+        self._open = OpenMethods(self.arrivals, self.limits, self.internal)
         self._gate = gate
         self._draining = False
         self._running: set[asyncio.Task[Any]] = set()
@@ -95,13 +104,17 @@ class Boundary(grpc.aio.ServerInterceptor):
         details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         handler = cast("Any", await continuation(details))  # typed as the synchronous server's
-        if handler is None or details.method.startswith(OPEN_PREFIXES) or handler.request_streaming:
-            return cast("Handler | None", handler)
-        call = _Call(self, details.method)
-        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler is None:
+            return None
+        if details.method.startswith(open_methods.PREFIXES):
+            return self._open.serve(handler)
+        if handler.request_streaming:
+            return None  # no service has such methods: the gate lets in one request at a time
+        # To gRPC every method streams requests: it reads those of others before it asks the handler.
+        call = _Call(self, details.method, handler)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(cast("Any", call.streaming(handler.unary_stream)), *codecs)
-        return grpc.unary_unary_rpc_method_handler(call.unary(handler.unary_unary), *codecs)
+            return grpc.stream_stream_rpc_method_handler(call.streaming)
+        return grpc.stream_unary_rpc_method_handler(call.unary)
 
     async def admit(self, method: str, rpc: Rpc) -> CallContext:
         if self._draining:
@@ -116,7 +129,7 @@ class Boundary(grpc.aio.ServerInterceptor):
     def line(self, method: str) -> CallLine:
         return CallLine(self._log, method=method.rpartition("/")[2])
 
-    def internal(self, method: str, error: Exception) -> WeftError:
+    def internal(self, error: Exception, method: str = "") -> WeftError:
         call_id = context.current().call_id
         self._log.error("unexpected", method=method, call_id=call_id, exc_info=error)
         return Internal(call_id)
@@ -125,64 +138,77 @@ class Boundary(grpc.aio.ServerInterceptor):
 class _Call:
     """One call on its way through the boundary."""
 
-    __slots__ = ("_boundary", "_method")
+    __slots__ = ("_boundary", "_handler", "_limit_bytes", "_method")
 
-    def __init__(self, boundary: Boundary, method: str) -> None:
+    def __init__(self, boundary: Boundary, method: str, handler: Any) -> None:
         self._boundary = boundary
         self._method = method
+        self._handler = handler
+        self._limit_bytes = boundary.limits.of(method)
 
-    def unary(self, handle: Callable[[Any, Rpc], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def answer(request: Any, rpc: Rpc) -> Any:
-            async def once() -> Any:
-                _check(request)
-                return await handle(request, rpc)
+    async def unary(self, _messages: object, rpc: Rpc) -> Any:
+        async def once(request: Any) -> Any:
+            return self._encoded(await self._handler.unary_unary(request, rpc))
 
-            return await self._around(once, rpc)
+        return await self._around(once, rpc)
 
-        return answer
+    async def streaming(self, _messages: object, rpc: Rpc) -> None:
+        async def all_messages(request: Any) -> None:
+            messages: AsyncIterator[Any] = self._handler.unary_stream(request, rpc)
+            try:
+                async for message in messages:
+                    await write(rpc, self._encoded(message))
+            finally:
+                # An abandoned generator would clean up whenever it is collected: too late for a running engine.
+                await messages.aclose()  # type: ignore[attr-defined]
 
-    def streaming(self, handle: Callable[[Any, Rpc], AsyncIterator[Any]]) -> Callable[..., Awaitable[None]]:
-        async def answer(request: Any, rpc: Rpc) -> None:
-            async def all_messages() -> None:
-                _check(request)
-                messages = handle(request, rpc)
-                try:
-                    async for message in messages:
-                        await _write(rpc, message)
-                finally:
-                    # An abandoned generator would clean up whenever it is collected: too late for a running engine.
-                    await messages.aclose()  # type: ignore[attr-defined]
+        await self._around(all_messages, rpc)
 
-            await self._around(all_messages, rpc)
+    def _encoded(self, message: Any) -> Any:
+        encode = self._handler.response_serializer
+        return encode(message) if encode else message
 
-        return answer
-
-    async def _around(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
+    async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         with self._boundary.counted():
             return await self._answered(work, rpc)
 
-    async def _answered(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
+    async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         line = self._boundary.line(self._method)
         metrics.CALLS_IN_FLIGHT.inc()
         try:
             context.enter(await self._boundary.admit(self._method, rpc))
-            answer = await work()
+            answer = await self._received(work, rpc)
         except asyncio.CancelledError:
             if is_sent_away():
                 self._finish(line, "UNAVAILABLE", reason="DRAINING")
-                await self._abort(rpc, Draining())
+                await abort(rpc, Draining())
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
             error = self._translated(raised)
             self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
-            await self._abort(rpc, error)
+            await abort(rpc, error)
         else:
             self._finish(line, "OK")
             return answer
 
-    async def _abort(self, rpc: Rpc, error: WeftError) -> NoReturn:
-        await rpc.abort(error.status, error.message, to_trailers(error))
+    async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Does the work for the call's request, which counts as held until it is done."""
+        peer = rpc.peer()
+        message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
+        if message is None:
+            raise no_request()
+        if is_compressed(message):
+            message = await inflated(message, self._limit_bytes)
+        size_bytes = len(message)
+        owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
+        try:
+            request = decoded(message, self._handler.request_deserializer)
+            del message
+            _check(request)
+            return await work(request)
+        finally:
+            self._boundary.held.release(size_bytes, owners)
 
     def _translated(self, raised: Exception) -> WeftError:
         if isinstance(raised, WeftError):
@@ -191,7 +217,7 @@ class _Call:
             return from_rpc(raised, "a service this call needs")
         if isinstance(raised, TimeoutError):
             return DeadlineExceeded("a part of the mesh did not answer in the time that was left; retry")
-        return self._boundary.internal(self._method, raised)
+        return self._boundary.internal(raised, self._method)
 
     def _finish(self, line: CallLine, code: str, **fields: object) -> None:
         caller = context.current()
@@ -218,19 +244,25 @@ def _check(request: Any) -> None:
         check_times(request)
 
 
-async def _write(rpc: Rpc, message: Any) -> None:
-    """Writes to the reader; one who has just left is no error of ours."""
-    try:
-        await rpc.write(message)
-    except grpc.aio.InternalError as error:
-        raise asyncio.CancelledError from error
-
+# As grpc_compression_algorithm numbers them.
+_IDENTITY, _GZIP = 0, 2
+_METADATA_BYTES = 32 * 1024
 
 SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
-    *(pair for pair in OPTIONS if not pair[0].endswith("reconnect_backoff_ms")),
+    *(pair for pair in OPTIONS if not pair[0].endswith(("reconnect_backoff_ms", "receive_message_length"))),
     # Otherwise a second server on a busy port starts without a word and takes half of the calls.
     ("grpc.so_reuseport", 0),
     # The key's other spelling, min_recv_…, is ignored silently.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # Of a call that nobody reads yet, 64 KiB come: windows that grow by themselves would let in megabytes.
+    ("grpc.http2.bdp_probe", 0),
+    # The boundary is more exact, and says what to do. gRPC looks only at what has arrived as a whole, too.
+    ("grpc.max_receive_message_length", 2 * MAX_MESSAGE_BYTES),
+    # gRPC inflates without a limit, so the boundary does it. It knows gzip when it sees it, and nothing else.
+    ("grpc.per_message_decompression", 0),
+    ("grpc.compression_enabled_algorithms_bitset", 1 << _IDENTITY | 1 << _GZIP),
+    # Tracing adds headers of its own; beyond this, a call is refused.
+    ("grpc.max_metadata_size", _METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from pydantic import SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretBytes, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
     grace_s: float = 10.0
     """How long running calls may finish after SIGTERM."""
+    held_request_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
+    """Bytes of all requests that have arrived and are not answered yet; those of one tenant may have half of it."""
 
     @classmethod
     def settings_customise_sources(

@@ -19,16 +19,27 @@
 
 Raise them anywhere: the boundary interceptor puts them on the wire (`weft_kit.status`). Anything else that escapes
 a handler becomes `Internal`, so no exception text ever reaches a client.
+
+All of an error is bounded when it is made, whatever of a request it quotes: the whole must fit into trailers, whose
+size every client limits, and it travels on in batches, records and log lines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import ClassVar, TypeAlias
 
 import grpc
 
 from weft.common.v1 import error_pb2
+from weft_kit.shortening import bytes_on_wire, shortened
 
 Reason: TypeAlias = error_pb2.ErrorReason.ValueType
+
+# All in bytes on the wire. Together they leave trailers below 4 KiB, in which the message comes twice.
+_MESSAGE, _METADATA, _VIOLATIONS, _LISTED = 1024, 800, 1600, 600
+_NAME, _TEXT, _PAIR = 160, 400, 8
+_MOST_PAIRS = 20
+_MOST_COUNTED = 1_000
 
 
 class CannotStart(Exception):
@@ -49,12 +60,12 @@ class WeftError(Exception):
         metadata: Mapping[str, str] | None = None,
         violations: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = _brief(message, _MESSAGE)
+        super().__init__(self.message)
         self.reason = reason
-        self.message = message
         self.retry_after_s = retry_after_s
-        self.metadata = dict(metadata or {})
-        self.violations = dict(violations or {})
+        self.metadata = _fitting((metadata or {}).items(), _METADATA)[0]
+        self.violations = _fitting((violations or {}).items(), _VIOLATIONS)[0]
 
     @property
     def reason_name(self) -> str:
@@ -69,12 +80,51 @@ class Invalid(WeftError):
 
 
 class InvalidFields(Invalid):
-    """One violation a field: path from the request message → what was expected."""
+    """One violation a field: path from the request message → what was expected.
 
-    def __init__(self, violations: Mapping[str, str]) -> None:
-        listed = "; ".join(f"{field}: {problem}" for field, problem in violations.items())
-        super().__init__(error_pb2.ERROR_REASON_INVALID_FIELD, listed)
-        self.violations = dict(violations)
+    The first 20 are kept, as far as they fit; `more` in the metadata counts the others, and stops at 1000: a request
+    of nothing but faults must not cost more than one with a few.
+    """
+
+    def __init__(self, violations: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        pairs = violations.items() if isinstance(violations, Mapping) else violations
+        kept, more = _fitting(pairs, _VIOLATIONS)
+        metadata = {"more": str(more)} if more else {}
+        super().__init__(error_pb2.ERROR_REASON_INVALID_FIELD, _listed(kept, more), **metadata)
+        self.violations = kept
+
+
+def _listed(violations: Mapping[str, str], more: int) -> str:
+    """Returns as many as a text may hold, and how many others there are."""
+    shown, left = [], _LISTED
+    for field, problem in violations.items():
+        sentence = _brief(f"{field}: {problem}", _LISTED)
+        left -= bytes_on_wire(sentence)
+        if left < 0:
+            break
+        shown.append(sentence)
+    others = len(violations) - len(shown) + more
+    if others:
+        shown.append(f"and {'over ' if more >= _MOST_COUNTED else ''}{others} more")
+    return "; ".join(shown)
+
+
+def _fitting(pairs: Iterable[tuple[str, str]], most_bytes: int) -> tuple[dict[str, str], int]:
+    """Returns the first 20 that fit, each of them short, and how many others there are, counted to 1000."""
+    kept: dict[str, str] = {}
+    rest = iter(pairs)
+    for name, text in rest:
+        short_name, short_text = _brief(name, _NAME), _brief(text, _TEXT)
+        most_bytes -= len(short_name.encode()) + len(short_text.encode()) + _PAIR
+        if most_bytes < 0 or len(kept) == _MOST_PAIRS:
+            return kept, sum(1 for _ in islice(rest, _MOST_COUNTED - 1)) + 1
+        kept[short_name] = short_text
+    return kept, 0
+
+
+def _brief(text: str, most: int) -> str:
+    """Returns a text that fits, without the halves of characters that UTF-8 cannot carry."""
+    return shortened(text, most, bytes_on_wire).encode("utf-8", "replace").decode()
 
 
 class Unauthenticated(WeftError):

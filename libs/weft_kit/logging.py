@@ -7,6 +7,14 @@ from contextvars import ContextVar
 
 import stamina.instrumentation
 import structlog
+from structlog.typing import EventDict
+
+from weft_kit.shortening import cut_in_the_middle, shortened
+
+# In characters. A line has a few fields of which one is long, so that a line stays within some KiB.
+_MOST_FIELD, _MOST_TRACEBACK, _MOST_LINE = 1024, 4096, 8192
+# What each field of a line may have that is too long even so.
+_MOST_OF_MANY = 128
 
 _notes: ContextVar[dict[str, object] | None] = ContextVar("weft_notes", default=None)
 
@@ -21,6 +29,7 @@ def configure(service: str, log_format: str = "auto") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            bounded,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -28,10 +37,47 @@ def configure(service: str, log_format: str = "auto") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_BoundedLines(logging.BASIC_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_without_traceback)
     # What is away is told of once, by who uses it (weft_kit.outages); these two would tell of every try.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.PrometheusOnRetryHook])
+
+
+def bounded(_logger: object, _level: str, event: EventDict) -> EventDict:
+    """Cuts what is too long for a line, however a request or an exception came to be in it."""
+    for key, value in event.items():
+        event[key] = _brief(value, _MOST_TRACEBACK if key == "exception" else _MOST_FIELD)
+    if sum(len(value) for value in event.values() if isinstance(value, str)) > _MOST_LINE:
+        for key, value in event.items():
+            event[key] = value if key == "exception" else _brief(value, _MOST_OF_MANY)
+    return event
+
+
+def _brief(value: object, most: int) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) <= most:
+        return value
+    return cut_in_the_middle(text, most) if most == _MOST_TRACEBACK else shortened(text, most)
+
+
+class _BoundedLines(logging.Formatter):
+    """Lines of libraries, which log in the standard way, cut like ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return cut_in_the_middle(super().format(record), _MOST_LINE)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Takes the traceback from what gRPC says of calls: it only stumbles over what callers sent, like a path that is no
+    text. What a handler raises is logged at the boundary.
+    """
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def note(**fields: object) -> None:

@@ -19,11 +19,11 @@ from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
 from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
-from weft_kit.channel import MAX_MESSAGE_BYTES
 from weft_kit.errors import CannotStart
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
 from weft_kit.readiness import Readiness
+from weft_kit.request_limits import RequestLimits
 
 _GOODBYE_S = 2.0
 
@@ -56,7 +56,7 @@ class Server:
         services: Sequence[Service],
         *,
         grace_s: float = 10.0,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        limits: RequestLimits | None = None,
         gate: Gate = trusting,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
         readiness: Readiness | None = None,
@@ -64,10 +64,9 @@ class Server:
         self._listen = listen
         self._services = services
         self._grace_s = grace_s
-        self._boundary = Boundary(gate)
+        self._boundary = Boundary(gate, limits)
         self._health = Health([service.name for service in services], readiness or Readiness())
-        limit = ("grpc.max_receive_message_length", max_message_bytes)
-        self._server = grpc.aio.server(interceptors=(self._boundary,), options=(*SERVER_OPTIONS, limit))
+        self._server = grpc.aio.server(interceptors=(self._boundary,), options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         self.port = 0
 

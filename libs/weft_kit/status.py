@@ -4,6 +4,8 @@ gRPC's own retries read the trailer `grpc-retry-pushback-ms`; people and other c
 Sources: google/rpc/error_details.proto, AIP-193, gRFC A6.
 """
 
+from collections.abc import Mapping
+
 import grpc
 import grpc.aio
 from google.protobuf import any_pb2, duration_pb2
@@ -18,13 +20,13 @@ DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 
+# With the text, which trailers carry once more, and base64, everything stays below 4 KiB.
+_MOST_DETAILS = 2_340
+
+
 def to_trailers(error: WeftError) -> tuple[tuple[str, str | bytes], ...]:
     """Encodes an error's details as trailing metadata."""
     details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=error.metadata))]
-    if error.violations:
-        violation = error_details_pb2.BadRequest.FieldViolation
-        fields = [violation(field=name, description=problem) for name, problem in error.violations.items()]
-        details.append(_packed(error_details_pb2.BadRequest(field_violations=fields)))
     trailers: list[tuple[str, str | bytes]] = []
     if error.retry_after_s is not None:
         wait = duration_pb2.Duration()
@@ -32,7 +34,21 @@ def to_trailers(error: WeftError) -> tuple[tuple[str, str | bytes], ...]:
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=wait)))
         trailers.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
     status = status_pb2.Status(code=error.status.value[0], message=error.message, details=details)
+    if error.violations:
+        room = _MOST_DETAILS - status.ByteSize()
+        status.details.insert(1, _bad_request(error.violations, room))
     return (*trailers, (DETAILS_KEY, status.SerializeToString()))
+
+
+def _bad_request(violations: Mapping[str, str], room: int) -> any_pb2.Any:
+    """Returns as many violations as there is room for: a peer may send a long text and many of them."""
+    violation = error_details_pb2.BadRequest.FieldViolation
+    fields = [violation(field=name, description=problem) for name, problem in violations.items()]
+    packed = _packed(error_details_pb2.BadRequest(field_violations=fields))
+    while fields and packed.ByteSize() > room:
+        fields.pop()
+        packed = _packed(error_details_pb2.BadRequest(field_violations=fields))
+    return packed
 
 
 def from_rpc(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
@@ -48,8 +64,16 @@ def from_rpc(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
 class PeerError(WeftError):
     """A Weft peer's error, passed on as it came."""
 
-    def __init__(self, code: grpc.StatusCode, reason: error_pb2.ErrorReason.ValueType, message: str) -> None:
-        super().__init__(reason, message)
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: error_pb2.ErrorReason.ValueType,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason, message, metadata=metadata, violations=violations)
         self.status = code  # type: ignore[misc]  # the peer's code, not this class's
 
 
@@ -57,14 +81,16 @@ def _from_peer(code: grpc.StatusCode, status: status_pb2.Status | None, info: er
     known = error_pb2.ErrorReason.keys()
     name = f"ERROR_REASON_{info.reason}"
     reason = error_pb2.ErrorReason.Value(name) if name in known else error_pb2.ERROR_REASON_UNSPECIFIED
-    found = PeerError(code, reason, status.message if status else "")
-    found.metadata = dict(info.metadata)
     bad, retry = error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    violations, retry_after_s = {}, None
     for detail in status.details if status else ():
         if detail.Unpack(bad):
-            found.violations = {v.field: v.description for v in bad.field_violations}
+            violations = {v.field: v.description for v in bad.field_violations}
         elif detail.Unpack(retry):
-            found.retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
+            retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
+    message = status.message if status else ""
+    found = PeerError(code, reason, message, metadata=info.metadata, violations=violations)
+    found.retry_after_s = retry_after_s
     return found
 
 

@@ -41,7 +41,7 @@ async def test_one_that_is_refused_does_not_keep_the_others_out(caller: Any, ask
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"text": ""}, {"model": "gpt-9"}, {"text": "x" * 10_000_000}, {"text": "not the first body"}]
+    "wrong", [{"text": ""}, {"model": "gpt-9"}, {"text": "x" * 4_300_000}, {"text": "not the first body"}]
 )
 async def test_an_items_error_is_the_single_calls_error(
     caller: Any, ask: Ask, refused: Refused, wrong: dict[str, Any]

@@ -18,10 +18,12 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.server import gateway
-from weft_kit.boundary import Rpc, send_header
+from weft_kit.boundary import send_header
 from weft_kit.channel import Channel
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import InvalidFields, Overloaded
+from weft_kit.request_limits import ORDINARY_BYTES
+from weft_kit.rpc import Rpc
 from weft_kit.server import Server, Service
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -85,6 +87,26 @@ async def test_errors_pass_with_all_they_carry(caller: Any, refused: Refused) ->
     busy = await refused(stub.ListDocuments(retrieval_pb2.ListDocumentsRequest(), metadata=caller.auth))
     assert busy.reason == error_pb2.ERROR_REASON_OVERLOADED
     assert (busy.retry_after_s, busy.metadata) == (0.25, {"queue": "embed"})
+
+
+async def test_bytes_that_say_nothing_are_an_invalid_argument_here_too(caller: Any, refused: Refused) -> None:
+    search = caller.channel.unary_unary("/weft.retrieval.v1.RetrievalService/Search")
+    watch = caller.channel.unary_stream("/weft.retrieval.v1.RetrievalService/WatchIngestJob")
+    for call in (
+        search(b"\xff\xff", metadata=caller.auth),
+        search(b"\x0a\x02\xff\xfe", metadata=caller.auth),
+        watch(b"\xff\xff", metadata=caller.auth).read(),
+    ):
+        error = await refused(call)
+        assert error.status is grpc.StatusCode.INVALID_ARGUMENT
+        assert error.reason == error_pb2.ERROR_REASON_UNREADABLE_REQUEST
+
+
+async def test_a_request_that_is_too_large_is_not_passed_on(caller: Any, refused: Refused) -> None:
+    stub = retrieval_pb2_grpc.RetrievalServiceStub(caller.channel)
+    error = await refused(stub.Search(retrieval_pb2.SearchRequest(query="x" * 300_000), metadata=caller.auth))
+    assert error.reason == error_pb2.ERROR_REASON_REQUEST_TOO_LARGE
+    assert error.metadata["limit_bytes"] == str(ORDINARY_BYTES)
 
 
 async def test_a_stream_that_is_still_silent_is_known_to_be_served(caller: Any, refused: Refused) -> None:

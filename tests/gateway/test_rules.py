@@ -11,13 +11,14 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, read_credential
 from weft_gateway.access.local_limiter import LocalLimiter
-from weft_gateway.access.rates import Limit, Rate, address_of
+from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.pages import page_size, read_token, write_token
 from weft_gateway.record.records import rows
 from weft_kit.breaker import Breaker
 from weft_kit.cache_mode import cacheable
 from weft_kit.errors import Invalid, InvalidFields, Unauthenticated
 from weft_kit.joblog import new_job_id
+from weft_kit.peers import address_of
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 

@@ -24,6 +24,7 @@ from weft_kit import metrics
 from weft_kit.background import background
 from weft_kit.channel import Channel
 from weft_kit.readiness import WHOLE, Need, Readiness
+from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 
 _SERVICE = "weft.cache.v1.CacheService"
@@ -52,7 +53,8 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         service = Service(_SERVICE, add, servicer)
         needs = (Need("redis", redis.check, frozenset({WHOLE, _SERVICE})),)
         readiness = await stack.enter_async_context(Readiness(needs))
-        server = Server(config.listen, [service], grace_s=config.grace_s, readiness=readiness)
+        request_limits = RequestLimits(held_bytes=config.held_request_bytes)
+        server = Server(config.listen, [service], grace_s=config.grace_s, limits=request_limits, readiness=readiness)
         yield await stack.enter_async_context(server)
 
 

@@ -42,7 +42,8 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     calls_per_minute: int = Field(6_000, gt=0)
     """Of a key that has no rate of its own."""
     address_calls_per_minute: int = Field(60_000, ge=0)
-    """Of a client address; 0 behind a proxy, where all clients share one."""
+    """Of a client address; 0 behind a proxy, where all clients share one. Then addresses and connections have no shares
+    of `held_request_bytes` either."""
     rate_burst_s: float = Field(10.0, gt=0)
     """Seconds' worth of calls that may come at once."""
     redis_limit_s: float = Field(0.05, gt=0)

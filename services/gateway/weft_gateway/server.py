@@ -22,6 +22,7 @@ from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
+from weft_gateway.jobs import batch
 from weft_gateway.jobs.admission import Admission
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.jobs.budgets import Budgets
@@ -56,6 +57,7 @@ from weft_kit.channel import Channel
 from weft_kit.health import peer_need
 from weft_kit.joblog import JobLog, connect
 from weft_kit.readiness import WHOLE, Need, Readiness
+from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 
 ROLES: Final = ("serve", "recorder", "notifier")
@@ -66,6 +68,8 @@ _WEBHOOKS: Final = "weft.gateway.v1.WebhookService"
 _TENANTS: Final = "weft.gateway.v1.TenantService"
 _RETRIEVAL: Final[ServiceDescriptor] = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 _ROUTER: Final[ServiceDescriptor] = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
+# Ids, and what protobuf needs for a thousand requests.
+_AROUND_REQUESTS: Final = 256 * 1024
 _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
 
 
@@ -153,7 +157,9 @@ async def _server(
         peers = ((_RETRIEVAL, retrieval), (_ROUTER, router), (_CACHE, cache))
         needs = (*_log_needs(log), _postgres_need(database), *(peer_need(peer.full_name, to) for peer, to in peers))
         readiness = await stack.enter_async_context(Readiness(needs))
-        server = Server(config.listen, services, grace_s=config.grace_s, gate=gate, readiness=readiness)
+        server = Server(
+            config.listen, services, grace_s=config.grace_s, gate=gate, limits=_limits(config), readiness=readiness
+        )
         await stack.enter_async_context(server)
         # Before the server drains: whoever only waits need not hold it up.
         stack.callback(waits.end)
@@ -231,6 +237,20 @@ def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admis
     webhooks = bool(config.webhook_signing_key)
     return Admission(
         lambda: catalog.current.models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks
+    )
+
+
+def _limits(config: Config) -> RequestLimits:
+    """What the requests themselves may have is checked by their own rules, which name their field."""
+    one_bytes = config.max_request_bytes + _AROUND_REQUESTS
+    largest_bytes = {
+        f"/{_GATEWAY}/SubmitJob": one_bytes,
+        f"/{_GATEWAY}/Generate": one_bytes,
+        f"/{_GATEWAY}/SubmitJobs": batch.LARGEST_BYTES + _AROUND_REQUESTS,
+    }
+    # Behind a proxy, which is where addresses are not counted, connections are not one caller's either.
+    return RequestLimits(
+        largest_bytes, config.held_request_bytes, separates_peers=bool(config.address_calls_per_minute)
     )
 
 

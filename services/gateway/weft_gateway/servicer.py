@@ -15,9 +15,10 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import write_position
 from weft_gateway.record.listing import read_job_query
-from weft_kit.boundary import Rpc, send_header
+from weft_kit.boundary import send_header
 from weft_kit.context import current, current_tenant
 from weft_kit.errors import WeftError
+from weft_kit.rpc import Rpc
 from weft_kit.spending import day_end_s
 
 

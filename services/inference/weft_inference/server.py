@@ -22,6 +22,7 @@ from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
 from weft_kit.errors import CannotStart
 from weft_kit.readiness import WHOLE, Need, Readiness
+from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 
 _SERVICE = "weft.inference.v1.InferenceService"
@@ -47,7 +48,8 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
         service = Service(_SERVICE, rpc.add_InferenceServiceServicer_to_server, servicer)
         needs = (Need("engine", engine.check, frozenset({WHOLE, _SERVICE})),)
         readiness = await stack.enter_async_context(Readiness(needs))
-        server = Server(config.listen, [service], grace_s=config.grace_s, readiness=readiness)
+        request_limits = RequestLimits(held_bytes=config.held_request_bytes)
+        server = Server(config.listen, [service], grace_s=config.grace_s, limits=request_limits, readiness=readiness)
         await stack.enter_async_context(server)
         stack.enter_context(_drained(admission))
         yield server

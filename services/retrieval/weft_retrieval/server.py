@@ -9,6 +9,7 @@ from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
 from weft_kit.readiness import WHOLE, Need, Readiness
+from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.chunking import Cutter
@@ -60,7 +61,8 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
             servicer = _servicer(config, database, link, inference, embedder, ingestor, deletion)
             add = rpc.add_RetrievalServiceServicer_to_server
             services = (Service(_SERVICE, add, servicer),)
-            server = Server(config.listen, services, grace_s=config.grace_s, readiness=readiness)
+            request_limits = RequestLimits(held_bytes=config.held_request_bytes)
+            server = Server(config.listen, services, grace_s=config.grace_s, limits=request_limits, readiness=readiness)
             await stack.enter_async_context(server)
         if "work" in roles:
             await stack.enter_async_context(_upkeep(config, database))

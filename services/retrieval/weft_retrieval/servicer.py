@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.boundary import Rpc, send_header
+from weft_kit.boundary import send_header
 from weft_kit.context import current, current_tenant
+from weft_kit.rpc import Rpc
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.ingest import Ingestor

@@ -20,6 +20,7 @@ from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog, Work, connect
 from weft_kit.readiness import Need, Readiness
+from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
@@ -98,7 +99,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
             catalog_service(catalog),
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
-        server = Server(config.listen, services, grace_s=config.grace_s, readiness=readiness)
+        request_limits = RequestLimits(held_bytes=config.held_request_bytes)
+        server = Server(config.listen, services, grace_s=config.grace_s, limits=request_limits, readiness=readiness)
         await stack.enter_async_context(server)
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))

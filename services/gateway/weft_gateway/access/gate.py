@@ -8,10 +8,11 @@ from typing import Final
 
 from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.keys import Key, bearer, prove, read_credential
-from weft_gateway.access.rates import Limit, Rate, address_of
+from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_kit.context import TRACE_KEY, CallContext
 from weft_kit.errors import InvalidFields, PermissionDenied, Unauthenticated
+from weft_kit.peers import address_of
 
 _OPERATOR_METHODS: Final = (
     "/weft.gateway.v1.KeyService/",

@@ -7,7 +7,6 @@ Source: ITU-T I.371, annex A.
 """
 
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Exhausted
@@ -78,11 +77,3 @@ def _owed_us(due_us: int, now_us: int, rate: Rate) -> int:
     if due_us > now_us + rate.tolerance_us + rate.interval_us:
         return now_us + rate.tolerance_us
     return max(due_us, now_us)
-
-
-def address_of(peer: str) -> str:
-    """The address in gRPC's name of a peer, such as `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`."""
-    family, _, rest = unquote(peer).partition(":")
-    if family in {"ipv4", "ipv6"}:
-        return rest.rpartition(":")[0].strip("[]")
-    return peer

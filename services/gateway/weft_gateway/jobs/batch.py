@@ -13,7 +13,7 @@ from weft_kit.errors import DependencyDown, Invalid, InvalidFields, WeftError
 _MOST: Final = 1_000
 _AT_ONCE: Final = 64
 # The answer repeats the requests, and may add what jobs of an earlier call came to.
-_LARGEST_BYTES: Final = MAX_MESSAGE_BYTES // 2
+LARGEST_BYTES: Final = MAX_MESSAGE_BYTES // 2
 
 Outcome = job_pb2.Job | WeftError
 
@@ -23,12 +23,12 @@ def check_batch(orders: Sequence[Order]) -> None:
     if not 1 <= len(orders) <= _MOST:
         raise InvalidFields({"requests": f"must be 1-{_MOST}, are {len(orders)}"})
     size_bytes = sum(order.request.ByteSize() for order in orders)
-    if size_bytes > _LARGEST_BYTES:
+    if size_bytes > LARGEST_BYTES:
         raise Invalid(
             error_pb2.ERROR_REASON_REQUEST_TOO_LARGE,
-            f"the requests have {size_bytes} bytes, at most {_LARGEST_BYTES} are taken at once; send fewer in a call",
+            f"the requests have {size_bytes} bytes, at most {LARGEST_BYTES} are taken at once; send fewer in a call",
             size_bytes=str(size_bytes),
-            limit_bytes=str(_LARGEST_BYTES),
+            limit_bytes=str(LARGEST_BYTES),
         )
 
 

@@ -29,7 +29,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not given."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one."""
+    """INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. Where there
+    are others, metadata holds how many: `more`, which stops at 1000.
+    """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT: the request is larger than the mesh carries; metadata holds `size_bytes` and `limit_bytes`."""
     ERROR_REASON_UNKNOWN_MODEL: _ErrorReason.ValueType  # 3
@@ -40,6 +42,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: the page token is not one this list gave out."""
+    ERROR_REASON_UNREADABLE_REQUEST: _ErrorReason.ValueType  # 7
+    """INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 10
     """UNAUTHENTICATED: no usable key came with the call."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 11
@@ -119,7 +123,9 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not given."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one."""
+"""INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. Where there
+are others, metadata holds how many: `more`, which stops at 1000.
+"""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT: the request is larger than the mesh carries; metadata holds `size_bytes` and `limit_bytes`."""
 ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 3
@@ -130,6 +136,8 @@ ERROR_REASON_UNREADABLE_DOCUMENT: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: the page token is not one this list gave out."""
+ERROR_REASON_UNREADABLE_REQUEST: ErrorReason.ValueType  # 7
+"""INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 10
 """UNAUTHENTICATED: no usable key came with the call."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 11
@@ -266,7 +274,7 @@ class ItemError(_message.Message):
 
     @_builtins.property
     def violations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """With INVALID_FIELD: path of each field at fault, and what is expected there."""
+        """With INVALID_FIELD: path of each field at fault, up to 20, and what is expected there."""
 
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
