@@ -23,8 +23,8 @@ from weft_kit.channel import OPTIONS
 from weft_kit.context import CallContext
 from weft_kit.errors import DeadlineExceeded, Draining, Internal, WeftError
 from weft_kit.logging import CallLine
+from weft_kit.request_rules import check_request
 from weft_kit.status import from_rpc, to_trailers
-from weft_kit.time_rules import check_times
 
 Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -215,7 +215,7 @@ async def send_header(rpc: Rpc) -> None:
 def _check(request: Any) -> None:
     """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
     if isinstance(request, Message):
-        check_times(request)
+        check_request(request)
 
 
 async def _write(rpc: Rpc, message: Any) -> None:
