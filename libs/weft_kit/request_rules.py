@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -33,13 +34,18 @@ def check_request(request: Message) -> None:
 
     Items of a batch are counted but left alone: each is checked, and refused, for itself.
     """
-    if problems := dict(request_problems(request)):
-        raise InvalidFields(problems)
+    refuse(request_problems(request))
 
 
 def request_problems(message: Message) -> Iterator[Violation]:
     """Yields the path of each value below a message that cannot be kept, and what is expected there."""
     return _Walk().problems(message)
+
+
+def refuse(problems: Iterator[Violation]) -> None:
+    """Raises InvalidFields if there are any problems."""
+    if first := next(problems, None):
+        raise InvalidFields(dict(chain((first,), problems)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def test_every_filter_is_bound_to_the_page_token() -> None:
         {}, {"tenant": "other"}, {"states": (1,)}, {"models": ("m",)}, {"priorities": (1,)},
         {"labels": (("a", "b"),)}, {"request_id": "r"}, {"accepted_after": moment}, {"accepted_before": moment},
     ]  # fmt: skip
-    marks = [replace(plain, **change).filters for change in changes]
+    marks = [replace(plain, **change).scope for change in changes]
     assert len(set(marks)) == len(marks)
     assert {name for change in changes for name in change} | {"before", "size"} == set(JobQuery.__dataclass_fields__)
 
@@ -100,7 +100,7 @@ def test_filters_in_another_order_are_the_same_list() -> None:
         pb.ListJobsRequest(models=["a", "b"], priorities=[1, 3], labels={"x": "1", "y": "2"}),
         pb.ListJobsRequest(models=["b", "a", "b"], priorities=[3, 1], labels={"y": "2", "x": "1"}),
     ]
-    assert all(one == other for one, other in pairwise(read_job_query("acme", order).filters for order in orders))
+    assert all(one == other for one, other in pairwise(read_job_query("acme", order).scope for order in orders))
 
 
 def test_a_row_tells_priority_labels_and_expiry(ask: Ask) -> None:

@@ -1,9 +1,7 @@
 """Texts, numbers and times can be kept, wherever in a request they stand; and a request has no more than is read."""
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from statistics import median
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+from tests.cost import cost_of
 
 from weft.cache.v1 import cache_pb2
 from weft.common.v1 import catalog_pb2, chat_pb2, filter_pb2
@@ -208,22 +207,13 @@ def test_more_entries_than_are_looked_at_are_refused() -> None:
     assert refused(job_pb2.GenerationRequest(labels=labels)) == {"labels"}
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    def once() -> float:
-        began = time.perf_counter()
-        work()
-        return time.perf_counter() - began
-
-    return median(once() for _ in range(9))
-
-
 def test_a_request_costs_as_much_to_check_as_it_has_entries() -> None:
     half, whole = of_parts(5_000, "a"), of_parts(10_000, "a")
-    assert seconds_of(lambda: refused(whole)) < 4 * seconds_of(lambda: refused(half))
+    assert cost_of(lambda: refused(whole)) < 4 * cost_of(lambda: refused(half))
 
 
 def test_empty_entries_cost_no_more_than_text_of_their_size() -> None:
     empty = job_pb2.GenerationRequest.FromString(b"\x12\x00" * 200_000)
     text = of_parts(1, "a" * 400_000).SerializeToString()
-    decoding = seconds_of(lambda: job_pb2.GenerationRequest.FromString(text).SerializeToString())
-    assert seconds_of(lambda: refused(empty)) < 10 * decoding
+    decoding = cost_of(lambda: job_pb2.GenerationRequest.FromString(text).SerializeToString())
+    assert cost_of(lambda: refused(empty)) < 10 * decoding

@@ -1,10 +1,9 @@
 """JSON text is read once as whoever uses it will have to."""
 
 import json
-import time
-from statistics import median
 
 import pytest
+from tests.cost import cost_of
 
 from weft_kit.text_rules import MOST_LEVELS, json_object_problem
 
@@ -54,15 +53,10 @@ def test_a_json_object_is_one_that_can_be_stored_and_sent_on(text: str, problem:
 
 @pytest.mark.parametrize("element", ['"\\u0041"', "[]", '{"a":1}', "1.5", "9" * 4000])
 def test_reading_a_json_object_costs_what_its_length_does(element: str) -> None:
-    def seconds(count: int) -> float:
+    def cost(count: int) -> float:
         text = '{"a": [' + ",".join([element] * count) + "]}"
-
-        def once() -> float:
-            began = time.perf_counter()
-            assert json_object_problem(text) == ""
-            return time.perf_counter() - began
-
-        return median(once() for _ in range(9))
+        assert json_object_problem(text) == ""
+        return cost_of(lambda: json_object_problem(text))
 
     count = 200_000 // len(element)
-    assert seconds(2 * count) < 4 * seconds(count)
+    assert cost(2 * count) < 4 * cost(count)
