@@ -34,9 +34,7 @@ def facts(metadata: Mapping[str, Any]) -> tuple[Fact, ...]:
     """Returns a fact a value; raises InvalidFields for keys and values the contract does not allow."""
     count = sum(len(_listed(values)) or 1 for values in metadata.values())
     if count > MAX_FACTS:
-        raise InvalidFields(
-            {"document.metadata": f"holds too many values; at most {MAX_FACTS} are kept"}
-        )
+        raise InvalidFields({"document.metadata": f"holds too many values; at most {MAX_FACTS} are kept"})
     refuse(_problems(metadata))
     return tuple(_fact(key, value) for key, values in metadata.items() for value in _listed(values))
 
