@@ -30,10 +30,10 @@ from weft_kit.held_requests import HeldRequests
 from weft_kit.logging import CallLine
 from weft_kit.open_methods import OpenMethods
 from weft_kit.request_limits import RequestLimits
+from weft_kit.request_rules import check_request
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
 from weft_kit.rpc import Rpc, abort, write
 from weft_kit.status import from_rpc
-from weft_kit.time_rules import check_times
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -241,7 +241,7 @@ async def send_header(rpc: Rpc) -> None:
 def _check(request: Any) -> None:
     """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
     if isinstance(request, Message):
-        check_times(request)
+        check_request(request)
 
 
 # As grpc_compression_algorithm numbers them.

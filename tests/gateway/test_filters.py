@@ -11,8 +11,10 @@ import pytest
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.config import Config
 from weft_gateway.record.listing import JobQuery, read_job_query
 from weft_gateway.record.records import rows
+from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id
 
 Ask = Callable[..., job_pb2.GenerationRequest]
@@ -83,6 +85,27 @@ async def test_a_job_answered_from_the_cache_is_found_too(caller: Any, ask: Ask,
     assert found.job_id == event.job_id
 
 
+async def test_a_page_token_is_good_at_every_replica(
+    config: Config, new_caller: Any, ask: Ask, recorded: Any, refused: Refused
+) -> None:
+    async with gateway(config) as one, gateway(config, ("serve",)) as other:
+        here = await new_caller(one)
+        there, stranger = await new_caller(other, here.key.tenant), await new_caller(other)
+        for _ in range(2):
+            await here.submit(ask())
+        newest, oldest = await recorded(here, lambda seen: len(seen) == 2)
+        first = await here.list(page_size=1)
+        second = await there.list(page_size=1, page_token=first.next_page_token)
+        assert [job.job_id for job in (*first.jobs, *second.jobs)] == [newest.job_id, oldest.job_id]
+        error = await refused(stranger.list(page_size=1, page_token=first.next_page_token))
+        assert error.reason == error_pb2.ERROR_REASON_INVALID_PAGE_TOKEN
+
+
+async def test_a_list_is_asked_for_by_so_many_models_and_labels(caller: Any, refused: Refused) -> None:
+    error = await refused(caller.list(models=["m"] * 101, labels={str(n): "" for n in range(17)}))
+    assert error.violations == {"models": "must be at most 100, are 101", "labels": "must be at most 16, are 17"}
+
+
 def test_every_filter_is_bound_to_the_page_token() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     plain = read_job_query("acme", pb.ListJobsRequest())
@@ -90,7 +113,7 @@ def test_every_filter_is_bound_to_the_page_token() -> None:
         {}, {"tenant": "other"}, {"states": (1,)}, {"models": ("m",)}, {"priorities": (1,)},
         {"labels": (("a", "b"),)}, {"request_id": "r"}, {"accepted_after": moment}, {"accepted_before": moment},
     ]  # fmt: skip
-    marks = [replace(plain, **change).filters for change in changes]
+    marks = [replace(plain, **change).scope for change in changes]
     assert len(set(marks)) == len(marks)
     assert {name for change in changes for name in change} | {"before", "size"} == set(JobQuery.__dataclass_fields__)
 
@@ -100,7 +123,7 @@ def test_filters_in_another_order_are_the_same_list() -> None:
         pb.ListJobsRequest(models=["a", "b"], priorities=[1, 3], labels={"x": "1", "y": "2"}),
         pb.ListJobsRequest(models=["b", "a", "b"], priorities=[3, 1], labels={"y": "2", "x": "1"}),
     ]
-    assert all(one == other for one, other in pairwise(read_job_query("acme", order).filters for order in orders))
+    assert all(one == other for one, other in pairwise(read_job_query("acme", order).scope for order in orders))
 
 
 def test_a_row_tells_priority_labels_and_expiry(ask: Ask) -> None:

@@ -12,11 +12,10 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, read_credential
 from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Rate
-from weft_gateway.pages import page_size, read_token, write_token
 from weft_gateway.record.records import rows
 from weft_kit.breaker import Breaker
 from weft_kit.cache_mode import cacheable
-from weft_kit.errors import Invalid, InvalidFields, Unauthenticated
+from weft_kit.errors import Unauthenticated
 from weft_kit.joblog import new_job_id
 from weft_kit.peers import address_of
 
@@ -95,22 +94,6 @@ def test_a_breaker_opens_rests_and_lets_one_try() -> None:
     assert not breaker.allows(10)
     breaker.succeeded()
     assert breaker.allows(11)
-
-
-def test_a_page_token_is_good_for_its_own_list_only() -> None:
-    token = write_token(("acme", 1), ("time", "id"))
-    assert read_token(token, ("acme", 1)) == ("time", "id")
-    assert read_token("", ("acme", 1)) is None
-    for bad, filters in ((token, ("acme", 2)), (token[:-2], ("acme", 1)), ("@", ("acme", 1)), ("bnVsbA", ("acme", 1))):
-        with pytest.raises(Invalid):
-            read_token(bad, filters)
-
-
-def test_page_sizes_have_a_default_and_a_range() -> None:
-    assert [page_size(0), page_size(1), page_size(1000)] == [50, 1, 1000]
-    for bad in (-1, 1001):
-        with pytest.raises(InvalidFields):
-            page_size(bad)
 
 
 def story(ask: Ask) -> list[event_pb2.JobEvent]:

@@ -114,7 +114,7 @@ async def test_an_owner_without_privileges_keeps_the_service_and_reads_no_conten
 async def test_every_table_stands_behind_the_fence(fenced, postgres_url):
     query = """
         SELECT relname FROM pg_class WHERE relnamespace = 'retrieval'::regnamespace AND relkind = 'r'
-            AND NOT (relrowsecurity AND relforcerowsecurity)
+            AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname
     """
     with psycopg.connect(postgres_url) as session:
-        assert session.execute(query).fetchall() == [("migrations",)]
+        assert session.execute(query).fetchall() == [("migrations",), ("page_token_key",)]

@@ -1,6 +1,7 @@
 """Formats: what a document's bytes are, and what is read from them."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -145,6 +146,27 @@ def test_any_bytes_are_read_or_refused(content, kind, start):
     assert "\x00" not in parsed.text
     parsed.text.encode()
     assert all(0 <= heading.offset <= len(parsed.text) for heading in parsed.headings)
+
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<h1>one &#0; two</h1><p title='&#0;'>three &#xd800; four &#x0;", ContentType.HTML),
+        (b"<h1>one \x00 two</h1><p>three \x00 four", ContentType.HTML),
+        (b"# one &#0; two\n\nthree &#xd800; four", ContentType.MARKDOWN),
+        (pdf("one \\000 two three \\330\\000 four"), ContentType.PDF),
+        *((f"<meta charset={name}><h1>one +2AA- two</h1>three \\ud800 \\x00 four".encode(), ContentType.HTML)
+          for name in ("utf-7", "unicode_escape", "punycode", "idna", "undefined", "rot13", "zlib_codec", "cp037")),
+    ],
+)  # fmt: skip
+def test_what_was_read_can_be_stored(content, kind):
+    parsed = parse(content, kind)
+    read = "".join((parsed.text, *(heading.title for heading in parsed.headings)))
+    assert not UNSTORABLE.search(read)
+    assert read.strip()
 
 
 def test_an_outline_knows_which_headings_are_in_force():

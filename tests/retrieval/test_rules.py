@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_kit.errors import Invalid, InvalidFields
+from weft_kit.errors import InvalidFields
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.formats import Parsed
 from weft_retrieval.fusion import fuse, vote
 from weft_retrieval.metadata import Fact, facts, point_in_time
-from weft_retrieval.page_tokens import page_size, seal, unseal
 from weft_retrieval.uploads import Upload
 
 EQUAL = {"dense": 1.0, "keyword": 1.0}
@@ -87,29 +86,6 @@ def test_a_third_opinion_moves_those_it_is_about_and_leaves_the_rest_behind():
 )
 def test_text_becomes_terms(language, text, terms):
     assert analyzer(language)(text) == terms
-
-
-@given(st.text(max_size=600), st.text(min_size=1, max_size=64))
-def test_a_page_token_leads_back_to_its_key_in_its_own_list_only(key, scope):
-    token = seal(key, scope, "docs")
-    assert unseal(token, scope, "docs") == (key if token else "")
-    for other in ((scope, "other"), (scope + "docs",), ("docs", scope + "x")):
-        with pytest.raises(Invalid) as caught:
-            unseal(token, *other)
-        assert caught.value.reason_name == "INVALID_PAGE_TOKEN"
-
-
-@given(st.text(min_size=1, max_size=80))
-def test_a_forged_page_token_is_refused(token):
-    with pytest.raises(Invalid):
-        unseal(token, "acme")
-
-
-def test_page_sizes_have_a_default_and_bounds():
-    assert (page_size(0), page_size(1), page_size(1000)) == (50, 1, 1000)
-    for bad in (-1, 1001):
-        with pytest.raises(InvalidFields):
-            page_size(bad)
 
 
 def test_metadata_becomes_one_fact_a_value():

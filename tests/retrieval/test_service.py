@@ -193,6 +193,15 @@ async def test_lists_come_in_pages_and_their_tokens_fit_no_other_list(client_of)
     await refused(client.collections(page_size=1001), "INVALID_FIELD")
 
 
+async def test_a_page_token_is_good_at_every_replica(running, postgres_url):
+    async with running(postgres_url) as here, running(postgres_url) as there:
+        for name in ("a", "b"):
+            await here("acme").create(name)
+        first = await here("acme").collections(page_size=1)
+        second = await there("acme").collections(page_size=1, page_token=first.next_page_token)
+        assert [collection.name for collection in (*first.collections, *second.collections)] == ["a", "b"]
+
+
 async def test_concurrent_ingests_of_one_document_leave_one_of_them_whole(client):
     await client.create(max_tokens=64)
     texts = [f"version{n} " * 100 for n in range(4)]

@@ -9,12 +9,14 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keys import Key
-from weft_gateway.pages import check_texts, page_size, read_position, write_position
+from weft_gateway.pages import Pages
+from weft_kit.page_tokens import page_size
 
 
 class KeyServicer(rpc.KeyServiceServicer):
-    def __init__(self, desk: KeyDesk, effective_within_s: float) -> None:
+    def __init__(self, desk: KeyDesk, pages: Pages, effective_within_s: float) -> None:
         self._desk = desk
+        self._pages = pages
         self._effective_within_s = effective_within_s
 
     async def CreateKey(self, request: pb.CreateKeyRequest, _: object) -> pb.CreateKeyResponse:
@@ -24,14 +26,13 @@ class KeyServicer(rpc.KeyServiceServicer):
         return pb.CreateKeyResponse(key=_to_wire(key), secret=str(credential))
 
     async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
-        check_texts(tenant=request.tenant)
-        before = read_position(request.page_token, request.tenant)
-        keys, position = await self._desk.page(request.tenant, before, page_size(request.page_size))
-        token = write_position(position, request.tenant)
+        size, scope = page_size(request.page_size), ("keys", request.tenant)
+        before = await self._pages.read(request.page_token, *scope)
+        keys, position = await self._desk.page(request.tenant, before, size)
+        token = await self._pages.write(position, *scope)
         return pb.ListKeysResponse(keys=map(_to_wire, keys), next_page_token=token)
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
-        check_texts(key_id=request.key_id)
         key = await self._desk.revoke(request.key_id)
         within = Duration()
         within.FromTimedelta(timedelta(seconds=self._effective_within_s))

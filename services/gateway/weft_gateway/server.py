@@ -35,6 +35,7 @@ from weft_gateway.jobs.readers import Readers
 from weft_gateway.jobs.room import Room
 from weft_gateway.jobs.waits import Waits
 from weft_gateway.keys_servicer import KeyServicer
+from weft_gateway.pages import Pages
 from weft_gateway.postgres import Database
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
@@ -143,11 +144,14 @@ async def _server(
             SecretStore(database, limit_s=config.read_limit_s),
             fresh_s=config.key_fresh_s,
         )
+        jobs = Jobs(log, records, intake, readers, departures, waits, gate.charge, deletion)
+        deliveries = DeliveryStore(database, limit_s=config.read_limit_s)
+        pages = Pages(database, limit_s=config.read_limit_s)
         services = (
-            _gateway_service(Jobs(log, records, intake, readers, departures, waits, gate.charge, deletion), budgets),
+            _gateway_service(jobs, budgets, pages),
             _tenant_service(tenants),
-            _key_service(KeyDesk(store, keyring), config.key_fresh_s),
-            _webhook_service(DeliveryStore(database, limit_s=config.read_limit_s), secret_desk(config, database)),
+            _key_service(KeyDesk(store, keyring), pages, config.key_fresh_s),
+            _webhook_service(deliveries, secret_desk(config, database), pages),
             catalog_service(catalog),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
@@ -209,14 +213,14 @@ async def _intake(
             yield intake
 
 
-def _gateway_service(jobs: Jobs, budgets: Budgets) -> Service:
+def _gateway_service(jobs: Jobs, budgets: Budgets, pages: Pages) -> Service:
     add = gateway_pb2_grpc.add_GatewayServiceServicer_to_server
-    return Service(_GATEWAY, add, GatewayServicer(jobs, budgets))
+    return Service(_GATEWAY, add, GatewayServicer(jobs, budgets, pages))
 
 
-def _key_service(desk: KeyDesk, effective_within_s: float) -> Service:
+def _key_service(desk: KeyDesk, pages: Pages, effective_within_s: float) -> Service:
     add = gateway_pb2_grpc.add_KeyServiceServicer_to_server
-    return Service(_KEYS, add, KeyServicer(desk, effective_within_s))
+    return Service(_KEYS, add, KeyServicer(desk, pages, effective_within_s))
 
 
 def _tenant_service(deletion: TenantDeletion) -> Service:
@@ -224,9 +228,9 @@ def _tenant_service(deletion: TenantDeletion) -> Service:
     return Service(_TENANTS, add, TenantServicer(deletion))
 
 
-def _webhook_service(store: DeliveryStore, secrets: SecretDesk) -> Service:
+def _webhook_service(store: DeliveryStore, secrets: SecretDesk, pages: Pages) -> Service:
     add = webhook_pb2_grpc.add_WebhookServiceServicer_to_server
-    return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets))
+    return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets, pages))
 
 
 def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admission:

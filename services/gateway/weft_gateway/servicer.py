@@ -1,6 +1,7 @@
 """GatewayService on the wire."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,7 +14,7 @@ from weft_gateway.jobs.budgets import Budgets, Standing
 from weft_gateway.jobs.departures import read_patience_s
 from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
-from weft_gateway.pages import write_position
+from weft_gateway.pages import Pages
 from weft_gateway.record.listing import read_job_query
 from weft_kit.boundary import send_header
 from weft_kit.context import current, current_tenant
@@ -23,9 +24,10 @@ from weft_kit.spending import day_end_s
 
 
 class GatewayServicer(rpc.GatewayServiceServicer):
-    def __init__(self, jobs: Jobs, budgets: Budgets) -> None:
+    def __init__(self, jobs: Jobs, budgets: Budgets, pages: Pages) -> None:
         self._jobs = jobs
         self._budgets = budgets
+        self._pages = pages
 
     async def SubmitJob(self, request: pb.SubmitJobRequest, _: object) -> pb.SubmitJobResponse:
         return pb.SubmitJobResponse(job=await self._jobs.submit(current(), _order(request)))
@@ -40,8 +42,10 @@ class GatewayServicer(rpc.GatewayServiceServicer):
 
     async def ListJobs(self, request: pb.ListJobsRequest, _: object) -> pb.ListJobsResponse:
         query = read_job_query(current_tenant(), request)
-        jobs, position = await self._jobs.page(query)
-        return pb.ListJobsResponse(jobs=jobs, next_page_token=write_position(position, query.filters))
+        before = await self._pages.read(request.page_token, *query.scope)
+        jobs, position = await self._jobs.page(replace(query, before=before))
+        token = await self._pages.write(position, *query.scope)
+        return pb.ListJobsResponse(jobs=jobs, next_page_token=token)
 
     async def CancelJob(self, request: pb.CancelJobRequest, _: object) -> pb.CancelJobResponse:
         job = await self._jobs.cancel(current_tenant(), request.job_id, request.message)

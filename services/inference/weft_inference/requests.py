@@ -9,6 +9,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Generation, Role, Sampling, Turn
 from weft_kit.errors import InvalidFields, Unsupported
+from weft_kit.text_rules import json_object_problem
 
 MAX_TEXTS: Final = 1024
 MAX_DOCUMENTS: Final = 256
@@ -162,15 +163,8 @@ def _format_problems(response_format: chat_pb2.ResponseFormat) -> Iterator[Probl
         return
     if not _NAME.fullmatch(response_format.json_schema.name):
         yield "response_format.json_schema.name", "must be 1 to 64 of a-z, A-Z, 0-9, _ and -"
-    if not isinstance(_parsed(response_format.json_schema.schema_json), dict):
-        yield SCHEMA_FIELD, "must be a JSON object that holds a JSON Schema"
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    if problem := json_object_problem(response_format.json_schema.schema_json):
+        yield SCHEMA_FIELD, problem
 
 
 def _schema(response_format: chat_pb2.ResponseFormat) -> Mapping[str, Any] | None:

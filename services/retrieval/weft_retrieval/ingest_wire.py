@@ -1,13 +1,10 @@
-"""Ingest jobs from and to weft.retrieval.v1."""
+"""Ingest jobs from weft.retrieval.v1."""
 
 import hashlib
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_retrieval import wire
 from weft_retrieval.ingest_jobs.orders import Order
-from weft_retrieval.page_tokens import seal, unseal
-
-_SCOPE = "ingest jobs"
 
 
 def order(request: pb.IngestDocumentsRequest) -> Order:
@@ -22,12 +19,3 @@ def order(request: pb.IngestDocumentsRequest) -> Order:
         priority=request.priority,
         timeout_s=request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else None,
     )
-
-
-def page_position(token: str, tenant: str) -> int:
-    """Reads where a page of jobs begins, 0 for the first; raises Invalid."""
-    return int(unseal(token, _SCOPE, tenant) or 0)
-
-
-def page_token(position: int, tenant: str) -> str:
-    return seal(str(position), _SCOPE, tenant) if position else ""

@@ -1,6 +1,5 @@
 """A document's metadata as facts that filters can look up: a key and one typed value each."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,9 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weft_kit.errors import InvalidFields
+from weft_kit.request_rules import refuse
+from weft_kit.text_rules import number_problem, text_problem
 
 KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_MAX_FACTS = 1024
+MAX_FACTS = 1024
+_SHOWN_KEY = 64
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 
 Scalar = str | float | bool
@@ -30,13 +32,11 @@ class Fact:
 
 def facts(metadata: Mapping[str, Any]) -> tuple[Fact, ...]:
     """Returns a fact a value; raises InvalidFields for keys and values the contract does not allow."""
-    problems = dict(_problems(metadata))
-    if problems:
-        raise InvalidFields(problems)
-    found = tuple(_fact(key, value) for key, values in metadata.items() for value in _listed(values))
-    if len(found) > _MAX_FACTS:
-        raise InvalidFields({"document.metadata": f"holds {len(found)} values; at most {_MAX_FACTS} are kept"})
-    return found
+    count = sum(len(_listed(values)) or 1 for values in metadata.values())
+    if count > MAX_FACTS:
+        raise InvalidFields({"document.metadata": f"holds too many values; at most {MAX_FACTS} are kept"})
+    refuse(_problems(metadata))
+    return tuple(_fact(key, value) for key, values in metadata.items() for value in _listed(values))
 
 
 def point_in_time(text: str) -> datetime | None:
@@ -63,7 +63,7 @@ def _fact(key: str, value: Scalar) -> Fact:
 
 def _problems(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, values in metadata.items():
-        path = f"document.metadata[{key!r}]"
+        path = f"document.metadata[{key[:_SHOWN_KEY]!r}]"
         if not KEY.fullmatch(key):
             yield path, "a key must be 1 to 64 of [a-zA-Z0-9_-]"
         for value in _listed(values):
@@ -72,7 +72,9 @@ def _problems(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     path,
                     "must be text, a number, a truth value, or a list of them; leave the key out instead of null",
                 )
-            elif isinstance(value, str) and "\x00" in value:
-                yield path, "must not contain NUL"
-            elif isinstance(value, float) and not math.isfinite(value):
-                yield path, "must be finite"
+            elif problem := _value_problem(value):
+                yield path, problem
+
+
+def _value_problem(value: Scalar) -> str:
+    return text_problem(value) if isinstance(value, str) else number_problem(value)

@@ -60,6 +60,12 @@ class Catalog:
             rows = await connection.execute(query, {"tenant": tenant, "after": after, "count": count})
             return [to_collection(row) for row in await rows.fetchall()]
 
+    async def page_token_key(self) -> bytes:
+        """Returns what signs page tokens: the same for all replicas."""
+        async with self._database.upkeep(_LIMIT_S) as connection:
+            ((key,),) = await (await connection.execute("SELECT key FROM retrieval.page_token_key")).fetchall()
+        return bytes(key)
+
     async def documents(self, tenant: str, name: str, after: str, count: int) -> list[Document]:
         """Returns up to `count` documents by id, those after an id; raises NotFound(COLLECTION_NOT_FOUND)."""
         async with self._database.transaction(tenant, _LIMIT_S) as connection:

@@ -8,6 +8,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
+from weft_kit.page_tokens import PageTokens
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
@@ -93,7 +94,8 @@ def _servicer(
     jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
     unindexed = Unindexed(config.unindexed_budget_s)
     searcher = Searcher(catalog, _index(config, database), unindexed, embedder, reranker, _fusion(config))
-    return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, config.language)
+    tokens = PageTokens(catalog.page_token_key)
+    return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, tokens, config.language)
 
 
 def _ingestor(config: Config, database: Database, batches: SharedBatches, indexes: HnswIndexes) -> Ingestor:

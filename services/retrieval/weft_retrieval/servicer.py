@@ -6,12 +6,12 @@ from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit.boundary import send_header
 from weft_kit.context import current, current_tenant
+from weft_kit.page_tokens import PageTokens, page_size
 from weft_kit.rpc import Rpc
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.door import IngestJobs
-from weft_retrieval.page_tokens import page_size, seal, unseal
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_documents import Documents
 from weft_retrieval.search import Searcher
@@ -26,6 +26,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         ingestor: Ingestor,
         ingest_jobs: IngestJobs,
         searcher: Searcher,
+        tokens: PageTokens,
         language: str,
     ) -> None:
         self._catalog = catalog
@@ -34,6 +35,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         self._ingestor = ingestor
         self._ingest_jobs = ingest_jobs
         self._searcher = searcher
+        self._tokens = tokens
         self._language = language
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: object) -> pb.CreateCollectionResponse:
@@ -49,11 +51,12 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: object) -> pb.ListCollectionsResponse:
         tenant, size = current_tenant(), page_size(request.page_size)
-        after = unseal(request.page_token, "collections", tenant)
+        after = await self._tokens.read(request.page_token, "collections", tenant)
         found = await self._catalog.collections(tenant, after, size + 1)
+        last = found[size - 1].name if len(found) > size else ""
         return pb.ListCollectionsResponse(
             collections=[wire.collection_to_wire(collection) for collection in found[:size]],
-            next_page_token=seal(found[size - 1].name, "collections", tenant) if len(found) > size else "",
+            next_page_token=await self._tokens.write(last, "collections", tenant),
         )
 
     async def DeleteCollection(self, request: pb.DeleteCollectionRequest, _: object) -> pb.DeleteCollectionResponse:
@@ -82,10 +85,10 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
 
     async def ListIngestJobs(self, request: pb.ListIngestJobsRequest, _: object) -> pb.ListIngestJobsResponse:
         tenant, size = current_tenant(), page_size(request.page_size)
-        jobs, further = await self._ingest_jobs.page(
-            tenant, ingest_wire.page_position(request.page_token, tenant), size
-        )
-        return pb.ListIngestJobsResponse(jobs=jobs, next_page_token=ingest_wire.page_token(further, tenant))
+        before = await self._tokens.read(request.page_token, "ingest jobs", tenant)
+        jobs, further = await self._ingest_jobs.page(tenant, int(before or 0), size)
+        token = await self._tokens.write(str(further or ""), "ingest jobs", tenant)
+        return pb.ListIngestJobsResponse(jobs=jobs, next_page_token=token)
 
     async def WatchIngestJob(
         self, request: pb.WatchIngestJobRequest, call: Rpc
@@ -109,11 +112,12 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
     async def ListDocuments(self, request: pb.ListDocumentsRequest, _: object) -> pb.ListDocumentsResponse:
         tenant, size = current_tenant(), page_size(request.page_size)
         name = wire.collection_name(request.collection, "collection")
-        after = unseal(request.page_token, "documents", tenant, name)
+        after = await self._tokens.read(request.page_token, "documents", tenant, name)
         found = await self._catalog.documents(tenant, name, after, size + 1)
+        last = found[size - 1].document_id if len(found) > size else ""
         return pb.ListDocumentsResponse(
             documents=[wire.document_to_wire(document) for document in found[:size]],
-            next_page_token=seal(found[size - 1].document_id, "documents", tenant, name) if len(found) > size else "",
+            next_page_token=await self._tokens.write(last, "documents", tenant, name),
         )
 
     async def Search(self, request: pb.SearchRequest, _: object) -> pb.SearchResponse:

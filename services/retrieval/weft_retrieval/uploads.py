@@ -9,6 +9,7 @@ from typing import Any
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Invalid, InvalidFields
+from weft_kit.text_rules import text_problem
 from weft_retrieval.formats import ContentType, Parsed, detect
 
 MAX_DOCUMENT_ID = 512
@@ -79,4 +80,4 @@ def document_id_problem(given: str) -> str:
 def _problem(value: str, most: int) -> str:
     if len(value) > most:
         return f"has {len(value)} characters, at most {most} are allowed"
-    return "must not contain NUL" if "\x00" in value else ""
+    return text_problem(value)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -15,6 +16,7 @@ from weft_retrieval.filters import Compiled, compile_filter
 from weft_retrieval.formats import ContentType
 from weft_retrieval.fusion import Scored
 from weft_retrieval.ingest import Ingested, Outcome
+from weft_retrieval.metadata import MAX_FACTS
 from weft_retrieval.records import Collection, Document, Hit
 from weft_retrieval.uploads import MAX_DOCUMENT_ID, Upload
 
@@ -28,6 +30,7 @@ _CONTENT_TYPES = {
     pb.CONTENT_TYPE_HTML: ContentType.HTML,
     pb.CONTENT_TYPE_PDF: ContentType.PDF,
 }
+_SCALARS = {"string_value", "number_value", "bool_value"}
 _WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}
 _WIRE_OUTCOMES = {
     Outcome.CREATED: pb.IngestResponse.OUTCOME_CREATED,
@@ -64,13 +67,13 @@ def upload(document: pb.Document) -> Upload:
         title=document.title,
         source_uri=document.source_uri,
         content_type=_CONTENT_TYPES.get(document.content_type),
-        metadata={key: _python(value) for key, value in document.metadata.fields.items()},
+        metadata=_metadata(document.metadata),
     )
 
 
 def document_id(given: str) -> str:
-    if not 1 <= len(given) <= MAX_DOCUMENT_ID or "\x00" in given:
-        raise InvalidFields({"document_id": f"must be 1 to {MAX_DOCUMENT_ID} characters without NUL"})
+    if not 1 <= len(given) <= MAX_DOCUMENT_ID:
+        raise InvalidFields({"document_id": f"must be 1 to {MAX_DOCUMENT_ID} characters"})
     return given
 
 
@@ -146,17 +149,26 @@ def _leg(scored: Scored | None) -> pb.LegScore | None:
     return pb.LegScore(rank=scored.rank, score=scored.score) if scored else None
 
 
-def _python(value: Value) -> Any:
-    """Reads a value of a Struct; json_format refuses what metadata.py has a message for."""
-    match value.WhichOneof("kind"):
-        case "list_value":
-            return [_python(element) for element in value.list_value.values]
-        case "struct_value":
-            return {key: _python(inner) for key, inner in value.struct_value.fields.items()}
-        case "null_value" | None:
-            return None
-        case kind:
-            return getattr(value, kind)
+def _metadata(struct: Struct) -> dict[str, Any]:
+    """Reads no more of a Struct than it takes to see that it holds too many values."""
+    read: dict[str, Any] = {}
+    left = MAX_FACTS + 1
+    for key, value in islice(struct.fields.items(), left):
+        read[key] = [_scalar(one) for one in value.list_value.values[:left]] if _is_list(value) else _scalar(value)
+        left -= len(value.list_value.values) or 1
+        if left <= 0:
+            break
+    return read
+
+
+def _is_list(value: Value) -> bool:
+    return value.WhichOneof("kind") == "list_value"
+
+
+def _scalar(value: Value) -> Any:
+    """Reads a text, a number or a truth value; None is what metadata.py refuses: all that is deeper, and null."""
+    kind = value.WhichOneof("kind")
+    return getattr(value, kind) if kind in _SCALARS else None
 
 
 def _struct(values: Mapping[str, Any]) -> Struct:

@@ -98,8 +98,6 @@ def check_new_key(tenant: str, name: str, calls_per_minute: int, budget: budget_
         violations["tenant"] = "must be 1-64 of [a-z0-9-]"
     if len(name) > _NAME_CHARACTERS:
         violations["name"] = f"must be at most {_NAME_CHARACTERS} characters, is {len(name)}"
-    if "\0" in name:
-        violations["name"] = "must not contain NUL"
     if not 0 <= calls_per_minute <= _MOST_CALLS_PER_MINUTE:
         violations["calls_per_minute"] = f"must be 0 (the default) to {_MOST_CALLS_PER_MINUTE}, is {calls_per_minute}"
     for field, value in (("tokens_per_minute", budget.tokens_per_minute), ("micros_per_day", budget.micros_per_day)):

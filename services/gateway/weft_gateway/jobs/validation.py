@@ -1,6 +1,5 @@
 """What a request must be like before it becomes a job: every fault at once, each with its exact path."""
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
@@ -11,10 +10,9 @@ from google.protobuf.duration_pb2 import Duration
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
-from weft_kit.errors import Invalid, InvalidFields
-from weft_kit.time_rules import time_problems
-
-Violation = tuple[str, str]
+from weft_kit.errors import Invalid
+from weft_kit.request_rules import Violation, refuse, request_problems
+from weft_kit.text_rules import json_object_problem
 
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -24,17 +22,23 @@ _SPEAKERS: Final = frozenset({
 })  # fmt: skip
 _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_MOST_MESSAGES, _MOST_PARTS, _MOST_CALLS = 4096, 1024, 128
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
 _MOST_AT_ONCE, _MOST_ATTEMPTS = 8, 100
-_TIMEOUT_S: Final = (1.0, 24 * 3600.0)
+_DAY_S: Final = 24 * 3600.0
+_LONGEST_AGE_S: Final = 1e9
+# No provider's first token, or next one, is so much as on its way in less: a shorter limit only makes calls that are
+# paid for and thrown away.
+_SHORTEST_PATIENCE_S: Final = 0.1
+_SHORTEST_BACKOFF_S: Final = 0.001
 
 
 def check(request_id: str, request: job_pb2.GenerationRequest, models: Collection[str]) -> None:
     """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter."""
-    violations = {**dict(_violations(request_id, request)), **dict(time_problems(request, "request."))}
-    if violations:
-        raise InvalidFields(violations)
+    # First, as it also says whether there are more entries than can be looked at.
+    refuse((f"request.{path}", problem) for path, problem in request_problems(request))
+    refuse(_violations(request_id, request))
     if request.model not in models:
         known = ", ".join(models)
         message = f"no model alias {_shown(request.model)}; known are {known}"
@@ -69,8 +73,8 @@ def _violations(request_id: str, request: job_pb2.GenerationRequest) -> Iterator
         yield from _retrieval(request.retrieval)
     if request.HasField("cache"):
         yield from _cache(request.cache)
-    if request.HasField("timeout") and not _TIMEOUT_S[0] <= seconds(request.timeout) <= _TIMEOUT_S[1]:
-        yield "request.timeout", f"must be 1 s to 24 h, is {seconds(request.timeout):g} s"
+    if request.HasField("timeout"):
+        yield from _time("request.timeout", request.timeout, 1, _DAY_S)
     if request.webhook_url:
         yield from _webhook_url(request.webhook_url)
     if request.HasField("routing"):
@@ -81,65 +85,86 @@ def _violations(request_id: str, request: job_pb2.GenerationRequest) -> Iterator
 
 
 def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
-    if not request.messages:
-        yield "request.messages", "must not be empty"
+    if not 1 <= len(request.messages) <= _MOST_MESSAGES:
+        yield "request.messages", f"must be 1-{_MOST_MESSAGES}, are {len(request.messages)}"
         return
     for i, message in enumerate(request.messages):
-        yield from _message(f"request.messages[{i}]", message)
+        for path, problem in _message(message):
+            yield f"request.messages[{i}].{path}", problem
     last = request.messages[-1]
     if last.role in _SPEAKERS - _ASKING:
         yield f"request.messages[{len(request.messages) - 1}].role", "of the last message must be USER or TOOL"
 
 
-def _message(path: str, message: chat_pb2.Message) -> Iterator[Violation]:
+def _message(message: chat_pb2.Message) -> Iterator[Violation]:
     if message.role not in _SPEAKERS:
-        yield f"{path}.role", "must be SYSTEM, USER, ASSISTANT or TOOL"
+        yield "role", "must be SYSTEM, USER, ASSISTANT or TOOL"
     if not message.parts and not message.tool_calls:
-        yield f"{path}.parts", "must not be empty without tool_calls"
-    for i, part in enumerate(message.parts):
-        yield from _part(f"{path}.parts[{i}]", part, message.role)
-    if message.tool_calls and message.role != chat_pb2.ROLE_ASSISTANT:
-        yield f"{path}.tool_calls", "may only be set with ASSISTANT"
-    for i, call in enumerate(message.tool_calls):
-        yield from _tool_call(f"{path}.tool_calls[{i}]", call)
+        yield "parts", "must not be empty without tool_calls"
+    if len(message.parts) > _MOST_PARTS:
+        yield "parts", f"must be at most {_MOST_PARTS}, are {len(message.parts)}"
+    elif message.parts:
+        yield from _parts(message)
+    yield from _tool_calls(message)
     if message.role == chat_pb2.ROLE_TOOL and not message.tool_call_id:
-        yield f"{path}.tool_call_id", "is required with TOOL"
+        yield "tool_call_id", "is required with TOOL"
     if message.role != chat_pb2.ROLE_TOOL and message.tool_call_id:
-        yield f"{path}.tool_call_id", "may only be set with TOOL"
+        yield "tool_call_id", "may only be set with TOOL"
 
 
-def _part(path: str, part: chat_pb2.ContentPart, role: chat_pb2.Role.ValueType) -> Iterator[Violation]:
+def _parts(message: chat_pb2.Message) -> Iterator[Violation]:
+    for i, part in enumerate(message.parts):
+        for path, problem in _part(part, message.role):
+            yield f"parts[{i}]{path}", problem
+
+
+def _part(part: chat_pb2.ContentPart, role: chat_pb2.Role.ValueType) -> Iterator[Violation]:
     match part.WhichOneof("part"):
         case "text" if not part.text:
-            yield f"{path}.text", "must not be empty"
+            yield ".text", "must not be empty"
         case "image" if role != chat_pb2.ROLE_USER:
-            yield f"{path}.image", "may only be set with USER"
+            yield ".image", "may only be set with USER"
         case "image":
-            yield from _image(f"{path}.image", part.image)
+            yield from _image(part.image)
         case None:
-            yield path, "must hold a part of a known kind: text or image"
+            yield "", "must hold a part of a known kind: text or image"
 
 
-def _image(path: str, image: chat_pb2.Image) -> Iterator[Violation]:
+def _image(image: chat_pb2.Image) -> Iterator[Violation]:
     match image.WhichOneof("source"):
         case None:
-            yield path, "must hold data or url"
+            yield ".image", "must hold data or url"
             return
         case "data" if not image.data:
-            yield f"{path}.data", "must not be empty"
+            yield ".image.data", "must not be empty"
         case "url" if not (len(image.url) <= _LONGEST_URL and _is_web_address(image.url, {"https"})):
-            yield f"{path}.url", f"must be an https URL of at most {_LONGEST_URL} characters, without user name"
+            yield ".image.url", f"must be an https URL of at most {_LONGEST_URL} characters, without user name"
     if image.mime_type not in _IMAGE_TYPES and (image.mime_type or not image.HasField("url")):
-        yield f"{path}.mime_type", f"must be one of {', '.join(_IMAGE_TYPES)}"
+        yield ".image.mime_type", f"must be one of {', '.join(_IMAGE_TYPES)}"
 
 
-def _tool_call(path: str, call: chat_pb2.ToolCall) -> Iterator[Violation]:
+def _tool_calls(message: chat_pb2.Message) -> Iterator[Violation]:
+    if not message.tool_calls:
+        return
+    if message.role != chat_pb2.ROLE_ASSISTANT:
+        yield "tool_calls", "may only be set with ASSISTANT"
+    if len(message.tool_calls) > _MOST_CALLS:
+        yield "tool_calls", f"must be at most {_MOST_CALLS}, are {len(message.tool_calls)}"
+        return
+    for i, call in enumerate(message.tool_calls):
+        for path, problem in _tool_call(call):
+            yield f"tool_calls[{i}].{path}", problem
+
+
+def _tool_call(call: chat_pb2.ToolCall) -> Iterator[Violation]:
     if not call.id:
-        yield f"{path}.id", "is required"
+        yield "id", "is required"
     if not _FUNCTION_NAME.fullmatch(call.name):
-        yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if call.arguments_json and not _is_json_object(call.arguments_json):
-        yield f"{path}.arguments_json", "must be a JSON object"
+        yield "name", "must be 1-64 of [a-zA-Z0-9_-]"
+    if call.arguments_json and (problem := json_object_problem(call.arguments_json)):
+        yield "arguments_json", problem
+    if call.provider_state and json_object_problem(call.provider_state):
+        yield "provider_state", "must be as it came with the call, or empty"
 
 
 def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
@@ -149,8 +174,8 @@ def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
         "total_timeout": routing.total_timeout,
     }
     for name, limit in limits.items():
-        if routing.HasField(name) and seconds(limit) <= 0:  # type: ignore[arg-type]
-            yield f"request.routing.{name}", "must be greater than 0"
+        if routing.HasField(name):  # type: ignore[arg-type]
+            yield from _time(f"request.routing.{name}", limit, _SHORTEST_PATIENCE_S, _DAY_S)
     if routing.HasField("first_of") and not 1 <= routing.first_of <= _MOST_AT_ONCE:
         yield "request.routing.first_of", f"must be 1 to {_MOST_AT_ONCE}, is {routing.first_of}"
     if len(routing.prefer_region) > _LONGEST_TEXT:
@@ -160,8 +185,8 @@ def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
 def _retry_policy(policy: job_pb2.RetryPolicy) -> Iterator[Violation]:
     if policy.HasField("max_attempts") and not 1 <= policy.max_attempts <= _MOST_ATTEMPTS:
         yield "request.retry_policy.max_attempts", f"must be 1 to {_MOST_ATTEMPTS}, is {policy.max_attempts}"
-    if policy.HasField("max_backoff") and seconds(policy.max_backoff) <= 0:
-        yield "request.retry_policy.max_backoff", f"must be greater than 0, is {seconds(policy.max_backoff):g} s"
+    if policy.HasField("max_backoff"):
+        yield from _time("request.retry_policy.max_backoff", policy.max_backoff, _SHORTEST_BACKOFF_S, _DAY_S)
 
 
 def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
@@ -180,6 +205,7 @@ def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
         yield "request.sampling.presence_penalty", f"must be -2 to 2, is {sampling.presence_penalty:g}"
     if len(sampling.stop) > _MOST_STOPS:
         yield "request.sampling.stop", f"must be at most {_MOST_STOPS}, are {len(sampling.stop)}"
+        return
     for i, stop in enumerate(sampling.stop):
         if not 1 <= len(stop) <= _LONGEST_TEXT:
             yield f"request.sampling.stop[{i}]", f"must be 1-{_LONGEST_TEXT} characters, is {len(stop)}"
@@ -188,6 +214,7 @@ def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
 def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
     if len(request.tools) > _MOST_TOOLS:
         yield "request.tools", f"must be at most {_MOST_TOOLS}, are {len(request.tools)}"
+        return
     names: set[str] = set()
     for i, tool in enumerate(request.tools):
         path = f"request.tools[{i}]"
@@ -196,8 +223,8 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         elif tool.name in names:
             yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
         names.add(tool.name)
-        if tool.parameters_schema and not _is_json_object(tool.parameters_schema):
-            yield f"{path}.parameters_schema", "must be a JSON Schema, written as a JSON object"
+        if tool.parameters_schema and (problem := json_object_problem(tool.parameters_schema)):
+            yield f"{path}.parameters_schema", problem
     if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and not request.tools:
         yield "request.tool_choice", "REQUIRED needs tools"
 
@@ -208,8 +235,8 @@ def _response_format(form: chat_pb2.ResponseFormat) -> Iterator[Violation]:
     path = "request.response_format.json_schema"
     if not _FUNCTION_NAME.fullmatch(form.json_schema.name):
         yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if not _is_json_object(form.json_schema.schema_json):
-        yield f"{path}.schema_json", "must be a JSON Schema, written as a JSON object"
+    if problem := json_object_problem(form.json_schema.schema_json):
+        yield f"{path}.schema_json", problem
 
 
 def _retrieval(retrieval: job_pb2.RetrievalOptions) -> Iterator[Violation]:
@@ -220,12 +247,13 @@ def _retrieval(retrieval: job_pb2.RetrievalOptions) -> Iterator[Violation]:
 
 
 def _cache(cache: job_pb2.CachePolicy) -> Iterator[Violation]:
-    if cache.HasField("max_age") and seconds(cache.max_age) < 0:
-        yield "request.cache.max_age", f"must not be negative, is {seconds(cache.max_age):g} s"
+    if cache.HasField("max_age"):
+        yield from _time("request.cache.max_age", cache.max_age, 0, _LONGEST_AGE_S)
     if cache.HasField("min_similarity") and not 0 <= cache.min_similarity <= 1:
         yield "request.cache.min_similarity", f"must be 0-1, is {cache.min_similarity:g}"
     if len(cache.tags) > _MOST_TAGS:
         yield "request.cache.tags", f"must be at most {_MOST_TAGS}, are {len(cache.tags)}"
+        return
     for i, tag in enumerate(cache.tags):
         if not 1 <= len(tag) <= _LONGEST_TEXT:
             yield f"request.cache.tags[{i}]", f"must be 1-{_LONGEST_TEXT} characters, is {len(tag)}"
@@ -241,13 +269,17 @@ def _webhook_url(url: str) -> Iterator[Violation]:
 def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
     if len(labels) > _MOST_LABELS:
         yield "request.labels", f"must be at most {_MOST_LABELS}, are {len(labels)}"
+        return
     for key, value in labels.items():
         if not 1 <= len(key) <= _LONGEST_TEXT:
             yield f"request.labels[{_shown(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
-        if "\0" in key + value:
-            yield f"request.labels[{_shown(key)}]", "must not contain NUL"
         if len(value) > _LONGEST_TEXT:
             yield f"request.labels[{_shown(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
+
+
+def _time(path: str, duration: Duration, least_s: float, most_s: float) -> Iterator[Violation]:
+    if not least_s <= seconds(duration) <= most_s:
+        yield path, f"must be {least_s:g} to {most_s:g} s, is {seconds(duration):g} s"
 
 
 def seconds(duration: Duration) -> float:
@@ -263,18 +295,6 @@ def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> b
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
     return plain and port_is_good and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text, parse_constant=_refuse_constant), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse_constant(name: str) -> float:
-    # Python reads NaN and Infinity; JSON does not have them, and providers refuse them.
-    raise ValueError(name)
 
 
 def _shown(text: str) -> str:

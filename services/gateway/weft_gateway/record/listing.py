@@ -1,20 +1,24 @@
 """Which jobs a list asks for."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_gateway.pages import Position, check_texts, page_size, read_position
+from weft_gateway.pages import Position
 from weft_gateway.record.records import PRIORITIES
+from weft_kit.errors import InvalidFields
 from weft_kit.joblog import new_job_id
+from weft_kit.page_tokens import page_size
 
 AUDIT_LABEL: Final = "weft.audit"
 """Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""
 AUDIT_OF: Final = "weft.audit_of"
 """Names, on such a job, the one that the cache answered."""
+
+_MOST_MODELS, _MOST_LABELS = 100, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,9 @@ class JobQuery:
     size: int
 
     @property
-    def filters(self) -> tuple[object, ...]:
+    def scope(self) -> tuple[str, ...]:
         """What must be the same from page to page."""
-        return tuple(getattr(self, name) for name in _FILTERS)
+        return "jobs", *(repr(getattr(self, name)) for name in _FILTERS)
 
     @property
     def wants_audits(self) -> bool:
@@ -53,13 +57,11 @@ _FILTERS = tuple(field.name for field in fields(JobQuery) if field.name not in {
 
 
 def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
-    """Raises InvalidFields, or Invalid for a page token of another list."""
-    check_texts(
-        models="".join(request.models),
-        labels="".join([*request.labels, *request.labels.values()]),
-        request_id=request.request_id,
-    )
-    query = JobQuery(
+    """The first page of what is asked for. Raises InvalidFields."""
+    counts = {"models": (len(request.models), _MOST_MODELS), "labels": (len(request.labels), _MOST_LABELS)}
+    if too_many := {name: f"must be at most {most}, are {are}" for name, (are, most) in counts.items() if are > most}:
+        raise InvalidFields(too_many)
+    return JobQuery(
         tenant=tenant,
         states=_known(request.states, job_pb2.JobState.values()),
         models=tuple(sorted(set(request.models))),
@@ -71,7 +73,6 @@ def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
         before=None,
         size=page_size(request.page_size),
     )
-    return replace(query, before=read_position(request.page_token, query.filters))
 
 
 def _known(values: Iterable[int], known: Collection[int]) -> tuple[int, ...]:

@@ -1,9 +1,10 @@
 """Which deliveries a list asks for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from weft.gateway.v1 import webhook_pb2 as pb
-from weft_gateway.pages import Position, check_texts, page_size, read_position
+from weft_gateway.pages import Position
+from weft_kit.page_tokens import page_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +18,18 @@ class DeliveryQuery:
     size: int
 
     @property
-    def filters(self) -> tuple[object, ...]:
+    def scope(self) -> tuple[str, ...]:
         """What must be the same from page to page."""
-        return "deliveries", self.tenant, self.job_id, self.states
+        return "deliveries", self.tenant, self.job_id, repr(self.states)
 
 
 def read_delivery_query(tenant: str, request: pb.ListDeliveriesRequest) -> DeliveryQuery:
-    """Raises InvalidFields, or Invalid for a page token of another list."""
-    check_texts(job_id=request.job_id)
+    """The first page of what is asked for. Raises InvalidFields."""
     known = pb.DeliveryState.values()
-    query = DeliveryQuery(
+    return DeliveryQuery(
         tenant=tenant,
         job_id=request.job_id,
         states=tuple(sorted({state for state in request.states if state in known and state})),
         before=None,
         size=page_size(request.page_size),
     )
-    return replace(query, before=read_position(request.page_token, query.filters))

@@ -1,5 +1,6 @@
 """WebhookService on the wire."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -8,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_gateway.jobs.validation import seconds
-from weft_gateway.pages import check_texts, write_position
+from weft_gateway.pages import Pages
 from weft_gateway.webhooks.deliveries import Delivery, Try
 from weft_gateway.webhooks.delivery_desk import DeliveryDesk
 from weft_gateway.webhooks.listing import read_delivery_query
@@ -17,18 +18,19 @@ from weft_kit.context import current_tenant
 
 
 class WebhookServicer(rpc.WebhookServiceServicer):
-    def __init__(self, deliveries: DeliveryDesk, secrets: SecretDesk) -> None:
+    def __init__(self, deliveries: DeliveryDesk, secrets: SecretDesk, pages: Pages) -> None:
         self._deliveries = deliveries
         self._secrets = secrets
+        self._pages = pages
 
     async def ListDeliveries(self, request: pb.ListDeliveriesRequest, _: object) -> pb.ListDeliveriesResponse:
         query = read_delivery_query(current_tenant(), request)
-        page, position = await self._deliveries.page(query)
-        token = write_position(position, query.filters)
+        before = await self._pages.read(request.page_token, *query.scope)
+        page, position = await self._deliveries.page(replace(query, before=before))
+        token = await self._pages.write(position, *query.scope)
         return pb.ListDeliveriesResponse(deliveries=map(_delivery, page), next_page_token=token)
 
     async def RedeliverWebhook(self, request: pb.RedeliverWebhookRequest, _: object) -> pb.RedeliverWebhookResponse:
-        check_texts(job_id=request.job_id)
         delivery = await self._deliveries.redeliver(current_tenant(), request.job_id)
         return pb.RedeliverWebhookResponse(delivery=_delivery(delivery))
 

@@ -1,5 +1,6 @@
 """HTML: the text a reader came for, without scripts, menus and footers."""
 
+import codecs
 import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -20,6 +21,8 @@ _INLINE = frozenset(
     }
 )  # fmt: skip
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+# Python has them among the encodings, no page is in one, and they fail or take their time in ways of their own.
+_NO_ENCODINGS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 _SPACE = re.compile(r"\s+")
 # Hostile pages nest a hundred thousand deep; nobody's paragraph does.
 _MAX_DEPTH = 256
@@ -40,7 +43,8 @@ def _decode(content: bytes) -> str:
     declared = _CHARSET.search(content[:1024])
     for encoding in (declared[1].decode("ascii") if declared else "utf-8", "utf-8"):
         try:
-            return content.decode(encoding)
+            if codecs.lookup(encoding).name not in _NO_ENCODINGS:
+                return content.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
     return content.decode("windows-1252", errors="replace")

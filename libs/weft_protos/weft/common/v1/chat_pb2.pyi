@@ -127,11 +127,11 @@ class Message(_message.Message):
     """The call this message answers; required with ROLE_TOOL, refused otherwise."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """What is said, in order. Required unless `tool_calls` is set."""
+        """What is said, in order; at most 1024 parts. Required unless `tool_calls` is set."""
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
-        """Calls the assistant made in this turn; only with ROLE_ASSISTANT."""
+        """Calls the assistant made in this turn, at most 128; only with ROLE_ASSISTANT."""
 
     def __init__(
         self,
@@ -258,10 +258,12 @@ class ToolCall(_message.Message):
     name: _builtins.str
     """Name of the tool."""
     arguments_json: _builtins.str
-    """Arguments as JSON text; complete and valid JSON once the job succeeded."""
+    """Arguments as JSON text; complete and valid JSON once the job succeeded. In requests an object, at most 64 levels
+    deep, whose texts contain neither NUL nor half a surrogate pair.
+    """
     provider_state: _builtins.str
     """What the provider wants to see again together with the call, such as its signed reasoning. Opaque: send it back as
-    it came; other providers ignore it. Empty from most.
+    it came; other providers ignore it. Empty from most. It is a JSON object, and refused when it is not.
     """
     def __init__(
         self,

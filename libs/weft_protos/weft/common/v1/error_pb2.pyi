@@ -41,7 +41,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNREADABLE_DOCUMENT: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT: the page token is not one this list gave out."""
+    """INVALID_ARGUMENT: the page token is not one this list gave out; begin the list anew without it."""
     ERROR_REASON_UNREADABLE_REQUEST: _ErrorReason.ValueType  # 7
     """INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 10
@@ -135,7 +135,7 @@ ERROR_REASON_INVALID_FILTER: ErrorReason.ValueType  # 4
 ERROR_REASON_UNREADABLE_DOCUMENT: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT: the page token is not one this list gave out."""
+"""INVALID_ARGUMENT: the page token is not one this list gave out; begin the list anew without it."""
 ERROR_REASON_UNREADABLE_REQUEST: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 10

@@ -301,7 +301,7 @@ class ListJobsRequest(_message.Message):
 
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only jobs that asked for one of these model aliases; empty means all."""
+        """Only jobs that asked for one of these model aliases, at most 100; empty means all."""
 
     @_builtins.property
     def priorities(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.Priority.ValueType]:
@@ -309,8 +309,8 @@ class ListJobsRequest(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Only jobs that carry every one of these labels; empty means all. Those with `weft.audit` are left out unless it is
-        named here: nobody submitted them, they ask again what the cache answered to see whether it was right.
+        """Only jobs that carry every one of these labels, at most 16; empty means all. Those with `weft.audit` are left out
+        unless it is named here: nobody submitted them, they ask again what the cache answered to see whether it was right.
         """
 
     def __init__(

@@ -151,7 +151,9 @@ Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 @_typing.final
 class GenerationRequest(_message.Message):
-    """Says what is to be generated. Immutable once accepted."""
+    """Says what is to be generated. Immutable once accepted. As in every request, no text may contain NUL (U+0000), no
+    number be infinite or none, and all lists and maps together have more than 20,000 entries.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,7 +201,7 @@ class GenerationRequest(_message.Message):
     """Where to post the record once the job is done; http or https. Empty means nowhere."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.Message]:
-        """The conversation, oldest first; the last one is from the user or a tool. Required."""
+        """The conversation, oldest first; the last one is from the user or a tool. Required; at most 4096 messages."""
 
     @_builtins.property
     def sampling(self) -> _chat_pb2.SamplingParams:
@@ -287,15 +289,15 @@ class Routing(_message.Message):
     """
     @_builtins.property
     def first_token_timeout(self) -> _duration_pb2.Duration:
-        """Longest wait for a provider's first token; greater than 0. Default: the alias's."""
+        """Longest wait for a provider's first token; 0.1 s to 24 h. Default: the alias's."""
 
     @_builtins.property
     def between_tokens_timeout(self) -> _duration_pb2.Duration:
-        """Longest wait between two tokens; greater than 0. Default: the alias's."""
+        """Longest wait between two tokens; 0.1 s to 24 h. Default: the alias's."""
 
     @_builtins.property
     def total_timeout(self) -> _duration_pb2.Duration:
-        """Longest time for one attempt in all; greater than 0. Default: the alias's."""
+        """Longest time for one attempt in all; 0.1 s to 24 h. Default: the alias's."""
 
     def __init__(
         self,
@@ -335,7 +337,7 @@ class RetryPolicy(_message.Message):
     """What to do while every provider that may answer is out."""
     @_builtins.property
     def max_backoff(self) -> _duration_pb2.Duration:
-        """Longest wait between two attempts, greater than 0; at most as long as the configuration allows, which is also the
+        """Longest wait between two attempts, 1 ms to 24 h; at most as long as the configuration allows, which is also the
         default. Does not bound the wait for a provider that is out.
         """
 
@@ -406,7 +408,7 @@ class CachePolicy(_message.Message):
     """Cosine similarity needed in the semantic tier, 0–1; may only be stricter than the cache's own threshold."""
     @_builtins.property
     def max_age(self) -> _duration_pb2.Duration:
-        """Oldest answer to accept. Default: whatever is still stored."""
+        """Oldest answer to accept, 0 to 1,000,000,000 s. Default: whatever is still stored."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -1,0 +1,3 @@
+-- What signs page tokens: one key for all replicas, made here once. A random UUID has 122 random bits.
+CREATE TABLE page_token_key (key bytea NOT NULL);
+INSERT INTO page_token_key VALUES (uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
