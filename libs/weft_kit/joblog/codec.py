@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
+from weft_kit.joblog.ids import JobKey
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -28,6 +29,15 @@ class Stored(NamedTuple):
         return self.event.sequence
 
 
+class Unreadable(NamedTuple):
+    """A message of the log that is no event. Its subject says whose it is; "" where the subject is none of ours."""
+
+    job_id: str
+    kind: str
+    sequence: int
+    payload: bytes
+
+
 def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
     event = event_pb2.JobEvent.FromString(payload)
     event.sequence = sequence
@@ -46,6 +56,15 @@ def from_delivery(message: Msg) -> tuple[event_pb2.JobEvent, int]:
     event = event_pb2.JobEvent.FromString(message.data)
     event.sequence = int(parts[-4])
     return event, int(parts[-5])
+
+
+def unreadable(message: Msg) -> Unreadable:
+    """Reads what can be read of a consumer's message that is no event."""
+    lane, key, kind = ("", "", "", *message.subject.split("."))[-3:]
+    job_id = f"{lane}-{key}"
+    is_ours = JobKey.parse(job_id) is not None
+    sequence = int(message.reply.split(".")[-4])
+    return Unreadable(job_id if is_ours else "", kind if is_ours else "", sequence, message.data)
 
 
 def from_api(message: Mapping[str, Any]) -> Stored:

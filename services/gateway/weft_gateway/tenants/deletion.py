@@ -111,6 +111,7 @@ class TenantDeletion:
         while page := await self._records.of_tenant(tenant, after, _BATCH):
             after = page[-1]
             none_is_left &= await self._delete_batch([job_id for _, job_id in page], deleted)
+        await self._records.drop_letters_of(tenant)
         return none_is_left
 
     async def _delete_batch(self, job_ids: Sequence[str], deleted: Deleted) -> bool:
