@@ -29,6 +29,13 @@ class Stored(NamedTuple):
         return self.event.sequence
 
 
+class Standing(NamedTuple):
+    """The kind and the sequence of a message, as its subject and the stream tell them."""
+
+    kind: str
+    sequence: int
+
+
 class Unreadable(NamedTuple):
     """A message of the log that is no event. Its subject says whose it is; "" where the subject is none of ours."""
 
@@ -46,8 +53,12 @@ def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
 
 def from_message(message: Msg) -> Stored:
     """Reads a republished or directly fetched message, whose headers carry the sequence."""
-    headers = message.headers or {}
-    return stored(message.data, headers, int(headers[SEQUENCE]))
+    return stored(message.data, message.headers or {}, sequence_of(message))
+
+
+def sequence_of(message: Msg) -> int:
+    """Reads where such a message stands, also when it is no event."""
+    return int((message.headers or {})[SEQUENCE])
 
 
 def from_delivery(message: Msg) -> tuple[event_pb2.JobEvent, int]:

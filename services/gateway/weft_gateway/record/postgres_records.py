@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Final, Literal
 
+import structlog
+from google.protobuf.message import DecodeError
 from psycopg.types.json import Jsonb
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -122,7 +124,8 @@ class RecordStore:
             async with self._database.connection(self._save_limit_s) as connection:
                 found = await (await connection.execute(statement, parameters)).fetchall()
             for last_time, last_id, *columns in found:  # noqa: B007  # where the next page begins
-                yield last_id, _events(columns)
+                if events := _readable(last_id, columns):
+                    yield last_id, events
             if len(found) < _PAGE:
                 return
 
@@ -135,7 +138,8 @@ class RecordStore:
             found = await (await connection.execute(statement, parameters)).fetchall()
         page = found[: query.size]
         more = len(found) > query.size
-        return [_events(row[2:]) for row in page], _position(page[-1]) if more else None
+        jobs = [events for job_id, _, *columns in page if (events := _readable(job_id, columns))]
+        return jobs, _position(page[-1]) if more else None
 
 
 async def write_rows(connection: Connection, rows: Sequence[Row]) -> None:
@@ -169,6 +173,15 @@ def _position(row: tuple[object, ...]) -> Position:
 
 def _events(columns: Sequence[object]) -> list[event_pb2.JobEvent]:
     return [event_pb2.JobEvent.FromString(column) for column in columns if isinstance(column, bytes)]
+
+
+def _readable(job_id: str, columns: Sequence[object]) -> list[event_pb2.JobEvent]:
+    """The same of one job among others, which must not suffer when it is damaged: then there are none."""
+    try:
+        return _events(columns)
+    except DecodeError:
+        structlog.get_logger().exception("a job's record cannot be read", job_id=job_id)
+        return []
 
 
 def _statements(rows: Sequence[Row]) -> Iterator[list[Row]]:
