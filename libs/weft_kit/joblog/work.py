@@ -68,6 +68,10 @@ class Lease:
         """Gives the job back; some worker gets it after `delay_s`."""
         await self._close(b"-NAK " + json.dumps({"delay": round(delay_s * 1e9)}).encode())
 
+    async def give_up(self) -> None:
+        """Takes the job out of its lane: no worker gets it again, and whoever ends jobs that expired ends it."""
+        await self._close(b"+TERM")
+
     def release(self) -> None:
         """Frees the place without a word: the lease runs out by itself, or is another worker's by now."""
         if self._released is not None:
