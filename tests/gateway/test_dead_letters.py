@@ -224,11 +224,27 @@ async def test_a_message_that_is_no_event_is_set_aside_under_the_job_of_its_subj
             await log.client.jetstream().publish(f"{log.config.prefix}.{subject}.accepted", b"\xff\xff")
         job = await caller.submit(ask())
         (listed,) = await recorded(caller, bool)
+        async with asyncio.timeout(20):
+            while len(record.letters()) < 2:  # noqa: ASYNC110  # a table tells nobody
+                await asyncio.sleep(0.02)
     assert listed.job_id == job.job_id
     assert record.letters() == [(job_id, "accepted", ""), ("", "", "")]
     assert record.query("SELECT DISTINCT event, reason FROM dead_letters") == [
         (b"\xff\xff", "DecodeError: the message is no JobEvent")
     ]
+
+
+async def test_a_job_whose_log_is_damaged_is_read_from_the_record_once_it_ended(
+    config: Config, new_caller: Any, ask: Ask, log: JobLog, work: Work, recorded: Any
+) -> None:
+    async with gateway(config) as server:
+        caller = await new_caller(server)
+        job = await caller.submit(ask())
+        damaged = f"{log.config.prefix}.{job.job_id.replace('-', '.')}.delta"
+        await log.client.jetstream().publish(damaged, b"\xff")
+        assert await log.end_unread(job.job_id, event_pb2.Done(state=job_pb2.JOB_STATE_FAILED))
+        await recorded(caller, bool, states=[job_pb2.JOB_STATE_FAILED])
+        assert (await caller.get(job.job_id)).state == job_pb2.JOB_STATE_FAILED
 
 
 async def test_a_repeat_makes_no_second_letter(record: Record, told: Any) -> None:
