@@ -71,15 +71,6 @@ async def test_columns_tell_reports_what_a_job_cost(
         assert session.execute(query).fetchall() == [("acme", "default", "local", 7, 2)]
 
 
-async def test_a_job_that_postgres_cannot_hold_keeps_no_other_out(
-    records: RecordStore, story: list[event_pb2.JobEvent], ask: Ask
-) -> None:
-    request = ask(labels={"team": "a\0b"})
-    bad = event_pb2.JobEvent(job_id="n0", accepted=event_pb2.Accepted(tenant="acme", request=request))
-    await records.save(rows([bad, *story]))
-    assert await records.find("acme", story[0].job_id) == story
-
-
 async def test_a_recorder_that_starts_late_catches_up(
     config: Config, new_caller: Any, ask: Ask, work: Work, recorded: Any
 ) -> None:

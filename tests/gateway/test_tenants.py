@@ -19,7 +19,7 @@ from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_kit.context import current_tenant
 from weft_kit.errors import FailedPrecondition
-from weft_kit.joblog import JobLog, kind_of
+from weft_kit.joblog import JobLog, kind_of, new_job_id
 from weft_kit.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
@@ -179,6 +179,23 @@ async def secrets(caller: Any) -> list[str]:
     stub = webhook_pb2_grpc.WebhookServiceStub(caller.channel)
     answer = await stub.ListWebhookSecrets(webhook_pb2.ListWebhookSecretsRequest(), metadata=caller.auth)
     return [one.secret for one in answer.secrets]
+
+
+async def test_what_is_damaged_or_was_set_aside_goes_too(
+    server: Server, new_caller: Any, ask: Ask, log: JobLog, recorded: Any, postgres_url: str
+) -> None:
+    caller = await new_caller(server)
+    tenant = caller.key.tenant
+    job = await caller.submit(ask())
+    damaged = f"{log.config.prefix}.{job.job_id.replace('-', '.')}.delta"
+    await log.client.jetstream().publish(damaged, b"\xff")
+    accepted = event_pb2.Accepted(tenant=tenant, request=ask(labels={"team": "\0"}))
+    await log.accept(new_job_id(tenant, job_pb2.PRIORITY_NORMAL), accepted)
+    await recorded(caller, lambda seen: len(seen) == 2)
+    assert (await delete(server, tenant))[-1].complete
+    assert [job_id async for job_id in log.jobs(tenant)] == []
+    with psycopg.connect(postgres_url) as session:
+        assert session.execute("SELECT count(*) FROM dead_letters").fetchone() == (0,)
 
 
 async def test_only_the_operator_may(server: Server, new_caller: Any, refused: Refused) -> None:

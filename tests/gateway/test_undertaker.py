@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -16,7 +18,8 @@ from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.records import rows
 from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.server import gateway
-from weft_kit.joblog import JobLog, kind_of, new_job_id, project, text_hash
+from weft_kit.errors import DependencyDown
+from weft_kit.joblog import JobLog, connect, kind_of, new_job_id, project, text_hash
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Work = Callable[..., Awaitable[event_pb2.Done]]
@@ -229,14 +232,96 @@ async def test_more_than_a_page_of_jobs_is_buried(
     assert all(end is not None and end.HasField("done") for end in ends)
 
 
-async def test_one_that_cannot_be_read_does_not_keep_the_others_waiting(
+async def test_a_job_with_an_event_that_cannot_be_read_ends_like_the_others(
     undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     broken, other = await accept(ago_s=20), await accept()
-    lane, _, key = broken.job_id.partition("-")
-    await log.client.jetstream().publish(f"{log.config.prefix}.{lane}.{key}.delta", b"\xff")
+    await publish(log, broken.job_id, "delta", b"\xff")
     await undertaker.bury(now)
     assert [kind_of(event) for event in await log.events(other.job_id)] == ["accepted", "done"]
+    for _ in range(2):
+        last = await log.last(broken.job_id)
+        assert last is not None
+        assert last.done.state == job_pb2.JOB_STATE_EXPIRED
+        await undertaker.bury(now)
+        assert await log.last(broken.job_id) == last
+
+
+async def test_a_job_that_said_more_than_one_message_carries_ends_without_it(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    large, other = await accept(ago_s=20), await accept()
+    writer = log.writer(large.job_id, large.sequence)
+    await writer.append(event_pb2.Started(attempt=1, provider="a"))
+    for _ in range(3):
+        await writer.append(event_pb2.Delta(text="x" * 3_000_000, token_count=1))
+    await undertaker.bury(now)
+    *_, rewound, end = await log.events(large.job_id)
+    assert (rewound.rewound.to_sequence, end.done.state) == (large.sequence, job_pb2.JOB_STATE_EXPIRED)
+    assert (end.done.answer.text, end.done.text_hash) == ("", text_hash(""))
+    assert [kind_of(event) for event in await log.events(other.job_id)] == ["accepted", "done"]
+
+
+async def test_a_job_that_the_log_lost_and_that_cannot_be_ended_keeps_no_other_waiting(
+    accept: Accept, log: JobLog, records: RecordStore, ask: Ask, now: datetime
+) -> None:
+    large = event_pb2.JobEvent(job_id=new_job_id("acme", job_pb2.PRIORITY_NORMAL))
+    large.accepted.CopyFrom(event_pb2.Accepted(tenant="acme", request=ask("x" * 9_000_000)))
+    large.time.FromDatetime(now - timedelta(hours=2))
+    large.accepted.expire_time.FromDatetime(now - timedelta(hours=2))
+    await records.save(rows([large]))
+    other = await accept(ago_s=-3600)
+    await log.client.jetstream().purge_stream(log.config.stream)
+    with capture_logs() as lines:
+        await Undertaker(log, records, grace_s=10).bury_lost(now + timedelta(seconds=60))
+    assert [line["job_id"] for line in lines if line["log_level"] == "error"] == [large.job_id]
+    last = await log.last(other.job_id)
+    assert last is not None
+    assert last.done.error.reason == error_pb2.ERROR_REASON_LOG_LOST
+    assert await log.last(large.job_id) is None
+
+
+async def test_a_job_that_cannot_be_ended_is_tried_ever_more_rarely(
+    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+) -> None:
+    tries = 0
+
+    async def count(job_id: str, _after: int = 0) -> list[event_pb2.JobEvent]:
+        nonlocal tries
+        tries += 1
+        raise ValueError(job_id)
+
+    await accept()
+    log.events = count  # type: ignore[method-assign]
+    for seconds in range(0, 3600, 5):
+        await undertaker.bury(now + timedelta(seconds=seconds))
+    assert 7 <= tries <= 20
+
+
+async def test_while_the_log_is_away_a_round_ends_at_the_first_job(
+    records: RecordStore, accept: Accept, log: JobLog, nats_wire: Any, now: datetime
+) -> None:
+    firsts = [await accept() for _ in range(3)]
+    wire, url = nats_wire
+    async with connect(url, "test") as client:
+        away = JobLog(client, replace(log.config, accept_timeout_s=0.5, publish_timeout_s=0.5))
+        undertaker = Undertaker(away, records, grace_s=10)
+        await wire.cut()
+        with pytest.raises(DependencyDown):
+            await undertaker.bury(now)
+        await wire.mend()
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(DependencyDown):
+                    await undertaker.bury(now)
+                    break
+    ends = [await log.last(first.job_id) for first in firsts]
+    assert [end and kind_of(end) for end in ends] == ["done"] * 3
+
+
+async def publish(log: JobLog, job_id: str, kind: str, payload: bytes) -> None:
+    """Puts into the log what no event is."""
+    await log.client.jetstream().publish(f"{log.config.prefix}.{job_id.replace('-', '.')}.{kind}", payload)
 
 
 async def test_without_workers_a_job_still_ends_and_is_recorded(

@@ -1,8 +1,9 @@
 """The notifier on a real PostgreSQL: fair between tenants, shared by replicas, and patient."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,34 @@ async def test_a_record_that_cannot_be_converted_is_marked_at_once_and_stops_nob
         assert (await settled(store, whole)).state == webhook_pb2.DELIVERY_STATE_DELIVERED
         found = await settled(store, odd)
     assert (found.state, len(found.tries)) == (webhook_pb2.DELIVERY_STATE_FAILED, 1)
+
+
+class OddPoster(WebhookPoster):
+    """Says of what it posted what PostgreSQL does not take."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        return replace(await super().post(url, headers, body), text="a\0b")
+
+
+async def test_an_outcome_that_postgres_refuses_is_settled_all_the_same(
+    finish: Finish, database: Database, store: DeliveryStore, receiver: Any
+) -> None:
+    receiver.answers = [200, 410]
+    jobs = [await finish(receiver.url) for _ in range(2)]
+    secrets = SecretDesk(SecretStore(database), KEY)
+    async with Resolver(4) as resolver, OddPoster(resolver.resolve, limit_s=5.0, allow_private=True) as poster:
+        notifier = Notifier(Outbox(database), secrets, poster, Schedule(0.02, 0.02, 3), Pace(poll_s=0.02, lease_s=0.2))
+        async with running("notifier", notifier.notify):
+            found = [await settled(store, job_id) for job_id in jobs]
+            later = await finish(receiver.url)
+            found.append(await settled(store, later))
+    assert receiver.posts.qsize() == 3
+    assert sorted(delivery.state for delivery in found) == sorted(
+        [webhook_pb2.DELIVERY_STATE_DELIVERED] * 2 + [webhook_pb2.DELIVERY_STATE_FAILED]
+    )
+    assert {kept.outcome for delivery in found for kept in delivery.tries} == {
+        "what became of it cannot be kept; the gateway's log says why"
+    }
 
 
 async def test_the_last_fifty_tries_are_kept(finish: Finish, outbox: Outbox, store: DeliveryStore) -> None:

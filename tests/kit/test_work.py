@@ -106,6 +106,70 @@ async def test_what_a_leaving_worker_had_not_begun_goes_to_another_at_once(joblo
                 await (await anext(leases)).ack()
 
 
+async def test_what_is_no_job_is_taken_out_of_its_lane_and_holds_up_no_other(joblog: JobLog) -> None:
+    (first,) = await accept(joblog, 1)
+    subject = f"{joblog.config.prefix}.{first.replace('-', '.')[:-4]}bad.accepted"
+    for n in range(5):
+        await joblog.client.jetstream().publish(subject.replace("bad", f"bad{n}"), b"\xff")
+    (last,) = await accept(joblog, 1)
+    async with asyncio.timeout(20), Work(joblog, slots=2).leases() as leases:
+        for _ in range(2):
+            lease = await anext(leases)
+            await lease.ack()
+        assert lease.job_id == last
+        while (await joblog.depth("acme")).unfinished:  # noqa: ASYNC110  # a count tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_no_job_does_not_keep_a_worker_from_leaving(joblog: JobLog) -> None:
+    (job_id,) = await accept(joblog, 1)
+    async with asyncio.timeout(20):
+        async with Work(joblog, slots=1).leases() as leases:
+            lease = await anext(leases)
+            lane = job_id.partition("-")[0]
+            await joblog.client.jetstream().publish(f"{joblog.config.prefix}.{lane}.bad.accepted", b"\xff")
+            while (await joblog.depth("acme")).in_flight < 2:  # noqa: ASYNC110  # a count tells nobody
+                await asyncio.sleep(0.02)
+            await lease.ack()
+
+
+async def test_a_batch_tells_events_from_what_is_none(joblog: JobLog) -> None:
+    (job_id,) = await accept(joblog, 1)
+    other = new_job_id("acme", job_pb2.PRIORITY_NORMAL)
+    ack = await joblog.client.jetstream().publish(f"{joblog.config.prefix}.{other.replace('-', '.')}.accepted", b"\xff")
+    batch = await anext(aiter(Batches(joblog, consumer="recorder", kinds=("accepted",))))
+    assert [event.job_id for event in batch.events] == [job_id]
+    assert batch.unreadable == [(other, "accepted", ack.seq, b"\xff")]
+
+
+async def test_a_batch_that_is_kept_does_not_come_again(joblog: JobLog) -> None:
+    await accept(impatient(joblog), 1)
+    batches = aiter(Batches(impatient(joblog), consumer="recorder", kinds=("accepted",)))
+    batch = await anext(batches)
+    again = asyncio.ensure_future(anext(batches))
+    async with batch.kept():
+        done, _ = await asyncio.wait((again,), timeout=2.5)
+        assert not done
+    assert (await asyncio.wait_for(again, 20)).deliveries == [2]
+
+
+async def test_jobs_of_a_tenant_are_found_beside_what_is_none(joblog: JobLog) -> None:
+    ids = await accept(joblog, 2)
+    lane = min(ids).partition("-")[0]
+    await joblog.client.jetstream().publish(f"{joblog.config.prefix}.{lane}.bad.accepted", b"\xff")
+    ids |= await accept(joblog, 1)
+    assert {job_id async for job_id in joblog.jobs("acme")} == ids
+
+
+async def test_a_cancel_signal_that_cannot_be_read_does_not_cover_the_next(joblog: JobLog) -> None:
+    job = await joblog.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL), ENVELOPE)
+    await joblog.writer(job.job_id, job.sequence).append(event_pb2.Started(attempt=1))
+    async with joblog.cancel_signals() as signals:
+        await joblog.client.publish(f"{joblog.config.live_prefix}.lane.bad.cancel_requested", b"\xff")
+        await joblog.request_cancel(job.job_id, "")
+        assert await asyncio.wait_for(anext(signals), 20) == job.job_id
+
+
 async def test_a_batch_gathers_and_an_unacknowledged_one_comes_again(joblog: JobLog) -> None:
     ids = await accept(joblog, 20)
     batches = aiter(Batches(impatient(joblog), consumer="recorder", kinds=("accepted", "done")))

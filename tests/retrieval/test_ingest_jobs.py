@@ -17,11 +17,11 @@ from tests.retrieval.conftest import Client
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
 
 from weft.common.v1 import error_pb2
-from weft.job.v1 import job_pb2
+from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
 from weft_client.patience import Patience
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
-from weft_kit.joblog import connect
+from weft_kit.joblog import JobLog, connect, new_job_id
 from weft_retrieval.config import Config
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 from weft_retrieval.server import retrieval
@@ -432,6 +432,49 @@ async def test_a_document_that_another_worker_settled_is_not_stored_again(house,
     ended = await desk.done(job)
     assert ended.progress.created == 60
     assert (await house.client.get()).document_count == house.sql("SELECT count(*) FROM retrieval.documents") < 60
+
+
+async def test_a_job_whose_log_cannot_be_read_ends_and_holds_up_nobody_else(config):
+    async with running(config, "serve") as house:
+        await house.ready()
+        bad, good = await house.desk().begin(notes(2)), await house.desk().begin(notes(2, first=2))
+        async with connect(config.nats_url, "test") as client:
+            subject = f"{config.log.prefix}.{bad.job_id.replace('-', '.')}.progress"
+            await client.jetstream().publish(subject, b"\xff")
+            log = JobLog(client, config.log)
+            async with retrieval(config, ("work",)):
+                assert (await house.desk().done(good)).state == job_pb2.JOB_STATE_SUCCEEDED
+                await eventually(lambda: over(log, "acme"))
+            last = await log.last(bad.job_id)
+    assert last is not None
+    assert (last.done.state, last.done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_INTERNAL)
+
+
+async def test_a_job_that_postgres_refuses_ends_and_holds_up_nobody_else(house, desk):
+    async with connect(house.config.nats_url, "test") as client:
+        log = JobLog(client, house.config.log)
+        tenant = "acme\0"
+        accepted = event_pb2.Accepted(tenant=tenant, ingest=ingest_pb2.IngestTask(collection="docs", documents=1))
+        accepted.expire_time.FromSeconds(2**33)
+        bad = await log.accept(new_job_id(tenant, job_pb2.PRIORITY_NORMAL), accepted)
+        assert (await desk.done(await desk.begin(notes(2)))).state == job_pb2.JOB_STATE_SUCCEEDED
+        await eventually(lambda: over(log, tenant))
+        last = await log.last(bad.job_id)
+    assert last is not None
+    assert (last.done.state, last.done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_INTERNAL)
+
+
+async def test_a_job_that_cannot_be_read_is_left_out_of_the_list(house, desk):
+    bad, good = [await desk.done(await desk.begin(notes(1, first=first))) for first in range(2)]
+    async with connect(house.config.nats_url, "test") as client:
+        subject = f"{house.config.log.prefix}.{bad.job_id.replace('-', '.')}.progress"
+        await client.jetstream().publish(subject, b"\xff")
+    assert [job.job_id for job in (await desk.page()).jobs] == [good.job_id]
+
+
+async def over(log: JobLog, tenant: str) -> bool:
+    """Whether no worker has, or will have, a job of the tenant."""
+    return not (await log.depth(tenant)).unfinished
 
 
 async def test_a_collection_is_not_deleted_while_a_job_stores_into_it(house, desk, embedder):

@@ -3,15 +3,19 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.router.conftest import CATALOG
 from tests.router.desk import Desk, asking, text_of
 from tests.router.services import ENGINE_CATALOG, Engine, Library
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import Fenced, JobLog, LogConfig, Writer, project, text_hash
+from weft_kit.joblog import Fenced, JobLog, LogConfig, Work, Writer, project, text_hash
 from weft_mock import MockProvider, Script
+from weft_router.job_run import Means
+from weft_router.worker import Worker
 
 SLOW = Script(tokens=500, tokens_per_second=50)
 
@@ -134,6 +138,44 @@ async def test_a_job_that_kills_workers_before_they_begin_is_given_up(desk: Desk
 
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert mock.stats.requests == 0
+
+
+@pytest.mark.parametrize("deliveries", [1, 2])
+async def test_a_job_whose_log_cannot_be_read_fails_once_and_frees_its_place(
+    desk: Desk, mock: MockProvider, deliveries: int
+) -> None:
+    job_id = await desk.submit()
+    subject = f"{desk.log.config.prefix}.{job_id.replace('-', '.')}.delta"
+    await desk.log.client.jetstream().publish(subject, b"\xff")
+    for _ in range(deliveries - 1):
+        async with desk.lost_worker() as take:
+            await asyncio.wait_for(take(), 20)
+    other = await desk.submit()
+    async with desk.routing():
+        assert (await desk.done(other)).state == job_pb2.JOB_STATE_SUCCEEDED
+        await desk.until_acknowledged()
+    last = await desk.log.last(job_id)
+    assert last is not None
+    assert (last.done.state, last.done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_INTERNAL)
+    assert mock.stats.requests == 1
+
+
+class BrokenLog(JobLog):
+    """What a bug would make of it, before a job's first look at how often it was handed out."""
+
+    async def events(self, job_id: str, after_sequence: int = 0) -> list[event_pb2.JobEvent]:
+        raise LookupError(job_id, after_sequence)
+
+
+async def test_a_job_that_is_left_with_every_delivery_leaves_its_lane_in_the_end(desk: Desk, joblog: JobLog) -> None:
+    await desk.submit()
+    for _ in range(2):
+        async with desk.lost_worker() as take:
+            await asyncio.wait_for(take(), 20)
+    log: Any = BrokenLog(joblog.client, joblog.config)
+    nothing: Any = None
+    async with Worker(Means(log, nothing, nothing, max_deliveries=2), Work(log, slots=1), grace_s=0).working():
+        await desk.until_acknowledged()
 
 
 async def test_draining_lets_running_jobs_finish(desk: Desk, mock: MockProvider) -> None:

@@ -11,6 +11,7 @@ connection  to NATS, for ever                    clock       is it ours
 """
 
 from weft_kit.joblog.batches import Batch, Batches
+from weft_kit.joblog.codec import Unreadable
 from weft_kit.joblog.connection import connect
 from weft_kit.joblog.ids import belongs_to, kind_of, lane_of, new_job_id, tenant_tag
 from weft_kit.joblog.lanes import Depth
@@ -35,6 +36,7 @@ __all__ = [
     "Step",
     "TokenWriter",
     "Unfinished",
+    "Unreadable",
     "Work",
     "Writer",
     "belongs_to",

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import OutboundBufferLimitError
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import from_delivery
+from weft_kit.background import background
+from weft_kit.joblog.codec import Unreadable, from_delivery, unreadable
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.puller import Puller
 
@@ -21,6 +25,9 @@ class Batch:
     events: list[event_pb2.JobEvent]
     deliveries: list[int]
     """How many times each event was handed out, this time included."""
+    unreadable: list[Unreadable]
+    """Messages that are no events: acknowledged with the others, so whoever handles the batch must do something."""
+    _heartbeat_s: float
     _messages: list[Msg]
     _client: Client
     _puller: Puller
@@ -29,15 +36,23 @@ class Batch:
         for message in self._messages:
             await self._answer(message, b"+ACK")
 
-    async def progress(self) -> None:
-        """Keeps the batch while handling it takes long."""
-        for message in self._messages:
-            await self._client.publish(message.reply, b"+WPI")
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keeps the batch for as long as handling it takes."""
+        async with background(self._beat()):
+            yield
 
     async def retry(self, delay_s: float) -> None:
         """Gives the batch back, to come again after `delay_s`."""
         for message in self._messages:
             await self._answer(message, b'-NAK {"delay": %d}' % round(delay_s * 1e9))
+
+    async def _beat(self) -> None:
+        while True:
+            with suppress(OutboundBufferLimitError):  # away, with as much to say as is kept: say it next time
+                for message in self._messages:
+                    await self._client.publish(message.reply, b"+WPI")
+            await asyncio.sleep(self._heartbeat_s)
 
     async def _answer(self, message: Msg, word: bytes) -> None:
         await self._client.publish(message.reply, word)
@@ -79,5 +94,13 @@ class Batches:
         return gathered
 
     def _batch(self, puller: Puller, messages: list[Msg]) -> Batch:
-        events, deliveries = map(list, zip(*map(from_delivery, messages), strict=True))
-        return Batch(events, deliveries, messages, self._client, puller)
+        batch = Batch([], [], [], self._config.heartbeat_s, messages, self._client, puller)
+        for message in messages:
+            try:
+                event, deliveries = from_delivery(message)
+            except DecodeError:
+                batch.unreadable.append(unreadable(message))
+            else:
+                batch.events.append(event)
+                batch.deliveries.append(deliveries)
+        return batch

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
+from weft_kit.joblog.ids import JobKey
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -28,6 +29,22 @@ class Stored(NamedTuple):
         return self.event.sequence
 
 
+class Standing(NamedTuple):
+    """The kind and the sequence of a message, as its subject and the stream tell them."""
+
+    kind: str
+    sequence: int
+
+
+class Unreadable(NamedTuple):
+    """A message of the log that is no event. Its subject says whose it is; "" where the subject is none of ours."""
+
+    job_id: str
+    kind: str
+    sequence: int
+    payload: bytes
+
+
 def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
     event = event_pb2.JobEvent.FromString(payload)
     event.sequence = sequence
@@ -36,8 +53,12 @@ def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
 
 def from_message(message: Msg) -> Stored:
     """Reads a republished or directly fetched message, whose headers carry the sequence."""
-    headers = message.headers or {}
-    return stored(message.data, headers, int(headers[SEQUENCE]))
+    return stored(message.data, message.headers or {}, sequence_of(message))
+
+
+def sequence_of(message: Msg) -> int:
+    """Reads where such a message stands, also when it is no event."""
+    return int((message.headers or {})[SEQUENCE])
 
 
 def from_delivery(message: Msg) -> tuple[event_pb2.JobEvent, int]:
@@ -46,6 +67,15 @@ def from_delivery(message: Msg) -> tuple[event_pb2.JobEvent, int]:
     event = event_pb2.JobEvent.FromString(message.data)
     event.sequence = int(parts[-4])
     return event, int(parts[-5])
+
+
+def unreadable(message: Msg) -> Unreadable:
+    """Reads what can be read of a consumer's message that is no event."""
+    lane, key, kind = ("", "", "", *message.subject.split("."))[-3:]
+    job_id = f"{lane}-{key}"
+    is_ours = JobKey.parse(job_id) is not None
+    sequence = int(message.reply.split(".")[-4])
+    return Unreadable(job_id if is_ours else "", kind if is_ours else "", sequence, message.data)
 
 
 def from_api(message: Mapping[str, Any]) -> Stored:

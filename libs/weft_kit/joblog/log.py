@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import stamina
+from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
@@ -17,6 +18,7 @@ from nats.js.errors import ServiceUnavailableError
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog.clock import LogClock
+from weft_kit.joblog.codec import from_message
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.ids import JobKey, lanes_of
 from weft_kit.joblog.lanes import Depth, Lanes
@@ -201,10 +203,23 @@ class JobLog:
         """Yields the ids of a tenant's jobs that are stored now and were not deleted, those of all its lanes."""
         for lane in lanes_of(tenant):
             for kind in ("accepted", "done"):  # a job answered as it was accepted has no `accepted`
-                async for stored in self._wire.replay(f"{self.config.prefix}.{lane}.*.{kind}", 1):
-                    # A lane's tag is too short to tell tenants apart for sure.
-                    if envelope_of(stored.event).tenant == tenant:
-                        yield stored.event.job_id
+                async for message in self._wire.messages(f"{self.config.prefix}.{lane}.*.{kind}", 1):
+                    with suppress(DecodeError):  # what cannot be read is nobody's
+                        event = from_message(message).event
+                        # A lane's tag is too short to tell tenants apart for sure.
+                        if envelope_of(event).tenant == tenant:
+                            yield event.job_id
+
+    async def end_unread(self, job_id: str, done: event_pb2.Done) -> bool:
+        """Ends a job of which the log holds what is no event: after whatever stands last, unless that is an end.
+
+        Returns whether it was not over before. Raises Fenced.
+        """
+        last = await self._wire.standing(self._key(job_id).all_kinds(self.config.prefix))
+        if last is None or last.kind in ("done", "deleted"):
+            return False
+        await self.writer(job_id, last.sequence).append(done)
+        return True
 
     async def erase(self, job_id: str) -> None:
         """Removes a job that is over from the log, but for a mark that keeps its key from being used again.
@@ -281,4 +296,5 @@ def _cancelled(message: str) -> event_pb2.Done:
 
 async def _job_ids(messages: AsyncIterator[Msg]) -> AsyncIterator[str]:
     async for message in messages:
-        yield event_pb2.JobEvent.FromString(message.data).job_id
+        with suppress(DecodeError):  # a hint that says nothing
+            yield event_pb2.JobEvent.FromString(message.data).job_id

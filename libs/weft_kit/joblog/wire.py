@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
+from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
@@ -16,7 +17,16 @@ from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
 from weft_kit.errors import DependencyDown
-from weft_kit.joblog.codec import EXPECTED, EXPECTED_SUBJECT, WRITE_ID, Stored, from_api, from_message
+from weft_kit.joblog.codec import (
+    EXPECTED,
+    EXPECTED_SUBJECT,
+    WRITE_ID,
+    Standing,
+    Stored,
+    from_api,
+    from_message,
+    sequence_of,
+)
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 
@@ -119,6 +129,11 @@ class Wire:
         """Returns the first event that matches, from the leader."""
         return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
+    async def standing(self, subjects: str, timeout_s: float | None = None) -> Standing | None:
+        """Returns what stands last among what matches, whether it can be read or not, from the leader."""
+        message = await self._get_message({"last_by_subj": subjects}, timeout_s)
+        return Standing(message["subject"].rpartition(".")[2], int(message["seq"])) if message else None
+
     async def purge(self, subjects: str, before: int) -> None:
         """Removes what matches and was stored before a sequence."""
         await self.api(f"STREAM.PURGE.{self.config.stream}", {"filter": subjects, "seq": before})
@@ -128,13 +143,18 @@ class Wire:
 
         Each page waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
         """
+        async for message in self.messages(subjects, from_sequence, timeout_s):
+            yield from_message(message)
+
+    async def messages(self, subjects: str, from_sequence: int, timeout_s: float | None = None) -> AsyncIterator[Msg]:
+        """Yields the same as it is stored, also what is no event."""
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         more = True
         while more:
             page, more = await self._insist_on_page(subjects, from_sequence, limit_s)
-            for event in page:
-                from_sequence = event.sequence + 1
-                yield event
+            for message in page:
+                from_sequence = sequence_of(message) + 1
+                yield message
 
     async def api(
         self, what: str, query: dict[str, Any], expected: tuple[int, ...] = (), timeout_s: float | None = None
@@ -198,11 +218,15 @@ class Wire:
         raise DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
 
     async def _get(self, what: dict[str, Any], timeout_s: float | None) -> Stored | None:
+        message = await self._get_message(what, timeout_s)
+        return from_api(message) if message else None
+
+    async def _get_message(self, what: dict[str, Any], timeout_s: float | None) -> dict[str, Any] | None:
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         answer = await self.api(f"STREAM.MSG.GET.{self.config.stream}", what, (NO_MESSAGE,), limit_s)
-        return from_api(answer["message"]) if "message" in answer else None
+        return answer.get("message")
 
-    async def _insist_on_page(self, subjects: str, from_sequence: int, limit_s: float) -> tuple[list[Stored], bool]:
+    async def _insist_on_page(self, subjects: str, from_sequence: int, limit_s: float) -> tuple[list[Msg], bool]:
         loop = asyncio.get_running_loop()
         give_up, waits = loop.time() + limit_s, _waits()
         while True:
@@ -216,11 +240,11 @@ class Wire:
                     raise DependencyDown("nats", "no replica of the log answers reads; retry") from None
                 await asyncio.sleep(next(waits))
 
-    async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Stored], bool]:
+    async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Msg], bool]:
         inbox = self.client.new_inbox()
         replies = await self.client.subscribe(inbox)
         query = {"seq": max(1, from_sequence), "next_by_subj": subjects, "batch": PAGE}
-        page: list[Stored] = []
+        page: list[Msg] = []
         try:
             await self.client.publish(
                 f"$JS.API.DIRECT.GET.{self.config.stream}", json.dumps(query).encode(), reply=inbox
@@ -229,7 +253,7 @@ class Wire:
                 message = await replies.next_msg(timeout=ATTEMPT_TIMEOUT_S)
                 status = (message.headers or {}).get("Status")
                 if status is None:
-                    page.append(from_message(message))
+                    page.append(message)
                 elif status == "503":
                     raise NoRespondersError
                 else:  # 204: the end of the batch; 404: nothing matches

@@ -5,16 +5,21 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
+import structlog
+from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
+from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
 from weft_kit.background import background
-from weft_kit.joblog.codec import from_delivery
+from weft_kit.joblog.codec import from_delivery, unreadable
 from weft_kit.joblog.lane_queue import LaneQueue
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
+
+UNREADABLE = Counter("weft_unreadable_jobs", "Jobs that no worker can read, taken out of their lanes.")
 
 
 class Lease:
@@ -62,6 +67,10 @@ class Lease:
     async def retry(self, delay_s: float = 0.0) -> None:
         """Gives the job back; some worker gets it after `delay_s`."""
         await self._close(b"-NAK " + json.dumps({"delay": round(delay_s * 1e9)}).encode())
+
+    async def give_up(self) -> None:
+        """Takes the job out of its lane: no worker gets it again, and whoever ends jobs that expired ends it."""
+        await self._close(b"+TERM")
 
     def release(self) -> None:
         """Frees the place without a word: the lease runs out by itself, or is another worker's by now."""
@@ -120,7 +129,7 @@ class Work:
         finally:
             # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
             for lane, message in self._queue.held():
-                await Lease(self._client, message, self._heartbeat_s).retry()
+                await self.redeliver_now(message.reply)
                 self._queue.release(lane)
 
     async def redeliver_now(self, delivery_id: str) -> None:
@@ -129,11 +138,23 @@ class Work:
 
     async def _each(self) -> AsyncIterator[Lease]:
         while (found := await self._queue.next()) is not None:
-            yield self._lease(*found)
+            try:
+                lease = self._lease(*found)
+            except DecodeError:
+                await self._give_up(*found)
+            else:
+                yield lease
 
     async def _stop_when_wrong(self) -> None:
         await self._log.clock.until_wrong()
         self._queue.stop()
+
+    async def _give_up(self, lane: str, message: Msg) -> None:
+        """Takes what is no job out of its lane: no worker will ever be able to read it."""
+        await self._client.publish(message.reply, b"+TERM")
+        self._queue.release(lane)
+        UNREADABLE.inc()
+        structlog.get_logger().error("a job cannot be read and is given up", job_id=unreadable(message).job_id)
 
     def _lease(self, lane: str, message: Msg) -> Lease:
         def released(tokens: int | None) -> None:

@@ -24,6 +24,8 @@ _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Any number, as long as nothing else in the database locks the same one.
 _LOCK: Final = 7_600_001
 _CHECK_LIMIT_S: Final = 2.0
+# The class of SQLSTATE for what passes PostgreSQL's limits, whenever it comes. To psycopg it is an operational error.
+_TOO_LARGE: Final = "54"
 _ADVICE: Final = "the record store does not answer; retry, and check that PostgreSQL runs"
 
 
@@ -67,6 +69,8 @@ class Database:
                     self._outage.ended()
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+            if isinstance(error, psycopg.Error) and is_too_large(error):
+                raise
             self._outage.failed(error)
             raise DependencyDown("postgresql", _ADVICE) from error
 
@@ -81,6 +85,11 @@ class Database:
                 async with self._pool.connection() as connection:
                     await migrate(connection)
         self._migrated.set()
+
+
+def is_too_large(error: psycopg.Error) -> bool:
+    """Says whether PostgreSQL answers, and refuses a statement for its size."""
+    return (error.sqlstate or "").startswith(_TOO_LARGE)
 
 
 async def migrate(connection: Connection) -> None:

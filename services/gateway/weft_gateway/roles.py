@@ -6,6 +6,8 @@ from functools import partial
 
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
+from weft_gateway.record.batch_writer import BatchWriter
+from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.recorder import record
@@ -29,7 +31,8 @@ async def recorder(
     config: Config, log: JobLog, records: RecordStore, database: Database, catalog: WatchedCatalog
 ) -> AsyncIterator[None]:
     """Keeps the record while the context lasts: writes it, ends lost jobs, and deletes what is past retention."""
-    recording = partial(record, log, records, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
+    writer = BatchWriter(records, DeadLetterStore(database))
+    recording = partial(record, log, writer, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
     undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
     # A job's last event comes within the log's retention, and stays in it for as long again.

@@ -19,6 +19,10 @@ _NOTE_FORGOTTEN = """
     INSERT INTO forgotten_documents (tenant, collection, document_id, version)
     SELECT %s, %s, document_id, %s FROM documents WHERE collection_id = %s
 """
+# What the cache refused to hear goes with its collection.
+_FORGET_SET_ASIDE = """
+    DELETE FROM forgotten_documents WHERE tenant = %s AND collection = %s AND next_time = 'infinity'
+"""
 _NOTE_VERSION = """
     INSERT INTO deleted_collections (tenant, name, version) VALUES (%s, %s, %s)
     ON CONFLICT (tenant, name) DO UPDATE SET version = excluded.version
@@ -48,6 +52,7 @@ class CollectionDeletion:
             collection = await lock_collection(connection, tenant, name)
             await _refuse_while_busy(connection, collection)
             version = collection.version + 1
+            await connection.execute(_FORGET_SET_ASIDE, (tenant, name))
             await connection.execute(_NOTE_FORGOTTEN, (tenant, name, version, collection.id))
             await connection.execute(_NOTE_VERSION, (tenant, name, version))
             for statement in _CLEAR:

@@ -5,8 +5,8 @@ to a large one. So each large collection has a partial index to itself, and in a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -81,13 +81,21 @@ class HnswIndexes:
         self._due.set()
 
     async def build_due(self) -> None:
-        """Builds the index of every collection that is large and has none, and drops those of deleted ones."""
+        """Builds the index of every collection that is large and has none, and drops those of deleted ones.
+
+        One that fails keeps back no other; it is raised once all were tried.
+        """
+        failures: list[psycopg.Error] = []
         async with self._database.upkeep(_BUILD_LIMIT_S) as connection:
             for (collection,) in await (await connection.execute(_ORPHANED)).fetchall():
-                await self._drop(connection, collection)
+                with _alone(connection, failures):
+                    await self._drop(connection, collection)
             rows = await connection.execute(_DUE, (self._exact_windows,))
             for collection, dimensions in await rows.fetchall():
-                await self._build(connection, collection, dimensions)
+                with _alone(connection, failures):
+                    await self._build(connection, collection, dimensions)
+        if failures:
+            raise failures[0]
 
     async def _run(self) -> None:
         trouble = Outage("hnsw index not built", "hnsw indexes can be built again")
@@ -143,6 +151,17 @@ class HnswIndexes:
             else:
                 return
         self._log.warning("an hnsw index stays slow to write: somebody holds it all the time", index=name.as_string())
+
+
+@contextmanager
+def _alone(connection: Connection, failures: list[psycopg.Error]) -> Iterator[None]:
+    """Keeps what PostgreSQL refuses from ending the round, as long as it answers."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        failures.append(error)
 
 
 @asynccontextmanager

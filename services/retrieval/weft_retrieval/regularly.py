@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import psycopg
-
 from weft_kit.background import background
 from weft_kit.errors import WeftError
 from weft_kit.outages import Outage
@@ -27,7 +25,7 @@ async def _again_and_again(what: str, do: Callable[[], Awaitable[int]], every_s:
         try:
             pause_s = 0.0 if await do() else every_s
             trouble.ended()
-        except (WeftError, psycopg.Error) as error:
+        except Exception as error:  # noqa: BLE001  # nobody would start it again
             pause_s = min(max(2 * pause_s, every_s), max(_LONGEST_PAUSE_S, every_s))
-            trouble.failed(error)
+            trouble.failed(error, exc_info=None if isinstance(error, WeftError) else error)
         await asyncio.sleep(pause_s)

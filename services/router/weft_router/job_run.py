@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import WeftError
@@ -101,6 +102,12 @@ class JobRun:
         Raises:
             DependencyDown: the log stays away.
         """
+        try:
+            return await self._to_end()
+        except DecodeError:
+            return await self._end_unread()
+
+    async def _to_end(self) -> Outcome | Rest:
         history = History.of([self._lease.event]) if self._lease.delivery == 1 else await self._look()
         job = self._job(history)
         before = usage.total(job.spent)
@@ -121,6 +128,17 @@ class JobRun:
                 self.tokens = usage.total(job.spent) - before
         # What is not in the log needs no ack, which could meet another job in the place of one that a lost store held.
         return Outcome.OVER if history.is_done else Outcome.OVERTAKEN
+
+    async def _end_unread(self) -> Outcome:
+        """End a job of which the log holds what is no event: it would come back with every delivery."""
+        structlog.get_logger().exception("job cannot be read", job_id=self._lease.job_id)
+        job = self._job(History.of([self._lease.event]))
+        done = records.ended(job, job_pb2.JOB_STATE_FAILED, records.internal(self._lease.job_id))
+        try:
+            await self._means.log.end_unread(self._lease.job_id, done)
+        except Fenced:
+            return Outcome.OVERTAKEN
+        return Outcome.OVER
 
     async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
         """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""

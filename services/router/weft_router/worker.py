@@ -81,6 +81,8 @@ class Worker:
             # What was going on cannot be said in the log, which may be away: the next delivery finds where it stands.
             metrics.JOBS_LEFT.labels("failed").inc()
             _log.exception("job left", job_id=lease.job_id)
+            if lease.delivery > self._means.max_deliveries:
+                await lease.give_up()
         finally:
             lease.release()
             del self._runs[lease.job_id]

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.admission import Order
@@ -180,7 +182,14 @@ class Jobs:
         """Reads what there is of a job, also of one that is being deleted."""
         if not belongs_to(job_id, tenant):
             raise _not_found()
-        logged = await self._log.events(job_id)
+        try:
+            logged = await self._log.events(job_id)
+        except DecodeError:
+            # Of a job whose log is damaged, the record knows the end.
+            recorded = await self._records.find(tenant, job_id)
+            if not recorded or not recorded[-1].HasField("done"):
+                raise
+            return recorded
         if logged and envelope_of(logged[0]).tenant == tenant:
             return logged
         recorded = await self._records.find(tenant, job_id)

@@ -59,17 +59,36 @@ _DUE: Final = f"""
 """.encode()
 _STRIP: Final = """
     WITH bare AS (SELECT * FROM unnest(%(job_ids)s::text[], %(ends)s::bytea[]) AS bare (job_id, done)),
-    silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s))
+    silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s)),
+    emptied AS (DELETE FROM dead_letters WHERE job_id = ANY(%(job_ids)s))
     UPDATE jobs SET accepted = NULL, started = NULL, done = NULL, webhook_url = NULL,
         done_brief = bare.done, erase_time = %(now)s
     FROM bare WHERE jobs.job_id = bare.job_id
 """
 _DROP: Final = f"""
-    DELETE FROM jobs WHERE job_id IN (
+    WITH due AS MATERIALIZED (
         SELECT job_id FROM jobs WHERE tenant = %(tenant)s AND accept_time < %(before)s AND state >= {_OVER}
         ORDER BY accept_time, job_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    )
+    ),
+    emptied AS (DELETE FROM dead_letters WHERE job_id IN (SELECT job_id FROM due))
+    DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM due)
 """.encode()
+# Letters whose jobs are not on record, or never end there. What was recorded of a job that is nobody's goes with them.
+_DROP_LETTERS: Final = b"""
+    WITH dropped AS (
+        DELETE FROM dead_letters WHERE (job_id, sequence) IN (
+            SELECT job_id, sequence FROM dead_letters
+            WHERE tenant = %(tenant)s AND create_time < %(before)s
+            ORDER BY create_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        )
+        RETURNING job_id
+    ),
+    orphaned AS (
+        DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM dropped) AND tenant IS NULL AND erase_time IS NULL
+    )
+    SELECT FROM dropped
+"""
+_OLDEST_LETTERS: Final = b"SELECT tenant, min(create_time) FROM dead_letters GROUP BY tenant"
 _DROP_MARKS: Final = b"""
     DELETE FROM jobs WHERE job_id IN (
         SELECT job_id FROM jobs WHERE tenant IS NULL AND erase_time < %(before)s
@@ -79,8 +98,7 @@ _DROP_MARKS: Final = b"""
 
 # In one order, as the recorder locks them. Late events are told from those of a later job by their writers' clocks,
 # which may be a little ahead of ours; a later job is ahead by the log's retention.
-_DELETE: Final = f"""
-    WITH silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s))
+_MARK_DELETED: Final = f"""
     INSERT INTO jobs (job_id, state, erase_time)
     SELECT job_id, {job_pb2.JOB_STATE_UNSPECIFIED}, clock_timestamp() + interval '1 minute'
     FROM unnest(%(job_ids)s::text[]) AS job_id
@@ -88,6 +106,12 @@ _DELETE: Final = f"""
     ON CONFLICT (job_id) DO UPDATE SET
         state = EXCLUDED.state, erase_time = EXCLUDED.erase_time, {", ".join(f"{name} = NULL" for name in COLUMNS[2:])}
 """.encode()
+# A statement of its own, which sees what was written before the jobs were locked.
+_DROP_REST: Final = b"""
+    WITH silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s))
+    DELETE FROM dead_letters WHERE job_id = ANY(%(job_ids)s)
+"""
+_DROP_LETTERS_OF_TENANT: Final = b"DELETE FROM dead_letters WHERE tenant = %(tenant)s"
 _OF_TENANT: Final = """
     SELECT accept_time, job_id FROM jobs
     WHERE tenant = %(tenant)s AND (%(time)s::timestamptz IS NULL OR (accept_time, job_id) < (%(time)s, %(job_id)s))
@@ -98,10 +122,10 @@ _SECOND_ASKINGS: Final = "SELECT job_id FROM jobs WHERE tenant = %s AND labels @
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """A tenant, and when the oldest of its jobs was accepted."""
+    """A tenant, and the time of the oldest it has: when a job was accepted, or a letter set aside."""
 
     tenant: str
-    accept_time: datetime
+    time: datetime
 
 
 class ErasureStore:
@@ -137,9 +161,24 @@ class ErasureStore:
         """Deletes some of what stands for jobs that were deleted before a time; returns how many."""
         return await self._run(_DROP_MARKS, {"before": before, "limit": limit})
 
+    async def oldest_letters(self) -> list[Oldest]:
+        """The tenants that have dead letters, "" for those whose tenant is not known, with the oldest of each."""
+        return await self._oldest(_OLDEST_LETTERS)
+
+    async def drop_letters(self, tenant: str, before: datetime, limit: int) -> int:
+        """Deletes some dead letters that were set aside before a time; returns how many."""
+        return await self._run(_DROP_LETTERS, {"tenant": tenant, "before": before, "limit": limit})
+
+    async def drop_letters_of(self, tenant: str) -> None:
+        """Deletes all dead letters that are known to be a tenant's."""
+        await self._run(_DROP_LETTERS_OF_TENANT, {"tenant": tenant})
+
     async def delete(self, job_ids: Sequence[str]) -> None:
-        """Deletes jobs with their webhooks, recorded or not yet: what the recorder reads of them later is ignored."""
-        await self._run(_DELETE, {"job_ids": list(job_ids)})
+        """Deletes jobs with webhooks and dead letters, recorded or not yet: what is read of them later is ignored."""
+        parameters = {"job_ids": list(job_ids)}
+        async with self._database.connection(self._limit_s) as connection, connection.transaction():
+            await connection.execute(_MARK_DELETED, parameters)
+            await connection.execute(_DROP_REST, parameters)
 
     async def of_tenant(self, tenant: str, after: Position | None, limit: int) -> list[Position]:
         """A tenant's jobs after a position, the newest first."""

@@ -5,18 +5,15 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Final, Literal
 
-import psycopg
 import structlog
-from prometheus_client import Counter
+from google.protobuf.message import DecodeError
 from psycopg.types.json import Jsonb
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import Connection, Database
 from weft_gateway.record.listing import AUDIT_LABEL, JobQuery
 from weft_gateway.record.records import COLUMNS, Row
-
-UNRECORDED = Counter("weft_gateway_unrecorded_rows", "Rows that PostgreSQL could not hold, and that were left out.")
 
 # An array travels as one value, and PostgreSQL's end at 1 GB.
 _STATEMENT_BYTES: Final = 32 * 1024 * 1024
@@ -25,7 +22,7 @@ _PAGE: Final = 100
 
 _values: Final = attrgetter(*COLUMNS)
 
-_TYPES: Final = {
+TYPES: Final = {
     "state": "smallint", "priority": "smallint", "labels": "jsonb", "expire_time": "timestamptz",
     "accept_time": "timestamptz", "end_time": "timestamptz", "cache_tier": "smallint",
     "error_reason": "smallint", "prompt_tokens": "bigint", "completion_tokens": "bigint",
@@ -38,7 +35,7 @@ _TYPES: Final = {
 _SAVE: Final = f"""
     WITH saved AS (
         INSERT INTO jobs ({", ".join(COLUMNS)})
-        SELECT * FROM unnest({", ".join(f"%b::{_TYPES.get(name, 'text')}[]" for name in COLUMNS)})
+        SELECT * FROM unnest({", ".join(f"%b::{TYPES.get(name, 'text')}[]" for name in COLUMNS)})
         ON CONFLICT (job_id) DO UPDATE SET state = GREATEST(jobs.state, EXCLUDED.state),
             {", ".join(f"{name} = COALESCE(jobs.{name}, EXCLUDED.{name})" for name in COLUMNS[2:])},
             erase_time = NULL
@@ -95,26 +92,11 @@ class RecordStore:
     async def save(self, rows: Sequence[Row]) -> None:
         """Adds what rows tell to what is there; a repeat changes nothing.
 
-        A row that PostgreSQL cannot hold is left out, and the log says so: it must not keep out all that come after it.
+        Raises psycopg's error where PostgreSQL refuses a row. Some of the others may be saved then.
         """
         for some in _statements(rows):
-            try:
-                await self._save(some)
-            except psycopg.DataError:
-                for row in some:
-                    await self._save_alone(row)
-
-    async def _save(self, rows: Sequence[Row]) -> None:
-        columns = [list(column) for column in zip(*map(_values, rows), strict=True)]
-        async with self._database.connection(self._save_limit_s) as connection:
-            await connection.execute(_SAVE, columns)
-
-    async def _save_alone(self, row: Row) -> None:
-        try:
-            await self._save([row])
-        except psycopg.DataError:
-            UNRECORDED.inc()
-            structlog.get_logger().exception("a job cannot be recorded", job_id=row.job_id)
+            async with self._database.connection(self._save_limit_s) as connection:
+                await write_rows(connection, some)
 
     async def find(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
         """A job's lasting events in order, empty when this tenant has no such job; brief ones without its contents."""
@@ -142,7 +124,8 @@ class RecordStore:
             async with self._database.connection(self._save_limit_s) as connection:
                 found = await (await connection.execute(statement, parameters)).fetchall()
             for last_time, last_id, *columns in found:  # noqa: B007  # where the next page begins
-                yield last_id, _events(columns)
+                if events := _readable(last_id, columns):
+                    yield last_id, events
             if len(found) < _PAGE:
                 return
 
@@ -155,7 +138,13 @@ class RecordStore:
             found = await (await connection.execute(statement, parameters)).fetchall()
         page = found[: query.size]
         more = len(found) > query.size
-        return [_events(row[2:]) for row in page], _position(page[-1]) if more else None
+        jobs = [events for job_id, _, *columns in page if (events := _readable(job_id, columns))]
+        return jobs, _position(page[-1]) if more else None
+
+
+async def write_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Adds what rows tell to what is there: all of them or, when one is refused, none."""
+    await connection.execute(_SAVE, [list(column) for column in zip(*map(_values, rows), strict=True)])
 
 
 def _parameters(query: JobQuery) -> dict[str, object]:
@@ -184,6 +173,15 @@ def _position(row: tuple[object, ...]) -> Position:
 
 def _events(columns: Sequence[object]) -> list[event_pb2.JobEvent]:
     return [event_pb2.JobEvent.FromString(column) for column in columns if isinstance(column, bytes)]
+
+
+def _readable(job_id: str, columns: Sequence[object]) -> list[event_pb2.JobEvent]:
+    """The same of one job among others, which must not suffer when it is damaged: then there are none."""
+    try:
+        return _events(columns)
+    except DecodeError:
+        structlog.get_logger().exception("a job's record cannot be read", job_id=job_id)
+        return []
 
 
 def _statements(rows: Sequence[Row]) -> Iterator[list[Row]]:

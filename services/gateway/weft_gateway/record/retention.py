@@ -47,25 +47,34 @@ class RetentionSweeper:
             await asyncio.sleep(self._poll_s)
 
     async def sweep(self, now: datetime) -> None:
-        """Deletes everything that is past retention at `now`."""
+        """Deletes everything that is past retention at `now`. A tenant for which that fails keeps back no other's."""
         for oldest in await self._store.oldest():
-            days = self._rules(oldest.tenant).records_days
-            await self._drop("records", self._store.drop_records, oldest, self._before(now, days))
+            await self._drop("records", self._store.drop_records, oldest, now)
         for oldest in await self._store.oldest_with_contents():
-            days = self._rules(oldest.tenant).contents_days
-            await self._drop("contents", self._store.drop_contents, oldest, self._before(now, days))
+            await self._drop("contents", self._store.drop_contents, oldest, now)
+        for oldest in await self._store.oldest_letters():
+            await self._drop("dead letters", self._store.drop_letters, oldest, now)
         while await self._store.drop_marks(now - self._least, self._batch):
             pass
 
-    def _before(self, now: datetime, days: float) -> datetime:
+    def _before(self, what: str, tenant: str, now: datetime) -> datetime:
+        rule = self._rules(tenant)
+        # A dead letter holds contents.
+        days = rule.records_days if what == "records" else rule.contents_days
         return now - max(timedelta(days=days), self._least)
 
-    async def _drop(self, what: str, drop: Drop, oldest: Oldest, before: datetime) -> None:
-        if oldest.accept_time >= before:
-            return
+    async def _drop(self, what: str, drop: Drop, oldest: Oldest, now: datetime) -> None:
+        try:
+            before = self._before(what, oldest.tenant, now)
+            if oldest.time < before:
+                await self._drop_all(what, drop, oldest.tenant, before)
+        except Exception:  # noqa: BLE001
+            self._log.exception("not deleted, though past retention", what=what, tenant=oldest.tenant)
+
+    async def _drop_all(self, what: str, drop: Drop, tenant: str, before: datetime) -> None:
         dropped = 0
-        while (count := await drop(oldest.tenant, before, self._batch)) > 0:
+        while (count := await drop(tenant, before, self._batch)) > 0:
             dropped += count
             DROPPED.labels(what).inc(count)
         if dropped:
-            self._log.info("past retention", what=what, tenant=oldest.tenant, jobs=dropped)
+            self._log.info("past retention", what=what, tenant=tenant, jobs=dropped)

@@ -6,11 +6,14 @@ a fenced write, so a worker or another replica that is faster wins, and there is
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
+from nats.errors import MaxPayloadError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -19,12 +22,18 @@ from weft_gateway.record.postgres_records import RecordStore
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog
 
 BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
+FAILED = Counter("weft_gateway_failed_burials", "Tries to end such a job that failed.")
+
+_FIRST_WAIT: Final = timedelta(seconds=5)
+_LONGEST_WAIT: Final = timedelta(minutes=10)
+_MOST_REMEMBERED: Final = 10_000
 
 
 class Undertaker:
     """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself.
 
-    As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost.
+    As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost. One
+    that cannot be ended holds up no other, and is tried again after twice as long each time, up to ten minutes.
     """
 
     def __init__(self, log: JobLog, records: RecordStore, *, grace_s: float, poll_s: float = 5.0) -> None:
@@ -32,6 +41,8 @@ class Undertaker:
         self._records = records
         self._grace = timedelta(seconds=grace_s)
         self._poll_s = poll_s
+        self._failed: dict[str, tuple[datetime, timedelta]] = {}
+        """When jobs that could not be ended are tried again, and how long they wait for that."""
         self._lines = structlog.get_logger()
 
     async def watch(self) -> None:
@@ -47,15 +58,7 @@ class Undertaker:
         """Ends every job whose time was up `grace_s` before `now`, and that nobody ended."""
         before = now - self._grace
         async for job_id, accepted in self._records.expired(before):
-            try:
-                done = await self._end(job_id, accepted, before)
-            except (Fenced, AlreadyAccepted):
-                continue  # somebody lives who cares for it
-            except DecodeError:
-                self._lines.exception("a job cannot be read, nor ended", job_id=job_id)
-                continue
-            if done:
-                self._note(job_id, accepted.tenant, done)
+            await self._alone(job_id, now, partial(self._bury, job_id, accepted, before))
 
     async def bury_lost(self, now: datetime) -> None:
         """Ends every job of the record that is older than all the log has, and that is not in it."""
@@ -64,15 +67,50 @@ class Undertaker:
             return  # a store that was only mislaid may come back
         before = min(reach.oldest, settled)
         async for job_id, recorded in self._records.accepted(before):
-            if await self._log.first(job_id):
-                continue  # its time was told by another clock
-            done = lost(job_id, recorded)
-            with suppress(AlreadyAccepted):
-                await self._log.answer(job_id, done)
-                self._note(job_id, done.accepted.tenant, done)
+            await self._alone(job_id, now, partial(self._bury_lost, job_id, recorded))
+
+    async def _alone(self, job_id: str, now: datetime, bury: Callable[[], Awaitable[None]]) -> None:
+        """Ends a job as if there were no other. Raises DependencyDown when it is the log that fails, not the job."""
+        due, waited = self._failed.get(job_id, (now, timedelta()))
+        if now < due:
+            return
+        try:
+            await bury()
+        except (Fenced, AlreadyAccepted):
+            pass  # somebody lives who cares for it
+        except Exception:  # noqa: BLE001
+            await self._log.check()
+            await self._log.reach()
+            self._put_off(job_id, now, waited)
+            return
+        self._failed.pop(job_id, None)
+
+    def _put_off(self, job_id: str, now: datetime, waited: timedelta) -> None:
+        if len(self._failed) >= _MOST_REMEMBERED:
+            self._failed.clear()
+        wait = min(max(2 * waited, _FIRST_WAIT), _LONGEST_WAIT)
+        self._failed[job_id] = now + wait, wait
+        FAILED.inc()
+        self._lines.exception("a job cannot be ended", job_id=job_id, again_in_s=wait.total_seconds())
+
+    async def _bury(self, job_id: str, accepted: event_pb2.Accepted, before: datetime) -> None:
+        if done := await self._end(job_id, accepted, before):
+            self._note(job_id, accepted.tenant, done)
+
+    async def _bury_lost(self, job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> None:
+        if await self._log.first(job_id):
+            return  # its time was told by another clock
+        done = lost(job_id, recorded)
+        await self._log.answer(job_id, done)
+        self._note(job_id, done.accepted.tenant, done)
 
     async def _end(self, job_id: str, accepted: event_pb2.Accepted, before: datetime) -> event_pb2.Done | None:
-        events = await self._log.events(job_id)
+        try:
+            events = await self._log.events(job_id)
+        except DecodeError:
+            # Nobody will ever read what it said.
+            done = obituary(job_id, ())
+            return done if await self._log.end_unread(job_id, done) else None
         if not events:
             # Past the log's retention: one event tells all that is left to tell.
             done = obituary(job_id, events)
@@ -81,8 +119,17 @@ class Undertaker:
             return done
         if events[-1].HasField("done") or _lives(events[0], before):
             return None  # the record trails the log, or the request id was used again after retention
-        done = obituary(job_id, events)
-        await self._log.writer(job_id, events[-1].sequence).append(done)
+        return await self._end_logged(job_id, events)
+
+    async def _end_logged(self, job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+        writer, done = self._log.writer(job_id, events[-1].sequence), obituary(job_id, events)
+        try:
+            await writer.append(done)
+        except MaxPayloadError:
+            # More was said than one message carries: it is withdrawn, so that the end agrees with what readers have.
+            rewound = await writer.commit(event_pb2.Rewound(to_sequence=events[0].sequence))
+            done = obituary(job_id, [*events, rewound])
+            await writer.append(done)
         return done
 
     def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:

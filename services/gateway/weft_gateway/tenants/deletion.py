@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from weft.cache.v1 import cache_pb2
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.jobs.deletion import JobDeletion
@@ -18,12 +21,17 @@ from weft_gateway.tenants.deleted import CANCEL_MESSAGE, Deleted
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_kit.context import bound, current, remaining_to_pass_on
 from weft_kit.errors import InvalidFields
-from weft_kit.joblog import JobGone, JobLog
+from weft_kit.joblog import JobGone, JobLog, text_hash
 
 _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")
 # A large collection alone may take so long.
 _CALL_S: Final = 115.0
 _BATCH: Final = 100
+_DAMAGED: Final = event_pb2.Done(
+    state=job_pb2.JOB_STATE_CANCELLED,
+    text_hash=text_hash(""),
+    error=job_pb2.JobError(reason=error_pb2.ERROR_REASON_CANCELLED, message=CANCEL_MESSAGE),
+)
 
 
 class TenantDeletion:
@@ -111,6 +119,7 @@ class TenantDeletion:
         while page := await self._records.of_tenant(tenant, after, _BATCH):
             after = page[-1]
             none_is_left &= await self._delete_batch([job_id for _, job_id in page], deleted)
+        await self._records.drop_letters_of(tenant)
         return none_is_left
 
     async def _delete_batch(self, job_ids: Sequence[str], deleted: Deleted) -> bool:
@@ -130,4 +139,8 @@ class TenantDeletion:
                 deleted.cancelled_jobs += 1
             return (await self._log.request_cancel(job_id, CANCEL_MESSAGE)).HasField("done")
         except JobGone:
+            return True
+        except DecodeError:
+            # Nobody can go on with it: what it last said cannot be read.
+            await self._log.end_unread(job_id, _DAMAGED)
             return True

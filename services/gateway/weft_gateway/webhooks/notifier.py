@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -41,6 +41,8 @@ GIVEN_UP = prometheus_client.Counter("weft_gateway_webhooks_given_up", "Webhooks
 _until_postgres_answers: Final = partial(
     stamina.retry_context, DependencyDown, attempts=None, timeout=None, wait_max=2.0
 )
+
+_UNTOLD: Final = "what became of it cannot be kept; the gateway's log says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,19 @@ class Notifier:
             outcome = await self._post(due, secrets, int(began.timestamp()))
         made = Try(began, time.perf_counter() - clock, outcome.http_status, outcome.text)
         next_s = self._next_s(due, outcome)
+        try:
+            await self._settle(due, made, outcome, next_s)
+        except Exception:  # noqa: BLE001
+            # With its claim it would be sent again whenever that runs out, for ever.
+            self._log.exception("what became of a webhook cannot be kept", job_id=due.job_id)
+            await self._settle(due, replace(made, outcome=_UNTOLD), outcome, next_s)
+        self._count(due, made, outcome, next_s)
+
+    async def _settle(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
         # What a target has received must not be sent to it again because PostgreSQL was away for a moment.
         async for attempt in _until_postgres_answers():
             with attempt:
                 await self._outbox.settle(due, made, outcome, next_s)
-        self._count(due, made, outcome, next_s)
 
     async def _post(self, due: Due, secrets: Sequence[bytes], timestamp: int) -> Outcome:
         try:

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
+from google.protobuf.message import DecodeError
+
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
@@ -148,11 +151,15 @@ class IngestJobs:
         return await Staging(self._database, tenant, batch).failures() if batch else ()
 
     async def _listed(self, batch: Batch) -> pb.IngestJob | None:
-        """Returns a job without its failures; None when it was never accepted, or is past the log's retention."""
-        first = await (await self._link.log()).first(batch.job_id)
-        if first is None:
+        """Returns a job without its failures; None when it was never accepted, is past retention, or damaged."""
+        try:
+            first = await (await self._link.log()).first(batch.job_id)
+            if first is None:
+                return None
+            job = await self._recorded(first)
+        except DecodeError:
+            structlog.get_logger().exception("ingest job cannot be read", job_id=batch.job_id)
             return None
-        job = await self._recorded(first)
         del job.progress.failures[:]
         return job
 

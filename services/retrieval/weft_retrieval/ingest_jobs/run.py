@@ -4,13 +4,16 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psycopg
+import structlog
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
 from weft_kit.background import ended
-from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.errors import DependencyDown, Internal, WeftError
 from weft_kit.joblog import Fenced, JobLog, Lease
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.ends import End, Stop, done, released
@@ -66,7 +69,10 @@ class IngestRun:
 
     async def to_end(self) -> End:
         """Works until the job is over, or not this attempt's any more; raises DependencyDown when the log is away."""
-        events = await self._means.log.events(self._job_id)
+        try:
+            events = await self._means.log.events(self._job_id)
+        except DecodeError as error:
+            return await self._end_unread(error)
         if not events:
             # Its log is lost: there is nothing to ack, and a repeat of the request finds its contents here.
             return End.OVERTAKEN
@@ -102,9 +108,22 @@ class IngestRun:
         if not telling.cancelled() and (error := telling.exception()):
             raise error
         if not self._working.cancelled() and (error := self._working.exception()):
-            if not isinstance(error, WeftError):
-                raise error
-            self._failure = error
+            self._failure = error if isinstance(error, WeftError) else self._bug(error)
+
+    def _bug(self, error: BaseException) -> Internal:
+        """A failure that is ours must neither cost the job its end nor come back with every delivery."""
+        structlog.get_logger().error("ingest job failed by a bug", job_id=self._job_id, exc_info=error)
+        return Internal(self._job_id)
+
+    async def _end_unread(self, error: DecodeError) -> End:
+        """Ends a job of which the log holds what is no event: no attempt can know where it stands."""
+        end = done(None, self._bug(error), await self._result())
+        try:
+            await self._means.log.end_unread(self._job_id, end)
+        except Fenced:
+            return End.OVERTAKEN
+        await self._drop_contents()
+        return End.OVER
 
     async def _store(self) -> None:
         staging = await patiently("find the documents", self._staged)
@@ -178,7 +197,7 @@ class IngestRun:
 
     async def _counted(self) -> tuple[Tally, Failures]:
         """What became of the documents, as the store knows it or, while that is away, as this attempt does."""
-        with suppress(DependencyDown):
+        with suppress(DependencyDown, psycopg.Error):
             if staging := await self._staged():
                 return await staging.tally(), await staging.failures()
         if self._storing:
@@ -186,5 +205,5 @@ class IngestRun:
         return Tally(self._accepted.ingest.documents), ()
 
     async def _drop_contents(self) -> None:
-        with suppress(DependencyDown):  # else they are swept out a day later
+        with suppress(DependencyDown, psycopg.Error):  # else they are swept out a day later
             await self._means.uploads.end(self._accepted.tenant, self._job_id)

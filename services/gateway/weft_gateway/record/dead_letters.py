@@ -1,0 +1,68 @@
+"""Events that the record cannot hold: how they are told from an outage, and what is kept of them."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import psycopg
+from google.protobuf.message import DecodeError
+
+from weft.job.v1 import event_pb2
+from weft_gateway.postgres import is_too_large
+from weft_kit.joblog import Unreadable, envelope_of, kind_of
+
+_LONGEST_REASON: Final = 500
+_LONGEST_NAME: Final = 64
+_NO_EVENT: Final = DecodeError("the message is no JobEvent")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that was set aside. Its texts are such that PostgreSQL takes them."""
+
+    job_id: str
+    sequence: int
+    kind: str
+    tenant: str
+    event: bytes
+    reason: str
+    cause: str
+    """The reason without words of the event, for the log."""
+
+    @classmethod
+    def of(cls, event: event_pb2.JobEvent, refusal: Exception) -> Self:
+        """Returns the letter of an event that was refused."""
+        name = _text(event.job_id, _LONGEST_NAME)
+        tenant = _text(envelope_of(event).tenant, _LONGEST_NAME)
+        encoded = event.SerializeToString()
+        return cls(name, event.sequence, kind_of(event), tenant, encoded, _reason(refusal), _cause(refusal))
+
+    @classmethod
+    def of_unreadable(cls, message: Unreadable) -> Self:
+        """Returns the letter of what stands in an event's place and is none."""
+        job_id, kind, sequence, payload = message
+        return cls(job_id, sequence, kind, "", payload, _reason(_NO_EVENT), _cause(_NO_EVENT))
+
+
+def is_poison(error: Exception) -> bool:
+    """Says whether an error is the doing of what was to be stored, and would come again.
+
+    All others may be an outage's: a lost connection, a full disk, a shutdown, a deadlock, a schema that is not there.
+    """
+    if isinstance(error, psycopg.Error):
+        return isinstance(error, psycopg.DataError | psycopg.IntegrityError) or is_too_large(error)
+    return isinstance(error, DecodeError | ValueError | OverflowError)
+
+
+def _reason(error: Exception) -> str:
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return _text(f"{_cause(error)}: {said or error}", _LONGEST_REASON)
+
+
+def _cause(error: Exception) -> str:
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return " ".join(filter(None, (type(error).__name__, state)))
+
+
+def _text(said: str, longest: int) -> str:
+    """As PostgreSQL takes it, whatever is in it."""
+    return said[:longest].replace("\0", "\ufffd").encode(errors="replace").decode()
