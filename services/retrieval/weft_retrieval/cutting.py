@@ -1,16 +1,16 @@
 """Where a text is cut: at headings and sentence ends, into spans that fit, with nothing left out."""
 
+import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from semantic_text_splitter import TextSplitter
-
 from weft_retrieval.tokens import Ruler
+from weft_retrieval.units import Unit, units
 
-# Paragraphs up to this many characters, else sentences, else words: between them a text may be cut. The range makes
-# every unit stand alone; in characters the splitter is a hundred times faster than in tokens.
-_UNITS = TextSplitter((1, 600), trim=False)
+# One character inside of a number, a contraction or a host's name, and what joins two into one.
+_JOINT = re.compile(r"(?<=[^\W_])['’.](?=[^\W_])|(?<=\d),(?=\d)|\u200d")
 # How far a span of the last two may exceed its fair share to end at a border.
 _SLACK = 1.15
 
@@ -27,9 +27,13 @@ class Borders:
     """The places of one text where a cut hurts least."""
 
     def __init__(self, ruler: Ruler, headings: Sequence[int]) -> None:
-        units = [offset for offset, _ in _UNITS.chunk_indices(ruler.text)]
         self._headings = ruler.snap(headings)
-        self._all = ruler.snap([*units, *headings])
+        places = list(headings)
+        for unit in units(ruler.text):
+            places.append(unit.start)
+            if unit.is_long:
+                places.extend(_words(ruler, unit))
+        self._all = ruler.snap(places)
 
     def last(self, after: int, until: int) -> int | None:
         """Returns the last border in (after, until]: a heading if one lies in its second half, else a sentence end."""
@@ -72,6 +76,14 @@ def _end(ruler: Ruler, borders: Borders, rest: Span, max_tokens: int, overlap_to
     if furthest <= after:
         furthest = ruler.reach(rest.start, max_tokens)
     return borders.last(after, furthest) or furthest
+
+
+def _words(ruler: Ruler, unit: Unit) -> Iterator[int]:
+    """Yields where a unit without sentences may be cut: before its words, and inside of those that are too long."""
+    joints = {at for joint in _JOINT.finditer(ruler.text, unit.start, unit.end) for at in joint.span()}
+    for at in ruler.cuts(unit.start, unit.end):
+        if at not in joints and not unicodedata.category(ruler.text[at]).startswith("M"):
+            yield at
 
 
 def _last(places: Sequence[int], after: int, until: int) -> int | None:

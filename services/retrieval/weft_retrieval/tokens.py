@@ -46,6 +46,12 @@ class Ruler:
         first, last = np.searchsorted(self._cuts, (start, end))
         return int(self._before[last] - self._before[first])
 
+    def cuts(self, start: int, end: int) -> list[int]:
+        """Returns the places in [start, end) that may be cut."""
+        first, last = np.searchsorted(self._cuts, (start, end))
+        places: list[int] = self._cuts[first:last].tolist()
+        return places
+
     def snap(self, offsets: Sequence[int]) -> list[int]:
         """Moves every offset on to the next place that may be cut; returns those places in order, each once."""
         indices = np.unique(np.searchsorted(self._cuts, offsets))

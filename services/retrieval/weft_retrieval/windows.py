@@ -1,6 +1,8 @@
 """Windows: what the embedder can read of a chunk, under its headings, so that nothing of the chunk stays unseen."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from tokenizers import Tokenizer
 
@@ -10,6 +12,10 @@ from weft_retrieval.tokens import Ruler
 
 # Headings may take this share of a window; longer ones are cut, for the text matters more.
 _HEADING_SHARE = 4
+# A token of a heading has about five characters with the space before it; what lies beyond cannot fit.
+_TOKEN_CHARACTERS = 8
+# Neighbours stand under the same headings.
+_MEASURED_HEADINGS = 1024
 
 
 class Windows:
@@ -18,10 +24,12 @@ class Windows:
     def __init__(self, tokenizer: Tokenizer, window_tokens: int) -> None:
         self._tokenizer = tokenizer
         self._room = window_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._cut_to_share = lru_cache(_MEASURED_HEADINGS)(self._cut_to_share_anew)
 
     def over(self, ruler: Ruler, borders: Borders, outline: Outline, title: str, chunk: Span) -> Iterator[str]:
         """Yields the texts to index for one chunk; together they hold all of it, in order."""
-        places = [chunk.start, *(at for at in outline.offsets if chunk.start < at < chunk.end)]
+        first, last = bisect_right(outline.offsets, chunk.start), bisect_left(outline.offsets, chunk.end)
+        places = [chunk.start, *outline.offsets[first:last]]
         longest = max(self._prefix(title, outline, place + 1)[1] for place in places)
         for span in cut(ruler, borders, chunk, self._room - longest):
             prefix, _ = self._prefix(title, outline, span.start)
@@ -30,6 +38,9 @@ class Windows:
     def _prefix(self, title: str, outline: Outline, start: int) -> tuple[str, int]:
         """Returns the lines to put before a window that starts at `start`, and their tokens."""
         lines = "\n".join(breadcrumb(title, outline.over(start), start))
+        return self._cut_to_share(lines[: self._room // _HEADING_SHARE * _TOKEN_CHARACTERS])
+
+    def _cut_to_share_anew(self, lines: str) -> tuple[str, int]:
         ruler = Ruler(self._tokenizer, lines)
         if ruler.empty:
             return "", 0

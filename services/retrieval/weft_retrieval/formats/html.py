@@ -6,7 +6,8 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from weft_retrieval.formats.byte_order_mark import declared_encoding
-from weft_retrieval.formats.outline import Heading, Parsed
+from weft_retrieval.formats.html_limits import bounded
+from weft_retrieval.formats.outline import MAX_TITLE, Heading, Parsed
 
 _BOILERPLATE = (
     "script, style, noscript, template, nav, footer, aside, form, button, select, svg, iframe, object, "
@@ -24,12 +25,10 @@ _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORE
 # Python has them among the encodings, no page is in one, and they fail or take their time in ways of their own.
 _NO_ENCODINGS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
 _SPACE = re.compile(r"\s+")
-# Hostile pages nest a hundred thousand deep; nobody's paragraph does.
-_MAX_DEPTH = 256
 
 
 def read_html(content: bytes) -> Parsed:
-    tree = LexborHTMLParser(_decode(content).replace("\x00", ""))
+    tree = LexborHTMLParser(bounded(_decode(content).replace("\x00", "")))
     for node in tree.css(_BOILERPLATE):
         node.decompose()
     root = _main(tree)
@@ -65,6 +64,8 @@ class _Page:
         self._headings: list[Heading] = []
         self._pieces: list[str] = []
         self._block: LexborNode | None = None
+        self._blocks: dict[int, LexborNode] = {}
+        """For inline elements the block that they are in, so that nobody climbs up twice."""
 
     def read(self, root: LexborNode) -> Parsed:
         for node in root.traverse(include_text=True):
@@ -78,13 +79,26 @@ class _Page:
         return Parsed("".join(self._text), tuple(self._headings))
 
     def _add(self, node: LexborNode) -> None:
-        block = _block_of(node)
+        block = self._block_of(node)
         if self._block is None or block.mem_id != self._block.mem_id:
             self._flush()
             self._block = block
         text = node.text_content or ""
         # A line break in the source is a space; only <br> and <pre> break lines.
         self._pieces.append(text if block.tag == "pre" else _SPACE.sub(" ", text))
+
+    def _block_of(self, node: LexborNode) -> LexborNode:
+        passed = []
+        while (parent := node.parent) is not None:
+            node = parent
+            if node.tag not in _INLINE:
+                break
+            if known := self._blocks.get(node.mem_id):
+                node = known
+                break
+            passed.append(node.mem_id)
+        self._blocks.update(dict.fromkeys(passed, node))
+        return node
 
     def _flush(self) -> None:
         tag = self._block.tag if self._block else None
@@ -94,20 +108,9 @@ class _Page:
             return
         if tag in _HEADINGS:
             paragraph = _SPACE.sub(" ", paragraph)
-            self._headings.append(Heading(self._length, _HEADINGS[tag], paragraph))
+            self._headings.append(Heading(self._length, _HEADINGS[tag], paragraph[:MAX_TITLE]))
         self._text.append(paragraph + "\n\n")
         self._length += len(paragraph) + 2
-
-
-def _block_of(node: LexborNode) -> LexborNode:
-    for _ in range(_MAX_DEPTH):
-        parent = node.parent
-        if parent is None:
-            break
-        node = parent
-        if node.tag not in _INLINE:
-            break
-    return node
 
 
 def _tidy(text: str, *, preformatted: bool) -> str:

@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from weft_retrieval.formats.outline import Heading, Parsed
+from weft_retrieval.formats.outline import MAX_TITLE, Heading, Parsed
 from weft_retrieval.formats.text import decode
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)(?:\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _NOT_A_PARAGRAPH = re.compile(r"\s*(?:$|[-*+>|#]|\d+[.)]\s| {4})")
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*`]+|(?<!\w)_+|_+(?!\w)")
+# Linear in what MAX_TITLE leaves: no part gives back what it took, and a run of underscores is tried once.
+_MARKUP = re.compile(r"!?\[([^\]]*+)\]\([^)]*+\)|[*`]++|(?<!\w)_++|(?<!_)_++(?!\w)")
 
 
 def read_markdown(content: bytes) -> Parsed:
@@ -23,7 +24,7 @@ def _headings(text: str) -> Iterator[Heading]:
     previous, previous_offset = "", 0
     for offset, line in _prose_lines(text):
         if match := _ATX.match(line):
-            yield Heading(offset, len(match[1]), _plain(match[2] or ""))
+            yield Heading(offset, len(match[1]), _plain(_unclosed(match[2] or "")))
         elif (match := _UNDERLINE.match(line)) and not _NOT_A_PARAGRAPH.match(previous):
             yield Heading(previous_offset, 1 if match[1][0] == "=" else 2, _plain(previous))
         previous, previous_offset = line, offset
@@ -45,5 +46,12 @@ def _prose_lines(text: str) -> Iterator[tuple[int, str]]:
         offset += len(line)
 
 
+def _unclosed(title: str) -> str:
+    """Returns an ATX heading's title without the number signs that may end it."""
+    ended = title.rstrip(" \t")
+    bare = ended.rstrip("#")
+    return bare if bare.endswith((" ", "\t")) else ended
+
+
 def _plain(title: str) -> str:
-    return _MARKUP.sub(lambda match: match[1] or "", title).strip()
+    return _MARKUP.sub(lambda match: match[1] or "", title[:MAX_TITLE]).strip()

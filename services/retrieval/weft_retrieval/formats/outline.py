@@ -4,6 +4,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_TITLE = 1000
+"""Characters that are kept of a heading: every chunk under it carries it, so a longer one would cost its square."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
