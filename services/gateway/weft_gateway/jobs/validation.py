@@ -1,6 +1,5 @@
 """What a request must be like before it becomes a job: every fault at once, each with its exact path."""
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
@@ -12,6 +11,8 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid, InvalidFields
+from weft_kit.json_bounds import ARGUMENTS, BadJson, read
+from weft_kit.schema_bounds import read_schema
 from weft_kit.time_rules import time_problems
 
 Violation = tuple[str, str]
@@ -26,6 +27,7 @@ _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
+_SCHEMAS_BYTES: Final = 256 * 1024  # of all tools together
 _MOST_AT_ONCE, _MOST_ATTEMPTS = 8, 100
 _TIMEOUT_S: Final = (1.0, 24 * 3600.0)
 
@@ -138,8 +140,16 @@ def _tool_call(path: str, call: chat_pb2.ToolCall) -> Iterator[Violation]:
         yield f"{path}.id", "is required"
     if not _FUNCTION_NAME.fullmatch(call.name):
         yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if call.arguments_json and not _is_json_object(call.arguments_json):
-        yield f"{path}.arguments_json", "must be a JSON object"
+    if call.arguments_json:
+        yield from _arguments(f"{path}.arguments_json", call.arguments_json)
+
+
+def _arguments(path: str, arguments: str) -> Iterator[Violation]:
+    try:
+        if not isinstance(read(arguments, ARGUMENTS), dict):
+            yield path, "must be a JSON object"
+    except BadJson as bad:
+        yield path, str(bad)
 
 
 def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
@@ -188,6 +198,10 @@ def _sampling(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
 def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
     if len(request.tools) > _MOST_TOOLS:
         yield "request.tools", f"must be at most {_MOST_TOOLS}, are {len(request.tools)}"
+    size = sum(len(tool.parameters_schema.encode()) for tool in request.tools)
+    if size > _SCHEMAS_BYTES:
+        yield "request.tools", f"have schemas of {size} bytes together, at most {_SCHEMAS_BYTES} are taken"
+        return
     names: set[str] = set()
     for i, tool in enumerate(request.tools):
         path = f"request.tools[{i}]"
@@ -196,8 +210,8 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         elif tool.name in names:
             yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
         names.add(tool.name)
-        if tool.parameters_schema and not _is_json_object(tool.parameters_schema):
-            yield f"{path}.parameters_schema", "must be a JSON Schema, written as a JSON object"
+        if tool.parameters_schema:
+            yield from _schema(f"{path}.parameters_schema", tool.parameters_schema)
     if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and not request.tools:
         yield "request.tool_choice", "REQUIRED needs tools"
 
@@ -208,8 +222,14 @@ def _response_format(form: chat_pb2.ResponseFormat) -> Iterator[Violation]:
     path = "request.response_format.json_schema"
     if not _FUNCTION_NAME.fullmatch(form.json_schema.name):
         yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if not _is_json_object(form.json_schema.schema_json):
-        yield f"{path}.schema_json", "must be a JSON Schema, written as a JSON object"
+    yield from _schema(f"{path}.schema_json", form.json_schema.schema_json)
+
+
+def _schema(path: str, schema: str) -> Iterator[Violation]:
+    try:
+        read_schema(schema)
+    except BadJson as bad:
+        yield path, str(bad)
 
 
 def _retrieval(retrieval: job_pb2.RetrievalOptions) -> Iterator[Violation]:
@@ -263,18 +283,6 @@ def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> b
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
     return plain and port_is_good and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text, parse_constant=_refuse_constant), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse_constant(name: str) -> float:
-    # Python reads NaN and Infinity; JSON does not have them, and providers refuse them.
-    raise ValueError(name)
 
 
 def _shown(text: str) -> str:
