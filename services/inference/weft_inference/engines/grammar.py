@@ -17,11 +17,13 @@ from weft_kit.json_bounds import at
 from weft_kit.schema_bounds import Schema, subschemas
 
 MOST_ITEMS: Final = 2_000
-"""Items that all arrays of a schema may count together: each is a rule of the grammar."""
+"""Items and properties that a schema may count in all: each is a rule of the grammar."""
 MOST_PROPERTIES: Final = 400
 """Of one object. Each that may be left out is tried at every place; beyond about 490 the library gives up."""
 MOST_RULES: Final = 10_000
 """Symbols of the grammar: the engine reads it in the thread that answers everybody, in some 20 µs for each."""
+MOST_STATES: Final = 300_000
+"""Steps that the library may take to build what patterns, numbers and names are read by."""
 
 # What it does not know is left out of the grammar, as `format` is that describes only; the spaces are those of most
 # writers, as free ones lead small models to write nothing else.
@@ -31,7 +33,7 @@ _OPTIONS: Final = {
 }  # fmt: skip
 # Divisors are counted out in states, as many as their common multiple; options are ours to set.
 _LEFT_OUT = ("multipleOf", "x-guidance")
-_COUNTS = ("minItems", "maxItems")
+_COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties")
 # What follows is the grammar itself, line by line.
 _REFUSAL: Final = re.compile(r"failed to compile JSON schema: (.*?)(?=\n *1 \||\Z)", re.DOTALL)
 _LONGEST_REFUSAL = 200
@@ -57,7 +59,8 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
     kept = deepcopy(dict(schema))
     _bound(kept)
     grammar = f"%llguidance {{}}\nstart: %json {json.dumps(kept | {'x-guidance': _OPTIONS})}"
-    if refusal := LLMatcher.validate_grammar(grammar, limits=LLParserLimits(max_grammar_size=MOST_RULES)):
+    limits = LLParserLimits(max_grammar_size=MOST_RULES, initial_lexer_fuel=MOST_STATES)
+    if refusal := LLMatcher.validate_grammar(grammar, limits=limits):
         found = _REFUSAL.search(refusal)
         why = f" ({' '.join(found[1].split())[:_LONGEST_REFUSAL]})" if found else ""
         raise InvalidFields({SCHEMA_FIELD: f"cannot be turned into a grammar by the engine{why}; simplify it"})
@@ -74,7 +77,7 @@ def _bound(schema: Schema) -> None:
         if isinstance(properties, dict) and len(properties) > MOST_PROPERTIES:
             problem = f"holds {len(properties)} names, at most {MOST_PROPERTIES} are taken by the engine"
             raise InvalidFields({SCHEMA_FIELD: f"{at((place, 'properties'))} {problem}"})
-        items += max((int(part[name]) for name in _COUNTS if isinstance(part.get(name), int | float)), default=0)
+        items += max([0, *(int(part[name]) for name in _COUNTS if isinstance(part.get(name), int | float))])
         if items > MOST_ITEMS:
-            problem = f"arrays count more than {MOST_ITEMS} items together, the most that the engine takes"
+            problem = f"counts more than {MOST_ITEMS} items with those before it, the most that the engine takes"
             raise InvalidFields({SCHEMA_FIELD: f"{at(place)} {problem}"})
