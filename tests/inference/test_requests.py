@@ -1,5 +1,7 @@
 """What callers may ask: every bad field is named, and nothing that was asked for is dropped silently."""
 
+import json
+
 import pytest
 from tests.inference.calling import asking, json_schema
 
@@ -52,6 +54,17 @@ def text(value: str) -> list[chat_pb2.ContentPart]:
         (asking("hello", tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED), "tool_choice"),
         (asking("hello", response_format=json_schema("{")), "response_format.json_schema.schema_json"),
         (asking("hello", response_format=json_schema("[]")), "response_format.json_schema.schema_json"),
+        *(
+            (asking("hello", response_format=json_schema(schema)), "response_format.json_schema.schema_json")
+            for schema in (
+                '{"items":' * 130 + "{}" + "}" * 130,
+                '{"enum": ["\\ud800"]}',
+                '{"maximum": NaN}',
+                '{"maxLength": 1000000000}',
+                json.dumps({"enum": [f"v{i:05}" for i in range(8300)]}),
+                '{"$ref": "http://127.0.0.1:1/x"}',
+            )
+        ),
     ],
 )
 def test_a_bad_field_is_named(request_, field):
@@ -119,3 +132,9 @@ def test_a_bad_rerank_field_is_named(request_, field):
     with pytest.raises(InvalidFields) as refused:
         read_rerank(request_)
     assert list(refused.value.violations) == [field]
+
+
+def test_an_answer_held_to_a_schema_is_not_continued():
+    with pytest.raises(Unsupported) as refused:
+        read_generation(asking("hello", prefix='{"a": ', response_format=json_schema("{}")), ABLE)
+    assert refused.value.metadata == {"capability": "prefix"}

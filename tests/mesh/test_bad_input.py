@@ -1,5 +1,7 @@
 """Bad input, each with its own status and reason, through the one door."""
 
+import json
+
 import grpc
 import pytest
 from tests.mesh.door import Door
@@ -25,11 +27,27 @@ def malformed_filter() -> job_pb2.GenerationRequest:
     return request
 
 
+def form(schema: str) -> job_pb2.GenerationRequest:
+    request = chat("hello")
+    request.response_format.json_schema.name = "n"
+    request.response_format.json_schema.schema_json = schema
+    return request
+
+
+def doubling_schema() -> str:
+    parts = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(30)}
+    return json.dumps({"$defs": parts | {"d30": {}}, "$ref": "#/$defs/d0"})
+
+
 REFUSED = {
     "unknown model": (chat("hello", model="nonesuch"), error_pb2.ERROR_REASON_UNKNOWN_MODEL),
     "no messages": (job_pb2.GenerationRequest(model="default"), error_pb2.ERROR_REASON_INVALID_FIELD),
     "negative limit": (negative_limit(), error_pb2.ERROR_REASON_INVALID_FIELD),
     "ten megabytes": (chat("x" * 10_000_000), error_pb2.ERROR_REASON_REQUEST_TOO_LARGE),
+    "130 levels": (form('{"items": ' * 130 + "{}" + "}" * 130), error_pb2.ERROR_REASON_INVALID_FIELD),
+    "lone surrogate": (form('{"enum": ["\\ud800"]}'), error_pb2.ERROR_REASON_INVALID_FIELD),
+    "doubling schema": (form(doubling_schema()), error_pb2.ERROR_REASON_INVALID_FIELD),
+    "long enum": (form(json.dumps({"enum": [f"v{i:05}" for i in range(8300)]})), error_pb2.ERROR_REASON_INVALID_FIELD),
     "malformed filter": (malformed_filter(), error_pb2.ERROR_REASON_INVALID_FILTER),
 }
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import sys
 import time
+from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import pytest
@@ -244,3 +247,79 @@ async def test_a_long_check_leaves_the_loop_to_others() -> None:
 
     assert await checking is None
     assert turns > 10
+
+
+def doubled(levels: int) -> dict[str, Any]:
+    parts: dict[str, Any] = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(levels)}
+    return {"$defs": parts | {f"d{levels}": {"type": "string"}}, "$ref": "#/$defs/d0"}
+
+
+def seconds_for(schema: Any, document: Any) -> float:
+    wanted, text = form(schema), json.dumps(document)
+    began = time.thread_time()
+    fault_of(wanted, text, limit_s=60)
+    return time.thread_time() - began
+
+
+@pytest.mark.parametrize("levels", [20, 40])
+def test_a_schema_that_doubles_with_each_level_is_given_up_after_the_same_steps(levels: int) -> None:
+    said = "could not be held against its schema within 200000 steps"
+    assert fault_of(form(doubled(levels)), '"x"', limit_s=60) == Fault(said, is_untold=True)
+
+
+COSTLY: dict[str, Callable[[int], tuple[Any, Any]]] = {
+    # Numbers that Python hashes alike.
+    "unique numbers": lambda n: ({"uniqueItems": True}, [i * (2**61 - 1) for i in range(n)]),
+    "unique objects": lambda n: ({"uniqueItems": True}, [{"a": i * (2**61 - 1), "b": [i]} for i in range(n)]),
+    "enum": lambda n: ({"items": {"enum": [f"v{i}" for i in range(n)]}}, [f"v{n - 1}"] * n),
+    "enum of objects": lambda n: ({"items": {"enum": [{"a": i} for i in range(n)]}}, [{"a": n - 1}] * n),
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_twice_the_items_cost_about_twice_the_time(name: str) -> None:
+    half, whole = COSTLY[name](2_000), COSTLY[name](4_000)
+    ratios = []
+    for _ in range(5):
+        before = seconds_for(*half)
+        ratios.append(seconds_for(*whole) / before)
+    assert median(ratios) < 3
+
+
+@pytest.mark.parametrize(
+    ("values", "instance", "is_among"),
+    [
+        ([1], 1.0, True),
+        ([1], True, False),
+        ([0], False, False),
+        ([[1, {"a": 2.0}]], [1.0, {"a": 2}], True),
+        ([{"a": 1, "b": 2}], {"b": 2, "a": 1}, True),
+        (["1"], 1, False),
+        ([10**16], 1e16, True),
+        ([None], "null", False),
+    ],
+)
+def test_values_of_an_enum_are_equal_as_json_has_it(values: list[Any], instance: Any, is_among: bool) -> None:  # noqa: FBT001
+    assert meets({"enum": values}, json.dumps(instance)) is is_among
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": ' * 130 + "1" + "}" * 130, '{"a": "\\ud800", "\\udfff": ["\\udc00"]}', '{"a": ' + "9" * 4000 + "}"],
+)
+def test_an_answer_that_few_can_read_is_judged_all_the_same(text: str) -> None:
+    assert meets({"additionalProperties": {"type": ["object", "string", "number", "array"]}}, text)
+    assert "must be of type" in (what(form({"type": "array"}), text) or "")
+    assert not meets({"additionalProperties": {"enum": ["b"], "uniqueItems": True}}, text)
+
+
+async def test_a_long_check_gives_way_before_the_interpreter_would_make_it() -> None:
+    checking = asyncio.create_task(find_fault(form(doubled(25)), '"x"'))
+    waits = []
+    while not checking.done():
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        waits.append(time.perf_counter() - began - 0.001)
+
+    assert await checking
+    assert median(waits) < sys.getswitchinterval() / 2

@@ -189,6 +189,27 @@ async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_bre
     assert provider.breaker == pb.Provider.BREAKER_CLOSED
 
 
+async def test_a_schema_that_the_engine_refuses_fails_the_job_once_and_trips_no_breaker(desk: Desk) -> None:
+    problem = "cannot be turned into a grammar by the engine; simplify it"
+    engine = Engine("One.")
+    engine.fails = InvalidFields({"response_format.json_schema.schema_json": problem})
+    engine.interruptions = [(0, engine.fails)]
+    async with engine.running() as target:
+        desk.catalog(ENGINE_CATALOG.format(target=target))
+        desk.with_settings(OPENS_AT_ONCE)
+        async with desk.routing() as server, Channel(server.address, "router") as channel:
+            async with asyncio.timeout(20):
+                done = await desk.done(await desk.submit())
+            stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
+            [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
+
+    assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_PROVIDER_REJECTED)
+    assert not done.error.retryable
+    assert problem in done.error.message
+    assert len(done.attempts) == len(engine.requests) == 1
+    assert provider.breaker == pb.Provider.BREAKER_CLOSED
+
+
 async def test_another_provider_answers_for_an_engine_that_shuts_down(desk: Desk, mock_url: str) -> None:
     engine = Engine("One.")
     engine.fails = Draining(retry_after_s=60)

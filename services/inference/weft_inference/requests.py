@@ -1,6 +1,5 @@
 """What callers may ask: requests from the wire, checked field by field and turned into our own types."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -9,7 +8,8 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Generation, Role, Sampling, Turn
 from weft_kit.errors import InvalidFields, Unsupported
-from weft_kit.text_rules import json_object_problem
+from weft_kit.json_bounds import BadJson
+from weft_kit.schema_bounds import read_schema
 
 MAX_TEXTS: Final = 1024
 MAX_DOCUMENTS: Final = 256
@@ -58,6 +58,9 @@ def read_generation(request: pb.GenerateRequest, engine: Description) -> Generat
     )
     for capability in sorted(generation.needs - engine.capabilities):
         raise Unsupported(capability, f"the engine {engine.engine} {_REFUSALS[capability]}")
+    if generation.prefix and generation.schema is not None:
+        # A grammar knows nothing of the prefix and would begin the JSON anew.
+        raise Unsupported("prefix", "an answer held to a schema cannot be continued; ask for it whole")
     return generation
 
 
@@ -163,15 +166,16 @@ def _format_problems(response_format: chat_pb2.ResponseFormat) -> Iterator[Probl
         return
     if not _NAME.fullmatch(response_format.json_schema.name):
         yield "response_format.json_schema.name", "must be 1 to 64 of a-z, A-Z, 0-9, _ and -"
-    if problem := json_object_problem(response_format.json_schema.schema_json):
-        yield SCHEMA_FIELD, problem
+    try:
+        read_schema(response_format.json_schema.schema_json)
+    except BadJson as bad:
+        yield SCHEMA_FIELD, str(bad)
 
 
 def _schema(response_format: chat_pb2.ResponseFormat) -> Mapping[str, Any] | None:
     match response_format.WhichOneof("format"):
         case "json_schema":
-            schema: Mapping[str, Any] = json.loads(response_format.json_schema.schema_json)
-            return schema
+            return read_schema(response_format.json_schema.schema_json)
         case "json_object":
             return {"type": "object"}
     return None

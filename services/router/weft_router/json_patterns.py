@@ -5,6 +5,8 @@ from functools import lru_cache
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+from weft_kit.schema_bounds import written_out
+
 _MOST_STEPS = 50_000_000
 """States times characters that one match may take: a fraction of a second at worst."""
 
@@ -12,7 +14,6 @@ _MOST_STEPS = 50_000_000
 _OUTSIDE = {"d": "[0-9]", "D": "[^0-9]", "w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]", "b": r"(?-u:\b)"}
 _INSIDE = _OUTSIDE | {"b": r"\x08"}
 _PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
-_REPEATED = re.compile(r"(.)\{([0-9]{1,7})(?:,([0-9]{0,7}))?\}", re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool | None:
@@ -21,7 +22,7 @@ def matches(pattern: str, text: str) -> bool | None:
     That is so for what needs backtracking (look-around, references back to a group) and for what is no regular
     expression in the first place.
     """
-    if _most_states(pattern) * len(text) > _MOST_STEPS:
+    if written_out(pattern) * len(text) > _MOST_STEPS:
         return None
     engine = _engine(pattern)
     return engine.isinstance_python(text) if engine and _is_unicode(text) else None
@@ -49,18 +50,6 @@ def _translated(pattern: str) -> str:
             is_inside = part[0] == "[" or (is_inside and part != "]")
             spelt.append(part)
     return "".join(spelt)
-
-
-def _most_states(pattern: str) -> int:
-    """Return a bound of what a pattern is when its counted repetitions are written out."""
-    plain, nested = len(pattern), 1
-    for before, fewest, most in _REPEATED.findall(pattern):
-        count = max(int(fewest), int(most or 0))
-        if before == ")":
-            nested *= max(count, 1)
-        else:
-            plain += count
-    return plain * nested
 
 
 def _is_unicode(text: str) -> bool:

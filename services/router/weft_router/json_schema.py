@@ -1,6 +1,6 @@
 """JSON Schemas of tenants, held against documents in bounded time and without fetching anything.
 
-jsonschema does the work, with its costly keywords replaced and a look at the clock before each keyword.
+jsonschema does the work, with its costly keywords replaced, each keyword counted, and a look at the clock before it.
 """
 
 import json
@@ -28,26 +28,65 @@ _NOTHING_TO_FETCH: Registry[Any] = Registry()
 _MOST_UNEVALUATED = 2_000
 """Properties or items up to which those that nothing evaluated are looked for: it takes the square of their number."""
 
-_ends_at = ContextVar("_ends_at", default=float("inf"))
-"""When the check under way has used up its time, by the clock of its thread."""
+_MOST_STEPS = 200_000
+"""Keywords held against values, and values compared, in one check: whether an answer passes should not hang on the
+machine's speed, so this is reached before the time is up wherever a keyword costs no more than usual."""
+
+_AT_A_STRETCH_S = 0.001
+"""For how long a check runs before it gives way: the event loop would wait five times as long for the interpreter."""
+_WAY_S = 0.000_05
 
 
 class TooCostly(Exception):
-    """A check took longer than it may."""
+    """A check took more than it may; says what."""
+
+
+class _Budget:
+    """What the check under way has used up, by the clock of its thread."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._steps = 0
+        now = time.thread_time()
+        self._ends_at = now + limit_s
+        self._gives_way_at = now + _AT_A_STRETCH_S
+        self._members: dict[int, frozenset[str]] = {}
+
+    def members(self, values: list[Any]) -> frozenset[str]:
+        """Return the values of an enum of the schema under way, as one can be found among them at once."""
+        if id(values) not in self._members:
+            self._members[id(values)] = frozenset(map(_canonical, values))
+        return self._members[id(values)]
+
+    def spend(self, steps: int = 1) -> None:
+        """Raise TooCostly when nothing is left."""
+        self._steps += steps
+        now = time.thread_time()
+        if self._steps > _MOST_STEPS:
+            raise TooCostly(f"{_MOST_STEPS} steps")
+        if now > self._ends_at:
+            raise TooCostly(f"{self._limit_s:g} s")
+        if now > self._gives_way_at:
+            time.sleep(_WAY_S)
+            self._gives_way_at = now + _AT_A_STRETCH_S
+
+
+_budget: ContextVar[_Budget] = ContextVar("_budget")
 
 
 def violations(schema: str, document: Any, limit_s: float) -> Iterator[ValidationError]:
-    """Yield where a document is off its schema, within `limit_s` seconds of this thread's own time.
+    """Yield where a document is off its schema, within some steps and `limit_s` seconds of this thread's own time.
 
     What is no JSON Schema forbids nothing, and neither do those parts of one that cannot be looked up or told in
     bounded time.
 
     Raises:
-        TooCostly: the time is up.
+        TooCostly: the steps or the time are used up.
         RecursionError: the document, or the way through the schema, is nested too deep.
     """
-    _ends_at.set(time.thread_time() + limit_s)
+    _budget.set(_Budget(limit_s))
     if (validator := _validator(schema)) is not None:
+        _budget.set(_Budget(limit_s))  # as much for the first answer as for the next, which finds the schema read
         yield from validator.iter_errors(document)
 
 
@@ -89,8 +128,7 @@ def _evolved(validator: Any, **changes: Any) -> Validator:
 
 def _timed(keyword: Keyword) -> Keyword:
     def check(validator: Validator, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
-        if time.thread_time() > _ends_at.get():
-            raise TooCostly
+        _budget.get().spend()
         return keyword(validator, value, instance, schema)
 
     return check
@@ -146,19 +184,33 @@ def _additional_properties(validator: Any, part: Any, instance: Any, schema: Any
                 yield from validator.descend(value, part, path=name)
 
 
+def _enum(_validator: Validator, values: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(values, list) and _canonical(instance) not in _budget.get().members(values):
+        yield ValidationError("is none of them")
+
+
 def _unique_items(_validator: Validator, wanted: bool, instance: Any, _schema: Any) -> Iterator[ValidationError]:  # noqa: FBT001
-    if wanted and isinstance(instance, list) and len({_hashable(item) for item in instance}) < len(instance):
+    if wanted and isinstance(instance, list) and len(set(map(_canonical, instance))) < len(instance):
         yield ValidationError("has equal items")
 
 
-def _hashable(value: Any) -> Any:
+def _canonical(value: Any) -> str:
+    """Return a value as the text that all its equals have.
+
+    Texts are hashed with a secret, so that nobody can choose values that all meet in one place, as numbers could.
+    """
+    return json.dumps(_with_equal_numbers(value), sort_keys=True)
+
+
+def _with_equal_numbers(value: Any) -> Any:
+    _budget.get().spend()
     match value:
-        case bool():
-            return ("bool", value)  # which Python takes for 0 and 1
+        case float() if value.is_integer():
+            return int(value)  # 1.0 is 1
         case list():
-            return ("list", *map(_hashable, value))
+            return [_with_equal_numbers(item) for item in value]
         case dict():
-            return ("dict", frozenset((name, _hashable(item)) for name, item in value.items()))
+            return {name: _with_equal_numbers(item) for name, item in value.items()}
     return value
 
 
@@ -185,6 +237,7 @@ _REPLACED: dict[str, Keyword] = {
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
     "uniqueItems": _unique_items,
+    "enum": _enum,
     "multipleOf": _multiple_of,
 }
 _REFERRING = {"$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}

@@ -17,6 +17,7 @@ from jsonschema import ValidationError
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
+from weft_kit.json_bounds import shown, shown_pointer
 from weft_router.json_schema import TooCostly, violations
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.transcript import Transcript
@@ -25,7 +26,6 @@ _LIMIT_S = 2.0
 """What holding one answer against its schema may take, in seconds of its own thread's time."""
 
 _MOST_VIOLATIONS = 3
-_LONGEST_PLACE = 120
 _LONGEST_DEMAND = 160
 
 # Of their own, so that checks that take long delay nothing but checks: the loop's own threads look up addresses, too.
@@ -77,8 +77,8 @@ def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT
         return _no_json(text, error)
     except RecursionError:
         return Fault("is nested too deep to be read")
-    except TooCostly:
-        return Fault(f"could not be held against its schema within {limit_s:g} s", is_untold=True)
+    except TooCostly as reached:
+        return Fault(f"could not be held against its schema within {reached}", is_untold=True)
     return Fault(f"is off its JSON schema: {_listed(found)}") if found else None
 
 
@@ -123,13 +123,13 @@ def _listed(found: Sequence[ValidationError]) -> str:
 
 def _described(error: ValidationError) -> str:
     """Say where and how, in a few words: the library's own hold the whole value at fault."""
-    demand, instance = _json(error.validator_value, _LONGEST_DEMAND), error.instance
+    demand, instance = shown(error.validator_value, _LONGEST_DEMAND), error.instance
     match error.validator:
         case "type":
             said = f"must be of type {demand}, is {_kind(instance)}"
         case "required" if isinstance(error.validator_value, list) and isinstance(instance, dict):
             missing = [name for name in error.validator_value if name not in instance]
-            said = f"lacks {_json(missing, _LONGEST_DEMAND)}"
+            said = f"lacks {shown(missing, _LONGEST_DEMAND)}"
         case "additionalProperties" | None:
             said = "is not allowed"
         case "anyOf" | "oneOf" if error.context:
@@ -138,18 +138,7 @@ def _described(error: ValidationError) -> str:
             said = f"does not meet {error.validator}"
         case keyword:
             said = f"does not meet {keyword} {demand}"
-    return f"{_pointer(error.absolute_path)}: {said}"
-
-
-def _pointer(path: Sequence[str | int]) -> str:
-    """Return a JSON pointer (RFC 6901), which is empty for the whole document, in quotes."""
-    steps = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return _json(steps, _LONGEST_PLACE)
-
-
-def _json(value: Any, longest: int) -> str:
-    shown = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+    return f"{shown_pointer(error.absolute_path)}: {said}"
 
 
 def _kind(value: Any) -> str:

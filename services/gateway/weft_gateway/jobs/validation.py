@@ -11,8 +11,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid
+from weft_kit.json_bounds import ARGUMENTS, BadJson, read
 from weft_kit.request_rules import Violation, refuse, request_problems
-from weft_kit.text_rules import json_object_problem
+from weft_kit.schema_bounds import read_schema
 
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -25,6 +26,7 @@ _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_MESSAGES, _MOST_PARTS, _MOST_CALLS = 4096, 1024, 128
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
+_SCHEMAS_BYTES: Final = 256 * 1024  # of all tools together
 _MOST_AT_ONCE, _MOST_ATTEMPTS = 8, 100
 _DAY_S: Final = 24 * 3600.0
 _LONGEST_AGE_S: Final = 1e9
@@ -161,10 +163,18 @@ def _tool_call(call: chat_pb2.ToolCall) -> Iterator[Violation]:
         yield "id", "is required"
     if not _FUNCTION_NAME.fullmatch(call.name):
         yield "name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if call.arguments_json and (problem := json_object_problem(call.arguments_json)):
+    if call.arguments_json and (problem := _object_problem(call.arguments_json)):
         yield "arguments_json", problem
-    if call.provider_state and json_object_problem(call.provider_state):
+    if call.provider_state and _object_problem(call.provider_state):
         yield "provider_state", "must be as it came with the call, or empty"
+
+
+def _object_problem(text: str) -> str:
+    """Returns why a text is no JSON object that can be stored and sent on, "" when it is one."""
+    try:
+        return "" if isinstance(read(text, ARGUMENTS), dict) else "must be a JSON object"
+    except BadJson as bad:
+        return str(bad)
 
 
 def _routing(routing: job_pb2.Routing) -> Iterator[Violation]:
@@ -215,6 +225,10 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
     if len(request.tools) > _MOST_TOOLS:
         yield "request.tools", f"must be at most {_MOST_TOOLS}, are {len(request.tools)}"
         return
+    size = sum(len(tool.parameters_schema.encode()) for tool in request.tools)
+    if size > _SCHEMAS_BYTES:
+        yield "request.tools", f"have schemas of {size} bytes together, at most {_SCHEMAS_BYTES} are taken"
+        return
     names: set[str] = set()
     for i, tool in enumerate(request.tools):
         path = f"request.tools[{i}]"
@@ -223,8 +237,8 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         elif tool.name in names:
             yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
         names.add(tool.name)
-        if tool.parameters_schema and (problem := json_object_problem(tool.parameters_schema)):
-            yield f"{path}.parameters_schema", problem
+        if tool.parameters_schema:
+            yield from _schema(f"{path}.parameters_schema", tool.parameters_schema)
     if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and not request.tools:
         yield "request.tool_choice", "REQUIRED needs tools"
 
@@ -235,8 +249,14 @@ def _response_format(form: chat_pb2.ResponseFormat) -> Iterator[Violation]:
     path = "request.response_format.json_schema"
     if not _FUNCTION_NAME.fullmatch(form.json_schema.name):
         yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if problem := json_object_problem(form.json_schema.schema_json):
-        yield f"{path}.schema_json", problem
+    yield from _schema(f"{path}.schema_json", form.json_schema.schema_json)
+
+
+def _schema(path: str, schema: str) -> Iterator[Violation]:
+    try:
+        read_schema(schema)
+    except BadJson as bad:
+        yield path, str(bad)
 
 
 def _retrieval(retrieval: job_pb2.RetrievalOptions) -> Iterator[Violation]:

@@ -1,8 +1,6 @@
 """llama.cpp in this process: any GGUF, on any CPU, with continuous batching over its slots.
 
-An answer held to a schema goes through llama.cpp's own JSON parser, which withholds what does not parse yet: one that
-`max_tokens` cuts off lacks its last tokens, though they are in the usage. Handing the schema over as a bare grammar
-would keep them, but a schema it cannot read is then ignored without a word. Patterns bind only with `^` and `$`.
+An answer held to a schema goes by a grammar of `grammar.py`, which has been tried out before the engine reads it.
 """
 
 import asyncio
@@ -14,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
+from weft_inference.engines import grammar
+from weft_inference.engines.port import Capability, Description, Finish, Generation, Piece, Sampling
 from weft_kit.errors import CannotStart, InvalidFields
 
-_CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
 # 64 tokens are about half a second.
 _PROMPT_BATCH: Final = 64
@@ -58,12 +56,15 @@ class LlamaCpp:
         self._model = model or name_of(settings.path)
         self._threads = ThreadPoolExecutor(settings.slots, thread_name_prefix="llamacpp")
         self._server: Any = None
+        self._capabilities: frozenset[Capability] = frozenset({"prefix"})
 
     def describe(self) -> Description:
-        return Description("llamacpp", self._model, self._settings.context_window, _CAPABILITIES)
+        return Description("llamacpp", self._model, self._settings.context_window, self._capabilities)
 
     async def start(self) -> None:
         self._server = await asyncio.to_thread(_load, self._settings)
+        if grammar.are_read():
+            self._capabilities |= {"json"}
 
     async def check(self) -> None:
         """Raises RuntimeError unless the model is loaded; its threads are this process's own, and end with it alone."""
@@ -93,14 +94,7 @@ class LlamaCpp:
         yield answer.finish()
 
     def _run(self, generation: Generation, stream: "_Stream") -> None:
-        try:
-            self._server.handle_chat_completions(_body(generation), stream.receive)
-        except ValueError as error:
-            if generation.schema is None:
-                raise
-            raise InvalidFields(
-                {SCHEMA_FIELD: "the engine cannot turn this schema into a grammar; simplify it"}
-            ) from error
+        self._server.handle_chat_completions(_body(generation), stream.receive)
 
 
 class _Stream:
@@ -196,8 +190,7 @@ def _body(generation: Generation) -> dict[str, Any]:
         **_sampling(generation.sampling),
     }
     if generation.schema is not None:
-        schema = {"name": "answer", "schema": generation.schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        body["grammar"] = grammar.grammar_of(generation.schema)
     return body
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from weft_inference.engines import gguf_to_hf, llamacpp
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
-from weft_kit.errors import InvalidFields, Unsupported
+from weft_kit.errors import InvalidFields
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 
@@ -67,9 +67,6 @@ class Vllm:
         return count
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
-        if generation.prefix and generation.schema is not None:
-            # Its grammar knows nothing of the prefix and would begin the JSON anew.
-            raise Unsupported("prefix", "the engine vllm cannot continue an answer held to a schema; ask for it whole")
         prompt = self._prompt(generation)
         window = self._settings.context_window
         room = window - len(prompt)

@@ -23,24 +23,82 @@ _MARKUP = re.compile(r"<(?:!--|/?[a-zA-Z])")
 _COMMENT_END = re.compile(r"--!?>")
 
 _VOID = frozenset(
-    "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr".split()
+    [
+        "area",
+        "base",
+        "basefont",
+        "bgsound",
+        "br",
+        "col",
+        "embed",
+        "frame",
+        "hr",
+        "image",
+        "img",
+        "input",
+        "keygen",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]
 )
-_RAW = frozenset("iframe noembed noframes script style textarea title xmp".split())
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_RAW = frozenset(["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"])
+_FORMATTING = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
 _BLOCKS = frozenset(
-    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form h1 h2 h3 "
-    "h4 h5 h6 header hgroup hr listing main menu nav ol p pre search section summary table ul".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "listing",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "search",
+        "section",
+        "summary",
+        "table",
+        "ul",
+    ]
 )
 _CELLS = frozenset({"td", "th"})
 _SECTIONS = frozenset({"tbody", "thead", "tfoot"})
-_SCOPE = frozenset("applet caption html marquee object select table td template th".split())
+_SCOPE = frozenset(["applet", "caption", "html", "marquee", "object", "select", "table", "td", "template", "th"])
 _SPECIAL = (
     _BLOCKS
     | _CELLS
     | _SECTIONS
     | _SCOPE
     | _RAW
-    | frozenset("body button colgroup dd dt frameset head li noscript plaintext tr".split())
+    | frozenset(["body", "button", "colgroup", "dd", "dt", "frameset", "head", "li", "noscript", "plaintext", "tr"])
 )
 _TABLES = frozenset({"table", "template"})
 _ITEM_WALLS = _SPECIAL - {"address", "div", "p", "li", "dt", "dd"}
@@ -48,9 +106,13 @@ _ITEMS = {"li": frozenset({"li"}), "dt": frozenset({"dt", "dd"}), "dd": frozense
 # In what a part of a table belongs: all that is open inside of that ends before it.
 _PARENTS = {"tr": _SECTIONS | _TABLES} | dict.fromkeys(_CELLS, _TABLES | {"tr"}) | dict.fromkeys(_SECTIONS, _TABLES)
 # What ends the foreign element that it begins in.
-_BREAKOUTS = _BLOCKS | (_FORMATTING - {"a"}) | frozenset("body br dd dt embed head img li meta ruby span sub sup var".split())
+_BREAKOUTS = (
+    _BLOCKS
+    | (_FORMATTING - {"a"})
+    | frozenset(["body", "br", "dd", "dt", "embed", "head", "img", "li", "meta", "ruby", "span", "sub", "sup", "var"])
+)
 _FOREIGN = frozenset({"svg", "math"})
-_HTML_INSIDE = frozenset("foreignobject desc title annotation-xml mi mo mn ms mtext".split())
+_HTML_INSIDE = frozenset(["foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms", "mtext"])
 
 
 def bounded(html: str) -> str:

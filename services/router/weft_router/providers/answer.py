@@ -43,8 +43,8 @@ class Answer(ABC):
         if data == self.end_marker:
             return True
         try:
-            return self.event(from_json(data))
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            return self.event(from_json(data, allow_inf_nan=False))
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             # Events are not checked against a schema, which would cost more than all the rest: what does not have
             # the right form fails where it is used.
             raise broken("sent an event that is not of its format") from error

@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from weft.common.v1 import chat_pb2, error_pb2
 from weft_router.providers.port import ProviderError, Remedy, unsupported
 
@@ -68,7 +70,7 @@ def schema(json_text: str, what: str) -> Any:
         ProviderError: it is not JSON.
     """
     try:
-        return json.loads(json_text)
+        return _read(json_text)
     except ValueError:
         raise unsayable(f"{what} is not JSON; send a JSON Schema") from None
 
@@ -90,7 +92,7 @@ def arguments(call: chat_pb2.ToolCall) -> Any:
 def state(call: chat_pb2.ToolCall, provider: str) -> Any:
     """Return what `provider` wants to see again with a call; None when it was another that made it."""
     try:
-        kept = json.loads(call.provider_state or "{}")
+        kept = _read(call.provider_state or "{}")
     except ValueError:
         raise unsayable(f"the provider_state of the call {call.id} is not as it came; send it back unchanged") from None
     return kept.get(provider) if isinstance(kept, dict) else None
@@ -102,15 +104,25 @@ def kept(provider: str, value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Return a value as JSON; raise ValueError for a number that JSON does not have."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def json_value(json_text: str) -> Any:
     """Return what the text is as JSON; None when it is none."""
     try:
-        return json.loads(json_text)
+        return _read(json_text)
     except ValueError:
         return None
+
+
+def _read(json_text: str) -> Any:
+    """Read JSON that can be written again: no half of a surrogate pair, no NaN, and not too deep for those who read it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return from_json(json_text, allow_inf_nan=False)
 
 
 def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:

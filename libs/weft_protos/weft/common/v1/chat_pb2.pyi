@@ -227,7 +227,9 @@ class Tool(_message.Message):
     description: _builtins.str
     """What it does, for the model to read."""
     parameters_schema: _builtins.str
-    """JSON Schema of the arguments, as JSON text. Empty means no arguments."""
+    """JSON Schema of the arguments, as JSON text, bounded as `JsonSchemaFormat.schema_json` is; of all tools together at
+    most 256 KiB. Empty means no arguments.
+    """
     def __init__(
         self,
         *,
@@ -343,7 +345,9 @@ class JsonSchemaFormat(_message.Message):
     name: _builtins.str
     """Name of the schema, for the provider; 1–64 of [a-zA-Z0-9_-]."""
     schema_json: _builtins.str
-    """JSON Schema as JSON text, 2020-12 unless its `$schema` says otherwise. Required."""
+    """JSON Schema as JSON text, 2020-12 unless its `$schema` says otherwise. Required. At most 128 KiB, 64 levels and 2,000
+    schemas, references followed; what else is bounded is in docs/routing.md.
+    """
     def __init__(
         self,
         *,

@@ -38,7 +38,7 @@ class GenerateRequest(_message.Message):
     tool_choice: _chat_pb2.ToolChoice.ValueType
     """Whether tools may, must or must not be called."""
     prefix: _builtins.str
-    """Text the answer already has: the engine continues it and does not repeat it."""
+    """Text the answer already has: the engine continues it and does not repeat it. UNIMPLEMENTED with a form to hold to."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.Message]:
         """The conversation, oldest first. Required."""

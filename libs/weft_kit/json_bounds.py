@@ -1,0 +1,152 @@
+"""JSON of tenants, read within bounds: so large, so deep, so many values, and nothing that other readers lack."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+
+LONGEST_NUMBER: Final = 64
+"""Characters of one number. Other readers keep some 17 digits; to read a long one takes the square of its length."""
+
+_LONGEST_POINTER = 120
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+Place = tuple["Place", str | int] | tuple[()]
+"""Where a value stands: the place of what holds it, and its name or index there."""
+
+
+class BadJson(ValueError):
+    """What is wrong with a text, where, and the limit it passes; completes "the field …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a text may be."""
+
+    size_bytes: int
+    """UTF-8 bytes of the text."""
+    levels: int
+    """Arrays and objects within each other."""
+    values: int
+    """Values in all, whatever they are."""
+    are_names_unique: bool
+    """Whether a name may stand only once in an object. Readers differ in which of two they take."""
+
+
+ARGUMENTS: Final = Bounds(size_bytes=1024 * 1024, levels=128, values=100_000, are_names_unique=False)
+"""The arguments of a tool's call, which a provider wrote and a client sends back as they came."""
+
+
+class _Flaw:
+    """Stands in a document for a value that cannot be taken, and says why."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+def read(text: str, bounds: Bounds) -> Any:
+    """Returns the document that a text is; takes time in proportion to its length.
+
+    Raises:
+        BadJson: it is none, or passes a bound.
+    """
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > bounds.size_bytes:
+        raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_object if bounds.are_names_unique else None,
+            parse_constant=lambda name: _Flaw(f"is {name}, which JSON does not have"),
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except json.JSONDecodeError as error:
+        raise BadJson(f"is not JSON at offset {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise BadJson(f"is nested deeper than {bounds.levels} levels") from None
+    _check(document, bounds)
+    return document
+
+
+def shown_pointer(steps: Iterable[str | int]) -> str:
+    """Returns a JSON pointer (RFC 6901) in quotes, cut where it is long; the whole document's is empty."""
+    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return shown(pointer, _LONGEST_POINTER)
+
+
+def shown(value: Any, longest: int) -> str:
+    """Returns a value as JSON that may be written anywhere, cut after `longest` characters."""
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def at(place: Place) -> str:
+    """Returns a place as a pointer."""
+    steps: list[str | int] = []
+    while place:
+        place, step = place
+        steps.append(step)
+    return shown_pointer(reversed(steps))
+
+
+def _check(document: Any, bounds: Bounds) -> None:
+    waiting: list[tuple[Any, Place, int]] = [(document, (), 1)]
+    seen = 0
+    while waiting:
+        value, place, level = waiting.pop()
+        seen += 1
+        match value:
+            case _Flaw():
+                raise BadJson(f"{at(place)} {value.why}")
+            case str() if problem := _text_problem(value):
+                raise BadJson(f"{at(place)} {problem}")
+            case dict() | list():
+                if level > bounds.levels:
+                    raise BadJson(f"is nested deeper than {bounds.levels} levels")
+                if seen + len(waiting) + len(value) > bounds.values:
+                    raise BadJson(f"holds more than {bounds.values} values")
+                waiting += [(inner, (place, step), level + 1) for step, inner in _inside(value, place)]
+
+
+def _inside(value: dict[str, Any] | list[Any], place: Place) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, list):
+        return enumerate(value)
+    if problem := next(filter(None, map(_text_problem, value)), ""):
+        raise BadJson(f"{at(place)} has a name that {problem}")
+    return value.items()
+
+
+def _text_problem(text: str) -> str:
+    if _LONE_SURROGATE.search(text):
+        return "holds half of a surrogate pair, which no text has"
+    return "holds NUL, which JSON writes \\u0000 and PostgreSQL cannot store" if "\0" in text else ""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
+    read = dict(pairs)
+    if len(read) == len(pairs):
+        return read
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            return _Flaw(f"has the name {shown(name, _LONGEST_POINTER)} twice")
+        names.add(name)
+    return read
+
+
+def _integer(digits: str) -> int | _Flaw:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else _too_long(digits)
+
+
+def _float(digits: str) -> float | _Flaw:
+    if len(digits) > LONGEST_NUMBER:
+        return _too_long(digits)
+    number = float(digits)
+    return number if isfinite(number) else _Flaw(f"is {digits}, which is larger than other readers' numbers")
+
+
+def _too_long(digits: str) -> _Flaw:
+    return _Flaw(f"is a number of {len(digits)} characters, at most {LONGEST_NUMBER} are taken")
