@@ -21,7 +21,7 @@ class FairShare:
     @property
     def waiting(self) -> int:
         """How many wait for a place."""
-        return sum(map(len, self._waiting.values()))
+        return sum(not turn.cancelled() for turns in self._waiting.values() for _, turn in turns)
 
     async def take(self, tenant: str, places: int = 1) -> None:
         """Waits until the tenant may hold so many places more; raises ValueError for more than there are."""
@@ -29,13 +29,14 @@ class FairShare:
             raise ValueError(f"there are {self._places} places, not {places}")
         if tenant not in self._waiting and self.try_take(tenant, places):
             return
-        turn = (places, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault(tenant, deque()).append(turn)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, deque()).append((places, turn))
         try:
-            await turn[1]
+            await turn
         except asyncio.CancelledError:
-            if turn[1].cancelled():
-                self._leave(tenant, turn)
+            if turn.cancelled():
+                # It may have been in the way of a smaller one.
+                self._hand_on()
             else:
                 self.give_back(tenant, places)
             raise
@@ -58,10 +59,13 @@ class FairShare:
         self._hand_on()
 
     def _hand_on(self) -> None:
+        for tenant in list(self._waiting):
+            self._drop_those_who_left(tenant)
         while given := next((tenant for tenant in self._waiting if self._give(tenant)), None):
             # The others come first now.
-            if turns := self._waiting.pop(given):
-                self._waiting[given] = turns
+            turns = self._waiting.pop(given)
+            self._waiting[given] = turns
+            self._drop_those_who_left(given)
 
     def _give(self, tenant: str) -> bool:
         places, turn = self._waiting[tenant][0]
@@ -71,10 +75,9 @@ class FairShare:
         turn.set_result(None)
         return True
 
-    def _leave(self, tenant: str, turn: tuple[int, asyncio.Future[None]]) -> None:
+    def _drop_those_who_left(self, tenant: str) -> None:
         turns = self._waiting[tenant]
-        turns.remove(turn)
+        while turns and turns[0][1].cancelled():
+            turns.popleft()
         if not turns:
             del self._waiting[tenant]
-        # It may have been in the way of a smaller one.
-        self._hand_on()

@@ -12,8 +12,8 @@ from prometheus_client import Counter as Metric
 
 from weft_kit.errors import Overloaded
 from weft_kit.logging import note
-from weft_retrieval.document_processes import DocumentProcesses, Order, ReadDocument
-from weft_retrieval.document_processes.messages import AnalysedChunk
+from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
+from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.postgres import Connection

@@ -13,9 +13,9 @@ from weft_kit.server import Server, Service
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
-from weft_retrieval.document_processes import DocumentProcesses
-from weft_retrieval.document_processes import Limits as DocumentLimits
 from weft_retrieval.document_processes.fork_client import fork_server
+from weft_retrieval.document_processes.pool import DocumentProcesses
+from weft_retrieval.document_processes.pool import Limits as DocumentLimits
 from weft_retrieval.forgetting import Forgetting
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.inference_embedder import Embedder

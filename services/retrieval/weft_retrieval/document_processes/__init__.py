@@ -8,8 +8,3 @@ A process is killed when its document is done, its limit is reached, or its call
 what a stranger says: JSON, checked field by field and bounded, for a hostile file may have taken it over. No two
 documents share a process, so it sees nobody else's. All die with the service, however that ends.
 """
-
-from weft_retrieval.document_processes.messages import Order, ReadDocument
-from weft_retrieval.document_processes.pool import DocumentProcesses, Limits
-
-__all__ = ["DocumentProcesses", "Limits", "Order", "ReadDocument"]

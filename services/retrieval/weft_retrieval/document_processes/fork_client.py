@@ -13,7 +13,7 @@ from typing import Final, Self
 import structlog
 
 from weft_kit.errors import CannotStart, Overloaded
-from weft_retrieval.document_processes.fork_server import COMMAND, FORK, KILL, REPORT
+from weft_retrieval.document_processes.control import COMMAND, FORK, KILL, REPORT
 
 _START_LIMIT_S: Final = 60.0
 _GOODBYE_LIMIT_S: Final = 1.0

@@ -14,23 +14,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from struct import Struct
 from typing import Final, NoReturn
 
 from weft_retrieval.document_processes import confinement
+from weft_retrieval.document_processes.control import COMMAND, FORK, NOT_FORKED, OUT_OF_MEMORY, REPORT
 from weft_retrieval.document_processes.messages import HEADER, Broken, Order, decoder, encoded
 from weft_retrieval.document_processes.reading import Reading, reading
-
-COMMAND: Final = Struct("!cQIQ")
-"""FORK or KILL, the number of the process, its seconds of CPU time and bytes of memory; a socket comes with FORK."""
-FORK: Final = b"f"
-KILL: Final = b"k"
-REPORT: Final = Struct("!Qi")
-"""The number of a process that ended, and its wait status; number 0 says that the server is ready."""
-NOT_FORKED: Final = -1
-"""The status of a process that there was no room for."""
-OUT_OF_MEMORY: Final = 77
-"""What a process exits with that had no memory left."""
 
 _NICENESS: Final = 5
 """A third of the CPU time that others get who want it at the same moment: searches first."""
@@ -69,6 +58,8 @@ class _ForkServer:
                 while serving:
                     for key, _ in selector.select():
                         serving = key.data() and serving
+            except ConnectionError:
+                return  # the service left without hearing all
             finally:
                 for pid in self._children.values():
                     os.kill(pid, signal.SIGKILL)

@@ -14,8 +14,8 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from weft_kit.errors import Invalid, Overloaded, WeftError
+from weft_retrieval.document_processes.control import NOT_FORKED, OUT_OF_MEMORY
 from weft_retrieval.document_processes.fork_client import Child, ForkClient, ServerLost
-from weft_retrieval.document_processes.fork_server import NOT_FORKED, OUT_OF_MEMORY
 from weft_retrieval.document_processes.messages import (
     HEADER,
     AnalysedChunk,
