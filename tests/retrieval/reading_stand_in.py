@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,18 @@ def look() -> Iterator[Message]:
     yield End()
 
 
+def who() -> Iterator[Message]:
+    yield Found("", ContentType.TEXT)
+    yield chunk(str(os.getpid()))
+    yield End()
+
+
+def spend(seconds: str) -> None:
+    until = time.process_time() + float(seconds)
+    while time.process_time() < until:
+        pass
+
+
 DEEDS: dict[str, Callable[..., Iterator[Message] | None]] = {
     "compute": compute,
     "wait": signal.pause,
@@ -61,6 +74,8 @@ DEEDS: dict[str, Callable[..., Iterator[Message] | None]] = {
     "fork": os.fork,
     "write": lambda path: Path(path).write_text("!"),
     "look": look,
+    "who": who,
+    "spend": spend,
 }
 
 
@@ -69,6 +84,7 @@ def read(order: Order, content: bytes) -> Iterator[Message]:
     deed, *how = told.split()
     if deed in DEEDS and (messages := DEEDS[deed](*how)):
         yield from messages
+        return
     yield Found(order.title, ContentType.TEXT)
     yield chunk(told)
     yield End()

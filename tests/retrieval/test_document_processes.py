@@ -17,7 +17,7 @@ from weft.common.v1 import error_pb2
 from weft_kit.errors import CannotStart, Invalid, Overloaded
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.document_processes.messages import Order
-from weft_retrieval.document_processes.pool import DocumentProcesses, Limits, ReadingBroke
+from weft_retrieval.document_processes.pool import READING, DocumentProcesses, Limits, ReadingBroke
 
 STAND_IN = Path(__file__).with_name("reading_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
@@ -49,11 +49,12 @@ def server() -> psutil.Process:
     return found
 
 
-async def until_running(count: int) -> list[psutil.Process]:
+async def until_reading(count: int) -> list[psutil.Process]:
+    """Returns all processes once so many documents are being read."""
     async with asyncio.timeout(60):
-        while len(running := server().children()) != count:  # noqa: ASYNC110 - nothing announces it
+        while READING._value.get() != count or len(server().children()) < count:  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.01)
-    return running
+    return server().children()
 
 
 async def until_gone(*gone: psutil.Process) -> None:
@@ -84,8 +85,10 @@ async def test_a_document_that_never_ends_is_ended_at_its_limit():
 
 async def test_a_document_that_waits_for_ever_is_ended_by_the_clock():
     async with DocumentProcesses(COMMAND, replace(LIMITS, cpu_s=0.1)) as processes:
-        assert "CPU time" in await refused(processes, "wait")
-        await until_running(0)
+        reading = asyncio.create_task(refused(processes, "wait"))
+        running = await until_reading(1)
+        assert "CPU time" in await reading
+        await until_gone(*running)
 
 
 def test_a_larger_document_may_take_longer():
@@ -101,7 +104,7 @@ async def test_a_document_that_fills_the_memory_is_ended_at_its_limit(processes)
 
 async def test_a_document_that_crashes_its_reader_costs_itself_alone(processes):
     waiting = asyncio.create_task(said(processes, "wait", "other"))
-    (beside,) = await until_running(1)
+    (beside,) = await until_reading(1)
     assert "crashed (SIGSEGV)" in await refused(processes, "crash")
     assert "code 5" in await refused(processes, "exit 5")
     assert beside.is_running()
@@ -147,17 +150,44 @@ async def test_a_process_starts_no_other(processes):
 
 async def test_a_process_is_killed_when_its_caller_leaves(processes):
     reading = asyncio.create_task(said(processes, "compute"))
-    running = await until_running(1)
+    running = await until_reading(1)
     reading.cancel()
     await until_gone(*running)
     with pytest.raises(asyncio.CancelledError):
         await reading
 
 
+async def test_small_documents_of_one_tenant_share_a_process_and_those_of_two_do_not(processes):
+    assert await said(processes, "who") == await said(processes, "who")
+    assert await said(processes, "who", "other") != await said(processes, "who")
+
+
+async def test_a_process_that_read_a_large_document_reads_no_other(processes):
+    first = await said(processes, "who")
+    await said(processes, "x" * (300 * 1024))
+    assert await said(processes, "who") != first
+
+
+async def test_a_document_is_not_blamed_for_what_its_process_read_before(processes):
+    await said(processes, "who")
+    for child in server().children():
+        child.kill()
+    assert await said(processes, "next") == "next"
+
+
+async def test_every_document_has_its_own_time():
+    async with DocumentProcesses(COMMAND, replace(LIMITS, cpu_s=2)) as processes:
+        first = await said(processes, "who")
+        for _ in range(4):
+            await said(processes, "spend 0.9")
+        assert await said(processes, "who") == first
+        assert "2 s of CPU time" in await refused(processes, "compute")
+
+
 async def test_callers_that_left_keep_no_place(processes):
     for _ in range(3):
         readings = [asyncio.create_task(said(processes, "compute")) for _ in range(6)]
-        await until_running(2)
+        await until_reading(2)
         for reading in readings:
             reading.cancel()
         await asyncio.gather(*readings, return_exceptions=True)
@@ -166,10 +196,10 @@ async def test_callers_that_left_keep_no_place(processes):
 
 async def test_slow_documents_of_one_tenant_leave_places_for_others(processes):
     slow = [asyncio.create_task(said(processes, "compute", "slow")) for _ in range(6)]
-    await until_running(2)
+    await until_reading(2)
     assert await said(processes, "small", "other") == "small"
     slow += [asyncio.create_task(said(processes, "compute", "slow too")) for _ in range(6)]
-    await until_running(3)
+    await until_reading(3)
     assert await said(processes, "small", "other") == "small"
     assert not any(reading.done() for reading in slow)
     for reading in slow:
@@ -178,7 +208,7 @@ async def test_slow_documents_of_one_tenant_leave_places_for_others(processes):
 
 async def test_what_waits_is_bounded_and_a_tenant_alone_gets_half_of_that(processes):
     slow = [asyncio.create_task(said(processes, "compute", "slow")) for _ in range(2)]
-    await until_running(2)
+    await until_reading(2)
     large = "x" * (MIB // 4)
     slow += [asyncio.create_task(said(processes, large, "slow")) for _ in range(2)]
     await asyncio.sleep(0)
@@ -191,7 +221,7 @@ async def test_what_waits_is_bounded_and_a_tenant_alone_gets_half_of_that(proces
 
 async def test_a_fork_server_that_is_lost_is_started_again(processes):
     reading = asyncio.create_task(said(processes, "compute"))
-    running = await until_running(1)
+    running = await until_reading(1)
     server().kill()
     with pytest.raises(Overloaded, match="retry"):
         await reading
@@ -202,7 +232,7 @@ async def test_a_fork_server_that_is_lost_is_started_again(processes):
 async def test_leaving_ends_every_process():
     async with DocumentProcesses(COMMAND, LIMITS) as processes:
         reading = asyncio.create_task(said(processes, "compute"))
-        running = [*await until_running(1), server()]
+        running = [*await until_reading(1), server()]
     await until_gone(*running)
     with pytest.raises(Overloaded):
         await reading
@@ -232,7 +262,7 @@ asyncio.run(main())
 
 async def test_sigterm_meant_for_the_service_leaves_running_documents_alone(processes):
     reading = asyncio.create_task(said(processes, "wait"))
-    (running,) = await until_running(1)
+    (running,) = await until_reading(1)
     for process in (running, server()):
         process.terminate()
     assert await said(processes, "next") == "next"

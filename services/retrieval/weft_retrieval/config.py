@@ -41,7 +41,7 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
 
     document_processes: int = Field(default_factory=_two_a_cpu, ge=1)
     """Documents that are read at once, in a process each; by default two for each CPU, at most 8. A tenant alone gets
-    half of them."""
+    half of them. As many processes again may wait some seconds for the next document."""
     document_cpu_s: float = Field(default=20.0, gt=0)
     """Most CPU time a document may take to be read, cut and analysed, in seconds; by the clock ten times that."""
     document_cpu_s_per_mib: float = Field(default=10.0, ge=0)

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,26 +38,31 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-def limit(cpu_s: int, memory_bytes: int) -> None:
-    """Bounds CPU time, and memory beyond what the process has already; it writes no file and starts no process."""
+def limit_time(cpu_s: int) -> None:
+    """Bounds the CPU time that is still to come; the signal at its end tells what happened."""
+    soft = round(time.process_time()) + cpu_s
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    _set(resource.RLIMIT_CPU, soft, hard)
+
+
+def limit(memory_bytes: int) -> None:
+    """Bounds memory beyond what the process has already; it writes no file and starts no process."""
     for what, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, _MOST_FILES),
         (resource.RLIMIT_NPROC, 0),
     ):
-        _at_most(what, most, most)
-    # The signal at the soft limit tells what happened; the hard one is for whoever would not hear it.
-    _at_most(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
+        _set(what, most, most)
     with suppress(OSError):  # macOS has no /proc, and does not hold processes to this limit
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory_bytes
-        _at_most(resource.RLIMIT_AS, most, most)
+        _set(resource.RLIMIT_AS, most, most)
         # Where the machine's memory ends before the limit does, this is who goes.
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _at_most(what: int, soft: int, hard: int) -> None:
+def _set(what: int, soft: int, hard: int) -> None:
     """Sets a limit; one that is lower already stays."""
     ceiling = resource.getrlimit(what)[1]
     if ceiling != resource.RLIM_INFINITY:

@@ -3,8 +3,8 @@
 from struct import Struct
 from typing import Final
 
-COMMAND: Final = Struct("!cQIQ")
-"""FORK or KILL, the number of the process, its seconds of CPU time and bytes of memory; a socket comes with FORK."""
+COMMAND: Final = Struct("!cQQ")
+"""FORK or KILL, the number of the process, and its bytes of memory; a socket comes with FORK."""
 FORK: Final = b"f"
 KILL: Final = b"k"
 REPORT: Final = Struct("!Qi")

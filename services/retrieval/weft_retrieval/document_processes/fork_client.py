@@ -34,13 +34,18 @@ class ServerLost(Exception):
 
 
 class Child:
-    """A process that waits for its document on `socket`."""
+    """A process that waits for a document."""
 
-    def __init__(self, number: int, exited: asyncio.Future[int], documents: socket.socket) -> None:
+    def __init__(
+        self, number: int, exited: asyncio.Future[int], said: asyncio.StreamReader, told: asyncio.StreamWriter
+    ) -> None:
         self.number = number
         self.exited = exited
         """Its wait status, once it is gone; ServerLost when nobody can tell."""
-        self.socket = documents
+        self.idle = True
+        """Whether it owes no answer, and so may get another document."""
+        self.said = said
+        self.told = told
 
 
 class ForkClient:
@@ -71,8 +76,8 @@ class ForkClient:
         if server:
             await asyncio.to_thread(_wait, server)
 
-    async def fork(self, cpu_s: int, memory_bytes: int) -> Child:
-        """Starts a process with limits; raises Overloaded when the server has to be started first, and cannot be."""
+    async def fork(self, memory_bytes: int) -> Child:
+        """Starts a process; raises Overloaded when the server has to be started first, and cannot be."""
         async with self._starting:
             if self._control is None:
                 try:
@@ -81,17 +86,18 @@ class ForkClient:
                     self._lose()
                     raise Overloaded(_LOST, retry_after_s=1.0) from error
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        self._last += 1
-        child = Child(self._last, self._expected(self._last), ours)
         with theirs:
-            self._command_server(COMMAND.pack(FORK, child.number, cpu_s, memory_bytes), theirs.fileno())
+            said, told = await asyncio.open_unix_connection(sock=ours)
+            self._last += 1
+            child = Child(self._last, self._expected(self._last), said, told)
+            self._command_server(COMMAND.pack(FORK, child.number, memory_bytes), theirs.fileno())
         return child
 
     def kill(self, child: Child) -> None:
         """Kills a process, unless it is gone."""
+        child.told.close()
         if not child.exited.done():
-            self._command_server(COMMAND.pack(KILL, child.number, 0, 0))
+            self._command_server(COMMAND.pack(KILL, child.number, 0))
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()

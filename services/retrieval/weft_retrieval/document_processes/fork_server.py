@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 
 from weft_retrieval.document_processes import confinement
 from weft_retrieval.document_processes.control import COMMAND, FORK, NOT_FORKED, OUT_OF_MEMORY, REPORT
-from weft_retrieval.document_processes.messages import HEADER, Broken, Order, decoder, encoded
+from weft_retrieval.document_processes.messages import HEADER, Broken, Task, decoder, encoded
 from weft_retrieval.document_processes.reading import Reading, reading
 
 _NICENESS: Final = 5
@@ -71,9 +71,9 @@ class _ForkServer:
             command += more
         if len(command) < COMMAND.size:
             return False
-        what, number, cpu_s, memory_bytes = COMMAND.unpack(command)
+        what, number, memory_bytes = COMMAND.unpack(command)
         if what == FORK:
-            self._fork(number, sockets[0], lambda: confinement.limit(cpu_s, memory_bytes))
+            self._fork(number, sockets[0], lambda: confinement.limit(memory_bytes))
         elif number in self._children:
             os.kill(self._children[number], signal.SIGKILL)
         return True
@@ -105,7 +105,7 @@ class _ForkServer:
 
 
 def _live(read: Reading, document: int, server: int, confine: Callable[[], None]) -> NoReturn:
-    """The life of a document's process."""
+    """The life of a process for documents."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -122,17 +122,22 @@ def _live(read: Reading, document: int, server: int, confine: Callable[[], None]
 
 
 def _answer(read: Reading, service: socket.socket) -> None:
+    """Reads one document after the other, until the service has no more."""
     with service.makefile("rb") as received, service.makefile("wb") as said:
-        decode, size = decoder(received.read(HEADER.size))
-        order = decode(received.read(size))
-        assert isinstance(order, Order)  # noqa: S101 - the service says nothing else
-        try:
-            for message in read(order, received.read()):
-                said.write(encoded(message))
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - the service logs it; here nobody would see it
-            said.write(encoded(Broken(traceback.format_exc()[-_LONGEST_TRACEBACK:])))
+        while header := received.read(HEADER.size):
+            decode, size = decoder(header)
+            task = decode(received.read(size))
+            assert isinstance(task, Task)  # noqa: S101 - the service says nothing else
+            confinement.limit_time(task.cpu_s)
+            content = received.read(task.content_bytes)
+            try:
+                for message in read(task.order, content):
+                    said.write(encoded(message))
+            except MemoryError:
+                raise
+            except Exception:  # noqa: BLE001 - the service logs it; here nobody would see it
+                said.write(encoded(Broken(traceback.format_exc()[-_LONGEST_TRACEBACK:])))
+            said.flush()
 
 
 if __name__ == "__main__":

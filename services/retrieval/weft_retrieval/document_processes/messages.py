@@ -28,6 +28,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What a process is given: an order, the CPU time it may take in whole seconds, and the length of the content."""
+
+    order: Order
+    cpu_s: int
+    content_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What the document turned out to be. Its chunks follow, in order, then End."""
 
@@ -71,10 +80,10 @@ class ReadDocument:
     chunks: list[AnalysedChunk]
 
 
-Message: TypeAlias = Order | Found | AnalysedChunk | End | Refusal | Broken
+Message: TypeAlias = Task | Found | AnalysedChunk | End | Refusal | Broken
 
 _KINDS: Final[dict[bytes, type[Message]]] = {
-    b"o": Order,
+    b"t": Task,
     b"f": Found,
     b"c": AnalysedChunk,
     b"e": End,

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge
 from weft_kit.errors import Invalid, Overloaded, WeftError
 from weft_retrieval.document_processes.control import NOT_FORKED, OUT_OF_MEMORY
 from weft_retrieval.document_processes.fork_client import Child, ForkClient, ServerLost
+from weft_retrieval.document_processes.kept import KeptProcesses
 from weft_retrieval.document_processes.messages import (
     HEADER,
     AnalysedChunk,
@@ -26,6 +27,7 @@ from weft_retrieval.document_processes.messages import (
     Order,
     ReadDocument,
     Refusal,
+    Task,
     decoder,
     encoded,
 )
@@ -44,6 +46,8 @@ _BY_THE_CLOCK: Final = 10
 """How much longer than its CPU time a document may take: the machine may have other things to do."""
 _MIB: Final = 1024 * 1024
 _LONGEST_REFUSAL: Final = 1000
+_SMALL_BYTES: Final = 256 * 1024
+"""A process that read so little has its memory still to give; after more, a new one costs next to nothing."""
 _DAMAGED: Final = "its reader broke on it; save it again, or send its text alone"
 
 
@@ -73,6 +77,7 @@ class DocumentProcesses:
     def __init__(self, fork_server: Sequence[str], limits: Limits) -> None:
         self._client = ForkClient(fork_server)
         self._limits = limits
+        self._kept = KeptProcesses(limits.processes, self._client.kill)
         self._places = FairShare(limits.processes)
         self._waiting_bytes = FairShare(limits.waiting_bytes)
 
@@ -83,6 +88,7 @@ class DocumentProcesses:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._kept.end()
         await self._client.__aexit__(kind, error, trace)
 
     async def read(self, tenant: str, order: Order, content: bytes) -> ReadDocument:
@@ -92,15 +98,38 @@ class DocumentProcesses:
         """
         with self._queued(tenant, len(content)), WAITING.track_inprogress():
             await self._places.take(tenant)
-        child = await self._child(tenant, len(content))
+        child: Child | None = None
         try:
             with READING.track_inprogress():
+                if (child := self._kept.take(tenant)) and (read := await self._read_again(child, order, content)):
+                    return read
+                child = await self._client.fork(self._limits.memory_bytes)
                 return await self._read(child, order, content)
         except asyncio.CancelledError:
             CUT_SHORT.labels("left").inc()
             raise
         finally:
+            self._free(tenant, child, len(content))
+
+    def _free(self, tenant: str, child: Child | None, content_bytes: int) -> None:
+        """Gives the tenant's place back, once the process is gone or waits for the next document."""
+        if child is None:
+            self._places.give_back(tenant)
+        elif child.idle and content_bytes <= _SMALL_BYTES:
+            self._kept.keep(tenant, child)
+            self._places.give_back(tenant)
+        else:
             self._client.kill(child)
+            child.exited.add_done_callback(lambda _: self._places.give_back(tenant))
+
+    async def _read_again(self, child: Child, order: Order, content: bytes) -> ReadDocument | None:
+        """Has a process read another document; None when it ends, for what it read before may be why."""
+        try:
+            async with asyncio.timeout(_BY_THE_CLOCK * self._limits.cpu_s_of(len(content))):
+                return await self._conversation(child, order, content)
+        except (OSError, EOFError, ValueError, _TooMuch):  # TimeoutError is an OSError
+            self._client.kill(child)
+            return None
 
     @contextmanager
     def _queued(self, tenant: str, content_bytes: int) -> Iterator[None]:
@@ -111,16 +140,6 @@ class DocumentProcesses:
             yield
         finally:
             self._waiting_bytes.give_back(tenant, size)
-
-    async def _child(self, tenant: str, content_bytes: int) -> Child:
-        """Starts a process, which keeps the tenant's place for as long as it is there."""
-        try:
-            child = await self._client.fork(self._limits.cpu_s_of(content_bytes), self._limits.memory_bytes)
-        except BaseException:
-            self._places.give_back(tenant)
-            raise
-        child.exited.add_done_callback(lambda _: self._places.give_back(tenant))
-        return child
 
     async def _read(self, child: Child, order: Order, content: bytes) -> ReadDocument:
         cpu_s = self._limits.cpu_s_of(len(content))
@@ -141,14 +160,13 @@ class DocumentProcesses:
             raise self._cut_short("crash", _DAMAGED) from None
 
     async def _conversation(self, child: Child, order: Order, content: bytes) -> ReadDocument:
-        said, writer = await asyncio.open_unix_connection(sock=child.socket)
-        try:
-            writer.write(encoded(order))
-            writer.write(content)
-            writer.write_eof()
-            return await self._heard(said)
-        finally:
-            writer.close()
+        child.idle = False
+        child.told.write(encoded(Task(order, self._limits.cpu_s_of(len(content)), len(content))))
+        child.told.write(content)
+        await child.told.drain()
+        read = await self._heard(child.said)
+        child.idle = True
+        return read
 
     async def _heard(self, said: asyncio.StreamReader) -> ReadDocument:
         left = self._limits.result_bytes
