@@ -34,5 +34,6 @@ class Reader:
 
     def confidences(self, question: str, others: Sequence[str]) -> list[float]:
         """How surely each of `others` asks what `question` asks; 0 where not all was read."""
-        rows, truncated = self._pairs.rows(question, others)
-        return [0.0 if cut else sure for sure, cut in zip(self._pairs.run(rows), truncated, strict=True)]
+        pairs = self._pairs.rows(question, others)
+        sure = self._pairs.run([row for row, _ in pairs])
+        return [0.0 if cut else confidence for confidence, (_, cut) in zip(sure, pairs, strict=True)]

@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.retrieval.conftest import Client
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
+from tests.retrieval.test_slow_documents import SLOW, cut_short, in_process, until
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
@@ -493,3 +494,33 @@ async def test_a_collection_is_not_deleted_while_a_job_stores_into_it(house, des
     await eventually(deleted)
     late = await refused(desk.stage("late", notes(1)))
     assert late.reason == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND
+
+
+async def test_a_document_beyond_its_limit_fails_alone_and_once(config):
+    before = cut_short("time")
+    limits = {"document_cpu_s": 1.0, "document_cpu_s_per_mib": 0.0}
+    async with running(config.model_copy(update=limits)) as house:
+        await house.ready()
+        desk = house.desk()
+        await desk.stage("u", [document("slow", SLOW)])
+        await desk.stage("u", notes(3))
+        ended = await desk.done(await desk.begin(upload_id="u"))
+        assert ended.state == job_pb2.JOB_STATE_SUCCEEDED
+        assert (ended.progress.created, ended.progress.failed) == (3, 1)
+        (failure,) = ended.progress.failures
+        assert failure.document_id == "slow"
+        assert failure.error.reason == error_pb2.ERROR_REASON_UNREADABLE_DOCUMENT
+        assert "WEFT_RETRIEVAL_DOCUMENT_CPU_S" in failure.error.message
+    assert cut_short("time") == before + 1
+
+
+async def test_a_cancelled_job_gives_its_documents_processes_up(config):
+    async with running(config.model_copy(update={"document_cpu_s": 600.0})) as house:
+        await house.ready()
+        desk = house.desk()
+        await desk.stage("u", [document("slow", SLOW)])
+        job = await desk.begin(upload_id="u")
+        await until(lambda: in_process() > 0)
+        await desk.cancel(job.job_id)
+        await until(lambda: in_process() == 0)
+        assert (await desk.done(job)).state == job_pb2.JOB_STATE_CANCELLED

@@ -9,6 +9,7 @@ import pytest
 from tests.retrieval.ingest_desk import PatientEmbedder
 
 from weft_kit.channel import Channel
+from weft_kit.context import CallContext, bound
 from weft_kit.errors import Internal, WeftError
 from weft_retrieval.inference_embedder import Embedder
 from weft_retrieval.shared_batches import SharedBatches
@@ -86,3 +87,19 @@ async def test_it_knows_for_how_long_it_was_busy(batches, embedder):
     busy_s = batches.busy_s
     await asyncio.sleep(0.01)
     assert batches.busy_s == busy_s
+
+
+async def test_a_long_document_of_one_tenant_does_not_stand_before_the_next_ones(batches, embedder):
+    embedder.pass_only(0)
+    with bound(CallContext(tenant="book")):
+        book = asyncio.create_task(batches.documents([f"window {number}" for number in range(160)]))
+        await embedder.held.wait()
+    with bound(CallContext(tenant="note")):
+        note = asyncio.create_task(batches.documents(["a note"]))
+        await asyncio.sleep(0)
+    embedder.pass_all()
+    await note
+    assert len(embedder.batches) <= 5
+    assert not book.done()
+    await book
+    assert sum(embedder.batches) == 161

@@ -85,4 +85,4 @@ class Embedder:
         return [Ranked(index, scores[index]) for index in order[: top_k or None]]
 
     async def _windows(self, texts: Sequence[str]) -> list[list[list[int]]]:
-        return await tokenised(lambda: [self._encoder.windows(text) for text in texts], sum(map(len, texts)))
+        return await tokenised(lambda part: [self._encoder.windows(text) for text in part], texts)

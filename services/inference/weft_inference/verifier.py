@@ -59,10 +59,10 @@ class PairReader:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return cls(session, tokenizer, threads)
 
-    def rows(self, question: str, others: Sequence[str]) -> tuple[list[Ids], list[bool]]:
+    def rows(self, question: str, others: Sequence[str]) -> list[tuple[Ids, bool]]:
         """A row for each of `others`, and whether it was cut off."""
         encoded = self._tokenizer.encode_batch([(question, other) for other in others])
-        return [one.ids for one in encoded], [bool(one.overflowing) for one in encoded]
+        return [(one.ids, bool(one.overflowing)) for one in encoded]
 
     def run(self, rows: Sequence[Ids]) -> list[float]:
         """The confidence of each row.
@@ -95,9 +95,9 @@ class Verifier:
         self._batcher = batcher
 
     async def compare(self, question: str, others: Sequence[str]) -> list[Comparison]:
-        characters = sum(len(question) + len(other) for other in others)
-        rows, truncated = await tokenised(partial(self._reader.rows, question, others), characters)
-        confidences = await self._batcher.run(rows, _as_is)
+        pairs = await tokenised(partial(self._reader.rows, question), others, with_each=len(question))
+        confidences = await self._batcher.run([row for row, _ in pairs], _as_is)
+        truncated = [is_truncated for _, is_truncated in pairs]
         return [Comparison(*one) for one in zip(confidences, truncated, strict=True)]
 
 

@@ -1,5 +1,6 @@
 """What can be set, with its default; read once from the environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -14,6 +15,11 @@ def _known_language(name: str) -> str:
     if name not in LANGUAGES:
         raise ValueError(f"must be one of {', '.join(sorted(LANGUAGES))}")
     return name
+
+
+def _two_a_cpu() -> int:
+    """Returns how many processes use all CPUs for one tenant and leave some for the next."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
@@ -33,6 +39,18 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     embed_batches_in_flight: int = Field(default=2, ge=1)
     max_document_bytes: int = 32 * 1024 * 1024
 
+    document_processes: int = Field(default_factory=_two_a_cpu, ge=1)
+    """Documents that are read at once, in a process each; by default two for each CPU, at most 8. A tenant alone gets
+    half of them. As many processes again may wait some seconds for the next document."""
+    document_cpu_s: float = Field(default=20.0, gt=0)
+    """Most CPU time a document may take to be read, cut and analysed, in seconds; by the clock ten times that."""
+    document_cpu_s_per_mib: float = Field(default=10.0, ge=0)
+    """What each MiB of it may take besides."""
+    document_memory_bytes: int = Field(default=1024**3, ge=64 * 1024 * 1024)
+    """Most memory a document's process may take besides what all of them share."""
+    document_waiting_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """Contents of all documents that wait for a process; further ones are refused for now. A tenant alone gets half."""
+
     nats_url: str = ""
     """One or more servers of a cluster, separated by commas. Empty: no ingest jobs, documents come one by one."""
     log: IngestLog = IngestLog()
@@ -41,9 +59,10 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """Jobs a process works on."""
     ingest_jobs_per_tenant: int = Field(default=2, ge=1)
     """Jobs of a tenant that all processes together work on, for each priority; further ones wait."""
-    ingest_documents_at_once: int = Field(default=32, ge=1)
-    """Documents of all its jobs that a process holds: enough to fill the embedder's batches."""
+    ingest_documents_at_once: int = Field(default=64, ge=1)
+    """Documents of all its jobs that a process holds. Half of them, a tenant's alone, fill the embedder's batches."""
     ingest_bytes_at_once: int = Field(default=64 * 1024 * 1024, ge=1024 * 1024)
+    """Their contents; a tenant alone gets half, or one larger document."""
     ingest_writes_at_once: int = Field(default=2, ge=1)
     """Documents being written. More would wait for each other, with connections that searches need."""
     ingest_timeout_s: float = Field(default=12 * 3600.0, ge=1, le=24 * 3600)

@@ -1,7 +1,6 @@
 """Ingest: read, cut, embed what is new, and put it in place of what was there."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,9 +12,8 @@ from prometheus_client import Counter as Metric
 
 from weft_kit.errors import Overloaded
 from weft_kit.logging import note
-from weft_retrieval.analysis import analyzer
-from weft_retrieval.chunking import Chunk, Chunking, Cutter
-from weft_retrieval.formats import parse, unreadable
+from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
+from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.postgres import Connection
@@ -54,20 +52,12 @@ class Ingested:
     embedded_chunks: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A document read and cut for one collection's chunking."""
-
-    entry: Entry
-    chunks: list[Chunk]
-
-
 class Ingestor:
     def __init__(
         self,
         documents: Documents,
         embedder: SharedBatches,
-        cutter: Cutter,
+        processes: DocumentProcesses,
         indexes: HnswIndexes,
         *,
         max_bytes: int,
@@ -75,7 +65,7 @@ class Ingestor:
     ) -> None:
         self._documents = documents
         self._embedder = embedder
-        self._cutter = cutter
+        self._processes = processes
         self._indexes = indexes
         self._max_bytes = max_bytes
         # Writers of one collection wait for each other inside PostgreSQL, with connections that searches need.
@@ -102,14 +92,18 @@ class Ingestor:
         """
         known = self.check(upload)
         upload = replace(upload, document_id=upload.document_id or upload.content_hash)
-        cut: _Cut | None = None
+        read: ReadDocument | None = None
+        order: Order | None = None
         for _ in range(_RACES):
             seen = await self._documents.standing(tenant, collection, upload.document_id)
             if needless := await self._needless(seen, upload, only_copy=only_copy):
                 return needless
-            if cut is None:
-                cut = await asyncio.to_thread(self._cut, upload, known, seen.collection.chunking)
-            if stored := await self._store(seen, cut, only_copy=only_copy, receipt=receipt):
+            # Another collection may have the name by now, and want it cut in another way.
+            if read is None or order != _order(upload, seen.collection):
+                order = _order(upload, seen.collection)
+                read = await self._processes.read(tenant, order, upload.content)
+            entry = _entry(upload, read, known)
+            if stored := await self._store(seen, entry, read.chunks, only_copy=only_copy, receipt=receipt):
                 return stored
         message = f"document {upload.document_id!r} is being replaced over and over; send one version of it at a time"
         raise Overloaded(message, retry_after_s=0.5)
@@ -125,13 +119,22 @@ class Ingestor:
             return _done(seen, twin, Outcome.DUPLICATE, 0) if twin else None
         return None
 
-    async def _store(self, seen: Standing, cut: _Cut, *, only_copy: bool, receipt: Receipt | None) -> Ingested | None:
+    async def _store(
+        self,
+        seen: Standing,
+        entry: Entry,
+        chunks: Sequence[AnalysedChunk],
+        *,
+        only_copy: bool,
+        receipt: Receipt | None,
+    ) -> Ingested | None:
         """Embeds what is new and stores the document; None when another write came between."""
-        new = [chunk for chunk in cut.chunks if chunk.key not in seen.keys]
+        new = [analysed for analysed in chunks if analysed.chunk.key not in seen.keys]
         indexed, embedder = await self._index(seen.collection, new)
         outcome = Outcome.UPDATED if seen.document else Outcome.CREATED
-        told = partial(receipt, outcome, len(cut.chunks), len(new)) if receipt else None
-        revision = Revision(cut.entry, cut.chunks, indexed, embedder, datetime.now(UTC), only_copy, told)
+        told = partial(receipt, outcome, len(chunks), len(new)) if receipt else None
+        all_chunks = [analysed.chunk for analysed in chunks]
+        revision = Revision(entry, all_chunks, indexed, embedder, datetime.now(UTC), only_copy, told)
         async with self._writing:
             after = await self._documents.replace(seen, revision)
         if after is None or after.document is None:
@@ -139,40 +142,40 @@ class Ingestor:
         self._indexes.consider(after.collection)
         return _done(after, after.document, outcome, len(new))
 
-    def _cut(self, upload: Upload, known: Sequence[Fact], chunking: Chunking) -> _Cut:
-        kind = upload.kind()
-        parsed = parse(upload.content, kind)
-        title = upload.title_for(parsed)
-        chunks = self._cutter.chunks(upload.document_id, title, parsed, chunking)
-        if not chunks:
-            raise unreadable("the document holds no words; leave it out, or send one that has some")
-        entry = Entry(
-            document_id=upload.document_id,
-            title=title,
-            source_uri=upload.source_uri,
-            content_type=kind,
-            metadata=upload.metadata,
-            facts=known,
-            content_hash=upload.content_hash,
-            fingerprint=upload.fingerprint,
-        )
-        return _Cut(entry, chunks)
-
-    async def _index(self, collection: Collection, new: Sequence[Chunk]) -> tuple[list[IndexedChunk], str]:
+    async def _index(self, collection: Collection, new: Sequence[AnalysedChunk]) -> tuple[list[IndexedChunk], str]:
         """Returns the chunks with terms and vectors, and the embedder that made these."""
         if not new:
             return [], collection.embedder
-        vectors = await self._embedder.documents([window for chunk in new for window in chunk.windows])
+        vectors = await self._embedder.documents([window for analysed in new for window in analysed.chunk.windows])
         vectors.check_comparable(collection.name, collection.embedder)
-        terms = await asyncio.to_thread(_terms, new, collection.language)
-        ends = np.cumsum([len(chunk.windows) for chunk in new])
+        ends = np.cumsum([len(analysed.chunk.windows) for analysed in new])
         parts = np.split(vectors.rows, ends[:-1])
-        return [IndexedChunk(*parts_of) for parts_of in zip(new, terms, parts, strict=True)], vectors.embedder
+        indexed = [IndexedChunk(found.chunk, found.terms, rows) for found, rows in zip(new, parts, strict=True)]
+        return indexed, vectors.embedder
 
 
-def _terms(chunks: Sequence[Chunk], language: str) -> list[Counter[str]]:
-    analyze = analyzer(language)
-    return [Counter(analyze(f"{chunk.context}\n{chunk.text}")) for chunk in chunks]
+def _order(upload: Upload, collection: Collection) -> Order:
+    return Order(
+        upload.document_id,
+        upload.title,
+        upload.source_uri,
+        upload.content_type,
+        collection.chunking,
+        collection.language,
+    )
+
+
+def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> Entry:
+    return Entry(
+        document_id=upload.document_id,
+        title=read.title,
+        source_uri=upload.source_uri,
+        content_type=read.content_type,
+        metadata=upload.metadata,
+        facts=known,
+        content_hash=upload.content_hash,
+        fingerprint=upload.fingerprint,
+    )
 
 
 def _done(standing: Standing, document: Document, outcome: Outcome, embedded: int) -> Ingested:

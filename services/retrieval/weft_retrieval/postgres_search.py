@@ -3,7 +3,6 @@
 Both take the same filter, and both name the tenant beside the collection: an id from elsewhere finds nothing.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from weft_retrieval.filters import Compiled
 from weft_retrieval.postgres import Database, Query
 from weft_retrieval.postgres_postings import read_postings
 from weft_retrieval.records import Collection
+from weft_retrieval.search_threads import in_search_thread
 
 _LIMIT_S = 10.0
 # Whether to compare or to ask the index is decided here. PostgreSQL decides by statistics, which a collection that was
@@ -111,7 +111,7 @@ class Index:
     ) -> Leg:
         """Returns the chunks that hold any of the terms, by BM25 with the statistics of the whole collection."""
         statistics, postings = await read_postings(self._database, collection, list(terms), _LIMIT_S)
-        ranking = await asyncio.to_thread(rank, postings, terms, statistics, self._bm25)
+        ranking = await in_search_thread(rank, postings, terms, statistics, self._bm25)
         if allowed is None:
             return ranking.best(count)
         return await self._best_allowed(collection, ranking, allowed, count)

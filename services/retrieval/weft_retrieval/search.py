@@ -20,6 +20,7 @@ from weft_retrieval.inference_reranker import Reranker
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_search import Found, Index
 from weft_retrieval.records import Collection, Hit
+from weft_retrieval.search_threads import in_search_thread
 from weft_retrieval.unindexed import Unindexed
 
 LEG_SECONDS = Histogram(
@@ -105,7 +106,7 @@ class Searcher:
 
     async def _keyword(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("keyword").time():
-            terms = Counter(analyzer(collection.language)(query))
+            terms = Counter(await in_search_thread(analyzer(collection.language), query))
             return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
 
     async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, Found]) -> list[Fused]:

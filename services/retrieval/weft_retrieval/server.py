@@ -13,9 +13,11 @@ from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 from weft_retrieval.bm25 import Bm25
-from weft_retrieval.chunking import Cutter
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
+from weft_retrieval.document_processes.fork_client import fork_server
+from weft_retrieval.document_processes.pool import DocumentProcesses
+from weft_retrieval.document_processes.pool import Limits as DocumentLimits
 from weft_retrieval.forgetting import Forgetting
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.inference_embedder import Embedder
@@ -36,11 +38,12 @@ from weft_retrieval.regularly import regularly
 from weft_retrieval.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
 from weft_retrieval.shared_batches import SharedBatches
-from weft_retrieval.tokens import load_tokenizer
 from weft_retrieval.unindexed import Unindexed
 
 ROLES: Final = ("serve", "work")
 _SERVICE: Final = "weft.retrieval.v1.RetrievalService"
+_RESULT_SHARE: Final = 8
+"""What comes back of a document, in the largest one's size: chunks, windows under their headings, and terms."""
 
 
 @asynccontextmanager
@@ -54,7 +57,8 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         link = await stack.enter_async_context(LogLink(config.nats_url, config.log))
         embedder = _embedder(config, inference)
         batches = await stack.enter_async_context(_batches(config, embedder))
-        ingestor = _ingestor(config, database, batches, indexes)
+        processes = await stack.enter_async_context(_processes(config))
+        ingestor = _ingestor(config, database, batches, processes, indexes)
         readiness = await stack.enter_async_context(Readiness(_needs(config, database, link)))
         server = None
         if "serve" in roles:
@@ -98,11 +102,25 @@ def _servicer(
     return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, tokens, config.language)
 
 
-def _ingestor(config: Config, database: Database, batches: SharedBatches, indexes: HnswIndexes) -> Ingestor:
+def _processes(config: Config) -> DocumentProcesses:
+    limits = DocumentLimits(
+        processes=config.document_processes,
+        cpu_s=config.document_cpu_s,
+        cpu_s_per_mib=config.document_cpu_s_per_mib,
+        memory_bytes=config.document_memory_bytes,
+        result_bytes=_RESULT_SHARE * config.max_document_bytes,
+        waiting_bytes=config.document_waiting_bytes,
+    )
+    return DocumentProcesses(fork_server(config.tokenizer_path, config.window_tokens), limits)
+
+
+def _ingestor(
+    config: Config, database: Database, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
+) -> Ingestor:
     return Ingestor(
         Documents(database),
         batches,
-        Cutter(load_tokenizer(config.tokenizer_path), config.window_tokens),
+        processes,
         indexes,
         max_bytes=config.max_document_bytes,
         writes_at_once=config.ingest_writes_at_once,

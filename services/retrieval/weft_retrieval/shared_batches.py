@@ -1,4 +1,7 @@
-"""Vectors for many documents at once: what waits while a batch is embedded makes the next one, whoever sent it."""
+"""Vectors for many documents at once: what waits while a batch is embedded makes the next one, whoever sent it.
+
+Tenants take turns: the thousand windows of one's book do not stand before the next one's note.
+"""
 
 import asyncio
 from collections import deque
@@ -11,7 +14,7 @@ from typing import Self
 import grpc
 import numpy as np
 
-from weft_kit.context import remaining_to_pass_on
+from weft_kit.context import current, remaining_to_pass_on
 from weft_kit.errors import DeadlineExceeded, WeftError
 from weft_kit.time_limit import time_limit
 from weft_retrieval.concurrency import together
@@ -37,7 +40,7 @@ class SharedBatches:
         self._embedder = embedder
         self._batch_texts = batch_texts
         self._most_in_flight = batches_in_flight
-        self._waiting: deque[_Order] = deque()
+        self._waiting: dict[str, deque[_Order]] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._busy_s = 0.0
         self._busy_since = 0.0
@@ -67,7 +70,7 @@ class SharedBatches:
 
     async def _ordered(self, texts: Sequence[str]) -> Vectors:
         order = _Order(texts, asyncio.get_running_loop().create_future())
-        self._waiting.append(order)
+        self._waiting.setdefault(current().tenant, deque()).append(order)
         self._send()
         message = "inference did not answer in time; check that it runs, or allow more time"
         # The batch is nobody's call, but whoever waits for it may have little time left.
@@ -85,14 +88,28 @@ class SharedBatches:
             task.add_done_callback(self._landed)
 
     def _next_batch(self) -> list[_Order]:
+        """Takes an order of each tenant in turn, as long as they fit; whose does not comes first next time."""
         batch: list[_Order] = []
         free = self._batch_texts
-        while self._waiting and len(self._waiting[0].texts) <= free:
-            order = self._waiting.popleft()
-            if not order.vectors.done():  # whoever wanted it has gone
+        turns = deque(self._waiting)
+        while turns:
+            tenant = turns.popleft()
+            if (order := self._first_of(tenant)) and len(order.texts) <= free:
                 batch.append(order)
                 free -= len(order.texts)
+                orders = self._waiting.pop(tenant)
+                orders.popleft()
+                self._waiting[tenant] = orders
+                turns.append(tenant)
         return batch
+
+    def _first_of(self, tenant: str) -> _Order | None:
+        orders = self._waiting[tenant]
+        while orders and orders[0].vectors.done():  # whoever wanted it has gone
+            orders.popleft()
+        if not orders:
+            del self._waiting[tenant]
+        return orders[0] if orders else None
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)

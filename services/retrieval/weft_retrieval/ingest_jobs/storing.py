@@ -9,6 +9,7 @@ import structlog
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Internal, WeftError
+from weft_retrieval.fair_share import FairShare
 from weft_retrieval.ingest import Ingestor, Outcome
 from weft_retrieval.ingest_jobs.patience import patiently
 from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, Waiting
@@ -28,28 +29,30 @@ class Destination:
 
 
 class Room:
-    """Documents in hand at once over all jobs of the process. One larger than all the room has it to itself."""
+    """Documents in hand at once over all jobs of the process, shared by tenants.
+
+    One larger than all the room has it to itself.
+    """
 
     def __init__(self, documents: int, content_bytes: int) -> None:
-        self._free_documents = documents
         self._content_bytes = content_bytes
-        self._free_bytes = content_bytes
-        self._freed = asyncio.Event()
+        self._documents = FairShare(documents)
+        self._bytes = FairShare(content_bytes)
 
-    async def take(self, content_bytes: int) -> int:
+    async def take(self, tenant: str, content_bytes: int) -> int:
         """Waits for a place; returns what to give back."""
         size = min(content_bytes, self._content_bytes)
-        while not self._free_documents or self._free_bytes < size:
-            self._freed.clear()
-            await self._freed.wait()
-        self._free_documents -= 1
-        self._free_bytes -= size
+        await self._documents.take(tenant)
+        try:
+            await self._bytes.take(tenant, size)
+        except asyncio.CancelledError:
+            self._documents.give_back(tenant)
+            raise
         return size
 
-    def give_back(self, size: int) -> None:
-        self._free_documents += 1
-        self._free_bytes += size
-        self._freed.set()
+    def give_back(self, tenant: str, size: int) -> None:
+        self._bytes.give_back(tenant, size)
+        self._documents.give_back(tenant)
 
 
 class Storing:
@@ -79,7 +82,7 @@ class Storing:
                     if waiting.readings >= SUSPECT_READINGS:
                         suspects.append(waiting)
                     else:
-                        size = await self._room.take(waiting.content_bytes)
+                        size = await self._room.take(self._to.tenant, waiting.content_bytes)
                         group.create_task(self._one(waiting, size))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -105,7 +108,7 @@ class Storing:
 
     async def _suspect(self, waiting: Waiting) -> None:
         if waiting.readings < MAX_READINGS:
-            await self._one(waiting, await self._room.take(waiting.content_bytes))
+            await self._one(waiting, await self._room.take(self._to.tenant, waiting.content_bytes))
             return
         message = f"{waiting.readings} workers were lost while they read it; leave it out, or send it as plain text"
         await self._refuse(waiting, WeftError(error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED, message))
@@ -123,7 +126,7 @@ class Storing:
             structlog.get_logger().exception("document not stored", job_id=self._to.job_id)
             await self._refuse(waiting, Internal(self._to.job_id))
         finally:
-            self._room.give_back(size)
+            self._room.give_back(self._to.tenant, size)
 
     async def _store(self, waiting: Waiting) -> None:
         upload = await patiently("read a document", partial(self._staging.read, waiting))

@@ -1,0 +1,110 @@
+"""What service and document processes say to each other: JSON in frames, each with a kind and a length."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final, TypeAlias
+
+from pydantic import TypeAdapter
+
+from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.formats import ContentType
+
+HEADER: Final = Struct("!cI")
+"""A frame's kind, and the bytes of JSON that follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A document to read, without its content, and how its collection wants it."""
+
+    document_id: str
+    title: str
+    source_uri: str
+    content_type: ContentType | None
+    chunking: Chunking
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a process is given: an order, the CPU time it may take in whole seconds, and the length of the content."""
+
+    order: Order
+    cpu_s: int
+    content_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the document turned out to be. Its chunks follow, in order, then End."""
+
+    title: str
+    content_type: ContentType
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedChunk:
+    """A chunk with its terms."""
+
+    chunk: Chunk
+    terms: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """All was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The document cannot be read; the message says what to do."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Reading it failed for a reason that is our bug."""
+
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """A document as it was read and cut."""
+
+    title: str
+    content_type: ContentType
+    chunks: list[AnalysedChunk]
+
+
+Message: TypeAlias = Task | Found | AnalysedChunk | End | Refusal | Broken
+
+_KINDS: Final[dict[bytes, type[Message]]] = {
+    b"t": Task,
+    b"f": Found,
+    b"c": AnalysedChunk,
+    b"e": End,
+    b"r": Refusal,
+    b"b": Broken,
+}
+_TAGS: Final = {kind: tag for tag, kind in _KINDS.items()}
+_ADAPTERS: Final = {kind: TypeAdapter[Message](kind) for kind in _TAGS}
+
+
+def encoded(message: Message) -> bytes:
+    """Returns a frame."""
+    kind = type(message)
+    body = _ADAPTERS[kind].dump_json(message)
+    return HEADER.pack(_TAGS[kind], len(body)) + body
+
+
+def decoder(header: bytes) -> tuple[Callable[[bytes], Message], int]:
+    """Returns what reads the frame that a header begins, and the length of its body; both raise ValueError."""
+    tag, size = HEADER.unpack(header)
+    if tag not in _KINDS:
+        raise ValueError(f"no message is of kind {tag!r}")
+    adapter = _ADAPTERS[_KINDS[tag]]
+    return lambda body: adapter.validate_json(body, strict=True), size

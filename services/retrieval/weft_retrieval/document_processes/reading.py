@@ -1,0 +1,48 @@
+"""What is done with one document: its format read, its text cut, the chunks' words made terms."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from weft_kit.errors import Invalid
+from weft_retrieval.analysis import analyzer
+from weft_retrieval.chunking import Chunking, Cutter
+from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order, Refusal
+from weft_retrieval.formats import parse, unreadable
+from weft_retrieval.tokens import load_tokenizer
+from weft_retrieval.uploads import Upload
+
+Reading: TypeAlias = Callable[[Order, bytes], Iterator[Message]]
+"""Yields Found, each chunk, and End; or Refusal instead of any of them."""
+
+_SAMPLE = Order("sample", "", "sample.md", None, Chunking(), "english")
+
+
+def reading(tokenizer_path: Path | None, window_tokens: int) -> Reading:
+    """Loads all that reading takes, and reads a sample, which loads the rest."""
+    cutter = Cutter(load_tokenizer(tokenizer_path), window_tokens)
+
+    def read(order: Order, content: bytes) -> Iterator[Message]:
+        try:
+            yield from _read(cutter, order, content)
+        except Invalid as refused:
+            yield Refusal(refused.message)
+
+    list(read(_SAMPLE, b"# A sample\n\nIts words."))
+    return read
+
+
+def _read(cutter: Cutter, order: Order, content: bytes) -> Iterator[Message]:
+    upload = Upload(content, order.document_id, order.title, order.source_uri, order.content_type)
+    kind = upload.kind()
+    parsed = parse(content, kind)
+    title = upload.title_for(parsed)
+    chunks = cutter.chunks(order.document_id, title, parsed, order.chunking)
+    if not chunks:
+        raise unreadable("the document holds no words; leave it out, or send one that has some")
+    yield Found(title, kind)
+    analyze = analyzer(order.language)
+    for chunk in chunks:
+        yield AnalysedChunk(chunk, Counter(analyze(f"{chunk.context}\n{chunk.text}")))
+    yield End()
