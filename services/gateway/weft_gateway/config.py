@@ -55,7 +55,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     decides; "closed", they are refused."""
 
     max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
-    """Largest encoded request; half of what NATS carries in one message is the limit when that is less."""
+    """Largest encoded request. nats-server's max_payload must be a MiB larger."""
     default_timeout_s: float = Field(600.0, ge=1, le=24 * 3600)
     """Life of a job that names no timeout."""
     cache_limit_s: float = Field(0.25, gt=0)

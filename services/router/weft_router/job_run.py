@@ -12,7 +12,7 @@ import structlog
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import Fenced, JobGone, JobLog, Lease, Writer
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, write_end
 from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
@@ -170,7 +170,7 @@ class JobRun:
     async def _end(self, job: Job, history: History) -> None:
         """Bring the job to its `done` and commit that."""
         done = self._foregone(job, history) or await self._answered(job)
-        await job.writer.append(done)
+        done = await write_end(job.writer, done, job.accepted_sequence)
         metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
         self._write_line(done)
         if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
@@ -195,6 +195,8 @@ class JobRun:
         try:
             async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
                 return await self._attempted(job)
+        except EventTooLarge as error:
+            return records.ended(job, job_pb2.JOB_STATE_FAILED, records.too_large(error))
         except (Fenced, Stopped, WeftError, _Resting):
             raise
         except BudgetSpent as spent:

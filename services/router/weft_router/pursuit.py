@@ -12,6 +12,7 @@ import stamina
 from weft.inference.v1 import inference_pb2
 from weft_router import metrics, policy
 from weft_router.allowances import Allowances
+from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Budgets, Reservation
 from weft_router.budgets.claims import Call
 from weft_router.generation import Generation
@@ -35,6 +36,7 @@ class Rules:
     allowances: Allowances
     budgets: Budgets
     draw: Draw = random.random
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 class Pursuit:

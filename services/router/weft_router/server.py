@@ -18,7 +18,7 @@ from weft_kit.catalog import Catalog
 from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
-from weft_kit.joblog import JobLog, Work, connect
+from weft_kit.joblog import END_BYTES, JobLog, Work, connect
 from weft_kit.readiness import Need, Readiness
 from weft_kit.server import Server, Service
 from weft_router.allowances import Allowances
@@ -70,6 +70,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
         log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
         await stack.enter_async_context(log.watched())
+        log.check_carries(config.max_answer_bytes + END_BYTES, "WEFT_ROUTER_MAX_ANSWER_BYTES")
         readiness = await stack.enter_async_context(
             Readiness((Need("nats", log.check), Need("clock", log.check_clock)))
         )
@@ -87,7 +88,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
             fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),
             LastResort(answers),
-            Rules(limits, Allowances(), budgets),
+            Rules(limits, Allowances(), budgets, max_answer_bytes=config.max_answer_bytes),
             flights,
         )
         shares = Shares(lambda: fleet.current.catalog)

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.record.obituary import lost, obituary
 from weft_gateway.record.postgres_records import RecordStore
-from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog
+from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, write_end
 
 BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
 
@@ -82,8 +82,7 @@ class Undertaker:
         if events[-1].HasField("done") or _lives(events[0], before):
             return None  # the record trails the log, or the request id was used again after retention
         done = obituary(job_id, events)
-        await self._log.writer(job_id, events[-1].sequence).append(done)
-        return done
+        return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
 
     def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:
         state = job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")

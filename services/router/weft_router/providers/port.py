@@ -9,6 +9,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Reason
+from weft_kit.joblog import MESSAGE_CHARACTERS
 
 Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished
 """One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`.
@@ -51,7 +52,7 @@ class ProviderError(Exception):
     ) -> None:
         super().__init__(message)
         self.reason = reason
-        self.message = message
+        self.message = message[:MESSAGE_CHARACTERS]
         self.remedy = remedy
         self.retry_after_s = retry_after_s
         self.is_impatience = is_impatience
