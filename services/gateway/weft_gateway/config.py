@@ -30,7 +30,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     catalog_poll_s: float = Field(1.0, gt=0)
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
-    """Opens KeyService and TenantService; empty keeps them shut."""
+    """Opens KeyService, TenantService and CheckProviders; empty keeps them shut."""
 
     key_fresh_s: float = Field(10.0, gt=0)
     """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""

@@ -37,8 +37,8 @@ class Remedy(Enum):
 class ProviderError(Exception):
     """A call failed. `message` is for developers: it names the next step and holds nothing secret.
 
-    `retry_after_s` is the provider's own wish, when it stated one. With `is_impatience` a limit was passed that the
-    request itself had set, stricter than the operator's.
+    `http_status` is what it answered with, where it answered; `retry_after_s` its own wish, when it stated one. With
+    `is_impatience` a limit was passed that the request itself had set, stricter than the operator's.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class ProviderError(Exception):
         retry_after_s: float | None = None,
         *,
         is_impatience: bool = False,
+        http_status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -56,10 +57,16 @@ class ProviderError(Exception):
         self.remedy = remedy
         self.retry_after_s = retry_after_s
         self.is_impatience = is_impatience
+        self.http_status = http_status
 
     @property
     def reason_name(self) -> str:
         return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
+
+    @property
+    def kind(self) -> str:
+        """What may be told to others than the job it happened to: a provider's own words may quote the prompt."""
+        return self.reason_name if self.http_status is None else f"{self.reason_name} (HTTP {self.http_status})"
 
     @property
     def is_requests_fault(self) -> bool:
