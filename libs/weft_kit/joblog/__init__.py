@@ -21,6 +21,7 @@ from weft_kit.joblog.reader import JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import END_BYTES, MESSAGE_CHARACTERS, EventTooLarge, beginning, bounded, pieces, write_end
 from weft_kit.joblog.tokens import TokenWriter
+from weft_kit.joblog.turns import Turns
 from weft_kit.joblog.work import Lease, Work
 from weft_kit.joblog.writer import Fenced, Step, Writer
 
@@ -39,6 +40,7 @@ __all__ = [
     "LogConfig",
     "Step",
     "TokenWriter",
+    "Turns",
     "Unfinished",
     "Work",
     "Writer",

@@ -104,7 +104,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = Means(log, attempts, answers, config.max_deliveries, address)
-        work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
+        work = Work(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
