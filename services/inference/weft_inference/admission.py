@@ -37,9 +37,10 @@ class Admission:
     """Lets `slots` callers run and `queue_limit` wait.
 
     Tenants take turns; of each the nearest deadline goes first, and of equal ones the first to come. Where no place is
-    left, the last in the longest line gives way to a tenant with a shorter one. A caller that leaves while waiting frees
-    its place, one that leaves while running frees its slot. Deadlines are in the event loop's time; with finite ones
-    nobody starves, as every newcomer's lies later than an old one's in the end.
+    left, the last in the longest line gives way to a tenant with a shorter one. Deadlines are in the event loop's time;
+    with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
+
+    A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
     """
 
     def __init__(self, slots: int, queue_limit: int) -> None:

@@ -216,7 +216,7 @@ class JobRun:
                 return await self._means.attempts.run(job)
             except ProviderOutage as outage:
                 self._outage = outage
-                kind = (job.request.model, job.request.priority)
+                kind = (job.accepted.tenant, job.request.model, job.request.priority)
                 left_s = job.left_s(time.time())
                 after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
                 if after_s is not None:
