@@ -30,6 +30,11 @@ def test_what_is_too_long_is_cut_between_characters_and_counts_what_was_said_bef
     assert fitting == event_pb2.Delta(reasoning="ef", text="äö", token_count=2)
 
 
+def test_an_answer_that_is_past_a_limit_that_was_lowered_grows_no_more() -> None:
+    before = said(event_pb2.Delta(text="x" * 200))
+    assert AnswerLimit(100, MANY).fitting(before, event_pb2.Delta(text="abc", reasoning="def")) == event_pb2.Delta()
+
+
 def test_arguments_names_and_states_of_calls_count() -> None:
     piece = Call(index=0, id="i" * 20, name="n" * 20, provider_state="s" * 20, arguments_json="a" * 20)
     fitting = AnswerLimit(150, MANY).fitting(

@@ -44,7 +44,7 @@ class AnswerLimit:
         Raises:
             ProviderError: its tool calls are more than any answer's.
         """
-        room = min(self.most_bytes, self._tokens_bytes) - said.size_bytes
+        room = max(0, min(self.most_bytes, self._tokens_bytes) - said.size_bytes)
         if delta.tool_calls:
             self._check_calls(said, delta)
         if delta.ByteSize() <= room:  # which counts a few bytes too many
