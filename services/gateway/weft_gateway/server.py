@@ -7,7 +7,6 @@ from typing import Final
 
 import redis.asyncio
 from google.protobuf.descriptor import ServiceDescriptor
-from nats.aio.client import Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -56,7 +55,7 @@ from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
 from weft_kit.health import peer_need
-from weft_kit.joblog import JobLog, connect
+from weft_kit.joblog import END_BYTES, JobLog, connect
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
@@ -92,6 +91,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
         nats = await stack.enter_async_context(connect(config.nats_url, "gateway"))
         log = JobLog(nats, config.log)
         await stack.enter_async_context(log.watched())
+        log.check_carries(config.max_request_bytes + END_BYTES, "WEFT_GATEWAY_MAX_REQUEST_BYTES")
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
             await stack.enter_async_context(recorder(config, log, records, database, catalog))
@@ -207,7 +207,7 @@ async def _intake(
     quota = Quota(unfinished, lambda tenant: share(tenant).max_unfinished)
     room = Room(log)
     async with running("room", room.watch), quota.counting():
-        admission = _admission(config, catalog, log.client)
+        admission = _admission(config, catalog)
         intake = Intake(log, answers, admission, quota, budgets, room, share)
         async with intake.open():
             yield intake
@@ -233,14 +233,14 @@ def _webhook_service(store: DeliveryStore, secrets: SecretDesk, pages: Pages) ->
     return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets, pages))
 
 
-def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admission:
-    def largest_bytes() -> int:
-        # The lone `done` of a cache hit carries prompt and answer in one message: half for each.
-        return min(config.max_request_bytes, client.max_payload // 2)
-
+def _admission(config: Config, catalog: WatchedCatalog) -> Admission:
     webhooks = bool(config.webhook_signing_key)
     return Admission(
-        lambda: catalog.current.models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks
+        lambda: catalog.current.models,
+        config.max_request_bytes,
+        config.default_timeout_s,
+        config.log.retention_s,
+        webhooks,
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
+from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Fallback
 
 
@@ -40,6 +41,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     catalog_poll_s: float = Field(default=1, gt=0)
     """How often to look whether it changed."""
 
+    max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=64 * 1024)
+    """Bytes that an answer may have, with reasoning and tool calls: a provider that says more is cut off, and its job
+    fails with what fits. nats-server's max_payload must be a MiB larger."""
     slots: int = Field(default=256, ge=1)
     """Jobs run at once."""
     retrieval_limit_s: float = Field(default=5, gt=0)
