@@ -182,7 +182,7 @@ async def test_a_draft_is_shown_until_the_answer_begins(house):
 
 async def test_a_request_brings_its_own_patience(house):
     async with house.client() as weft:
-        request = chat("Who keeps the light?", model="careful", first_token_s=0.05, timeout_s=10, max_tokens=4)
+        request = chat("Who keeps the light?", model="careful", first_token_s=0.1, timeout_s=10, max_tokens=4)
         job = await weft.wait((await weft.submit(request)).job_id, 30)
     assert job.state == job_pb2.JOB_STATE_FAILED
     assert {attempt.error.reason for attempt in job.attempts} == {error_pb2.ERROR_REASON_PROVIDER_TIMEOUT}
