@@ -68,12 +68,12 @@ class Mesh:
     """The first gateway."""
     operator_token: str
     webhook_signing_key: str = ""
-    mesh_id: str = DEFAULT_MESH_ID
     endpoints: tuple[str, ...] = ()
     """Every gateway; each serves every job."""
     tenant: str = "default"
     key_id: str = ""
     api_key: str = ""
+    mesh_id: str = DEFAULT_MESH_ID
     launcher: Process | None = None
     parts: tuple[RunningPart, ...] = field(default=())
 

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -179,3 +181,22 @@ def test_a_password_stays_the_same_and_is_made_again_where_it_is_lost(kind: type
         if kind is PostgresServer:
             with psycopg.connect(server.url) as session:
                 assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_postgres_elsewhere_is_brought_to_the_same_roles(tmp_path: Path):
+    with serving(lambda port: PostgresServer(tmp_path / "data", port)) as server:
+        with server.superuser("weft") as session:
+            session.execute("ALTER DATABASE weft OWNER TO weft")
+            session.execute("CREATE TABLE held (row int)")
+        folder = os.open(server.folder, os.O_PATH)
+        url = f"postgresql:///weft?user=weft&host=/proc/self/fd/{folder}&port={server.port}"
+        for _ in range(2):
+            subprocess.run(
+                [sys.executable, "-m", "weft_compose.servers.postgres_roles"],
+                env={**os.environ, "WEFT_POSTGRES_ADMIN_URL": url, "WEFT_SERVICES_PASSWORD": "another"},
+                pass_fds=[folder],
+                check=True,
+            )
+        os.close(folder)
+        with psycopg.connect(server.url.replace(server.password, "another")) as session:
+            session.execute("ALTER TABLE held ADD COLUMN more int")

@@ -1,11 +1,15 @@
 """Who may do what in PostgreSQL: the services' role owns their database, and has no say over the server and its files.
 
 The superuser makes the rest, over the socket in the data folder alone. A database of an earlier version belongs to the
-superuser, as whom services connected then: it is handed over as it is.
+superuser, as whom services connected then: it is handed over as it is. `python -m weft_compose.servers.postgres_roles`
+does the same to a PostgreSQL elsewhere, such as a container's.
 """
 
+import os
+import sys
 from typing import Final
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
@@ -70,3 +74,19 @@ def hand_over(session: Connection[TupleRow]) -> None:
             session.execute(command)
         names = sql.Identifier(found[0]), sql.Identifier(SERVICES)
         session.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(*names))
+
+
+def main() -> None:
+    """Sets up the database that WEFT_POSTGRES_ADMIN_URL names, as a superuser, for services with that password."""
+    try:
+        url, password = os.environ["WEFT_POSTGRES_ADMIN_URL"], os.environ["WEFT_SERVICES_PASSWORD"]
+    except KeyError as missing:
+        sys.exit(f"{missing.args[0]} is not set")
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        make_roles(session, password)
+        hand_over(session)
+
+
+if __name__ == "__main__":
+    main()
