@@ -73,7 +73,7 @@ class JobLog:
     def watched(self) -> AbstractAsyncContextManager[None]:
         """Ensures the stream, and looks after it while the context lasts: it is made again when its store is lost.
 
-        Entering waits for the log. Raises StreamMismatch.
+        Entering waits for the log. Raises StreamMismatch, and OtherMesh when it is another mesh's.
         """
         return self._monitor.watching()
 
@@ -90,6 +90,13 @@ class JobLog:
                 f" {needed_bytes + HEADERS_BYTES}: set max_payload = {needed_bytes + HEADERS_BYTES} or more in its"
                 f" configuration (8 MB fit all defaults), or lower {setting}"
             )
+
+    async def claim(self, database: str) -> None:
+        """Binds the log to a mesh's database, by what the database calls itself; the first that comes has it.
+
+        Raises OtherMesh when it is bound to another one: a mesh of the same id uses it.
+        """
+        await self._monitor.claim(database)
 
     async def check(self) -> None:
         """Raises DependencyDown while the log, as last seen by who watches it, cannot be used."""
