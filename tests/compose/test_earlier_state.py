@@ -50,8 +50,8 @@ def make_earlier(root: Path) -> None:
         session.execute("ALTER POLICY upkeep ON retrieval.collections TO weft")
         for table in ("public.mesh", "retrieval.mesh"):
             session.execute(f"DROP TABLE {table}")
-        session.execute("DELETE FROM gateway_migrations WHERE name = '0020_mesh.sql'")
-        session.execute("DELETE FROM retrieval.migrations WHERE name = '0020_mesh.sql'")
+        session.execute("DELETE FROM gateway_migrations WHERE name = '0009_mesh.sql'")
+        session.execute("DELETE FROM retrieval.migrations WHERE name = '0015_mesh.sql'")
         session.execute("DROP OWNED BY weft_services")
         session.execute("DROP ROLE weft_services")
     (root / "postgres" / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
