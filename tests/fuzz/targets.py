@@ -30,7 +30,7 @@ _FILES: Final[tuple[FileDescriptor, ...]] = (
 )
 # What no client reaches is asked at its own port, as a neighbour in the mesh would.
 _INSIDE: Final = {"InferenceService": "inference", "FlightService": "router", "CacheService": "cache"}
-_OF_OPERATORS: Final = ("KeyService", "TenantService", "CatalogService")
+_OF_OPERATORS: Final = frozenset({"KeyService", "TenantService", "CatalogService", "CheckProviders"})
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,14 @@ def targets(world: World) -> list[Target]:
     """Returns every RPC of every service at the gateway, and those of inner services at their own ports, too."""
     real = _real(world)
     return [
-        Target(method, part, method.containing_service.name in _OF_OPERATORS, real.get(method.input_type.full_name, []))
+        Target(method, part, _is_operators(method), real.get(method.input_type.full_name, []))
         for method in _methods()
         for part in dict.fromkeys(("gateway", _INSIDE.get(method.containing_service.name, "gateway")))
     ]
+
+
+def _is_operators(method: MethodDescriptor) -> bool:
+    return not _OF_OPERATORS.isdisjoint((method.containing_service.name, method.name))
 
 
 def _methods() -> Iterator[MethodDescriptor]:
