@@ -13,6 +13,8 @@ class Transcript:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._calls: dict[int, chat_pb2.ToolCall] = {}
+        self._arguments: dict[int, list[str]] = {}
+        """Pieces: a message's text would be copied whenever one is added."""
         self.token_count = 0
 
     def __bool__(self) -> bool:
@@ -28,7 +30,7 @@ class Transcript:
             call = self._calls.setdefault(piece.index, chat_pb2.ToolCall())
             call.id = call.id or piece.id
             call.name = call.name or piece.name
-            call.arguments_json += piece.arguments_json
+            self._arguments.setdefault(piece.index, []).append(piece.arguments_json)
             call.provider_state = call.provider_state or piece.provider_state
 
     @property
@@ -47,11 +49,13 @@ class Transcript:
     @property
     def tool_calls(self) -> list[chat_pb2.ToolCall]:
         """The calls in the order of their indexes."""
+        for index, pieces in self._arguments.items():
+            self._calls[index].arguments_json = "".join(pieces)
         return [self._calls[index] for index in sorted(self._calls)]
 
     def cut_off_call(self) -> str | None:
         """Return the name of a tool call whose arguments are not whole JSON, if there is one."""
-        return next((call.name or "(unnamed)" for call in self._calls.values() if not _is_json(call)), None)
+        return next((call.name or "(unnamed)" for call in self.tool_calls if not _is_json(call)), None)
 
 
 def _is_json(call: chat_pb2.ToolCall) -> bool:
