@@ -34,6 +34,7 @@ from weft_kit.request_rules import check_request
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
 from weft_kit.rpc import Rpc, abort, write
 from weft_kit.status import from_rpc
+from weft_kit.wire_count import check_count, kind_of
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -138,13 +139,14 @@ class Boundary(grpc.aio.ServerInterceptor):
 class _Call:
     """One call on its way through the boundary."""
 
-    __slots__ = ("_boundary", "_handler", "_limit_bytes", "_method")
+    __slots__ = ("_boundary", "_handler", "_kind", "_limit_bytes", "_method")
 
     def __init__(self, boundary: Boundary, method: str, handler: Any) -> None:
         self._boundary = boundary
         self._method = method
         self._handler = handler
         self._limit_bytes = boundary.limits.of(method)
+        self._kind = kind_of(handler.request_deserializer)
 
     async def unary(self, _messages: object, rpc: Rpc) -> Any:
         async def once(request: Any) -> Any:
@@ -203,6 +205,8 @@ class _Call:
         size_bytes = len(message)
         owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
         try:
+            if self._kind:
+                await check_count(message, self._kind)
             request = decoded(message, self._handler.request_deserializer)
             del message
             _check(request)

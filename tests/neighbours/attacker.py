@@ -1,5 +1,7 @@
 """Makes an attack for as long as its standard input is open: `python -m tests.neighbours.attacker NAME ENDPOINT KEY`.
 
+Says when it begins, and in the end how many calls it made.
+
 A process of its own: what it costs to make a hostile request must not show in a bystander's times.
 """
 
@@ -15,6 +17,7 @@ from tests.neighbours.attacks import ATTACKS, Attack
 from weft_kit.channel import OPTIONS
 
 _PAUSE_S = 0.005
+_CONNECT_S = 10.0
 
 
 async def attack(name: str, endpoint: str, key: str) -> int:
@@ -29,11 +32,14 @@ async def attack(name: str, endpoint: str, key: str) -> int:
             number = first
             while True:
                 request = what.requests[number % len(what.requests)]
-                await _call(channel, what, request, metadata)
                 calls, number = calls + 1, number + 1
+                await _call(channel, what, request, metadata)
                 await asyncio.sleep(_PAUSE_S)
 
+        with suppress(TimeoutError):
+            await asyncio.wait_for(channel.channel_ready(), _CONNECT_S)
         attackers = [asyncio.create_task(over_and_over(first)) for first in range(what.at_once)]
+        print("attacking", flush=True)  # noqa: T201
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         for attacker in attackers:
             attacker.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from itertools import cycle
 from statistics import quantiles
 from time import monotonic
 from typing import Final
@@ -11,21 +11,12 @@ from weft_client.client import WeftClient
 from weft_client.requests import chat
 
 COLLECTION: Final = "mine"
-_EVERY_S: Final = 0.04
+_EVERY_S: Final = 0.02
 
 
-@dataclass
-class Times:
-    """Seconds that each kind of call took."""
-
-    of: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, other: "Times") -> None:
-        for kind, seconds in other.of.items():
-            self.of.setdefault(kind, []).extend(seconds)
-
-    def p99(self, kind: str) -> float:
-        return quantiles(self.of[kind], n=100, method="inclusive")[98]
+def p99(seconds: Sequence[float]) -> float:
+    """Returns what 99 of 100 do not exceed."""
+    return quantiles(seconds, n=100, method="inclusive")[98]
 
 
 class Bystander:
@@ -34,11 +25,11 @@ class Bystander:
     def __init__(self, weft: WeftClient) -> None:
         self._weft = weft
         self._job_id = ""
-        self._kinds: Sequence[tuple[str, Callable[[], Awaitable[object]]]] = (
-            ("a question and its answer", self._ask),
-            ("a search", lambda: weft.documents.search(COLLECTION, "mooring fee")),
-            ("a list of jobs", lambda: weft.jobs(5)),
-            ("a job's record", lambda: weft.job(self._job_id)),
+        self._kinds: Sequence[Callable[[], Awaitable[object]]] = (
+            self._ask,
+            lambda: weft.documents.search(COLLECTION, "mooring fee"),
+            lambda: weft.jobs(5),
+            lambda: weft.job(self._job_id),
         )
 
     async def settle(self) -> None:
@@ -48,17 +39,15 @@ class Bystander:
         await self._ask()
         await self.watch(1.0)
 
-    async def watch(self, seconds: float) -> Times:
-        """Returns how long calls took over some seconds."""
-        times, calls, until = Times(), [], monotonic() + seconds
-        number = 0
-        while monotonic() < until:
-            kind, call = self._kinds[number % len(self._kinds)]
-            calls.append(asyncio.create_task(_timed(times, kind, call)))
-            number += 1
+    async def watch(self, seconds: float) -> list[float]:
+        """Returns the seconds that each call took, of all that began within some seconds."""
+        calls, until = [], monotonic() + seconds
+        for kind in cycle(self._kinds):
+            if monotonic() >= until:
+                break
+            calls.append(asyncio.create_task(_timed(kind)))
             await asyncio.sleep(_EVERY_S)
-        await asyncio.gather(*calls)
-        return times
+        return list(await asyncio.gather(*calls))
 
     async def _ask(self) -> None:
         generation = self._weft.run(chat("What is the fee?", cache="off"))
@@ -67,7 +56,7 @@ class Bystander:
         self._job_id = generation.job_id
 
 
-async def _timed(times: Times, kind: str, call: Callable[[], Awaitable[object]]) -> None:
+async def _timed(call: Callable[[], Awaitable[object]]) -> float:
     began = monotonic()
     await call()
-    times.of.setdefault(kind, []).append(monotonic() - began)
+    return monotonic() - began
