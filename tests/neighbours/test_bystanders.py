@@ -15,12 +15,14 @@ from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
 from weft_compose.launcher import Launch, mesh
 from weft_compose.plan import Ports
+from weft_compose.ports import free_ports
 from weft_compose.state import StateFolder
-from weft_mock import MockProvider
 
 ROUND_S = 3.0
 ROUNDS = 6
 MOST = 2.0
+LARGEST_BYTES = 1024**2
+PIECE_BYTES = 50_000
 
 CATALOG = """
 [providers.engine]
@@ -29,7 +31,7 @@ target = "${{WEFT_INFERENCE_TARGET}}"
 
 [providers.mock]
 kind = "openai"
-base_url = "{mock}"
+base_url = "http://127.0.0.1:{port}/v1"
 
 [models.default]
 routes = [{{ provider = "engine" }}]
@@ -37,7 +39,7 @@ context_tokens = 2048
 max_output_tokens = 64
 
 [models.huge]
-routes = [{{ provider = "mock", model = "mock?tokens=2000000" }}]
+routes = [{{ provider = "mock", model = "mock?text={huge}" }}]
 
 [models.paced]
 routes = [{{ provider = "mock", model = "mock?tokens=20&tokens_per_second=20" }}]
@@ -74,12 +76,15 @@ class Neighbours:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def neighbours(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neighbours]:
     root = tmp_path_factory.mktemp("neighbours")
-    mock = MockProvider()
-    async with mock.running() as mock_url:
-        catalog = root / "catalog.toml"
-        catalog.write_text(CATALOG.format(mock=mock_url))
-        settings = {"inference": {"echo_tokens_per_s": "1000"}}
-        launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo", settings=settings)
+    (port,) = free_ports(1)
+    catalog = root / "catalog.toml"
+    catalog.write_text(
+        CATALOG.format(port=port, huge="+".join(["x" * PIECE_BYTES] * (LARGEST_BYTES // PIECE_BYTES + 2)))
+    )
+    settings = {"inference": {"echo_tokens_per_s": "1000"}, "router": {"max_answer_bytes": str(LARGEST_BYTES)}}
+    launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo", settings=settings)
+    mock = await asyncio.create_subprocess_exec(sys.executable, "-m", "weft_mock", "--port", str(port))
+    try:
         async with mesh(launch, lambda _part, _seconds: None) as running:
             record = running.record
             async with KeyClient(record.endpoint, record.operator_token) as keys:
@@ -90,6 +95,9 @@ async def neighbours(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
                 bystander = Bystander(weft)
                 await bystander.settle()
                 yield Neighbours(record.endpoint, theirs.secret, bystander)
+    finally:
+        mock.terminate()
+        await mock.wait()
 
 
 @pytest.mark.parametrize("name", ATTACKS)
