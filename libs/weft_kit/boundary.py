@@ -13,8 +13,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeAlias, cast
-from weakref import WeakSet
+from typing import Any, Protocol, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 import grpc
 import grpc.aio
@@ -49,12 +49,25 @@ async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> Cal
     return context.extract(metadata)
 
 
-_sent_away: WeakSet[asyncio.Task[Any]] = WeakSet()
+_endings: WeakKeyDictionary[asyncio.Task[Any], WeftError] = WeakKeyDictionary()
+"""Calls that this server ends itself, and what they are told."""
 
 
 def is_sent_away() -> bool:
     """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
-    return asyncio.current_task() in _sent_away
+    return isinstance(_ending(), Draining)
+
+
+def _ending() -> WeftError | None:
+    call = asyncio.current_task()
+    return _endings.get(call) if call else None
+
+
+class RunningCalls(Protocol):
+    """The calls that a server has under way, by the key they came with."""
+
+    def keys(self) -> set[str]: ...
+    def end_calls_of(self, key_id: str, error: WeftError) -> None: ...
 
 
 class Boundary(grpc.aio.ServerInterceptor):
@@ -67,7 +80,8 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._open = OpenMethods(self.arrivals, self.limits, self.internal)
         self._gate = gate
         self._draining = False
-        self._running: set[asyncio.Task[Any]] = set()
+        # With the key that each came with: "" until the gate has seen it, and where there is none.
+        self._running: dict[asyncio.Task[Any], str] = {}
         self._log = structlog.get_logger()
 
     def close_door(self) -> None:
@@ -81,22 +95,31 @@ class Boundary(grpc.aio.ServerInterceptor):
         if self._running:
             await asyncio.wait(self._running, timeout=grace_s)
         late = set(self._running)
-        _sent_away.update(late)
         for call in late:
-            call.cancel()
+            _end(call, Draining())
         if late:
             await asyncio.wait(late, timeout=_GOODBYE_S)
+
+    def keys(self) -> set[str]:
+        """Returns the ids of the keys that running calls came with."""
+        return set(self._running.values()) - {""}
+
+    def end_calls_of(self, key_id: str, error: WeftError) -> None:
+        """Ends the running calls of a key, with an error."""
+        for call, its_key_id in self._running.items():
+            if its_key_id == key_id:
+                _end(call, error)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Counts the current task as a running call."""
         if call := asyncio.current_task():
-            self._running.add(call)
+            self._running[call] = ""
         try:
             yield
         finally:
             if call:
-                self._running.discard(call)
+                self._running.pop(call, None)
 
     async def intercept_service(
         self,
@@ -121,6 +144,8 @@ class Boundary(grpc.aio.ServerInterceptor):
             raise Draining
         metadata = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
         caller = await self._gate(method, metadata, rpc.peer())
+        if call := asyncio.current_task():
+            self._running[call] = caller.key_id
         left = rpc.time_remaining()
         if left is None:
             return caller
@@ -133,6 +158,11 @@ class Boundary(grpc.aio.ServerInterceptor):
         call_id = context.current().call_id
         self._log.error("unexpected", method=method, call_id=call_id, exc_info=error)
         return Internal(call_id)
+
+
+def _end(call: asyncio.Task[Any], error: WeftError) -> None:
+    _endings[call] = error
+    call.cancel()
 
 
 class _Call:
@@ -179,9 +209,9 @@ class _Call:
             context.enter(await self._boundary.admit(self._method, rpc))
             answer = await self._received(work, rpc)
         except asyncio.CancelledError:
-            if is_sent_away():
-                self._finish(line, "UNAVAILABLE", reason="DRAINING")
-                await abort(rpc, Draining())
+            if ending := _ending():
+                self._finish(line, ending.status.name, reason=ending.reason_name)
+                await abort(rpc, ending)
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread

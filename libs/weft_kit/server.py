@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
-from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
+from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, RunningCalls, trusting
 from weft_kit.errors import CannotStart
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
@@ -73,6 +73,11 @@ class Server:
     @property
     def address(self) -> str:
         return f"{self._listen.rpartition(':')[0]}:{self.port}"
+
+    @property
+    def calls(self) -> RunningCalls:
+        """The calls that are under way."""
+        return self._boundary
 
     async def __aenter__(self) -> Self:
         for service in self._services:

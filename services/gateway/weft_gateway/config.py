@@ -33,7 +33,8 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """Opens KeyService and TenantService; empty keeps them shut."""
 
     key_fresh_s: float = Field(10.0, gt=0)
-    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""
+    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work, and the calls that are
+    open with it go on."""
     key_stale_s: float = Field(900.0, gt=0)
     """The same, while PostgreSQL does not answer."""
     key_absent_s: float = Field(2.0, ge=0)

@@ -20,6 +20,7 @@ from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keyring import Keyring, Life
 from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.access.redis_limiter import RedisLimiter
+from weft_gateway.access.revocations import Revocations
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.jobs import batch
@@ -165,6 +166,8 @@ async def _server(
             config.listen, services, grace_s=config.grace_s, gate=gate, limits=_limits(config), readiness=readiness
         )
         await stack.enter_async_context(server)
+        revocations = Revocations(server.calls, store.good, keyring, fresh_s=config.key_fresh_s)
+        await stack.enter_async_context(running("revocations", revocations.watch))
         # Before the server drains: whoever only waits need not hold it up.
         stack.callback(waits.end)
         await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
