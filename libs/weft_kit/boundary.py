@@ -40,6 +40,25 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
 """Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
 
+
+class Account(Protocol):
+    """What is kept of one call, beside its line."""
+
+    async def begin(self, request: Any) -> None:
+        """Comes before the call does anything; the request may be bytes. Raises WeftError when it must not."""
+
+    async def end(self, code: str, reason: str) -> None:
+        """Comes before the answer leaves, with the name of its status and, of a failure, of its reason."""
+
+
+Accounts = Callable[[str], Account | None]
+"""What keeps account: method → of one call that was let in, or None of those that nothing is kept of."""
+
+
+def no_accounts(_method: str) -> None:
+    """Keeps nothing."""
+
+
 # What the clean-up of a call that is sent away, and its last message, may take.
 _GOODBYE_S = 1.0
 
@@ -73,12 +92,15 @@ class RunningCalls(Protocol):
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
 
-    def __init__(self, gate: Gate = trusting, limits: RequestLimits | None = None) -> None:
+    def __init__(
+        self, gate: Gate = trusting, limits: RequestLimits | None = None, accounts: Accounts = no_accounts
+    ) -> None:
         self.limits = limits or RequestLimits()
         self.arrivals = Arrivals(self.limits)
         self.held = HeldRequests(self.limits)
         self._open = OpenMethods(self.arrivals, self.limits, self.internal)
         self._gate = gate
+        self.accounts = accounts
         self._draining = False
         # With the key that each came with: "" until the gate has seen it, and where there is none.
         self._running: dict[asyncio.Task[Any], str] = {}
@@ -207,7 +229,7 @@ class _Call:
         metrics.CALLS_IN_FLIGHT.inc()
         try:
             context.enter(await self._boundary.admit(self._method, rpc))
-            answer = await self._received(work, rpc)
+            answer = await self._accounted(work, rpc)
         except asyncio.CancelledError:
             if ending := _ending():
                 self._finish(line, ending.status.name, reason=ending.reason_name)
@@ -221,6 +243,28 @@ class _Call:
         else:
             self._finish(line, "OK")
             return answer
+
+    async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Does the work where account is kept of it, if it is."""
+        account = self._boundary.accounts(self._method)
+        if account is None:
+            return await self._received(work, rpc)
+
+        async def begun(request: Any) -> Any:
+            await account.begin(request)
+            return await work(request)
+
+        try:
+            answer = await self._received(begun, rpc)
+        except asyncio.CancelledError:
+            await account.end("CANCELLED", "")
+            raise
+        except Exception as raised:
+            error = self._translated(raised)
+            await account.end(error.status.name, error.reason_name)
+            raise error from raised
+        await account.end("OK", "")
+        return answer
 
     async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         """Does the work for the call's request, which counts as held until it is done."""
@@ -252,7 +296,8 @@ class _Call:
     def _finish(self, line: CallLine, code: str, **fields: object) -> None:
         caller = context.current()
         metrics.CALLS_IN_FLIGHT.dec()
-        seconds = line.end(code, tenant=caller.tenant, call_id=caller.call_id, **fields)
+        who = {"tenant": caller.tenant, "key_id": caller.key_id, "call_id": caller.call_id}
+        seconds = line.end(code, **who, **fields)
         metrics.CALLS.labels(self._method, code).inc()
         metrics.CALL_SECONDS.labels(self._method).observe(seconds)
 

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
-from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, RunningCalls, trusting
+from weft_kit.boundary import SERVER_OPTIONS, Accounts, Boundary, Gate, RunningCalls, no_accounts, trusting
 from weft_kit.errors import CannotStart
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
@@ -58,13 +58,14 @@ class Server:
         grace_s: float = 10.0,
         limits: RequestLimits | None = None,
         gate: Gate = trusting,
+        accounts: Accounts = no_accounts,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
         readiness: Readiness | None = None,
     ) -> None:
         self._listen = listen
         self._services = services
         self._grace_s = grace_s
-        self._boundary = Boundary(gate, limits)
+        self._boundary = Boundary(gate, limits, accounts)
         self._health = Health([service.name for service in services], readiness or Readiness())
         self._server = grpc.aio.server(interceptors=(self._boundary,), options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers(tuple(handlers))

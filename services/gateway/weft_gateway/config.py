@@ -31,6 +31,8 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
     """Opens KeyService and TenantService; empty keeps them shut."""
+    audit_days: float = Field(400.0, gt=0, le=36_500)
+    """How long the operator's calls are kept in the audit log."""
 
     key_fresh_s: float = Field(10.0, gt=0)
     """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work, and the calls that are
