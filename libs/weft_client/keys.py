@@ -7,6 +7,7 @@ from typing import Self
 from weft.common.v1 import budget_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft_client.audit import Audit
 from weft_client.connection import Connection
 from weft_client.observer import Observer
 from weft_client.pages import pages
@@ -14,12 +15,13 @@ from weft_client.tenants import Tenants
 
 
 class KeyClient:
-    """The operator's door: KeyService, and TenantService as `tenants`."""
+    """The operator's door: KeyService, TenantService as `tenants`, and AuditService as `audit`."""
 
     def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
         self._connection = Connection(endpoint, operator_token, observer=observer)
         self._stub = rpc.KeyServiceStub(self._connection.raw)
         self.tenants = Tenants(self._connection)
+        self.audit = Audit(self._connection)
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()
