@@ -10,11 +10,9 @@ messages leave the process, everything else becomes a fixed INTERNAL and a trace
 from __future__ import annotations  # grpc's classes are generic in their stubs alone
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, cast
-from weakref import WeakKeyDictionary
+from typing import Any, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -22,6 +20,7 @@ import structlog
 from google.protobuf.message import Message
 
 from weft_kit import context, metrics, open_methods
+from weft_kit.accounts import Accounts, no_accounts
 from weft_kit.arrivals import Arrivals
 from weft_kit.channel import MAX_MESSAGE_BYTES, OPTIONS
 from weft_kit.context import CallContext
@@ -33,6 +32,7 @@ from weft_kit.request_limits import RequestLimits
 from weft_kit.request_rules import check_request
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
 from weft_kit.rpc import Rpc, abort, write
+from weft_kit.running_calls import RunningCalls, ending
 from weft_kit.status import from_rpc
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -41,52 +41,14 @@ Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
 """Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
 
 
-class Account(Protocol):
-    """What is kept of one call, beside its line."""
-
-    async def begin(self, request: Any) -> None:
-        """Comes before the call does anything; the request may be bytes. Raises WeftError when it must not."""
-
-    async def end(self, code: str, reason: str) -> None:
-        """Comes before the answer leaves, with the name of its status and, of a failure, of its reason."""
-
-
-Accounts = Callable[[str], Account | None]
-"""What keeps account: method → of one call that was let in, or None of those that nothing is kept of."""
-
-
-def no_accounts(_method: str) -> None:
-    """Keeps nothing."""
-
-
-# What the clean-up of a call that is sent away, and its last message, may take.
-_GOODBYE_S = 1.0
-
-
 async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
     """Believes what the metadata says: the gate of services that only the mesh can reach."""
     return context.extract(metadata)
 
 
-_endings: WeakKeyDictionary[asyncio.Task[Any], WeftError] = WeakKeyDictionary()
-"""Calls that this server ends itself, and what they are told."""
-
-
 def is_sent_away() -> bool:
     """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
-    return isinstance(_ending(), Draining)
-
-
-def _ending() -> WeftError | None:
-    call = asyncio.current_task()
-    return _endings.get(call) if call else None
-
-
-class RunningCalls(Protocol):
-    """The calls that a server has under way, by the key they came with."""
-
-    def keys(self) -> set[str]: ...
-    def end_calls_of(self, key_id: str, error: WeftError) -> None: ...
+    return isinstance(ending(), Draining)
 
 
 class Boundary(grpc.aio.ServerInterceptor):
@@ -102,46 +64,11 @@ class Boundary(grpc.aio.ServerInterceptor):
         self._gate = gate
         self.accounts = accounts
         self._draining = False
-        # With the key that each came with: "" until the gate has seen it, and where there is none.
-        self._running: dict[asyncio.Task[Any], str] = {}
+        self.running = RunningCalls()
         self._log = structlog.get_logger()
 
     def close_door(self) -> None:
         self._draining = True
-
-    async def empty(self, grace_s: float) -> None:
-        """Waits until the running calls are over; those that are not after `grace_s` end as DRAINING.
-
-        A bare cancel would look like the caller's own; this one says that another replica will answer.
-        """
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_s)
-        late = set(self._running)
-        for call in late:
-            _end(call, Draining())
-        if late:
-            await asyncio.wait(late, timeout=_GOODBYE_S)
-
-    def keys(self) -> set[str]:
-        """Returns the ids of the keys that running calls came with."""
-        return set(self._running.values()) - {""}
-
-    def end_calls_of(self, key_id: str, error: WeftError) -> None:
-        """Ends the running calls of a key, with an error."""
-        for call, its_key_id in self._running.items():
-            if its_key_id == key_id:
-                _end(call, error)
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts the current task as a running call."""
-        if call := asyncio.current_task():
-            self._running[call] = ""
-        try:
-            yield
-        finally:
-            if call:
-                self._running.pop(call, None)
 
     async def intercept_service(
         self,
@@ -166,8 +93,7 @@ class Boundary(grpc.aio.ServerInterceptor):
             raise Draining
         metadata = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
         caller = await self._gate(method, metadata, rpc.peer())
-        if call := asyncio.current_task():
-            self._running[call] = caller.key_id
+        self.running.came_with(caller.key_id)
         left = rpc.time_remaining()
         if left is None:
             return caller
@@ -180,11 +106,6 @@ class Boundary(grpc.aio.ServerInterceptor):
         call_id = context.current().call_id
         self._log.error("unexpected", method=method, call_id=call_id, exc_info=error)
         return Internal(call_id)
-
-
-def _end(call: asyncio.Task[Any], error: WeftError) -> None:
-    _endings[call] = error
-    call.cancel()
 
 
 class _Call:
@@ -221,7 +142,7 @@ class _Call:
         return encode(message) if encode else message
 
     async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        with self._boundary.counted():
+        with self._boundary.running.counted():
             return await self._answered(work, rpc)
 
     async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
@@ -231,9 +152,9 @@ class _Call:
             context.enter(await self._boundary.admit(self._method, rpc))
             answer = await self._accounted(work, rpc)
         except asyncio.CancelledError:
-            if ending := _ending():
-                self._finish(line, ending.status.name, reason=ending.reason_name)
-                await abort(rpc, ending)
+            if error := ending():
+                self._finish(line, error.status.name, reason=error.reason_name)
+                await abort(rpc, error)
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread

@@ -18,12 +18,14 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
-from weft_kit.boundary import SERVER_OPTIONS, Accounts, Boundary, Gate, RunningCalls, no_accounts, trusting
+from weft_kit.accounts import Accounts, no_accounts
+from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.errors import CannotStart
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
 from weft_kit.readiness import Readiness
 from weft_kit.request_limits import RequestLimits
+from weft_kit.running_calls import RunningCalls
 
 _GOODBYE_S = 2.0
 
@@ -78,7 +80,7 @@ class Server:
     @property
     def calls(self) -> RunningCalls:
         """The calls that are under way."""
-        return self._boundary
+        return self._boundary.running
 
     async def __aenter__(self) -> Self:
         for service in self._services:
@@ -101,7 +103,7 @@ class Server:
         self._boundary.close_door()
         # Stopping takes no more connections and tells those there to look for another replica.
         stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
-        await self._boundary.empty(self._grace_s)
+        await self._boundary.running.empty(self._grace_s)
         await stopping
 
 

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.keys import revoked
-from weft_kit.boundary import RunningCalls
+from weft_kit.running_calls import RunningCalls
 
 ENDED = Counter("weft_gateway_revoked_keys_in_use", "Keys found revoked while calls with them were open.")
 
@@ -40,13 +40,13 @@ class Revocations:
         """Runs for ever."""
         while True:
             await asyncio.sleep(self._wait_s)
-            if in_use := self._calls.keys():
+            if in_use := self._calls.key_ids():
                 for key_id in in_use - await self._good(in_use):
                     self._end(key_id)
 
     def _end(self, key_id: str) -> None:
         # First, so that none begins after those that are open have ended.
         self._keyring.forget(key_id)
-        self._calls.end_calls_of(key_id, revoked(key_id))
+        self._calls.end_those_of(key_id, revoked(key_id))
         ENDED.inc()
         structlog.get_logger().info("calls of a revoked key ended", key_id=key_id)

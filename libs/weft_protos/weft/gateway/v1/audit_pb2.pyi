@@ -60,7 +60,7 @@ class AuditEvent(_message.Message):
     """Name of the `ErrorReason` it was refused with, without its prefix."""
     unrecorded: _builtins.int
     """Refused calls before this one that have no event of their own: of those without the right token a gateway records
-    60 a minute.
+    10 a minute.
     """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
