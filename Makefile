@@ -8,9 +8,11 @@ PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench
 
 SEEDS ?= 1
+SEED ?= 1
+CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos fuzz check bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -83,6 +85,9 @@ test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
 
 chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for one that was lost (SEEDS="1 2 3")
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
+
+fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every RPC (CALLS=20000 SEED=1)
+	@$(BIN)/python -m tests.fuzz --calls $(CALLS) --seed $(SEED)
 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 	$(BIN)/ruff check $(SOURCES)

@@ -14,7 +14,7 @@ from bench.spread import Several, quantile
 from bench.stage import Shape, Stage, stage
 from nats.js import JetStreamContext
 
-from weft_kit.joblog import JobLog, LogConfig, connect
+from weft_kit.joblog import JobLog, connect
 
 # The recorder copies every finished job into PostgreSQL too. Larger batches let it catch up before we go on.
 _SHAPE = Shape({"brief": "tokens=1&first_token_s=0"}, settings={"gateway": {"recorder_batch": "5000"}})
@@ -87,21 +87,21 @@ async def _fill(on: Stage, jobs: int) -> Log:
     await on.stop_workers()
     began = time.perf_counter()
     async with connect(on.nats_url, "bench") as client:
-        await finish_jobs(JobLog(client), jobs)
+        await finish_jobs(JobLog(client, on.log), jobs)
         seconds = time.perf_counter() - began
         jetstream = client.jetstream()
         async with asyncio.timeout(_CATCH_UP_S):
-            await _recorded(jetstream)
-        state = (await jetstream.stream_info(LogConfig().stream)).state
+            await _recorded(jetstream, on.log.stream)
+        state = (await jetstream.stream_info(on.log.stream)).state
     await on.part("router").start()
     after = nats.resident_mib()["nats"]
     return Log(jobs, state.messages, state.bytes / 2**20, (before, after), seconds)
 
 
-async def _recorded(jetstream: JetStreamContext) -> None:
+async def _recorded(jetstream: JetStreamContext, stream: str) -> None:
     """Waits until the record has everything: catching up would be measured otherwise."""
     while True:
-        recorder = await jetstream.consumer_info(LogConfig().stream, _RECORDER)
+        recorder = await jetstream.consumer_info(stream, _RECORDER)
         if not recorder.num_pending and not recorder.num_ack_pending:
             return
         await asyncio.sleep(0.5)

@@ -18,7 +18,7 @@ from weft_compose.parts import Part
 from weft_compose.plan import Ports
 from weft_compose.ports import free_ports
 from weft_compose.state import StateFolder
-from weft_kit.joblog import JobLog, connect
+from weft_kit.joblog import JobLog, LogConfig, connect
 
 TENANT = "bench"
 FIRST_TOKEN_MS = 20
@@ -81,7 +81,11 @@ class Stage:
 
     @property
     def nats_url(self) -> str:
-        return f"nats://{self.part('nats').address}"
+        return self.mesh.urls.nats
+
+    @property
+    def log(self) -> LogConfig:
+        return LogConfig().of_mesh(self.mesh.record.mesh_id)
 
     @asynccontextmanager
     async def doors(self, connections: int) -> AsyncIterator[list[Door]]:
@@ -92,7 +96,7 @@ class Stage:
     async def quiet(self) -> None:
         """Waits until no job waits or runs any more."""
         async with connect(self.nats_url, "bench") as client, asyncio.timeout(_QUIET_S):
-            log = JobLog(client)
+            log = JobLog(client, self.log)
             while (await log.depth(TENANT)).unfinished:  # noqa: ASYNC110 - only the log knows, and it does not tell
                 await asyncio.sleep(0.25)
 

@@ -1,11 +1,11 @@
 """Real servers for tests: started when first asked for, on free ports, once per run."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import hypothesis
-import psycopg
 import pytest
 
 from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
@@ -59,10 +59,19 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database of the test's own, with pgvector, dropped afterwards."""
     database = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres_server.database_url("postgres"), autocommit=True) as session:
-        session.execute(f"CREATE DATABASE {database}")
-        yield postgres_server.database_url(database)
+    postgres_server.create_database(database)
+    yield postgres_server.database_url(database)
+    with postgres_server.superuser("postgres") as session:
         session.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+@pytest.fixture
+def superuser_url(postgres_server: PostgresServer, postgres_url: str) -> Iterator[str]:
+    """The test's database as the superuser has it, who sees past the fence between tenants."""
+    folder = os.open(postgres_server.folder, os.O_PATH)
+    database = postgres_url.rpartition("/")[2]
+    yield f"postgresql:///{database}?user=weft&host=/proc/self/fd/{folder}&port={postgres_server.port}"
+    os.close(folder)
 
 
 @pytest.fixture

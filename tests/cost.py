@@ -5,10 +5,35 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+_GROWTH = 4
+_MOST = 9
+_LEAST_S = 0.004
 
-def cost_of(work: Callable[[], object]) -> float:
-    """Returns the seconds of this thread that work takes, the median of nine."""
-    return median(_once(work) for _ in range(9))
+
+def cost_of(work: Callable[[], object], times: int = 9) -> float:
+    """Returns the seconds of this thread that work takes, the median of some times."""
+    return median(_once(work) for _ in range(times))
+
+
+def assert_linear(call: Callable[[str], object], make: Callable[[int], str], size: int) -> None:
+    """Fails unless four times the input costs about four times as much; the square of it would be sixteen.
+
+    Inputs grow until they can be measured.
+    """
+
+    def cost(length: int) -> float:
+        text = make(length)
+        return cost_of(lambda: call(text), 3)
+
+    for _ in range(3):
+        small = cost(size)
+        while small < _LEAST_S and size < 2**20:
+            size *= 2
+            small = cost(size)
+        ratio = cost(_GROWTH * size) / max(small, _LEAST_S)
+        if ratio < _MOST:
+            return
+    raise AssertionError(f"{_GROWTH} times {size} characters cost {ratio:.1f} times as much, whenever measured")
 
 
 def _once(work: Callable[[], object]) -> float:

@@ -26,11 +26,13 @@ class Command:
     name: str
     argv: Sequence[str]
     log: Path
+    folder: Path | None = None
+    """Where to run; None for where its parent does."""
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     privileges: Sequence[str] = ()
-    """Options of setpriv: as whom to run, and with which capabilities."""
+    """Options of setpriv: as whom to run, and without which rights."""
 
     def wrapped(self) -> list[str]:
         """The command behind setpriv, which arranges what happens when the parent ends, and becomes the command.
@@ -54,12 +56,16 @@ class Child:
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        command.log.parent.mkdir(parents=True, exist_ok=True)
+        command.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with command.log.open("ab") as log:
+            os.fchmod(log.fileno(), 0o600)
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command.wrapped(),
+                cwd=command.folder,
                 env={**os.environ, **command.env},
+                # What it writes is its owner's alone.
+                umask=0o077,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

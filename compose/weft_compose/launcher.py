@@ -35,8 +35,10 @@ DEMO_DOCUMENTS = _SHIPPED / "demo"
 class RunningMesh:
     """A mesh while it is up. Its parts may be treated roughly, and mesh.json keeps up with that."""
 
-    def __init__(self, state: StateFolder, record: Mesh, parts: Sequence[Part]) -> None:
+    def __init__(self, state: StateFolder, record: Mesh, parts: Sequence[Part], urls: Urls) -> None:
         self.parts = tuple(parts)
+        self.urls = urls
+        """Where its servers answer, with their passwords."""
         self._state = state
         self._record = record
         for part in parts:
@@ -81,13 +83,13 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
         await launch.state.wait_for_leftovers()
         check_engine(launch)
         record = _record(launch)
-        parts = _parts(launch, record)
+        parts, urls = _parts(launch, record)
         for part in parts:
             part.check()
         check_catalog(launch.catalog, {**os.environ, **catalog_variables(launch)})
         _refuse_taken_ports(parts)
         launch.state.begin_run()
-        running = RunningMesh(launch.state, record, parts)
+        running = RunningMesh(launch.state, record, parts, urls)
         try:
             await _start(parts, on_healthy)
             running.note(**await _default_key(record))
@@ -106,23 +108,25 @@ def _record(launch: Launch) -> Mesh:
         known,
         endpoint=launch.ports.address("gateway"),
         endpoints=launch.addresses("gateway"),
+        mesh_id=launch.state.mesh_id(),
         webhook_signing_key=known.webhook_signing_key or secrets.token_urlsafe(32),
         launcher=Process.of(os.getpid()),
         parts=(),
     )
 
 
-def _parts(launch: Launch, record: Mesh) -> list[Part]:
+def _parts(launch: Launch, record: Mesh) -> tuple[list[Part], Urls]:
     state, ports = launch.state, launch.ports
     nodes, nats_url = _nats(launch)
     postgres = PostgresServer(state.data("postgres"), ports.number("postgres"), state.log("postgres"))
     valkey = ValkeyServer(state.data("valkey"), ports.number("valkey"), state.log("valkey"))
-    services = plan_services(launch, Urls(nats_url, postgres.url, valkey.url), record)
+    urls = Urls(nats_url, postgres.url, valkey.url)
+    services = plan_services(launch, urls, record)
     check_settings(services)
     return [
         *(ServerPart(server) for server in (*nodes, postgres, valkey)),
         *(ServicePart(service, state.log(service.name), state.data("bytecode")) for service in services),
-    ]
+    ], urls
 
 
 def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:

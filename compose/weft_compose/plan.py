@@ -8,6 +8,7 @@ from pathlib import Path
 from weft_compose.ports import LOOPBACK, free_ports
 from weft_compose.state import Mesh, StateFolder
 from weft_kit.joblog import LogConfig
+from weft_kit.mesh_id import DEFAULT_MESH_ID
 
 SERVICES = ("inference", "retrieval", "cache", "router", "gateway")
 _DISTANCES = {
@@ -117,6 +118,7 @@ class ServicePlan:
     replica: int = 1
     ports: Sequence[int] = ()
     """Where it listens: for calls, and for those who read its metrics."""
+    mesh_id: str = DEFAULT_MESH_ID
 
     @property
     def name(self) -> str:
@@ -127,12 +129,13 @@ class ServicePlan:
         listen, metrics_listen = (f"{LOOPBACK}:{port}" for port in self.ports)
         settings = {"listen": listen, "metrics_listen": metrics_listen, **self.settings}
         prefix = f"WEFT_{self.service.upper()}_"
-        return {**self.catalog_variables, **{f"{prefix}{key.upper()}": value for key, value in settings.items()}}
+        own = {f"{prefix}{key.upper()}": value for key, value in settings.items()}
+        return {**self.catalog_variables, "WEFT_MESH_ID": self.mesh_id, **own}
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Where the three servers answer."""
+    """Where the three servers answer, with their passwords."""
 
     nats: str
     postgres: str
@@ -143,7 +146,7 @@ def plan_services(launch: Launch, urls: Urls, mesh: Mesh) -> tuple[ServicePlan, 
     """Lists the services with their replicas, each after those it calls."""
     log_users = _log_users(launch, urls)
     return tuple(
-        _placed(plan, launch, replica)
+        _placed(plan, launch, replica, mesh.mesh_id)
         for plan in (
             _inference(launch),
             _retrieval(launch, urls),
@@ -159,11 +162,12 @@ def _name(kind: str, replica: int) -> str:
     return kind if replica == 1 else f"{kind}-{replica}"
 
 
-def _placed(plan: ServicePlan, launch: Launch, replica: int) -> ServicePlan:
-    """Says where one replica listens, after which parts it starts, and what it is told besides."""
+def _placed(plan: ServicePlan, launch: Launch, replica: int, mesh_id: str) -> ServicePlan:
+    """Says whose one replica is, where it listens, after which parts it starts, and what it is told besides."""
     return replace(
         plan,
         replica=replica,
+        mesh_id=mesh_id,
         ports=[launch.ports.number(use, replica) for use in (plan.service, f"{plan.service}_metrics")],
         needs=[name for kind in plan.needs for name in launch.names(kind)],
         settings={**plan.settings, **launch.settings.get(plan.service, {})},

@@ -32,6 +32,7 @@ class RunLogs:
         logs = [self.of(part) for part in self.parts()]
         if not logs:
             return
+        self._folder.chmod(0o700)
         shutil.rmtree(self._of_run(RUNS_KEPT), ignore_errors=True)
         for run in reversed(range(1, RUNS_KEPT)):
             if self._of_run(run).exists():

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from weft_client.access import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.errors import AlreadyRunning, StateUnusable
 from weft_compose.run_logs import RunLogs
 from weft_kit.atomic_file import replace_text
+from weft_kit.mesh_id import DEFAULT_MESH_ID
 
 # PostgreSQL keeps paths in 1,024 bytes, with the names of its own files behind that of its folder.
 _LONGEST_PATH = 950
@@ -71,6 +73,7 @@ class Mesh:
     tenant: str = "default"
     key_id: str = ""
     api_key: str = ""
+    mesh_id: str = DEFAULT_MESH_ID
     launcher: Process | None = None
     parts: tuple[RunningPart, ...] = field(default=())
 
@@ -111,6 +114,21 @@ class StateFolder:
 
     def data(self, part: str) -> Path:
         return self.root / part
+
+    def mesh_id(self) -> str:
+        """Returns the mesh's id: random, and kept. One with data from before there were ids has the default one.
+
+        Raises:
+            StateUnusable: it cannot be read or kept.
+        """
+        file = self.root / "mesh-id"
+        try:
+            if not file.exists():
+                is_older = any(self.data(server).exists() for server in ("nats", "nats-cluster", "postgres"))
+                replace_text(file, DEFAULT_MESH_ID if is_older else secrets.token_hex(4), mode=0o600)
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise StateUnusable(f"{file} cannot be read or written ({error.strerror}): {_MAKE_ROOM}") from None
 
     @property
     def logs(self) -> RunLogs:
@@ -165,8 +183,8 @@ class StateFolder:
             StateUnusable: it cannot be written.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            held = (self.root / "lock").open("w")
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = os.fdopen(os.open(self.root / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
         except OSError as error:
             line = f"{self.root} cannot hold the mesh's state ({error.strerror}): name another folder with --state"
             raise StateUnusable(line) from None

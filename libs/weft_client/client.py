@@ -42,7 +42,6 @@ _STREAM_S = 25 * 3600.0
 _BATCH_S = 50.0
 _DELETE_S = 20.0
 # What a router gives providers, all at once.
-_CHECK_S = 10.0
 # Half of what a gateway grants: whatever stands in between may be less patient.
 _POLL_S = 30.0
 
@@ -229,14 +228,6 @@ class WeftClient:
         """Returns the same, with the catalog that the router follows."""
         asked = router_pb2.ListProvidersRequest(model=model)
         return await self._connection.ask(self._router.ListProviders, asked)
-
-    async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
-        """Has one router ask providers whether they answer and take their keys; all, unless some are named.
-
-        Costs at most a token each.
-        """
-        asked = router_pb2.CheckProvidersRequest(names=names)
-        return (await self._connection.ask(self._router.CheckProviders, asked, _CHECK_S)).checks
 
     async def models(self) -> Sequence[router_pb2.Model]:
         """Returns the model aliases a request may name."""

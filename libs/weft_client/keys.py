@@ -1,25 +1,29 @@
-"""API keys, made and revoked with the operator's token."""
+"""What needs the operator's token: API keys, made and revoked, and providers, checked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from weft.common.v1 import budget_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_client.audit import Audit
 from weft_client.connection import Connection
 from weft_client.observer import Observer
 from weft_client.pages import pages
 from weft_client.tenants import Tenants
 
+_CHECK_S = 10.0
+
 
 class KeyClient:
-    """The operator's door: KeyService, TenantService as `tenants`, and AuditService as `audit`."""
+    """The operator's door: KeyService, `tenants`, `audit`, and what of RouterService is the operator's."""
 
     def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
         self._connection = Connection(endpoint, operator_token, observer=observer)
         self._stub = rpc.KeyServiceStub(self._connection.raw)
+        self._router = router_pb2_grpc.RouterServiceStub(self._connection.raw)
         self.tenants = Tenants(self._connection)
         self.audit = Audit(self._connection)
 
@@ -57,3 +61,11 @@ class KeyClient:
         """Makes a key useless."""
         asked = pb.RevokeKeyRequest(key_id=key_id)
         return await self._connection.ask(self._stub.RevokeKey, asked)
+
+    async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
+        """Has one router ask providers whether they answer and take their keys; all, unless some are named.
+
+        Costs at most a token each.
+        """
+        asked = router_pb2.CheckProvidersRequest(names=names)
+        return (await self._connection.ask(self._router.CheckProviders, asked, _CHECK_S)).checks

@@ -121,11 +121,13 @@ class ModelAlias(Policy):
 class Share(Entry):
     """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
 
+    A tenant's priorities order its own jobs; with `expedited` its jobs of priority HIGH also go before those of others.
     `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
     `max_unfinished` bounds queued and running ones of all priorities together, and refuses the rest.
     """
 
     weight: PositiveFloat = 1.0
+    expedited: bool = False
     max_in_flight: PositiveInt = 10_000
     max_unfinished: PositiveInt = 100_000
 

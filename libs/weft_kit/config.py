@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from weft_kit.mesh_id import DEFAULT_MESH_ID, MeshId
 from weft_kit.secret_settings import exposed_files, file_variable, is_secret, secrets_in_files
 from weft_kit.user_paths import expanded
 from weft_kit.variables import unknown_variables
@@ -19,7 +20,7 @@ from weft_kit.variables import unknown_variables
 class Settings(BaseSettings):
     """What every service has. Subclass with `class Config(Settings, env_prefix="WEFT_GATEWAY_")`."""
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     listen: str
     """Address of the gRPC server, host:port; port 0 picks a free one."""
@@ -31,6 +32,10 @@ class Settings(BaseSettings):
     """How long running calls may finish after SIGTERM."""
     held_request_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of all requests that have arrived and are not answered yet; those of one tenant may have half of it."""
+    mesh_id: MeshId = Field(DEFAULT_MESH_ID, validation_alias="WEFT_MESH_ID")
+    """Which mesh the service is of: the same for all services of a mesh, and no other mesh's. It is in the names of the
+    streams and subjects in NATS; PostgreSQL and Redis know whose they are. Up to 32 of a-z, 0-9 and "-"; it cannot be
+    changed where jobs are."""
 
     @classmethod
     def settings_customise_sources(
@@ -66,8 +71,7 @@ class Settings(BaseSettings):
     @classmethod
     def variables(cls) -> frozenset[str]:
         """Returns the names of the variables that are read."""
-        names = frozenset(f"{cls._prefix()}{field}".upper() for field in cls.model_fields)
-        return names.union(map(file_variable, cls._secrets()))
+        return frozenset(map(cls._variable, cls.model_fields)).union(map(file_variable, cls._secrets()))
 
     def read_by_others(self) -> frozenset[str]:
         """Returns variables that begin as this service's do and are not its settings: what its catalog names."""
@@ -88,16 +92,23 @@ class Settings(BaseSettings):
     @classmethod
     def _secrets(cls) -> frozenset[str]:
         """Returns the names of the variables that hold secrets."""
-        fields = (name for name, field in cls.model_fields.items() if is_secret(field))
-        return frozenset(f"{cls._prefix()}{name}".upper() for name in fields)
+        return frozenset(cls._variable(name) for name, field in cls.model_fields.items() if is_secret(field))
 
     @classmethod
     def _prefix(cls) -> str:
         return str(cls.model_config.get("env_prefix", ""))
 
     @classmethod
+    def _variable(cls, field: str) -> str:
+        """Returns the name of the variable that a field is read from, or a part of it, such as `log.replicas`."""
+        known = cls.model_fields.get(field)
+        return (known and known.validation_alias and str(known.validation_alias)) or f"{cls._prefix()}{field}".upper()
+
+    @classmethod
     def _sentence(cls, problem: ErrorDetails) -> str:
-        name = f"{cls._prefix()}{'.'.join(map(str, problem['loc']))}".upper()
+        aliases = {str(field.validation_alias) for field in cls.model_fields.values() if field.validation_alias}
+        place = ".".join(map(str, problem["loc"]))
+        name = place if place in aliases else cls._variable(place)
         return f"{name}: {problem['msg']}{cls._given(problem)}"
 
     @classmethod

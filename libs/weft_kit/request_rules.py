@@ -45,7 +45,7 @@ def request_problems(message: Message) -> Iterator[Violation]:
 def refuse(problems: Iterator[Violation]) -> None:
     """Raises InvalidFields if there are any problems."""
     if first := next(problems, None):
-        raise InvalidFields(dict(chain((first,), problems)))
+        raise InvalidFields(chain((first,), problems))
 
 
 @dataclass(frozen=True, slots=True)

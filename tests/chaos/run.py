@@ -63,7 +63,7 @@ async def _peace(built: Stage, tell: Tell) -> None:
     """Waits until nothing is left to do, or for as long as anything may take."""
     began, waiting = monotonic(), "nothing"
     async with connect(built.nats_url, "chaos") as client:
-        log = JobLog(client)
+        log = JobLog(client, built.log)
         while (left := await _left(log, built.postgres_url)) and monotonic() - began < _PEACE_S:
             waiting = left
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -87,7 +87,7 @@ async def _left(log: JobLog, postgres_url: str) -> str:
 async def _gathered(built: Stage, clients: Clients) -> Evidence:
     evidence = Evidence(delivered=dict(built.receiver.taken))
     async with connect(built.nats_url, "chaos") as client:
-        evidence.logged = await read_log(client)
+        evidence.logged = await read_log(client, built.log)
     evidence.recorded = await read_record(built.postgres_url)
     await ask_gateways(evidence, clients.gateways)
     return evidence

@@ -16,7 +16,9 @@ from weft_compose.launcher import Launch, RunningMesh, mesh
 from weft_compose.parts import Part
 from weft_compose.plan import SERVICES, Ports
 from weft_compose.ports import LOOPBACK, is_free
+from weft_compose.servers import NatsServer, PostgresServer, Server
 from weft_compose.state import StateFolder
+from weft_kit.joblog import LogConfig
 
 _REPLICAS = {"gateway": 2, "router": 2, "inference": 2}
 _MOCK = "mock"
@@ -120,11 +122,15 @@ class Stage:
 
     @property
     def nats_url(self) -> str:
-        return f"nats://{self.part('nats').address}"
+        return self.mesh.urls.nats
+
+    @property
+    def log(self) -> LogConfig:
+        return LogConfig().of_mesh(self.mesh.record.mesh_id)
 
     @property
     def postgres_url(self) -> str:
-        return f"postgresql://weft@{self.part('postgres').address}/weft"
+        return self.mesh.urls.postgres
 
 
 class MockPart(Part):
@@ -174,21 +180,27 @@ def _address(ports: Ports, mock_port: int, use: str, replica: int) -> str:
     return f"{LOOPBACK}:{mock_port}" if use == _MOCK else ports.address(use, replica)
 
 
+def _over(link: Link, state: StateFolder, kind: type[Server]) -> str:
+    """Where a server of the mesh answers to those who reach it over a link."""
+    return kind(state.data(kind.name), int(link.address.rpartition(":")[2])).url
+
+
 def _launch(root: Path, ports: Ports, links: Mapping[str, Link]) -> Launch:
     catalog = root / "catalog.toml"
     mock = links["routers-mock"].address
     providers = "".join(_PROVIDER.format(name=name, mock=mock) for name in _PROVIDERS)
     catalog.write_text(providers + _REST.format(arguments=ARGUMENTS.replace('"', "%22")))
+    state = StateFolder(root)
     return Launch(
-        StateFolder(root),
+        state,
         ports,
         catalog,
         engine="echo",
         replicas=_REPLICAS,
         settings={
             "gateway": {
-                "nats_url": f"nats://{links['gateways-nats'].address}",
-                "postgres_url": f"postgresql://weft@{links['gateways-postgres'].address}/weft",
+                "nats_url": _over(links["gateways-nats"], state, NatsServer),
+                "postgres_url": _over(links["gateways-postgres"], state, PostgresServer),
                 "webhook_allow_private": "true",
                 "webhook_first_wait_s": "0.5",
                 "webhook_longest_wait_s": "4",
@@ -198,7 +210,7 @@ def _launch(root: Path, ports: Ports, links: Mapping[str, Link]) -> Launch:
                 "grace_s": "3",
             },
             "router": {
-                "nats_url": f"nats://{links['routers-nats'].address}",
+                "nats_url": _over(links["routers-nats"], state, NatsServer),
                 "slots": "64",
                 # More is broken at once here than in any outage, and more workers are lost than by any job.
                 "max_attempts": "20",

@@ -134,20 +134,27 @@ async def test_providers_are_shown_with_speed_calls_errors_and_cost(house):
     assert slow == "slow not asked yet 0 0.00"
     assert gone.startswith("gone DEGRADED 1 1 0.00")
     assert failures.startswith("gone (openai) failed: 1 PROVIDER_UNREACHABLE; last at ")
+    assert failures.endswith(": PROVIDER_UNREACHABLE")
     assert unpriced.startswith("gone: no price for g, so budgets count it as 0")
     assert [one["name"] for one in json.loads(document)] == ["quick"]
 
 
 async def test_a_check_of_providers_says_what_to_do_and_fails_when_one_does(house):
-    code, out, _ = await house.weft("providers", "check")
+    code, out, _ = await house.weft_as_operator("providers", "check")
     assert code == 1
     quick, slow, gone = lines(out)[1:4]
     assert quick.startswith("✓ quick openai ")
     assert slow.startswith("✓ slow openai ")
     assert gone.startswith("✗ gone openai ")
     assert "PROVIDER_UNREACHABLE" in gone
-    code, out, _ = await house.weft("providers", "check", "quick", "slow")
+    code, out, _ = await house.weft_as_operator("providers", "check", "quick", "slow")
     assert (code, len(lines(out))) == (0, 3)
+
+
+async def test_a_check_of_providers_needs_the_operators_token(house):
+    code, _, err = await house.weft("providers", "check")
+    assert code == 1
+    assert "pass --operator-token or set WEFT_OPERATOR_TOKEN" in err
 
 
 async def test_a_record_tells_every_attempt_with_its_reason_and_its_end(house):
@@ -187,7 +194,7 @@ async def test_a_draft_is_shown_until_the_answer_begins(house):
 
 async def test_a_request_brings_its_own_patience(house):
     async with house.client() as weft:
-        request = chat("Who keeps the light?", model="careful", first_token_s=0.05, timeout_s=10, max_tokens=4)
+        request = chat("Who keeps the light?", model="careful", first_token_s=0.1, timeout_s=10, max_tokens=4)
         job = await weft.wait((await weft.submit(request)).job_id, 30)
     assert job.state == job_pb2.JOB_STATE_FAILED
     assert {attempt.error.reason for attempt in job.attempts} == {error_pb2.ERROR_REASON_PROVIDER_TIMEOUT}

@@ -80,8 +80,8 @@ async def test_jobs_succeed_with_the_first_of_every_service_but_the_gateway_dead
 
 
 async def test_the_log_is_on_three_servers_and_its_leader_is_a_part(running: RunningMesh):
-    client = await nats.connect(f"nats://{running.part('nats').address}")
-    info = await client.jetstream().stream_info("JOBS")
+    client = await nats.connect(running.urls.nats.split(","))
+    info = await client.jetstream().stream_info(f"JOBS-{running.record.mesh_id}")
     await client.close()
     assert info.config.num_replicas == 3
     leader = running.part(info.cluster.leader)

@@ -46,10 +46,6 @@ async def is_healthy(state: StateFolder) -> bool:
     return (await mesh_status(state)).healthy
 
 
-def postgres_url(running: RunningMesh) -> str:
-    return f"postgresql://weft@{running.part('postgres').address}/weft"
-
-
 @pytest.mark.parametrize("name", ["nats", "postgres", "valkey", "router", "gateway"])
 async def test_a_killed_part_starts_again_where_it_was(running: RunningMesh, state: StateFolder, name: str):
     part = running.part(name)
@@ -67,10 +63,10 @@ async def test_a_killed_part_starts_again_where_it_was(running: RunningMesh, sta
 
 async def test_postgres_keeps_what_was_committed_however_often_it_is_killed_in_use(running: RunningMesh):
     part = running.part("postgres")
-    async with await psycopg.AsyncConnection.connect(postgres_url(running)) as session:
+    async with await psycopg.AsyncConnection.connect(running.urls.postgres) as session:
         await session.execute("CREATE TABLE kept (kill int)")
     for kill in range(4):
-        session = await psycopg.AsyncConnection.connect(postgres_url(running), autocommit=True)
+        session = await psycopg.AsyncConnection.connect(running.urls.postgres, autocommit=True)
         await session.execute("INSERT INTO kept VALUES (%s)", (kill,))
         # A session that computes would not notice that its server is gone.
         busy = asyncio.create_task(session.execute("SELECT count(*) FROM generate_series(1, 1e12)"))
@@ -78,7 +74,7 @@ async def test_postgres_keeps_what_was_committed_however_often_it_is_killed_in_u
         with pytest.raises(psycopg.OperationalError):
             await busy
         await part.start()
-    async with await psycopg.AsyncConnection.connect(postgres_url(running)) as session:
+    async with await psycopg.AsyncConnection.connect(running.urls.postgres) as session:
         rows = await (await session.execute("SELECT kill FROM kept ORDER BY kill")).fetchall()
     assert rows == [(0,), (1,), (2,), (3,)]
 
@@ -93,7 +89,7 @@ async def test_a_paused_part_hangs_until_it_goes_on(running: RunningMesh):
 
 async def test_pausing_postgres_freezes_open_sessions_too(running: RunningMesh):
     part = running.part("postgres")
-    async with await psycopg.AsyncConnection.connect(postgres_url(running)) as session:
+    async with await psycopg.AsyncConnection.connect(running.urls.postgres) as session:
         await session.execute("SELECT 1")
         part.pause()
         answer = asyncio.create_task(session.execute("SELECT 2"))

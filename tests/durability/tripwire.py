@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import TracebackType
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 from weft_kit.joblog.ids import KINDS
 
@@ -79,8 +80,11 @@ class Frame(NamedTuple):
 class Tripwire:
     """Listens on a port of its own and passes everything on; `port` stays while connections come and go."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._far = host, port
+    def __init__(self, url: str) -> None:
+        far = urlsplit(url)
+        self._far = far.hostname, far.port
+        # What it takes to be let in, which clients send and this passes on.
+        self._credentials = far.netloc.rpartition("@")[0]
         self._traps: list[Trap] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -102,7 +106,7 @@ class Tripwire:
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self._credentials}@127.0.0.1:{self.port}"
 
     def arm(self, trap: Trap) -> None:
         self._traps.append(trap)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from prometheus_client import REGISTRY
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import chat_pb2, error_pb2
@@ -33,12 +34,13 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalSer
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.found = FOUND
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
         self.asked.append((current_tenant(), request.collection_version))
         if request.request.model == "large":
             return cache_pb2.LookupResponse(missed=cache_pb2.Missed())
-        return cache_pb2.LookupResponse(found=FOUND)
+        return cache_pb2.LookupResponse(found=self.found)
 
     async def GetCollection(
         self, request: retrieval_pb2.GetCollectionRequest, _: object
@@ -66,7 +68,7 @@ def shelf() -> Shelf:
 @pytest.fixture
 async def caller(config: Config, shelf: Shelf, new_caller: Any) -> AsyncIterator[Any]:
     async with served(shelf) as behind:
-        targets = {"cache_target": behind.address, "retrieval_target": behind.address}
+        targets = {"cache_target": behind.address, "retrieval_target": behind.address, "cache_limit_s": 5.0}
         async with gateway(config.model_copy(update=targets)) as server:
             yield await new_caller(server)
 
@@ -99,6 +101,18 @@ async def test_a_hit_under_a_request_id_is_given_again(caller: Any, ask: Ask) ->
 
 async def test_a_miss_is_queued(caller: Any, ask: Ask) -> None:
     assert (await caller.submit(ask(sampling=GREEDY, model="large"))).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_a_hit_too_large_for_one_event_with_its_request_is_a_miss(caller: Any, ask: Ask, shelf: Shelf) -> None:
+    shelf.found = cache_pb2.Found(answer=job_pb2.Answer(text="x" * 5_000_000), hit=FOUND.hit)
+    long = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="y" * 4_000_000)])
+    before = hits()
+    assert (await caller.submit(ask(sampling=GREEDY, messages=[long]))).state == job_pb2.JOB_STATE_QUEUED
+    assert hits() == before + 1
+
+
+def hits() -> float:
+    return REGISTRY.get_sample_value("weft_gateway_cache_lookups_total", {"outcome": "hit"}) or 0.0
 
 
 async def test_what_cannot_be_cached_is_not_asked_for(caller: Any, ask: Ask, shelf: Shelf) -> None:

@@ -14,6 +14,7 @@ from weft.gateway.v1 import audit_pb2, audit_pb2_grpc, tenant_pb2, tenant_pb2_gr
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.access.gate import fingerprint
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
@@ -108,7 +109,10 @@ async def test_every_service_of_the_operator_is_on_record(caller: Any, server: S
     tenants = tenant_pb2_grpc.TenantServiceStub(caller.channel)
     asked = tenant_pb2.DeleteTenantRequest(tenant=caller.key.tenant)
     error = await refused(tenants.DeleteTenant(asked, metadata=OPERATOR))
-    deleted, shown = (await events(caller))[:2]
+    router = router_pb2_grpc.RouterServiceStub(caller.channel)
+    await refused(router.CheckProviders(router_pb2.CheckProvidersRequest(), metadata=OPERATOR))
+    checked, deleted, shown = (await events(caller))[:3]
+    assert (checked.method, checked.code) == ("/weft.router.v1.RouterService/CheckProviders", "UNAVAILABLE")
     assert (shown.method, shown.code) == ("/weft.common.v1.CatalogService/GetCatalogStatus", "OK")
     assert (deleted.tenant, deleted.code, deleted.reason) == (caller.key.tenant, error.status.name, "DEPENDENCY_DOWN")
 

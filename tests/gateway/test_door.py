@@ -81,7 +81,7 @@ async def test_empty_messages_are_refused_in_a_short_error_and_a_short_line(
     request.messages.extend(chat_pb2.Message() for _ in range(count))
     error = await refused(caller.submit(request))
     assert error.status is grpc.StatusCode.INVALID_ARGUMENT
-    assert len(error.violations) == 20
+    assert len(error.violations) == (20 if count < 4096 else 1)  # so many are not looked at
     assert max(map(len, capsys.readouterr().out.splitlines())) < 8192
     (result,) = await caller.submit_all(pb.SubmitJobRequest(request=request))
     assert len(result.error.violations) <= 20

@@ -15,6 +15,7 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
+from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.access.keyring import Keyring, Life
 from weft_gateway.access.keys import Key, new_credential
 from weft_gateway.config import Config
@@ -110,6 +111,14 @@ async def test_keys_are_managed_with_the_operators_token_only(caller: Any, refus
     for metadata in ((), caller.auth, (("authorization", "Bearer operator"),)):
         error = await refused(keys.ListKeys(pb.ListKeysRequest(), metadata=metadata))
         assert error.status is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_providers_are_checked_with_the_operators_token_only(caller: Any, refused: Refused) -> None:
+    check = router_pb2_grpc.RouterServiceStub(caller.channel).CheckProviders
+    error = await refused(check(router_pb2.CheckProvidersRequest(), metadata=caller.auth))
+    assert error.status is grpc.StatusCode.UNAUTHENTICATED
+    error = await refused(check(router_pb2.CheckProvidersRequest(), metadata=OPERATOR))
+    assert error.metadata == {"dependency": "router"}  # it is let in, and there is no router behind this gateway
 
 
 async def test_without_an_operator_token_keys_cannot_be_managed(config: Config, refused: Refused) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from weft.job.v1 import job_pb2
 from weft_compose.servers import NatsServer, serving
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
+from weft_kit.errors import CannotStart
 
 WHOLE, LIVENESS = "", "liveness"
 JOBS, KEYS, WEBHOOKS, DOCUMENTS = (
@@ -112,3 +114,9 @@ async def test_what_is_forwarded_is_as_ready_as_who_does_it(config: Config) -> N
     async with health_of(config) as (health, _):  # nobody is behind it
         assert await health.serves(WHOLE)
         assert not await health.serves(DOCUMENTS)
+
+
+async def test_a_gateway_does_not_start_with_a_log_that_could_not_carry_its_requests(config: Config) -> None:
+    with pytest.raises(CannotStart, match="lower WEFT_GATEWAY_MAX_REQUEST_BYTES"):
+        async with gateway(config.model_copy(update={"max_request_bytes": 8 * 1024 * 1024})):
+            pass

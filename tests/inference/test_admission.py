@@ -147,3 +147,45 @@ def test_the_wait_follows_what_was_observed_within_bounds():
     assert time.until_a_place_frees(slots=4) == pytest.approx(1.75)
     time.observe(10_000)
     assert time.until_a_place_frees(slots=1) == 30.0
+
+
+async def test_tenants_take_turns_whatever_their_deadlines():
+    admission = Admission(slots=1, queue_limit=16)
+    order: list[str] = []
+
+    async def call(tenant: str, deadline: float) -> None:
+        async with admission.slot(deadline, tenant):
+            order.append(tenant)
+
+    async with asyncio.TaskGroup() as group:
+        [holder] = await queued(admission, FAR)
+        for _ in range(6):
+            group.create_task(call("crowd", FAR - 9))
+        await asyncio.sleep(0)
+        group.create_task(call("single", FAR))
+        await asyncio.sleep(0)
+        await holder.done()
+    assert order == ["crowd", "single", *["crowd"] * 5]
+
+
+async def test_a_full_queue_takes_a_tenant_in_and_sends_the_last_of_the_longest_line_away():
+    admission = Admission(slots=1, queue_limit=3)
+    came: list[str] = []
+
+    async def call(name: str, deadline: float, tenant: str) -> None:
+        async with admission.slot(deadline, tenant):
+            came.append(name)
+
+    [holder] = await queued(admission, FAR)
+    crowd = [asyncio.create_task(call(f"crowd {number}", FAR + number, "crowd")) for number in range(3)]
+    await asyncio.sleep(0)
+    single = asyncio.create_task(call("single", FAR, "single"))
+    with pytest.raises(Overloaded):
+        await crowd[2]
+    with pytest.raises(Overloaded):  # no line would be shorter for it
+        await call("another", FAR, "single")
+    assert admission.waiting == 3
+    await holder.done()
+    await asyncio.gather(single, *crowd[:2])
+    assert came == ["crowd 0", "single", "crowd 1"]
+    assert (admission.running, admission.waiting) == (0, 0)

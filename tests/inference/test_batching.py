@@ -8,6 +8,7 @@ import pytest
 
 from weft_inference.batching import Batcher, Request, choose, pack
 from weft_inference.embedding import whole
+from weft_kit.context import CallContext, bound
 from weft_kit.errors import Overloaded
 
 
@@ -21,20 +22,41 @@ def lengths_of(texts) -> list[int]:
 
 async def test_every_request_has_its_turn_before_any_has_two():
     large, small = request(*[100] * 50), request(10)
-    waiting = deque([large, small])
+    waiting = {"acme": deque([large, small])}
     assert lengths_of(choose(waiting, budget_tokens=250)) == [100, 10, 100]
-    assert list(waiting) == [large]
+    assert waiting == {"acme": deque([large])}
+
+
+async def test_every_tenant_has_its_turn_however_many_requests_another_has():
+    crowd, single = [request(100) for _ in range(50)], request(10, 10)
+    waiting = {"crowd": deque(crowd), "single": deque([single])}
+    assert lengths_of(choose(waiting, budget_tokens=250)) == [100, 10, 100, 10]
+    assert waiting == {"crowd": deque(crowd[2:])}
+
+
+async def test_a_tenant_is_taken_in_however_much_of_anothers_waits(encoder):
+    rows = [encoder.windows("words " * 60)[0]] * 4
+    async with Batcher(encoder, budget_tokens=64, limit_tokens=64) as batcher:
+        with bound(CallContext(tenant="crowd")):
+            crowd = asyncio.create_task(batcher.run(rows, whole))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await batcher.run(rows, whole)
+        with bound(CallContext(tenant="single")):
+            assert len(await batcher.run(rows[:1], whole)) == 1
+        assert not crowd.done()
+        await crowd
 
 
 async def test_a_text_larger_than_the_budget_is_read_alone():
-    waiting = deque([request(256), request(256)])
+    waiting = {"acme": deque([request(256), request(256)])}
     assert lengths_of(choose(waiting, budget_tokens=100)) == [256]
     assert lengths_of(choose(waiting, budget_tokens=100)) == [256]
     assert not waiting
 
 
 async def test_short_texts_are_not_padded_to_long_ones():
-    texts = choose(deque([request(250, 8, 240, 9)]), budget_tokens=1000)
+    texts = choose({"acme": deque([request(250, 8, 240, 9)])}, budget_tokens=1000)
     assert [lengths_of(group) for group in pack(texts)] == [[8, 9], [240, 250]]
 
 

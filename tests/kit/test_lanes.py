@@ -8,7 +8,7 @@ import pytest
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Work, connect, lane_of, new_job_id
+from weft_kit.joblog import JobLog, Lease, Work, connect, lane_of, new_job_id, tenant_tag
 from weft_kit.joblog.lanes import consumer_of
 
 NORMAL = job_pb2.PRIORITY_NORMAL
@@ -53,8 +53,8 @@ async def test_one_job_is_not_delayed_by_ten_thousand_of_another_tenant(joblog: 
 async def test_tenants_share_a_worker_by_their_weights(joblog: JobLog, slots: int) -> None:
     await accept(joblog, "large", 300)
     await accept(joblog, "small", 300)
-    heavy = lane_of("large", NORMAL)
-    work = Work(joblog, slots=slots, weight=lambda lane: 3.0 if lane == heavy else 1.0)
+    heavy = tenant_tag("large")
+    work = Work(joblog, slots=slots, weight=lambda tenant: 3.0 if tenant == heavy else 1.0)
     served: Counter[str] = Counter()
     async with work.leases() as leases, asyncio.timeout(20):
         for _ in range(200 // slots):
@@ -66,7 +66,7 @@ async def test_tenants_share_a_worker_by_their_weights(joblog: JobLog, slots: in
     assert 2.4 < served["large"] / served["small"] < 3.6
 
 
-async def test_priorities_go_before_each_other(joblog: JobLog) -> None:
+async def test_a_tenants_priorities_go_before_each_other(joblog: JobLog) -> None:
     for priority in (job_pb2.PRIORITY_LOW, NORMAL, job_pb2.PRIORITY_HIGH):
         await accept(joblog, "acme", 3, priority)
     order = ""
@@ -80,6 +80,44 @@ async def test_priorities_go_before_each_other(joblog: JobLog) -> None:
             await asyncio.sleep(0.02)  # the next of this lane is a round trip away
         await held.ack()
     assert order == "".join(sorted(order, key="hnl".index))
+
+
+@pytest.mark.parametrize(("priority", "other"), [(job_pb2.PRIORITY_HIGH, NORMAL), (NORMAL, job_pb2.PRIORITY_LOW)])
+async def test_between_tenants_priority_counts_for_nothing(
+    joblog: JobLog, priority: job_pb2.Priority.ValueType, other: job_pb2.Priority.ValueType
+) -> None:
+    await accept(joblog, "pushing", 60, priority)
+    await accept(joblog, "patient", 60, other)
+    assert 0.4 < await share_of("patient", Work(joblog, slots=1), 40) < 0.6
+
+
+async def test_a_tenant_gains_no_share_by_using_every_priority(joblog: JobLog) -> None:
+    for priority in (job_pb2.PRIORITY_LOW, NORMAL, job_pb2.PRIORITY_HIGH):
+        await accept(joblog, "many", 40, priority)
+    await accept(joblog, "one", 40)
+    assert 0.4 < await share_of("one", Work(joblog, slots=1), 40) < 0.6
+
+
+async def test_an_expedited_tenants_urgent_jobs_go_before_everybodys(joblog: JobLog) -> None:
+    await accept(joblog, "patient", 30)
+    await accept(joblog, "expedited", 20, job_pb2.PRIORITY_HIGH)
+    allowed = tenant_tag("expedited")
+    work = Work(joblog, slots=1, is_expedited=lambda tenant: tenant == allowed)
+    assert await share_of("expedited", work, 15) == 1
+    await accept(joblog, "expedited", 20)
+    assert await share_of("patient", work, 15) > 0.4
+
+
+async def share_of(tenant: str, work: Work, jobs: int) -> float:
+    """Returns a tenant's share of the next jobs, not counting those that came before all lanes were known."""
+    served: list[str] = []
+    async with work.leases() as leases, asyncio.timeout(20):
+        for _ in range(jobs + 5):
+            lease = await anext(leases)
+            served.append(tenant_of(lease))
+            await asyncio.sleep(0.02)  # the next of this lane is a round trip away
+            await lease.ack()
+    return served[5:].count(tenant) / jobs
 
 
 async def until_known(log: JobLog, lanes: int) -> None:

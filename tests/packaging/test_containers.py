@@ -15,6 +15,8 @@ from weft_kit.config import Settings
 COMPOSE = yaml.safe_load((ROOT / "compose" / "docker-compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "compose" / "Dockerfile").read_text(encoding="utf-8")
 _OTHERS = ("nats", "postgres", "redis")
+_ONCE = "roles"
+"""Sets PostgreSQL up and ends."""
 _READS_CATALOG = ("gateway", "router")
 
 
@@ -39,7 +41,7 @@ def _config(service: str) -> type[Settings]:
 
 
 def test_the_services_are_those_of_the_mesh_and_the_three_servers():
-    assert set(COMPOSE["services"]) == {*SERVICES, *_OTHERS}
+    assert set(COMPOSE["services"]) == {*SERVICES, *_OTHERS, _ONCE}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -108,10 +110,31 @@ def test_the_readers_of_the_catalog_get_it_read_only_with_the_keys_it_names(serv
 @pytest.mark.parametrize("service", COMPOSE["services"])
 def test_everything_starts_again_and_after_what_it_needs(service: str):
     told = COMPOSE["services"][service]
-    assert told["restart"] == "unless-stopped"
+    assert told["restart"] == ("on-failure" if service == _ONCE else "unless-stopped")
     waits = told.get("depends_on", {})
     assert set(waits) <= set(COMPOSE["services"])
-    assert all(wait == {"condition": "service_healthy"} for wait in waits.values())
+    for name, wait in waits.items():
+        assert wait["condition"] == ("service_completed_successfully" if name == _ONCE else "service_healthy")
+
+
+def test_no_server_is_open_to_whoever_reaches_it():
+    servers = {name: COMPOSE["services"][name] for name in _OTHERS}
+    assert all("${WEFT_" in COMPOSE["configs"][name]["content"] for name in ("nats", "redis"))
+    assert "${WEFT_" in servers["postgres"]["environment"]["POSTGRES_PASSWORD"]
+    # A password in a command, or one that everybody knows.
+    assert not any("WEFT_" in str(told.get("command")) for told in servers.values())
+    assert re.findall(r"WEFT_\w+(?:PASSWORD|TOKEN):-[^}]+", yaml.safe_dump(COMPOSE)) == []
+
+
+@pytest.mark.parametrize("service", ["gateway", "retrieval"])
+def test_services_do_not_connect_to_postgresql_as_its_superuser(service: str):
+    user = re.match(r"postgresql://(\w+):", _told(service)["postgres_url"])[1]
+    assert user != COMPOSE["services"]["postgres"]["environment"]["POSTGRES_USER"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_all_services_are_told_the_same_mesh(service: str):
+    assert _filled_in(COMPOSE["services"][service]["environment"]["WEFT_MESH_ID"]) == "weft"
 
 
 def test_everything_has_a_health_check():

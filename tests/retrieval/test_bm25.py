@@ -105,19 +105,19 @@ def expected(documents: dict[str, list[list[str]]], query: str) -> dict[tuple[st
     return {places[at]: score for at, score in plain(words, Counter(query.split())).items()}
 
 
-async def test_packed_and_single_postings_together_score_as_if_there_were_no_difference(database, postgres_url):
+async def test_packed_and_single_postings_together_score_as_if_there_were_no_difference(database, superuser_url):
     documents = {
         "large": [["common", f"only{n}", *["often"] * (n % 3)] for n in range(MANY)],
         "small": [["common", "often"], ["only7", "rare"]],
     }
     for name, words in documents.items():
         collection = await store(database, name, words)
-    assert stored(postgres_url) == {"segments": MANY + 3, "postings": 4}
+    assert stored(superuser_url) == {"segments": MANY + 3, "postings": 4}
     for query in ("common often", "only7", "rare only600 missing"):
         assert await scores(database, collection, query) == pytest.approx(expected(documents, query))
 
 
-async def test_what_is_replaced_or_deleted_leaves_segments_too(database, postgres_url):
+async def test_what_is_replaced_or_deleted_leaves_segments_too(database, superuser_url):
     documents = {name: [["common", name, f"{name}{n % 5}"] for n in range(MANY)] for name in ("a", "b")}
     for name, words in documents.items():
         await store(database, name, words)
@@ -127,32 +127,32 @@ async def test_what_is_replaced_or_deleted_leaves_segments_too(database, postgre
         assert await scores(database, collection, query) == pytest.approx(expected(documents, query))
     for name in documents:
         await Documents(database).delete("acme", "docs", name)
-    assert stored(postgres_url) == {"segments": 0, "postings": 0}
+    assert stored(superuser_url) == {"segments": 0, "postings": 0}
 
 
-async def test_segments_are_filled_before_others_are_begun_however_small_the_writes(database, postgres_url):
+async def test_segments_are_filled_before_others_are_begun_however_small_the_writes(database, superuser_url):
     documents = {f"d{number}": [["common", f"d{number}"] for _ in range(150)] for number in range(12)}
     for name, words in documents.items():
         collection = await store(database, name, words)
     # Packed after 600, 1,200 and 1,800 chunks.
-    assert lengths_of("common", postgres_url) == [512, 512, 512, 264]
-    assert lengths_of("d3", postgres_url) == [150]
+    assert lengths_of("common", superuser_url) == [512, 512, 512, 264]
+    assert lengths_of("d3", superuser_url) == [150]
     await Documents(database).delete("acme", "docs", "d4")
-    assert sum(lengths_of("common", postgres_url)) == 1650
+    assert sum(lengths_of("common", superuser_url)) == 1650
     del documents["d4"]
     collection = await Catalog(database).collection("acme", "docs")
     assert await scores(database, collection, "common d11") == pytest.approx(expected(documents, "common d11"))
 
 
-def lengths_of(term: str, postgres_url: str) -> list[int]:
+def lengths_of(term: str, superuser_url: str) -> list[int]:
     """Postings in each of a term's segments, in order."""
     query = "SELECT octet_length(postings) / 12 FROM retrieval.segments WHERE term = %s ORDER BY first"
-    with psycopg.connect(postgres_url) as session:
+    with psycopg.connect(superuser_url) as session:
         return [length for (length,) in session.execute(query, (term,))]
 
 
-def stored(postgres_url: str) -> dict[str, int]:
-    with psycopg.connect(postgres_url) as session:
+def stored(superuser_url: str) -> dict[str, int]:
+    with psycopg.connect(superuser_url) as session:
         return {
             table: session.execute(f"SELECT count(*) FROM retrieval.{table}").fetchone()[0]  # noqa: S608
             for table in ("segments", "postings")

@@ -220,11 +220,11 @@ def depth(wanted: Filter) -> int:
 
 
 @pytest.fixture
-async def stored(postgres_url):
+async def stored(postgres_url, superuser_url):
     """Migrates, and stores DOCUMENTS in two collections, so that looking into the wrong one would show."""
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
         await migrate(connection)
-    with psycopg.connect(postgres_url, autocommit=True, options="-c search_path=retrieval,public") as session:
+    with psycopg.connect(superuser_url, autocommit=True, options="-c search_path=retrieval,public") as session:
         for tenant in ("acme", "other"):
             (collection,) = session.execute(
                 "INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language)"

@@ -27,6 +27,8 @@ from weft_retrieval.config import Config
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 from weft_retrieval.server import retrieval
 
+# PostgreSQL shows what it holds of a tenant to nobody else, this test included.
+INSIDE = "-c role=weft_retrieval -c weft.tenant=acme"
 PROGRAM = Path(sys.executable).read_bytes()[: 1 << 20]
 
 
@@ -56,7 +58,7 @@ class House:
                 return
 
     def sql(self, query: str) -> Any:
-        with psycopg.connect(self.config.postgres_url) as session:
+        with psycopg.connect(self.config.postgres_url, options=INSIDE) as session:
             return session.execute(query).fetchone()[0]
 
 
@@ -399,7 +401,7 @@ async def test_uploads_that_no_job_came_for_are_swept_out(config):
     async with running(config, "serve") as house:
         await house.ready()
         await house.desk().stage("left", notes(3))
-    with psycopg.connect(config.postgres_url) as session:
+    with psycopg.connect(config.postgres_url, options=INSIDE) as session:
         session.execute("UPDATE retrieval.uploads SET keep_until = now() - interval '1 second'")
     async with running(config):
 
@@ -413,7 +415,7 @@ async def test_a_document_that_took_workers_down_is_tried_alone_and_then_no_more
     async with running(config, "serve") as house:
         await house.ready()
         job = await house.desk().begin(notes(4))
-    with psycopg.connect(config.postgres_url) as session:
+    with psycopg.connect(config.postgres_url, options=INSIDE) as session:
         session.execute("UPDATE retrieval.staged_documents SET readings = 3 WHERE document_id = 'note-1'")
         session.execute("UPDATE retrieval.staged_documents SET readings = 5 WHERE document_id = 'note-2'")
     async with running(config) as house:
@@ -427,7 +429,7 @@ async def test_a_document_that_another_worker_settled_is_not_stored_again(house,
     embedder.pass_only(1)
     job = await desk.begin(notes(60))
     await embedder.held.wait()
-    with psycopg.connect(house.config.postgres_url) as session:
+    with psycopg.connect(house.config.postgres_url, options=INSIDE) as session:
         session.execute("UPDATE retrieval.staged_documents SET outcome = 'created' WHERE outcome = 'waiting'")
     embedder.pass_all()
     ended = await desk.done(job)

@@ -96,8 +96,8 @@ async def test_even_a_guessed_collection_id_finds_nothing_under_another_tenant(t
             assert await index.found(forged, chunks) == {}
 
 
-async def test_no_table_holds_rows_without_a_collection(two, postgres_url):
-    with psycopg.connect(postgres_url) as session:
+async def test_no_table_holds_rows_without_a_collection(two, superuser_url):
+    with psycopg.connect(superuser_url) as session:
         for table in ("chunks", "windows", "facts", "postings"):
             counts = session.execute(
                 f"SELECT collection_id, count(*) FROM retrieval.{table} GROUP BY 1 ORDER BY 1"  # noqa: S608

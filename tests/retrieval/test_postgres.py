@@ -171,10 +171,10 @@ async def test_a_filter_never_leaves_fewer_hits_than_there_are(database):
         assert len(leg) == min(allowed, 60)
 
 
-async def test_an_interrupted_index_is_built_anew(database, postgres_url):
+async def test_an_interrupted_index_is_built_anew(database, superuser_url):
     count = EXACT_WINDOWS + 1
     collection = await store(database, "acme", {f"d{n}": "text" for n in range(count)}, unit_vectors(count))
-    with psycopg.connect(postgres_url, autocommit=True, options="-c search_path=retrieval,public") as session:
+    with psycopg.connect(superuser_url, autocommit=True, options="-c search_path=retrieval,public") as session:
         session.execute(f"CREATE INDEX windows_hnsw_{collection.id} ON windows (chunk)")
         session.execute(
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (f"windows_hnsw_{collection.id}",)
@@ -186,10 +186,10 @@ async def test_an_interrupted_index_is_built_anew(database, postgres_url):
     assert "hnsw" in definition
 
 
-async def test_replacing_and_deleting_leave_no_orphans(database, postgres_url):
+async def test_replacing_and_deleting_leave_no_orphans(database, superuser_url):
     await store(database, "acme", {"d": "one two three", "e": "two four"}, unit_vectors(2))
     await store(database, "acme", {"d": "five", "e": "two"}, unit_vectors(2))
-    with psycopg.connect(postgres_url, options="-c search_path=retrieval,public") as session:
+    with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         terms = session.execute("SELECT term FROM postings ORDER BY term").fetchall()
         assert terms == [("five",), ("two",)]
         assert counts(session) == {
@@ -197,7 +197,7 @@ async def test_replacing_and_deleting_leave_no_orphans(database, postgres_url):
         }  # fmt: skip
     for name in ("d", "e"):
         await Documents(database).delete("acme", "docs", name)
-    with psycopg.connect(postgres_url, options="-c search_path=retrieval,public") as session:
+    with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         assert set(counts(session).values()) == {0}
     collection = await Catalog(database).collection("acme", "docs")
     assert (collection.document_count, collection.chunk_count, collection.window_count, collection.total_length) == (
@@ -220,14 +220,14 @@ async def test_a_write_that_lost_a_race_changes_nothing(database):
     assert (await documents.standing("acme", "docs", "d")).fingerprint == "0two"
 
 
-async def test_what_postgresql_refuses_half_way_is_named_and_leaves_nothing(database, postgres_url):
+async def test_what_postgresql_refuses_half_way_is_named_and_leaves_nothing(database, superuser_url):
     count = EXACT_WINDOWS + 1
     await store(database, "acme", {f"d{n}": "text" for n in range(count)}, unit_vectors(count))
     await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
     with pytest.raises(psycopg.DataError, match="32 dimensions"):
         await store(database, "acme", {"short": "never seen"}, unit_vectors(1, dimensions=8))
     assert (await Documents(database).standing("acme", "docs", "short")).document is None
-    with psycopg.connect(postgres_url, options="-c search_path=retrieval,public") as session:
+    with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         assert counts(session)["documents"] == counts(session)["chunks"] == count
     # The connection is as good as it was.
     await store(database, "acme", {"next": "text"}, unit_vectors(1))

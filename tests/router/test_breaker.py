@@ -131,7 +131,7 @@ def test_requests_that_no_provider_would_take_do_not_open_it() -> None:
         calling(health).failed(failing(Remedy.NOTHING))
 
     assert health.breaker.allows(0)
-    assert (health.failed, health.last_error, health.last_call_succeeded) == (10, "no", None)
+    assert (health.failed, health.last_error, health.last_call_succeeded) == (10, "PROVIDER_ERROR", None)
     assert health.errors == {"PROVIDER_ERROR": 10}
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from weft.common.v1 import error_pb2
+from weft_kit.routing_entries import Breaking
+from weft_router.health import ProviderHealth
 from weft_router.providers.failures import Access, error_in_body, error_in_stream, refusal
 from weft_router.providers.port import Remedy
 from weft_router.providers.waits import retry_after_s, span_s
@@ -177,3 +179,12 @@ def test_the_wait_is_read_in_every_form(headers: dict[str, str], details: list[A
 )
 def test_a_span_is_a_span_or_nothing(text: str, seconds: float | None) -> None:
     assert span_s(text) == seconds
+
+
+def test_what_a_provider_said_stays_with_the_job_it_was_said_to() -> None:
+    body = json.dumps(openai("cannot answer 'the patient is called Jane'")).encode()
+    error = refusal(400, {}, body, ACCESS)
+    health = ProviderHealth(Breaking())
+    health.failed_with(error)
+    assert "Jane" in error.to_wire().message
+    assert health.last_error == "PROVIDER_REJECTED (HTTP 400)"

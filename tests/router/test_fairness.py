@@ -1,8 +1,9 @@
-"""Who is served when many wait: urgent jobs first, tenants by weight, and nobody behind another's queue."""
+"""Who is served when many wait: tenants by weight, of each urgent jobs first, and nobody behind another's queue."""
 
 import asyncio
 from collections import Counter
 
+import pytest
 from tests.router.desk import Desk, asking
 
 from weft.common.v1 import chat_pb2
@@ -29,18 +30,51 @@ async def test_one_job_waits_behind_ten_thousand_of_another_tenant_for_no_longer
     assert events[-1].done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def submit_many(desk: Desk, tenant: str, count: int) -> None:
+async def submit_many(
+    desk: Desk, tenant: str, count: int, priority: job_pb2.Priority.ValueType = job_pb2.PRIORITY_NORMAL
+) -> None:
     """Submits jobs that outlive the test, 256 at a time."""
     numbers = iter(range(count))
 
     async def submit_some() -> None:
         for _ in numbers:
-            await desk.submit(tenant=tenant, lives_s=600)
+            await desk.submit(asking(priority=priority), tenant=tenant, lives_s=600)
 
     await asyncio.gather(*(submit_some() for _ in range(256)))
 
 
-async def test_urgent_jobs_go_first(desk: Desk, mock: MockProvider) -> None:
+@pytest.mark.parametrize(
+    ("slots", "more"),
+    [(SLOTS, ""), (256, f"max_concurrency = {SLOTS}\n")],
+    ids=["slots are few", "the provider has little room"],
+)
+async def test_a_tenants_urgent_jobs_do_not_hold_up_another_tenants(
+    desk: Desk, mock: MockProvider, slots: int, more: str
+) -> None:
+    desk.catalog(desk.read_catalog().replace("[providers.mock]\n", f"[providers.mock]\n{more}"))
+    mock.play(Script(first_token_s=0.1))
+    await submit_many(desk, "crowd", 160, job_pb2.PRIORITY_HIGH)
+    async with desk.watching("started") as starts, desk.routing(slots=slots):
+        await desk.until(lambda: len(starts) > 2 * SLOTS)
+        single = await desk.submit(tenant="single")
+        events = await desk.events(single)
+
+    accepted, begun = events[0].sequence, events[1].sequence
+    assert len([start for start in starts if accepted < start.sequence < begun]) <= 2 * SLOTS
+
+
+async def test_an_expedited_tenants_urgent_jobs_go_before_another_tenants(desk: Desk, mock: MockProvider) -> None:
+    desk.with_settings("[tenants.vip]\nexpedited = true\n")
+    mock.play(Script(first_token_s=0.05))
+    await submit_many(desk, "crowd", 40)
+    await submit_many(desk, "vip", 20, job_pb2.PRIORITY_HIGH)
+    async with desk.watching("started") as starts, desk.routing(slots=1):
+        await desk.until(lambda: len(starts) >= 20)
+
+    assert share_of("vip", starts[4:16]) == 1
+
+
+async def test_a_tenants_urgent_jobs_go_first(desk: Desk, mock: MockProvider) -> None:
     mock.play(Script(first_token_s=0.5), Script())
     async with desk.watching("started") as starts, desk.routing(slots=1):
         first = await desk.submit()

@@ -1,14 +1,16 @@
 """What is bounded beforehand: extra calls, calls at once and a minute, and how slowly a stream may run."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
 from weft_kit.routing_entries import Throughput
 from weft_router.allowance import Allowance
 from weft_router.caps import Caps
 from weft_router.throughput import Flow
-from weft_router.turnstile import Turnstile, room_at_any
+from weft_router.turnstile import Turnstile, Waiter, room_at_any
 
 
 def taken(allowance: Allowance, now: float, tries: int = 1000) -> int:
@@ -71,7 +73,7 @@ async def test_whoever_waits_longest_is_told_when_somebody_leaves() -> None:
     order: list[str] = []
 
     async def wait(name: str) -> None:
-        await room_at_any([turnstile])
+        await room_at_any([turnstile], Waiter())
         order.append(name)
 
     async with asyncio.TaskGroup() as group:
@@ -84,10 +86,53 @@ async def test_whoever_waits_longest_is_told_when_somebody_leaves() -> None:
         turnstile.left()
 
 
+async def told(turnstile: Turnstile, waiters: dict[str, Waiter]) -> str:
+    """Whom the turnstile tells, one after another; of each the first letter of its name."""
+    order = ""
+
+    async def wait(name: str, waiter: Waiter) -> None:
+        nonlocal order
+        await room_at_any([turnstile], waiter)
+        order += name[0]
+
+    async with asyncio.TaskGroup() as group:
+        for name, waiter in waiters.items():
+            group.create_task(wait(name, waiter))
+        await asyncio.sleep(0)
+        for _ in waiters:
+            turnstile.left()
+    return order
+
+
+def crowd(tenant: str, count: int = 6, **fields: Any) -> dict[str, Waiter]:
+    return {f"{tenant} {number}": Waiter(tenant, **({"tokens": QUANTUM_TOKENS} | fields)) for number in range(count)}
+
+
+async def test_tenants_that_wait_for_room_take_turns_whatever_their_priorities() -> None:
+    order = await told(Turnstile(Caps(1, None)), crowd("a", urgency=1) | crowd("b", 2, urgency=3))
+    assert order[:4].count("b") == 2
+
+
+async def test_the_weight_of_a_tenant_counts_for_room_too() -> None:
+    turns = Turns(lambda tenant: 3.0 if tenant == "a" else 1.0)
+    order = await told(Turnstile(Caps(1, None), turns), crowd("a", 12) | crowd("b", 12))
+    assert order[:8].count("a") == 6
+
+
+async def test_of_a_tenants_jobs_the_most_urgent_gets_room_first() -> None:
+    jobs = {name: Waiter("acme", urgency) for name, urgency in (("low", 3), ("normal", 2), ("high", 1))}
+    assert await told(Turnstile(Caps(1, None)), jobs) == "hnl"
+
+
+async def test_expedited_jobs_get_room_before_all_others() -> None:
+    order = await told(Turnstile(Caps(1, None)), crowd("a") | crowd("b", 3, expedited=True))
+    assert order[:3] == "bbb"
+
+
 async def test_whoever_is_told_in_vain_passes_it_on() -> None:
     turnstile = Turnstile(Caps(1, None))
     turnstile.entered(0)
-    gone, waiting = (asyncio.create_task(room_at_any([turnstile])) for _ in range(2))
+    gone, waiting = (asyncio.create_task(room_at_any([turnstile], Waiter())) for _ in range(2))
     await asyncio.sleep(0)
     turnstile.left()
     gone.cancel()

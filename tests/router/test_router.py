@@ -82,7 +82,7 @@ async def test_providers_are_listed_with_what_was_seen_of_them(desk: Desk, mock_
     assert after["first"].breaker == pb.Provider.BREAKER_CLOSED
     assert (after["first"].succeeded, after["first"].failed, after["first"].in_flight) == (1, 1, 0)
     assert after["first"].first_token_p50.ToNanoseconds() > 0
-    assert "400" in after["first"].last_error
+    assert after["first"].last_error == "PROVIDER_REJECTED (HTTP 400)"
     assert after["first"].HasField("last_error_time")
     assert list(narrowed) == ["first"]
 

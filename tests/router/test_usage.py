@@ -3,9 +3,9 @@
 from tests.router.desk import asking
 
 from weft.common.v1 import chat_pb2
-from weft.job.v1 import event_pb2, job_pb2
+from weft.job.v1 import event_pb2
 from weft_kit.catalog import Catalog, ModelAlias, Route, Share
-from weft_kit.joblog import lane_of
+from weft_kit.joblog import tenant_tag
 from weft_router import usage
 from weft_router.shares import Shares
 
@@ -37,14 +37,14 @@ def test_usages_add_up_and_are_estimated_as_soon_as_one_is() -> None:
     assert usage.total(together) == 22
 
 
-def test_a_lane_weighs_what_the_catalog_gives_its_tenant() -> None:
+def test_a_tenant_weighs_what_the_catalog_gives_it() -> None:
     catalog = Catalog(
         providers={"mock": {"kind": "inference", "target": "x:1"}},  # type: ignore[dict-item]
         models=MODELS,
         default_share=Share(weight=0.5),
-        tenants={"acme": Share(weight=3)},
+        tenants={"acme": Share(weight=3, expedited=True)},
     )
-    weight = Shares(lambda: catalog).weight
+    shares = Shares(lambda: catalog)
 
-    assert {weight(lane_of("acme", priority)) for priority in job_pb2.Priority.values()} == {3}
-    assert weight(lane_of("somebody", job_pb2.PRIORITY_HIGH)) == 0.5
+    assert (shares.weight(tenant_tag("acme")), shares.is_expedited(tenant_tag("acme"))) == (3, True)
+    assert (shares.weight(tenant_tag("somebody")), shares.is_expedited(tenant_tag("somebody"))) == (0.5, False)

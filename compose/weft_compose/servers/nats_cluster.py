@@ -13,6 +13,8 @@ from weft_compose.errors import PartFailed
 from weft_compose.ports import LOOPBACK, free_ports
 from weft_compose.servers.nats import NatsServer
 
+_ROUTE_USER = "node"
+
 
 @dataclass(frozen=True)
 class Seat:
@@ -32,8 +34,8 @@ class Seat:
 class NatsNode(NatsServer):
     """A nats-server that shares its streams with the other nodes of a cluster."""
 
-    def __init__(self, seat: Seat, cluster: str, routes: Sequence[int]) -> None:
-        super().__init__(seat.folder, seat.port, seat.log)
+    def __init__(self, seat: Seat, cluster: str, routes: Sequence[int], password_file: Path) -> None:
+        super().__init__(seat.folder, seat.port, seat.log, password_file)
         self.name = self.server_name = seat.name
         self._seat = seat
         self._cluster = cluster
@@ -49,10 +51,19 @@ class NatsNode(NatsServer):
             "cluster": {
                 "name": self._cluster,
                 "listen": f"{LOOPBACK}:{self._seat.route_port}",
-                "routes": [f"nats-route://{LOOPBACK}:{port}" for port in self._routes],
+                "authorization": {"user": _ROUTE_USER, "password": self.password},
+                # Clients are told of all nodes in the URL, with the password, which nodes do not pass on.
+                "no_advertise": True,
+                "routes": [f"nats-route://{_ROUTE_USER}:{self.password}@{LOOPBACK}:{port}" for port in self._routes],
             },
             "http": f"{LOOPBACK}:{self._seat.monitor_port}",
+            "http_base_path": self._monitor_path,
         }
+
+    @property
+    def _monitor_path(self) -> str:
+        """Where it tells how it is. HTTP there knows no passwords, so nobody else can guess the path."""
+        return f"/{sha256(f'monitor {self.password}'.encode()).hexdigest()}"
 
     def recognises(self, info: dict[str, Any]) -> bool:
         return super().recognises(info) and info.get("cluster") == self._cluster and self._is_current()
@@ -76,7 +87,7 @@ class NatsNode(NatsServer):
         """Asks what it tells over HTTP; returns status and answer."""
         with closing(HTTPConnection(LOOPBACK, self._seat.monitor_port, timeout=2)) as connection:
             try:
-                connection.request("GET", path)
+                connection.request("GET", f"{self._monitor_path}{path}")
                 answer = connection.getresponse()
                 return answer.status, json.loads(answer.read())
             except HTTPException as broken:
@@ -90,7 +101,9 @@ class NatsCluster:
         # No other cluster of this machine has this name, and it stays with the folders.
         name = f"weft-{sha256(str(seats[0].folder.absolute()).encode()).hexdigest()[:8]}"
         routes = [seat.route_port for seat in seats]
-        self.nodes = tuple(NatsNode(seat, name, routes) for seat in seats)
+        # Clients and nodes know one password for all of them.
+        password_file = seats[0].folder.resolve().with_suffix(".password")
+        self.nodes = tuple(NatsNode(seat, name, routes, password_file) for seat in seats)
 
     @classmethod
     def of_size(cls, size: int, folder: Path, port: int) -> "NatsCluster":

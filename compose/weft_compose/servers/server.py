@@ -4,32 +4,42 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from weft_compose.child import Child, Command
 from weft_compose.errors import PartFailed
 from weft_compose.ports import free_ports
+from weft_compose.servers.password import password_in
+from weft_compose.servers.runner import give
+from weft_kit.atomic_file import replace_text
 
 _POLL_S = 0.02
 
 
 class Server(ABC):
-    """One server on one loopback port over one data folder."""
+    """One server on one loopback port over one data folder. It asks whoever connects for its password."""
 
     name: str
 
-    def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
+    def __init__(self, folder: Path, port: int, log: Path | None = None, password_file: Path | None = None) -> None:
         # As the kernel sees it: a server names its folder without dots and links when it is asked for it.
         self.folder = folder.resolve()
         self.port = port
         self.log = log or self.folder.with_suffix(".log")
         self.child: Child | None = None
+        self._password_file = password_file or self.folder.with_suffix(".password")
+
+    @cached_property
+    def password(self) -> str:
+        """What clients must know; kept beside the folder, so that the server cannot read more than it is told."""
+        return password_in(self._password_file)
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect."""
+        """Where clients connect, with the password."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -38,7 +48,14 @@ class Server(ABC):
 
     def prepare(self) -> None:
         """Makes the data folder ready to start on. A repeat does nothing."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in self.files().items():
+            replace_text(self.folder / name, text, mode=0o600)
+        give(self.folder)
+
+    def files(self) -> dict[str, str]:
+        """Returns what the server reads from its folder, by name; not from its command, which everybody may read."""
+        return {}
 
     @abstractmethod
     def command(self) -> Command:

@@ -29,7 +29,7 @@ class _Option(NamedTuple):
 _OPTIONS: Mapping[str, _Option] = {
     "endpoint": _Option(("--endpoint",), "WEFT_ENDPOINT", "Gateway, host:port; several as ip:port,ip:port."),
     "api_key": _Option(("--key", "--api-key"), "WEFT_API_KEY", "API key."),
-    "operator_token": _Option(("--operator-token",), "WEFT_OPERATOR_TOKEN", "For `weft keys`, `tenants` and `audit`."),
+    "operator_token": _Option(("--operator-token",), "WEFT_OPERATOR_TOKEN", "For the operator's commands."),
     # Where a command lists jobs by their state, --state is that one.
     "state": _Option(
         ("--state", "--state-folder"),

@@ -42,9 +42,12 @@ async def check(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Ask every provider, now, whether it answers and takes its key; exit code 1 when one cannot be used."""
-    async with Session.of(context).client() as weft:
-        found = await weft.check_providers(names or ())
+    """Ask every provider, now, whether it answers and takes its key; exit code 1 when one cannot be used.
+
+    Needs the operator's token.
+    """
+    async with Session.of(context).operator() as operator:
+        found = await operator.check_providers(names or ())
     present(found, checks_table, as_json=as_json)
     return FAILED if any(one.HasField("error") for one in found) else 0
 

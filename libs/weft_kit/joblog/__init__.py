@@ -8,6 +8,7 @@ work        leases for workers                   batches     batches for recorde
 projection  events → the job's record            wire        fenced writes, leader and direct reads
 stream      made, widened, never shrunk          monitor     is it there, does it store, and made again
 connection  to NATS, for ever                    clock       is it ours
+sizes       what one event holds
 """
 
 from weft_kit.joblog.batches import Batch, Batches
@@ -19,15 +20,20 @@ from weft_kit.joblog.log import AlreadyAccepted, JobLog, Unfinished
 from weft_kit.joblog.projection import envelope_of, project, text_hash
 from weft_kit.joblog.reader import JobGone
 from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.sizes import END_BYTES, MESSAGE_CHARACTERS, EventTooLarge, beginning, bounded, pieces, write_end
 from weft_kit.joblog.tokens import TokenWriter
+from weft_kit.joblog.turns import Turns
 from weft_kit.joblog.work import Lease, Work
 from weft_kit.joblog.writer import Fenced, Step, Writer
 
 __all__ = [
+    "END_BYTES",
+    "MESSAGE_CHARACTERS",
     "AlreadyAccepted",
     "Batch",
     "Batches",
     "Depth",
+    "EventTooLarge",
     "Fenced",
     "JobGone",
     "JobLog",
@@ -35,17 +41,22 @@ __all__ = [
     "LogConfig",
     "Step",
     "TokenWriter",
+    "Turns",
     "Unfinished",
     "Unreadable",
     "Work",
     "Writer",
+    "beginning",
     "belongs_to",
+    "bounded",
     "connect",
     "envelope_of",
     "kind_of",
     "lane_of",
     "new_job_id",
+    "pieces",
     "project",
     "tenant_tag",
     "text_hash",
+    "write_end",
 ]

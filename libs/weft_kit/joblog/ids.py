@@ -16,6 +16,7 @@ from weft.job.v1 import event_pb2, job_pb2
 
 _LETTERS = {job_pb2.PRIORITY_HIGH: "h", job_pb2.PRIORITY_NORMAL: "n", job_pb2.PRIORITY_LOW: "l"}
 _FORM = re.compile(r"([hnl][0-9a-v]{8})-([0-9a-v]{26})")
+HIGH = 0
 _LANE = re.compile(r"[hnl][0-9a-v]{8}")
 
 KINDS = ("accepted", "started", "delta", "progress", "rewound", "released", "cancel_requested", "done", "deleted")
@@ -61,8 +62,13 @@ def lanes_of(tenant: str) -> tuple[str, ...]:
     return tuple(lane_of(tenant, priority) for priority in _LETTERS)
 
 
+def tag_of(lane: str) -> str:
+    """The tag of the tenant whose lane it is."""
+    return lane[1:]
+
+
 def urgency(lane: str) -> int:
-    """0 for lanes of priority HIGH, 1 for NORMAL, 2 for LOW."""
+    """HIGH (0) for lanes of that priority, 1 for NORMAL, 2 for LOW."""
     return "hnl".index(lane[0])
 
 

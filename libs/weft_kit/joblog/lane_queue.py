@@ -1,13 +1,15 @@
-"""What waits in all lanes, as one worker sees it: the next job of each is at hand, and turns decide between them.
+"""What waits in all lanes, as one worker sees it: the next job of each is at hand, and turns decide between tenants.
 
 Every lane has a request standing, so a job that enters any of them is here a moment later. While slots are free a lane
 that has more gets more; while all are taken each lane's next job is held here, and kept alive, until its turn comes.
+
+A tenant's turn serves its most urgent lane. Its priorities are nothing to other tenants, unless it is expedited.
 """
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +19,7 @@ from nats.errors import OutboundBufferLimitError
 
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.connection import FrugalClient
-from weft_kit.joblog.ids import urgency
+from weft_kit.joblog.ids import HIGH, tag_of, urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
 from weft_kit.joblog.pull import Pull
 from weft_kit.joblog.settings import LogConfig
@@ -36,23 +38,43 @@ class _Lane:
     backlog: int = 0
     """Jobs that wait in the log, as the last one that came told."""
 
+    @property
+    def tenant(self) -> str:
+        return tag_of(self.name)
+
 
 class LaneQueue:
-    """Jobs of all lanes, at most `slots` of them taken and not released at any time."""
+    """Jobs of all lanes, at most `slots` of them taken and not released at any time.
 
-    def __init__(self, client: FrugalClient, config: LogConfig, lanes: Lanes, slots: int, turns: Turns) -> None:
+    `is_expedited` says of a tenant's tag whether its jobs of priority HIGH go before everybody's.
+    """
+
+    def __init__(
+        self,
+        client: FrugalClient,
+        config: LogConfig,
+        lanes: Lanes,
+        slots: int,
+        turns: Turns,
+        is_expedited: Callable[[str], bool],
+    ) -> None:
         self._client = client
         self._config = config
         self._known = lanes
         self._slots = slots
         self._turns = turns
+        self._is_expedited = is_expedited
         self._lanes: dict[str, _Lane] = {}
+        self._lanes_of: dict[str, list[_Lane]] = {}
+        """Of each tenant, the most urgent first."""
         self._pulls: dict[str, Pull] = {}
-        # By urgency: a lane of priority HIGH that holds a job goes before all others.
-        self._holding: tuple[dict[str, _Lane], ...] = ({}, {}, {})
+        self._holding: dict[str, dict[int, _Lane]] = {}
+        """Of each tenant, by urgency, the lanes that hold a job."""
         self._short: dict[str, _Lane] = {}
         self._taken = 0
         self._held = 0
+        self._backlogged: dict[str, float] = {}
+        """Weights of tenants with jobs in the log."""
         self._backlogged_weight = 0.0
         self._is_stopped = False
         self._may_take = asyncio.Event()
@@ -86,8 +108,13 @@ class LaneQueue:
             await self._may_take.wait()
         if self._is_stopped:
             return None
-        most_urgent = next(lanes for lanes in self._holding if lanes)
-        return self._take(most_urgent[self._turns.next(most_urgent)])
+        tenant = self._turns.next(self._first() or self._holding)
+        lanes = self._holding[tenant]
+        return self._take(lanes[min(lanes)])
+
+    def _first(self) -> Collection[str]:
+        """Returns the tenants of whom a job goes before all others'."""
+        return {tenant for tenant, lanes in self._holding.items() if HIGH in lanes and self._is_expedited(tenant)}
 
     def stop(self) -> None:
         """Asks for no more jobs, and hands out none."""
@@ -109,7 +136,10 @@ class LaneQueue:
     def _take(self, lane: _Lane) -> tuple[str, Msg]:
         message = lane.held.popleft()
         if not lane.held:
-            del self._holding[urgency(lane.name)][lane.name]
+            lanes = self._holding[lane.tenant]
+            del lanes[urgency(lane.name)]
+            if not lanes:
+                del self._holding[lane.tenant]
         self._held -= 1
         self._taken += 1
         self._is_short(lane)
@@ -140,14 +170,15 @@ class LaneQueue:
         """Says how many of a lane's jobs should be here or on their way: one, and more while slots are free.
 
         What is asked for may come when the slots are taken, and then waits here although another worker may be idle:
-        so idle lanes ask for little. A lane that has a backlog keeps ready what its turns would give it if all slots
-        came free at once: with less, its weight could not show.
+        so idle lanes ask for little. A tenant that has a backlog keeps ready what its turns would give it if all slots
+        came free at once, from its most urgent lane that has one: with less, its weight could not show.
         """
         free = self._slots - self._taken - self._held
         standing = max(1, min(_MOST_STANDING, free // (4 * len(self._lanes))))
-        if not lane.backlog:
+        lanes = self._lanes_of[lane.tenant]
+        if not lane.backlog or any(other.backlog for other in lanes[: lanes.index(lane)]):
             return standing
-        share = self._turns.weight(lane.name) / self._backlogged_weight
+        share = self._backlogged[lane.tenant] / self._backlogged_weight
         ahead = min(_MOST_AHEAD, math.ceil(self._slots * share))
         return max(standing, min(max(ahead, math.floor(free * share)), lane.backlog + standing))
 
@@ -155,13 +186,21 @@ class LaneQueue:
         self._set_backlog(lane, int(message.reply.rpartition(".")[2]))
         lane.held.append(message)
         self._held += 1
-        self._holding[urgency(lane.name)][lane.name] = lane
+        self._holding.setdefault(lane.tenant, {})[urgency(lane.name)] = lane
         self._may_take.set()
         self._is_short(lane)
 
     def _set_backlog(self, lane: _Lane, backlog: int) -> None:
-        self._backlogged_weight += self._turns.weight(lane.name) * (bool(backlog) - bool(lane.backlog))
-        lane.backlog = backlog
+        had, lane.backlog = lane.backlog, backlog
+        if bool(had) == bool(backlog):
+            return
+        lanes, tenant = self._lanes_of[lane.tenant], lane.tenant
+        self._backlogged_weight -= self._backlogged.pop(tenant, 0.0)
+        if any(one.backlog for one in lanes):
+            self._backlogged[tenant] = self._turns.weight(tenant)
+            self._backlogged_weight += self._backlogged[tenant]
+        for less_urgent in lanes[lanes.index(lane) + 1 :]:
+            self._is_short(less_urgent)
 
     def _is_short(self, lane: _Lane) -> None:
         self._short[lane.name] = lane
@@ -187,7 +226,10 @@ class LaneQueue:
             self._pulls[name].wake()
             return
         lane = self._lanes[name] = _Lane(name)
-        self._turns.join(name)
+        lanes = self._lanes_of.setdefault(lane.tenant, [])
+        lanes.append(lane)
+        lanes.sort(key=lambda one: urgency(one.name))
+        self._turns.join(lane.tenant)
         pull = self._pulls[name] = Pull(
             self._client, self._config, consumer_of(name), partial(self._arrived, lane), partial(self._is_short, lane)
         )

@@ -17,6 +17,7 @@ from nats.js.errors import ServiceUnavailableError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.errors import CannotStart
 from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.codec import from_message
 from weft_kit.joblog.connection import FrugalClient
@@ -26,6 +27,7 @@ from weft_kit.joblog.monitor import Monitor
 from weft_kit.joblog.projection import envelope_of, text_hash
 from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.sizes import HEADERS_BYTES
 from weft_kit.joblog.stream import ensure_stream
 from weft_kit.joblog.wire import Wire, WrongSequence
 from weft_kit.joblog.writer import Fenced, Step, Writer, event_of
@@ -71,9 +73,30 @@ class JobLog:
     def watched(self) -> AbstractAsyncContextManager[None]:
         """Ensures the stream, and looks after it while the context lasts: it is made again when its store is lost.
 
-        Entering waits for the log. Raises StreamMismatch.
+        Entering waits for the log. Raises StreamMismatch, and OtherMesh when it is another mesh's.
         """
         return self._monitor.watching()
+
+    @property
+    def largest_event_bytes(self) -> int:
+        """What one event may have."""
+        return self._wire.largest_event_bytes
+
+    def check_carries(self, needed_bytes: int, setting: str) -> None:
+        """Raises CannotStart unless nats-server carries events as large as `setting` asks for."""
+        if self.largest_event_bytes < needed_bytes:
+            raise CannotStart(
+                f"nats-server carries messages of {self.client.max_payload} bytes, and {setting} needs"
+                f" {needed_bytes + HEADERS_BYTES}: set max_payload = {needed_bytes + HEADERS_BYTES} or more in its"
+                f" configuration (8 MB fit all defaults), or lower {setting}"
+            )
+
+    async def claim(self, database: str) -> None:
+        """Binds the log to a mesh's database, by what the database calls itself; the first that comes has it.
+
+        Raises OtherMesh when it is bound to another one: a mesh of the same id uses it.
+        """
+        await self._monitor.claim(database)
 
     async def check(self) -> None:
         """Raises DependencyDown while the log, as last seen by who watches it, cannot be used."""

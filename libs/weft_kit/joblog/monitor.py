@@ -14,7 +14,7 @@ from nats.js.errors import APIError
 from weft_kit.background import background, for_ever
 from weft_kit.errors import CannotStart, DependencyDown
 from weft_kit.joblog.clock import LogClock
-from weft_kit.joblog.stream import ensure_stream
+from weft_kit.joblog.stream import DATABASE, ensure_stream
 from weft_kit.joblog.wire import NOT_STORING, Wire
 from weft_kit.outages import Outage
 
@@ -39,13 +39,14 @@ class Monitor:
         self._renewed = renewed
         self._problem = ""
         self._created = ""
+        self._database = ""
         self._bytes = 0
         self._look_now = asyncio.Event()
         self._may_widen_at = 0.0
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watches while the context lasts. Entering waits for the log. Raises StreamMismatch."""
+        """Watches while the context lasts. Entering waits for the log. Raises StreamMismatch and OtherMesh."""
         await self._until_there()
         self._wire.client.on_reconnect(self._reconnected)
         try:
@@ -53,6 +54,11 @@ class Monitor:
                 yield
         finally:
             self._wire.client.forget_reconnect(self._reconnected)
+
+    async def claim(self, database: str) -> None:
+        """Has the log say which database it belongs with. Raises DependencyDown; OtherMesh where it says another."""
+        self._database = database
+        await self._ensure()
 
     def check(self) -> None:
         """Raises DependencyDown while the log cannot be used."""
@@ -110,11 +116,13 @@ class Monitor:
         await self._recognise(info)
         if not self._wire.stores:
             await self._probe()
-        if (
-            info["config"]["max_bytes"] < self._config.max_bytes
-            and asyncio.get_running_loop().time() > self._may_widen_at
-        ):
+        is_small = info["config"]["max_bytes"] < self._config.max_bytes
+        if (is_small and asyncio.get_running_loop().time() > self._may_widen_at) or self._is_unclaimed(info):
             await self._ensure()
+
+    def _is_unclaimed(self, info: dict[str, Any]) -> bool:
+        """Tells whether the stream does not say what we know: a new one after a loss, or another mesh's."""
+        return bool(self._database) and info["config"].get("metadata", {}).get(DATABASE) != self._database
 
     async def _ask(self) -> dict[str, Any]:
         """Returns what the server says of the stream, and what time it is there; an error when there is none."""
@@ -150,7 +158,7 @@ class Monitor:
         """Makes the stream, or widens it where there is room by now."""
         self._may_widen_at = asyncio.get_running_loop().time() + _WIDEN_EVERY_S
         try:
-            info = await ensure_stream(self._wire.client.jetstream(), self._config)
+            info = await ensure_stream(self._wire.client.jetstream(), self._config, self._database)
         except APIError as error:
             raise DependencyDown("nats", f"nats-server does not make the stream: {error.description}") from error
         except (NatsError, OSError) as error:

@@ -1,9 +1,11 @@
 """The log's numbers, with their units and the checks that keep them sane together."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from pydantic import ConfigDict
+
+from weft_kit.mesh_id import DEFAULT_MESH_ID, MeshId
 
 LEAST_BYTES = 16 * 1024**2
 """The smallest log: twice the largest message."""
@@ -22,6 +24,8 @@ class LogConfig:
     stream: str = "JOBS"
     prefix: str = "jobs"
     live_prefix: str = "live"
+    mesh_id: MeshId = DEFAULT_MESH_ID
+    """Whose the stream is; services set it with `of_mesh`."""
     replicas: int = 1
     retention_s: float = 3 * 3600
     delta_ttl_s: float = 1800
@@ -40,6 +44,18 @@ class LogConfig:
     """How long the writes of a running job do: its provider's stream is worth more than the wait."""
     idle_check_s: float = 5.0
     """How long a reader trusts silence before it looks for events it may have missed."""
+
+    def of_mesh(self, mesh_id: str) -> Self:
+        """Returns the same log of a mesh: its id is in the names of stream and subjects, but for the default one's."""
+        if mesh_id == DEFAULT_MESH_ID:
+            return replace(self, mesh_id=mesh_id)
+        return replace(
+            self,
+            mesh_id=mesh_id,
+            stream=f"{self.stream}-{mesh_id}",
+            prefix=f"{self.prefix}-{mesh_id}",
+            live_prefix=f"{self.live_prefix}-{mesh_id}",
+        )
 
     @property
     def heartbeat_s(self) -> float:

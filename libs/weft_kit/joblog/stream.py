@@ -7,12 +7,15 @@ from nats.js.errors import APIError, NotFoundError
 
 from weft_kit.errors import CannotStart, DependencyDown
 from weft_kit.joblog.settings import LEAST_BYTES, LogConfig
+from weft_kit.mesh_id import OtherMesh
 
 _NAME_IN_USE = 10058
 _NO_STORAGE = 10047
 _NO_PEERS = 10005
 # The rest stays for other streams, such as the one of ingest jobs.
 _SHARE_OF_FREE = 3, 4
+# What the stream says of whose it is.
+_MESH, DATABASE = "weft-mesh", "weft-database"
 
 
 class StreamMismatch(CannotStart):
@@ -31,15 +34,18 @@ class NoRoom(DependencyDown):
         )
 
 
-async def ensure_stream(js: JetStreamContext, config: LogConfig) -> StreamInfo:
+async def ensure_stream(js: JetStreamContext, config: LogConfig, database: str = "") -> StreamInfo:
     """Creates the stream, or widens an existing one; idempotent, safe to run from every replica at once.
+
+    It says from then on which mesh it is of, and, from whoever knows one, with which database. Raises OtherMesh when it
+    says something else already.
 
     Where the server cannot reserve `max_bytes` for it, it gets three quarters of what the server can, and a later call
     widens it once there is room. Raises NoRoom where that is too little, and StreamMismatch when the existing stream
     keeps more than the configuration asks for: whoever really wants less must say so to the server
     (`nats stream edit`), because what was accepted would be lost.
     """
-    wanted = _wanted(config)
+    wanted = _wanted(config, database)
     try:
         existing = await js.stream_info(config.stream)
     except NotFoundError:
@@ -80,7 +86,9 @@ async def _create_smaller(js: JetStreamContext, wanted: StreamConfig) -> StreamI
 
 async def _widen(js: JetStreamContext, existing: StreamInfo, wanted: StreamConfig) -> StreamInfo:
     """Brings a stream to its configuration, as far as there is room."""
+    _refuse_other_mesh(existing.config, wanted)
     _refuse_to_shrink(existing.config, wanted)
+    wanted = wanted.evolve(metadata={**_metadata(existing.config), **_metadata(wanted)})
     had = existing.config.max_bytes or 0
     # A server short of room refuses every change, even one that asks for no more.
     for size in dict.fromkeys((wanted.max_bytes or 0, min(2 * had, wanted.max_bytes or 0), had)):
@@ -94,6 +102,18 @@ async def _widen(js: JetStreamContext, existing: StreamInfo, wanted: StreamConfi
                 raise
     structlog.get_logger().warning("no room to change the stream; it stays as it is", stream=wanted.name)
     return existing
+
+
+def _refuse_other_mesh(existing: StreamConfig, wanted: StreamConfig) -> None:
+    """Raises OtherMesh; a stream from before there were mesh ids says nothing, and is taken."""
+    theirs, ours = _metadata(existing), _metadata(wanted)
+    for name in (_MESH, DATABASE):
+        if name in theirs and name in ours and theirs[name] != ours[name]:
+            raise OtherMesh(f"the stream {_name(wanted)} in NATS", theirs[_MESH], ours[_MESH])
+
+
+def _metadata(config: StreamConfig) -> dict[str, str]:
+    return dict(config.metadata or {})
 
 
 def _refuse_to_shrink(existing: StreamConfig, wanted: StreamConfig) -> None:
@@ -127,7 +147,7 @@ def _name(config: StreamConfig) -> str:
     return str(config.name)
 
 
-def _wanted(config: LogConfig) -> StreamConfig:
+def _wanted(config: LogConfig, database: str) -> StreamConfig:
     return StreamConfig(
         name=config.stream,
         subjects=[f"{config.prefix}.>"],
@@ -140,5 +160,6 @@ def _wanted(config: LogConfig) -> StreamConfig:
         max_bytes=config.max_bytes,
         allow_direct=True,
         allow_msg_ttl=True,
+        metadata={_MESH: config.mesh_id, **({DATABASE: database} if database else {})},
         republish=RePublish(src=f"{config.prefix}.>", dest=f"{config.live_prefix}.>"),
     )

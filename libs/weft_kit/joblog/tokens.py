@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from weft.job.v1 import event_pb2
+from weft_kit.joblog.sizes import pieces
 
 # A provider may be faster than the log for a while; memory is bounded all the same.
 ROOM_BYTES = 1024 * 1024
@@ -83,7 +84,8 @@ class TokenWriter:
                     await self._arrived.wait()
                     continue
                 started = loop.time()
-                await self._writer.append(self._take())
+                for piece in pieces(self._take()):
+                    await self._writer.append(piece)
                 await self._pause(started + self._interval - loop.time())
         finally:
             # Whoever waits for room must come back and see that the publisher is gone.

@@ -29,6 +29,7 @@ from weft_kit.joblog.codec import (
 )
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.settings import LogConfig
+from weft_kit.joblog.sizes import HEADERS_BYTES, EventTooLarge
 
 WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE = 10037
@@ -75,6 +76,11 @@ class Wire:
         self.stores = True
         self.log_number = 1
 
+    @property
+    def largest_event_bytes(self) -> int:
+        """What nats-server carries in one message, without the headers."""
+        return self.client.max_payload - HEADERS_BYTES
+
     async def write(
         self,
         subject: str,
@@ -95,6 +101,8 @@ class Wire:
         An ack can be lost though the message was stored, so after a timeout the same write is sent again, and a
         refusal then may mean our own first copy: the last message's write id tells. And a leader that has just been
         elected may refuse what it should not: as long as nobody wrote, the write is sent again.
+
+        Raises EventTooLarge for what nats-server would answer by ending the connection.
         """
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         write_id = write_id or new_write_id()
@@ -102,6 +110,8 @@ class Wire:
         if ttl_s:
             headers["Nats-TTL"] = f"{round(ttl_s)}s"
         payload = event.SerializeToString()
+        if len(payload) > self.largest_event_bytes:
+            raise EventTooLarge(event.WhichOneof("event") or "", len(payload), self.largest_event_bytes)
         give_up = asyncio.get_running_loop().time() + limit_s
         while True:
             answer = await self._insist(subject, payload, headers, limit_s, self._unstored)

@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from weft.job.v1 import event_pb2
 from weft_kit.background import background
 from weft_kit.joblog.codec import from_delivery, unreadable
+from weft_kit.joblog.ids import tag_of
 from weft_kit.joblog.lane_queue import LaneQueue
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
@@ -93,8 +94,9 @@ class Lease:
 class Work:
     """The queue of accepted jobs, as one worker process sees it: at most `slots` leases at a time.
 
-    Jobs come in the order of priority, and within one from all tenants' lanes in turn: a lane with twice the `weight`
-    gets twice the tokens while others wait too. `cost` says how many tokens a job is expected to take.
+    Jobs come from all tenants in turn, and of each in the order of priority: a tenant with twice the `weight` gets
+    twice the tokens while others wait too. Where it `is_expedited`, its jobs of priority HIGH go before everybody's.
+    Both are asked of a tenant's tag. `cost` says how many tokens a job is expected to take.
     """
 
     def __init__(
@@ -102,7 +104,8 @@ class Work:
         log: JobLog,
         *,
         slots: int,
-        weight: Callable[[str], float] = lambda _lane: 1.0,
+        weight: Callable[[str], float] = lambda _tenant: 1.0,
+        is_expedited: Callable[[str], bool] = lambda _tenant: False,
         cost: Callable[[event_pb2.Accepted], int] = lambda _accepted: QUANTUM_TOKENS,
     ) -> None:
         self._log = log
@@ -110,7 +113,7 @@ class Work:
         self._heartbeat_s = log.config.heartbeat_s
         self._turns = Turns(weight)
         self._cost = cost
-        self._queue = LaneQueue(log.client, log.config, log.lanes, slots, self._turns)
+        self._queue = LaneQueue(log.client, log.config, log.lanes, slots, self._turns, is_expedited)
 
     @asynccontextmanager
     async def leases(self) -> AsyncIterator[AsyncIterator[Lease]]:
@@ -159,10 +162,10 @@ class Work:
     def _lease(self, lane: str, message: Msg) -> Lease:
         def released(tokens: int | None) -> None:
             if tokens is not None:
-                self._turns.charge(lane, tokens - expected)
+                self._turns.charge(tag_of(lane), tokens - expected)
             self._queue.release(lane)
 
         lease = Lease(self._client, message, self._heartbeat_s, released)
         expected = self._cost(lease.event.accepted)
-        self._turns.charge(lane, expected)
+        self._turns.charge(tag_of(lane), expected)
         return lease

@@ -15,6 +15,8 @@ from weft_kit.breaker import Breaker
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 from weft_kit.loop_time import loop_timeout
+from weft_kit.mesh_id import DEFAULT_MESH_ID
+from weft_kit.mesh_stores import claim_redis
 
 T = TypeVar("T")
 Word: TypeAlias = bytes | str | int
@@ -93,8 +95,10 @@ class RedisGuard:
 
 
 @asynccontextmanager
-async def guarded(url: str, limit_s: float, rest_s: float, connections: int) -> AsyncIterator[RedisGuard]:
-    """Redis at `url`; connects when first asked."""
+async def guarded(
+    url: str, limit_s: float, rest_s: float, connections: int, mesh_id: str = DEFAULT_MESH_ID
+) -> AsyncIterator[RedisGuard]:
+    """Redis at `url`, which need not answer. Raises OtherMesh when it does and is another mesh's."""
     # No retries: a caller would wait for them, and without the cache it has something better to do. Each exchange has a
     # limit of its own, of which the connection's is the longest.
     longest_s = max(limit_s, _PATIENT_S)
@@ -108,4 +112,5 @@ async def guarded(url: str, limit_s: float, rest_s: float, connections: int) -> 
         protocol=2,  # FT.SEARCH answers with flat lists, which cost less to read than RESP3's maps
     )
     async with Redis.from_pool(pool) as redis:
+        await claim_redis(redis, mesh_id)
         yield RedisGuard(redis, limit_s, rest_s)

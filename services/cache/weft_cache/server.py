@@ -32,11 +32,15 @@ _SERVICE = "weft.cache.v1.CacheService"
 
 @asynccontextmanager
 async def cache(config: Config) -> AsyncIterator[Server]:
-    """Serves while the context lasts. Neither Redis nor the embedder has to be there."""
+    """Serves while the context lasts. Neither Redis nor the embedder has to be there.
+
+    Raises:
+        OtherMesh: Redis is another mesh's.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         redis = await stack.enter_async_context(
-            guarded(config.redis_url, config.redis_limit_s, config.rest_s, config.redis_connections)
+            guarded(config.redis_url, config.redis_limit_s, config.rest_s, config.redis_connections, config.mesh_id)
         )
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
         embedder = InferenceEmbedder(inference, config.embed_limit_s, config.rest_s, config.remembered_vectors)

@@ -31,7 +31,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     catalog_poll_s: float = Field(1.0, gt=0)
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
-    """Opens KeyService and TenantService; empty keeps them shut."""
+    """Opens KeyService, TenantService and CheckProviders; empty keeps them shut."""
     audit_days: float = Field(400.0, gt=0, le=36_500)
     """How long the operator's calls are kept in the audit log."""
 
@@ -60,7 +60,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     decides; "closed", they are refused."""
 
     max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
-    """Largest encoded request; half of what NATS carries in one message is the limit when that is less."""
+    """Largest encoded request. nats-server's max_payload must be a MiB larger."""
     default_timeout_s: float = Field(600.0, ge=1, le=24 * 3600)
     """Life of a job that names no timeout."""
     cache_limit_s: float = Field(0.25, gt=0)

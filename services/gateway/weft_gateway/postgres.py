@@ -16,6 +16,8 @@ from psycopg_pool import AsyncConnectionPool
 from weft_kit.background import ended
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
+from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
+from weft_kit.mesh_stores import claim_database
 from weft_kit.outages import Outage
 
 Connection = AsyncConnection[TupleRow]
@@ -32,7 +34,8 @@ _ADVICE: Final = "the record store does not answer; retry, and check that Postgr
 class Database:
     """Connections while its context lasts. Entering does not wait for the server; queries do, for their limit."""
 
-    def __init__(self, url: str, *, connections: int = 8) -> None:
+    def __init__(self, url: str, *, connections: int = 8, mesh_id: str = DEFAULT_MESH_ID) -> None:
+        self._mesh_id = mesh_id
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -44,6 +47,7 @@ class Database:
             check=AsyncConnectionPool.check_connection,
         )
         self._migrated = asyncio.Event()
+        self._identity: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._migrating: asyncio.Task[None] | None = None
         self._outage = Outage("postgres does not answer", "postgres answers again")
 
@@ -74,6 +78,11 @@ class Database:
             self._outage.failed(error)
             raise DependencyDown("postgresql", _ADVICE) from error
 
+    async def identity(self, within_s: float | None = None) -> str:
+        """Returns what the database calls itself; "" when it does not answer in time. Raises OtherMesh."""
+        done, _ = await asyncio.wait([self._identity], timeout=within_s)
+        return self._identity.result() if done else ""
+
     async def check(self) -> None:
         """Raises DependencyDown while PostgreSQL does not answer."""
         async with self.connection(_CHECK_LIMIT_S):
@@ -84,6 +93,11 @@ class Database:
             with attempt:
                 async with self._pool.connection() as connection:
                     await migrate(connection)
+                    try:
+                        self._identity.set_result(await claim_database(connection, "public", self._mesh_id))
+                    except OtherMesh as refusal:  # it stays shut: nothing of one mesh comes into another's database
+                        self._identity.set_exception(refusal)
+                        return
         self._migrated.set()
 
 

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import redis.asyncio
 from google.protobuf.descriptor import ServiceDescriptor
-from nats.aio.client import Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -55,17 +54,24 @@ from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_kit import metrics
+from weft_kit.background import background
 from weft_kit.catalog import Catalog, Share
 from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
+from weft_kit.errors import DependencyDown
 from weft_kit.health import peer_need
-from weft_kit.joblog import JobLog, connect
+from weft_kit.joblog import END_BYTES, JobLog, connect
+from weft_kit.mesh_id import OtherMesh
+from weft_kit.mesh_stores import claim_redis
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
 
 ROLES: Final = ("serve", "recorder", "notifier")
+
+# How long a start waits for PostgreSQL to say whose it is. It does without one that is away.
+_IDENTITY_S: Final = 2.0
 
 _GATEWAY: Final = "weft.gateway.v1.GatewayService"
 _KEYS: Final = "weft.gateway.v1.KeyService"
@@ -81,13 +87,19 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 
 @asynccontextmanager
 async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
-    """Runs the roles asked for. Yields the server, or None without "serve". Raises CatalogError first."""
+    """Runs the roles asked for. Yields the server, or None without "serve".
+
+    Raises:
+        CatalogError: first.
+        OtherMesh: NATS, PostgreSQL or Redis is another mesh's.
+    """
     catalog = await _catalog(config) if {"serve", "recorder"} & set(roles) else None
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
-            Database(config.postgres_url, connections=config.postgres_connections)
+            Database(config.postgres_url, connections=config.postgres_connections, mesh_id=config.mesh_id)
         )
+        await database.identity(_IDENTITY_S)
         if "notifier" in roles:
             await stack.enter_async_context(notifier(config, database))
         if catalog is None:
@@ -95,8 +107,10 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
             yield None
             return
         nats = await stack.enter_async_context(connect(config.nats_url, "gateway"))
-        log = JobLog(nats, config.log)
+        log = JobLog(nats, config.log.of_mesh(config.mesh_id))
         await stack.enter_async_context(log.watched())
+        log.check_carries(config.max_request_bytes + END_BYTES, "WEFT_GATEWAY_MAX_REQUEST_BYTES")
+        await stack.enter_async_context(_bound(log, database))
         records = RecordStore(database, limit_s=config.read_limit_s)
         if "recorder" in roles:
             await stack.enter_async_context(recorder(config, log, records, database, catalog))
@@ -109,6 +123,23 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
 
 
 @asynccontextmanager
+async def _bound(log: JobLog, database: Database) -> AsyncIterator[None]:
+    """Binds the log to the database, before jobs pass between the two where both answer; then as soon as they do."""
+
+    async def bind_later() -> None:
+        identity = await database.identity()
+        with suppress(OtherMesh, DependencyDown):  # who watches the log finds the same, and it is not used
+            await log.claim(identity)
+
+    if identity := await database.identity(_IDENTITY_S):
+        await log.claim(identity)
+        yield
+        return
+    async with background(bind_later()):
+        yield
+
+
+@asynccontextmanager
 async def _server(
     config: Config, catalog: WatchedCatalog, database: Database, log: JobLog, records: RecordStore
 ) -> AsyncIterator[Server]:
@@ -117,6 +148,7 @@ async def _server(
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         router = await stack.enter_async_context(Channel(config.router_target, "router"))
         redis = await stack.enter_async_context(_redis(config))
+        await claim_redis(redis, config.mesh_id)
         limiter = RedisLimiter(redis, fallback=config.rate_fallback, limit_s=config.redis_limit_s)
         store = KeyStore(database, limit_s=config.read_limit_s)
         keyring = Keyring(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
@@ -134,7 +166,7 @@ async def _server(
             read_limit_s=config.read_limit_s,
         )
         intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
-        readers = Readers(log.client, config.log.stream)
+        readers = Readers(log.client, log.config.stream)
         departures = Departures(log, readers)
         await stack.enter_async_context(readers.answering())
         await stack.enter_async_context(departures.serving())
@@ -223,7 +255,7 @@ async def _intake(
     quota = Quota(unfinished, lambda tenant: share(tenant).max_unfinished)
     room = Room(log)
     async with running("room", room.watch), quota.counting():
-        admission = _admission(config, catalog, log.client)
+        admission = _admission(config, catalog)
         intake = Intake(log, answers, admission, quota, budgets, room, share)
         async with intake.open():
             yield intake
@@ -254,14 +286,14 @@ def _webhook_service(store: DeliveryStore, secrets: SecretDesk, pages: Pages) ->
     return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets, pages))
 
 
-def _admission(config: Config, catalog: WatchedCatalog, client: Client) -> Admission:
-    def largest_bytes() -> int:
-        # The lone `done` of a cache hit carries prompt and answer in one message: half for each.
-        return min(config.max_request_bytes, client.max_payload // 2)
-
+def _admission(config: Config, catalog: WatchedCatalog) -> Admission:
     webhooks = bool(config.webhook_signing_key)
     return Admission(
-        lambda: catalog.current.models, largest_bytes, config.default_timeout_s, config.log.retention_s, webhooks
+        lambda: catalog.current.models,
+        config.max_request_bytes,
+        config.default_timeout_s,
+        config.log.retention_s,
+        webhooks,
     )
 
 

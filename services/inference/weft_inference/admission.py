@@ -1,4 +1,4 @@
-"""The queue in front of the engine: a bounded line in deadline order, and as many slots as the engine has."""
+"""The queue in front of the engine: a line for each tenant, in deadline order, and as many slots as the engine has."""
 
 import asyncio
 import heapq
@@ -34,29 +34,33 @@ class ServiceTime:
 
 
 class Admission:
-    """Lets `slots` callers run and `queue_limit` wait, nearest deadline first, equal deadlines in order of arrival.
+    """Lets `slots` callers run and `queue_limit` wait.
 
-    A caller that leaves while waiting frees its place, one that leaves while running frees its slot. Deadlines are in
-    the event loop's time; with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
+    Tenants take turns; of each the nearest deadline goes first, and of equal ones the first to come. Where no place is
+    left, the last in the longest line gives way to a tenant with a shorter one. Deadlines are in the event loop's time;
+    with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
+
+    A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
     """
 
     def __init__(self, slots: int, queue_limit: int) -> None:
         self.slots = slots
         self.queue_limit = queue_limit
         self.running = 0
-        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._lines: dict[str, list[_Place]] = {}
+        """Heaps; the tenant whose turn it is comes first. Nobody has an empty one."""
         self._arrivals = itertools.count()
         self._held = ServiceTime()
         self._is_draining = False
 
     @property
     def waiting(self) -> int:
-        return len(self._line)
+        return sum(map(len, self._lines.values()))
 
     @asynccontextmanager
-    async def slot(self, deadline: float) -> AsyncIterator[None]:
+    async def slot(self, deadline: float, tenant: str = "") -> AsyncIterator[None]:
         """Holds a slot while the context lasts. Raises Overloaded, Draining, or DeadlineExceeded after waiting."""
-        await self._enter(deadline)
+        await self._enter(deadline, tenant)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -68,47 +72,67 @@ class Admission:
     def drain(self) -> None:
         """Refuses newcomers and sends those who wait away: another replica serves them sooner."""
         self._is_draining = True
-        for _, _, turn in self._line:
-            if not turn.done():
-                turn.set_exception(Draining())
-        self._line.clear()
+        for line in self._lines.values():
+            for _, _, turn in line:
+                if not turn.done():
+                    turn.set_exception(Draining())
+        self._lines.clear()
 
-    async def _enter(self, deadline: float) -> None:
+    async def _enter(self, deadline: float, tenant: str) -> None:
         if self._is_draining:
             raise Draining
         if self.running < self.slots:
             self.running += 1
             return
         if self.waiting >= self.queue_limit:
-            wait_s = self._held.until_a_place_frees(self.slots)
-            raise Overloaded(f"all {self.slots} slots and {self.queue_limit} places are taken; retry later", wait_s)
-        await self._wait(deadline)
+            self._make_place(tenant)
+        await self._wait(deadline, tenant)
 
-    async def _wait(self, deadline: float) -> None:
+    def _make_place(self, tenant: str) -> None:
+        """Sends the last of the longest line away; raises Overloaded where the newcomer's would be as long."""
+        wait_s = self._held.until_a_place_frees(self.slots)
+        full = Overloaded(f"all {self.slots} slots and {self.queue_limit} places are taken; retry later", wait_s)
+        longest = max(self._lines.values(), key=len, default=[])
+        if len(longest) <= len(self._lines.get(tenant, ())) + 1:
+            raise full
+        last = max(longest)
+        longest.remove(last)
+        heapq.heapify(longest)
+        if not last[2].done():
+            last[2].set_exception(full)
+
+    async def _wait(self, deadline: float, tenant: str) -> None:
         place: _Place = (deadline, next(self._arrivals), asyncio.get_running_loop().create_future())
-        heapq.heappush(self._line, place)
+        heapq.heappush(self._lines.setdefault(tenant, []), place)
         try:
             async with asyncio.timeout_at(deadline):
                 await place[2]
         except BaseException as error:
-            self._leave(place)
+            self._leave(place, tenant)
             if isinstance(error, TimeoutError):
                 message = "the deadline passed in the queue; allow more time or send less at once"
                 raise DeadlineExceeded(message) from None
             raise
 
-    def _leave(self, place: _Place) -> None:
-        if place in self._line:
-            self._line.remove(place)
-            heapq.heapify(self._line)
+    def _leave(self, place: _Place, tenant: str) -> None:
+        line = self._lines.get(tenant, [])
+        if place in line:
+            line.remove(place)
+            heapq.heapify(line)
+            if not line:
+                del self._lines[tenant]
         elif place[2].done() and not place[2].cancelled() and not place[2].exception():
             # The turn came in the very moment the caller left.
             self._pass_on()
 
     def _pass_on(self) -> None:
         """Gives the slot to the next in line, or back."""
-        while self._line:
-            turn = heapq.heappop(self._line)[2]
+        while self._lines:
+            tenant = next(iter(self._lines))
+            line = self._lines.pop(tenant)
+            turn = heapq.heappop(line)[2]
+            if line:
+                self._lines[tenant] = line  # behind the others now
             # One who has just been cancelled stands in line until its task runs again.
             if not turn.done():
                 turn.set_result(None)

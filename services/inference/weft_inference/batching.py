@@ -1,7 +1,7 @@
 """Texts of concurrent requests share batches: at once when idle, together while a batch runs."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from prometheus_client import Histogram
 
 from weft_inference.encoder import Ids
 from weft_kit.background import ended
+from weft_kit.context import current
 from weft_kit.errors import Overloaded
 
 Seen = TypeVar("Seen")
@@ -40,6 +41,7 @@ class Request(Generic[Seen, Kept]):
     rows: Sequence[Ids]
     read: Callable[[Seen], Kept]
     answer: asyncio.Future[list[Kept]]
+    tenant: str = ""
     todo: deque[int] = field(init=False)
     kept: dict[int, Kept] = field(default_factory=dict)
 
@@ -52,21 +54,32 @@ class Request(Generic[Seen, Kept]):
             self.answer.set_result([self.kept[number] for number in range(len(self.rows))])
 
 
-Waiting = deque[Request[Any, Any]]
+Waiting = dict[str, deque[Request[Any, Any]]]
+"""Requests by tenant: the tenant whose turn it is comes first, and of each the request."""
 Text = tuple[Request[Any, Any], int]
 
 
 def choose(waiting: Waiting, budget_tokens: int) -> list[Text]:
-    """Takes texts worth `budget_tokens`, at least one, from every request in turn: a large one delays nobody much."""
+    """Takes texts worth `budget_tokens`, at least one, from every tenant in turn, and of each from every request.
+
+    So neither a large request nor a crowd of small ones delays others much.
+    """
     chosen: list[Text] = []
     spent = 0
-    while waiting and (not chosen or spent + len(waiting[0].rows[waiting[0].todo[0]]) <= budget_tokens):
-        request = waiting.popleft()
-        place = request.todo.popleft()
+    while waiting:
+        tenant, line = next(iter(waiting.items()))
+        request, place = line[0], line[0].todo[0]
         spent += len(request.rows[place])
+        if chosen and spent > budget_tokens:
+            break
         chosen.append((request, place))
-        if request.todo:
-            waiting.append(request)
+        request.todo.popleft()
+        line.rotate(-1)
+        if not request.todo:
+            line.pop()
+        del waiting[tenant]
+        if line:
+            waiting[tenant] = line
     return chosen
 
 
@@ -89,15 +102,18 @@ def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
 class Batcher(Generic[Seen]):
     """Runs a model in one thread, a batch at a time.
 
-    `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait.
+    `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait, but for one
+    request of each tenant.
     """
 
     def __init__(self, model: Model[Seen], budget_tokens: int, limit_tokens: int) -> None:
         self._model = model
         self._budget_tokens = budget_tokens
         self._limit_tokens = limit_tokens
-        self._waiting: Waiting = deque()
+        self._waiting: Waiting = {}
         self._waiting_tokens = 0
+        self._requests: Counter[str] = Counter()
+        """Those that are not answered, by tenant."""
         self._tokens_per_s = _FIRST_GUESS_TOKENS_PER_S
         self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
@@ -117,20 +133,30 @@ class Batcher(Generic[Seen]):
 
         Raises Overloaded when too much waits already.
         """
-        tokens = sum(map(len, rows))
-        if self._waiting_tokens and self._waiting_tokens + tokens > self._limit_tokens:
+        tokens, tenant = sum(map(len, rows)), current().tenant
+        if self._requests[tenant] and self._waiting_tokens + tokens > self._limit_tokens:
             wait_s = self._waiting_tokens / self._tokens_per_s
             raise Overloaded(f"{self._waiting_tokens} tokens wait to be embedded; retry later or send less", wait_s)
-        request = Request(rows, read, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
+        request = Request(rows, read, asyncio.get_running_loop().create_future(), tenant)
+        self._waiting.setdefault(tenant, deque()).append(request)
         self._waiting_tokens += tokens
+        self._requests[tenant] += 1
         self._news.set()
         try:
             return await request.answer
         finally:
             self._waiting_tokens -= tokens
-            if request in self._waiting:
-                self._waiting.remove(request)
+            self._requests[tenant] -= 1
+            if not self._requests[tenant]:
+                del self._requests[tenant]
+            self._forget(request)
+
+    def _forget(self, request: Request[Any, Any]) -> None:
+        line = self._waiting.get(request.tenant)
+        if line and request in line:
+            line.remove(request)
+            if not line:
+                del self._waiting[request.tenant]
 
     async def _work(self) -> None:
         while True:

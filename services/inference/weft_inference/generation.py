@@ -48,7 +48,7 @@ class Generations:
         """Gives one admission, then pieces, then one finish. Closing it earlier stops the engine and frees the slot."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        async with self.admission.slot(asked + context.remaining(self._patience_s)):
+        async with self.admission.slot(asked + context.remaining(self._patience_s), context.current().tenant):
             admitted = loop.time()
             _QUEUE_SECONDS.observe(admitted - asked)
             yield Admitted(admitted - asked)

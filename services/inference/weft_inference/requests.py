@@ -9,6 +9,7 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Generation, Role, Sampling, Turn
 from weft_kit.errors import InvalidFields, Unsupported
 from weft_kit.json_bounds import BadJson
+from weft_kit.request_rules import Violation, refuse
 from weft_kit.schema_bounds import read_schema
 
 MAX_TEXTS: Final = 1024
@@ -40,15 +41,18 @@ _REFUSALS: Mapping[Capability, str] = {
     "tools": "cannot call tools; leave them out, or ask a provider that can",
 }
 
-Problem = tuple[str, str]
+
+def _problems(request: pb.GenerateRequest, engine: Description) -> Iterator[Violation]:
+    yield from _model_problems(request, engine)
+    yield from _message_problems(request)
+    yield from _sampling_problems(request.sampling)
+    yield from _tool_problems(request)
+    yield from _format_problems(request.response_format)
 
 
 def read_generation(request: pb.GenerateRequest, engine: Description) -> Generation:
     """Raises InvalidFields for what is wrong and Unsupported for what `engine` cannot do."""
-    problems = [*_model_problems(request, engine), *_message_problems(request), *_sampling_problems(request.sampling)]
-    problems += [*_tool_problems(request), *_format_problems(request.response_format)]
-    if problems:
-        raise InvalidFields(dict(problems))
+    refuse(_problems(request, engine))
     generation = Generation(
         turns=tuple(map(_turn, request.messages)),
         sampling=_sampling(request.sampling),
@@ -100,12 +104,12 @@ def _text_problem(text: str) -> str:
     return ""
 
 
-def _model_problems(request: pb.GenerateRequest, engine: Description) -> Iterator[Problem]:
+def _model_problems(request: pb.GenerateRequest, engine: Description) -> Iterator[Violation]:
     if request.model not in ("", engine.model):
         yield "model", f"must be {engine.model!r} or empty: this engine has no {request.model!r}"
 
 
-def _message_problems(request: pb.GenerateRequest) -> Iterator[Problem]:
+def _message_problems(request: pb.GenerateRequest) -> Iterator[Violation]:
     if not request.messages:
         yield "messages", "must not be empty"
         return
@@ -119,7 +123,7 @@ def _message_problems(request: pb.GenerateRequest) -> Iterator[Problem]:
         )
 
 
-def _turn_problems(message: chat_pb2.Message) -> Iterator[Problem]:
+def _turn_problems(message: chat_pb2.Message) -> Iterator[Violation]:
     if message.role not in _ROLES:
         yield "role", "must be system, user, assistant or tool"
     if not message.parts and not message.tool_calls:
@@ -135,7 +139,7 @@ def _turn_problems(message: chat_pb2.Message) -> Iterator[Problem]:
         yield "tool_call_id", "is required with the role tool, and only with it"
 
 
-def _sampling_problems(sampling: chat_pb2.SamplingParams) -> Iterator[Problem]:
+def _sampling_problems(sampling: chat_pb2.SamplingParams) -> Iterator[Violation]:
     for name, (lowest, highest, is_lowest_allowed) in _RANGES.items():
         value = getattr(sampling, name)
         is_inside = lowest <= value <= highest and (is_lowest_allowed or value > lowest)
@@ -153,7 +157,7 @@ def _is_given(sampling: chat_pb2.SamplingParams, name: str) -> bool:
     return sampling.HasField(name)  # type: ignore[arg-type]  # the stubs want each name as a literal
 
 
-def _tool_problems(request: pb.GenerateRequest) -> Iterator[Problem]:
+def _tool_problems(request: pb.GenerateRequest) -> Iterator[Violation]:
     for place, tool in enumerate(request.tools):
         if not _NAME.fullmatch(tool.name):
             yield f"tools[{place}].name", "must be 1 to 64 of a-z, A-Z, 0-9, _ and -"
@@ -161,7 +165,7 @@ def _tool_problems(request: pb.GenerateRequest) -> Iterator[Problem]:
         yield "tool_choice", "cannot require a tool when tools is empty"
 
 
-def _format_problems(response_format: chat_pb2.ResponseFormat) -> Iterator[Problem]:
+def _format_problems(response_format: chat_pb2.ResponseFormat) -> Iterator[Violation]:
     if response_format.WhichOneof("format") != "json_schema":
         return
     if not _NAME.fullmatch(response_format.json_schema.name):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weft_retrieval.tokens import Ruler
-from weft_retrieval.units import Unit, units
+from weft_retrieval.units import MAX_UNIT, Unit, units
 
 # One character inside of a number, a contraction or a host's name, and what joins two into one.
-_JOINT = re.compile(r"(?<=[^\W_])['’.](?=[^\W_])|(?<=\d),(?=\d)|\u200d")
+_JOINT = re.compile(r"(?<=[^\W_])['\u2019.](?=[^\W_])|(?<=\d),(?=\d)|\u200d")
 # How far a span of the last two may exceed its fair share to end at a border.
 _SLACK = 1.15
 
@@ -79,11 +79,16 @@ def _end(ruler: Ruler, borders: Borders, rest: Span, max_tokens: int, overlap_to
 
 
 def _words(ruler: Ruler, unit: Unit) -> Iterator[int]:
-    """Yields where a unit without sentences may be cut: before its words, and inside of those that are too long."""
+    """Yields where a unit without sentences may be cut, at words and inside of those that are too long.
+
+    What is left at its end is a unit again as soon as it is short enough.
+    """
     joints = {at for joint in _JOINT.finditer(ruler.text, unit.start, unit.end) for at in joint.span()}
     for at in ruler.cuts(unit.start, unit.end):
         if at not in joints and not unicodedata.category(ruler.text[at]).startswith("M"):
             yield at
+            if unit.end - at <= MAX_UNIT:
+                return
 
 
 def _last(places: Sequence[int], after: int, until: int) -> int | None:

@@ -23,6 +23,8 @@ from psycopg_pool import AsyncConnectionPool
 from weft_kit.background import ended
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
+from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
+from weft_kit.mesh_stores import claim_database
 from weft_kit.outages import Outage
 
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -40,8 +42,9 @@ _PAUSE_S: Final = 1.0
 class Database:
     """Connections while its context lasts. Entering does not wait for the server; the first queries do, shortly."""
 
-    def __init__(self, url: str, *, connections: int, hnsw_ef_search: int) -> None:
+    def __init__(self, url: str, *, connections: int, hnsw_ef_search: int, mesh_id: str = DEFAULT_MESH_ID) -> None:
         self._url = url
+        self._mesh_id = mesh_id
         self._settings = {
             "role": _ROLE,
             "search_path": f"{_SCHEMA}, public",
@@ -64,6 +67,7 @@ class Database:
             check=AsyncConnectionPool.check_connection,
         )
         self._ready = asyncio.Event()
+        self._identity: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._starting: asyncio.Task[None] | None = None
         self._outage = Outage("postgresql does not answer", "postgresql answers again")
 
@@ -122,6 +126,11 @@ class Database:
             message = "the document store does not answer in time; retry, and check that PostgreSQL runs"
             raise DependencyDown("postgresql", message) from error
 
+    async def identity(self, within_s: float | None = None) -> str:
+        """Returns what the database calls itself; "" when it does not answer in time. Raises OtherMesh."""
+        done, _ = await asyncio.wait([self._identity], timeout=within_s)
+        return self._identity.result() if done else ""
+
     async def check(self) -> None:
         """Raises DependencyDown while PostgreSQL does not answer."""
         async with self.upkeep(_READY_S):
@@ -133,8 +142,13 @@ class Database:
             try:
                 async with await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=2) as connection:
                     await migrate(connection)
+                    identity = await claim_database(connection, _SCHEMA, self._mesh_id)
                 await self._pool.open(wait=False)
+                self._identity.set_result(identity)
                 self._ready.set()
+            except OtherMesh as refusal:  # it stays shut: nothing of one mesh comes into another's database
+                self._identity.set_exception(refusal)
+                return
             except psycopg.Error as error:
                 self._outage.failed(error)
                 await asyncio.sleep(_PAUSE_S)

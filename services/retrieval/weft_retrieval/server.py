@@ -41,6 +41,8 @@ from weft_retrieval.shared_batches import SharedBatches
 from weft_retrieval.unindexed import Unindexed
 
 ROLES: Final = ("serve", "work")
+# How long a start waits for PostgreSQL and NATS to say whose they are. It does without those that are away.
+_IDENTITY_S: Final = 2.0
 _SERVICE: Final = "weft.retrieval.v1.RetrievalService"
 _RESULT_SHARE: Final = 8
 """What comes back of a document, in the largest one's size: chunks, windows under their headings, and terms."""
@@ -48,13 +50,20 @@ _RESULT_SHARE: Final = 8
 
 @asynccontextmanager
 async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
-    """Runs the roles asked for while the context lasts. Yields the server, or None without "serve"."""
+    """Runs the roles asked for while the context lasts. Yields the server, or None without "serve".
+
+    Raises:
+        OtherMesh: NATS or PostgreSQL is another mesh's.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
         database = await stack.enter_async_context(_database(config))
         indexes = await stack.enter_async_context(HnswIndexes(database, exact_windows=config.exact_windows))
-        link = await stack.enter_async_context(LogLink(config.nats_url, config.log))
+        await database.identity(_IDENTITY_S)
+        log = config.log.of_mesh(config.mesh_id)
+        link = await stack.enter_async_context(LogLink(config.nats_url, log, database.identity))
+        await link.judged(_IDENTITY_S)
         embedder = _embedder(config, inference)
         batches = await stack.enter_async_context(_batches(config, embedder))
         processes = await stack.enter_async_context(_processes(config))
@@ -151,7 +160,12 @@ async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
 
 
 def _database(config: Config) -> Database:
-    return Database(config.postgres_url, connections=config.postgres_connections, hnsw_ef_search=config.hnsw_ef_search)
+    return Database(
+        config.postgres_url,
+        connections=config.postgres_connections,
+        hnsw_ef_search=config.hnsw_ef_search,
+        mesh_id=config.mesh_id,
+    )
 
 
 def _embedder(config: Config, inference: Channel) -> Embedder:

@@ -1,4 +1,4 @@
-"""Units: what a text is made of, paragraphs of it, else lines, else sentences, found in time that grows with its length.
+"""Units: what a text is made of, paragraphs, else lines, else sentences, found in time that grows with its length.
 
 The splitter looks from every unit to the end of what it is given, so it is given a window at a time. Only a sentence
 that is too long for a unit has none inside: it is a stretch that may be cut at any word.
@@ -7,19 +7,21 @@ that is too long for a unit has none inside: it is a stretch that may be cut at 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from semantic_text_splitter import TextSplitter
 
-_MAX_UNIT = 600
+MAX_UNIT = 600
+"""Characters of the longest unit; only a sentence may have more."""
 # The range makes every unit stand alone; in characters the splitter is a hundred times faster than in tokens.
-_UNITS = TextSplitter((1, _MAX_UNIT), trim=False)
-_LONG_LINE = re.compile(rf"^[^\n]{{{_MAX_UNIT + 1},}}", re.MULTILINE)
+_UNITS = TextSplitter((1, MAX_UNIT), trim=False)
+_LONG_LINE = re.compile(rf"^[^\n]{{{MAX_UNIT + 1},}}", re.MULTILINE)
 _WINDOW = 2048
 # Where a paragraph ends is certain once a unit's length follows, where a sentence ends once a few words do.
 _PARAGRAPH_AHEAD = 700
 _SENTENCE_AHEAD = 128
 # Stands for a line too long to be part of a unit.
-_NO_UNIT = "\n".join(["x" * (_MAX_UNIT - 1)] * 2)
+_NO_UNIT = "\n".join(["x" * (MAX_UNIT - 1)] * 2)
 # A sentence that follows what is one sentence already: with it, nothing but sentences fits into a unit.
 _NEXT_SENTENCE = "\u2029."
 
@@ -33,28 +35,25 @@ class Unit:
 
     @property
     def is_long(self) -> bool:
-        return self.end - self.start > _MAX_UNIT
+        return self.end - self.start > MAX_UNIT
 
 
 def units(text: str) -> Iterator[Unit]:
     """Yields all of a text in order: paragraphs of at most 600 characters, else lines, else sentences."""
+    return (Unit(start, end) for start, end in pairwise((*_starts(text), len(text))))
+
+
+def _starts(text: str) -> Iterator[int]:
     at = 0
     for line in _LONG_LINE.finditer(text):
-        yield from _paired(_paragraphs(text, at, line.start()), line.start())
-        yield from _paired(_sentences(text, line.start(), line.end()), line.end())
-        at = line.end()
-    yield from _paired(_paragraphs(text, at, len(text)), len(text))
-
-
-def _paired(starts: Iterator[int], end: int) -> Iterator[Unit]:
-    """Makes units of where each begins."""
-    before: int | None = None
-    for start in starts:
-        if before is not None:
-            yield Unit(before, start)
-        before = start
-    if before is not None:
-        yield Unit(before, end)
+        yield from _paragraphs(text, at, line.start())
+        for at in _sentences(text, line.start(), line.end()):
+            if line.end() - at <= MAX_UNIT:
+                break  # What is left of the line is a unit, alone or with what follows.
+            yield at
+        else:
+            at = line.end()
+    yield from _paragraphs(text, at, len(text))
 
 
 def _paragraphs(text: str, at: int, end: int) -> Iterator[int]:

@@ -11,6 +11,7 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog import ModelAlias
 from weft_router import policy, records
+from weft_router.answer_limit import AnswerLimit
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.escalation import shortcoming
 from weft_router.flights import Flights
@@ -76,7 +77,7 @@ class Attempts:
         alias = _alias(job, registry)
         if alias.last_resort or not self._limits(job).waits:
             return
-        candidates = registry.candidates(_orders(job, registry, job.request.model), job.attempts)
+        candidates = registry.candidates(self._orders(job, registry, job.request.model), job.attempts)
         found = outage(job.request.model, registry, candidates)
         if found and found.may_pass:
             raise found
@@ -121,10 +122,10 @@ class Attempts:
         models, name = registry.catalog.models, job.request.model
         draft = _alias(job, registry).draft if job.request.routing.draft else None
         while True:
-            drafts = _orders(job, registry, draft, may_be_replaced=True) if draft else {}
+            drafts = self._orders(job, registry, draft, may_be_replaced=True) if draft else {}
             rule = models[name].escalate
             minds_form = bool(rule and rule.off_schema)
-            orders = _orders(job, registry, name, may_be_replaced=bool(drafts or rule), checks_form=not minds_form)
+            orders = self._orders(job, registry, name, may_be_replaced=bool(drafts or rule), checks_form=not minds_form)
             finished = await Pursuit(job, registry, self._rules, orders, drafts).answer()
             fault = await find_fault(job.request.response_format, job.said.text) if minds_form else None
             why = shortcoming(rule, job.said, fault) if rule else None
@@ -149,7 +150,7 @@ class Attempts:
         asked = question(request.messages)
         found = await patiently(self._wait_for_retrieval(job), self._retrieval.find, request.retrieval, asked)
         reached = [request.model, *filter(None, [alias.draft]), *([alias.escalate.to] if alias.escalate else [])]
-        within = [order for name in reached for order in _orders(job, registry, name).values()]
+        within = [order for name in reached for order in self._orders(job, registry, name).values()]
         room = min(order.alias.context_tokens - order.max_tokens for order in within)
         prompt = compose(request.messages, found.hits, room, alias.context)
         job.messages, job.sources = prompt.messages, list(prompt.sources)
@@ -167,6 +168,26 @@ class Attempts:
 
         return decide
 
+    def _orders(
+        self, job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
+    ) -> Mapping[str, Order]:
+        """Return what is asked for under an alias and each that it falls back to."""
+        request = job.request
+        wanted = request.routing if request.HasField("routing") else None
+
+        def order(alias: ModelAlias) -> Order:
+            longest = max_tokens(request, alias)
+            return Order(
+                alias,
+                longest,
+                timeouts(alias.timeouts, wanted) if wanted else alias.timeouts,
+                AnswerLimit(self._rules.max_answer_bytes, longest),
+                may_be_replaced,
+                checks_form,
+            )
+
+        return {name: order(alias) for name, alias in registry.catalog.chain(name).items()}
+
 
 def _alias(job: Job, registry: Registry) -> ModelAlias:
     """Return the alias that a job names; it may have been removed since the job was accepted."""
@@ -174,21 +195,3 @@ def _alias(job: Job, registry: Registry) -> ModelAlias:
     if job.request.model not in models:
         raise JobFailed(records.unknown_model(job.request.model, models))
     return models[job.request.model]
-
-
-def _orders(
-    job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
-) -> Mapping[str, Order]:
-    """Return what is asked for under an alias and each that it falls back to."""
-    request = job.request
-    wanted = request.routing if request.HasField("routing") else None
-    return {
-        name: Order(
-            alias,
-            max_tokens(request, alias),
-            timeouts(alias.timeouts, wanted) if wanted else alias.timeouts,
-            may_be_replaced,
-            checks_form,
-        )
-        for name, alias in registry.catalog.chain(name).items()
-    }

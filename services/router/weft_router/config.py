@@ -8,6 +8,7 @@ from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
 from weft_kit.secret_settings import SecretUrl
+from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Fallback
 
 
@@ -41,6 +42,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     catalog_poll_s: float = Field(default=1, gt=0)
     """How often to look whether it changed."""
 
+    max_answer_bytes: int = Field(default=MAX_ANSWER_BYTES, ge=64 * 1024)
+    """Bytes that an answer may have, with reasoning and tool calls: a provider that says more is cut off, and its job
+    fails with what fits. nats-server's max_payload must be a MiB larger."""
     slots: int = Field(default=256, ge=1)
     """Jobs run at once."""
     retrieval_limit_s: float = Field(default=5, gt=0)

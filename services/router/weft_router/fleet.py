@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from weft_kit.catalog import Catalog
+from weft_kit.joblog import Turns
 from weft_kit.provider_entries import ProviderEntry
 from weft_router.caps import Caps
 from weft_router.health import ProviderHealth
@@ -96,6 +97,9 @@ class Fleet:
                 if registry is not self._current:
                     self._close_idle()
 
+    def _weight(self, tenant: str) -> float:
+        return self.current.catalog.share(tenant).weight
+
     async def _berth(
         self, catalog: Catalog, name: str, entry: ProviderEntry, key: str, opened: AsyncExitStack
     ) -> _Berth:
@@ -105,7 +109,7 @@ class Fleet:
         closing = AsyncExitStack()
         provider = await closing.enter_async_context(self._open_provider(name, entry, key))
         opened.push_async_callback(closing.aclose)
-        turnstile = Turnstile(Caps(entry.max_concurrency, entry.calls_per_minute))
+        turnstile = Turnstile(Caps(entry.max_concurrency, entry.calls_per_minute), Turns(self._weight))
         models = {model: ProviderHealth(catalog.breaker, name, model) for model in catalog.serving(name)}
         registered = Registered(name, entry.kind, provider, models, turnstile, entry.region or "")
         return _Berth(entry, key, registered, closing)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
 from google.protobuf import duration_pb2
 
 from weft.common.v1 import chat_pb2, error_pb2
@@ -25,6 +26,8 @@ Reserve = Callable[[], Awaitable[Reservation]]
 
 TakeFloor = Callable[["Generation"], Awaitable[None]]
 """Returns once the attempt may write into the log; is cancelled where another one may."""
+
+_MODEL_CHARACTERS = 256
 
 _RESULT_LABELS = {
     job_pb2.Attempt.RESULT_SUCCEEDED: "ok",
@@ -197,9 +200,12 @@ class Generation:
                                 continue
                             self._first_token()
                             await take_floor(self)
-                        tokens.add(step)
-                        job.said.add(step)
+                        fitting = self._order.limit.fitting(job.said, step)
+                        tokens.add(fitting)
+                        job.said.add(fitting)
                         self._token_count += step.token_count
+                        if fitting is not step:
+                            return self._cut_off()
                         tokens_came(step.token_count)
                         await tokens.room()
                     case inference_pb2.Finished():
@@ -210,8 +216,19 @@ class Generation:
                     case chat_pb2.Usage():
                         self._reported = step
                     case inference_pb2.Admitted():
-                        self.attempt.provider_model = step.model
+                        self.attempt.provider_model = step.model[:_MODEL_CHARACTERS]
         raise broken("ended its stream without the end marker")
+
+    def _cut_off(self) -> inference_pb2.Finished:
+        """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""
+        finished = self._order.limit.end()
+        structlog.get_logger().warning(
+            "provider ignores max_tokens",
+            provider=self.attempt.provider,
+            model=self._model,
+            max_tokens=self._order.max_tokens,
+        )
+        return finished
 
     def _end(self, result: job_pb2.Attempt.Result.ValueType, label: str = "") -> None:
         if self._is_closed:

@@ -58,7 +58,7 @@ class ProviderHealth:
     def failed_with(self, error: ProviderError) -> None:
         self.failed += 1
         self.errors[error.reason_name] += 1
-        self.last_error = error.message
+        self.last_error = error.kind
         self.last_reason, self.last_remedy = error.reason_name, error.remedy
         self.last_error_unix_s = time.time()
 

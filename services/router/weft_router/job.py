@@ -13,6 +13,7 @@ from weft_kit import clock
 from weft_kit.catalog import ModelAlias
 from weft_kit.joblog import Step
 from weft_kit.routing_entries import Timeouts
+from weft_router.answer_limit import AnswerLimit
 from weft_router.prompt import estimated_tokens
 from weft_router.transcript import Transcript
 
@@ -34,6 +35,7 @@ class Order:
     alias: ModelAlias
     max_tokens: int
     timeouts: Timeouts
+    limit: AnswerLimit
     may_be_replaced: bool = False
     """Whether what is said may be a draft, or turn out not to be good enough: nobody goes on from such a text."""
     checks_form: bool = True

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import Fenced, JobGone, JobLog, Lease, Writer
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, write_end
 from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
@@ -188,7 +188,7 @@ class JobRun:
     async def _end(self, job: Job, history: History) -> None:
         """Bring the job to its `done` and commit that."""
         done = self._foregone(job, history) or await self._answered(job)
-        await job.writer.append(done)
+        done = await write_end(job.writer, done, job.accepted_sequence)
         metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
         self._write_line(done)
         if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
@@ -213,6 +213,8 @@ class JobRun:
         try:
             async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
                 return await self._attempted(job)
+        except EventTooLarge as error:
+            return records.ended(job, job_pb2.JOB_STATE_FAILED, records.too_large(error))
         except (Fenced, Stopped, WeftError, _Resting):
             raise
         except BudgetSpent as spent:
@@ -232,7 +234,7 @@ class JobRun:
                 return await self._means.attempts.run(job)
             except ProviderOutage as outage:
                 self._outage = outage
-                kind = (job.request.model, job.request.priority)
+                kind = (job.accepted.tenant, job.request.model, job.request.priority)
                 left_s = job.left_s(time.time())
                 after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
                 if after_s is not None:

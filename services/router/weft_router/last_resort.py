@@ -3,6 +3,7 @@
 from weft.cache.v1 import cache_pb2
 from weft.job.v1 import event_pb2
 from weft_kit import routing_entries
+from weft_kit.joblog import pieces
 from weft_router import metrics, records
 from weft_router.answer_cache import AnswerCache
 from weft_router.job import Job
@@ -40,6 +41,7 @@ async def _served(job: Job, found: cache_pb2.Found) -> event_pb2.Done:
     if found.answer.text:
         # Readers put the text together from what they are sent.
         said = event_pb2.Delta(text=found.answer.text)
-        job.text_sequence = await job.writer.append(said)
+        for piece in pieces(said):
+            job.text_sequence = await job.writer.append(piece)
         job.said.add(said)
     return records.from_cache(job, found.answer, found.hit)

@@ -44,8 +44,9 @@ def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> P
 
 
 class Returns:
-    """Spreads the return of jobs that wait: of one `kind` at most 200 a second, so that to wait costs next to nothing.
+    """Spreads the return of jobs that wait, so that to wait costs next to nothing: of one `kind` at most 200 a second.
 
+    A kind is a tenant's, for one model: no other's jobs come back later for it.
     Times are of one steady clock.
     """
 

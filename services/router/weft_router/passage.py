@@ -6,7 +6,7 @@ from google.protobuf import duration_pb2
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
-from weft_kit.joblog import Step, TokenWriter
+from weft_kit.joblog import Step, TokenWriter, pieces
 from weft_router import usage
 from weft_router.flight import FlightLost, Seat
 from weft_router.job import Job
@@ -111,7 +111,8 @@ class Passage:
         """Replace what readers have, where the answer ends before it came as far."""
         job = self._job
         await withdraw(job)
-        job.text_sequence = await job.writer.append(self._heard)
+        for piece in pieces(self._heard):
+            job.text_sequence = await job.writer.append(piece)
         job.said.add(self._heard)
 
     def _book(self, attempts: Iterable[job_pb2.Attempt]) -> None:

@@ -11,6 +11,7 @@ from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
 
 _MOST_DOUBLINGS = 30
+_MOST_LISTED = 16
 
 _PROVIDERS_FAULT = frozenset(
     {
@@ -165,8 +166,8 @@ def verdict(
 
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
-    """List why each attempt failed."""
-    listed = "; ".join(f"{a.number} {a.provider} {_reason_name(a)}" for a in attempts)
+    """List why each attempt failed, of many the latest."""
+    listed = "; ".join(f"{a.number} {a.provider} {_reason_name(a)}" for a in attempts[-_MOST_LISTED:])
     message = f"every attempt allowed was used ({listed or 'none began'}); see the last one, then submit again"
     reason = error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     return job_pb2.JobError(reason=reason, message=message, retryable=True)

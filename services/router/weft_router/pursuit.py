@@ -10,8 +10,10 @@ from functools import partial
 import stamina
 
 from weft.inference.v1 import inference_pb2
+from weft.job.v1 import job_pb2
 from weft_router import metrics, policy
 from weft_router.allowances import Allowances
+from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Budgets, Reservation
 from weft_router.budgets.claims import Call
 from weft_router.generation import Generation
@@ -23,6 +25,7 @@ from weft_router.providers.port import ProviderError
 from weft_router.race import Late, Race
 from weft_router.registry import Registry
 from weft_router.selection import Candidate, Choice, Draw, choose
+from weft_router.turnstile import Waiter
 
 _LOOK_AGAIN_S = 1.0
 
@@ -35,6 +38,7 @@ class Rules:
     allowances: Allowances
     budgets: Budgets
     draw: Draw = random.random
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 class Pursuit:
@@ -93,7 +97,7 @@ class Pursuit:
                 raise kept_away
             if choice is None:
                 metrics.WAITS.labels("room").inc()
-                await self._registry.room(candidates)
+                await self._registry.room(candidates, self._waiter())
             elif not is_retry:
                 extra.called(time.monotonic())
                 return choice
@@ -103,6 +107,12 @@ class Pursuit:
                 # In an outage every job wants to try again. The job lives on; it just may not add to the load now.
                 metrics.WAITS.labels("retry_budget").inc()
                 await asyncio.sleep(_LOOK_AGAIN_S * self._rules.draw())
+
+    def _waiter(self) -> Waiter:
+        tenant = self._job.accepted.tenant
+        priority = self._job.request.priority or job_pb2.PRIORITY_NORMAL
+        is_expedited = priority == job_pb2.PRIORITY_HIGH and self._registry.catalog.share(tenant).expedited
+        return Waiter(tenant, priority, self._order.max_tokens, is_expedited)
 
     def _candidates(self, orders: Mapping[str, Order]) -> list[Candidate]:
         job = self._job

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import text_hash
+from weft_kit.joblog import MESSAGE_CHARACTERS, EventTooLarge, bounded, text_hash
 from weft_router import usage
 from weft_router.job import Job
+
+_WORD_CHARACTERS = 64
 
 
 def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
@@ -15,7 +17,7 @@ def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
     answer = _answer(job)
     answer.tool_calls.extend(job.said.tool_calls)
     answer.finish_reason = finished.finish_reason
-    answer.raw_finish_reason = finished.raw_finish_reason
+    answer.raw_finish_reason = finished.raw_finish_reason[:_WORD_CHARACTERS]
     answer.usage.CopyFrom(_usage(job, finished))
     return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer))
 
@@ -33,6 +35,7 @@ def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event
 
 def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) -> event_pb2.Done:
     """Return the record of a job that did not succeed; what was generated is kept."""
+    error = job_pb2.JobError(reason=error.reason, message=error.message[:MESSAGE_CHARACTERS], retryable=error.retryable)
     answer = _answer(job)
     if job.said:
         answer.usage.CopyFrom(_estimated(job))
@@ -69,6 +72,11 @@ def internal(job_id: str) -> job_pb2.JobError:
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_INTERNAL, message=message)
 
 
+def too_large(why: EventTooLarge) -> job_pb2.JobError:
+    """Return why a job ends whose step the log does not carry."""
+    return job_pb2.JobError(reason=error_pb2.ERROR_REASON_ANSWER_TOO_LARGE, message=why.message)
+
+
 def unknown_model(name: str, known: Iterable[str]) -> job_pb2.JobError:
     message = f"{name!r} is no model alias of this mesh any more; use one of {', '.join(known)}"
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_UNKNOWN_MODEL, message=message)
@@ -96,7 +104,7 @@ def _latest(job: Job) -> job_pb2.Attempt | None:
 
 def _done(job: Job, done: event_pb2.Done) -> event_pb2.Done:
     done.text_hash = text_hash(done.answer.text)
-    done.attempts.extend(job.attempts)
+    done.attempts.extend(bounded(job.attempts))
     if usage.total(job.spent):
         done.total_usage.CopyFrom(job.spent)
     if costs := [attempt.cost for attempt in job.attempts if attempt.HasField("cost")]:

@@ -14,7 +14,7 @@ from weft_router.policy import provider_failures
 from weft_router.providers.checkup import Patient
 from weft_router.providers.port import Provider
 from weft_router.selection import Candidate
-from weft_router.turnstile import Turnstile, room_at_any
+from weft_router.turnstile import Turnstile, Waiter, room_at_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Registry:
             for route in order.alias.routes
         ]
 
-    async def room(self, candidates: Sequence[Candidate]) -> None:
-        """Return when a provider that is only full may have room again."""
+    async def room(self, candidates: Sequence[Candidate], waiter: Waiter) -> None:
+        """Return when a provider that is only full may have room again for the waiter."""
         names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
-        await room_at_any([self.providers[name].turnstile for name in names])
+        await room_at_any([self.providers[name].turnstile for name in names], waiter)
 
     def _candidate(
         self, route: Route, name: str, tier: int, order: Order, failures: int, region: str, prompt: int, now: float

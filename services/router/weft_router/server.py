@@ -18,7 +18,8 @@ from weft_kit.catalog import Catalog
 from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
-from weft_kit.joblog import JobLog, Work, connect
+from weft_kit.joblog import END_BYTES, JobLog, Work, connect
+from weft_kit.mesh_stores import claim_redis
 from weft_kit.readiness import Need, Readiness
 from weft_kit.request_limits import RequestLimits
 from weft_kit.server import Server, Service
@@ -63,18 +64,22 @@ async def router(config: Config) -> AsyncIterator[Server]:
 
     Raises:
         CatalogError: the catalog, or a key it names, cannot be used.
+        OtherMesh: NATS or Redis is another mesh's.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
         last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "router")
         catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
-        log = JobLog(await stack.enter_async_context(connect(config.nats_url, "router")), config.log)
+        nats = await stack.enter_async_context(connect(config.nats_url, "router"))
+        log = JobLog(nats, config.log.of_mesh(config.mesh_id))
         await stack.enter_async_context(log.watched())
+        log.check_carries(config.max_answer_bytes + END_BYTES, "WEFT_ROUTER_MAX_ANSWER_BYTES")
         readiness = await stack.enter_async_context(
             Readiness((Need("nats", log.check), Need("clock", log.check_clock)))
         )
         redis = await stack.enter_async_context(_redis(config))
+        await claim_redis(redis, config.mesh_id)
         await stack.enter_async_context(SharedBreakers(redis, lambda: fleet.current).sharing())
         ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
         await stack.enter_async_context(ledger.keeping())
@@ -88,7 +93,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
             fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),
             LastResort(answers),
-            Rules(limits, Allowances(), budgets),
+            Rules(limits, Allowances(), budgets, max_answer_bytes=config.max_answer_bytes),
             flights,
         )
         shares = Shares(lambda: fleet.current.catalog)
@@ -105,7 +110,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = Means(log, attempts, answers, config.max_deliveries, address)
-        work = Work(log, slots=config.slots, weight=shares.weight, cost=shares.cost)
+        work = Work(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server

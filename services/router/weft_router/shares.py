@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from weft.job.v1 import event_pb2
-from weft_kit.catalog import Catalog
+from weft_kit.catalog import Catalog, Share
 from weft_kit.joblog import tenant_tag
 from weft_router import usage
 
@@ -14,16 +14,23 @@ class Shares:
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
         self._catalog = catalog
         self._read: Catalog | None = None
-        self._by_tag: dict[str, float] = {}
+        self._by_tag: dict[str, Share] = {}
 
-    def weight(self, lane: str) -> float:
-        """Return how much a lane's tenant weighs against others; lanes name tenants by their tags."""
-        catalog = self._catalog()
-        if catalog is not self._read:
-            self._read = catalog
-            self._by_tag = {tenant_tag(name): share.weight for name, share in catalog.tenants.items()}
-        return self._by_tag.get(lane[1:], catalog.default_share.weight)
+    def weight(self, tag: str) -> float:
+        """Return how much a tenant weighs against others; lanes name tenants by their tags."""
+        return self._share(tag).weight
+
+    def is_expedited(self, tag: str) -> bool:
+        """Say whether a tenant's urgent jobs go before everybody's."""
+        return self._share(tag).expedited
 
     def cost(self, accepted: event_pb2.Accepted) -> int:
         """Return the tokens that a job is expected to take."""
         return usage.expected(accepted, self._catalog().models)
+
+    def _share(self, tag: str) -> Share:
+        catalog = self._catalog()
+        if catalog is not self._read:
+            self._read = catalog
+            self._by_tag = {tenant_tag(name): share for name, share in catalog.tenants.items()}
+        return self._by_tag.get(tag, catalog.default_share)

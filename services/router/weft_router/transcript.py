@@ -1,9 +1,32 @@
 """What an answer says so far."""
 
+from dataclasses import dataclass, field
+
 from pydantic_core import from_json
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call as it comes: its arguments may come in very many pieces."""
+
+    id: str = ""
+    name: str = ""
+    provider_state: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    def add(self, piece: event_pb2.ToolCallDelta) -> None:
+        self.id = self.id or piece.id
+        self.name = self.name or piece.name
+        self.provider_state = self.provider_state or piece.provider_state
+        self.arguments.append(piece.arguments_json)
+
+    def to_wire(self) -> chat_pb2.ToolCall:
+        return chat_pb2.ToolCall(
+            id=self.id, name=self.name, arguments_json="".join(self.arguments), provider_state=self.provider_state
+        )
 
 
 class Transcript:
@@ -12,8 +35,10 @@ class Transcript:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
-        self._calls: dict[int, chat_pb2.ToolCall] = {}
+        self._calls: dict[int, _Call] = {}
         self.token_count = 0
+        self.size_bytes = 0
+        """What all of it takes in a record."""
 
     def __bool__(self) -> bool:
         return bool(self._texts or self._calls or self._thoughts)
@@ -22,14 +47,13 @@ class Transcript:
         self.token_count += delta.token_count
         if delta.text:
             self._texts.append(delta.text)
+            self.size_bytes += len(delta.text.encode())
         if delta.reasoning:
             self._thoughts.append(delta.reasoning)
+            self.size_bytes += len(delta.reasoning.encode())
         for piece in delta.tool_calls:
-            call = self._calls.setdefault(piece.index, chat_pb2.ToolCall())
-            call.id = call.id or piece.id
-            call.name = call.name or piece.name
-            call.arguments_json += piece.arguments_json
-            call.provider_state = call.provider_state or piece.provider_state
+            self._calls.setdefault(piece.index, _Call()).add(piece)
+            self.size_bytes += piece.ByteSize()
 
     @property
     def is_text(self) -> bool:
@@ -47,11 +71,17 @@ class Transcript:
     @property
     def tool_calls(self) -> list[chat_pb2.ToolCall]:
         """The calls in the order of their indexes."""
-        return [self._calls[index] for index in sorted(self._calls)]
+        return [self._calls[index].to_wire() for index in sorted(self._calls)]
+
+    @property
+    def call_indexes(self) -> set[int]:
+        """The indexes of the calls begun."""
+        return set(self._calls)
 
     def cut_off_call(self) -> str | None:
         """Return the name of a tool call whose arguments are not whole JSON, if there is one."""
-        return next((call.name or "(unnamed)" for call in self._calls.values() if not _is_json(call)), None)
+        calls = map(_Call.to_wire, self._calls.values())
+        return next((call.name or "(unnamed)" for call in calls if not _is_json(call)), None)
 
 
 def _is_json(call: chat_pb2.ToolCall) -> bool:

@@ -19,11 +19,13 @@ _SPELT: Final = {
     if word != "one"  # as often a pronoun as a number
 } | {"thirty": "30", "forty": "40", "fifty": "50", "hundred": "100", "thousand": "1000", "million": "1000000"}
 _SCALES: Final = {"k": 3, "m": 6, "bn": 9}
+# The parts of an address and of a code are bounded as mail and the DNS bound them: every word may begin one, and would
+# be read to its end each time.
 _ADDRESS: Final = re.compile(
-    r"\b(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.\w[\w.-]*|\b[\w-]+\.(?:com|org|net|io|gov|edu)\b"
+    r"\b(?:https?://|www\.)\S+|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.-]*|\b[\w-]{1,63}\.(?:com|org|net|io|gov|edu)\b"
 )
 _CODE: Final = re.compile(
-    r"\b(?=[\w-]*\d)(?=[\w-]*[a-z])\w+(?:[-_.]\w+)*|\b[a-z]+(?:_[a-z]+)+\b|#\w+|\b[a-z]\+\+|\b[a-z]#"
+    r"\b(?=[\w-]{0,63}\d)(?=[\w-]{0,63}[a-z])\w+(?:[-_.]\w+)*|\b[a-z]+(?:_[a-z]+)+\b|#\w+|\b[a-z]\+\+|\b[a-z]#"
 )
 _QUOTED: Final = re.compile(r"[\"“”`]([^\"“”`]{1,80})[\"“”`]")
 
@@ -60,7 +62,7 @@ def _plain(figure: str) -> str:
     if scale:
         bare = bare.removesuffix(scale.group())
     bare = re.sub(r",(?=\d{3}\b)", "", bare)
-    if not re.fullmatch(r"\d+(\.\d+)?", bare):
+    if not re.fullmatch(r"\d{1,200}(\.\d+)?", bare):  # a longer one is no float
         return bare
     value = float(bare) * 10 ** (_SCALES[scale.group()] if scale else 0)
     return f"{value:g}" if value < 1e6 else str(int(value))

@@ -5,6 +5,7 @@ from typing import Final
 from weft_cache.guards.words import FUNCTION_WORDS, Question, stem
 
 _KIN: Final = 4
+_LONGEST_INITIALS: Final = 12
 _ALIASES: Final = {
     "usa": "america", "us": "america", "states": "america", "american": "america", "americans": "america",
     "uk": "britain", "british": "britain", "england": "britain", "kingdom": "britain", "united": "",
@@ -22,8 +23,9 @@ def names_differ(asked: Question, stored: Question) -> bool:
 
 
 def _missing(named: Question, other: Question) -> list[str]:
-    known, initials = {_plain(word) for word in other.words}, _initials(other)
-    return [name for name in _names(named) if not _has_kin(name, known) and name not in initials]
+    known = {_plain(word) for word in other.words}
+    beginnings, initials = {word[:_KIN] for word in known}, _initials(other)
+    return [name for name in _names(named) if not _has_kin(name, known, beginnings) and name not in initials]
 
 
 def _names(question: Question) -> list[str]:
@@ -41,10 +43,12 @@ def _plain(word: str) -> str:
     return _ALIASES.get(bare, stem(bare))
 
 
-def _has_kin(name: str, words: set[str]) -> bool:
+def _has_kin(name: str, words: set[str], beginnings: set[str]) -> bool:
     """India, Indian and Indians are kin."""
-    return name in words or (len(name) >= _KIN and any(word[:_KIN] == name[:_KIN] for word in words))
+    return name in words or (len(name) >= _KIN and name[:_KIN] in beginnings)
 
 
-def _initials(question: Question) -> str:
-    return "".join(word[0] for word in question.written if word[0].isupper()).lower()
+def _initials(question: Question) -> set[str]:
+    """What capitalised words in a row may be abbreviated to."""
+    letters = "".join(word[0] for word in question.written if word[0].isupper()).lower()
+    return {letters[at : at + size] for size in range(1, _LONGEST_INITIALS + 1) for at in range(len(letters))}

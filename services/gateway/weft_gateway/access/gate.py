@@ -22,6 +22,8 @@ _OPERATOR_METHODS: Final = (
     "/weft.gateway.v1.KeyService/",
     "/weft.gateway.v1.TenantService/",
     "/weft.common.v1.CatalogService/",
+    # It spends with the mesh's keys, and shows what providers say of those.
+    "/weft.router.v1.RouterService/CheckProviders",
 )
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 

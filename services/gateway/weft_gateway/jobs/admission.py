@@ -25,10 +25,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What requests are held against. `models` and `largest_bytes` are asked anew for each: both may change."""
+    """What requests are held against. `models` are asked anew for each: they may change."""
 
     models: Callable[[], Collection[str]]
-    largest_bytes: Callable[[], int]
+    largest_bytes: int
     default_timeout_s: float
     longest_timeout_s: float
     """The log's retention: a job that outlived it would lose its own envelope."""
@@ -42,7 +42,7 @@ class Admission:
         """
         request = order.request
         encoded = request.SerializeToString(deterministic=True)
-        check_size(len(encoded), self.largest_bytes())
+        check_size(len(encoded), self.largest_bytes)
         check(order.request_id, request, self.models())
         if request.webhook_url and not self.webhooks:
             raise webhooks_off()
@@ -68,10 +68,6 @@ class Admission:
             problem = f"must be at most {self.longest_timeout_s:g} s, as long as the log keeps jobs, is {timeout_s:g} s"
             raise InvalidFields({"request.timeout": problem})
         return timeout_s
-
-    def carries(self, answer: job_pb2.Answer) -> bool:
-        """Whether a stored answer fits into one event beside its request."""
-        return answer.ByteSize() <= self.largest_bytes()
 
 
 def answered(accepted: event_pb2.Accepted, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:

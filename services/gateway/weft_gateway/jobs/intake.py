@@ -17,7 +17,7 @@ from weft_gateway.tasks import Background
 from weft_kit.catalog import Share
 from weft_kit.context import CallContext, bound, remaining
 from weft_kit.errors import Exhausted, Overloaded, WeftError
-from weft_kit.joblog import AlreadyAccepted, JobLog, new_job_id
+from weft_kit.joblog import AlreadyAccepted, EventTooLarge, JobLog, new_job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,12 @@ class Intake:
         job_id, accepted = ticket.job_id, ticket.accepted
         self._room.check()
         found = await self._answers.find(accepted.request)
-        if not found or not self._admission.carries(found.answer):
+        if not found:
             return await self._queue(job_id, accepted)
-        event = await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
+        try:
+            event = await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
+        except EventTooLarge:  # request and answer together; each by itself is carried
+            return await self._queue(job_id, accepted)
         if found.HasField("audit"):
             self._second_askings.start(self._ask_again(job_id, accepted, found.audit))
         return event

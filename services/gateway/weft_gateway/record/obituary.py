@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import envelope_of, project, text_hash
+from weft_kit.joblog import bounded, envelope_of, project, text_hash
 
 _LOG_LOST = job_pb2.JobError(
     reason=error_pb2.ERROR_REASON_LOG_LOST,
@@ -46,7 +46,7 @@ def _done(
         answer=answer,
         text_hash=text_hash(answer.text),
         error=error,
-        attempts=_attempts(events),
+        attempts=bounded(_attempts(events)),
         total_usage=_usage(events),
     )
     for name in ("start_time", "first_token_time"):

@@ -13,13 +13,12 @@ from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
-from nats.errors import MaxPayloadError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.record.obituary import lost, obituary
 from weft_gateway.record.postgres_records import RecordStore
-from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog
+from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, write_end
 
 BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
 FAILED = Counter("weft_gateway_failed_burials", "Tries to end such a job that failed.")
@@ -119,18 +118,8 @@ class Undertaker:
             return done
         if events[-1].HasField("done") or _lives(events[0], before):
             return None  # the record trails the log, or the request id was used again after retention
-        return await self._end_logged(job_id, events)
-
-    async def _end_logged(self, job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
-        writer, done = self._log.writer(job_id, events[-1].sequence), obituary(job_id, events)
-        try:
-            await writer.append(done)
-        except MaxPayloadError:
-            # More was said than one message carries: it is withdrawn, so that the end agrees with what readers have.
-            rewound = await writer.commit(event_pb2.Rewound(to_sequence=events[0].sequence))
-            done = obituary(job_id, [*events, rewound])
-            await writer.append(done)
-        return done
+        done = obituary(job_id, events)
+        return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
 
     def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:
         state = job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")

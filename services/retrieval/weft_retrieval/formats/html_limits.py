@@ -23,101 +23,60 @@ _MARKUP = re.compile(r"<(?:!--|/?[a-zA-Z])")
 _COMMENT_END = re.compile(r"--!?>")
 
 _VOID = frozenset(
-    [
-        "area",
-        "base",
-        "basefont",
-        "bgsound",
-        "br",
-        "col",
-        "embed",
-        "frame",
-        "hr",
-        "image",
-        "img",
-        "input",
-        "keygen",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]
-)
-_RAW = frozenset(["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"])
+    {
+        "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img", "input",
+        "keygen", "link", "meta", "param", "source", "track", "wbr",
+    }
+)  # fmt: skip
+_RAW = frozenset(
+    {
+        "iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp",
+    }
+)  # fmt: skip
 _FORMATTING = frozenset(
-    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
-)
+    {
+        "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
+    }
+)  # fmt: skip
 _BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "center",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hgroup",
-        "hr",
-        "listing",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "search",
-        "section",
-        "summary",
-        "table",
-        "ul",
-    ]
-)
+    {
+        "address", "article", "aside", "blockquote", "center", "details", "dialog", "dir", "div", "dl",
+        "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+        "hgroup", "hr", "listing", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary",
+        "table", "ul",
+    }
+)  # fmt: skip
 _CELLS = frozenset({"td", "th"})
 _SECTIONS = frozenset({"tbody", "thead", "tfoot"})
-_SCOPE = frozenset(["applet", "caption", "html", "marquee", "object", "select", "table", "td", "template", "th"])
-_SPECIAL = (
-    _BLOCKS
-    | _CELLS
-    | _SECTIONS
-    | _SCOPE
-    | _RAW
-    | frozenset(["body", "button", "colgroup", "dd", "dt", "frameset", "head", "li", "noscript", "plaintext", "tr"])
-)
+_SCOPE = frozenset(
+    {
+        "applet", "caption", "html", "marquee", "object", "select", "table", "td", "template", "th",
+    }
+)  # fmt: skip
+_SPECIAL = _BLOCKS | _CELLS | _SECTIONS | _SCOPE | _RAW | frozenset({"body", "button", "colgroup", "dd", "dt", "head"})
+_SPECIAL |= frozenset({"frameset", "li", "noscript", "plaintext", "tr"})
 _TABLES = frozenset({"table", "template"})
-_ITEM_WALLS = _SPECIAL - {"address", "div", "p", "li", "dt", "dd"}
+_ITEM_WALLS = _SPECIAL - {"address", "div", "p"}
 _ITEMS = {"li": frozenset({"li"}), "dt": frozenset({"dt", "dd"}), "dd": frozenset({"dt", "dd"})}
 # In what a part of a table belongs: all that is open inside of that ends before it.
 _PARENTS = {"tr": _SECTIONS | _TABLES} | dict.fromkeys(_CELLS, _TABLES | {"tr"}) | dict.fromkeys(_SECTIONS, _TABLES)
 # What ends the foreign element that it begins in.
 _BREAKOUTS = (
-    _BLOCKS
-    | (_FORMATTING - {"a"})
-    | frozenset(["body", "br", "dd", "dt", "embed", "head", "img", "li", "meta", "ruby", "span", "sub", "sup", "var"])
+    _BLOCKS | (_FORMATTING - {"a"}) | frozenset({"body", "br", "dd", "dt", "embed", "head", "img", "li", "meta"})
 )
+_BREAKOUTS |= frozenset({"ruby", "span", "sub", "sup", "var"})
 _FOREIGN = frozenset({"svg", "math"})
-_HTML_INSIDE = frozenset(["foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms", "mtext"])
+_HTML_INSIDE = frozenset(
+    {
+        "foreignobject", "desc", "title", "annotation-xml", "mi", "mo", "mn", "ms", "mtext",
+    }
+)  # fmt: skip
 
 
 def bounded(html: str) -> str:
     """Returns the page less the tags and attributes that are beyond the bounds."""
-    kept, at = [], 0
+    kept: list[str] = []
+    at = 0
     for start, end, instead in _beyond(html):
         kept += (html[at:start], instead)
         at = end

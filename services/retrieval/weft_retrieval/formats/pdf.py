@@ -3,7 +3,7 @@
 import io
 import re
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import PdfReadError
 
 from weft_retrieval.formats.outline import Parsed
@@ -13,6 +13,11 @@ _HYPHENATED = re.compile(r"(?<=[a-z])[-\u00ad]\n(?=[a-z])")
 _WRAPPED = re.compile(r"(?<=[^\s.!?:;])[ \t]*\n(?=\S)")
 # A stray surrogate cannot be encoded, and PostgreSQL refuses NUL.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Of a PDF's pages and forms each may be shown any number of times. What they may come to, whatever the size, and more
+# by the byte: few PDFs show one operator a byte, and text is seldom compressed to less than a tenth.
+_OPERATORS, _OPERATORS_BY_BYTE = 30_000, 4
+_DECODED_BYTES, _DECODED_BY_BYTE = 256 * 1024, 64
+_OPERATORS_BY_PAGE = 100
 
 
 def read_pdf(content: bytes) -> Parsed:
@@ -21,6 +26,10 @@ def read_pdf(content: bytes) -> Parsed:
         raise unreadable("the document does not begin like a PDF; send its real content type")
     try:
         pages = _pages(content)
+    except _TooMuchError:
+        raise unreadable(
+            "the PDF shows far more than its size can hold; print it to a new PDF, and send that"
+        ) from None
     except Exception:  # noqa: BLE001  # hostile files make pypdf raise nearly anything, RecursionError included
         raise unreadable("the PDF is damaged; open it in a viewer and save it again") from None
     if pages is None:
@@ -31,11 +40,47 @@ def read_pdf(content: bytes) -> Parsed:
     return Parsed(text)
 
 
+class _TooMuchError(Exception):
+    """Reading all that a PDF shows would cost far more than its size."""
+
+
+class _Work:
+    """What may still be read of one PDF."""
+
+    def __init__(self, size: int) -> None:
+        self._operators = _OPERATORS + _OPERATORS_BY_BYTE * size
+        self.decoded_bytes = _DECODED_BYTES + _DECODED_BY_BYTE * size
+
+    def text_of(self, page: PageObject) -> str:
+        """Returns a page's text."""
+        self._spend(_OPERATORS_BY_PAGE)
+        contents = page.get_contents()
+        self.decoded_bytes -= len(contents.get_data()) if contents else 0
+        if self.decoded_bytes < 0:
+            raise _TooMuchError
+        # Only forms can hold each other; a figure that has none is not even parsed, unless its operators are counted.
+        resources = page.get("/Resources")
+        has_forms = resources is not None and "/XObject" in resources.get_object()
+        return page.extract_text(visitor_operand_before=self._see_operator if has_forms else None)
+
+    def _see_operator(self, *_: object) -> None:
+        self._spend(1)
+
+    def _spend(self, operators: int) -> None:
+        self._operators -= operators
+        if self._operators < 0:
+            raise _TooMuchError
+
+
 def _pages(content: bytes) -> list[str] | None:
-    reader = PdfReader(io.BytesIO(content))
-    if reader.is_encrypted and not reader.decrypt(""):
-        return None
-    pages = [page.extract_text() for page in reader.pages]
+    work = _Work(len(content))
+    # The library has limits of its own for everything else, by stream and by page.
+    most = min(work.decoded_bytes, 75_000_000)
+    with apply_configuration(zlib_maximum_output_length=most, array_based_stream_maximum_output_length=most):
+        reader = PdfReader(io.BytesIO(content))
+        if reader.is_encrypted and not reader.decrypt(""):
+            return None
+        pages = [work.text_of(page) for page in reader.pages]
     if not pages:
         raise PdfReadError
     return pages

@@ -1,13 +1,18 @@
 """The log of ingest jobs: a stream of its own, linked up once NATS answers: searches do not wait for it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from weft_kit.background import ended, for_ever
 from weft_kit.errors import DependencyDown, Unsupported
 from weft_kit.joblog import JobLog, LogConfig, connect
+from weft_kit.mesh_id import OtherMesh
 
 _READY_S = 2.0
 _CHECK_S = 1.0
@@ -25,11 +30,16 @@ class IngestLog(LogConfig):
 
 
 class LogLink:
-    """The log while its context lasts. Entering does not wait for NATS."""
+    """The log while its context lasts. Entering does not wait for NATS.
 
-    def __init__(self, nats_url: str, config: IngestLog) -> None:
+    It is bound to the database whose name `identity` returns, and used only then.
+    """
+
+    def __init__(self, nats_url: str, config: IngestLog, identity: Callable[[], Awaitable[str]]) -> None:
         self._url = nats_url
         self._config = config
+        self._identity = identity
+        self._refusal: OtherMesh | None = None
         self._log: JobLog | None = None
         self._linked = asyncio.Event()
         self._linking: asyncio.Task[None] | None = None
@@ -45,8 +55,17 @@ class LogLink:
             except TimeoutError:
                 message = "the log does not answer yet; retry, and check that NATS runs"
                 raise DependencyDown("nats", message) from None
-        assert self._log is not None  # noqa: S101  # linked
+        if self._log is None:
+            raise DependencyDown("nats", str(self._refusal))
         return self._log
+
+    async def judged(self, within_s: float) -> None:
+        """Returns once it is known whose log it is, or after `within_s` seconds. Raises OtherMesh."""
+        if self._url:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._linked.wait(), within_s)
+        if self._refusal:
+            raise self._refusal
 
     async def check(self) -> None:
         """Raises DependencyDown while the log cannot be used."""
@@ -72,7 +91,14 @@ class LogLink:
     async def _link(self) -> None:
         async with connect(self._url, "retrieval") as client:
             log = JobLog(client, self._config)
-            async with log.watched():
-                self._log = log
+            try:
+                async with log.watched():
+                    await log.claim(await self._identity())
+                    self._log = log
+                    self._linked.set()
+                    await asyncio.Event().wait()
+            except OtherMesh as refusal:
+                self._refusal = refusal
                 self._linked.set()
+                structlog.get_logger().error("no ingest jobs", error=str(refusal))
                 await asyncio.Event().wait()

@@ -113,9 +113,8 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, access: Acc
     reason, remedy = _verdict(status, error)
     said = "" if status in _NOT_QUOTED else _without(access.key, error.shown)
     message = f"the provider answered {status} {responses.get(status, '(no standard meaning)')}{said}"
-    return ProviderError(
-        reason, message + _next_step(status, access), remedy, retry_after_s(headers, error.details, time.time(), status)
-    )
+    wait_s = retry_after_s(headers, error.details, time.time(), status)
+    return ProviderError(reason, message + _next_step(status, access), remedy, wait_s, http_status=status)
 
 
 def error_in_stream(body: Any) -> ProviderError:

@@ -8,6 +8,8 @@ from typing import Any
 from weft_router.providers.port import broken
 
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\]""")
+# No tool's arguments nest so deep that a longer one means a place; JSON of them could not be written.
+_LONGEST_PATH = 1000
 
 
 class Arguments:
@@ -32,7 +34,7 @@ class Arguments:
 
 
 def _steps(path: str) -> list[str | int]:
-    found = list(_STEP.finditer(path))
+    found = list(_STEP.finditer(path)) if len(path) <= _LONGEST_PATH else []
     if not found or "$" + "".join(step[0] for step in found) != path:
         raise broken("named a place in its arguments that is none")
     return [

@@ -9,6 +9,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Reason
+from weft_kit.joblog import MESSAGE_CHARACTERS
 
 Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished
 """One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`.
@@ -36,8 +37,8 @@ class Remedy(Enum):
 class ProviderError(Exception):
     """A call failed. `message` is for developers: it names the next step and holds nothing secret.
 
-    `retry_after_s` is the provider's own wish, when it stated one. With `is_impatience` a limit was passed that the
-    request itself had set, stricter than the operator's.
+    `http_status` is what it answered with, where it answered; `retry_after_s` its own wish, when it stated one. With
+    `is_impatience` a limit was passed that the request itself had set, stricter than the operator's.
     """
 
     def __init__(
@@ -48,17 +49,24 @@ class ProviderError(Exception):
         retry_after_s: float | None = None,
         *,
         is_impatience: bool = False,
+        http_status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
-        self.message = message
+        self.message = message[:MESSAGE_CHARACTERS]
         self.remedy = remedy
         self.retry_after_s = retry_after_s
         self.is_impatience = is_impatience
+        self.http_status = http_status
 
     @property
     def reason_name(self) -> str:
         return error_pb2.ErrorReason.Name(self.reason).removeprefix("ERROR_REASON_")
+
+    @property
+    def kind(self) -> str:
+        """What may be told to others than the job it happened to: a provider's own words may quote the prompt."""
+        return self.reason_name if self.http_status is None else f"{self.reason_name} (HTTP {self.http_status})"
 
     @property
     def is_requests_fault(self) -> bool:

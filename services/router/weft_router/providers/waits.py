@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SPAN = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(ms|h|m|s)")
 
 
 def retry_after_s(headers: Mapping[str, str], details: Iterable[Any], now_unix_s: float, status: int) -> float | None:

@@ -104,6 +104,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """In a job's record: the provider's stream ended without its end marker, or was not what it claimed to be."""
     ERROR_REASON_ANSWER_INVALID: _ErrorReason.ValueType  # 76
     """In a job's record: the answer does not have the form that the request asks for; the message says where."""
+    ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 77
+    """In a job's record: the provider sent more than an answer may hold and was cut off; the record keeps the text that
+    fits. Nobody else is asked.
+    """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 80
     """In a job's record: the job was cancelled."""
     ERROR_REASON_EXPIRED: _ErrorReason.ValueType  # 81
@@ -198,6 +202,10 @@ ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 75
 """In a job's record: the provider's stream ended without its end marker, or was not what it claimed to be."""
 ERROR_REASON_ANSWER_INVALID: ErrorReason.ValueType  # 76
 """In a job's record: the answer does not have the form that the request asks for; the message says where."""
+ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 77
+"""In a job's record: the provider sent more than an answer may hold and was cut off; the record keeps the text that
+fits. Nobody else is asked.
+"""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 80
 """In a job's record: the job was cancelled."""
 ERROR_REASON_EXPIRED: ErrorReason.ValueType  # 81

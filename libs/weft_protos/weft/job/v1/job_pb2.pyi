@@ -90,11 +90,11 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
     """Not given: NORMAL."""
     PRIORITY_HIGH: _Priority.ValueType  # 1
-    """Before all others."""
+    """Before the tenant's other jobs; before everybody's where the operator has made the tenant `expedited`."""
     PRIORITY_NORMAL: _Priority.ValueType  # 2
     """The default."""
     PRIORITY_LOW: _Priority.ValueType  # 3
-    """When nothing else waits."""
+    """When no other job of the tenant waits."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
     """Orders jobs of all tenants."""
@@ -102,11 +102,11 @@ class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 """Not given: NORMAL."""
 PRIORITY_HIGH: Priority.ValueType  # 1
-"""Before all others."""
+"""Before the tenant's other jobs; before everybody's where the operator has made the tenant `expedited`."""
 PRIORITY_NORMAL: Priority.ValueType  # 2
 """The default."""
 PRIORITY_LOW: Priority.ValueType  # 3
-"""When nothing else waits."""
+"""When no other job of the tenant waits."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 class _JobState:
@@ -196,7 +196,9 @@ class GenerationRequest(_message.Message):
     tool_choice: _chat_pb2.ToolChoice.ValueType
     """Whether tools may, must or must not be called."""
     priority: Global___Priority.ValueType
-    """Which queue the job waits in. Default NORMAL."""
+    """Which of the tenant's queues the job waits in; what tenants get beside each other is by their weights. Default
+    NORMAL.
+    """
     webhook_url: _builtins.str
     """Where to post the record once the job is done; http or https. Empty means nowhere."""
     @_builtins.property

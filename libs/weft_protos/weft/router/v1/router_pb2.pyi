@@ -404,7 +404,9 @@ class Provider(_message.Message):
     failed: _builtins.int
     """Calls failed since this replica started."""
     last_error: _builtins.str
-    """What the last failure said."""
+    """What kind of failure the last one was: its reason, without the prefix ERROR_REASON_, and the status where it was an
+    HTTP answer. What the provider said stands on the record of the job it happened to, and nowhere else.
+    """
     region: _builtins.str
     """Where it runs, as the configuration says. Empty when it does not."""
     tokens_per_second: _builtins.float

@@ -72,7 +72,7 @@ class RouterServiceServicer:
 
     def CheckProviders(self, request, context):
         """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-        leaves their health as it is.
+        leaves their health as it is. Needs the operator's token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class RouterServiceStub:
     """Lists the model aliases a request may name."""
     CheckProviders: _grpc.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]
     """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-    leaves their health as it is.
+    leaves their health as it is. Needs the operator's token.
     """
 
 @_typing.type_check_only
@@ -53,7 +53,7 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Lists the model aliases a request may name."""
     CheckProviders: _aio.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]  # type: ignore[assignment]
     """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-    leaves their health as it is.
+    leaves their health as it is. Needs the operator's token.
     """
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -82,7 +82,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.CheckProvidersResponse, _abc.Awaitable[_router_pb2.CheckProvidersResponse]]:
         """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-        leaves their health as it is.
+        leaves their health as it is. Needs the operator's token.
         """
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

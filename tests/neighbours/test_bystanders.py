@@ -1,0 +1,105 @@
+"""While each hostile input is sent, over and over, a bystander is served as if it were alone."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+from tests.neighbours.attacks import ATTACKS
+from tests.neighbours.attacks import COLLECTION as THEIRS
+from tests.neighbours.bystander import Bystander, Times
+
+from weft_client.client import WeftClient
+from weft_client.keys import KeyClient
+from weft_compose.launcher import Launch, mesh
+from weft_compose.plan import Ports
+from weft_compose.state import StateFolder
+from weft_mock import MockProvider
+
+ROUND_S = 4.0
+ROUNDS = 6
+MOST = 2.0
+
+CATALOG = """
+[providers.engine]
+kind = "inference"
+target = "${{WEFT_INFERENCE_TARGET}}"
+
+[providers.mock]
+kind = "openai"
+base_url = "{mock}"
+
+[models.default]
+routes = [{{ provider = "engine" }}]
+context_tokens = 2048
+max_output_tokens = 64
+
+[models.huge]
+routes = [{{ provider = "mock", model = "mock?tokens=2000000" }}]
+
+[models.paced]
+routes = [{{ provider = "mock", model = "mock?tokens=20&tokens_per_second=20" }}]
+"""
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+
+class Neighbours:
+    """A mesh with a bystander and an attacker in it."""
+
+    def __init__(self, endpoint: str, attackers_key: str, bystander: Bystander) -> None:
+        self.endpoint = endpoint
+        self.attackers_key = attackers_key
+        self.bystander = bystander
+
+    @asynccontextmanager
+    async def attacked(self, name: str) -> AsyncIterator[None]:
+        """Attacks while the context lasts."""
+        arguments = ("-m", "tests.neighbours.attacker", name, self.endpoint, self.attackers_key)
+        attacker = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            yield
+        finally:
+            calls, _ = await attacker.communicate(b"")  # which closes its input
+        assert attacker.returncode == 0
+        assert int(calls) > 0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def neighbours(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Neighbours]:
+    root = tmp_path_factory.mktemp("neighbours")
+    mock = MockProvider()
+    async with mock.running() as mock_url:
+        catalog = root / "catalog.toml"
+        catalog.write_text(CATALOG.format(mock=mock_url))
+        settings = {"inference": {"echo_tokens_per_s": "1000"}}
+        launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo", settings=settings)
+        async with mesh(launch, lambda _part, _seconds: None) as running:
+            record = running.record
+            async with KeyClient(record.endpoint, record.operator_token) as keys:
+                theirs = await keys.create("attacker", "attacker")
+            async with WeftClient(record.endpoint, theirs.secret) as weft:
+                await weft.documents.ensure_collection(THEIRS)
+            async with WeftClient(record.endpoint, record.api_key) as weft:
+                bystander = Bystander(weft)
+                await bystander.settle()
+                yield Neighbours(record.endpoint, theirs.secret, bystander)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_a_bystanders_p99_stays_within_twice_its_own(neighbours: Neighbours, name: str) -> None:
+    """Rounds alone and under attack take turns, so that both see the same machine; a busy one is given more of them."""
+    alone, attacked = Times(), Times()
+    ratios: dict[str, float] = {}
+    for _ in range(ROUNDS):
+        alone.add(await neighbours.bystander.watch(ROUND_S))
+        async with neighbours.attacked(name):
+            attacked.add(await neighbours.bystander.watch(ROUND_S))
+        ratios = {kind: attacked.p99(kind) / alone.p99(kind) for kind in alone.of}
+        if max(ratios.values()) <= MOST:
+            return
+    pytest.fail(f"p99 under attack by p99 alone: {ratios}")

@@ -1,0 +1,100 @@
+"""What a provider sends costs what its size is: the worst inputs known of everything that reads it."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from tests.cost import assert_linear
+
+from weft.common.v1 import chat_pb2
+from weft.job.v1 import event_pb2
+from weft_router.json_patterns import matches
+from weft_router.providers.event_stream import EventStream
+from weft_router.providers.failures import Access, refusal
+from weft_router.providers.gemini_arguments import Arguments
+from weft_router.providers.port import ProviderError
+from weft_router.providers.waits import retry_after_s, span_s
+from weft_router.response_format import fault_of
+from weft_router.transcript import Transcript
+
+ATOMS = [
+    "a",
+    "1",
+    "1m",
+    "1.",
+    "\n",
+    "\r",
+    "\r\n",
+    ":",
+    "data: x\n\n",
+    "data: ",
+    '"',
+    '\\"',
+    "[",
+    "{",
+    "NaN,",
+    ".a",
+    "['",
+]
+
+
+def each(size: int, atom: str) -> str:
+    return atom * (size // len(atom))
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 4096])
+@pytest.mark.parametrize("atom", ATOMS)
+def test_cutting_a_stream_into_events_is_linear(atom, piece_bytes):
+    def read(text: str) -> None:
+        events, content = EventStream(), text.encode()
+        # An event that grows beyond MAX_EVENT_BYTES is refused.
+        with suppress(ProviderError):
+            for at in range(0, len(content), piece_bytes):
+                events.read(content[at : at + piece_bytes])
+            events.end()
+
+    assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+@pytest.mark.parametrize("atom", ATOMS)
+def test_reading_a_refusal_is_linear(atom):
+    def read(text: str) -> None:
+        body = {"error": {"message": text, "details": [{"@type": "google.rpc.RetryInfo", "retryDelay": text}]}}
+        refusal(400, {"retry-after": text, "x-ratelimit-reset-tokens": text}, json.dumps(body).encode(), Access("key"))
+        retry_after_s({"retry-after": text, "retry-after-ms": text}, (), 0.0, 429)
+        span_s(text)
+
+    assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+@pytest.mark.parametrize("atom", ATOMS)
+def test_judging_an_answer_is_linear(atom):
+    wanted = chat_pb2.ResponseFormat()
+    wanted.json_schema.schema_json = '{"type": "object"}'
+
+    def judge(text: str) -> None:
+        fault_of(wanted, text)
+        matches("^(a|b)*c$", text)
+
+    assert_linear(judge, lambda size: each(size, atom), 8_000)
+
+
+@pytest.mark.parametrize("atom", [".a", "[0]", "['a']", "[", "['", "."])
+def test_reading_the_place_of_an_argument_is_linear(atom):
+    def read(path: str) -> None:
+        with suppress(ProviderError):
+            Arguments().add({}, [{"jsonPath": f"${path}", "stringValue": "x"}])
+
+    assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+def test_gathering_a_calls_arguments_is_linear():
+    def gather(text: str) -> None:
+        said = Transcript()
+        for piece in text:
+            delta = event_pb2.Delta()
+            delta.tool_calls.add(index=0, arguments_json=piece)
+            said.add(delta)
+        assert said.tool_calls[0].arguments_json == text
+
+    assert_linear(gather, lambda size: "1" * size, 64_000)
