@@ -8,6 +8,7 @@ from weft.common.v1 import budget_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.router.v1 import router_pb2, router_pb2_grpc
+from weft_client.audit import Audit
 from weft_client.connection import Connection
 from weft_client.observer import Observer
 from weft_client.pages import pages
@@ -17,13 +18,14 @@ _CHECK_S = 10.0
 
 
 class KeyClient:
-    """The operator's door: KeyService, TenantService as `tenants`, and what of RouterService is the operator's."""
+    """The operator's door: KeyService, `tenants`, `audit`, and what of RouterService is the operator's."""
 
     def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
         self._connection = Connection(endpoint, operator_token, observer=observer)
         self._stub = rpc.KeyServiceStub(self._connection.raw)
         self._router = router_pb2_grpc.RouterServiceStub(self._connection.raw)
         self.tenants = Tenants(self._connection)
+        self.audit = Audit(self._connection)
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()

@@ -10,11 +10,9 @@ messages leave the process, everything else becomes a fixed INTERNAL and a trace
 from __future__ import annotations  # grpc's classes are generic in their stubs alone
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
-from weakref import WeakSet
 
 import grpc
 import grpc.aio
@@ -22,6 +20,7 @@ import structlog
 from google.protobuf.message import Message
 
 from weft_kit import context, metrics, open_methods
+from weft_kit.accounts import Accounts, no_accounts
 from weft_kit.arrivals import Arrivals
 from weft_kit.channel import MAX_MESSAGE_BYTES, OPTIONS
 from weft_kit.context import CallContext
@@ -33,6 +32,7 @@ from weft_kit.request_limits import RequestLimits
 from weft_kit.request_rules import check_request
 from weft_kit.requests import decoded, inflated, is_compressed, no_request
 from weft_kit.rpc import Rpc, abort, write
+from weft_kit.running_calls import RunningCalls, ending
 from weft_kit.status import from_rpc
 from weft_kit.wire_count import check_count, kind_of
 
@@ -41,63 +41,35 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
 """Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
 
-# What the clean-up of a call that is sent away, and its last message, may take.
-_GOODBYE_S = 1.0
-
 
 async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
     """Believes what the metadata says: the gate of services that only the mesh can reach."""
     return context.extract(metadata)
 
 
-_sent_away: WeakSet[asyncio.Task[Any]] = WeakSet()
-
-
 def is_sent_away() -> bool:
     """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
-    return asyncio.current_task() in _sent_away
+    return isinstance(ending(), Draining)
 
 
 class Boundary(grpc.aio.ServerInterceptor):
     """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
 
-    def __init__(self, gate: Gate = trusting, limits: RequestLimits | None = None) -> None:
+    def __init__(
+        self, gate: Gate = trusting, limits: RequestLimits | None = None, accounts: Accounts = no_accounts
+    ) -> None:
         self.limits = limits or RequestLimits()
         self.arrivals = Arrivals(self.limits)
         self.held = HeldRequests(self.limits)
         self._open = OpenMethods(self.arrivals, self.limits, self.internal)
         self._gate = gate
+        self.accounts = accounts
         self._draining = False
-        self._running: set[asyncio.Task[Any]] = set()
+        self.running = RunningCalls()
         self._log = structlog.get_logger()
 
     def close_door(self) -> None:
         self._draining = True
-
-    async def empty(self, grace_s: float) -> None:
-        """Waits until the running calls are over; those that are not after `grace_s` end as DRAINING.
-
-        A bare cancel would look like the caller's own; this one says that another replica will answer.
-        """
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_s)
-        late = set(self._running)
-        _sent_away.update(late)
-        for call in late:
-            call.cancel()
-        if late:
-            await asyncio.wait(late, timeout=_GOODBYE_S)
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts the current task as a running call."""
-        if call := asyncio.current_task():
-            self._running.add(call)
-        try:
-            yield
-        finally:
-            if call:
-                self._running.discard(call)
 
     async def intercept_service(
         self,
@@ -122,6 +94,7 @@ class Boundary(grpc.aio.ServerInterceptor):
             raise Draining
         metadata = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
         caller = await self._gate(method, metadata, rpc.peer())
+        self.running.came_with(caller.key_id)
         left = rpc.time_remaining()
         if left is None:
             return caller
@@ -171,7 +144,7 @@ class _Call:
         return encode(message) if encode else message
 
     async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        with self._boundary.counted():
+        with self._boundary.running.counted():
             return await self._answered(work, rpc)
 
     async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
@@ -179,11 +152,11 @@ class _Call:
         metrics.CALLS_IN_FLIGHT.inc()
         try:
             context.enter(await self._boundary.admit(self._method, rpc))
-            answer = await self._received(work, rpc)
+            answer = await self._accounted(work, rpc)
         except asyncio.CancelledError:
-            if is_sent_away():
-                self._finish(line, "UNAVAILABLE", reason="DRAINING")
-                await abort(rpc, Draining())
+            if error := ending():
+                self._finish(line, error.status.name, reason=error.reason_name)
+                await abort(rpc, error)
             self._finish(line, "CANCELLED")
             raise
         except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
@@ -193,6 +166,28 @@ class _Call:
         else:
             self._finish(line, "OK")
             return answer
+
+    async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Does the work where account is kept of it, if it is."""
+        account = self._boundary.accounts(self._method)
+        if account is None:
+            return await self._received(work, rpc)
+
+        async def begun(request: Any) -> Any:
+            await account.begin(request)
+            return await work(request)
+
+        try:
+            answer = await self._received(begun, rpc)
+        except asyncio.CancelledError:
+            await account.end("CANCELLED", "")
+            raise
+        except Exception as raised:
+            error = self._translated(raised)
+            await account.end(error.status.name, error.reason_name)
+            raise error from raised
+        await account.end("OK", "")
+        return answer
 
     async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         """Does the work for the call's request, which counts as held until it is done."""
@@ -226,7 +221,8 @@ class _Call:
     def _finish(self, line: CallLine, code: str, **fields: object) -> None:
         caller = context.current()
         metrics.CALLS_IN_FLIGHT.dec()
-        seconds = line.end(code, tenant=caller.tenant, call_id=caller.call_id, **fields)
+        who = {"tenant": caller.tenant, "key_id": caller.key_id, "call_id": caller.call_id}
+        seconds = line.end(code, **who, **fields)
         metrics.CALLS.labels(self._method, code).inc()
         metrics.CALL_SECONDS.labels(self._method).observe(seconds)
 

@@ -4,14 +4,15 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from weft_kit.mesh_id import DEFAULT_MESH_ID, MeshId
+from weft_kit.secret_settings import exposed_files, file_variable, is_secret, secrets_in_files
 from weft_kit.user_paths import expanded
 from weft_kit.variables import unknown_variables
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
         if config is None or problems:
             sys.stderr.writelines(f"{problem}\n" for problem in problems)
             sys.exit(2)
+        sys.stderr.writelines(f"{warning}\n" for warning in exposed_files(os.environ, cls._secrets()))
         return config
 
     @classmethod
@@ -69,7 +71,7 @@ class Settings(BaseSettings):
     @classmethod
     def variables(cls) -> frozenset[str]:
         """Returns the names of the variables that are read."""
-        return frozenset(map(cls._variable, cls.model_fields))
+        return frozenset(map(cls._variable, cls.model_fields)).union(map(file_variable, cls._secrets()))
 
     def read_by_others(self) -> frozenset[str]:
         """Returns variables that begin as this service's do and are not its settings: what its catalog names."""
@@ -78,12 +80,19 @@ class Settings(BaseSettings):
     @classmethod
     def _read(cls, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
         """Returns the settings, unless a value is wrong, and what is wrong with the environment."""
+        in_files, unreadable = secrets_in_files(environ, cls._secrets())
         try:
-            config = cls(**{**_Environment(cls, environ)(), **overrides})
+            config = cls(**{**_Environment(cls, {**environ, **in_files})(), **overrides})
         except ValidationError as error:
             mistyped = unknown_variables(environ, cls.variables(), cls._prefix())
-            return None, [*mistyped, *map(cls._sentence, error.errors())]
-        return config, unknown_variables(environ, cls.variables() | config.read_by_others(), cls._prefix())
+            return None, [*mistyped, *unreadable, *map(cls._sentence, error.errors())]
+        mistyped = unknown_variables(environ, cls.variables() | config.read_by_others(), cls._prefix())
+        return config, [*mistyped, *unreadable]
+
+    @classmethod
+    def _secrets(cls) -> frozenset[str]:
+        """Returns the names of the variables that hold secrets."""
+        return frozenset(cls._variable(name) for name, field in cls.model_fields.items() if is_secret(field))
 
     @classmethod
     def _prefix(cls) -> str:
@@ -108,9 +117,7 @@ class Settings(BaseSettings):
         field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
         if field is None or problem["type"] == "missing":
             return ""
-        kinds = (field.annotation, *get_args(field.annotation))
-        is_secret = SecretStr in kinds or SecretBytes in kinds
-        return " (what was given is a secret)" if is_secret else f" (given: {problem['input']!r})"
+        return " (what was given is a secret)" if is_secret(field) else f" (given: {problem['input']!r})"
 
 
 class _Environment(EnvSettingsSource):

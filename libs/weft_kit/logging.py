@@ -87,6 +87,11 @@ def note(**fields: object) -> None:
         notes.update(fields)
 
 
+def noted(field: str) -> str:
+    """Returns what was noted of the call being handled; "" when nothing was."""
+    return str((_notes.get() or {}).get(field, ""))
+
+
 class CallLine:
     """Collects one call's fields and writes them once, at its end."""
 

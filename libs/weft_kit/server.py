@@ -18,12 +18,14 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from weft_kit import logging
+from weft_kit.accounts import Accounts, no_accounts
 from weft_kit.boundary import SERVER_OPTIONS, Boundary, Gate, trusting
 from weft_kit.errors import CannotStart
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.health import Health
 from weft_kit.readiness import Readiness
 from weft_kit.request_limits import RequestLimits
+from weft_kit.running_calls import RunningCalls
 
 _GOODBYE_S = 2.0
 
@@ -58,13 +60,14 @@ class Server:
         grace_s: float = 10.0,
         limits: RequestLimits | None = None,
         gate: Gate = trusting,
+        accounts: Accounts = no_accounts,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
         readiness: Readiness | None = None,
     ) -> None:
         self._listen = listen
         self._services = services
         self._grace_s = grace_s
-        self._boundary = Boundary(gate, limits)
+        self._boundary = Boundary(gate, limits, accounts)
         self._health = Health([service.name for service in services], readiness or Readiness())
         self._server = grpc.aio.server(interceptors=(self._boundary,), options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers(tuple(handlers))
@@ -73,6 +76,11 @@ class Server:
     @property
     def address(self) -> str:
         return f"{self._listen.rpartition(':')[0]}:{self.port}"
+
+    @property
+    def calls(self) -> RunningCalls:
+        """The calls that are under way."""
+        return self._boundary.running
 
     async def __aenter__(self) -> Self:
         for service in self._services:
@@ -95,7 +103,7 @@ class Server:
         self._boundary.close_door()
         # Stopping takes no more connections and tells those there to look for another replica.
         stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
-        await self._boundary.empty(self._grace_s)
+        await self._boundary.running.empty(self._grace_s)
         await stopping
 
 

@@ -54,6 +54,18 @@ async def usage_once_booked(weft: WeftClient) -> gateway_pb2.GetUsageResponse:
     return usage
 
 
+async def test_the_operator_sees_what_was_done_with_the_token(house):
+    _, secret, _ = await house.weft_as_operator("keys", "create", "--tenant", house.tenant)
+    key_id = secret.split("_")[1]
+    code, out, _ = await house.weft_as_operator("audit", "--tenant", house.tenant, "--limit", "10", "--json")
+    assert code == 0
+    made = [event for event in json.loads(out) if event.get("key_id") == key_id]
+    assert [(event["method"], event["code"]) for event in made] == [("/weft.gateway.v1.KeyService/CreateKey", "OK")]
+    _, out, _ = await house.weft_as_operator("audit")
+    assert key_id in out
+    assert secret.strip() not in out
+
+
 async def test_a_keys_budget_is_set_listed_and_seen_by_its_owner(house):
     budget = ("--tokens-per-minute", "5000", "--money-per-day", "2.50")
     code, secret, _ = await house.weft_as_operator("keys", "create", "--tenant", house.tenant, *budget)

@@ -286,12 +286,21 @@ async def test_without_a_signing_key_webhooks_are_off_and_nothing_is_lost(
         assert (await tenant.settled(waiting.job_id)).state == pb.DELIVERY_STATE_DELIVERED
 
 
-async def test_a_target_inside_our_own_network_is_refused(tenant_of: Any, receiver: Any) -> None:
-    async with tenant_of(webhook_allow_private=False) as tenant:
-        delivery = await tenant.settled(await tenant.finish(receiver.url))
-    assert (delivery.state, len(delivery.tries)) == (pb.DELIVERY_STATE_FAILED, 1)
-    assert delivery.tries[0].outcome.endswith("is not a public address")
+async def test_a_target_inside_our_own_network_is_refused_and_told_like_one_that_does_not_exist(
+    tenant_of: Any, receiver: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"webhook_tries": 3, "webhook_longest_wait_s": 0.02}
+    async with tenant_of(webhook_allow_private=False, **settings) as tenant:
+        hosts = ("localhost", "does-not-exist.invalid")
+        jobs = [await tenant.finish(f"http://{host}:{receiver.port}/hook") for host in hosts]
+        inside, nowhere = [await tenant.settled(job_id) for job_id in jobs]
+    for delivery in (inside, nowhere):
+        assert delivery.state == pb.DELIVERY_STATE_FAILED
+        told = [(each.http_status, each.outcome, each.duration.ToNanoseconds()) for each in delivery.tries]
+        assert told == [(0, "not reachable: the name has no public address", 0)] * 3
     assert receiver.posts.empty()
+    given_up = [line for line in capsys.readouterr().out.splitlines() if "webhook given up" in line]
+    assert [("is not a public address" in line) for line in given_up if jobs[0] in line] == [True]
 
 
 async def test_a_notifier_alone_delivers_what_others_recorded(

@@ -331,3 +331,17 @@ async def test_what_an_older_gateway_recorded_is_kept_and_delivered(postgres_url
     async with Database(postgres_url) as database:
         assert [due.job_id for due in await Outbox(database).claim({"acme": 8}, lease_s=60)] == ["due"]
         assert (await delivery(DeliveryStore(database), "over")).state == webhook_pb2.DELIVERY_STATE_FAILED
+
+
+async def test_what_earlier_tries_told_of_addresses_is_told_no_more(
+    finish: Finish, outbox: Outbox, store: DeliveryStore, postgres_url: str
+) -> None:
+    job_id = await finish("https://example.org/")
+    for told in ("refused: 10.0.0.1 is not a public address", "not reachable: gaierror", "HTTP 500"):
+        (due,) = await outbox.claim({"acme": 1}, lease_s=60)
+        await outbox.settle(due, made(told), Outcome("no"), 0.0)
+    migration = Path(postgres.__file__).parent / "migrations" / "0011_webhook_outcomes.sql"
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as session:
+        await session.execute(migration.read_bytes())
+    alike = "not reachable: the name has no public address"
+    assert [kept.outcome for kept in (await delivery(store, job_id)).tries] == [alike, alike, "HTTP 500"]

@@ -1,9 +1,11 @@
 """Posting: to the address that was checked, by the name that was meant, and nowhere else."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from weft_gateway.webhooks.httpx_poster import WebhookPoster
 from weft_gateway.webhooks.resolver import Resolver
 
 HEADERS = {"webhook-id": "job-1"}
+NO_ADDRESS = "not reachable: the name has no public address"
 
 
 def resolving(**names: list[str]) -> Callable[[str, int], Any]:
@@ -46,8 +49,8 @@ async def test_a_name_with_one_private_address_among_public_ones_is_refused(rece
     url = f"http://receiver.test:{receiver.port}/"
     for addresses in (("127.0.0.1",), ("93.184.216.34", "127.0.0.1"), ("::ffff:127.0.0.1", "93.184.216.34")):
         outcome = await post(url, *addresses, allow_private=False)
-        assert outcome.final
-        assert outcome.text.endswith("is not a public address")
+        assert (outcome.text, outcome.http_status) == (NO_ADDRESS, 0)
+        assert outcome.detail.endswith("127.0.0.1 is not a public address")
     assert receiver.posts.empty()
 
 
@@ -130,8 +133,22 @@ async def test_a_target_that_is_not_there_or_speaks_no_http_fails() -> None:
 async def test_a_name_that_does_not_resolve_fails(host: str) -> None:
     async with Resolver(1) as resolver, WebhookPoster(resolver.resolve) as poster:
         outcome = await poster.post(f"http://{host}/", HEADERS, b"{}")
-    assert (outcome.http_status, outcome.final) == (0, False)
-    assert outcome.text.startswith("not reachable: ")
+    assert outcome == Outcome(NO_ADDRESS, detail=outcome.detail)
+
+
+async def test_a_private_name_and_one_that_does_not_exist_are_told_alike(receiver: Any) -> None:
+    async def resolve(host: str, _port: int) -> list[str]:
+        if host == "receiver.test":
+            return ["127.0.0.1"]
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with WebhookPoster(resolve) as poster:
+        hosts = ("receiver.test", "nobody.test")
+        inside, nowhere = [await poster.post(f"http://{host}:{receiver.port}/", HEADERS, b"{}") for host in hosts]
+    assert inside.detail != nowhere.detail
+    assert replace(inside, detail="") == replace(nowhere, detail="")
+    assert not inside.final
+    assert receiver.posts.empty()
 
 
 @asynccontextmanager

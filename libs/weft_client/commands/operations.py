@@ -1,4 +1,4 @@
-"""weft keys, usage."""
+"""weft keys, usage, audit."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -9,6 +9,7 @@ from weft_client.budgets import budget
 from weft_client.commands.examples import examples
 from weft_client.failures import reporting
 from weft_client.render import print_json
+from weft_client.render_audit import audit_table
 from weft_client.render_spending import keys_table, usage_table
 from weft_client.session import AsJson, Session, out, present
 
@@ -95,6 +96,21 @@ async def revoke_key(
     else:
         within = revoked.effective_within.ToTimedelta().total_seconds()
         out().print(f"{revoked.key.key_id} is revoked; every gateway refuses it within {within:.0f} s")
+
+
+@app.command(epilog=examples("audit", "audit --tenant acme --limit 1000 --json"))
+@reporting
+async def audit(
+    context: typer.Context,
+    tenant: Annotated[str, typer.Option(help="Only calls about this tenant.")] = "",
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was done with the operator's token, and what was refused; needs that token itself."""
+    async with Session.of(context).operator() as operator:
+        found = await operator.audit.newest(limit, tenant)
+    present(found, audit_table, as_json=as_json)
 
 
 @app.command(epilog=examples("usage", "usage --key wk_… --json"))

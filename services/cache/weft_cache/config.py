@@ -6,11 +6,12 @@ from pydantic import Field, SecretStr, field_validator
 
 from weft_cache.seal import KEY_BYTES
 from weft_kit.config import Settings
+from weft_kit.secret_settings import SecretUrl
 
 
 class Config(Settings, env_prefix="WEFT_CACHE_"):
     listen: str = "127.0.0.1:7605"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
     """A Redis with the query engine (RediSearch). Without it only the exact tier answers."""
     inference_target: str = "127.0.0.1:7604"
     """Who embeds questions. While nobody does, only the exact tier answers."""

@@ -9,16 +9,17 @@ from weft_gateway.jobs.budgets import Fallback as BudgetFallback
 from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
+from weft_kit.secret_settings import SecretUrl
 
 
 class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     listen: str = "127.0.0.1:7600"
-    nats_url: str = "nats://127.0.0.1:7610"
+    nats_url: SecretUrl = "nats://127.0.0.1:7610"
     """One or more servers of a cluster, separated by commas."""
     log: LogConfig = LogConfig()
     """Shape of the job log, as JSON with the fields of LogConfig; the same as the router's."""
-    postgres_url: str = "postgresql://127.0.0.1:5432/weft"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    postgres_url: SecretUrl = "postgresql://127.0.0.1:5432/weft"
+    redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
     cache_target: str = "127.0.0.1:7605"
     retrieval_target: str = "127.0.0.1:7603"
     router_target: str = "127.0.0.1:7602"
@@ -31,9 +32,12 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """How often to look whether it changed. Routers are given two such times to take it first."""
     operator_token: SecretStr = SecretStr("")
     """Opens KeyService, TenantService and CheckProviders; empty keeps them shut."""
+    audit_days: float = Field(400.0, gt=0, le=36_500)
+    """How long the operator's calls are kept in the audit log."""
 
     key_fresh_s: float = Field(10.0, gt=0)
-    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work."""
+    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work, and the calls that are
+    open with it go on."""
     key_stale_s: float = Field(900.0, gt=0)
     """The same, while PostgreSQL does not answer."""
     key_absent_s: float = Field(2.0, ge=0)

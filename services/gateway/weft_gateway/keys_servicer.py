@@ -10,6 +10,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keys import Key
 from weft_gateway.pages import Pages
+from weft_kit.logging import note
 from weft_kit.page_tokens import page_size
 
 
@@ -23,6 +24,7 @@ class KeyServicer(rpc.KeyServiceServicer):
         key, credential = await self._desk.create(
             request.tenant, request.name, request.calls_per_minute, request.budget
         )
+        note(subject_key_id=key.key_id)
         return pb.CreateKeyResponse(key=_to_wire(key), secret=str(credential))
 
     async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
@@ -34,6 +36,7 @@ class KeyServicer(rpc.KeyServiceServicer):
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
         key = await self._desk.revoke(request.key_id)
+        note(subject_tenant=key.tenant)
         within = Duration()
         within.FromTimedelta(timedelta(seconds=self._effective_within_s))
         return pb.RevokeKeyResponse(key=_to_wire(key), effective_within=within)

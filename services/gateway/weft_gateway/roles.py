@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from weft_gateway.audit.postgres_audit import AuditStore
+from weft_gateway.audit.retention import drop_old_events
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
 from weft_gateway.record.batch_writer import BatchWriter
@@ -43,10 +45,18 @@ async def recorder(
         poll_s=config.retention_poll_s,
         batch=config.retention_batch,
     )
+    keep_audit = partial(
+        drop_old_events,
+        AuditStore(database),
+        days=config.audit_days,
+        poll_s=config.retention_poll_s,
+        batch=config.retention_batch,
+    )
     async with (
         running("recorder", recording),
         running("undertaker", undertaker.watch),
         running("retention", sweeper.watch),
+        running("audit retention", keep_audit),
     ):
         yield
 

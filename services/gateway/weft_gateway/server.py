@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from weft.cache.v1 import cache_pb2
-from weft.gateway.v1 import gateway_pb2_grpc, tenant_pb2_grpc, webhook_pb2_grpc
+from weft.gateway.v1 import audit_pb2_grpc, gateway_pb2_grpc, tenant_pb2_grpc, webhook_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_gateway.access.gate import Gate, Rates
@@ -19,6 +19,10 @@ from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keyring import Keyring, Life
 from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.access.redis_limiter import RedisLimiter
+from weft_gateway.access.revocations import Revocations
+from weft_gateway.audit.audit import Audit
+from weft_gateway.audit.postgres_audit import AuditStore
+from weft_gateway.audit.servicer import AuditServicer
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.jobs import batch
@@ -71,6 +75,7 @@ _IDENTITY_S: Final = 2.0
 
 _GATEWAY: Final = "weft.gateway.v1.GatewayService"
 _KEYS: Final = "weft.gateway.v1.KeyService"
+_AUDIT: Final = "weft.gateway.v1.AuditService"
 _WEBHOOKS: Final = "weft.gateway.v1.WebhookService"
 _TENANTS: Final = "weft.gateway.v1.TenantService"
 _RETRIEVAL: Final[ServiceDescriptor] = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
@@ -148,7 +153,9 @@ async def _server(
         store = KeyStore(database, limit_s=config.read_limit_s)
         keyring = Keyring(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
         rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
-        gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value())
+        events = AuditStore(database, limit_s=config.read_limit_s)
+        audit = Audit(events)
+        gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value(), audit)
         answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
         budgets = Budgets(
             redis,
@@ -184,6 +191,7 @@ async def _server(
             _tenant_service(tenants),
             _key_service(KeyDesk(store, keyring), pages, config.key_fresh_s),
             _webhook_service(deliveries, secret_desk(config, database), pages),
+            _audit_service(events, pages),
             catalog_service(catalog),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
@@ -194,9 +202,17 @@ async def _server(
         needs = (*_log_needs(log), _postgres_need(database), *(peer_need(peer.full_name, to) for peer, to in peers))
         readiness = await stack.enter_async_context(Readiness(needs))
         server = Server(
-            config.listen, services, grace_s=config.grace_s, gate=gate, limits=_limits(config), readiness=readiness
+            config.listen,
+            services,
+            grace_s=config.grace_s,
+            gate=gate,
+            accounts=audit.account,
+            limits=_limits(config),
+            readiness=readiness,
         )
         await stack.enter_async_context(server)
+        revocations = Revocations(server.calls, store.good, keyring, fresh_s=config.key_fresh_s)
+        await stack.enter_async_context(running("revocations", revocations.watch))
         # Before the server drains: whoever only waits need not hold it up.
         stack.callback(waits.end)
         await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
@@ -215,7 +231,7 @@ def _log_needs(log: JobLog) -> tuple[Need, ...]:
 
 
 def _postgres_need(database: Database) -> Need:
-    return Need("postgresql", database.check, frozenset({_KEYS, _WEBHOOKS, _TENANTS}))
+    return Need("postgresql", database.check, frozenset({_AUDIT, _KEYS, _WEBHOOKS, _TENANTS}))
 
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
@@ -253,6 +269,11 @@ def _gateway_service(jobs: Jobs, budgets: Budgets, pages: Pages) -> Service:
 def _key_service(desk: KeyDesk, pages: Pages, effective_within_s: float) -> Service:
     add = gateway_pb2_grpc.add_KeyServiceServicer_to_server
     return Service(_KEYS, add, KeyServicer(desk, pages, effective_within_s))
+
+
+def _audit_service(events: AuditStore, pages: Pages) -> Service:
+    add = audit_pb2_grpc.add_AuditServiceServicer_to_server
+    return Service(_AUDIT, add, AuditServicer(events, pages))
 
 
 def _tenant_service(deletion: TenantDeletion) -> Service:

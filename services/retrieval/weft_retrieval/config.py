@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from weft_kit.config import Settings
+from weft_kit.secret_settings import SecretUrl
 from weft_retrieval.analysis import LANGUAGES
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 
@@ -26,7 +27,7 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """Settings of the retrieval service, WEFT_RETRIEVAL_… in the environment."""
 
     listen: str = "127.0.0.1:7603"
-    postgres_url: str = "postgresql://postgres@127.0.0.1:5432/weft"
+    postgres_url: SecretUrl = "postgresql://postgres@127.0.0.1:5432/weft"
     postgres_connections: int = Field(default=16, ge=3)
     """Most connections at once. A search uses two, an ingest one."""
     inference_target: str = "127.0.0.1:7604"
@@ -51,7 +52,7 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     document_waiting_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Contents of all documents that wait for a process; further ones are refused for now. A tenant alone gets half."""
 
-    nats_url: str = ""
+    nats_url: SecretUrl = ""
     """One or more servers of a cluster, separated by commas. Empty: no ingest jobs, documents come one by one."""
     log: IngestLog = IngestLog()
     """Shape of the log of ingest jobs, as JSON with the fields of LogConfig; the same in all replicas."""

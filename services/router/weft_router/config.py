@@ -7,6 +7,7 @@ from pydantic import Field
 from weft_kit.catalog_variables import variables_named
 from weft_kit.config import Settings
 from weft_kit.joblog import LogConfig
+from weft_kit.secret_settings import SecretUrl
 from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Fallback
 
@@ -18,13 +19,13 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     advertise: str = ""
     """Where other routers find this one, as host:port, to share calls; by default what it listens on, and where that is
     every address, this machine's own."""
-    nats_url: str = "nats://127.0.0.1:7610"
+    nats_url: SecretUrl = "nats://127.0.0.1:7610"
     """One or more servers of a cluster, separated by commas."""
     log: LogConfig = LogConfig()
     """Shape of the job log, as JSON with the fields of LogConfig; the same as the gateway's."""
     cache_target: str = "127.0.0.1:7605"
     retrieval_target: str = "127.0.0.1:7603"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
     """Where replicas tell each other of breakers and flights, and share budgets; without it each is on its own."""
     budget_limit_s: float = Field(default=0.25, gt=0)
     """How long a budget may wait for Redis before it is decided without."""

@@ -87,8 +87,13 @@ def prove(key: Key | None, credential: Credential) -> Key:
     if key is None or not hmac.compare_digest(expected, hash_secret(credential.secret)):
         raise Unauthenticated(f"the API key is not known; {_HOW}")
     if key.revoke_time is not None:
-        raise Unauthenticated(f"the API key {key.key_id} was revoked; {_HOW}")
+        raise revoked(key.key_id)
     return key
+
+
+def revoked(key_id: str) -> Unauthenticated:
+    """What the calls of a revoked key are told, new ones and those that are open."""
+    return Unauthenticated(f"the API key {key_id} was revoked; {_HOW}")
 
 
 def check_new_key(tenant: str, name: str, calls_per_minute: int, budget: budget_pb2.Budget) -> None:

@@ -1,6 +1,6 @@
 """API keys in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from psycopg.rows import class_row
@@ -18,6 +18,7 @@ _CREATE: Final = f"""
     INSERT INTO gateway_keys ({_GIVEN}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_COLUMNS}
 """.encode()
 _FIND: Final = f"SELECT {_COLUMNS} FROM gateway_keys WHERE key_id = %s".encode()
+_GOOD: Final = "SELECT key_id FROM gateway_keys WHERE key_id = ANY(%s) AND revoke_time IS NULL"
 _REVOKE: Final = f"""
     UPDATE gateway_keys SET revoke_time = COALESCE(revoke_time, clock_timestamp())
     WHERE key_id = %s RETURNING {_COLUMNS}
@@ -63,6 +64,12 @@ class KeyStore:
 
     async def find(self, key_id: str) -> Key | None:
         return next(iter(await self._keys(_FIND, (key_id,))), None)
+
+    async def good(self, key_ids: Collection[str]) -> set[str]:
+        """Those of the keys that exist and are not revoked."""
+        async with self._database.connection(self._limit_s) as connection:
+            found = await (await connection.execute(_GOOD, (list(key_ids),))).fetchall()
+        return {key_id for (key_id,) in found}
 
     async def revoke(self, key_id: str) -> Key | None:
         """The key, revoked now or before; None when there is none."""

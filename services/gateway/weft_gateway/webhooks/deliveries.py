@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one try. `text` is for the record: it names nothing of the answer but its status."""
+    """What became of one try. `text` is for the tenant: it names nothing of the answer but its status."""
 
     text: str
     http_status: int = 0
@@ -17,10 +17,20 @@ class Outcome:
     """Another try would be wrong."""
     retry_after_s: float | None = None
     """As the target asked."""
+    detail: str = ""
+    """For the operator alone: what the name of the target resolved to, and why that is no place to post to."""
 
     @property
     def delivered(self) -> bool:
         return 200 <= self.http_status < 300
+
+
+def no_public_address(detail: str) -> Outcome:
+    """What is told of a name that leads nowhere, and of one that leads inside.
+
+    A tenant must not learn which: it could ask for all of our network's names in turn.
+    """
+    return Outcome("not reachable: the name has no public address", detail=detail)
 
 
 def outcome_of(status: int, retry_after_s: float | None) -> Outcome:

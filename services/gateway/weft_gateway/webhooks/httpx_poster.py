@@ -11,7 +11,7 @@ import httpx
 from httpx import URL
 
 from weft_gateway.webhooks.addresses import private_address
-from weft_gateway.webhooks.deliveries import Outcome, outcome_of
+from weft_gateway.webhooks.deliveries import Outcome, no_public_address, outcome_of
 from weft_gateway.webhooks.schedule import retry_after_s
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -58,14 +58,17 @@ class WebhookPoster:
         try:
             target = URL(url)
             addresses = await self._resolve(_host(target), target.port or _PORTS[target.scheme])
-            private = None if self._allow_private else private_address(addresses)
-            if private:
-                return Outcome(f"refused: {private} is not a public address", final=True)
+        except (OSError, httpx.InvalidURL) as error:
+            return no_public_address(repr(error))
+        private = None if self._allow_private else private_address(addresses)
+        if private:
+            return no_public_address(f"{private} is not a public address")
+        try:
             async with asyncio.timeout(self._limit_s):
                 return await self._post_to_first(target, addresses, headers, body)
         except TimeoutError:
             return Outcome(f"no answer within {self._limit_s:g} s")
-        except (OSError, httpx.InvalidURL, *_NOT_CONNECTED) as error:
+        except (OSError, *_NOT_CONNECTED) as error:
             return Outcome(f"not reachable: {type(error).__name__}")
         except httpx.HTTPError as error:
             return Outcome(f"no proper answer: {type(error).__name__}")

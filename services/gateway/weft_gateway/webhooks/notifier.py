@@ -27,6 +27,7 @@ from weft_gateway.webhooks.schedule import Schedule
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.signing import signed_headers
 from weft_kit.errors import DependencyDown
+from weft_kit.outages import Reminders
 
 TRIES = prometheus_client.Counter("weft_gateway_webhook_tries", "Tries to deliver a webhook.", ["outcome"])
 TRY_SECONDS = prometheus_client.Histogram("weft_gateway_webhook_try_seconds", "How long tries took.")
@@ -72,6 +73,7 @@ class Notifier:
         self._schedule = schedule
         self._pace = pace
         self._tries: dict[asyncio.Task[None], str] = {}
+        self._details = Reminders()
         self._log = structlog.get_logger()
 
     async def notify(self) -> None:
@@ -107,7 +109,9 @@ class Notifier:
         began, clock = datetime.now(UTC), time.perf_counter()
         with IN_FLIGHT.track_inprogress():
             outcome = await self._post(due, secrets, int(began.timestamp()))
-        made = Try(began, time.perf_counter() - clock, outcome.http_status, outcome.text)
+        # How long a name took to resolve would tell it from one that does not exist.
+        took_s = 0.0 if outcome.detail else time.perf_counter() - clock
+        made = Try(began, took_s, outcome.http_status, outcome.text)
         next_s = self._next_s(due, outcome)
         try:
             await self._settle(due, made, outcome, next_s)
@@ -146,9 +150,12 @@ class Notifier:
     def _count(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
         TRIES.labels("delivered" if outcome.delivered else "failed").inc()
         TRY_SECONDS.observe(made.duration_s)
+        if outcome.detail and self._details.due(time.monotonic()):
+            details = {"url": due.url, "detail": outcome.detail, "held_back": self._details.held_back}
+            self._log.warning("webhook has no public address", job_id=due.job_id, tenant=due.tenant, **details)
         if next_s is None and not outcome.delivered:
             GIVEN_UP.inc()
-            self._log.warning("webhook given up", job_id=due.job_id, outcome=outcome.text)
+            self._log.warning("webhook given up", job_id=due.job_id, outcome=outcome.text, detail=outcome.detail)
 
     async def _wait(self) -> None:
         """Until there may be more to do: a try ended, or time passed."""

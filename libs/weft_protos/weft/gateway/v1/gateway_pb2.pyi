@@ -872,7 +872,7 @@ class RevokeKeyResponse(_message.Message):
 
     @_builtins.property
     def effective_within(self) -> _duration_pb2.Duration:
-        """How long gateways may still accept it."""
+        """How long gateways may still accept it, and leave open what was opened with it."""
 
     def __init__(
         self,

@@ -503,7 +503,8 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeKey(self, request, context):
-        """Revokes a key; gateways notice within their key cache's life. A repeat does nothing.
+        """Revokes a key; gateways notice within their key cache's life, and end what is open with it as UNAUTHENTICATED. A
+        repeat does nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

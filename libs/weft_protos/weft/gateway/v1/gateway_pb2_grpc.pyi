@@ -186,7 +186,9 @@ class KeyServiceStub:
     ListKeys: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKeysRequest, _gateway_pb2.ListKeysResponse]
     """Lists keys, newest first, without secrets."""
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RevokeKeyRequest, _gateway_pb2.RevokeKeyResponse]
-    """Revokes a key; gateways notice within their key cache's life. A repeat does nothing."""
+    """Revokes a key; gateways notice within their key cache's life, and end what is open with it as UNAUTHENTICATED. A
+    repeat does nothing.
+    """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
@@ -198,7 +200,9 @@ class KeyServiceAsyncStub(KeyServiceStub):
     ListKeys: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKeysRequest, _gateway_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Lists keys, newest first, without secrets."""
     RevokeKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RevokeKeyRequest, _gateway_pb2.RevokeKeyResponse]  # type: ignore[assignment]
-    """Revokes a key; gateways notice within their key cache's life. A repeat does nothing."""
+    """Revokes a key; gateways notice within their key cache's life, and end what is open with it as UNAUTHENTICATED. A
+    repeat does nothing.
+    """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages API keys. Every call carries the operator's token as `authorization: Bearer TOKEN`."""
@@ -225,6 +229,8 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.RevokeKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.RevokeKeyResponse, _abc.Awaitable[_gateway_pb2.RevokeKeyResponse]]:
-        """Revokes a key; gateways notice within their key cache's life. A repeat does nothing."""
+        """Revokes a key; gateways notice within their key cache's life, and end what is open with it as UNAUTHENTICATED. A
+        repeat does nothing.
+        """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -110,14 +110,16 @@ class DeliveryTry(_message.Message):
     http_status: _builtins.int
     """Status code of the answer; 0 when none came."""
     outcome: _builtins.str
-    """What became of it, in words. Holds nothing of the answer's body."""
+    """What became of it, in words. Holds nothing of the answer's body, nor of what the target's name resolves to: a name
+    of a private address and one that does not exist are told alike.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """How long it took."""
+        """How long it took; 0 where the name has no public address."""
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""The operator's calls, on record: who did what to which tenant or key, and what became of it."""
