@@ -16,7 +16,6 @@ from tests.neighbours.attacks import ATTACKS, Attack
 
 from weft_kit.channel import OPTIONS
 
-_PAUSE_S = 0.005
 _CONNECT_S = 10.0
 
 
@@ -34,7 +33,7 @@ async def attack(name: str, endpoint: str, key: str) -> int:
                 request = what.requests[number % len(what.requests)]
                 calls, number = calls + 1, number + 1
                 await _call(channel, what, request, metadata)
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(what.pause_s)
 
         with suppress(TimeoutError):
             await asyncio.wait_for(channel.channel_ready(), _CONNECT_S)

@@ -15,6 +15,7 @@ from weft_client.requests import chat
 COLLECTION: Final = "theirs"
 
 _SUBMIT: Final = "/weft.gateway.v1.GatewayService/SubmitJob"
+_SUBMIT_MANY: Final = "/weft.gateway.v1.GatewayService/SubmitJobs"
 _LIST: Final = "/weft.gateway.v1.GatewayService/ListJobs"
 _INGEST: Final = "/weft.retrieval.v1.RetrievalService/Ingest"
 _CHECK: Final = "/weft.router.v1.RouterService/CheckProviders"
@@ -22,13 +23,17 @@ _CHECK: Final = "/weft.router.v1.RouterService/CheckProviders"
 
 @dataclass(frozen=True)
 class Attack:
-    """Calls that are made over and over, `at_once` at a time. Each is given `patience_s`; then its caller leaves."""
+    """Calls that are made over and over, `at_once` at a time. Each is given `patience_s`; then its caller leaves.
+
+    They come at the pace of a script that wants no more than to hurt: by their number alone, limits stop them.
+    """
 
     path: str
     requests: tuple[bytes, ...]
     keyed: bool = True
     at_once: int = 1
     patience_s: float = 5.0
+    pause_s: float = 0.1
     silent: bool = False
     """The call is opened, and its request never sent."""
 
@@ -37,6 +42,11 @@ def _submit(change: Callable[[job_pb2.GenerationRequest], object], **options: st
     request = chat("hello", **options)  # type: ignore[arg-type]
     change(request)
     return gateway_pb2.SubmitJobRequest(request=request).SerializeToString()
+
+
+def _many(count: int, **options: str) -> bytes:
+    one = gateway_pb2.SubmitJobRequest(request=chat("hello", **options))  # type: ignore[arg-type]
+    return gateway_pb2.SubmitJobsRequest(requests=[one] * count).SerializeToString()
 
 
 def _document(name: str, content: bytes) -> bytes:
@@ -117,9 +127,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "an enum of 83 KB": Attack(_SUBMIT, (_schema(_enum(83_000)),)),
     "a schema that doubles": Attack(_SUBMIT, (_schema(_doubling(24)),)),
     "a schema of 130 levels": Attack(_SUBMIT, (_schema('{"items":' * 130 + "{}" + "}" * 130),)),
-    "answers larger than may be": Attack(_SUBMIT, (_submit(lambda _: None, model="huge"),), patience_s=2.0),
+    "answers larger than may be": Attack(_SUBMIT, (_submit(lambda _: None, model="huge"),)),
     "time limits of a nanosecond": Attack(_SUBMIT, (_submit(_short_timeout),)),
-    "a flood of HIGH jobs": Attack(_SUBMIT, (_submit(lambda _: None, model="paced", priority="high"),), at_once=4),
+    "a flood of HIGH jobs": Attack(_SUBMIT_MANY, (_many(160, model="paced", priority="high"),), pause_s=3.0),
     "checks of all providers": Attack(_CHECK, (_raw(router_pb2.CheckProvidersRequest()),)),
 }
 """By name."""

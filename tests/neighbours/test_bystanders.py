@@ -42,7 +42,7 @@ max_output_tokens = 64
 routes = [{{ provider = "mock", model = "mock?text={huge}" }}]
 
 [models.paced]
-routes = [{{ provider = "mock", model = "mock?tokens=20&tokens_per_second=20" }}]
+routes = [{{ provider = "mock", model = "mock?tokens=1&first_token_s=1" }}]
 """
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
@@ -81,7 +81,10 @@ async def neighbours(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     catalog.write_text(
         CATALOG.format(port=port, huge="+".join(["x" * PIECE_BYTES] * (LARGEST_BYTES // PIECE_BYTES + 2)))
     )
-    settings = {"inference": {"echo_tokens_per_s": "1000"}, "router": {"max_answer_bytes": str(LARGEST_BYTES)}}
+    settings = {
+        "inference": {"echo_tokens_per_s": "1000"},
+        "router": {"max_answer_bytes": str(LARGEST_BYTES), "slots": "64"},
+    }
     launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo", settings=settings)
     mock = await asyncio.create_subprocess_exec(sys.executable, "-m", "weft_mock", "--port", str(port))
     try:

@@ -18,6 +18,9 @@ from weft_inference.batching import Batcher
 from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Vector
 from weft_inference.tokenising import tokenised
 
+SHORT_TOKENS = 64
+"""A request of no more is a question somebody waits for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
@@ -62,17 +65,20 @@ class Embedder:
     dimensions = DIMENSIONS
     max_tokens = MAX_TOKENS
 
-    def __init__(self, encoder: Encoder, batcher: Batcher[Encoded]) -> None:
+    def __init__(self, encoder: Encoder, batcher: Batcher[Encoded], short: Batcher[Encoded]) -> None:
         self._encoder = encoder
         self._batcher = batcher
+        # Beside the other's batch, not behind it: a question is read in a few ms, a batch of documents in a hundred.
+        self._short = short
         self.name = encoder.name
         self.reranker = f"{encoder.name}-maxsim"
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
         windows = await self._windows(texts)
         rows = [parts[0] for parts in windows]
-        vectors = await self._batcher.run(rows, whole)
-        return Embedded(vectors, [len(parts) > 1 for parts in windows], sum(map(len, rows)))
+        tokens = sum(map(len, rows))
+        vectors = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        return Embedded(vectors, [len(parts) > 1 for parts in windows], tokens)
 
     async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
         """Returns the `top_k` best documents, best first; 0 means all. A long query is read to MAX_TOKENS."""

@@ -41,7 +41,8 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
         stack.push_async_callback(engine.close)
         _, minilm, pairs = await asyncio.gather(engine.start(), _load_encoder(config), _load_verifier(config))
         limits = config.embedder_batch_tokens, config.embedder_queue_tokens
-        embedder = Embedder(minilm, await stack.enter_async_context(Batcher(minilm, *limits)))
+        batcher, short = [await stack.enter_async_context(Batcher(minilm, *limits)) for _ in range(2)]
+        embedder = Embedder(minilm, batcher, short)
         compares = Verifier(pairs, await stack.enter_async_context(Batcher(pairs, *limits)))
         admission = Admission(config.slots, config.queue_limit)
         servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder, compares)
