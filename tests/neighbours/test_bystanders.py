@@ -83,7 +83,7 @@ async def neighbours(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     )
     settings = {
         "inference": {"echo_tokens_per_s": "1000"},
-        "router": {"max_answer_bytes": str(LARGEST_BYTES), "slots": "64"},
+        "router": {"max_answer_bytes": str(LARGEST_BYTES)},
     }
     launch = Launch(StateFolder(root / "state"), Ports.counted_from(0), catalog, engine="echo", settings=settings)
     mock = await asyncio.create_subprocess_exec(sys.executable, "-m", "weft_mock", "--port", str(port))
