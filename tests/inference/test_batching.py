@@ -1,13 +1,14 @@
 """Batches shared by concurrent requests: who is read together, and who waits for whom."""
 
 import asyncio
+import threading
 from collections import deque
 
 import numpy as np
 import pytest
 
 from weft_inference.batching import Batcher, Request, choose, pack
-from weft_inference.embedding import whole
+from weft_inference.embedding import SHORT_TOKENS, Embedder, whole
 from weft_kit.context import CallContext, bound
 from weft_kit.errors import Overloaded
 
@@ -108,3 +109,33 @@ async def test_a_failure_reaches_its_caller_and_the_next_request_is_read(encoder
         with pytest.raises(ZeroDivisionError):
             await batcher.run(encoder.windows("a"), broken)
         assert len(await batcher.run(encoder.windows("a"), whole)) == 1
+
+
+class Held:
+    """Reads long rows only once it is let go."""
+
+    def __init__(self, encoder) -> None:
+        self._encoder = encoder
+        self.reads_long = threading.Event()
+        self.goes_on = threading.Event()
+
+    def run(self, rows):
+        if any(len(row) > SHORT_TOKENS for row in rows):
+            self.reads_long.set()
+            self.goes_on.wait()
+        return self._encoder.run(rows)
+
+
+async def test_a_question_is_read_beside_a_batch_of_documents(encoder):
+    held = Held(encoder)
+    async with Batcher(held, 512, 10_000) as batcher, Batcher(held, 512, 10_000) as short:
+        embedder = Embedder(encoder, batcher, short)
+        documents = asyncio.create_task(embedder.embed(["words " * 200]))
+        try:
+            await asyncio.to_thread(held.reads_long.wait)
+            question = await embedder.embed(["What is the fee?"])
+            assert len(question.vectors) == 1
+            assert not documents.done()
+        finally:
+            held.goes_on.set()
+        assert len((await documents).vectors) == 1
