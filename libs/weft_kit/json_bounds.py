@@ -12,6 +12,8 @@ LONGEST_NUMBER: Final = 64
 
 _LONGEST_POINTER = 120
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# Nothing in them can be wrong once they are read. They are what a text has most of for its length.
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 Place = tuple["Place", str | int] | tuple[()]
 """Where a value stands: the place of what holds it, and its name or index there."""
@@ -52,23 +54,29 @@ def read(text: str, bounds: Bounds) -> Any:
     Raises:
         BadJson: it is none, or passes a bound.
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > bounds.size_bytes:
-        raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=_object if bounds.are_names_unique else None,
-            parse_constant=lambda name: _Flaw(f"is {name}, which JSON does not have"),
-            parse_int=_integer,
-            parse_float=_float,
-        )
-    except json.JSONDecodeError as error:
-        raise BadJson(f"is not JSON at offset {error.pos}: {error.msg}") from None
-    except RecursionError:
-        raise BadJson(f"is nested deeper than {bounds.levels} levels") from None
-    _check(document, bounds)
+    document, _ = _read(text, bounds, 0)
     return document
+
+
+class Together:
+    """Reads texts which together may hold no more values than one alone may, so that many cost no more than one."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._values = 0
+
+    def read(self, text: str) -> Any:
+        """Returns the document that the next text is.
+
+        Raises:
+            BadJson: it is none, or passes a bound. Then it counts as all that it could hold: it may have cost that.
+        """
+        try:
+            document, self._values = _read(text, self._bounds, self._values)
+        except BadJson:
+            self._values += len(text) // 2
+            raise
+        return document
 
 
 def shown_pointer(steps: Iterable[str | int]) -> str:
@@ -92,23 +100,51 @@ def at(place: Place) -> str:
     return shown_pointer(reversed(steps))
 
 
-def _check(document: Any, bounds: Bounds) -> None:
+def _read(text: str, bounds: Bounds, before: int) -> tuple[Any, int]:
+    """Returns the document, and how many values it holds together with those `before` it."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > bounds.size_bytes:
+        raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
+    if before >= bounds.values:
+        raise _too_many(bounds, before)
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_object if bounds.are_names_unique else None,
+            parse_constant=lambda name: _Flaw(f"is {name}, which JSON does not have"),
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except json.JSONDecodeError as error:
+        raise BadJson(f"is not JSON at offset {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise BadJson(f"is nested deeper than {bounds.levels} levels") from None
+    return document, _check(document, bounds, before)
+
+
+def _check(document: Any, bounds: Bounds, before: int) -> int:
     waiting: list[tuple[Any, Place, int]] = [(document, (), 1)]
-    seen = 0
+    values = before + 1
     while waiting:
         value, place, level = waiting.pop()
-        seen += 1
         match value:
             case _Flaw():
                 raise BadJson(f"{at(place)} {value.why}")
             case str() if problem := _text_problem(value):
                 raise BadJson(f"{at(place)} {problem}")
             case dict() | list():
+                values += len(value)
                 if level > bounds.levels:
                     raise BadJson(f"is nested deeper than {bounds.levels} levels")
-                if seen + len(waiting) + len(value) > bounds.values:
-                    raise BadJson(f"holds more than {bounds.values} values")
-                waiting += [(inner, (place, step), level + 1) for step, inner in _inside(value, place)]
+                if values > bounds.values:
+                    raise _too_many(bounds, before)
+                inside = _inside(value, place)
+                waiting += [(inner, (place, step), level + 1) for step, inner in inside if type(inner) not in _PLAIN]
+    return values
+
+
+def _too_many(bounds: Bounds, before: int) -> BadJson:
+    return BadJson(f"holds more than {bounds.values} values{', with those before it' if before else ''}")
 
 
 def _inside(value: dict[str, Any] | list[Any], place: Place) -> Iterable[tuple[str | int, Any]]:
