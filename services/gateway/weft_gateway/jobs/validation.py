@@ -12,7 +12,7 @@ from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid
 from weft_kit.json_bounds import ARGUMENTS, BadJson, Together
-from weft_kit.request_rules import Violation, refuse, request_problems
+from weft_kit.request_rules import Violation, quoted, refuse, request_problems
 from weft_kit.schema_bounds import read_schema
 
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
@@ -43,7 +43,7 @@ def check(request_id: str, request: job_pb2.GenerationRequest, models: Collectio
     refuse(_violations(request_id, request))
     if request.model not in models:
         known = ", ".join(models)
-        message = f"no model alias {_shown(request.model)}; known are {known}"
+        message = f"no model alias {quoted(request.model)}; known are {known}"
         raise Invalid(error_pb2.ERROR_REASON_UNKNOWN_MODEL, message, known=known)
     problem = filter_problem(request.retrieval.filter) if request.retrieval.HasField("filter") else None
     if problem:
@@ -236,7 +236,7 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         if not _FUNCTION_NAME.fullmatch(tool.name):
             yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
         elif tool.name in names:
-            yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
+            yield f"{path}.name", f"must be unique, {quoted(tool.name)} came before"
         names.add(tool.name)
         if tool.parameters_schema:
             yield from _schema(f"{path}.parameters_schema", tool.parameters_schema)
@@ -293,9 +293,9 @@ def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
         return
     for key, value in labels.items():
         if not 1 <= len(key) <= _LONGEST_TEXT:
-            yield f"request.labels[{_shown(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
+            yield f"request.labels[{quoted(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
         if len(value) > _LONGEST_TEXT:
-            yield f"request.labels[{_shown(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
+            yield f"request.labels[{quoted(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
 
 
 def _time(path: str, duration: Duration, least_s: float, most_s: float) -> Iterator[Violation]:
@@ -316,7 +316,3 @@ def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> b
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
     return plain and port_is_good and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _shown(text: str) -> str:
-    return f'"{text[:_LONGEST_TEXT]}"'
