@@ -273,6 +273,15 @@ def test_those_that_wait_come_back_one_after_another() -> None:
     assert returns.after_s("default", 1.0, 600, now=100) == 1.0
 
 
+def test_kinds_of_whom_nothing_waits_are_forgotten() -> None:
+    returns = Returns()
+    for number in range(30_000):
+        returns.after_s(number, 1.0, 600, now=number)
+    assert len(returns._next) <= 10_000
+    busy = [returns.after_s("busy", 1.0, 600, now=30_000) for _ in range(3)]
+    assert busy == pytest.approx([1.0, 1.005, 1.01])
+
+
 def test_whoever_has_little_time_looks_again_within_half_of_it_and_stays_at_the_end() -> None:
     returns = Returns()
     assert returns.after_s("default", 60.0, 10, now=0) == 5.0
