@@ -58,7 +58,7 @@ def read(text: str, bounds: Bounds) -> Any:
     return document
 
 
-class Together:
+class JointReader:
     """Reads texts which together may hold no more values than one alone may, so that many cost no more than one."""
 
     def __init__(self, bounds: Bounds) -> None:

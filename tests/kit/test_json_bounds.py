@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from tests.cost import cost_of
 
-from weft_kit.json_bounds import ARGUMENTS, BadJson, Together, read
+from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader, read
 
 HALVES = "half of a surrogate pair"
 NUL = "NUL, which JSON writes \\u0000"
@@ -74,7 +74,7 @@ def test_reading_costs_what_the_length_does(element: str) -> None:
 
 def test_many_texts_hold_together_no_more_than_one_may() -> None:
     most = "[" + "1," * (ARGUMENTS.values - 2) + "1]"
-    together = Together(ARGUMENTS)
+    together = JointReader(ARGUMENTS)
     assert len(together.read(most)) == ARGUMENTS.values - 1
     for _ in range(2):
         with pytest.raises(BadJson, match=f"more than {ARGUMENTS.values} values, with those before it"):
@@ -87,7 +87,7 @@ def test_many_texts_cost_together_about_what_one_may(end: str) -> None:
 
     def cost(count: int) -> float:
         def read_all() -> None:
-            together = Together(ARGUMENTS)
+            together = JointReader(ARGUMENTS)
             for _ in range(count):
                 with suppress(BadJson):
                     together.read(text)

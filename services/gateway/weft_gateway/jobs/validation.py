@@ -11,7 +11,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid
-from weft_kit.json_bounds import ARGUMENTS, BadJson, Together
+from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader
 from weft_kit.request_rules import Violation, quoted, refuse, request_problems
 from weft_kit.schema_bounds import read_schema
 
@@ -90,7 +90,7 @@ def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
     if not 1 <= len(request.messages) <= _MOST_MESSAGES:
         yield "request.messages", f"must be 1-{_MOST_MESSAGES}, are {len(request.messages)}"
         return
-    arguments = Together(ARGUMENTS)
+    arguments = JointReader(ARGUMENTS)
     for i, message in enumerate(request.messages):
         for path, problem in _message(message, arguments):
             yield f"request.messages[{i}].{path}", problem
@@ -99,7 +99,7 @@ def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         yield f"request.messages[{len(request.messages) - 1}].role", "of the last message must be USER or TOOL"
 
 
-def _message(message: chat_pb2.Message, arguments: Together) -> Iterator[Violation]:
+def _message(message: chat_pb2.Message, arguments: JointReader) -> Iterator[Violation]:
     if message.role not in _SPEAKERS:
         yield "role", "must be SYSTEM, USER, ASSISTANT or TOOL"
     if not message.parts and not message.tool_calls:
@@ -146,7 +146,7 @@ def _image(image: chat_pb2.Image) -> Iterator[Violation]:
         yield ".image.mime_type", f"must be one of {', '.join(_IMAGE_TYPES)}"
 
 
-def _tool_calls(message: chat_pb2.Message, arguments: Together) -> Iterator[Violation]:
+def _tool_calls(message: chat_pb2.Message, arguments: JointReader) -> Iterator[Violation]:
     if not message.tool_calls:
         return
     if message.role != chat_pb2.ROLE_ASSISTANT:
@@ -159,7 +159,7 @@ def _tool_calls(message: chat_pb2.Message, arguments: Together) -> Iterator[Viol
             yield f"tool_calls[{i}].{path}", problem
 
 
-def _tool_call(call: chat_pb2.ToolCall, arguments: Together) -> Iterator[Violation]:
+def _tool_call(call: chat_pb2.ToolCall, arguments: JointReader) -> Iterator[Violation]:
     if not call.id:
         yield "id", "is required"
     if not _FUNCTION_NAME.fullmatch(call.name):
@@ -170,7 +170,7 @@ def _tool_call(call: chat_pb2.ToolCall, arguments: Together) -> Iterator[Violati
         yield "provider_state", "must be as it came with the call, or empty"
 
 
-def _object_problem(text: str, arguments: Together) -> str:
+def _object_problem(text: str, arguments: JointReader) -> str:
     """Returns why a text is no JSON object that can be stored and sent on, "" when it is one."""
     try:
         return "" if isinstance(arguments.read(text), dict) else "must be a JSON object"
