@@ -260,7 +260,7 @@ async def test_nobody_waits_for_a_provider_that_does_not_take_our_key(desk: Desk
 
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_FAILED}
     assert "401" in dones[0].error.message
-    assert "`weft providers check` says what does" in dones[1].error.message
+    assert "`weft providers check` tells the operator what does" in dones[1].error.message
     assert mock.stats.requests == 1
 
 

@@ -39,7 +39,7 @@ def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> P
     last = ", ".join(dict.fromkeys(health.last_reason for health in healths if health.last_reason))
     message = f"every provider of {model!r} keeps failing" + (f", last with {last}" if last else "")
     if all(health.last_remedy is Remedy.ANOTHER_PROVIDER for health in healths):
-        message += "; waiting does not mend that: `weft providers check` says what does"
+        message += "; waiting does not mend that: `weft providers check` tells the operator what does"
         return ProviderOutage(_unreachable(message, Remedy.ANOTHER_PROVIDER), wait_s)
     message += f"; one is asked again in {wait_s:.1f} s"
     return ProviderOutage(_unreachable(message, Remedy.ANOTHER_TRY), wait_s)
