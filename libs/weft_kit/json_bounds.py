@@ -123,36 +123,58 @@ def _read(text: str, bounds: Bounds, before: int) -> tuple[Any, int]:
 
 
 def _check(document: Any, bounds: Bounds, before: int) -> int:
-    waiting: list[tuple[Any, Place, int]] = [(document, (), 1)]
-    values = before + 1
-    while waiting:
-        value, place, level = waiting.pop()
-        match value:
-            case _Flaw():
-                raise BadJson(f"{at(place)} {value.why}")
-            case str() if problem := _text_problem(value):
-                raise BadJson(f"{at(place)} {problem}")
-            case dict() | list():
-                values += len(value)
-                if level > bounds.levels:
-                    raise BadJson(f"is nested deeper than {bounds.levels} levels")
-                if values > bounds.values:
-                    raise _too_many(bounds, before)
-                inside = _inside(value, place)
-                waiting += [(inner, (place, step), level + 1) for step, inner in inside if type(inner) not in _PLAIN]
-    return values
+    walk, levels = _Walk(document), 0
+    while walk.descend():
+        levels += 1
+        if levels > bounds.levels:
+            raise BadJson(f"is nested deeper than {bounds.levels} levels")
+        if before + walk.values > bounds.values:
+            raise _too_many(bounds, before)
+    return before + walk.values
 
 
 def _too_many(bounds: Bounds, before: int) -> BadJson:
     return BadJson(f"holds more than {bounds.values} values{', with those before it' if before else ''}")
 
 
-def _inside(value: dict[str, Any] | list[Any], place: Place) -> Iterable[tuple[str | int, Any]]:
-    if isinstance(value, list):
-        return enumerate(value)
-    if problem := next(filter(None, map(_text_problem, value)), ""):
-        raise BadJson(f"{at(place)} has a name that {problem}")
-    return value.items()
+class _Walk:
+    """One look at all of a document, level by level. Where something stands is found out only when it is wrong."""
+
+    def __init__(self, document: Any) -> None:
+        self._levels: list[list[dict[str, Any] | list[Any]]] = [[[document]]]
+        self.values = 1
+
+    def descend(self) -> bool:
+        """Looks at what the next level holds; returns whether there is one below. Raises BadJson."""
+        below: list[dict[str, Any] | list[Any]] = []
+        for holder in self._levels[-1]:
+            if isinstance(holder, dict) and (problem := _text_problem("".join(holder))):
+                raise BadJson(f"{self._pointer(holder)} has a name that {problem}")
+            for value in holder.values() if isinstance(holder, dict) else holder:
+                kind = type(value)
+                if kind in _PLAIN:
+                    continue
+                if kind is dict or kind is list:
+                    self.values += len(value)
+                    below.append(value)
+                elif problem := value.why if kind is _Flaw else _text_problem(value):
+                    raise BadJson(f"{self._pointer(value)} {problem}")
+        self._levels.append(below)
+        return bool(below)
+
+    def _pointer(self, value: Any) -> str:
+        """Returns where a value stands that is on the last level, or is held there."""
+        steps: list[str | int] = []
+        for holders in reversed(self._levels):
+            held = ((holder, step) for holder in holders for step, inner in _inside(holder) if inner is value)
+            if found := next(held, None):
+                value, step = found
+                steps.append(step)
+        return shown_pointer(reversed(steps[:-1]))  # the last one leads to the document itself
+
+
+def _inside(holder: dict[str, Any] | list[Any]) -> Iterable[tuple[str | int, Any]]:
+    return holder.items() if isinstance(holder, dict) else enumerate(holder)
 
 
 def _text_problem(text: str) -> str:
