@@ -114,10 +114,13 @@ async def test_only_a_log_that_is_away_ends_a_batch_for_those_that_have_not_begu
 ) -> None:
     """Each that has a budget asks Redis by itself: late for one, it may be in time for the next."""
     tried: list[int] = []
+    all_places_taken = asyncio.Event()
 
     async def submit(place: int) -> job_pb2.Job:
         tried.append(place)
-        await asyncio.sleep(0)
+        if len(tried) == 64:
+            all_places_taken.set()
+        await all_places_taken.wait()
         if place == 0:
             raise DependencyDown(dependency, "it does not answer; retry")
         return job_pb2.Job(job_id=str(place))
