@@ -12,6 +12,8 @@ LONGEST_NUMBER: Final = 64
 
 _LONGEST_POINTER = 120
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# Nothing in them can be wrong once they are read. They are what a text has most of for its length.
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 Place = tuple["Place", str | int] | tuple[()]
 """Where a value stands: the place of what holds it, and its name or index there."""
@@ -52,23 +54,29 @@ def read(text: str, bounds: Bounds) -> Any:
     Raises:
         BadJson: it is none, or passes a bound.
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > bounds.size_bytes:
-        raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=_object if bounds.are_names_unique else None,
-            parse_constant=lambda name: _Flaw(f"is {name}, which JSON does not have"),
-            parse_int=_integer,
-            parse_float=_float,
-        )
-    except json.JSONDecodeError as error:
-        raise BadJson(f"is not JSON at offset {error.pos}: {error.msg}") from None
-    except RecursionError:
-        raise BadJson(f"is nested deeper than {bounds.levels} levels") from None
-    _check(document, bounds)
+    document, _ = _read(text, bounds, 0)
     return document
+
+
+class JointReader:
+    """Reads texts which together may hold no more values than one alone may, so that many cost no more than one."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._values = 0
+
+    def read(self, text: str) -> Any:
+        """Returns the document that the next text is.
+
+        Raises:
+            BadJson: it is none, or passes a bound. Then it counts as all that it could hold: it may have cost that.
+        """
+        try:
+            document, self._values = _read(text, self._bounds, self._values)
+        except BadJson:
+            self._values += len(text) // 2
+            raise
+        return document
 
 
 def shown_pointer(steps: Iterable[str | int]) -> str:
@@ -92,31 +100,81 @@ def at(place: Place) -> str:
     return shown_pointer(reversed(steps))
 
 
-def _check(document: Any, bounds: Bounds) -> None:
-    waiting: list[tuple[Any, Place, int]] = [(document, (), 1)]
-    seen = 0
-    while waiting:
-        value, place, level = waiting.pop()
-        seen += 1
-        match value:
-            case _Flaw():
-                raise BadJson(f"{at(place)} {value.why}")
-            case str() if problem := _text_problem(value):
-                raise BadJson(f"{at(place)} {problem}")
-            case dict() | list():
-                if level > bounds.levels:
-                    raise BadJson(f"is nested deeper than {bounds.levels} levels")
-                if seen + len(waiting) + len(value) > bounds.values:
-                    raise BadJson(f"holds more than {bounds.values} values")
-                waiting += [(inner, (place, step), level + 1) for step, inner in _inside(value, place)]
+def _read(text: str, bounds: Bounds, before: int) -> tuple[Any, int]:
+    """Returns the document, and how many values it holds together with those `before` it."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > bounds.size_bytes:
+        raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
+    if before >= bounds.values:
+        raise _too_many(bounds, before)
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_object if bounds.are_names_unique else None,
+            parse_constant=lambda name: _Flaw(f"is {name}, which JSON does not have"),
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except json.JSONDecodeError as error:
+        raise BadJson(f"is not JSON at offset {error.pos}: {error.msg}") from None
+    except RecursionError:
+        raise BadJson(f"is nested deeper than {bounds.levels} levels") from None
+    return document, _check(document, bounds, before)
 
 
-def _inside(value: dict[str, Any] | list[Any], place: Place) -> Iterable[tuple[str | int, Any]]:
-    if isinstance(value, list):
-        return enumerate(value)
-    if problem := next(filter(None, map(_text_problem, value)), ""):
-        raise BadJson(f"{at(place)} has a name that {problem}")
-    return value.items()
+def _check(document: Any, bounds: Bounds, before: int) -> int:
+    walk, levels = _Walk(document), 0
+    while walk.descend():
+        levels += 1
+        if levels > bounds.levels:
+            raise BadJson(f"is nested deeper than {bounds.levels} levels")
+        if before + walk.values > bounds.values:
+            raise _too_many(bounds, before)
+    return before + walk.values
+
+
+def _too_many(bounds: Bounds, before: int) -> BadJson:
+    return BadJson(f"holds more than {bounds.values} values{', with those before it' if before else ''}")
+
+
+class _Walk:
+    """One look at all of a document, level by level. Where something stands is found out only when it is wrong."""
+
+    def __init__(self, document: Any) -> None:
+        self._levels: list[list[dict[str, Any] | list[Any]]] = [[[document]]]
+        self.values = 1
+
+    def descend(self) -> bool:
+        """Looks at what the next level holds; returns whether there is one below. Raises BadJson."""
+        below: list[dict[str, Any] | list[Any]] = []
+        for holder in self._levels[-1]:
+            if isinstance(holder, dict) and (problem := _text_problem("".join(holder))):
+                raise BadJson(f"{self._pointer(holder)} has a name that {problem}")
+            for value in holder.values() if isinstance(holder, dict) else holder:
+                kind = type(value)
+                if kind in _PLAIN:
+                    continue
+                if kind is dict or kind is list:
+                    self.values += len(value)
+                    below.append(value)
+                elif problem := value.why if kind is _Flaw else _text_problem(value):
+                    raise BadJson(f"{self._pointer(value)} {problem}")
+        self._levels.append(below)
+        return bool(below)
+
+    def _pointer(self, value: Any) -> str:
+        """Returns where a value stands that is on the last level, or is held there."""
+        steps: list[str | int] = []
+        for holders in reversed(self._levels):
+            held = ((holder, step) for holder in holders for step, inner in _inside(holder) if inner is value)
+            if found := next(held, None):
+                value, step = found
+                steps.append(step)
+        return shown_pointer(reversed(steps[:-1]))  # the last one leads to the document itself
+
+
+def _inside(holder: dict[str, Any] | list[Any]) -> Iterable[tuple[str | int, Any]]:
+    return holder.items() if isinstance(holder, dict) else enumerate(holder)
 
 
 def _text_problem(text: str) -> str:

@@ -88,17 +88,17 @@ class _Walk:
         if plan.is_walked:
             for at, value in _numbered(plan, values):
                 for path, problem in self.problems(value):
-                    yield f"{name}[{shown_place(at)}].{path}", problem
+                    yield f"{name}[{quoted(at)}].{path}", problem
         elif plan.check:
             for at, value in _numbered(plan, values):
                 if problem := plan.check(value):
-                    yield f"{name}[{shown_place(at)}]", problem
+                    yield f"{name}[{quoted(at)}]", problem
 
 
 def _key_problems(name: str, keys: Iterable[str]) -> Iterator[Violation]:
     for key in keys:
         if problem := text_problem(key):
-            yield f"{name}[{shown_place(key)}]", f"key {problem}"
+            yield f"{name}[{quoted(key)}]", f"key {problem}"
 
 
 def _numbered(plan: _Plan, values: Any) -> Iterable[tuple[int | str, Any]]:
@@ -106,9 +106,9 @@ def _numbered(plan: _Plan, values: Any) -> Iterable[tuple[int | str, Any]]:
     return values.items() if plan.is_map else enumerate(values)
 
 
-def shown_place(place: int | str) -> str:
-    """Returns the place of an entry as paths show it: a key in quotes, escaped, and not longer than keys may be."""
-    return json.dumps(place[:_SHOWN_KEY] if isinstance(place, str) else place, ensure_ascii=False)
+def quoted(name: int | str) -> str:
+    """Returns a name as paths and messages show it: in quotes, escaped, and no longer than keys may be; or a number."""
+    return json.dumps(name[:_SHOWN_KEY] if isinstance(name, str) else name, ensure_ascii=False)
 
 
 _CHECKS: Final[Mapping[int, Callable[[Any], str]]] = {

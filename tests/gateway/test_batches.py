@@ -11,6 +11,7 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.batch import outcomes
+from weft_kit.background import background
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog
 from weft_kit.server import Server
@@ -72,6 +73,26 @@ async def test_a_batch_that_is_sent_again_returns_its_jobs(caller: Any, ask: Ask
     assert again[2].job.answer.text == "answer"
 
 
+async def test_other_calls_have_a_turn_between_any_two_requests_of_a_batch() -> None:
+    begun = most = 0
+
+    async def submit() -> job_pb2.Job:
+        nonlocal begun
+        begun += 1
+        return job_pb2.Job()
+
+    async def others() -> None:
+        nonlocal most
+        while True:
+            before = begun
+            await asyncio.sleep(0)
+            most = max(most, begun - before)
+
+    async with background(others()):
+        await outcomes(submit() for _ in range(200))
+    assert (begun, most) == (200, 1)
+
+
 @pytest.mark.parametrize("count", [0, 1001])
 async def test_a_batch_holds_one_to_a_thousand_requests(caller: Any, ask: Ask, refused: Refused, count: int) -> None:
     error = await refused(caller.submit_all(*(item(ask()) for _ in range(count))))
@@ -93,10 +114,13 @@ async def test_only_a_log_that_is_away_ends_a_batch_for_those_that_have_not_begu
 ) -> None:
     """Each that has a budget asks Redis by itself: late for one, it may be in time for the next."""
     tried: list[int] = []
+    all_places_taken = asyncio.Event()
 
     async def submit(place: int) -> job_pb2.Job:
         tried.append(place)
-        await asyncio.sleep(0)
+        if len(tried) == 64:
+            all_places_taken.set()
+        await all_places_taken.wait()
         if place == 0:
             raise DependencyDown(dependency, "it does not answer; retry")
         return job_pb2.Job(job_id=str(place))

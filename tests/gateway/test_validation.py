@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from google.protobuf.json_format import ParseDict
 from tests.cost import cost_of
 
-from weft.common.v1 import error_pb2, filter_pb2
+from weft.common.v1 import chat_pb2, error_pb2, filter_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_gateway.jobs.validation import check, check_size
@@ -197,6 +197,18 @@ def test_a_request_of_nothing_but_faults_costs_what_its_length_does(part: bytes)
 
     assert cost(4000) < 4 * cost(2000)
     assert cost(200_000) < 4 * cost(2000)
+
+
+def test_the_arguments_of_all_calls_are_bounded_together(ask: Ask) -> None:
+    """Each by itself may be as large, and 4 MB of them would hold up everybody for seconds."""
+    arguments = '{"a": [' + "1," * 60_000 + "1]}"
+    calls = [chat_pb2.ToolCall(id=str(n), name="f", arguments_json=arguments) for n in range(2)]
+    question = ask()
+    said = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)
+    found = violations(ask(messages=[*question.messages, said, *question.messages]))
+    assert found == {
+        "request.messages[1].tool_calls[1].arguments_json": "holds more than 100000 values, with those before it"
+    }
 
 
 def test_all_faults_come_at_once(ask: Ask) -> None:

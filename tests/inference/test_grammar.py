@@ -1,12 +1,11 @@
 """Grammars out of JSON Schemas: what the engine could not hold an answer to is refused, and none costs much to read."""
 
 import json
-import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import pytest
+from tests.cost import cost_of
 
 from weft_inference.engines.grammar import MOST_ITEMS, MOST_PROPERTIES, are_read, grammar_of
 from weft_kit.errors import InvalidFields
@@ -103,20 +102,10 @@ GROWING: dict[str, Callable[[int], Any]] = {
 }  # fmt: skip
 
 
-def seconds_for(schema: Any) -> float:
-    began = time.thread_time()
-    grammar_of(schema)
-    return time.thread_time() - began
-
-
 @pytest.mark.parametrize("shape", GROWING)
 def test_twice_the_schema_does_not_cost_four_times_the_time(shape: str) -> None:
     half, whole = GROWING[shape](MOST_PROPERTIES // 2), GROWING[shape](MOST_PROPERTIES)
-    ratios = []
-    for _ in range(7):
-        before = seconds_for(half)
-        ratios.append(seconds_for(whole) / max(before, 1e-3))
-    assert median(ratios) < 3.5
+    assert cost_of(lambda: grammar_of(whole)) < 3.5 * max(cost_of(lambda: grammar_of(half)), 1e-3)
 
 
 def test_items_are_counted_up_to_the_limit() -> None:

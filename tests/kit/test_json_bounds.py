@@ -2,11 +2,12 @@
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 from tests.cost import cost_of
 
-from weft_kit.json_bounds import ARGUMENTS, BadJson, read
+from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader, read
 
 HALVES = "half of a surrogate pair"
 NUL = "NUL, which JSON writes \\u0000"
@@ -69,3 +70,28 @@ def test_reading_costs_what_the_length_does(element: str) -> None:
 
     count = 100_000 // max(len(element), 4)
     assert cost(2 * count) < 4 * cost(count)
+
+
+def test_many_texts_hold_together_no_more_than_one_may() -> None:
+    most = "[" + "1," * (ARGUMENTS.values - 2) + "1]"
+    together = JointReader(ARGUMENTS)
+    assert len(together.read(most)) == ARGUMENTS.values - 1
+    for _ in range(2):
+        with pytest.raises(BadJson, match=f"more than {ARGUMENTS.values} values, with those before it"):
+            together.read("[]")
+
+
+@pytest.mark.parametrize("end", ["]", ""])
+def test_many_texts_cost_together_about_what_one_may(end: str) -> None:
+    text = "[" + "{}," * (ARGUMENTS.values - 2) + "1" + end
+
+    def cost(count: int) -> float:
+        def read_all() -> None:
+            together = JointReader(ARGUMENTS)
+            for _ in range(count):
+                with suppress(BadJson):
+                    together.read(text)
+
+        return cost_of(read_all, 5)
+
+    assert cost(40) < 8 * cost(1)

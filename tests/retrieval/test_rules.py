@@ -103,7 +103,7 @@ def test_metadata_that_is_not_allowed_is_named_key_by_key():
     with pytest.raises(InvalidFields) as caught:
         facts({"good": 1.0, "bad key": 1.0, "null": None, "deep": [["x"]]})
     assert set(caught.value.violations) == {
-        "document.metadata['bad key']", "document.metadata['null']", "document.metadata['deep']"
+        'document.metadata["bad key"]', 'document.metadata["null"]', 'document.metadata["deep"]'
     }  # fmt: skip
     with pytest.raises(InvalidFields, match="at most 1024"):
         facts({"many": [1.0] * 1025})

@@ -260,7 +260,7 @@ async def test_nobody_waits_for_a_provider_that_does_not_take_our_key(desk: Desk
 
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_FAILED}
     assert "401" in dones[0].error.message
-    assert "`weft providers check` says what does" in dones[1].error.message
+    assert "`weft providers check` tells the operator what does" in dones[1].error.message
     assert mock.stats.requests == 1
 
 
@@ -271,6 +271,15 @@ def test_those_that_wait_come_back_one_after_another() -> None:
     assert waits[-1] == pytest.approx(3.0)
     assert returns.after_s("other", 1.0, 600, now=0) == 1.0
     assert returns.after_s("default", 1.0, 600, now=100) == 1.0
+
+
+def test_kinds_of_whom_nothing_waits_are_forgotten() -> None:
+    returns = Returns()
+    for number in range(30_000):
+        returns.after_s(number, 1.0, 600, now=number)
+    assert len(returns._next) <= 10_000
+    busy = [returns.after_s("busy", 1.0, 600, now=30_000) for _ in range(3)]
+    assert busy == pytest.approx([1.0, 1.005, 1.01])
 
 
 def test_whoever_has_little_time_looks_again_within_half_of_it_and_stays_at_the_end() -> None:

@@ -210,6 +210,24 @@ async def test_a_schema_that_the_engine_refuses_fails_the_job_once_and_trips_no_
     assert provider.breaker == pb.Provider.BREAKER_CLOSED
 
 
+async def test_the_short_limits_of_one_tenant_open_no_breaker_for_the_others(desk: Desk, mock: MockProvider) -> None:
+    impatient = asking(retry_policy=job_pb2.RetryPolicy(max_attempts=2))
+    impatient.routing.first_token_timeout.FromMilliseconds(100)
+    mock.play(Script(first_token_s=30))
+    desk.with_settings(OPENS_AT_ONCE)
+    async with desk.routing() as server, Channel(server.address, "router") as channel:
+        async with asyncio.timeout(20):
+            given_up = await desk.done(await desk.submit(impatient, tenant="hasty"))
+        stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
+        [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
+        mock.play(Script())
+        answered = await desk.done(await desk.submit(tenant="calm"))
+
+    assert reasons(given_up) == ["PROVIDER_TIMEOUT"] * 2
+    assert provider.breaker == pb.Provider.BREAKER_CLOSED
+    assert (answered.state, len(answered.attempts)) == (job_pb2.JOB_STATE_SUCCEEDED, 1)
+
+
 async def test_another_provider_answers_for_an_engine_that_shuts_down(desk: Desk, mock_url: str) -> None:
     engine = Engine("One.")
     engine.fails = Draining(retry_after_s=60)

@@ -53,7 +53,7 @@ class Database:
 
     async def __aenter__(self) -> Self:
         await self._pool.open(wait=False)
-        self._migrating = asyncio.create_task(self._migrate_when_it_answers())
+        self._migrating = asyncio.create_task(self._open_when_it_answers())
         return self
 
     async def __aexit__(
@@ -88,17 +88,23 @@ class Database:
         async with self.connection(_CHECK_LIMIT_S):
             pass
 
-    async def _migrate_when_it_answers(self) -> None:
+    async def _open_when_it_answers(self) -> None:
+        """Brings the schema up to date and claims the database as soon as the server answers, then lets queries in."""
         async for attempt in stamina.retry_context(psycopg.OperationalError, attempts=None, timeout=None, wait_max=2.0):
             with attempt:
-                async with self._pool.connection() as connection:
-                    await migrate(connection)
-                    try:
-                        self._identity.set_result(await claim_database(connection, "public", self._mesh_id))
-                    except OtherMesh as refusal:  # it stays shut: nothing of one mesh comes into another's database
-                        self._identity.set_exception(refusal)
-                        return
+                try:
+                    identity = await self._prepared()
+                except OtherMesh as refusal:  # it stays shut: nothing of one mesh comes into another's database
+                    self._identity.set_exception(refusal)
+                    return
+                # Not before the connection was given back, which may fail as well, and then all is done again.
+                self._identity.set_result(identity)
         self._migrated.set()
+
+    async def _prepared(self) -> str:
+        async with self._pool.connection() as connection:
+            await migrate(connection)
+            return await claim_database(connection, "public", self._mesh_id)
 
 
 def is_too_large(error: psycopg.Error) -> bool:

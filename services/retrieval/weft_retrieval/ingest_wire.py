@@ -7,11 +7,11 @@ from weft_retrieval import wire
 from weft_retrieval.ingest_jobs.orders import Order
 
 
-def order(request: pb.IngestDocumentsRequest) -> Order:
+async def order(request: pb.IngestDocumentsRequest) -> Order:
     """Reads what is to be ingested; raises InvalidFields."""
     return Order(
         collection=wire.collection_name(request.collection, "collection"),
-        uploads=[wire.upload(document) for document in request.documents],
+        uploads=await wire.uploads(request.documents),
         upload_id=request.upload_id,
         request_id=request.request_id,
         request_hash=hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest(),

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weft_kit.errors import InvalidFields
-from weft_kit.request_rules import refuse
+from weft_kit.request_rules import quoted, refuse
 from weft_kit.text_rules import number_problem, text_problem
 
 KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MAX_FACTS = 1024
-_SHOWN_KEY = 64
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 
 Scalar = str | float | bool
@@ -63,7 +62,7 @@ def _fact(key: str, value: Scalar) -> Fact:
 
 def _problems(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, values in metadata.items():
-        path = f"document.metadata[{key[:_SHOWN_KEY]!r}]"
+        path = f"document.metadata[{quoted(key)}]"
         if not KEY.fullmatch(key):
             yield path, "a key must be 1 to 64 of [a-zA-Z0-9_-]"
         for value in _listed(values):

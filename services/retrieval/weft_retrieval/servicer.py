@@ -70,13 +70,13 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
 
     async def StageDocuments(self, request: pb.StageDocumentsRequest, _: object) -> pb.StageDocumentsResponse:
         name = wire.collection_name(request.collection, "collection")
-        uploads = [wire.upload(document) for document in request.documents]
+        uploads = await wire.uploads(request.documents)
         batch = await self._ingest_jobs.stage(current_tenant(), name, request.upload_id, uploads)
         return pb.StageDocumentsResponse(documents=batch.documents, content_bytes=batch.content_bytes)
 
     async def IngestDocuments(self, request: pb.IngestDocumentsRequest, _: object) -> pb.IngestDocumentsResponse:
         current_tenant()
-        job = await self._ingest_jobs.begin(current(), ingest_wire.order(request))
+        job = await self._ingest_jobs.begin(current(), await ingest_wire.order(request))
         return pb.IngestDocumentsResponse(job=job)
 
     async def GetIngestJob(self, request: pb.GetIngestJobRequest, _: object) -> pb.GetIngestJobResponse:

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, write_end
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
 from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts
@@ -234,7 +234,7 @@ class JobRun:
                 return await self._means.attempts.run(job)
             except ProviderOutage as outage:
                 self._outage = outage
-                kind = (job.accepted.tenant, job.request.model, job.request.priority)
+                kind = (lane_of(job.accepted.tenant, job.request.priority), job.request.model)
                 left_s = job.left_s(time.time())
                 after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
                 if after_s is not None:

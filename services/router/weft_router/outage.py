@@ -9,6 +9,8 @@ from weft_router.registry import Registry
 from weft_router.selection import Candidate
 
 _RETURNS_PER_S = 200.0
+_MOST_KINDS = 10_000
+"""Beyond so many, those of whom nothing waits are forgotten."""
 _LAST_S = 1.0
 """With less to live a job that waits keeps its slot: its end is near, and has to be written in time."""
 
@@ -37,7 +39,7 @@ def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> P
     last = ", ".join(dict.fromkeys(health.last_reason for health in healths if health.last_reason))
     message = f"every provider of {model!r} keeps failing" + (f", last with {last}" if last else "")
     if all(health.last_remedy is Remedy.ANOTHER_PROVIDER for health in healths):
-        message += "; waiting does not mend that: `weft providers check` says what does"
+        message += "; waiting does not mend that: `weft providers check` tells the operator what does"
         return ProviderOutage(_unreachable(message, Remedy.ANOTHER_PROVIDER), wait_s)
     message += f"; one is asked again in {wait_s:.1f} s"
     return ProviderOutage(_unreachable(message, Remedy.ANOTHER_TRY), wait_s)
@@ -46,7 +48,7 @@ def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> P
 class Returns:
     """Spreads the return of jobs that wait, so that to wait costs next to nothing: of one `kind` at most 200 a second.
 
-    A kind is a tenant's, for one model: no other's jobs come back later for it.
+    A kind is a lane's, for one model: no other tenant's jobs come back later for it.
     Times are of one steady clock.
     """
 
@@ -60,6 +62,8 @@ class Returns:
         """
         if left_s <= _LAST_S:
             return None
+        if len(self._next) >= _MOST_KINDS:
+            self._next = {other: due for other, due in self._next.items() if due > now}
         at = max(now + wait_s, self._next.get(kind, now))
         self._next[kind] = at + 1 / _RETURNS_PER_S
         return min(at - now, left_s / 2)

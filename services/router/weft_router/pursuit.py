@@ -28,6 +28,7 @@ from weft_router.selection import Candidate, Choice, Draw, choose
 from weft_router.turnstile import Waiter
 
 _LOOK_AGAIN_S = 1.0
+_PRIORITIES = (job_pb2.PRIORITY_HIGH, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Pursuit:
 
     def _waiter(self) -> Waiter:
         tenant = self._job.accepted.tenant
-        priority = self._job.request.priority or job_pb2.PRIORITY_NORMAL
+        asked = self._job.request.priority
+        priority = asked if asked in _PRIORITIES else job_pb2.PRIORITY_NORMAL
         is_expedited = priority == job_pb2.PRIORITY_HIGH and self._registry.catalog.share(tenant).expedited
         return Waiter(tenant, priority, self._order.max_tokens, is_expedited)
 

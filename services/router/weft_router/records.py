@@ -6,6 +6,7 @@ from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import MESSAGE_CHARACTERS, EventTooLarge, bounded, text_hash
+from weft_kit.shortening import shortened
 from weft_router import usage
 from weft_router.job import Job
 
@@ -35,7 +36,8 @@ def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event
 
 def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) -> event_pb2.Done:
     """Return the record of a job that did not succeed; what was generated is kept."""
-    error = job_pb2.JobError(reason=error.reason, message=error.message[:MESSAGE_CHARACTERS], retryable=error.retryable)
+    message = shortened(error.message, MESSAGE_CHARACTERS)
+    error = job_pb2.JobError(reason=error.reason, message=message, retryable=error.retryable)
     answer = _answer(job)
     if job.said:
         answer.usage.CopyFrom(_estimated(job))

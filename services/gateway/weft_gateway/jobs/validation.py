@@ -11,8 +11,8 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
 from weft_kit.errors import Invalid
-from weft_kit.json_bounds import ARGUMENTS, BadJson, read
-from weft_kit.request_rules import Violation, refuse, request_problems
+from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader
+from weft_kit.request_rules import Violation, quoted, refuse, request_problems
 from weft_kit.schema_bounds import read_schema
 
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
@@ -43,7 +43,7 @@ def check(request_id: str, request: job_pb2.GenerationRequest, models: Collectio
     refuse(_violations(request_id, request))
     if request.model not in models:
         known = ", ".join(models)
-        message = f"no model alias {_shown(request.model)}; known are {known}"
+        message = f"no model alias {quoted(request.model)}; known are {known}"
         raise Invalid(error_pb2.ERROR_REASON_UNKNOWN_MODEL, message, known=known)
     problem = filter_problem(request.retrieval.filter) if request.retrieval.HasField("filter") else None
     if problem:
@@ -90,15 +90,16 @@ def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
     if not 1 <= len(request.messages) <= _MOST_MESSAGES:
         yield "request.messages", f"must be 1-{_MOST_MESSAGES}, are {len(request.messages)}"
         return
+    arguments = JointReader(ARGUMENTS)
     for i, message in enumerate(request.messages):
-        for path, problem in _message(message):
+        for path, problem in _message(message, arguments):
             yield f"request.messages[{i}].{path}", problem
     last = request.messages[-1]
     if last.role in _SPEAKERS - _ASKING:
         yield f"request.messages[{len(request.messages) - 1}].role", "of the last message must be USER or TOOL"
 
 
-def _message(message: chat_pb2.Message) -> Iterator[Violation]:
+def _message(message: chat_pb2.Message, arguments: JointReader) -> Iterator[Violation]:
     if message.role not in _SPEAKERS:
         yield "role", "must be SYSTEM, USER, ASSISTANT or TOOL"
     if not message.parts and not message.tool_calls:
@@ -107,7 +108,7 @@ def _message(message: chat_pb2.Message) -> Iterator[Violation]:
         yield "parts", f"must be at most {_MOST_PARTS}, are {len(message.parts)}"
     elif message.parts:
         yield from _parts(message)
-    yield from _tool_calls(message)
+    yield from _tool_calls(message, arguments)
     if message.role == chat_pb2.ROLE_TOOL and not message.tool_call_id:
         yield "tool_call_id", "is required with TOOL"
     if message.role != chat_pb2.ROLE_TOOL and message.tool_call_id:
@@ -145,7 +146,7 @@ def _image(image: chat_pb2.Image) -> Iterator[Violation]:
         yield ".image.mime_type", f"must be one of {', '.join(_IMAGE_TYPES)}"
 
 
-def _tool_calls(message: chat_pb2.Message) -> Iterator[Violation]:
+def _tool_calls(message: chat_pb2.Message, arguments: JointReader) -> Iterator[Violation]:
     if not message.tool_calls:
         return
     if message.role != chat_pb2.ROLE_ASSISTANT:
@@ -154,25 +155,25 @@ def _tool_calls(message: chat_pb2.Message) -> Iterator[Violation]:
         yield "tool_calls", f"must be at most {_MOST_CALLS}, are {len(message.tool_calls)}"
         return
     for i, call in enumerate(message.tool_calls):
-        for path, problem in _tool_call(call):
+        for path, problem in _tool_call(call, arguments):
             yield f"tool_calls[{i}].{path}", problem
 
 
-def _tool_call(call: chat_pb2.ToolCall) -> Iterator[Violation]:
+def _tool_call(call: chat_pb2.ToolCall, arguments: JointReader) -> Iterator[Violation]:
     if not call.id:
         yield "id", "is required"
     if not _FUNCTION_NAME.fullmatch(call.name):
         yield "name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if call.arguments_json and (problem := _object_problem(call.arguments_json)):
+    if call.arguments_json and (problem := _object_problem(call.arguments_json, arguments)):
         yield "arguments_json", problem
-    if call.provider_state and _object_problem(call.provider_state):
+    if call.provider_state and _object_problem(call.provider_state, arguments):
         yield "provider_state", "must be as it came with the call, or empty"
 
 
-def _object_problem(text: str) -> str:
+def _object_problem(text: str, arguments: JointReader) -> str:
     """Returns why a text is no JSON object that can be stored and sent on, "" when it is one."""
     try:
-        return "" if isinstance(read(text, ARGUMENTS), dict) else "must be a JSON object"
+        return "" if isinstance(arguments.read(text), dict) else "must be a JSON object"
     except BadJson as bad:
         return str(bad)
 
@@ -235,7 +236,7 @@ def _tools(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
         if not _FUNCTION_NAME.fullmatch(tool.name):
             yield f"{path}.name", "must be 1-64 of [a-zA-Z0-9_-]"
         elif tool.name in names:
-            yield f"{path}.name", f"must be unique, {_shown(tool.name)} came before"
+            yield f"{path}.name", f"must be unique, {quoted(tool.name)} came before"
         names.add(tool.name)
         if tool.parameters_schema:
             yield from _schema(f"{path}.parameters_schema", tool.parameters_schema)
@@ -292,9 +293,9 @@ def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
         return
     for key, value in labels.items():
         if not 1 <= len(key) <= _LONGEST_TEXT:
-            yield f"request.labels[{_shown(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
+            yield f"request.labels[{quoted(key)}]", f"key must be 1-{_LONGEST_TEXT} characters, is {len(key)}"
         if len(value) > _LONGEST_TEXT:
-            yield f"request.labels[{_shown(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
+            yield f"request.labels[{quoted(key)}]", f"must be at most {_LONGEST_TEXT} characters, is {len(value)}"
 
 
 def _time(path: str, duration: Duration, least_s: float, most_s: float) -> Iterator[Violation]:
@@ -315,7 +316,3 @@ def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> b
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
     return plain and port_is_good and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _shown(text: str) -> str:
-    return f'"{text[:_LONGEST_TEXT]}"'

@@ -43,15 +43,15 @@ class _ForkServer:
         self._read = read
         self._control = socket.socket(fileno=0)
         self._children: dict[int, int] = {}
-        self._bell, ringer = os.pipe()
-        os.set_blocking(ringer, False)
+        self._child_ended, writer = os.pipe()
+        os.set_blocking(writer, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(ringer, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def run(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._control, selectors.EVENT_READ, self._obey)
-            selector.register(self._bell, selectors.EVENT_READ, self._bury)
+            selector.register(self._control, selectors.EVENT_READ, self._execute)
+            selector.register(self._child_ended, selectors.EVENT_READ, self._reap)
             self._report(0, 0)
             try:
                 serving = True
@@ -64,7 +64,7 @@ class _ForkServer:
                 for pid in self._children.values():
                     os.kill(pid, signal.SIGKILL)
 
-    def _obey(self) -> bool:
+    def _execute(self) -> bool:
         """Does what the service asks for; False when it is gone."""
         command, sockets, *_ = socket.recv_fds(self._control, COMMAND.size, 1)
         while command and len(command) < COMMAND.size and (more := self._control.recv(COMMAND.size - len(command))):
@@ -86,13 +86,13 @@ class _ForkServer:
             self._report(number, NOT_FORKED)
         else:
             if not pid:
-                _live(self._read, document, server, confine)
+                _run_child(self._read, document, server, confine)
             self._children[number] = pid
         finally:
             os.close(document)
 
-    def _bury(self) -> bool:
-        os.read(self._bell, 4096)
+    def _reap(self) -> bool:
+        os.read(self._child_ended, 4096)
         for number, pid in list(self._children.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -104,7 +104,7 @@ class _ForkServer:
         self._control.sendall(REPORT.pack(number, status))
 
 
-def _live(read: Reading, document: int, server: int, confine: Callable[[], None]) -> NoReturn:
+def _run_child(read: Reading, document: int, server: int, confine: Callable[[], None]) -> NoReturn:
     """The life of a process for documents."""
     status = 1
     try:

@@ -30,6 +30,8 @@ def read_pdf(content: bytes) -> Parsed:
         raise unreadable(
             "the PDF shows far more than its size can hold; print it to a new PDF, and send that"
         ) from None
+    except MemoryError:
+        raise  # it is told by whoever set the limit
     except Exception:  # noqa: BLE001  # hostile files make pypdf raise nearly anything, RecursionError included
         raise unreadable("the PDF is damaged; open it in a viewer and save it again") from None
     if pages is None:

@@ -54,7 +54,7 @@ class IngestJobs:
     async def stage(self, tenant: str, collection: str, upload_id: str, uploads: Sequence[Upload]) -> Batch:
         """Keeps documents for a job that is begun later."""
         check_upload_id(upload_id)
-        arrived = arrivals(uploads, self._ingestor)
+        arrived = await arrivals(uploads, self._ingestor)
         await self._check_room(tenant, uploads)
         return await self._uploads.add(tenant, collection, upload_id, arrived)
 
@@ -62,7 +62,7 @@ class IngestJobs:
         """Makes a job durable, or finds the one this request, or this upload, began before."""
         order.check()
         log = await self._link.log()
-        arrived = arrivals(order.uploads, self._ingestor)
+        arrived = await arrivals(order.uploads, self._ingestor)
         await self._check_room(caller.tenant, order.uploads)
         job_id = new_job_id(caller.tenant, order.priority, order.request_id)
         # Clients cannot name an upload like this one.

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import MESSAGE_CHARACTERS, text_hash
+from weft_kit.joblog import text_hash
 
 
 class Stop(Enum):
@@ -44,7 +44,7 @@ def released(attempt: int) -> event_pb2.Released:
 def done(why: Stop | None, failure: WeftError | None, result: ingest_pb2.IngestResult) -> event_pb2.Done:
     """The job is over: all its documents were tried, none can be stored, or it was stopped."""
     if failure:
-        error = job_pb2.JobError(reason=failure.reason, message=failure.message[:MESSAGE_CHARACTERS])
+        error = job_pb2.JobError(reason=failure.reason, message=failure.message)
         return _done(job_pb2.JOB_STATE_FAILED, error, result)
     match why:
         case None | Stop.DRAINED:

@@ -1,5 +1,6 @@
 """What is asked for when documents are to be ingested, checked before anything is kept."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,8 +54,8 @@ def check_upload_id(upload_id: str) -> None:
         raise InvalidFields({"upload_id": _UPLOAD_ID_RULE})
 
 
-def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arrival]:
-    """Names every document, and says which will not be stored.
+async def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arrival]:
+    """Names every document, and says which will not be stored. All other calls have a turn between any two.
 
     Raises InvalidFields for what cannot even be named: the call is wrong then, not a document in it.
     """
@@ -67,7 +68,11 @@ def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arrival]:
     }
     if problems:
         raise InvalidFields(problems)
-    return [_arrival(upload, ingestor) for upload in uploads]
+    arrived = []
+    for upload in uploads:
+        arrived.append(_arrival(upload, ingestor))
+        await asyncio.sleep(0)
+    return arrived
 
 
 def _arrival(upload: Upload, ingestor: Ingestor) -> Arrival:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from weft.job.v1 import ingest_pb2, job_pb2
 from weft_kit.errors import WeftError
-from weft_kit.joblog import MESSAGE_CHARACTERS
 from weft_retrieval.ingest import Outcome
 
 FAILED = "failed"
@@ -49,7 +48,7 @@ class Tally:
 
 def failed(document_id: str, error: WeftError) -> ingest_pb2.FailedDocument:
     """Names a document with what kept it out."""
-    reason = job_pb2.JobError(reason=error.reason, message=error.message[:MESSAGE_CHARACTERS])
+    reason = job_pb2.JobError(reason=error.reason, message=error.message)
     return ingest_pb2.FailedDocument(document_id=document_id, error=reason)
 
 

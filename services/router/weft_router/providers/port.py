@@ -10,6 +10,7 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.errors import Reason
 from weft_kit.joblog import MESSAGE_CHARACTERS
+from weft_kit.shortening import shortened
 
 Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished
 """One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`.
@@ -51,9 +52,9 @@ class ProviderError(Exception):
         is_impatience: bool = False,
         http_status: int | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = shortened(message, MESSAGE_CHARACTERS)
+        super().__init__(self.message)
         self.reason = reason
-        self.message = message[:MESSAGE_CHARACTERS]
         self.remedy = remedy
         self.retry_after_s = retry_after_s
         self.is_impatience = is_impatience
