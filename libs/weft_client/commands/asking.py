@@ -106,7 +106,7 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
     json_answer: Annotated[bool, _form("Any JSON object is to be the answer.", "--json-answer")] = False,
     request_id: Annotated[str, _job("Asking again under the same id joins the first job.")] = "",
     label: Annotated[list[str] | None, _job("Label of the job, key=value; may repeat.")] = None,
-    priority: Annotated[PriorityChoice, _job("Which queue it waits in.")] = "normal",
+    priority: Annotated[PriorityChoice, _job("Its place among your tenant's own jobs.")] = "normal",
     timeout_s: Annotated[float | None, _job("Life of the job, queue included.", least=1, most=86_400)] = None,
     webhook: Annotated[str, _job("Where to post the record when the job ends.", metavar="URL")] = "",
     on_disconnect: Annotated[

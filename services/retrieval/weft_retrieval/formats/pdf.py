@@ -4,7 +4,7 @@ import io
 import re
 
 from pypdf import PageObject, PdfReader, apply_configuration
-from pypdf.errors import PdfReadError
+from pypdf.errors import LimitReachedError, PdfReadError
 
 from weft_retrieval.formats.outline import Parsed
 from weft_retrieval.formats.text import unreadable
@@ -26,7 +26,7 @@ def read_pdf(content: bytes) -> Parsed:
         raise unreadable("the document does not begin like a PDF; send its real content type")
     try:
         pages = _pages(content)
-    except _TooMuchError:
+    except (_TooMuchError, LimitReachedError):
         raise unreadable(
             "the PDF shows far more than its size can hold; print it to a new PDF, and send that"
         ) from None
