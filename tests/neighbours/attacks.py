@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
+from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
@@ -18,6 +20,7 @@ _SUBMIT: Final = "/weft.gateway.v1.GatewayService/SubmitJob"
 _SUBMIT_MANY: Final = "/weft.gateway.v1.GatewayService/SubmitJobs"
 _LIST: Final = "/weft.gateway.v1.GatewayService/ListJobs"
 _INGEST: Final = "/weft.retrieval.v1.RetrievalService/Ingest"
+_STAGE: Final = "/weft.retrieval.v1.RetrievalService/StageDocuments"
 _CHECK: Final = "/weft.router.v1.RouterService/CheckProviders"
 
 
@@ -80,6 +83,30 @@ def _bad_tools(request: job_pb2.GenerationRequest) -> None:
         request.tools.add(name=f"github.issues.{number}", description="x")
 
 
+def _arguments(calls: int) -> job_pb2.GenerationRequest:
+    """A request whose tool calls hold nothing but values."""
+    request = chat("hello")
+    said = request.messages.add(role=chat_pb2.ROLE_ASSISTANT)
+    arguments = '{"a": [' + ",".join("0" * 100_000) + "]}"
+    for number in range(calls):
+        said.tool_calls.add(id=str(number), name="find", arguments_json=arguments)
+    request.messages.append(request.messages[0])
+    return request
+
+
+def _batch_of_arguments(count: int) -> bytes:
+    one = gateway_pb2.SubmitJobRequest(request=_arguments(1))
+    return gateway_pb2.SubmitJobsRequest(requests=[one] * count).SerializeToString()
+
+
+def _staged(documents: int, values: int) -> bytes:
+    metadata = Struct()
+    metadata.update({"numbers": [0] * values})
+    one = retrieval_pb2.Document(document_id="a", content=b"a", metadata=metadata)
+    staged = retrieval_pb2.StageDocumentsRequest(upload_id="a", collection=COLLECTION, documents=[one] * documents)
+    return staged.SerializeToString()
+
+
 def _raw(message: Message, more: bytes = b"") -> bytes:
     return message.SerializeToString() + more
 
@@ -128,6 +155,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "a schema that doubles": Attack(_SUBMIT, (_schema(_doubling(24)),)),
     "a schema of 130 levels": Attack(_SUBMIT, (_schema('{"items":' * 130 + "{}" + "}" * 130),)),
     "answers larger than may be": Attack(_SUBMIT, (_submit(lambda _: None, model="huge"),), pause_s=0.5),
+    "tool calls full of values": Attack(_SUBMIT, (_raw(gateway_pb2.SubmitJobRequest(request=_arguments(20))),)),
+    "a batch full of values": Attack(_SUBMIT_MANY, (_batch_of_arguments(64),), pause_s=1.0),
+    "documents full of metadata": Attack(_STAGE, (_staged(300, 1000),), pause_s=1.0),
     "time limits of a nanosecond": Attack(_SUBMIT, (_submit(_short_timeout),)),
     "a flood of HIGH jobs": Attack(_SUBMIT_MANY, (_many(160, model="paced", priority="high"),), pause_s=3.0),
     "checks of all providers": Attack(_CHECK, (_raw(router_pb2.CheckProvidersRequest()),)),
