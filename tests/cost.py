@@ -12,7 +12,12 @@ _LEAST_S = 0.004
 
 def cost_of(work: Callable[[], object], times: int = 9) -> float:
     """Returns the seconds of this thread that work takes, the median of some times."""
-    return median(_once(work) for _ in range(times))
+    gc.collect()
+    gc.disable()
+    try:
+        return median(_once(work) for _ in range(times))
+    finally:
+        gc.enable()
 
 
 def assert_linear(call: Callable[[str], object], make: Callable[[int], str], size: int) -> None:
@@ -27,7 +32,7 @@ def assert_linear(call: Callable[[str], object], make: Callable[[int], str], siz
 
     for _ in range(3):
         small = cost(size)
-        while small < _LEAST_S and size < 2**20:
+        while small < _LEAST_S and size < 2**18:
             size *= 2
             small = cost(size)
         ratio = cost(_GROWTH * size) / max(small, _LEAST_S)
@@ -37,11 +42,6 @@ def assert_linear(call: Callable[[str], object], make: Callable[[int], str], siz
 
 
 def _once(work: Callable[[], object]) -> float:
-    gc.collect()
-    gc.disable()
-    try:
-        began = time.thread_time()
-        work()
-        return time.thread_time() - began
-    finally:
-        gc.enable()
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
