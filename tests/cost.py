@@ -12,7 +12,6 @@ _LEAST_S = 0.004
 
 def cost_of(work: Callable[[], object], times: int = 9) -> float:
     """Returns the seconds of this thread that work takes, the median of some times."""
-    gc.collect()
     gc.disable()
     try:
         return median(_once(work) for _ in range(times))
