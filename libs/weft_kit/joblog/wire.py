@@ -16,6 +16,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
+from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.errors import DependencyDown
 from weft_kit.joblog.codec import (
     EXPECTED,
@@ -202,7 +203,7 @@ class Wire:
         limit_s: float,
         unanswered: Callable[[], None] = lambda: None,
     ) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
+        loop, since = asyncio.get_running_loop(), cancellations()
         give_up, waits = loop.time() + limit_s, _waits()
         while (left := give_up - loop.time()) > 0:
             if not self.client.is_connected and not self.client.is_closed:
@@ -213,6 +214,7 @@ class Wire:
                 reply = await self.client.request(
                     subject, payload, timeout=min(left, ATTEMPT_TIMEOUT_S), headers=headers
                 )
+                heed_cancellation(since)
             except NatsTimeout:
                 unanswered()
                 continue
@@ -251,7 +253,7 @@ class Wire:
                 await asyncio.sleep(next(waits))
 
     async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Msg], bool]:
-        inbox = self.client.new_inbox()
+        since, inbox = cancellations(), self.client.new_inbox()
         replies = await self.client.subscribe(inbox)
         query = {"seq": max(1, from_sequence), "next_by_subj": subjects, "batch": PAGE}
         page: list[Msg] = []
@@ -261,6 +263,7 @@ class Wire:
             )
             while True:
                 message = await replies.next_msg(timeout=ATTEMPT_TIMEOUT_S)
+                heed_cancellation(since)
                 status = (message.headers or {}).get("Status")
                 if status is None:
                     page.append(message)

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from weft_kit.background import ended
+from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
@@ -66,15 +67,18 @@ class Database:
     @asynccontextmanager
     async def connection(self, limit_s: float) -> AsyncIterator[Connection]:
         """A connection in autocommit for at most min(`limit_s`, what the caller has left); raises DependencyDown."""
+        since = cancellations()
         try:
             async with asyncio.timeout(remaining(limit_s)):
                 await self._migrated.wait()
                 async with self._pool.connection() as connection:
+                    heed_cancellation(since)
                     self._outage.ended()
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
             if isinstance(error, psycopg.Error) and is_too_large(error):
                 raise
+            heed_cancellation(since)
             self._outage.failed(error)
             raise DependencyDown("postgresql", _ADVICE) from error
 

@@ -21,6 +21,7 @@ from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg_pool import AsyncConnectionPool
 
 from weft_kit.background import ended
+from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
@@ -111,17 +112,17 @@ class Database:
     @asynccontextmanager
     async def upkeep(self, limit_s: float) -> AsyncIterator[Connection]:
         """A connection in autocommit that sees which collections there are and no content; raises DependencyDown."""
-        since = _cancellations()
+        since = cancellations()
         try:
             async with asyncio.timeout(remaining(limit_s)):
                 async with asyncio.timeout(_READY_S):
                     await self._ready.wait()
                 async with self._pool.connection() as connection:
-                    _heed_cancellation(since)
+                    heed_cancellation(since)
                     self._outage.ended()
                     yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
-            _heed_cancellation(since)
+            heed_cancellation(since)
             self._outage.failed(error)
             message = "the document store does not answer in time; retry, and check that PostgreSQL runs"
             raise DependencyDown("postgresql", message) from error
@@ -152,22 +153,6 @@ class Database:
             except psycopg.Error as error:
                 self._outage.failed(error)
                 await asyncio.sleep(_PAUSE_S)
-
-
-def _cancellations() -> int:
-    """How often the task was told to end; TaskGroup leaves the count raised, so only its growth means something."""
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
-
-
-def _heed_cancellation(since: int) -> None:
-    """Ends a task that was told to end while the pool was busy.
-
-    The pool drops a cancellation that meets the connection it waited for, and one that meets a statement may come out
-    as that statement's error: the task would go on, and whoever ended it wait for ever.
-    """
-    if _cancellations() > since:
-        raise asyncio.CancelledError
 
 
 def _set(settings: Mapping[str, str]) -> sql.Composed:
