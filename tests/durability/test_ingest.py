@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.durability.house import revive
 from tests.durability.processes import Service
@@ -62,7 +61,7 @@ class Mesh:
         assert (progress.created, progress.updated) == (DOCUMENTS - BEFORE, 5)
         kinds = [event.WhichOneof("event") for event in await self.desk.events(job.job_id)]
         assert kinds.count("done") == 1
-        with psycopg.connect(self.postgres.url) as session:
+        with self.postgres.superuser("weft") as session:  # who sees past the fence between tenants
             counted = session.execute(_COUNTED).fetchone()
             kept = session.execute(_KEPT).fetchone()
             left = session.execute("SELECT count(content) FROM retrieval.staged_documents").fetchone()

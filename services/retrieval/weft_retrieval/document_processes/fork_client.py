@@ -65,7 +65,8 @@ class ForkClient:
             await self._start()
         except (OSError, ServerLost, TimeoutError) as error:
             self._lose()
-            raise CannotStart(f"no process for documents can be started: {error!r}; see what it printed") from error
+            why = f" ({error})" if str(error) else ""
+            raise CannotStart(f"what forks processes for documents did not start{why}; it said why before") from error
         return self
 
     async def __aexit__(
