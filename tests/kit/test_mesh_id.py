@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from nats.errors import TimeoutError as NatsTimeout
 from redis.asyncio import Redis
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -139,6 +141,23 @@ async def test_a_stream_made_again_after_a_loss_is_claimed_again(nats_url: str) 
         async with asyncio.timeout(20):
             while not await is_claimed(log):  # noqa: ASYNC110 - only NATS knows, and it does not tell
                 await asyncio.sleep(0.05)
+
+
+async def test_a_log_that_does_not_answer_at_once_is_claimed_once_it_does(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [NatsTimeout(), NatsTimeout()]
+
+    async def ensure(*arguments: Any) -> Any:
+        if late:
+            raise late.pop()
+        return await ensure_stream(*arguments)
+
+    async with log_of(nats_url, "one") as log:
+        monkeypatch.setattr("weft_kit.joblog.monitor.ensure_stream", ensure)
+        await log.claim("database")
+        assert not late
+        assert await is_claimed(log)
 
 
 async def is_claimed(log: JobLog) -> bool:

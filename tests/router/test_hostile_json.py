@@ -121,5 +121,5 @@ def test_a_path_of_arguments_that_never_ends_breaks_the_stream() -> None:
     piece = {"jsonPath": "$" + ".a" * 100_000, "stringValue": "x"}
     call = {"functionCall": {"name": "f", "partialArgs": [piece]}}
     event = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
-    with pytest.raises(ProviderError, match="not of its format"):
+    with pytest.raises(ProviderError, match="a place in its arguments that is none"):
         GenerateContentAnswer().read(json.dumps(event))

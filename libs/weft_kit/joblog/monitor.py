@@ -56,9 +56,9 @@ class Monitor:
             self._wire.client.forget_reconnect(self._reconnected)
 
     async def claim(self, database: str) -> None:
-        """Has the log say which database it belongs with. Raises DependencyDown; OtherMesh where it says another."""
+        """Has the log say which database it belongs with; waits for it. Raises OtherMesh where it says another."""
         self._database = database
-        await self._ensure()
+        await self._until_there()
 
     def check(self) -> None:
         """Raises DependencyDown while the log cannot be used."""

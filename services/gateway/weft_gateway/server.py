@@ -59,7 +59,6 @@ from weft_kit.catalog import Catalog, Share
 from weft_kit.catalog_service import catalog_service
 from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
 from weft_kit.channel import Channel
-from weft_kit.errors import DependencyDown
 from weft_kit.health import peer_need
 from weft_kit.joblog import END_BYTES, JobLog, connect
 from weft_kit.mesh_id import OtherMesh
@@ -128,7 +127,7 @@ async def _bound(log: JobLog, database: Database) -> AsyncIterator[None]:
 
     async def bind_later() -> None:
         identity = await database.identity()
-        with suppress(OtherMesh, DependencyDown):  # who watches the log finds the same, and it is not used
+        with suppress(OtherMesh):  # who watches the log finds the same, and it is not used
             await log.claim(identity)
 
     if identity := await database.identity(_IDENTITY_S):
