@@ -37,7 +37,7 @@ class Bounds:
     """Whether a name may stand only once in an object. Readers differ in which of two they take."""
 
 
-ARGUMENTS: Final = Bounds(size_bytes=1024 * 1024, levels=128, values=100_000, are_names_unique=False)
+ARGUMENTS: Final = Bounds(size_bytes=1024 * 1024, levels=128, values=40_000, are_names_unique=False)
 """The arguments of a tool's call, which a provider wrote and a client sends back as they came."""
 
 

@@ -68,7 +68,7 @@ def test_reading_costs_what_the_length_does(element: str) -> None:
         text = '{"a": [' + ",".join([element] * count) + "]}"
         return cost_of(lambda: read(text, ARGUMENTS))
 
-    count = 100_000 // max(len(element), 4)
+    count = 60_000 // max(len(element), 6)
     assert cost(2 * count) < 4 * cost(count)
 
 

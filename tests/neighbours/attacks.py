@@ -87,16 +87,11 @@ def _arguments(calls: int) -> job_pb2.GenerationRequest:
     """A request whose tool calls hold nothing but values."""
     request = chat("hello")
     said = request.messages.add(role=chat_pb2.ROLE_ASSISTANT)
-    arguments = '{"a": [' + ",".join("0" * 100_000) + "]}"
+    arguments = '{"a": [' + ",".join("0" * 40_000) + "]}"
     for number in range(calls):
         said.tool_calls.add(id=str(number), name="find", arguments_json=arguments)
     request.messages.append(request.messages[0])
     return request
-
-
-def _batch_of_arguments(count: int) -> bytes:
-    one = gateway_pb2.SubmitJobRequest(request=_arguments(1))
-    return gateway_pb2.SubmitJobsRequest(requests=[one] * count).SerializeToString()
 
 
 def _staged(documents: int, values: int) -> bytes:
@@ -156,10 +151,11 @@ ATTACKS: Final[dict[str, Attack]] = {
     "a schema of 130 levels": Attack(_SUBMIT, (_schema('{"items":' * 130 + "{}" + "}" * 130),)),
     "answers larger than may be": Attack(_SUBMIT, (_submit(lambda _: None, model="huge"),), pause_s=0.5),
     "tool calls full of values": Attack(_SUBMIT, (_raw(gateway_pb2.SubmitJobRequest(request=_arguments(20))),)),
-    "a batch full of values": Attack(_SUBMIT_MANY, (_batch_of_arguments(64),), pause_s=1.0),
     "documents full of metadata": Attack(_STAGE, (_staged(300, 1000),), pause_s=1.0),
     "time limits of a nanosecond": Attack(_SUBMIT, (_submit(_short_timeout),)),
-    "a flood of HIGH jobs": Attack(_SUBMIT_MANY, (_many(160, model="paced", priority="high"),), pause_s=3.0),
+    "HIGH jobs, one batch after the other": Attack(
+        _SUBMIT_MANY, (_many(8, model="paced", priority="high"),), pause_s=0.4
+    ),
     "checks of all providers": Attack(_CHECK, (_raw(router_pb2.CheckProvidersRequest()),)),
 }
 """By name."""

@@ -262,7 +262,7 @@ class ToolCall(_message.Message):
     arguments_json: _builtins.str
     """Arguments as JSON text; complete and valid JSON once the job succeeded. In requests an object of at
     most 1 MiB and 128 levels, whose texts contain neither NUL nor half a surrogate pair; with those of all other calls,
-    and their `provider_state`, it holds at most 100,000 values.
+    and their `provider_state`, it holds at most 40,000 values.
     """
     provider_state: _builtins.str
     """What the provider wants to see again together with the call, such as its signed reasoning. Opaque: send it back as
