@@ -13,7 +13,7 @@ from tests.fuzz.targets import Target
 
 from weft_kit.channel import OPTIONS
 
-DEADLINE_S: Final = 20.0
+DEADLINE_S: Final = 30.0
 """What every call is given: long for a busy machine, short for one that hangs."""
 
 _LISTENING_S: Final = 2.0
