@@ -17,6 +17,7 @@ import grpc.aio
 from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.received_bytes import ReceivedBytes
 from weft_kit.request_limits import RequestLimits, too_large
+from weft_kit.requests import inflated, is_compressed
 from weft_kit.rpc import Rpc
 
 _LOOK_EVERY_S: Final = 0.01
@@ -69,7 +70,10 @@ class Arrivals:
         self._timer: asyncio.TimerHandle | None = None
 
     async def receive(self, rpc: Rpc, peer: str, limit_bytes: int) -> bytes | None:
-        """Returns the next message of a call, None when there is none. Raises WeftError for one that must not come."""
+        """Returns the next message of a call as it was before it was compressed, None when there is none.
+
+        Raises WeftError for one that must not come.
+        """
         loop = asyncio.get_running_loop()
         # gRPC runs every handler in a task of its own.
         task = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -93,7 +97,7 @@ class Arrivals:
             connection.delivered += len(message) + _OVERHEAD_OF_REQUEST_BYTES
         if len(message) > limit_bytes:
             raise too_large(len(message), limit_bytes)
-        return bytes(message)
+        return await inflated(message, limit_bytes) if is_compressed(message) else bytes(message)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

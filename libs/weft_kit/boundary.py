@@ -30,7 +30,7 @@ from weft_kit.logging import CallLine
 from weft_kit.open_methods import OpenMethods
 from weft_kit.request_limits import RequestLimits
 from weft_kit.request_rules import check_request
-from weft_kit.requests import decoded, inflated, is_compressed, no_request
+from weft_kit.requests import decoded, no_request
 from weft_kit.rpc import Rpc, abort, write
 from weft_kit.running_calls import RunningCalls, ending
 from weft_kit.status import from_rpc
@@ -195,8 +195,6 @@ class _Call:
         message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
             raise no_request()
-        if is_compressed(message):
-            message = await inflated(message, self._limit_bytes)
         size_bytes = len(message)
         owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
         try:

@@ -12,7 +12,7 @@ from weft_kit.arrivals import Arrivals
 from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.peers import address_of
 from weft_kit.request_limits import OPEN_BYTES, RequestLimits
-from weft_kit.requests import decoded, inflated, is_compressed, no_request
+from weft_kit.requests import decoded, no_request
 from weft_kit.rpc import Rpc, abort, write
 
 PREFIXES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
@@ -79,11 +79,7 @@ class OpenMethods:
 
     async def _next(self, rpc: Rpc, handler: Any) -> Any:
         message = await self._arrivals.receive(rpc, rpc.peer(), OPEN_BYTES)
-        if message is None:
-            return None
-        if is_compressed(message):
-            message = await inflated(message, OPEN_BYTES)
-        return decoded(message, handler.request_deserializer)
+        return None if message is None else decoded(message, handler.request_deserializer)
 
     async def _within_limits(self, work: Callable[[], Awaitable[Any]], rpc: Rpc) -> Any:
         try:
