@@ -172,9 +172,8 @@ async def test_a_wait_longer_than_the_job_lives_fails_it_at_once(desk: Desk, moc
     assert mock.stats.requests == 1
 
 
-async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_breaker(desk: Desk) -> None:
-    engine = Engine("One ", "two.")
-    engine.interruptions = [(0, Draining(retry_after_s=60)), (0, Draining()), (1, Draining())]
+async def asked(engine: Engine, desk: Desk) -> tuple[event_pb2.Done, pb.Provider]:
+    """Runs a job on an engine whose breaker opens at once; returns its end, and how the router sees the engine."""
     async with engine.running() as target:
         desk.catalog(ENGINE_CATALOG.format(target=target))
         desk.with_settings(OPENS_AT_ONCE)
@@ -183,6 +182,13 @@ async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_bre
                 done = await desk.done(await desk.submit())
             stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
             [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
+            return done, provider
+
+
+async def test_an_engine_that_shuts_down_is_asked_again_at_once_and_trips_no_breaker(desk: Desk) -> None:
+    engine = Engine("One ", "two.")
+    engine.interruptions = [(0, Draining(retry_after_s=60)), (0, Draining()), (1, Draining())]
+    done, provider = await asked(engine, desk)
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "One two.")
     assert len(done.attempts) == 4
@@ -194,14 +200,7 @@ async def test_a_schema_that_the_engine_refuses_fails_the_job_once_and_trips_no_
     engine = Engine("One.")
     engine.fails = InvalidFields({"response_format.json_schema.schema_json": problem})
     engine.interruptions = [(0, engine.fails)]
-    async with engine.running() as target:
-        desk.catalog(ENGINE_CATALOG.format(target=target))
-        desk.with_settings(OPENS_AT_ONCE)
-        async with desk.routing() as server, Channel(server.address, "router") as channel:
-            async with asyncio.timeout(20):
-                done = await desk.done(await desk.submit())
-            stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
-            [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
+    done, provider = await asked(engine, desk)
 
     assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_PROVIDER_REJECTED)
     assert not done.error.retryable
