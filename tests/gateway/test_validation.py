@@ -11,7 +11,7 @@ from tests.cost import cost_of
 from weft.common.v1 import chat_pb2, error_pb2, filter_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
-from weft_gateway.jobs.validation import check, check_size
+from weft_gateway.jobs.validation import check, check_item, check_size
 from weft_kit.errors import Invalid, InvalidFields
 
 Ask = Callable[..., job_pb2.GenerationRequest]
@@ -29,6 +29,7 @@ BROKEN_CALL = call("arguments_json: '['")
 
 def violations(request: job_pb2.GenerationRequest, request_id: str = "") -> dict[str, str]:
     try:
+        check_item(request)
         check(request_id, request, MODELS)
     except InvalidFields as error:
         return error.violations

@@ -15,6 +15,7 @@ from weft_gateway.jobs.departures import Departures
 from weft_gateway.jobs.intake import Intake
 from weft_gateway.jobs.log_limit import log_limit
 from weft_gateway.jobs.readers import Readers, Reading
+from weft_gateway.jobs.validation import check_item
 from weft_gateway.jobs.waits import Waits
 from weft_gateway.pages import Position
 from weft_gateway.record.listing import JobQuery
@@ -69,7 +70,7 @@ class Jobs:
         """Submits each order, and answers with its job or its error, in their order."""
         check_batch(orders)
         await self._charge(caller, len(orders) - 1, "requests")
-        found = await outcomes(self._submit(caller, order) for order in orders)
+        found = await outcomes(self._submit_item(caller, order) for order in orders)
         note(requests=len(found), jobs=sum(isinstance(outcome, job_pb2.Job) for outcome in found))
         return found
 
@@ -149,6 +150,10 @@ class Jobs:
         """A page of jobs without request and answer, and where the next one begins."""
         found, position = await self._records.page(query)
         return [_brief(project(events[0].job_id, events)) for events in found], position
+
+    async def _submit_item(self, caller: CallContext, order: Order) -> job_pb2.Job:
+        check_item(order.request)
+        return await self._submit(caller, order)
 
     async def _submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
         ticket = self._intake.ticket(caller, order)

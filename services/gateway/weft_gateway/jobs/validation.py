@@ -37,9 +37,11 @@ _SHORTEST_BACKOFF_S: Final = 0.001
 
 
 def check(request_id: str, request: job_pb2.GenerationRequest, models: Collection[str]) -> None:
-    """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter."""
-    # First, as it also says whether there are more entries than can be looked at.
-    refuse((f"request.{path}", problem) for path, problem in request_problems(request))
+    """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter.
+
+    That what it holds can be kept, and is not too much to be looked at, is settled before: by the boundary, or for one
+    of a batch by `check_item`.
+    """
     refuse(_violations(request_id, request))
     if request.model not in models:
         known = ", ".join(models)
@@ -48,6 +50,11 @@ def check(request_id: str, request: job_pb2.GenerationRequest, models: Collectio
     problem = filter_problem(request.retrieval.filter) if request.retrieval.HasField("filter") else None
     if problem:
         raise Invalid(error_pb2.ERROR_REASON_INVALID_FILTER, f"request.retrieval.filter{problem}")
+
+
+def check_item(request: job_pb2.GenerationRequest) -> None:
+    """Raises InvalidFields for what cannot be kept in a request of a batch, which the boundary leaves alone."""
+    refuse((f"request.{path}", problem) for path, problem in request_problems(request))
 
 
 def check_size(size_bytes: int, limit_bytes: int) -> None:
