@@ -15,7 +15,6 @@ from weft_kit.errors import WeftError
 
 SLOW = b"Seven ferries leave the harbour before noon, and none of them comes back in time. \n\n" * 200_000
 """Prose that takes any machine seconds of CPU time to read."""
-NICENESS = psutil.Process().nice() + 5
 EVER = {"document_cpu_s": 600.0}
 
 
@@ -25,6 +24,12 @@ def in_process() -> float:
 
 def cut_short(why: str) -> float:
     return REGISTRY.get_sample_value("weft_retrieval_documents_cut_short_total", {"why": why}) or 0.0
+
+
+def processes() -> list[psutil.Process]:
+    """The fork server and what it has forked; a fork keeps the command line of whom it was forked from."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "weft_retrieval.document_processes.fork_server" in child.cmdline()]
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -79,7 +84,8 @@ async def test_documents_whose_callers_left_are_given_up_at_once(running, postgr
         await client.create()
         readings = slow(client, 6)
         await until(lambda: in_process() > 0)
-        reading = [child for child in psutil.Process().children(recursive=True) if child.nice() == NICENESS]
+        reading = processes()
+        assert reading
         await left(readings)
         await until(lambda: in_process() == 0)
         await client.ingest("Cranes cost two marks.", "small")
