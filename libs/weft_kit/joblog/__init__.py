@@ -14,7 +14,7 @@ sizes       what one event holds
 from weft_kit.joblog.batches import Batch, Batches
 from weft_kit.joblog.codec import Unreadable
 from weft_kit.joblog.connection import connect
-from weft_kit.joblog.ids import belongs_to, kind_of, lane_of, new_job_id, tenant_tag
+from weft_kit.joblog.ids import PRIORITIES, belongs_to, kind_of, lane_of, new_job_id, priority_of, tenant_tag
 from weft_kit.joblog.lanes import Depth
 from weft_kit.joblog.log import AlreadyAccepted, JobLog, Unfinished
 from weft_kit.joblog.projection import envelope_of, project, text_hash
@@ -29,6 +29,7 @@ from weft_kit.joblog.writer import Fenced, Step, Writer
 __all__ = [
     "END_BYTES",
     "MESSAGE_CHARACTERS",
+    "PRIORITIES",
     "AlreadyAccepted",
     "Batch",
     "Batches",
@@ -55,6 +56,7 @@ __all__ = [
     "lane_of",
     "new_job_id",
     "pieces",
+    "priority_of",
     "project",
     "tenant_tag",
     "text_hash",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from weft.job.v1 import event_pb2, job_pb2
 
 _LETTERS = {job_pb2.PRIORITY_HIGH: "h", job_pb2.PRIORITY_NORMAL: "n", job_pb2.PRIORITY_LOW: "l"}
+PRIORITIES = frozenset(_LETTERS)
 _FORM = re.compile(r"([hnl][0-9a-v]{8})-([0-9a-v]{26})")
 HIGH = 0
 _LANE = re.compile(r"[hnl][0-9a-v]{8}")
@@ -52,9 +53,14 @@ def new_job_id(tenant: str, priority: job_pb2.Priority.ValueType, request_id: st
     return f"{lane_of(tenant, priority)}-{_derived(tenant, request_id) if request_id else _ascending()}"
 
 
+def priority_of(asked: job_pb2.Priority.ValueType) -> job_pb2.Priority.ValueType:
+    """What a priority means: NORMAL when it is not given, or not known."""
+    return asked if asked in PRIORITIES else job_pb2.PRIORITY_NORMAL
+
+
 def lane_of(tenant: str, priority: job_pb2.Priority.ValueType) -> str:
     """The queue a tenant's jobs of a priority wait in: a letter, then the tenant's tag."""
-    return f"{_LETTERS.get(priority, 'n')}{tenant_tag(tenant)}"
+    return f"{_LETTERS[priority_of(priority)]}{tenant_tag(tenant)}"
 
 
 def lanes_of(tenant: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import stamina
 
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import job_pb2
+from weft_kit.joblog import priority_of
 from weft_router import metrics, policy
 from weft_router.allowances import Allowances
 from weft_router.answer_limit import MAX_ANSWER_BYTES
@@ -28,7 +29,6 @@ from weft_router.selection import Candidate, Choice, Draw, choose
 from weft_router.turnstile import Waiter
 
 _LOOK_AGAIN_S = 1.0
-_PRIORITIES = (job_pb2.PRIORITY_HIGH, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class Pursuit:
 
     def _waiter(self) -> Waiter:
         tenant = self._job.accepted.tenant
-        asked = self._job.request.priority
-        priority = asked if asked in _PRIORITIES else job_pb2.PRIORITY_NORMAL
+        priority = priority_of(self._job.request.priority)
         is_expedited = priority == job_pb2.PRIORITY_HIGH and self._registry.catalog.share(tenant).expedited
         return Waiter(tenant, priority, self._order.max_tokens, is_expedited)
 

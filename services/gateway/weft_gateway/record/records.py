@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import kind_of
+from weft_kit.joblog import kind_of, priority_of
 
 
 @dataclass(slots=True)
@@ -41,13 +41,7 @@ class Row:
     done_brief: bytes | None = None
 
 
-PRIORITIES = frozenset({job_pb2.PRIORITY_HIGH, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_LOW})
 COLUMNS = tuple(field.name for field in fields(Row))
-
-
-def priority_of(asked: int) -> int:
-    """What a priority means: NORMAL when it is not given, or not known."""
-    return asked if asked in PRIORITIES else job_pb2.PRIORITY_NORMAL
 
 
 def rows(events: Iterable[event_pb2.JobEvent]) -> list[Row]:
