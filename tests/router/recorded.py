@@ -7,10 +7,10 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_router.providers.answer import Answer, Reading
-from weft_router.providers.anthropic import MessagesAnswer
-from weft_router.providers.gemini import GenerateContentAnswer
-from weft_router.providers.openai import ChatAnswer
-from weft_router.providers.openai_responses import ResponsesAnswer
+from weft_router.providers.anthropic_answer import MessagesAnswer
+from weft_router.providers.gemini_answer import GenerateContentAnswer
+from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import Step
 from weft_router.transcript import Transcript
 

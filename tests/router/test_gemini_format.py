@@ -9,7 +9,8 @@ from tests.router.recorded import answer, raw, read
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import GeminiEntry
-from weft_router.providers.gemini import GenerateContent, GenerateContentAnswer
+from weft_router.providers.gemini import GenerateContent
+from weft_router.providers.gemini_answer import GenerateContentAnswer
 from weft_router.providers.gemini_arguments import Arguments
 from weft_router.providers.port import ProviderError
 

@@ -12,10 +12,14 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers.answer import Answer
-from weft_router.providers.anthropic import Messages, MessagesAnswer
-from weft_router.providers.gemini import GenerateContent, GenerateContentAnswer
-from weft_router.providers.openai import ChatAnswer, ChatCompletions
-from weft_router.providers.openai_responses import Responses, ResponsesAnswer
+from weft_router.providers.anthropic import Messages
+from weft_router.providers.anthropic_answer import MessagesAnswer
+from weft_router.providers.gemini import GenerateContent
+from weft_router.providers.gemini_answer import GenerateContentAnswer
+from weft_router.providers.openai import ChatCompletions
+from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.openai_responses import Responses
+from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.providers.wire_format import WireFormat
 

@@ -6,7 +6,8 @@ from tests.router.chat import says, user
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIResponsesEntry
-from weft_router.providers.openai_responses import Responses, ResponsesAnswer
+from weft_router.providers.openai_responses import Responses
+from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError
 
 FORMAT = Responses(OpenAIResponsesEntry(kind="openai_responses"))

@@ -8,15 +8,10 @@ import httpx
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft.job.v1 import event_pb2
 from weft_kit.provider_entries import GeminiEntry
 from weft_router.providers import phrases
-from weft_router.providers.answer import Answer
-from weft_router.providers.failures import error_in_stream
-from weft_router.providers.gemini_arguments import Arguments
-from weft_router.providers.port import broken
+from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer
 
-_NAME = "gemini"
 _TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_AUTO: "AUTO",
     chat_pb2.TOOL_CHOICE_NONE: "NONE",
@@ -33,14 +28,6 @@ _NUMBERS = {
 }
 # Google's own word for a call that another model made: Gemini 3 refuses a turn whose first call has no signature.
 _FOREIGN = "skip_thought_signature_validator"
-_FINISH_REASONS = {
-    "STOP": chat_pb2.FINISH_REASON_STOP,
-    "MAX_TOKENS": chat_pb2.FINISH_REASON_LENGTH,
-    **dict.fromkeys(
-        ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"),
-        chat_pb2.FINISH_REASON_CONTENT_FILTER,
-    ),
-}
 
 
 class GenerateContent:
@@ -58,7 +45,7 @@ class GenerateContent:
     def url(self, model: str) -> httpx.URL:
         return httpx.URL(f"{self._models}/{quote(model.removeprefix('models/'))}:streamGenerateContent?alt=sse")
 
-    def answer(self, _request: inference_pb2.GenerateRequest) -> "GenerateContentAnswer":
+    def answer(self, _request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
         return GenerateContentAnswer()
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
@@ -129,7 +116,7 @@ def _part(part: chat_pb2.ContentPart) -> dict[str, Any]:
 def _calls(calls: Iterable[chat_pb2.ToolCall], *, signs: bool) -> Iterator[dict[str, Any]]:
     for place, call in enumerate(calls):
         part: dict[str, Any] = {"functionCall": {"name": call.name, "args": phrases.arguments(call)}}
-        signature = phrases.state(call, _NAME) or (_FOREIGN if signs and place == 0 else None)
+        signature = phrases.state(call, STATE_NAME) or (_FOREIGN if signs and place == 0 else None)
         yield part | ({"thoughtSignature": signature} if signature else {})
 
 
@@ -144,89 +131,3 @@ def _declaration(tool: chat_pb2.Tool) -> dict[str, Any]:
     if (parameters := phrases.parameters(tool)) is not None:
         said["parametersJsonSchema"] = parameters
     return said
-
-
-class GenerateContentAnswer(Answer):
-    """Chunks until the body ends: there is no marker but the finish reason, which has to stand in the last chunk with
-    a candidate. (Older models put one into every chunk, so that it cannot be taken for the end when it comes.)
-    """
-
-    finish_reasons = _FINISH_REASONS
-    _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._arguments: Arguments | None = None
-        """Of the call that is being told."""
-        self._counted = 0
-        """Tokens told so far."""
-
-    def event(self, event: dict[str, Any]) -> bool:
-        if event.get("error"):
-            raise error_in_stream(event)
-        before = self.said.token_count
-        if block := (event.get("promptFeedback") or {}).get("blockReason"):
-            self.raw_finish_reason, self.refused = block, True
-        for candidate in event.get("candidates") or ():
-            if candidate.get("index", 0) == 0:
-                self.raw_finish_reason = candidate.get("finishReason") or ""
-                for part in (candidate.get("content") or {}).get("parts") or ():
-                    self._part(part, event.get("responseId") or "call")
-        self._count(event.get("usageMetadata") or {}, before)
-        return False
-
-    def body_ended(self) -> None:
-        """Take the end of the body for the end, if the finish reason came; `finish` says if it did not."""
-        if self._arguments is not None:
-            raise broken("ended inside the arguments of a call")
-        if self.raw_finish_reason in self._FAILURES:
-            raise broken(f"gave up with {self.raw_finish_reason}")
-
-    def _part(self, part: dict[str, Any], response_id: str) -> None:
-        if (call := part.get("functionCall")) is not None:
-            self._call(call, part.get("thoughtSignature"), response_id)
-        elif text := part.get("text"):
-            if part.get("thought"):
-                self.said.reasoning += text
-            else:
-                self.said.text += text
-            self.said.token_count += 1
-
-    def _call(self, call: dict[str, Any], signature: str | None, response_id: str) -> None:
-        """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is."""
-        said = event_pb2.ToolCallDelta(index=self.calls - 1)
-        if self._arguments is None:
-            # Not every model gives its calls ids.
-            call_id = call.get("id") or f"{response_id}-{self.calls}"
-            said = event_pb2.ToolCallDelta(index=self.calls, id=call_id, name=call["name"])
-            if signature:
-                said.provider_state = phrases.kept(_NAME, signature)
-            self._arguments = Arguments()
-            self.calls += 1
-        self._arguments.add(call.get("args") or {}, call.get("partialArgs") or ())
-        if not call.get("willContinue"):
-            said.arguments_json = phrases.json_text(self._arguments.value)
-            self._arguments = None
-        self.said.tool_calls.append(said)
-        self.said.token_count += 1
-
-    def _count(self, usage: dict[str, Any], before: int) -> None:
-        """Take in the totals so far, which also tell how many tokens the chunk adds to those `before` it."""
-        said = self.said.token_count - before
-        if "promptTokenCount" in usage:
-            counted = _usage(usage)
-            self.report(counted)
-            if said:
-                said = max(said, counted.completion_tokens - self._counted)
-                self.said.token_count = before + said
-        self._counted += said
-
-
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    thoughts = usage.get("thoughtsTokenCount", 0)
-    return chat_pb2.Usage(
-        prompt_tokens=usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0),
-        completion_tokens=usage.get("candidatesTokenCount", 0) + thoughts,
-        cached_prompt_tokens=usage.get("cachedContentTokenCount", 0),
-        reasoning_tokens=thoughts,
-    )
