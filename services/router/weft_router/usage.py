@@ -30,6 +30,7 @@ def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:
         together.completion_tokens += usage.completion_tokens
         together.cached_prompt_tokens += usage.cached_prompt_tokens
         together.cache_write_prompt_tokens += usage.cache_write_prompt_tokens
+        together.hour_cache_write_prompt_tokens += usage.hour_cache_write_prompt_tokens
         together.reasoning_tokens += usage.reasoning_tokens
         together.estimated |= usage.estimated
     return together

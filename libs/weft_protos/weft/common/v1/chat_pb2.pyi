@@ -454,6 +454,7 @@ class Usage(_message.Message):
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    HOUR_CACHE_WRITE_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Tokens read, cached ones included."""
     completion_tokens: _builtins.int
@@ -466,6 +467,8 @@ class Usage(_message.Message):
     """True when the provider reported nothing and Weft counted what it could see."""
     cache_write_prompt_tokens: _builtins.int
     """Of `prompt_tokens`, those written to the provider's prefix cache, where that has a price of its own."""
+    hour_cache_write_prompt_tokens: _builtins.int
+    """Of `cache_write_prompt_tokens`, those that the cache is to keep for an hour, where that has a price of its own."""
     def __init__(
         self,
         *,
@@ -475,10 +478,11 @@ class Usage(_message.Message):
         reasoning_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
         cache_write_prompt_tokens: _builtins.int = ...,
+        hour_cache_write_prompt_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_prompt_tokens", b"cache_write_prompt_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "estimated", b"estimated", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_prompt_tokens", b"cache_write_prompt_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "estimated", b"estimated", "hour_cache_write_prompt_tokens", b"hour_cache_write_prompt_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
