@@ -29,6 +29,10 @@ small = { input = 0.15, cached_input = 0.075, output = 0.60 }
 "*" = { input = 3, output = 15, reasoning = 20, cache_write = 3.75 }
 """
 
+SMALL = "per_million.openai.small"
+LONG_PROMPTS = f"[prices]\nas_of = 2026-09-30\n{SMALL}.input = 1\n{SMALL}.output = 1\n{SMALL}.above"
+LONG = "{ prompt_tokens = 9, input = 1, output = 1 }"
+
 
 def load(tmp_path: Path, text: str) -> Catalog:
     path = tmp_path / "weft.toml"
@@ -72,6 +76,42 @@ def test_tokens_cost_what_their_kind_does(usage: chat_pb2.Usage, micros: int) ->
     assert price.cost_micros(usage) == micros
 
 
+def test_tokens_kept_for_an_hour_have_a_price_of_their_own() -> None:
+    """Anthropic, "Prompt caching": five minutes cost 1.25 times the input's price, an hour 2 times."""
+    usage = chat_pb2.Usage(prompt_tokens=100, cache_write_prompt_tokens=60, hour_cache_write_prompt_tokens=40)
+    price = Price(input=Decimal(4), output=Decimal(0), cache_write=Decimal(5), hour_cache_write=Decimal(8))
+    assert price.cost_micros(usage) == 40 * 4 + 20 * 5 + 40 * 8
+    assert price.most_micros(100, 0) == 800
+    without = Price(input=Decimal(4), output=Decimal(0), cache_write=Decimal(5))
+    assert without.cost_micros(usage) == 40 * 4 + 60 * 5
+
+
+@pytest.mark.parametrize(
+    ("prompt_tokens", "micros"), [(200, 200 + 10 * 10), (201, 2 * 201 + 10 * 15), (501, 3 * 501 + 10 * 20)]
+)
+def test_all_tokens_of_a_long_prompts_call_cost_more(prompt_tokens: int, micros: int) -> None:
+    """Gemini API, "Pricing" (prompts > 200k tokens); Anthropic, "Long context pricing": all of such a request."""
+    above = (
+        {"prompt_tokens": 200, "input": 2, "output": 15, "cached_input": 1},
+        {"prompt_tokens": 500, "input": 3, "output": 20},
+    )
+    price = Price.model_validate({"input": 1, "output": 10, "above": above})
+    assert price.cost_micros(chat_pb2.Usage(prompt_tokens=prompt_tokens, completion_tokens=10)) == micros
+    assert price.most_micros(prompt_tokens, 10) == micros
+
+
+def test_a_long_prompts_cached_tokens_count_to_its_length_at_their_own_rate() -> None:
+    above = ({"prompt_tokens": 200, "input": 2, "output": 15, "cached_input": "0.5"},)
+    price = Price.model_validate({"input": 1, "output": 10, "cached_input": "0.1", "above": above})
+    usage = chat_pb2.Usage(prompt_tokens=210, cached_prompt_tokens=200)
+    assert price.cost_micros(usage) == 10 * 2 + 100
+
+
+def test_what_is_free_only_for_short_prompts_is_not_free() -> None:
+    price = Price.model_validate({"input": 0, "output": 0, "above": [{"prompt_tokens": 9, "input": 1, "output": 0}]})
+    assert not price.is_nothing
+
+
 def test_costs_are_exact_and_rounded_up() -> None:
     price = Price(input=Decimal("0.15"), output=Decimal("0.60"))
     assert price.cost_micros(chat_pb2.Usage(prompt_tokens=20)) == 3
@@ -101,6 +141,14 @@ def test_a_tenant_has_its_own_budget_or_the_default_one(tmp_path: Path) -> None:
         (
             "[prices]\nas_of = 2026-09-30\nper_million.openai.small = { input = -1, output = 1 }\n",
             "prices.per_million.openai.small.input: input should be greater than or equal to 0; found -1",
+        ),
+        (
+            f"{LONG_PROMPTS} = [{LONG}, {LONG}]\n",
+            f"prices.{SMALL}.above: must be in the order of prompt_tokens, each more than the one before",
+        ),
+        (
+            f"{LONG_PROMPTS} = [{{ input = 1, output = 1 }}]\n",
+            "prices.per_million.openai.small.above[0].prompt_tokens: is required",
         ),
         (
             "[default_budget]\nmoney_per_day = 5\n",
