@@ -120,6 +120,7 @@ def _tool_call(call: Said) -> chat_pb2.ToolCall:
         id=_text(call, "id"),
         name=_text(function, "name"),
         arguments_json=arguments if isinstance(arguments, str) else json.dumps(arguments),
+        provider_state=_text(call, "provider_state"),
     )
 
 

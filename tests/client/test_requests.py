@@ -133,6 +133,7 @@ def test_what_is_wrong_with_a_line_of_a_batch_is_told_with_its_number(wrong, tol
 
 def test_messages_are_read_as_chat_completions_write_them():
     call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"name": "boat"}'}}
+    call["provider_state"] = '{"openai":{}}'  # as an answer had it
     picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/light"}}
     user, assistant, tool = messages(
         [
@@ -143,5 +144,6 @@ def test_messages_are_read_as_chat_completions_write_them():
     )
     assert [part.WhichOneof("part") for part in user.parts] == ["text", "image"]
     assert (assistant.tool_calls[0].name, assistant.tool_calls[0].arguments_json) == ("find", '{"name": "boat"}')
+    assert assistant.tool_calls[0].provider_state == '{"openai":{}}'
     assert (tool.tool_call_id, tool.parts[0].text) == ("c1", "a boat")
     assert messages([{"role": "ROLE_USER", "parts": [{"text": "hi"}]}]) == [chat("hi").messages[0]]

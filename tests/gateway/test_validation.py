@@ -24,6 +24,7 @@ def call(fields: str, *, count: int = 1) -> str:
     return f"messages {{ role: ROLE_ASSISTANT {calls} }} messages {{ role: ROLE_USER parts {{ text: 'a' }} }}"
 
 
+QUESTION = " messages { role: ROLE_USER parts { text: 'a' } }"
 BROKEN_CALL = call("arguments_json: '['")
 
 
@@ -93,13 +94,17 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
         ("messages { role: ROLE_TOOL parts { text: 'a' } }", "request.messages[1].tool_call_id"),
         ("messages { role: ROLE_USER parts { text: 'a' } tool_call_id: '1' }", "request.messages[1].tool_call_id"),
         ("messages { role: ROLE_USER tool_calls { id: '1' name: 'n' } }", "request.messages[1].tool_calls"),
+        ("messages { role: ROLE_SYSTEM parts { text: '' } }" + QUESTION, "request.messages[1].parts[0].text"),
+        (call("").replace("'n'", "''"), "request.messages[1].tool_calls[0].name"),
+        (call("").replace("'1'", "''"), "request.messages[1].tool_calls[0].id"),
+        (call("provider_state: '[]'"), "request.messages[1].tool_calls[0].provider_state"),
         (BROKEN_CALL, "request.messages[1].tool_calls[0].arguments_json"),
         (call('arguments_json: \'{"a": "\\\\ud800"}\''), "request.messages[1].tool_calls[0].arguments_json"),
         (call('arguments_json: \'{"a": "\\\\u0000"}\''), "request.messages[1].tool_calls[0].arguments_json"),
         (call("arguments_json: '{\"a\": 1e999999}'"), "request.messages[1].tool_calls[0].arguments_json"),
         (call('provider_state: \'{"gemini": "\\\\ud800"}\''), "request.messages[1].tool_calls[0].provider_state"),
         (call("provider_state: 'not as it came'"), "request.messages[1].tool_calls[0].provider_state"),
-        (call("", count=129), "request.messages[1].tool_calls"),
+        (call("", count=513), "request.messages[1].tool_calls"),
         ("messages { role: ROLE_USER" + " parts { text: 'a' }" * 1025 + "}", "request.messages[1].parts"),
         ("messages { role: ROLE_USER parts { text: 'a\\000' } }", "request.messages[1].parts[0].text"),
         ("sampling { temperature: 2.1 }", "request.sampling.temperature"),
@@ -158,6 +163,25 @@ def test_everything_that_may_be_given_may_be_given(ask: Ask) -> None:
 )
 def test_a_fault_is_named_by_its_exact_path(ask: Ask, change: str, path: str) -> None:
     assert list(violations(changed(ask, change))) == [path]
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        # prism-php/prism#659 (`[]`), zed-industries/zed#26144 (`null`)
+        *(call(f"arguments_json: '{written}'") for written in ("[]", "null", "5", '"Paris"', "", "{}")),
+        # What a model makes up, whatever was declared: pydantic/pydantic-ai#4585, anomalyco/opencode#48750
+        *(call("").replace("'n'", f"'{name}'") for name in ("functions.look", "look up", "nachschläger", "l" * 200)),
+        "messages { role: ROLE_TOOL tool_call_id: 'é .:' }",
+        "messages { role: ROLE_TOOL tool_call_id: 'i' parts { text: '' } }",
+        # anthropics/anthropic-sdk-python#461: an answer without a word
+        "messages { role: ROLE_ASSISTANT }" + QUESTION,
+        "messages { role: ROLE_ASSISTANT parts { text: '' } }" + QUESTION,
+        "messages { role: ROLE_ASSISTANT parts { text: '' } tool_calls { id: 'i' name: 'n' } }" + QUESTION,
+    ],
+)
+def test_what_was_handed_out_is_taken_back(ask: Ask, taken: str) -> None:
+    assert violations(changed(ask, taken)) == {}
 
 
 def test_a_request_without_anything_names_what_it_needs() -> None:

@@ -1,6 +1,7 @@
 """What callers may ask: every bad field is named, and nothing that was asked for is dropped silently."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.inference.calling import asking, json_schema
@@ -71,6 +72,12 @@ def test_a_bad_field_is_named(request_, field):
     with pytest.raises(InvalidFields) as refused:
         read_generation(request_, ABLE)
     assert list(refused.value.violations) == [field]
+
+
+@pytest.mark.parametrize("silent", [[], text("")])
+def test_an_answer_and_a_result_may_be_without_a_word(silent):
+    for said in ({"role": chat_pb2.ROLE_ASSISTANT}, {"role": chat_pb2.ROLE_TOOL, "tool_call_id": "1"}):
+        read_generation(with_message(parts=silent, **said), replace(ABLE, capabilities=frozenset({"tools"})))
 
 
 def test_an_answer_to_continue_belongs_in_prefix():

@@ -47,8 +47,8 @@ def test_arguments_names_and_states_of_calls_count() -> None:
     "delta",
     [
         event_pb2.Delta(tool_calls=[Call(index=number) for number in range(MOST_CALLS + 1)]),
-        event_pb2.Delta(tool_calls=[Call(id="x" * 200_000)]),
-        event_pb2.Delta(tool_calls=[Call(provider_state="x" * 200_000)]),
+        event_pb2.Delta(tool_calls=[Call(id="x" * 600_000)]),
+        event_pb2.Delta(tool_calls=[Call(provider_state="x" * 600_000)]),
     ],
     ids=["calls", "id", "state"],
 )

@@ -34,11 +34,13 @@ def text_answer(*texts: str, prefix: str) -> str:
 
 
 def test_the_version_and_the_key_travel_in_headers() -> None:
+    """docs.anthropic.com/en/api/versioning."""
     assert messages().headers("k") == {"anthropic-version": "2023-06-01", "x-api-key": "k"}
     assert messages(version="2024-01-01").headers("") == {"anthropic-version": "2024-01-01"}
 
 
 def test_the_system_stands_apart_and_a_limit_is_always_given() -> None:
+    """docs.anthropic.com/en/api/messages: system, max_tokens."""
     asked = inference_pb2.GenerateRequest(
         model="m", messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi"), says(chat_pb2.ROLE_SYSTEM, "Rhyme.")]
     )
@@ -66,13 +68,14 @@ def test_sampling_is_passed_on_but_for_the_seed_there_is_not() -> None:
 
 
 def test_results_of_parallel_calls_stand_in_one_turn() -> None:
-    calls = [chat_pb2.ToolCall(id=f"call:{n}", name="weather", arguments_json='{"n": 1}') for n in (1, 2)]
+    """docs.anthropic.com, handling tool results, parallel tool use."""
+    calls = [chat_pb2.ToolCall(id=f"call_{n}", name="weather", arguments_json='{"n": 1}') for n in (1, 2)]
     asked = inference_pb2.GenerateRequest(
         messages=[
             user("Weather?"),
             says(chat_pb2.ROLE_ASSISTANT, "I look.", tool_calls=calls),
-            says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="call:1"),
-            says(chat_pb2.ROLE_TOOL, "Sun", tool_call_id="call:2"),
+            says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="call_1"),
+            says(chat_pb2.ROLE_TOOL, "Sun", tool_call_id="call_2"),
             user("And?"),
         ],
         tools=[chat_pb2.Tool(name="weather", description="Tells", parameters_schema='{"type": "object"}')],
@@ -103,10 +106,12 @@ def test_results_of_parallel_calls_stand_in_one_turn() -> None:
 
 
 def test_a_call_goes_back_with_the_thinking_that_led_to_it() -> None:
+    """docs.anthropic.com, extended thinking with tool use: preserving thinking blocks."""
     calls = read(answer("anthropic-thinking-tools"), [raw("anthropic-thinking-tools")]).said.tool_calls
-    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)])
+    turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)
+    asked = inference_pb2.GenerateRequest(messages=[user("Weather?"), turn])
 
-    assert body(asked)["messages"][0]["content"] == [
+    assert body(asked)["messages"][1]["content"] == [
         {"type": "thinking", "thinking": "Rain? Ask.", "signature": "c2ln"},
         {"type": "redacted_thinking", "data": "b3BhcXVl"},
         {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Paris"}},
@@ -115,13 +120,16 @@ def test_a_call_goes_back_with_the_thinking_that_led_to_it() -> None:
 
 
 def test_what_another_provider_kept_with_a_call_is_left_out() -> None:
+    """docs.anthropic.com, extended thinking: a signature is verified by who made it."""
     call = chat_pb2.ToolCall(id="c", name="t", provider_state='{"gemini":"c2ln"}')
-    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call])])
+    turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call])
+    asked = inference_pb2.GenerateRequest(messages=[user("Hi"), turn])
 
-    assert body(asked)["messages"][0]["content"] == [{"type": "tool_use", "id": "c", "name": "t", "input": {}}]
+    assert body(asked)["messages"][1]["content"] == [{"type": "tool_use", "id": "c", "name": "t", "input": {}}]
 
 
 def test_an_image_is_shown_or_pointed_at() -> None:
+    """docs.anthropic.com, vision: sources of type base64 and url."""
     parts = [
         chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
         chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.jpg")),
@@ -157,6 +165,7 @@ def test_what_the_format_lacks_is_unsupported_before_any_call(asked: inference_p
 
 
 def test_a_text_is_gone_on_from_only_where_the_model_takes_it() -> None:
+    """docs.anthropic.com, prefilling: no white space at its end; newer models take none."""
     asked = inference_pb2.GenerateRequest(messages=[user("Tell")], prefix="Once upon \n")
 
     assert body(asked, continues_prefix=True)["messages"][-1] == {"role": "assistant", "content": "Once upon"}

@@ -23,6 +23,7 @@ def chunk(*parts: object, finish_reason: str = "STOP", **fields: object) -> byte
 
 
 def test_the_model_stands_in_the_address_and_the_key_in_a_header() -> None:
+    """ai.google.dev/api/generate-content: models.streamGenerateContent."""
     base = "https://generativelanguage.googleapis.com/v1beta/models"
     assert str(FORMAT.url("gemini-3-pro")) == f"{base}/gemini-3-pro:streamGenerateContent?alt=sse"
     assert str(FORMAT.url("models/gemini-3-pro")) == f"{base}/gemini-3-pro:streamGenerateContent?alt=sse"
@@ -30,6 +31,7 @@ def test_the_model_stands_in_the_address_and_the_key_in_a_header() -> None:
 
 
 def test_a_request_is_put_in_contents_and_settings() -> None:
+    """ai.google.dev/api/generate-content: systemInstruction, contents, generationConfig."""
     sampling = chat_pb2.SamplingParams(temperature=0.7, top_k=40, max_tokens=5, stop=["\n"], seed=7, presence_penalty=1)
     asked = inference_pb2.GenerateRequest(
         messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")], sampling=sampling
@@ -49,9 +51,11 @@ def test_a_request_is_put_in_contents_and_settings() -> None:
 
 
 def test_results_of_tools_name_the_function_and_stand_together() -> None:
+    """ai.google.dev/gemini-api/docs/function-calling: parallel function calling."""
     calls = [chat_pb2.ToolCall(id=f"c{n}", name=f"tool{n}", arguments_json='{"n": 1}') for n in (1, 2)]
     asked = inference_pb2.GenerateRequest(
         messages=[
+            user("Weather?"),
             chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls),
             says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="c1"),
             says(chat_pb2.ROLE_TOOL, '{"sky": "blue"}', tool_call_id="c2"),
@@ -61,7 +65,7 @@ def test_results_of_tools_name_the_function_and_stand_together() -> None:
     )
     said = FORMAT.body(asked)
 
-    assert said["contents"] == [
+    assert said["contents"][1:] == [
         {"role": "model", "parts": [{"functionCall": {"name": f"tool{n}", "args": {"n": 1}}} for n in (1, 2)]},
         {
             "role": "user",
@@ -77,24 +81,28 @@ def test_results_of_tools_name_the_function_and_stand_together() -> None:
 
 
 def test_a_call_goes_back_with_its_signature() -> None:
+    """ai.google.dev/gemini-api/docs/thought-signatures."""
     calls = read(answer("gemini-tools"), [raw("gemini-tools")]).said.tool_calls
-    asked = inference_pb2.GenerateRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)])
+    turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)
+    asked = inference_pb2.GenerateRequest(messages=[user("Weather?"), turn])
 
-    assert FORMAT.body(asked)["contents"][0]["parts"] == [
+    assert FORMAT.body(asked)["contents"][1]["parts"] == [
         {"functionCall": {"name": "weather", "args": {"city": "Paris"}}, "thoughtSignature": "c2ln"},
-        {"functionCall": {"name": "time", "args": {}}},
+        {"functionCall": {"id": "own", "name": "time", "args": {}}},
     ]
 
 
 def test_a_call_another_model_made_is_marked_as_such_where_signatures_are_demanded() -> None:
+    """ai.google.dev/gemini-api/docs/thought-signatures, FAQ: a trace of another model."""
     call = chat_pb2.ToolCall(id="c", name="t")
     turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call])
-    asked = inference_pb2.GenerateRequest(model="gemini-3-pro", messages=[turn])
+    asked = inference_pb2.GenerateRequest(model="gemini-3-pro", messages=[user("Hi"), turn])
 
-    assert FORMAT.body(asked)["contents"][0]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
+    assert FORMAT.body(asked)["contents"][1]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
 
 
 def test_images_and_schemas_are_said_in_its_words() -> None:
+    """ai.google.dev/api/caching#Part: inlineData, fileData; structured output."""
     parts = [
         chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
         chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.jpg")),

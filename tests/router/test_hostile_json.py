@@ -50,7 +50,12 @@ def asked_with(text: str) -> dict[str, inference_pb2.GenerateRequest]:
             messages=[says(chat_pb2.ROLE_ASSISTANT, "I call.", tool_calls=[call])]
         ),
         "state": inference_pb2.GenerateRequest(messages=[says(chat_pb2.ROLE_ASSISTANT, "I call.", tool_calls=[state])]),
-        "result": inference_pb2.GenerateRequest(messages=[says(chat_pb2.ROLE_TOOL, text, tool_call_id="c")]),
+        "result": inference_pb2.GenerateRequest(
+            messages=[
+                says(chat_pb2.ROLE_ASSISTANT, "I call.", tool_calls=[chat_pb2.ToolCall(id="c", name="f")]),
+                says(chat_pb2.ROLE_TOOL, text, tool_call_id="c"),
+            ]
+        ),
         "parameters": inference_pb2.GenerateRequest(
             messages=[user("Hi")], tools=[chat_pb2.Tool(name="f", parameters_schema=text)]
         ),

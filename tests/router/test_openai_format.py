@@ -25,6 +25,7 @@ def body(request: inference_pb2.GenerateRequest, **settings: object) -> dict[str
 
 
 def test_a_plain_request_says_nothing_that_was_not_asked() -> None:
+    """platform.openai.com/docs/api-reference/chat/create."""
     assert body(inference_pb2.GenerateRequest(model="m", messages=[user("Hi")])) == {
         "model": "m",
         "messages": [{"role": "user", "content": "Hi"}],
@@ -52,6 +53,7 @@ def test_a_temperature_of_zero_is_not_left_out() -> None:
 
 
 def test_a_conversation_with_tools_is_told_whole() -> None:
+    """platform.openai.com/docs/guides/function-calling; content is null beside calls."""
     call = chat_pb2.ToolCall(id="c1", name="weather", arguments_json='{"city": "Paris"}')
     asked = inference_pb2.GenerateRequest(
         messages=[
@@ -74,6 +76,7 @@ def test_a_conversation_with_tools_is_told_whole() -> None:
 
 
 def test_an_image_is_shown_or_pointed_at() -> None:
+    """platform.openai.com/docs/guides/images-vision: a URL, or a data URL."""
     parts = [
         chat_pb2.ContentPart(text="What is this?"),
         chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),
@@ -115,6 +118,7 @@ def test_azure_gets_its_version_and_its_header() -> None:
 
 
 def test_a_server_that_can_is_told_to_go_on_with_a_text() -> None:
+    """docs.vllm.ai, OpenAI-compatible server: continue_final_message."""
     asked = inference_pb2.GenerateRequest(messages=[user("Hi")], prefix="Once upon")
     said = body(asked, continues_prefix=True)
 

@@ -38,9 +38,9 @@ ENDS = {
 CALLED = {
     "anthropic-thinking-tools": [("t1", "weather", '{"city":"Paris"}'), ("t2", "time", "")],
     "gemini-partial-arguments": [
-        ("r1-0", "trip", '{"from":"Boston","days":[1,2.5],"stops":[{"by":null}],"back":true}'),
+        ("call_0", "trip", '{"from":"Boston","days":[1,2.5],"stops":[{"by":null}],"back":true}'),
     ],
-    "gemini-tools": [("r1-0", "weather", '{"city":"Paris"}'), ("own", "time", "{}")],
+    "gemini-tools": [("call_0", "weather", '{"city":"Paris"}'), ("own", "time", "{}")],
     "openai-tools": [("call_a", "weather", '{"city": "München"}'), ("call_b", "time", "{}")],
     "openai-tools-all-zero": [("x", "weather", "{}"), ("y", "time", "{}")],
     "openai-tools-unnumbered": [("x", "weather", '{"city": "Rome"}'), ("y", "time", "{}"), ("call_2", "date", "{}")],

@@ -14,6 +14,7 @@ FORMAT = Responses(OpenAIResponsesEntry(kind="openai_responses"))
 
 
 def test_nothing_is_left_with_the_provider() -> None:
+    """platform.openai.com/docs/api-reference/responses/create: store."""
     asked = inference_pb2.GenerateRequest(
         model="m",
         messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")],
@@ -30,6 +31,7 @@ def test_nothing_is_left_with_the_provider() -> None:
 
 
 def test_calls_and_their_results_are_items_of_their_own() -> None:
+    """platform.openai.com/docs/guides/function-calling?api-mode=responses."""
     call = chat_pb2.ToolCall(id="c1", name="weather", arguments_json='{"city": "Paris"}')
     asked = inference_pb2.GenerateRequest(
         messages=[
@@ -52,6 +54,7 @@ def test_calls_and_their_results_are_items_of_their_own() -> None:
 
 
 def test_images_and_schemas_are_said_in_its_words() -> None:
+    """platform.openai.com/docs/guides/images-vision?api-mode=responses."""
     parts = [
         chat_pb2.ContentPart(text="What?"),
         chat_pb2.ContentPart(image=chat_pb2.Image(data=b"png", mime_type="image/png")),

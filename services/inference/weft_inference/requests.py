@@ -126,12 +126,14 @@ def _message_problems(request: pb.GenerateRequest) -> Iterator[Violation]:
 def _turn_problems(message: chat_pb2.Message) -> Iterator[Violation]:
     if message.role not in _ROLES:
         yield "role", "must be system, user, assistant or tool"
-    if not message.parts and not message.tool_calls:
+    # An answer may be without a word, and so may the result of a tool.
+    may_be_silent = message.role in (chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL)
+    if not (message.parts or message.tool_calls or may_be_silent):
         yield "parts", "must not be empty"
     for place, part in enumerate(message.parts):
         if part.WhichOneof("part") != "text":
             yield f"parts[{place}]", "must be text; this engine reads nothing else"
-        elif not part.text:
+        elif not (part.text or may_be_silent):
             yield f"parts[{place}].text", "must not be empty"
     if message.tool_calls and message.role != chat_pb2.ROLE_ASSISTANT:
         yield "tool_calls", "only the assistant calls tools"

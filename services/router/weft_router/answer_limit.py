@@ -19,7 +19,7 @@ BYTES_BESIDE_TOKENS = 64 * 1024
 
 MOST_CALLS = 512
 """Tool calls in an answer."""
-_MOST_STATE_BYTES = 128 * 1024
+_MOST_STATE_BYTES = 512 * 1024
 """What a piece of a tool call may have besides arguments: that is not put in parts."""
 
 

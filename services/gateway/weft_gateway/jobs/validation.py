@@ -22,8 +22,10 @@ _SPEAKERS: Final = frozenset({
     chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL,
 })  # fmt: skip
 _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
+# An answer may be without a word, and so may the result of a tool.
+_SILENT: Final = frozenset({chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_MOST_MESSAGES, _MOST_PARTS, _MOST_CALLS = 4096, 1024, 128
+_MOST_MESSAGES, _MOST_PARTS, _MOST_CALLS = 4096, 1024, 512
 _MOST_TOOLS, _MOST_STOPS, _MOST_LABELS, _MOST_TAGS = 128, 8, 16, 16
 _LONGEST_TEXT, _LONGEST_URL = 64, 2048
 _SCHEMAS_BYTES: Final = 256 * 1024  # of all tools together
@@ -109,8 +111,8 @@ def _messages(request: job_pb2.GenerationRequest) -> Iterator[Violation]:
 def _message(message: chat_pb2.Message, arguments: JointReader) -> Iterator[Violation]:
     if message.role not in _SPEAKERS:
         yield "role", "must be SYSTEM, USER, ASSISTANT or TOOL"
-    if not message.parts and not message.tool_calls:
-        yield "parts", "must not be empty without tool_calls"
+    if not message.parts and not message.tool_calls and message.role not in _SILENT:
+        yield "parts", "must not be empty"
     if len(message.parts) > _MOST_PARTS:
         yield "parts", f"must be at most {_MOST_PARTS}, are {len(message.parts)}"
     elif message.parts:
@@ -130,7 +132,7 @@ def _parts(message: chat_pb2.Message) -> Iterator[Violation]:
 
 def _part(part: chat_pb2.ContentPart, role: chat_pb2.Role.ValueType) -> Iterator[Violation]:
     match part.WhichOneof("part"):
-        case "text" if not part.text:
+        case "text" if not part.text and role not in _SILENT:
             yield ".text", "must not be empty"
         case "image" if role != chat_pb2.ROLE_USER:
             yield ".image", "may only be set with USER"
@@ -167,20 +169,21 @@ def _tool_calls(message: chat_pb2.Message, arguments: JointReader) -> Iterator[V
 
 
 def _tool_call(call: chat_pb2.ToolCall, arguments: JointReader) -> Iterator[Violation]:
+    """Yields what is wrong with a call: nothing where an answer had it, whatever name and arguments a model made up."""
     if not call.id:
         yield "id", "is required"
-    if not _FUNCTION_NAME.fullmatch(call.name):
-        yield "name", "must be 1-64 of [a-zA-Z0-9_-]"
-    if call.arguments_json and (problem := _object_problem(call.arguments_json, arguments)):
+    if not call.name:
+        yield "name", "is required"
+    if call.arguments_json and (problem := _problem(call.arguments_json, arguments)):
         yield "arguments_json", problem
-    if call.provider_state and _object_problem(call.provider_state, arguments):
+    if call.provider_state and _problem(call.provider_state, arguments, dict):
         yield "provider_state", "must be as it came with the call, or empty"
 
 
-def _object_problem(text: str, arguments: JointReader) -> str:
-    """Returns why a text is no JSON object that can be stored and sent on, "" when it is one."""
+def _problem(text: str, arguments: JointReader, kind: type = object) -> str:
+    """Returns why a text is no JSON, of this kind, that can be stored and sent on, "" when it is."""
     try:
-        return "" if isinstance(arguments.read(text), dict) else "must be a JSON object"
+        return "" if isinstance(arguments.read(text), kind) else "must be a JSON object"
     except BadJson as bad:
         return str(bad)
 

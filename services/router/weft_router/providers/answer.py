@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any, ClassVar
 
 from pydantic_core import from_json
@@ -25,7 +26,11 @@ class Answer(ABC):
     end_marker: ClassVar[str | None] = None
     """The data of the last event, where that is no event of the format."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "") -> None:
+        self.source = source
+        """Who answers; see phrases.state."""
+        self.own_id = f"call_{token_hex(8)}"
+        """What ids begin with that are made up for calls which have none: no two of a conversation may be the same."""
         self.said = event_pb2.Delta()
         self.refused = False
         self.calls = 0
@@ -65,9 +70,13 @@ class Answer(ABC):
         """Take in usage; a later report replaces an earlier one."""
         self._usage, self._usage_is_new = usage, True
 
+    def made_up_id(self) -> str:
+        """Return an id for the next call."""
+        return f"{self.own_id}_{self.calls}"
+
     def take(self) -> event_pb2.Delta | None:
         """Return what was said since the last time, if anything was."""
-        if not self.said.token_count:
+        if not (self.said.token_count or self.said.tool_calls):
             return None
         said, self.said = self.said, event_pb2.Delta()
         return said

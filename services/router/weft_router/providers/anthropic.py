@@ -1,7 +1,7 @@
 """Anthropic's Messages: content blocks that begin, grow and end."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import AnthropicEntry
 from weft_router.providers import phrases
 from weft_router.providers.anthropic_answer import STATE_NAME, MessagesAnswer
+from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.port import unsupported
 
 _ROLES = {chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant", chat_pb2.ROLE_TOOL: "user"}
@@ -21,7 +22,7 @@ _TOOL_CHOICES = {
 }
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "max_tokens": "max_tokens"}
 _DEFAULT_MAX_TOKENS = 1024  # the format requires a number
-_STRANGE_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
+_IDS = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,64}"), prefix="toolu_")
 
 
 class Messages:
@@ -31,6 +32,7 @@ class Messages:
         base_url = str(entry.base_url).rstrip("/")
         self._version = entry.version
         self._url = httpx.URL(f"{base_url}/messages")
+        self._source = phrases.source(base_url)
         self.models_url = httpx.URL(f"{base_url}/models?limit=1")
         self.continues_prefix = entry.continues_prefix
 
@@ -42,14 +44,14 @@ class Messages:
 
     def answer(self, request: inference_pb2.GenerateRequest) -> MessagesAnswer:
         prefix = request.prefix if self.continues_prefix else ""
-        return MessagesAnswer(prefix[len(prefix.rstrip()) :])
+        return MessagesAnswer(prefix[len(prefix.rstrip()) :], self._source)
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
         phrases.refuse_penalties(request.sampling)
         said: dict[str, Any] = {
             "model": request.model,
-            "messages": _turns(request.messages),
+            "messages": _turns(arranged(request.messages, _IDS), self._source),
             "stream": True,
             "max_tokens": _DEFAULT_MAX_TOKENS,
         }
@@ -70,41 +72,48 @@ class Messages:
         return said
 
 
-def _turns(messages: Iterator[chat_pb2.Message] | Any) -> list[dict[str, Any]]:
-    """Put neighbours of one role together: all results of parallel calls have to stand in one turn."""
+def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, Any]]:
+    """Put neighbours of one role together: all results of parallel calls have to stand in one turn, before any text.
+
+    The user begins, as every model demands, and ends, as newer ones do.
+    """
     turns: list[dict[str, Any]] = []
     for message in messages:
         if message.role == chat_pb2.ROLE_SYSTEM:
             continue
         if message.role not in _ROLES:
             raise phrases.unknown_role(message)
-        role, blocks = _ROLES[message.role], list(_blocks(message))
+        role, blocks = _ROLES[message.role], list(_blocks(message, source))
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
-        else:
+        elif blocks:
             turns.append({"role": role, "content": blocks})
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": OPENING}]})
+    is_over = not turns or turns[-1]["role"] == "assistant"
+    if is_over and messages and messages[-1].role == chat_pb2.ROLE_USER:
+        raise unsupported("the last message is blank, and this provider takes no blank text; write something")
     return turns
 
 
-def _blocks(message: chat_pb2.Message) -> Iterator[dict[str, Any]]:
+def _blocks(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:
+    """Yield what a message holds, without blank texts, which are refused (anthropics/claude-code#23440)."""
     if message.role == chat_pb2.ROLE_TOOL:
+        result = {"type": "tool_result", "tool_use_id": message.tool_call_id}
         content = phrases.text(message.parts)
-        yield {"type": "tool_result", "tool_use_id": _id(message.tool_call_id), "content": content}
+        yield result | ({"content": content} if content.strip() else {})
         return
-    for call in message.tool_calls:
-        yield from phrases.state(call, STATE_NAME) or ()
+    # The thinking before a call stands where it was: not a block of it may be changed, or stand elsewhere.
+    thoughts = [phrases.state(call, STATE_NAME, source) or () for call in message.tool_calls]
+    yield from thoughts[0] if thoughts else ()
     for part in message.parts:
         if part.HasField("image") and message.role == chat_pb2.ROLE_USER:
             yield {"type": "image", "source": _source(part.image)}
-        else:
-            yield {"type": "text", "text": phrases.text([part])}
-    for call in message.tool_calls:
-        yield {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": phrases.arguments(call)}
-
-
-def _id(call_id: str) -> str:
-    """Other providers' ids may hold what this one refuses."""
-    return _STRANGE_IN_IDS.sub("_", call_id)
+        elif (text := phrases.text([part])).strip():
+            yield {"type": "text", "text": text}
+    for place, call in enumerate(message.tool_calls):
+        yield from thoughts[place] if place else ()
+        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": phrases.arguments(call)}
 
 
 def _source(image: chat_pb2.Image) -> dict[str, str]:

@@ -30,8 +30,8 @@ class MessagesAnswer(Answer):
 
     finish_reasons = _FINISH_REASONS
 
-    def __init__(self, repeated: str = "") -> None:
-        super().__init__()
+    def __init__(self, repeated: str = "", source: str = "") -> None:
+        super().__init__(source)
         self._repeated = repeated
         self._calls: dict[int, int] = {}
         """Our number of a call by its block's index."""
@@ -95,12 +95,12 @@ class MessagesAnswer(Answer):
             self.said.token_count += 1
 
     def _call(self, index: int, block: dict[str, Any]) -> None:
-        call = event_pb2.ToolCallDelta(index=self.calls, id=block["id"], name=block["name"])
+        call = event_pb2.ToolCallDelta(index=self.calls, id=block["id"] or self.made_up_id(), name=block["name"])
         if block.get("input"):
             call.arguments_json = phrases.json_text(block["input"])
         if self._thoughts:
             # The model refuses to go on after a call whose thinking it does not see again.
-            call.provider_state = phrases.kept(STATE_NAME, list(self._thoughts.values()))
+            call.provider_state = phrases.kept(STATE_NAME, list(self._thoughts.values()), self.source)
             self._thoughts = {}
         self.said.tool_calls.append(call)
         self.said.token_count += 1

@@ -1,5 +1,6 @@
 """Google's Gemini: chunks of contents and parts, the last of which says why it is the last."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,9 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import GeminiEntry
 from weft_router.providers import phrases
+from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer
+from weft_router.providers.port import unsupported
 
 _TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_AUTO: "AUTO",
@@ -26,6 +29,8 @@ _NUMBERS = {
     "frequency_penalty": "frequencyPenalty",
     "presence_penalty": "presencePenalty",
 }
+# None is told that Gemini did not give: those here only tell a turn's calls apart.
+_IDS = CallIds(re.compile(r".+", re.DOTALL))
 # Google's own word for a call that another model made: Gemini 3 refuses a turn whose first call has no signature.
 _FOREIGN = "skip_thought_signature_validator"
 
@@ -45,12 +50,12 @@ class GenerateContent:
     def url(self, model: str) -> httpx.URL:
         return httpx.URL(f"{self._models}/{quote(model.removeprefix('models/'))}:streamGenerateContent?alt=sse")
 
-    def answer(self, _request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
-        return GenerateContentAnswer()
+    def answer(self, request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
+        return GenerateContentAnswer(self._source(request.model))
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
-        said: dict[str, Any] = {"contents": list(_contents(request))}
+        said: dict[str, Any] = {"contents": _contents(request, self._source(request.model))}
         if system := [{"text": text} for text in phrases.system_texts(request.messages)]:
             said["systemInstruction"] = {"parts": system}
         if config := _config(request):
@@ -60,6 +65,9 @@ class GenerateContent:
             if mode := _TOOL_CHOICES.get(request.tool_choice):
                 said["toolConfig"] = {"functionCallingConfig": {"mode": mode}}
         return said
+
+    def _source(self, model: str) -> str:
+        return phrases.source(self._models, model.removeprefix("models/"))
 
 
 def _config(request: inference_pb2.GenerateRequest) -> dict[str, Any]:
@@ -75,49 +83,77 @@ def _config(request: inference_pb2.GenerateRequest) -> dict[str, Any]:
     return config
 
 
-def _contents(request: inference_pb2.GenerateRequest) -> Iterator[dict[str, Any]]:
-    called: dict[str, str] = {}
-    results: list[dict[str, Any]] = []
+def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:
+    """Return the turns. The results of one turn's calls stand together in the order of the calls, as does all that the
+    model says: a call that does not follow the user, or results, is refused (google-gemini/gemini-cli#26486).
+    """
+    contents: list[dict[str, Any]] = []
+    called: dict[str, chat_pb2.ToolCall] = {}
     signs = request.model.removeprefix("models/").startswith("gemini-3")
-    for message in request.messages:
-        if message.role == chat_pb2.ROLE_TOOL:
-            # Results name the function, not the call, and those of parallel calls stand together, in their order.
-            name = called.get(message.tool_call_id, "")
-            results.append({"functionResponse": {"name": name, "response": _result(phrases.text(message.parts))}})
-            continue
-        if results:
-            yield {"role": "user", "parts": results}
-            results = []
+    before: chat_pb2.Role.ValueType | None = None
+    for message in arranged(request.messages, _IDS):
         match message.role:
-            case chat_pb2.ROLE_USER:
-                yield {"role": "user", "parts": [_part(part) for part in message.parts]}
-            case chat_pb2.ROLE_ASSISTANT:
-                called |= {call.id: call.name for call in message.tool_calls}
-                texts = [{"text": phrases.text([part])} for part in message.parts]
-                yield {"role": "model", "parts": [*texts, *_calls(message.tool_calls, signs=signs)]}
             case chat_pb2.ROLE_SYSTEM:
-                pass
+                continue
+            case chat_pb2.ROLE_USER:
+                turn, parts = "user", [_part(part) for part in message.parts]
+            case chat_pb2.ROLE_ASSISTANT:
+                called = {call.id: call for call in message.tool_calls}
+                turn, parts = "model", [*_said(message, source), *_calls(message.tool_calls, source, signs=signs)]
+            case chat_pb2.ROLE_TOOL:
+                turn, parts = "user", [_response(called[message.tool_call_id], phrases.text(message.parts), source)]
             case _:
                 raise phrases.unknown_role(message)
-    if results:
-        yield {"role": "user", "parts": results}
+        if message.role == before and message.role != chat_pb2.ROLE_USER:
+            contents[-1]["parts"] += parts
+        else:
+            contents.append({"role": turn, "parts": parts})
+        before = message.role
+    if contents and contents[0]["role"] == "model":
+        contents.insert(0, {"role": "user", "parts": [{"text": OPENING}]})
+    return contents
 
 
 def _part(part: chat_pb2.ContentPart) -> dict[str, Any]:
     if not part.HasField("image"):
         return {"text": phrases.text([part])}
     image = part.image
+    if image.mime_type == "image/gif":
+        raise unsupported("Gemini takes no image/gif; send it as PNG, or name another model alias")
     if image.HasField("url"):
         file = {"fileUri": image.url}
         return {"fileData": file | ({"mimeType": image.mime_type} if image.mime_type else {})}
     return {"inlineData": {"mimeType": image.mime_type, "data": phrases.base64(image)}}
 
 
-def _calls(calls: Iterable[chat_pb2.ToolCall], *, signs: bool) -> Iterator[dict[str, Any]]:
+def _said(message: chat_pb2.Message, source: str) -> list[dict[str, Any]]:
+    """Return the text of a turn; one that is empty is refused."""
+    texts: list[dict[str, Any]] = [{"text": text} for part in message.parts if (text := phrases.text([part]))]
+    if texts and message.tool_calls and (signature := _state(message.tool_calls[0], source).get("text_signature")):
+        texts[-1]["thoughtSignature"] = signature
+    return texts
+
+
+def _calls(calls: Iterable[chat_pb2.ToolCall], source: str, *, signs: bool) -> Iterator[dict[str, Any]]:
     for place, call in enumerate(calls):
-        part: dict[str, Any] = {"functionCall": {"name": call.name, "args": phrases.arguments(call)}}
-        signature = phrases.state(call, STATE_NAME) or (_FOREIGN if signs and place == 0 else None)
+        part = {"functionCall": _named(call, source) | {"args": phrases.arguments(call)}}
+        signature = _state(call, source).get("signature") or (_FOREIGN if signs and place == 0 else None)
         yield part | ({"thoughtSignature": signature} if signature else {})
+
+
+def _response(call: chat_pb2.ToolCall, text: str, source: str) -> dict[str, Any]:
+    return {"functionResponse": _named(call, source) | {"response": _result(text)}}
+
+
+def _named(call: chat_pb2.ToolCall, source: str) -> dict[str, Any]:
+    """Return what a call and its result have in common; older models give no ids, and refuse them."""
+    call_id = _state(call, source).get("id")
+    return {"name": call.name} | ({"id": call_id} if call_id else {})
+
+
+def _state(call: chat_pb2.ToolCall, source: str) -> dict[str, Any]:
+    state = phrases.state(call, STATE_NAME, source) or {}
+    return state if isinstance(state, dict) else {"signature": state}  # as it was kept once
 
 
 def _result(text: str) -> dict[str, Any]:

@@ -31,8 +31,10 @@ class GenerateContentAnswer(Answer):
     finish_reasons = _FINISH_REASONS
     _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE")
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, source: str = "") -> None:
+        super().__init__(source)
+        self._signature: str | None = None
+        """Of the text before the first call."""
         self._arguments: Arguments | None = None
         """Of the call that is being told."""
         self._counted = 0
@@ -48,7 +50,7 @@ class GenerateContentAnswer(Answer):
             if candidate.get("index", 0) == 0:
                 self.raw_finish_reason = candidate.get("finishReason") or ""
                 for part in (candidate.get("content") or {}).get("parts") or ():
-                    self._part(part, event.get("responseId") or "call")
+                    self._part(part)
         self._count(event.get("usageMetadata") or {}, before)
         return False
 
@@ -59,25 +61,30 @@ class GenerateContentAnswer(Answer):
         if self.raw_finish_reason in self._FAILURES:
             raise broken(f"gave up with {self.raw_finish_reason}")
 
-    def _part(self, part: dict[str, Any], response_id: str) -> None:
+    def _part(self, part: dict[str, Any]) -> None:
         if (call := part.get("functionCall")) is not None:
-            self._call(call, part.get("thoughtSignature"), response_id)
-        elif text := part.get("text"):
+            self._call(call, part.get("thoughtSignature"))
+            return
+        if not (self.calls or part.get("thought")):
+            self._signature = part.get("thoughtSignature") or self._signature
+        if text := part.get("text"):
             if part.get("thought"):
                 self.said.reasoning += text
             else:
                 self.said.text += text
             self.said.token_count += 1
 
-    def _call(self, call: dict[str, Any], signature: str | None, response_id: str) -> None:
+    def _call(self, call: dict[str, Any], signature: str | None) -> None:
         """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is."""
         said = event_pb2.ToolCallDelta(index=self.calls - 1)
         if self._arguments is None:
             # Not every model gives its calls ids.
-            call_id = call.get("id") or f"{response_id}-{self.calls}"
+            call_id = call.get("id") or self.made_up_id()
             said = event_pb2.ToolCallDelta(index=self.calls, id=call_id, name=call["name"])
-            if signature:
-                said.provider_state = phrases.kept(STATE_NAME, signature)
+            state = {"signature": signature, "id": call.get("id"), "text_signature": self._signature}
+            if state := {name: value for name, value in state.items() if value}:
+                said.provider_state = phrases.kept(STATE_NAME, state, self.source)
+            self._signature = None
             self._arguments = Arguments()
             self.calls += 1
         self._arguments.add(call.get("args") or {}, call.get("partialArgs") or ())

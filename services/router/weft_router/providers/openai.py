@@ -9,15 +9,9 @@ import httpx
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIEntry, OpenAIResponsesEntry
-from weft_router.providers import phrases
+from weft_router.providers import openai_messages, phrases
 from weft_router.providers.openai_answer import ChatAnswer
 
-_ROLES = {
-    chat_pb2.ROLE_SYSTEM: "system",
-    chat_pb2.ROLE_USER: "user",
-    chat_pb2.ROLE_ASSISTANT: "assistant",
-    chat_pb2.ROLE_TOOL: "tool",
-}
 TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_AUTO: "auto",
     chat_pb2.TOOL_CHOICE_NONE: "none",
@@ -37,6 +31,7 @@ class ChatCompletions:
     def __init__(self, entry: OpenAIEntry) -> None:
         self._entry = entry
         self._url = url_of(entry, "chat/completions")
+        self._server = entry.base_url.host or ""
         self.models_url = url_of(entry, "models")
         self.continues_prefix = entry.continues_prefix
 
@@ -46,14 +41,14 @@ class ChatCompletions:
     def url(self, _model: str) -> httpx.URL:
         return self._url
 
-    def answer(self, _request: inference_pb2.GenerateRequest) -> ChatAnswer:
-        return ChatAnswer()
+    def answer(self, request: inference_pb2.GenerateRequest) -> ChatAnswer:
+        return ChatAnswer(self._source(request.model))
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body, streaming, with usage at the end; see WireFormat."""
         said: dict[str, Any] = {
             "model": request.model,
-            "messages": [_message(message) for message in request.messages],
+            "messages": list(openai_messages.messages(request, self._server, self._source(request.model))),
             "stream": True,
         }
         if self._entry.stream_usage:
@@ -69,6 +64,9 @@ class ChatCompletions:
             said["messages"].append({"role": "assistant", "content": request.prefix})
             said |= {"continue_final_message": True, "add_generation_prompt": False}
         return said
+
+    def _source(self, model: str) -> str:
+        return phrases.source(self._url, model)
 
     def _sampling(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         said: dict[str, Any] = phrases.numbers(request.sampling, _NUMBERS)
@@ -92,32 +90,6 @@ def key_header(entry: OpenAIEntry | OpenAIResponsesEntry, key: str) -> Mapping[s
     if not key:
         return {}
     return {"api-key": key} if entry.key_header == "api-key" else {"authorization": f"Bearer {key}"}
-
-
-def _message(message: chat_pb2.Message) -> dict[str, Any]:
-    if message.role not in _ROLES:
-        raise phrases.unknown_role(message)
-    said: dict[str, Any] = {"role": _ROLES[message.role], "content": _content(message)}
-    if message.tool_calls:
-        said["content"] = said["content"] or None
-        said["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        said["tool_call_id"] = message.tool_call_id
-    return said
-
-
-def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:
-    if message.role != chat_pb2.ROLE_USER or phrases.is_text(message.parts):
-        return phrases.text(message.parts)
-    return [
-        {"type": "image_url", "image_url": {"url": phrases.image_url(part.image)}}
-        if part.HasField("image")
-        else {"type": "text", "text": phrases.text([part])}
-        for part in message.parts
-    ]
 
 
 def _function(tool: chat_pb2.Tool) -> dict[str, Any]:

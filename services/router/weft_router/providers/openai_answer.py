@@ -3,9 +3,11 @@
 from typing import Any
 
 from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_router.providers.answer import Answer
 from weft_router.providers.failures import error_in_stream
+from weft_router.providers.openai_thoughts import Thoughts
 
 _FINISH_REASONS = {
     "stop": chat_pb2.FINISH_REASON_STOP,
@@ -22,8 +24,9 @@ class ChatAnswer(Answer):
     end_marker = "[DONE]"
     finish_reasons = _FINISH_REASONS
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, source: str = "") -> None:
+        super().__init__(source)
+        self._thoughts = Thoughts()
         self._call_ids: list[str] = []
         self._by_index: dict[int | None, int] = {}
         """The latest call by the server's number for it; by None the latest of all."""
@@ -48,6 +51,7 @@ class ChatAnswer(Answer):
         refusal, calls = delta.get("refusal"), delta.get("tool_calls")
         # Two names for one thing; servers that changed from the first to the second send both for a while.
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        self._thoughts.add(delta)
         if not (text or refusal or calls or reasoning):
             return
         self.said.token_count += 1
@@ -59,7 +63,14 @@ class ChatAnswer(Answer):
             self.refused = True
             self.said.text += refusal
         if calls:
-            self.said.tool_calls.extend(map(self._tool_call, calls))
+            for call in calls:
+                self.said.tool_calls.append(self._tool_call(call))
+                self._thoughts.add_call(self.said.tool_calls[-1].index, call)
+
+    def finish(self) -> inference_pb2.Finished:
+        """Return the end, and tell what is kept with the calls, some of which comes behind them."""
+        self.said.tool_calls.extend(self._thoughts.states(self.calls, self.source))
+        return super().finish()
 
     def _tool_call(self, call: dict[str, Any]) -> event_pb2.ToolCallDelta:
         function = call.get("function") or {}
@@ -84,7 +95,7 @@ class ChatAnswer(Answer):
             if not named_anew:
                 return self._by_index[index], False
         self._by_index[index] = self._by_index[None] = self.calls
-        self._call_ids.append(call_id or f"call_{self.calls}")
+        self._call_ids.append(call_id or self.made_up_id())
         self.calls += 1
         return self.calls - 1, True
 

@@ -1,5 +1,6 @@
 """OpenAI's Responses: typed events, one of which is the end."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,13 +10,17 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIResponsesEntry
 from weft_router.providers import phrases
+from weft_router.providers.conversation import CallIds, arranged, is_blank
 from weft_router.providers.openai import TOOL_CHOICES, key_header, url_of
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
+from weft_router.providers.openai_responses_answer import STATE_NAME, ResponsesAnswer
 from weft_router.providers.port import unsupported
 
 _ROLES = {chat_pb2.ROLE_SYSTEM: "system", chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant"}
 # Neither top_k nor a seed is among them: there is none, and the contract lets both be left out.
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_output_tokens"}
+_IDS = CallIds(re.compile(r"[!-~]{1,64}"))
+# Other models answer "Encrypted content is not supported with this model".
+_REASONS = re.compile(r"o[1-9]|codex|gpt-[5-9](?!.*chat)")
 
 
 class Responses:
@@ -34,20 +39,23 @@ class Responses:
     def url(self, _model: str) -> httpx.URL:
         return self._url
 
-    def answer(self, _request: inference_pb2.GenerateRequest) -> ResponsesAnswer:
-        return ResponsesAnswer()
+    def answer(self, request: inference_pb2.GenerateRequest) -> ResponsesAnswer:
+        return ResponsesAnswer(self._source(request.model))
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
         if request.sampling.stop:
             raise unsupported("Responses have no stop texts; leave them out, or route to chat completions")
         phrases.refuse_penalties(request.sampling)
+        source = self._source(request.model)
         said: dict[str, Any] = {
             "model": request.model,
-            "input": [item for message in request.messages for item in _items(message)],
+            "input": [item for message in arranged(request.messages, _IDS) for item in _items(message, source)],
             "stream": True,
             "store": False,
         }
+        if _REASONS.match(request.model):
+            said["include"] = ["reasoning.encrypted_content"]
         said |= phrases.numbers(request.sampling, _NUMBERS)
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
@@ -57,23 +65,26 @@ class Responses:
             said["text"] = {"format": form}
         return said
 
+    def _source(self, model: str) -> str:
+        return phrases.source(self._url, self._entry.api_key_env, self._entry.api_key_file, model)
 
-def _items(message: chat_pb2.Message) -> Iterator[dict[str, Any]]:
+
+def _items(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:
     if message.role == chat_pb2.ROLE_TOOL:
         output = phrases.text(message.parts)
         yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": output}
         return
     if message.role not in _ROLES:
         raise phrases.unknown_role(message)
-    if message.parts:
+    # Reasoning stands before what it led to: by itself, or behind it, it is refused.
+    thoughts = [phrases.state(call, STATE_NAME, source) or () for call in message.tool_calls]
+    yield from thoughts[0] if thoughts else ()
+    if not (message.tool_calls and is_blank(message.parts)):
         yield {"role": _ROLES[message.role], "content": _content(message)}
-    for call in message.tool_calls:
-        yield {
-            "type": "function_call",
-            "call_id": call.id,
-            "name": call.name,
-            "arguments": call.arguments_json or "{}",
-        }
+    for place, call in enumerate(message.tool_calls):
+        yield from thoughts[place] if place else ()
+        arguments = phrases.arguments_text(call)
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
 
 
 def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:

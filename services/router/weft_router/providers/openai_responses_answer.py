@@ -3,14 +3,19 @@
 from typing import Any
 
 from weft.common.v1 import chat_pb2
+from weft_router.providers import phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.failures import error_in_stream
+
+STATE_NAME = "responses"
+"""The name of this format's part of a call's `provider_state`."""
 
 _FINISH_REASONS = {
     "completed": chat_pb2.FINISH_REASON_STOP,
     "max_output_tokens": chat_pb2.FINISH_REASON_LENGTH,
     "content_filter": chat_pb2.FINISH_REASON_CONTENT_FILTER,
 }
+_REASONING: dict[str, Any] = {"type": "reasoning", "summary": [], "encrypted_content": ""}
 
 
 class ResponsesAnswer(Answer):
@@ -20,12 +25,14 @@ class ResponsesAnswer(Answer):
 
     finish_reasons = _FINISH_REASONS
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, source: str = "") -> None:
+        super().__init__(source)
         self._calls: dict[int, int] = {}
         """Our number of a call by the provider's place of it among all its output."""
         self._untold: set[int] = set()
         """Calls of which no arguments came yet."""
+        self._thoughts: list[dict[str, Any]] = []
+        """The reasoning that no call has been given yet."""
 
     def event(self, event: dict[str, Any]) -> bool:
         match event["type"]:
@@ -56,7 +63,10 @@ class ResponsesAnswer(Answer):
             return
         self._calls[place] = self.calls
         self._untold.add(place)
-        self.said.tool_calls.add(index=self.calls, id=item["call_id"], name=item["name"])
+        call = self.said.tool_calls.add(index=self.calls, id=item["call_id"] or self.made_up_id(), name=item["name"])
+        if self._thoughts:
+            call.provider_state = phrases.kept(STATE_NAME, self._thoughts, self.source)
+            self._thoughts = []
         self.said.token_count += 1
         self.calls += 1
 
@@ -66,7 +76,10 @@ class ResponsesAnswer(Answer):
         self.said.token_count += 1
 
     def _item_ended(self, place: int, item: dict[str, Any]) -> None:
-        """Take a call's arguments from its end where they did not come in pieces."""
+        """Take a call's arguments where they did not come in pieces, and reasoning that can be sent back."""
+        if item["type"] == "reasoning" and item.get("encrypted_content"):
+            # Without its id, by which the provider would look for what it was not to store.
+            self._thoughts.append({name: item.get(name) or empty for name, empty in _REASONING.items()})
         if place in self._untold and (arguments := item.get("arguments")):
             self._arguments(place, arguments)
 

@@ -3,15 +3,20 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from pydantic_core import from_json
 
 from weft.common.v1 import chat_pb2, error_pb2
+from weft_kit import json_bounds
 from weft_router.providers.port import ProviderError, Remedy, unsupported
 
 ANSWER = "answer"
 """Name of a schema that has none."""
+
+MOST_STATE_BYTES = 480 * 1024
+"""What is kept with a call, at most: an event carries it in one piece, with the call's id and name."""
 
 
 def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
@@ -84,23 +89,51 @@ def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
     return schema(wanted.json_schema.schema_json, "the schema of the response format")
 
 
-def arguments(call: chat_pb2.ToolCall) -> Any:
-    """Return a call's arguments as an object."""
-    return schema(call.arguments_json or "{}", f"the arguments of the call {call.id}")
+def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
+    """Return a call's arguments as an object, which all providers demand that they are, and not all that they send.
+
+    What is empty in another way has always meant none (PHP writes them `[]`); anything else stands under a name.
+    """
+    given = schema(call.arguments_json or "{}", f"the arguments of the call {call.id}")
+    if isinstance(given, dict):
+        return given
+    return {} if given in (None, "", []) else {"value": given}
 
 
-def state(call: chat_pb2.ToolCall, provider: str) -> Any:
-    """Return what `provider` wants to see again with a call; None when it was another that made it."""
+def arguments_text(call: chat_pb2.ToolCall) -> str:
+    """Return the same as JSON: as it was written, where it was an object."""
+    given = arguments(call)
+    return call.arguments_json if call.arguments_json.lstrip().startswith("{") else json_text(given)
+
+
+def source(*what: object) -> str:
+    """Return a name for who makes calls and can read what is kept with them: a server, a key, a model."""
+    return sha256("\n".join(map(str, what)).encode()).hexdigest()[:16]
+
+
+def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
+    """Return what `source`, of the format `provider`, wants to see again with a call; None when another made it.
+
+    Signatures and encrypted thoughts of others are refused, and so are fields that a server does not know. Calls of
+    before sources were kept are taken for its own.
+    """
     try:
         kept = _read(call.provider_state or "{}")
     except ValueError:
         raise unsayable(f"the provider_state of the call {call.id} is not as it came; send it back unchanged") from None
-    return kept.get(provider) if isinstance(kept, dict) else None
+    if not isinstance(kept, dict) or kept.get("source", source) != source:
+        return None
+    return kept.get(provider)
 
 
-def kept(provider: str, value: Any) -> str:
-    """Return the same in the words of a tool call."""
-    return json_text({provider: value})
+def kept(provider: str, value: Any, source: str) -> str:
+    """Return the same in the words of a tool call; nothing where it could not be sent back, as the gateway takes it."""
+    try:
+        text = json_text({provider: value} | ({"source": source} if source else {}))
+        json_bounds.read(text, json_bounds.ARGUMENTS)
+    except ValueError:
+        return ""
+    return text if len(text.encode()) <= MOST_STATE_BYTES else ""
 
 
 def json_text(value: Any) -> str:
@@ -126,8 +159,9 @@ def _read(json_text: str) -> Any:
 
 
 def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
-    """Yield the texts of the system's messages, for formats that keep them apart."""
-    return (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
+    """Yield the texts of the system's messages, for formats that keep them apart; blank ones say nothing."""
+    texts = (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
+    return (said for said in texts if said.strip())
 
 
 def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -124,14 +124,19 @@ class Message(_message.Message):
     role: Global___Role.ValueType
     """Who speaks. Required."""
     tool_call_id: _builtins.str
-    """The call this message answers; required with ROLE_TOOL, refused otherwise."""
+    """The call this message answers; required with ROLE_TOOL, refused otherwise. Of calls with one id it is the first
+    without a result in the latest turn that has such a call. A result of no call is refused by most providers, and the
+    job then is FAILED as UNSUPPORTED; a call without a result is told to have none.
+    """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """What is said, in order; at most 1024 parts. Required unless `tool_calls` is set."""
+        """What is said, in order; at most 1024 parts. Required with ROLE_SYSTEM and ROLE_USER: an answer may be without a word,
+        and so may the result of a tool.
+        """
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
-        """Calls the assistant made in this turn, at most 128; only with ROLE_ASSISTANT."""
+        """Calls the assistant made in this turn, at most 512; only with ROLE_ASSISTANT."""
 
     def __init__(
         self,
@@ -160,7 +165,7 @@ class ContentPart(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Plain text, UTF-8."""
+    """Plain text, UTF-8; may be empty with ROLE_ASSISTANT and ROLE_TOOL."""
     @_builtins.property
     def image(self) -> Global___Image:
         """A picture; only with ROLE_USER. Providers that take none refuse the request as UNSUPPORTED."""
@@ -256,17 +261,17 @@ class ToolCall(_message.Message):
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     PROVIDER_STATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifies the call in this conversation."""
+    """Identifies the call in this conversation. A provider that takes no such id is told another in its place."""
     name: _builtins.str
-    """Name of the tool."""
+    """Name of the tool, as the model wrote it: not always one that was declared."""
     arguments_json: _builtins.str
-    """Arguments as JSON text; complete and valid JSON once the job succeeded. In requests an object of at
-    most 1 MiB and 128 levels, whose texts contain neither NUL nor half a surrogate pair; with those of all other calls,
-    and their `provider_state`, it holds at most 40,000 values.
+    """Arguments as JSON text; complete and valid JSON once the job succeeded. Models write an object, or nothing, and a few
+    write something else. In requests of at most 1 MiB and 128 levels, with texts that contain neither NUL nor half a
+    surrogate pair; with those of all other calls, and their `provider_state`, it holds at most 40,000 values.
     """
     provider_state: _builtins.str
-    """What the provider wants to see again together with the call, such as its signed reasoning. Opaque: send it back as
-    it came; other providers ignore it. Empty from most. It is a JSON object, and refused when it is not.
+    """What the provider wants to see again together with the call, such as its reasoning. Opaque: send it back as it came;
+    other providers, and other models, are not shown it. Empty from most. It is a JSON object, and refused when it is not.
     """
     def __init__(
         self,

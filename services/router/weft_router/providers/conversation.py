@@ -1,0 +1,138 @@
+"""A conversation as every provider takes it: each call has an id of its own, and its one result follows at once.
+
+Order and ids say nothing by themselves and are mended; what is missing is told, to the model or to who asked. Of this
+report anthropics/claude-code#1776 and anomalyco/opencode#3230 (calls without results), charmbracelet/crush#279 (a user
+between a call and its result), camel-ai/camel#2215 (ids that are too long), brainlid/langchain#620 (ids that occur
+twice).
+"""
+
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from weft.common.v1 import chat_pb2
+from weft_router.providers.port import ProviderError, unsupported
+
+UNANSWERED = "There is no result: the call was not answered."
+"""The result of a call that has none. Every provider demands one: the user went on, or the program stopped, before it
+came, and a model that is told so does not take the call for done."""
+
+OPENING = "(The conversation goes on.)"
+"""What the user says where a conversation begins with the assistant and a format has the user begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallIds:
+    """What a format takes for the id of a call. For one that does not `fit` stands another, made of it alone: the turns
+    of a conversation then agree on it, and so do those who share a cached prompt.
+    """
+
+    fit: re.Pattern[str]
+    prefix: str = "call_"
+    digits: int = 24
+
+    def made_of(self, call_id: str, number: int) -> str:
+        digest = sha256(f"{number}:{call_id}".encode("utf-8", "surrogatepass")).hexdigest()
+        return self.prefix + digest[: self.digits]
+
+
+class _Call:
+    """A call that was made, and the result it has."""
+
+    __slots__ = ("id", "result")
+
+    def __init__(self, call_id: str) -> None:
+        self.id = call_id
+        self.result: chat_pb2.Message | None = None
+
+
+class _Calls:
+    """All calls of one conversation, by the ids that its messages have for them."""
+
+    def __init__(self, ids: CallIds) -> None:
+        self._ids = ids
+        self._used: set[str] = set()
+        self._times: Counter[str] = Counter()
+        self._open: dict[str, list[deque[_Call]]] = {}
+        """Calls without a result: of each turn that used the id, in their order."""
+
+    def made(self, calls: Iterable[chat_pb2.ToolCall]) -> list[_Call]:
+        """Return the calls of one turn, each with an id that no other call has."""
+        turn: dict[str, deque[_Call]] = {}
+        made = []
+        for call in calls:
+            made.append(_Call(self._id(call.id)))
+            turn.setdefault(call.id, deque()).append(made[-1])
+        for call_id, waiting in turn.items():
+            self._open.setdefault(call_id, []).append(waiting)
+        return made
+
+    def waiting(self, call_id: str) -> _Call | None:
+        """Return the call that a result is for: of those with its id the first one of the latest turn."""
+        turns = self._open.get(call_id, [])
+        while turns and not turns[-1]:
+            turns.pop()
+        return turns[-1].popleft() if turns else None
+
+    def _id(self, call_id: str) -> str:
+        sent = call_id if self._ids.fit.fullmatch(call_id) else ""
+        while not sent or sent in self._used:
+            sent = self._ids.made_of(call_id, self._times[call_id])
+            self._times[call_id] += 1
+        self._used.add(sent)
+        return sent
+
+
+def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb2.Message]:
+    """Return the messages with each call's result right behind it, in the order of the calls, and ids that fit.
+
+    An assistant's message that says nothing is left out.
+
+    Raises:
+        ProviderError: a result is of no call.
+    """
+    calls = _Calls(ids)
+    turns: list[tuple[chat_pb2.Message, list[_Call]]] = []
+    for place, message in enumerate(messages):
+        if message.role != chat_pb2.ROLE_TOOL:
+            if message.role != chat_pb2.ROLE_ASSISTANT or message.tool_calls or not is_blank(message.parts):
+                turns.append((message, calls.made(message.tool_calls)))
+            continue
+        call = calls.waiting(message.tool_call_id)
+        if call is None:
+            raise _orphan(place, message)
+        call.result = message
+    return [one for message, made in turns for one in _turn(message, made)]
+
+
+def is_blank(parts: Iterable[chat_pb2.ContentPart]) -> bool:
+    """Return whether there is nothing to read in all of the parts: no image, and white space at most."""
+    return all(part.WhichOneof("part") == "text" and not part.text.strip() for part in parts)
+
+
+def _turn(message: chat_pb2.Message, made: Sequence[_Call]) -> list[chat_pb2.Message]:
+    if not made:
+        return [message]
+    if any(call.id != told.id for call, told in zip(message.tool_calls, made, strict=True)):
+        renamed = chat_pb2.Message()
+        renamed.CopyFrom(message)
+        for call, told in zip(renamed.tool_calls, made, strict=True):
+            call.id = told.id
+        message = renamed
+    return [message, *(_result(call) for call in made)]
+
+
+def _result(call: _Call) -> chat_pb2.Message:
+    if call.result is not None and call.result.tool_call_id == call.id:
+        return call.result
+    parts = [chat_pb2.ContentPart(text=UNANSWERED)] if call.result is None else call.result.parts
+    return chat_pb2.Message(role=chat_pb2.ROLE_TOOL, tool_call_id=call.id, parts=parts)
+
+
+def _orphan(place: int, message: chat_pb2.Message) -> ProviderError:
+    return unsupported(
+        f"messages[{place}] is the result of a call {message.tool_call_id[:64]!r} that no message before it makes, or"
+        " that has a result already; send the assistant's message with the call, or leave the result out"
+    )

@@ -1,0 +1,130 @@
+"""The messages of OpenAI's chat completions, as the many servers that speak them want theirs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
+from weft_router.providers import phrases
+from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
+from weft_router.providers.openai_thoughts import STATE_NAME, fields
+
+_ROLES = {
+    chat_pb2.ROLE_SYSTEM: "system",
+    chat_pb2.ROLE_USER: "user",
+    chat_pb2.ROLE_ASSISTANT: "assistant",
+    chat_pb2.ROLE_TOOL: "tool",
+}
+# OpenAI takes 40 characters of any kind; other servers read what they wrote themselves out of theirs (Kimi).
+_IDS = CallIds(re.compile(r"[!-~]{1,40}"))
+_MISTRAL = re.compile(r"mi[sx]tral|(?:mini|magi|code|dev|vox)stral|pixtral", re.IGNORECASE)
+_MISTRALS_IDS = CallIds(re.compile(r"[a-zA-Z0-9]{9}"), prefix="", digits=9)
+# Their chat templates raise an error unless one message of the system comes first and user and assistant take turns.
+_STRICT = re.compile(rf"{_MISTRAL.pattern}|gemma|qwen", re.IGNORECASE)
+# Refuse a call whose reasoning they do not see, also one that another model made, or that was made without any.
+_DEMANDS_REASONING = re.compile(
+    r"kimi-(?:k2[.-]?(?:[5-9]|thinking)|k[3-9]|for-coding)|deepseek-(?:reasoner|v[4-9])", re.IGNORECASE
+)
+_TAKES_NO_REASONING = ("api.groq.com", "api.cerebras.ai")
+# An empty one counts as missing at Kimi.
+_NO_REASONING = {"reasoning_content": " "}
+_BRIDGE = "OK."
+
+
+def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
+    """Yield the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
+    is_mistral = bool(_MISTRAL.search(request.model)) or server.endswith("mistral.ai")
+    told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
+    is_strict = is_mistral or bool(_STRICT.search(request.model))
+    system, others = _apart(told, only_first=not is_strict)
+    if len(system) == 1:
+        yield _message(system[0])
+    elif system:
+        yield {"role": "system", "content": "\n\n".join(phrases.text(message.parts) for message in system)}
+    demands = bool(_DEMANDS_REASONING.search(request.model)) and server not in _TAKES_NO_REASONING
+    said = [_message(message) | _reasoning(message, source, demands=demands) for message in others]
+    yield from _taking_turns(said) if is_strict else said
+
+
+def _apart(
+    told: Sequence[chat_pb2.Message], *, only_first: bool
+) -> tuple[list[chat_pb2.Message], Sequence[chat_pb2.Message]]:
+    """Return the messages of the system, or only those that come first, and the others.
+
+    There is one system message then, as many templates allow no second one: see vllm-project/vllm#41114.
+    """
+    if only_first:
+        count = next((at for at, one in enumerate(told) if one.role != chat_pb2.ROLE_SYSTEM), len(told))
+        return list(told[:count]), told[count:]
+    system = [message for message in told if message.role == chat_pb2.ROLE_SYSTEM]
+    return system, [message for message in told if message.role != chat_pb2.ROLE_SYSTEM]
+
+
+def _taking_turns(said: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield messages so that the user begins, neighbours of one role are one, and no user follows a tool."""
+    before: dict[str, Any] = {"role": "nobody"}
+    for message in said:
+        role, follows = message["role"], before["role"]
+        if role == follows and role != "tool" and "tool_calls" not in before:
+            before |= message | {"content": _joined(before["content"], message["content"])}
+            continue
+        if follows != "nobody":
+            yield before
+        if role == "user" and follows == "tool":
+            yield {"role": "assistant", "content": _BRIDGE}
+        elif role == "assistant" and follows == "nobody":
+            yield {"role": "user", "content": OPENING}
+        before = message
+    if before["role"] != "nobody":
+        yield before
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return [*_listed(first), *_listed(second)]
+
+
+def _listed(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _message(message: chat_pb2.Message) -> dict[str, Any]:
+    if message.role not in _ROLES:
+        raise phrases.unknown_role(message)
+    said: dict[str, Any] = {"role": _ROLES[message.role], "content": _content(message)}
+    if message.tool_calls:
+        said["content"] = None if is_blank(message.parts) else said["content"]
+        said["tool_calls"] = [_call(call) for call in message.tool_calls]
+    if message.tool_call_id:
+        said["tool_call_id"] = message.tool_call_id
+    return said
+
+
+def _call(call: chat_pb2.ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": phrases.arguments_text(call)}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _reasoning(message: chat_pb2.Message, source: str, *, demands: bool) -> dict[str, Any]:
+    """Return what belongs with a message that calls, and the calls with what belongs with each of them."""
+    if not message.tool_calls:
+        return {}
+    states = [phrases.state(call, STATE_NAME, source) for call in message.tool_calls]
+    reasoning, _ = fields(states[0])
+    told = [_call(call) | fields(state)[1] for call, state in zip(message.tool_calls, states, strict=True)]
+    return {"tool_calls": told} | (reasoning or (_NO_REASONING if demands else {}))
+
+
+def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:
+    if message.role != chat_pb2.ROLE_USER or phrases.is_text(message.parts):
+        return phrases.text(message.parts)
+    return [
+        {"type": "image_url", "image_url": {"url": phrases.image_url(part.image)}}
+        if part.HasField("image")
+        else {"type": "text", "text": phrases.text([part])}
+        for part in message.parts
+    ]
