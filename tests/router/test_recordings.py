@@ -43,7 +43,7 @@ CALLED = {
     "gemini-tools": [("r1-0", "weather", '{"city":"Paris"}'), ("own", "time", "{}")],
     "openai-tools": [("call_a", "weather", '{"city": "München"}'), ("call_b", "time", "{}")],
     "openai-tools-all-zero": [("x", "weather", "{}"), ("y", "time", "{}")],
-    "openai-tools-unnumbered": [("x", "weather", '{"city": "Rome"}'), ("y", "time", "{}"), ("call_2", "date", "{}")],
+    "openai-tools-unnumbered": [("x", "weather", '{"city": "Rome"}'), ("y", "time", "{}"), ("call_c1_2", "date", "{}")],
     "responses-tools": [("call_a", "weather", '{"city":"Paris"}'), ("call_b", "time", "{}")],
 }
 
@@ -86,7 +86,7 @@ def test_tool_calls_are_read_whole(name: str) -> None:
     said = whole(name).said
 
     assert [(call.id, call.name, call.arguments_json) for call in said.tool_calls] == CALLED[name]
-    assert said.cut_off_call() is None
+    assert said.broken_call() is None
 
 
 @pytest.mark.parametrize("name", USAGES)

@@ -46,8 +46,8 @@ class ChatCompletions:
     def url(self, _model: str) -> httpx.URL:
         return self._url
 
-    def answer(self, _request: inference_pb2.GenerateRequest) -> ChatAnswer:
-        return ChatAnswer()
+    def answer(self, request: inference_pb2.GenerateRequest) -> ChatAnswer:
+        return ChatAnswer([tool.name for tool in request.tools])
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body, streaming, with usage at the end; see WireFormat."""
