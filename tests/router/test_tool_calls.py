@@ -228,6 +228,16 @@ def test_a_list_of_one_call_may_be_the_call_itself() -> None:
     assert called(joined([{"tool_calls": piece(DOOR, name="lookup")}])) == [LOOKUP]
 
 
+def test_calls_that_stand_only_in_the_message_at_the_end_are_read() -> None:
+    """Proxies of answers that were not streamed end with one chunk, that of platform.openai.com's chat completion."""
+    answer = ChatAnswer()
+    choice = {"delta": {}, "message": {"tool_calls": [piece(DOOR, name="lookup")]}, "finish_reason": "tool_calls"}
+    answer.read(json.dumps({"choices": [choice]}))
+    said = answer.take()
+    assert said is not None
+    assert [(call.name, call.arguments_json) for call in said.tool_calls] == [LOOKUP]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -11,6 +11,7 @@ from weft_router.providers.chat_tool_calls import ChatCalls
 from weft_router.providers.failures import error_in_stream
 
 _ID_CHARACTERS = 20
+"""Of the answer's id in those of calls that came without: OpenAI takes 40 in all."""
 
 
 class ChatAnswer(Answer):
@@ -33,6 +34,9 @@ class ChatAnswer(Answer):
             if choice.get("index", 0) == 0:
                 self._end(choice)
                 self._delta(choice.get("delta") or {})
+                if choice.get("finish_reason") and not self.calls:
+                    # Some servers tell calls in the whole message that ends the stream, and nowhere else.
+                    self._take(_calls(choice.get("message") or {}))
         return False
 
     def _end(self, choice: dict[str, Any]) -> None:
@@ -61,6 +65,9 @@ class ChatAnswer(Answer):
         if refusal:
             self.refused = True
             self.said.text += refusal
+        self._take(calls)
+
+    def _take(self, calls: list[dict[str, Any]]) -> None:
         for call in calls:
             self._chat_calls.take(call, f"call_{self._id}_")
 

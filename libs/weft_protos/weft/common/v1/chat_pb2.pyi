@@ -86,7 +86,9 @@ class _FinishReason:
 class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FINISH_REASON_UNSPECIFIED: _FinishReason.ValueType  # 0
-    """Unknown, or the job has no answer."""
+    """Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+    answer.
+    """
     FINISH_REASON_STOP: _FinishReason.ValueType  # 1
     """It was finished, or met a stop text."""
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
@@ -100,7 +102,9 @@ class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Says why the model stopped."""
 
 FINISH_REASON_UNSPECIFIED: FinishReason.ValueType  # 0
-"""Unknown, or the job has no answer."""
+"""Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+answer.
+"""
 FINISH_REASON_STOP: FinishReason.ValueType  # 1
 """It was finished, or met a stop text."""
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
@@ -258,7 +262,7 @@ class ToolCall(_message.Message):
     id: _builtins.str
     """Identifies the call in this conversation."""
     name: _builtins.str
-    """Name of the tool."""
+    """Name of the tool. In answers the model's own choice, which need not be among those offered."""
     arguments_json: _builtins.str
     """Arguments as JSON text; complete and valid JSON once the job succeeded. In requests an object of at
     most 1 MiB and 128 levels, whose texts contain neither NUL nor half a surrogate pair; with those of all other calls,
