@@ -107,6 +107,10 @@ ONE = {
     # ogx-ai/ogx#5462: null first; and an empty object that holds the place
     "null first": [[piece(None, index=0, id="a", name="lookup")], [piece(DOOR, index=0)]],
     "an empty object first": [[piece({}, index=0, id="a", name="lookup")], [piece(DOOR, index=0)]],
+    "an empty object first, and id and name again": [
+        [piece({}, index=0, id="a", name="lookup")],
+        [piece(json.loads(DOOR), index=0, id="a", name="lookup")],
+    ],
     "an empty object as text first": [[piece("{}", index=0, id="a", name="lookup")], [piece('{"k": "door"', index=0)],
                                       [piece("}", index=0)]],
     "nothing until the end": [[piece(index=0, id="a", name="lookup")], [piece(index=0)], [], [piece(DOOR, index=0)]],
@@ -215,7 +219,7 @@ def test_equal_calls_without_ids_are_each_a_call() -> None:
 
 def test_another_tools_name_begins_another_call_also_after_one_without_arguments() -> None:
     calls = read([piece(index=0, name="time")], [piece(index=0, name="lookup")], [piece(DOOR, index=0)])
-    assert called(calls) == [("time", ""), LOOKUP]
+    assert called(calls) == [("time", "{}"), LOOKUP]
 
 
 def test_the_call_of_a_function_from_before_there_were_tools_is_one() -> None:
@@ -241,18 +245,29 @@ def test_calls_that_stand_only_in_the_message_at_the_end_are_read() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (None, ""),
+        (None, "{}"),  # of a tool that takes none
+        ("", "{}"),
+        (" ", " {}"),
         ({"k": "door"}, '{"k":"door"}'),
         ([], "[]"),
         (5, "5"),
         ("null", "null"),
         (json.dumps(DOOR), DOOR),  # JSON put in JSON
-        ('""', ""),
+        ('""', "{}"),
         ('"door"', '"door"'),
     ],
 )
 def test_arguments_are_told_as_the_json_that_they_are(arguments: Any, told: str) -> None:
     assert called(read([piece(arguments, index=0, name="lookup")])) == [("lookup", told)]
+
+
+def test_a_call_that_ran_out_of_tokens_before_its_arguments_has_none() -> None:
+    answer = ChatAnswer()
+    delta = {"tool_calls": [piece("", index=0, name="lookup")]}
+    answer.read(json.dumps({"choices": [{"delta": delta, "finish_reason": "length"}]}))
+    answer.finish()
+    assert (said := answer.take()) is not None
+    assert said.tool_calls[0].arguments_json == ""
 
 
 def test_json_put_in_json_is_read_also_in_pieces_but_not_held_for_ever() -> None:

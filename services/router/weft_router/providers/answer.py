@@ -88,8 +88,9 @@ class Answer(ABC):
         word = self.raw_finish_reason
         if word is None:
             raise broken("ended without a finish reason")
-        self.calls.end()
         reason = finish_reasons.meaning(word)
+        # A call that was cut off before its arguments is not one that has none.
+        self.calls.end(bare="" if reason == chat_pb2.FINISH_REASON_LENGTH else "{}")
         if self.refused and not finish_reasons.is_failure(word):
             reason = chat_pb2.FINISH_REASON_CONTENT_FILTER
         elif self.calls and reason == chat_pb2.FINISH_REASON_STOP:

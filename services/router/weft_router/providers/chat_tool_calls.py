@@ -69,7 +69,7 @@ class ChatCalls:
         if self._joined(call, piece.name) is None:
             return True
         has_same_id = bool(piece.call_id) and piece.call_id == call.given_id
-        if call.is_whole and piece.has_arguments:
+        if call.is_whole and piece.has_arguments and (call.has_told or not has_same_id):
             is_numbered = len(self._by_index) > 2  # None, and more than one number
             may_repeat = has_same_id or is_numbered or bool(call.given_id and not piece.call_id)
             return not (may_repeat and call.repeats(piece.arguments))

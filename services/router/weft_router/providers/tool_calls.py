@@ -137,13 +137,15 @@ class Call:
         elif not self.repeats(arguments):
             raise broken(f"told the arguments of its call to {self.name or '(unnamed)'} twice, and not the same")
 
-    def end(self) -> None:
-        """Tell what was kept."""
+    def end(self, bare: str) -> None:
+        """Tell what was kept; `bare` in the place of arguments that did not come."""
         kept = self._take_kept()
         if kept.lstrip().startswith('"'):
             inner = phrases.json_value(kept)
             if inner == "" or (isinstance(inner, str) and isinstance(phrases.json_value(inner), dict)):
                 kept = inner
+        if not kept and not any(map(str.strip, self._told)):
+            kept = bare
         if kept:
             self._say(kept)
         else:
@@ -215,7 +217,7 @@ class Calls:
         self._calls.append(call)
         return call
 
-    def end(self) -> None:
-        """Tell what the calls had kept."""
+    def end(self, bare: str = "{}") -> None:
+        """Tell what the calls had kept; `bare` for those without arguments."""
         for call in self._calls:
-            call.end()
+            call.end(bare)
