@@ -1,8 +1,8 @@
 """Every format's streams, wherever their bytes are cut and however their lines end.
 
 They are written after platform.openai.com/docs/api-reference/chat-streaming and responses-streaming,
-docs.claude.com/en/docs/build-with-claude/streaming and ai.google.dev/api/generate-content; the calls that are all numbered
-0 or not at all after ollama/ollama#15457 and #7881.
+docs.claude.com/en/docs/build-with-claude/streaming and ai.google.dev/api/generate-content; the calls that are all
+numbered 0 or not at all after ollama/ollama#15457 and #7881.
 """
 
 import pytest
