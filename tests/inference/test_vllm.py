@@ -8,6 +8,7 @@ import pytest_asyncio
 pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
 
 from tests.inference.calling import asking, calling, json_schema, on_a_free_port
+from vllm.v1.engine import FinishReason
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft_inference.engines.vllm import Vllm, VllmSettings
@@ -48,6 +49,10 @@ async def test_tokens_stream_and_are_counted_exactly(client):
     finished = events[-1].finished
     assert finished.finish_reason == chat_pb2.FINISH_REASON_LENGTH
     assert finished.usage.completion_tokens == 16
+
+
+def test_every_finish_reason_of_the_installed_version_is_known():
+    assert {str(reason) for reason in FinishReason} == {"stop", "length", "abort", "error", "repetition"}
 
 
 async def test_the_engine_describes_itself(client):

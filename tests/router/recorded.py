@@ -31,7 +31,7 @@ def raw(name: str) -> bytes:
 
 def answer(name: str) -> Answer:
     reader = _ANSWERS[name.partition("-")[0]]()
-    reader.own_id = "call"  # by chance otherwise, and never the same twice
+    reader.calls.own_id = "call"  # by chance otherwise, and never the same twice
     return reader
 
 

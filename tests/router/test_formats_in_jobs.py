@@ -1,5 +1,6 @@
 """Jobs answered by providers of each kind: what a reader gets, and what stands in the record."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,87 @@ async def test_a_call_cut_off_by_its_limit_is_not_tried_again(desk: Desk) -> Non
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert "max_tokens" in done.error.message
     assert not done.error.retryable
+
+
+def chat(*choices: dict[str, object]) -> Reply:
+    """An answer in chat completions, with usage."""
+    usage = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}
+    events = [json.dumps(event) for event in (*({"choices": [choice]} for choice in choices), usage)]
+    body = "".join(f"data: {event}\n\n" for event in (*events, "[DONE]"))
+    return Reply(content_type=EVENTS, body=body.encode())
+
+
+HALF = chat({"delta": {"content": "Half an ans"}}, {"delta": {}, "finish_reason": "abort"})
+SILENT = chat({"delta": {"role": "assistant"}}, {"delta": {}, "finish_reason": "stop"})
+WHOLE = chat({"delta": {"content": "Whole."}, "finish_reason": "stop"})
+
+
+async def test_an_answer_that_its_provider_gave_up_is_withdrawn_and_asked_for_again(desk: Desk) -> None:
+    """vllm-project/vllm#57082: a stream that ends in good order, with `abort`."""
+    stage = Stage(HALF, WHOLE)
+    async with stage.running() as url:
+        desk.catalog(CATALOG.format(kind="openai", url=url))
+        async with desk.routing(max_attempts=2):
+            done = await desk.done(await desk.submit())
+
+    assert (done.answer.text, done.answer.raw_finish_reason) == ("Whole.", "stop")
+    assert "abort" in done.attempts[0].error.message
+    assert done.attempts[0].usage.completion_tokens == 3
+
+
+async def test_an_answer_that_is_given_up_each_time_fails_its_job(desk: Desk) -> None:
+    async with routing(desk, "openai", Stage(HALF)):
+        done = await desk.done(await desk.submit())
+
+    assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_FAILED, "Half an ans")
+
+
+async def test_an_end_that_is_not_known_is_told_in_the_providers_own_word(desk: Desk) -> None:
+    async with routing(desk, "openai", Stage(chat({"delta": {"content": "Whole."}, "finish_reason": "<|im_end|>"}))):
+        done = await desk.done(await desk.submit())
+
+    assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "Whole.")
+    assert done.answer.finish_reason == chat_pb2.FINISH_REASON_UNSPECIFIED
+    assert done.answer.raw_finish_reason == "<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    "call", [{"id": "c", "function": {"arguments": "{}"}}, {"id": "c", "function": {"name": "f", "arguments": "{"}}]
+)
+async def test_a_broken_call_never_succeeds(desk: Desk, call: dict[str, object]) -> None:
+    async with routing(desk, "openai", Stage(chat({"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}))):
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    assert done.attempts[0].error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
+
+
+@pytest.mark.parametrize(
+    ("replies", "attempts", "text", "asked"),
+    [
+        ([SILENT, WHOLE], 5, "Whole.", 2),
+        ([SILENT], 5, "", 2),  # it is meant
+        ([SILENT, Reply(400)], 5, "", 2),  # nobody else has an answer: the silent one stands
+        ([SILENT], 1, "", 1),
+    ],
+)
+async def test_an_answer_that_says_nothing_is_asked_for_once_more_and_then_believed(
+    desk: Desk, replies: list[Reply], attempts: int, text: str, asked: int
+) -> None:
+    """anomalyco/opencode#37735 has it as a fault, docs.claude.com/en/api/handling-stop-reasons as an answer."""
+    stage = Stage(*replies)
+    async with stage.running() as url:
+        desk.catalog(CATALOG.format(kind="openai", url=url))
+        async with desk.routing(max_attempts=attempts):
+            events = await desk.events(await desk.submit())
+
+    done = events[-1].done
+    assert (done.state, done.answer.text, len(stage.asked)) == (job_pb2.JOB_STATE_SUCCEEDED, text, asked)
+    assert done.answer.finish_reason == chat_pb2.FINISH_REASON_STOP
+    kept = [one for one in done.attempts if one.result == job_pb2.Attempt.RESULT_SUCCEEDED]
+    assert len(kept) == 1
+    assert done.answer.usage == kept[0].usage
+    assert done.total_usage.completion_tokens == sum(one.usage.completion_tokens for one in done.attempts)
 
 
 async def test_reasoning_that_was_said_by_half_is_withdrawn(desk: Desk) -> None:

@@ -1,4 +1,8 @@
-"""Gemini's format, in and out, without a network."""
+"""Gemini's format, in and out, without a network.
+
+Its requests and answers are those of ai.google.dev/api/generate-content and
+ai.google.dev/gemini-api/docs/function-calling.
+"""
 
 import json
 
@@ -9,6 +13,7 @@ from tests.router.recorded import answer, raw, read
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import GeminiEntry
+from weft_router.providers.finish_reasons import is_failure
 from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.gemini_answer import GenerateContentAnswer
 from weft_router.providers.gemini_arguments import Arguments
@@ -135,9 +140,67 @@ def test_a_call_that_is_never_finished_is_a_failure() -> None:
         read(GenerateContentAnswer(), [chunk({"functionCall": {"name": "t", "willContinue": True}})])
 
 
-def test_a_call_the_model_could_not_write_is_a_failure() -> None:
-    with pytest.raises(ProviderError, match="MALFORMED_FUNCTION_CALL"):
-        read(GenerateContentAnswer(), [chunk(finish_reason="MALFORMED_FUNCTION_CALL")])
+# ai.google.dev/api/generate-content#FinishReason, and Vertex AI's
+FAILURES = [
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "MISSING_THOUGHT_SIGNATURE",
+]
+
+
+@pytest.mark.parametrize("word", FAILURES)
+def test_a_reason_that_means_failure_is_told_as_one(word: str) -> None:
+    finished = read(GenerateContentAnswer(), [chunk({"text": "Half an ans"}, finish_reason=word)]).finished
+    assert finished is not None
+    assert (finished.finish_reason, finished.raw_finish_reason) == (chat_pb2.FINISH_REASON_UNSPECIFIED, word)
+    assert is_failure(word)
+
+
+@pytest.mark.parametrize("word", ["OTHER", "IMAGE_OTHER", "NO_IMAGE"])
+def test_what_something_else_than_the_models_end_stopped_is_a_failure(word: str) -> None:
+    with pytest.raises(ProviderError, match=word):
+        read(GenerateContentAnswer(), [chunk({"text": "Half an ans"}, finish_reason=word)])
+
+
+# ai.google.dev/api/generate-content#BlockReason, and Vertex AI's
+@pytest.mark.parametrize(
+    "word", ["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "MODEL_ARMOR", "JAILBREAK"]
+)
+def test_a_prompt_that_is_blocked_is_withheld_and_not_tried_again(word: str) -> None:
+    blocked = b"data: " + json.dumps({"promptFeedback": {"blockReason": word}}).encode() + b"\n\n"
+    finished = read(GenerateContentAnswer(), [blocked]).finished
+    assert finished is not None
+    assert (finished.finish_reason, finished.raw_finish_reason) == (chat_pb2.FINISH_REASON_CONTENT_FILTER, word)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"name": "f", "args": {"k": 1}}],
+        [{"name": "f", "args": '{"k": 1}'}],
+        # smallmain/vscode-unify-chat-provider#49: the name first, the arguments without it
+        [{"name": "f", "args": {}}, {"args": {"k": 1}}],
+        [{"name": "f"}, {"name": "", "args": {"k": 1}}],
+    ],
+)
+def test_a_call_is_read_whole(parts: list[dict[str, object]]) -> None:
+    [call] = read(GenerateContentAnswer(), [chunk({"functionCall": part}) for part in parts]).said.tool_calls
+    assert (call.name, call.arguments_json) == ("f", '{"k":1}')
+
+
+def test_a_call_without_a_name_is_told_as_such() -> None:
+    for parts in ([{"args": {}}], [{"name": "f", "args": {"k": 1}}, {"args": {"k": 2}}]):
+        whole = read(GenerateContentAnswer(), [chunk({"functionCall": part}) for part in parts])
+        assert (broken := whole.said.broken_call()) is not None
+        assert not broken.name
+
+
+def test_calls_of_one_id_have_ids_of_their_own() -> None:
+    calls = [{"functionCall": {"id": "same", "name": "f", "args": {"k": number}}} for number in (1, 2)]
+    first, second = read(GenerateContentAnswer(), [chunk(*calls)]).said.tool_calls
+    assert [first.id, second.id] == ["same", "same_1"]
 
 
 @pytest.mark.parametrize("path", ["location", "$", "$.", "$.a[1]", "$[0]", "$.a.b[0].c[2]", "$..a"])

@@ -94,10 +94,11 @@ def test_tool_calls_are_put_together_by_index() -> None:
     said = Transcript()
     for piece in (call(1, id="b", name="time"), call(0, id="a", name="weather"), call(0, arguments_json='{"x":')):
         said.add(piece)
-    assert said.cut_off_call() == "weather"
+    assert (broken := said.broken_call()) is not None
+    assert broken.name == "weather"
 
     said.add(call(0, arguments_json="1}"))
-    assert said.cut_off_call() is None
+    assert said.broken_call() is None
     assert said.tool_calls == [
         chat_pb2.ToolCall(id="a", name="weather", arguments_json='{"x":1}'),
         chat_pb2.ToolCall(id="b", name="time"),

@@ -59,6 +59,11 @@ async def test_a_stream_without_its_end_marker_is_a_failure(provider: InferenceP
         (Draining(), error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, Remedy.ANOTHER_REPLICA),
         (InvalidFields({"model": "no"}), error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.NOTHING),
         (Unsupported("tools", "no"), error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.ANOTHER_PROVIDER),
+        (
+            WeftError(error_pb2.ERROR_REASON_PROVIDER_ERROR, "vLLM gave up: its finish reason is abort"),
+            error_pb2.ERROR_REASON_PROVIDER_ERROR,
+            Remedy.ANOTHER_TRY,
+        ),
     ],
 )
 async def test_each_refusal_says_what_may_help(

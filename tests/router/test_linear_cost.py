@@ -12,6 +12,7 @@ from weft_router.json_patterns import matches
 from weft_router.providers.event_stream import EventStream
 from weft_router.providers.failures import Access, refusal
 from weft_router.providers.gemini_arguments import Arguments
+from weft_router.providers.openai_answer import ChatAnswer
 from weft_router.providers.port import ProviderError
 from weft_router.providers.waits import retry_after_s, span_s
 from weft_router.response_format import fault_of
@@ -98,3 +99,30 @@ def test_gathering_a_calls_arguments_is_linear():
         assert said.tool_calls[0].arguments_json == text
 
     assert_linear(gather, lambda size: "1" * size, 64_000)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"index": 0},
+        {"index": 0, "name": "f"},
+        {"index": 0, "id": "c", "name": "f"},
+        {"id": "c"},
+        {"index": 0, "id": "new"},
+        {"index": 0, "id": "new", "name": "f"},
+    ],
+)
+@pytest.mark.parametrize("text", ["1", '"', '\\"', " ", "{", "{}", '{"a":1}'])
+def test_joining_pieces_of_calls_is_linear(fields, text):
+    function = {"arguments": text} | {name: fields[name] for name in fields if name == "name"}
+
+    def read(pieces: str) -> None:
+        answer = ChatAnswer(["f"])
+        for number, _ in enumerate(pieces):
+            call_id = {"id": f"c{number}"} if fields.get("id") == "new" else {}
+            call = {"function": function} | {name: fields[name] for name in fields if name != "name"} | call_id
+            answer.event({"choices": [{"delta": {"tool_calls": [call]}}]})
+            answer.take()
+        answer.calls.end()
+
+    assert_linear(read, lambda size: "x" * size, 500)

@@ -1,4 +1,7 @@
-"""OpenAI's format, in and out, without a network."""
+"""OpenAI's format, in and out, without a network.
+
+Its requests and chunks are those of platform.openai.com/docs/api-reference/chat, but where another source is named.
+"""
 
 import json
 from typing import Any
@@ -184,6 +187,45 @@ def test_tool_calls_that_end_with_stop_are_still_tool_calls() -> None:
     answer = ChatAnswer()
     answer.read(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}, "stop"))
     assert answer.finish().finish_reason == chat_pb2.FINISH_REASON_TOOL_CALLS
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "word"),
+    [
+        (["stop"], chat_pb2.FINISH_REASON_STOP, "stop"),
+        ([None, "STOP"], chat_pb2.FINISH_REASON_STOP, "STOP"),  # Gemini's word, of servers that pass it on
+        (["", "end_turn"], chat_pb2.FINISH_REASON_STOP, "end_turn"),  # vercel/modelfusion#343 (OpenRouter)
+        (["eos"], chat_pb2.FINISH_REASON_STOP, "eos"),  # openai/openai-dotnet#267 (Together)
+        (["stop", ""], chat_pb2.FINISH_REASON_STOP, "stop"),
+        (["abort"], chat_pb2.FINISH_REASON_UNSPECIFIED, "abort"),  # vllm-project/vllm#57082
+        ([""], chat_pb2.FINISH_REASON_UNSPECIFIED, ""),  # an end that is told without a word
+        (["<|im_end|>"], chat_pb2.FINISH_REASON_UNSPECIFIED, "<|im_end|>"),  # vespa-engine/vespa#33327 (Together)
+        ([{"type": "length"}], chat_pb2.FINISH_REASON_LENGTH, "length"),  # SGLang's own
+    ],
+)
+def test_the_finish_reason_is_the_last_that_was_told(
+    words: list[Any], reason: chat_pb2.FinishReason.ValueType, word: str
+) -> None:
+    answer = ChatAnswer()
+    for one in words:
+        answer.read(chunk({"content": "a"}, one))
+    finished = answer.finish()
+    assert (finished.finish_reason, finished.raw_finish_reason) == (reason, word)
+
+
+def test_the_word_of_the_server_behind_counts_where_it_means_failure() -> None:
+    """openrouter.ai/docs/api-reference/overview: `native_finish_reason`."""
+    for native, word in (("MALFORMED_FUNCTION_CALL", "MALFORMED_FUNCTION_CALL"), ("STOP", "stop"), (None, "stop")):
+        answer = ChatAnswer()
+        choice = {"delta": {"content": "a"}, "finish_reason": "stop", "native_finish_reason": native}
+        answer.read(json.dumps({"choices": [choice]}))
+        assert answer.finish().raw_finish_reason == word
+
+
+def test_a_refusal_that_breaks_off_is_not_taken_for_one() -> None:
+    answer = ChatAnswer()
+    answer.read(chunk({"refusal": "I can"}, "error"))
+    assert answer.finish().finish_reason == chat_pb2.FINISH_REASON_UNSPECIFIED
 
 
 def test_an_end_without_a_finish_reason_is_a_failure() -> None:

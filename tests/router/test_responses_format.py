@@ -1,11 +1,19 @@
-"""The format of OpenAI's Responses, in and out, without a network."""
+"""The format of OpenAI's Responses, in and out, without a network.
+
+Its requests and events are those of platform.openai.com/docs/api-reference/responses and responses-streaming.
+"""
+
+import json
+from typing import Any
 
 import pytest
 from tests.router.chat import says, user
+from tests.router.recorded import read
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIResponsesEntry
+from weft_router.providers.finish_reasons import is_failure
 from weft_router.providers.openai_responses import Responses
 from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError
@@ -98,3 +106,122 @@ def test_a_failure_inside_a_stream_says_why(data: str) -> None:
 
     assert failure.value.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
     assert "slow down" in failure.value.message
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return b"data: " + json.dumps({"type": f"response.{kind}"} | fields).encode() + b"\n\n"
+
+
+def item(kind: str, place: int, **fields: Any) -> bytes:
+    return event(f"output_item.{kind}", output_index=place, item={"type": "function_call"} | fields)
+
+
+def piece(place: int, delta: Any) -> bytes:
+    return event("function_call_arguments.delta", output_index=place, delta=delta)
+
+
+def whole(place: int, arguments: Any) -> bytes:
+    return event("function_call_arguments.done", output_index=place, arguments=arguments)
+
+
+DOOR = '{"k": "door"}'
+BEGUN = item("added", 0, id="f", call_id="c", name="lookup", arguments="")
+DONE = item("done", 0, id="f", call_id="c", name="lookup", arguments=DOOR)
+OVER = event("completed", response={"status": "completed"})
+
+ONE = {
+    "pieces": [BEGUN, piece(0, '{"k": '), piece(0, '"door"}'), whole(0, DOOR), DONE, OVER],
+    # BerriAI/litellm#27144, Wei-Shaw/sub2api#6629: nothing but the event that ends the arguments
+    "arguments when they are done": [BEGUN, whole(0, DOOR), item("done", 0, call_id="c", name="lookup"), OVER],
+    "arguments when the call is done": [BEGUN, DONE, OVER],
+    # BerriAI/litellm#39288: an empty piece first
+    "empty pieces and arguments at the end": [BEGUN, piece(0, ""), piece(0, ""), whole(0, DOOR), DONE, OVER],
+    # anomalyco/opencode#44862: only the suffix is missing
+    "more at the end than in pieces": [BEGUN, piece(0, '{"k": '), whole(0, DOOR), DONE, OVER],
+    "the same, spaced otherwise": [BEGUN, piece(0, DOOR), whole(0, '{"k":"door"}'), OVER],
+    "arguments as an object": [BEGUN, whole(0, json.loads(DOOR)), OVER],
+    "no beginning": [DONE, OVER],
+    "no name at the beginning": [item("added", 0, call_id="c"), piece(0, DOOR), DONE, OVER],
+    # NVIDIA-NeMo/Switchyard#777: all of it in the last event alone
+    "nothing but the end": [
+        event(
+            "completed",
+            response={
+                "status": "completed",
+                "output": [
+                    {"type": "reasoning"},
+                    {"type": "function_call", "call_id": "c", "name": "lookup", "arguments": DOOR},
+                ],
+            },
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("how", ONE)
+def test_a_call_is_one_however_often_its_arguments_are_told(how: str) -> None:
+    [call] = read(ResponsesAnswer(), ONE[how]).said.tool_calls
+    assert (call.name, json.loads(call.arguments_json)) == ("lookup", {"k": "door"})
+
+
+@pytest.mark.parametrize(
+    ("places", "ids"),
+    [
+        ((0, 1), ("a", "b")),
+        ((0, 1), ("", "")),
+        ((0, 1), ("a", "a")),
+        ((0, 0), ("a", "b")),  # mcowger/plexus#691: bridges that number every call alike
+    ],
+)
+def test_two_calls_are_two(places: tuple[int, int], ids: tuple[str, str]) -> None:
+    events = []
+    for place, call_id, arguments in zip(places, ids, (DOOR, "{}"), strict=True):
+        events += [item("added", place, call_id=call_id, name="lookup"), piece(place, arguments)]
+        events += [item("done", place, call_id=call_id, name="lookup", arguments=arguments)]
+    first, second = read(ResponsesAnswer(), [*events, OVER]).said.tool_calls
+    assert (first.arguments_json, second.arguments_json) == (DOOR, "{}")
+    assert first.id != second.id
+
+
+def test_arguments_that_end_as_others_than_they_came_are_a_failure() -> None:
+    with pytest.raises(ProviderError, match="lookup twice"):
+        read(ResponsesAnswer(), [BEGUN, piece(0, '{"k": "lamp"}'), whole(0, DOOR), OVER])
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "reason", "word"),
+    [
+        ("completed", {"status": "completed"}, chat_pb2.FINISH_REASON_STOP, "completed"),
+        ("completed", {}, chat_pb2.FINISH_REASON_STOP, "completed"),
+        ("completed", {"status": "in_progress"}, chat_pb2.FINISH_REASON_STOP, "completed"),
+        (
+            "incomplete",
+            {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}},
+            chat_pb2.FINISH_REASON_LENGTH,
+            "max_output_tokens",
+        ),
+        (
+            "incomplete",
+            {"incomplete_details": {"reason": "content_filter"}},
+            chat_pb2.FINISH_REASON_CONTENT_FILTER,
+            "content_filter",
+        ),
+        ("incomplete", {"incomplete_details": None}, chat_pb2.FINISH_REASON_UNSPECIFIED, "incomplete"),
+        (
+            "incomplete",
+            {"incomplete_details": {"reason": "max_tool_calls"}},
+            chat_pb2.FINISH_REASON_UNSPECIFIED,
+            "incomplete: max_tool_calls",
+        ),
+        ("completed", {"status": "cancelled"}, chat_pb2.FINISH_REASON_UNSPECIFIED, "cancelled"),
+        ("cancelled", {"status": "cancelled"}, chat_pb2.FINISH_REASON_UNSPECIFIED, "cancelled"),
+        ("completed", {"status": "failed"}, chat_pb2.FINISH_REASON_UNSPECIFIED, "failed"),
+    ],
+)
+def test_an_answer_ends_as_its_status_says(
+    kind: str, response: dict[str, Any], reason: chat_pb2.FinishReason.ValueType, word: str
+) -> None:
+    finished = read(ResponsesAnswer(), [event(kind, response=response)]).finished
+    assert finished is not None
+    assert (finished.finish_reason, finished.raw_finish_reason) == (reason, word)
+    assert is_failure(word) is (reason == chat_pb2.FINISH_REASON_UNSPECIFIED)

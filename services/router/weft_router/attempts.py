@@ -27,6 +27,7 @@ from weft_router.pursuit import Pursuit, Rules
 from weft_router.registry import Registry
 from weft_router.response_format import find_fault, must_have_form
 from weft_router.retrieval_context import Retrieval
+from weft_router.wholeness import is_silent
 
 
 class Attempts:
@@ -118,8 +119,12 @@ class Attempts:
         return self._rules.limits.of(job.request)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
-        """Ask the alias, and another in its place for as long as what is said is not good enough."""
+        """Ask the alias, and another in its place for as long as what is said is not good enough.
+
+        An answer that says nothing may be meant, or a fault of the provider: it is asked for once more, then believed.
+        """
         models, name = registry.catalog.models, job.request.model
+        was_asked_again = False
         draft = _alias(job, registry).draft if job.request.routing.draft else None
         while True:
             drafts = self._orders(job, registry, draft, may_be_replaced=True) if draft else {}
@@ -129,7 +134,10 @@ class Attempts:
             finished = await Pursuit(job, registry, self._rules, orders, drafts).answer()
             fault = await find_fault(job.request.response_format, job.said.text) if minds_form else None
             why = shortcoming(rule, job.said, fault) if rule else None
-            if rule is None or why is None:
+            following = rule.to if rule and why else name
+            if why is None and not was_asked_again and self._may_ask_again(job, finished):
+                why, was_asked_again = "silent", True
+            if why is None:
                 return finished
             # A whole answer stands here: the attempt that gave it is this worker's.
             attempt = job.answering or job.attempts[-1]
@@ -139,7 +147,11 @@ class Attempts:
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
                 job.standing = Standing(finished, attempt)
-            name, draft = rule.to, None
+            name, draft = following, None
+
+    def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
+        """Return whether an answer says nothing and another attempt is allowed, to see whether that was meant."""
+        return is_silent(finished, job.said) and len(job.attempts) < self._limits(job).max_attempts
 
     async def _find_context(self, job: Job, registry: Registry) -> None:
         """Put sources into the prompt where the request wants them, as far as every model it may reach has room."""

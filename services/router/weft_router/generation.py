@@ -17,9 +17,11 @@ from weft_router.calls import Call
 from weft_router.job import Job, Order
 from weft_router.patience import patience
 from weft_router.policy import can_continue
-from weft_router.providers.port import Provider, ProviderError, Remedy, broken
+from weft_router.providers.port import Provider, ProviderError, broken
 from weft_router.response_format import failure, find_fault, must_have_form
 from weft_router.selection import Choice
+from weft_router.transcript import Transcript
+from weft_router.wholeness import judged
 
 Reserve = Callable[[], Awaitable[Reservation]]
 """Holds what an attempt may take of the budgets; raises BudgetSpent."""
@@ -135,6 +137,8 @@ class Generation:
             return
         if self._job.said:
             await self._withdraw()
+        elif self._job.standing is not None:
+            self._job.start_over()
         self._job.resumes_after = 0
         await self._job.begin(self.attempt)
         self._has_begun = True
@@ -172,8 +176,7 @@ class Generation:
                     await tokens.finish()
                     if self._spoke:
                         self._job.text_sequence = self._job.writer.last_sequence
-        if name := self._job.said.cut_off_call():
-            raise _cut_off(name, finished)
+        finished = judged(finished, self._job.said, self._job.request)
         if self._order.checks_form and must_have_form(self._job.said, finished):
             await self._check_form(finished)
         return finished
@@ -211,6 +214,8 @@ class Generation:
                     case inference_pb2.Finished():
                         self._reported = step.usage if step.HasField("usage") else self._reported
                         if not self._has_floor:
+                            # One that failed without a word stands in nobody's way.
+                            judged(step, self._job.said if self.goes_on else Transcript(), self._job.request)
                             await take_floor(self)
                         return step
                     case chat_pb2.Usage():
@@ -278,14 +283,6 @@ class Generation:
 
 def _is_useful(delta: event_pb2.Delta) -> bool:
     return bool(delta.text or delta.tool_calls or delta.reasoning)
-
-
-def _cut_off(call: str, finished: inference_pb2.Finished) -> ProviderError:
-    """Return the failure of an answer that ends inside a call. One that had no room left would end there again."""
-    if finished.finish_reason != chat_pb2.FINISH_REASON_LENGTH:
-        return broken(f"cut off the arguments of its call to {call}")
-    message = f"the answer reached max_tokens inside the arguments of its call to {call}; allow it more tokens"
-    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.NOTHING)
 
 
 def _request(job: Job, order: Order, model: str, *, goes_on: bool) -> inference_pb2.GenerateRequest:

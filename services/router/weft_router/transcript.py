@@ -78,15 +78,20 @@ class Transcript:
         """The indexes of the calls begun."""
         return set(self._calls)
 
-    def cut_off_call(self) -> str | None:
-        """Return the name of a tool call whose arguments are not whole JSON, if there is one."""
+    def broken_call(self) -> chat_pb2.ToolCall | None:
+        """Return a tool call without a name, or whose arguments are not whole JSON, if there is one."""
         calls = map(_Call.to_wire, self._calls.values())
-        return next((call.name or "(unnamed)" for call in calls if not _is_json(call)), None)
+        return next((call for call in calls if not call.name or not _is_json(call.arguments_json or "{}")), None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has neither text nor calls; reasoning is no answer."""
+        return not self._calls and not any(text.strip() for text in self._texts)
 
 
-def _is_json(call: chat_pb2.ToolCall) -> bool:
+def _is_json(text: str) -> bool:
     try:
-        from_json(call.arguments_json or "{}")
+        from_json(text, allow_inf_nan=False)
     except ValueError:
         return False
     return True

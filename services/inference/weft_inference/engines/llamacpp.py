@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines import grammar
-from weft_inference.engines.port import Capability, Description, Finish, Generation, Piece, Sampling
+from weft_inference.engines.port import (
+    Capability,
+    Description,
+    Finish,
+    Generation,
+    Piece,
+    Sampling,
+    finish_reason,
+)
 from weft_kit.errors import CannotStart, InvalidFields
 
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
@@ -158,7 +166,7 @@ class _Answer:
         if not self._reason or not self._usage:
             raise RuntimeError("llama.cpp ended its stream without an end marker")
         return Finish(
-            "length" if self._reason == "length" else "stop",
+            finish_reason("llama.cpp", self._reason),
             prompt_tokens=self._usage["prompt_tokens"],
             completion_tokens=self._usage["completion_tokens"],
             cached_prompt_tokens=self._usage["prompt_tokens_details"]["cached_tokens"],

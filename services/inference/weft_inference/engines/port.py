@@ -4,10 +4,14 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from weft.common.v1 import error_pb2
+from weft_kit.errors import WeftError
+
 Capability = Literal["prefix", "json", "tools"]
 # Where engines report a schema they cannot enforce.
 SCHEMA_FIELD = "response_format.json_schema.schema_json"
 Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,26 @@ class Piece:
 class Finish:
     """The end marker: why, and what it cost, in tokens."""
 
-    reason: Literal["stop", "length"]
+    reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int = 0
+
+
+def finish_reason(engine: str, word: object) -> FinishReason:
+    """Returns an engine's word for the end of an answer that is whole.
+
+    Raises:
+        WeftError: the engine gave it up, or says something else than is known.
+    """
+    match word:
+        case "stop" | "length":
+            return word
+        case _:
+            message = (
+                f"{engine} gave up: its finish reason is {word}; try again, and look at its log if it happens each time"
+            )
+            raise WeftError(error_pb2.ERROR_REASON_PROVIDER_ERROR, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,19 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from weft_inference.engines import gguf_to_hf, llamacpp
-from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Finish, Generation, Piece, Sampling
+from weft_inference.engines.port import (
+    SCHEMA_FIELD,
+    Capability,
+    Description,
+    Finish,
+    Generation,
+    Piece,
+    Sampling,
+    finish_reason,
+)
 from weft_kit.errors import InvalidFields
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
@@ -82,7 +91,8 @@ class Vllm:
                     yield Piece(completion.text, written - told)
                     told = written
                 if output.finished:
-                    reason: Literal["stop", "length"] = "length" if completion.finish_reason == "length" else "stop"
+                    # It also ends with abort, error and repetition.
+                    reason = finish_reason("vLLM", completion.finish_reason)
                     yield Finish(reason, len(prompt), written, output.num_cached_tokens or 0)
                     return
         raise RuntimeError("vLLM ended its stream without an end marker")

@@ -1,8 +1,6 @@
 """An answer as it comes in, event by event, whatever format says it, and believed only when it is whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from secrets import token_hex
 from typing import Any, ClassVar
 
 from pydantic_core import from_json
@@ -10,8 +8,10 @@ from pydantic_core import from_json
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
+from weft_router.providers import finish_reasons
 from weft_router.providers.event_stream import EventStream
 from weft_router.providers.port import Step, broken
+from weft_router.providers.tool_calls import Calls
 
 
 class Answer(ABC):
@@ -20,22 +20,17 @@ class Answer(ABC):
     A refusal is text like any other, but ends as CONTENT_FILTER, so that nobody takes it for the answer asked for.
     """
 
-    finish_reasons: ClassVar[Mapping[str, chat_pb2.FinishReason.ValueType]]
-    """What the format's own words for the end mean; a word that is not among them is UNSPECIFIED."""
-
     end_marker: ClassVar[str | None] = None
     """The data of the last event, where that is no event of the format."""
 
     def __init__(self, source: str = "") -> None:
         self.source = source
         """Who answers; see phrases.state."""
-        self.own_id = f"call_{token_hex(8)}"
-        """What ids begin with that are made up for calls which have none: no two of a conversation may be the same."""
         self.said = event_pb2.Delta()
         self.refused = False
-        self.calls = 0
-        """Tool calls begun."""
-        self.raw_finish_reason = ""
+        self.calls = Calls(self._tell)
+        self.raw_finish_reason: str | None = None
+        """The provider's own word for the end; None while none came."""
         self._usage: chat_pb2.Usage | None = None
         self._usage_is_new = False
 
@@ -66,13 +61,12 @@ class Answer(ABC):
         """
         raise broken("ended its stream without the end marker")
 
+    def _tell(self, piece: event_pb2.ToolCallDelta) -> None:
+        self.said.tool_calls.append(piece)
+
     def report(self, usage: chat_pb2.Usage) -> None:
         """Take in usage; a later report replaces an earlier one."""
         self._usage, self._usage_is_new = usage, True
-
-    def made_up_id(self) -> str:
-        """Return an id for the next call."""
-        return f"{self.own_id}_{self.calls}"
 
     def take(self) -> event_pb2.Delta | None:
         """Return what was said since the last time, if anything was."""
@@ -93,16 +87,17 @@ class Answer(ABC):
         Raises:
             ProviderError: no finish reason came before it.
         """
-        if not self.raw_finish_reason:
+        word = self.raw_finish_reason
+        if word is None:
             raise broken("ended without a finish reason")
-        reason = self.finish_reasons.get(self.raw_finish_reason, chat_pb2.FINISH_REASON_UNSPECIFIED)
-        if self.refused:
+        reason = finish_reasons.meaning(word)
+        # A call that was cut off before its arguments is not one that has none.
+        self.calls.end(bare="" if reason == chat_pb2.FINISH_REASON_LENGTH else "{}")
+        if self.refused and not finish_reasons.is_failure(word):
             reason = chat_pb2.FINISH_REASON_CONTENT_FILTER
         elif self.calls and reason == chat_pb2.FINISH_REASON_STOP:
             reason = chat_pb2.FINISH_REASON_TOOL_CALLS
-        return inference_pb2.Finished(
-            finish_reason=reason, usage=self._usage, raw_finish_reason=self.raw_finish_reason[:64]
-        )
+        return inference_pb2.Finished(finish_reason=reason, usage=self._usage, raw_finish_reason=word)
 
 
 class Reading:

@@ -3,23 +3,15 @@
 from typing import Any
 
 from weft.common.v1 import chat_pb2
-from weft.job.v1 import event_pb2
-from weft_router.providers import phrases
+from weft_router.providers import finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.failures import error_in_stream
+from weft_router.providers.tool_calls import Call, arguments_text
 
 STATE_NAME = "anthropic"
 """The name of this provider's part of a call's `provider_state`."""
 
 _THINKING = ("thinking", "redacted_thinking")
-_FINISH_REASONS = {
-    "end_turn": chat_pb2.FINISH_REASON_STOP,
-    "stop_sequence": chat_pb2.FINISH_REASON_STOP,
-    "max_tokens": chat_pb2.FINISH_REASON_LENGTH,
-    "model_context_window_exceeded": chat_pb2.FINISH_REASON_LENGTH,
-    "tool_use": chat_pb2.FINISH_REASON_TOOL_CALLS,
-    "refusal": chat_pb2.FINISH_REASON_CONTENT_FILTER,
-}
 
 
 class MessagesAnswer(Answer):
@@ -28,13 +20,11 @@ class MessagesAnswer(Answer):
     Where the answer goes on from a text, `repeated` is the white space that text ended with, which was not sent.
     """
 
-    finish_reasons = _FINISH_REASONS
-
     def __init__(self, repeated: str = "", source: str = "") -> None:
         super().__init__(source)
         self._repeated = repeated
-        self._calls: dict[int, int] = {}
-        """Our number of a call by its block's index."""
+        self._calls: dict[int, Call] = {}
+        """Calls by the index of their block."""
         self._thoughts: dict[int, dict[str, Any]] = {}
         """The thinking blocks that no call has been given yet, by index."""
         self._counted: dict[str, Any] = {}
@@ -46,7 +36,9 @@ class MessagesAnswer(Answer):
             case "content_block_start":
                 self._begin(event["index"], event["content_block"])
             case "message_delta":
-                self.raw_finish_reason = event["delta"].get("stop_reason") or self.raw_finish_reason
+                self.raw_finish_reason = (
+                    finish_reasons.said(event["delta"].get("stop_reason")) or self.raw_finish_reason
+                )
                 self._count(event.get("usage"))
             case "message_start":
                 self._count(event["message"].get("usage"))
@@ -76,7 +68,7 @@ class MessagesAnswer(Answer):
             case "signature_delta":
                 self._thoughts[index]["signature"] = delta["signature"]
             case "input_json_delta" if index in self._calls and delta["partial_json"]:
-                self.said.tool_calls.add(index=self._calls[index], arguments_json=delta["partial_json"])
+                self._calls[index].add(arguments_text(delta["partial_json"]))
                 self.said.token_count += 1
 
     def _text(self, text: str) -> None:
@@ -95,17 +87,19 @@ class MessagesAnswer(Answer):
             self.said.token_count += 1
 
     def _call(self, index: int, block: dict[str, Any]) -> None:
-        call = event_pb2.ToolCallDelta(index=self.calls, id=block["id"] or self.made_up_id(), name=block["name"])
-        if block.get("input"):
-            call.arguments_json = phrases.json_text(block["input"])
+        """Take in a call; some servers tell its input here, and some of those tell it again in pieces."""
+        state = ""
         if self._thoughts:
             # The model refuses to go on after a call whose thinking it does not see again.
-            call.provider_state = phrases.kept(STATE_NAME, list(self._thoughts.values()), self.source)
+            state = phrases.kept(STATE_NAME, list(self._thoughts.values()), self.source)
             self._thoughts = {}
-        self.said.tool_calls.append(call)
+        call = self.calls.new(block.get("id") or "", state)
+        call.name = block.get("name") or ""
+        call.begin()
+        if block.get("input"):
+            call.hold(arguments_text(block["input"]))
+        self._calls[index] = call
         self.said.token_count += 1
-        self._calls[index] = self.calls
-        self.calls += 1
 
     def _count(self, usage: dict[str, Any] | None) -> None:
         """Take in counts, which are totals: later ones replace earlier ones, and null says nothing."""

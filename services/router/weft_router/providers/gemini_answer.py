@@ -3,8 +3,7 @@
 from typing import Any
 
 from weft.common.v1 import chat_pb2
-from weft.job.v1 import event_pb2
-from weft_router.providers import phrases
+from weft_router.providers import finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.gemini_arguments import Arguments
@@ -13,30 +12,21 @@ from weft_router.providers.port import broken
 STATE_NAME = "gemini"
 """The name of this provider's part of a call's `provider_state`."""
 
-_FINISH_REASONS = {
-    "STOP": chat_pb2.FINISH_REASON_STOP,
-    "MAX_TOKENS": chat_pb2.FINISH_REASON_LENGTH,
-    **dict.fromkeys(
-        ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"),
-        chat_pb2.FINISH_REASON_CONTENT_FILTER,
-    ),
-}
-
 
 class GenerateContentAnswer(Answer):
     """Chunks until the body ends: there is no marker but the finish reason, which has to stand in the last chunk with
     a candidate. (Older models put one into every chunk, so that it cannot be taken for the end when it comes.)
     """
 
-    finish_reasons = _FINISH_REASONS
-    _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE")
+    # "All other reasons that stopped the token generation", and the same of images: the model had not ended.
+    _STOPPED = ("OTHER", "IMAGE_OTHER", "NO_IMAGE")
 
     def __init__(self, source: str = "") -> None:
         super().__init__(source)
         self._signature: str | None = None
         """Of the text before the first call."""
         self._arguments: Arguments | None = None
-        """Of the call that is being told."""
+        """Of the latest call, while they are being told."""
         self._counted = 0
         """Tokens told so far."""
 
@@ -48,7 +38,7 @@ class GenerateContentAnswer(Answer):
             self.raw_finish_reason, self.refused = block, True
         for candidate in event.get("candidates") or ():
             if candidate.get("index", 0) == 0:
-                self.raw_finish_reason = candidate.get("finishReason") or ""
+                self.raw_finish_reason = finish_reasons.said(candidate.get("finishReason")) or None
                 for part in (candidate.get("content") or {}).get("parts") or ():
                     self._part(part)
         self._count(event.get("usageMetadata") or {}, before)
@@ -58,12 +48,12 @@ class GenerateContentAnswer(Answer):
         """Take the end of the body for the end, if the finish reason came; `finish` says if it did not."""
         if self._arguments is not None:
             raise broken("ended inside the arguments of a call")
-        if self.raw_finish_reason in self._FAILURES:
-            raise broken(f"gave up with {self.raw_finish_reason}")
+        if self.raw_finish_reason in self._STOPPED and not self.refused:
+            raise broken(f"gave up: its finish reason is {self.raw_finish_reason}")
 
     def _part(self, part: dict[str, Any]) -> None:
         if (call := part.get("functionCall")) is not None:
-            self._call(call, part.get("thoughtSignature"))
+            self._called(call, part.get("thoughtSignature"))
             return
         if not (self.calls or part.get("thought")):
             self._signature = part.get("thoughtSignature") or self._signature
@@ -74,25 +64,29 @@ class GenerateContentAnswer(Answer):
                 self.said.text += text
             self.said.token_count += 1
 
-    def _call(self, call: dict[str, Any], signature: str | None) -> None:
-        """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is."""
-        said = event_pb2.ToolCallDelta(index=self.calls - 1)
-        if self._arguments is None:
+    def _called(self, call: dict[str, Any], signature: str | None) -> None:
+        """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is.
+
+        One without a name tells the arguments of the call before it, where that had none.
+        """
+        name, latest = call.get("name") or "", self.calls.latest
+        if latest is None or (self._arguments is None and (name or latest.has_told)):
             # Not every model gives its calls ids.
-            call_id = call.get("id") or self.made_up_id()
-            said = event_pb2.ToolCallDelta(index=self.calls, id=call_id, name=call["name"])
-            state = {"signature": signature, "id": call.get("id"), "text_signature": self._signature}
-            if state := {name: value for name, value in state.items() if value}:
-                said.provider_state = phrases.kept(STATE_NAME, state, self.source)
-            self._signature = None
-            self._arguments = Arguments()
-            self.calls += 1
-        self._arguments.add(call.get("args") or {}, call.get("partialArgs") or ())
+            latest = self.calls.new(call.get("id") or "", self._state(call, signature))
+            latest.name = name
+        self._arguments = self._arguments or Arguments()
+        self._arguments.add(_object(call.get("args")), call.get("partialArgs") or ())
         if not call.get("willContinue"):
-            said.arguments_json = phrases.json_text(self._arguments.value)
+            latest.add(phrases.json_text(self._arguments.value))
             self._arguments = None
-        self.said.tool_calls.append(said)
+        latest.begin()
         self.said.token_count += 1
+
+    def _state(self, call: dict[str, Any], signature: str | None) -> str:
+        state = {"signature": signature, "id": call.get("id"), "text_signature": self._signature}
+        self._signature = None
+        state = {name: value for name, value in state.items() if value}
+        return phrases.kept(STATE_NAME, state, self.source) if state else ""
 
     def _count(self, usage: dict[str, Any], before: int) -> None:
         """Take in the totals so far, which also tell how many tokens the chunk adds to those `before` it."""
@@ -104,6 +98,11 @@ class GenerateContentAnswer(Answer):
                 said = max(said, counted.completion_tokens - self._counted)
                 self.said.token_count = before + said
         self._counted += said
+
+
+def _object(args: Any) -> Any:
+    """Return arguments as an object, which some proxies send as its JSON text."""
+    return (phrases.json_value(args) if isinstance(args, str) else args) or {}
 
 
 def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:

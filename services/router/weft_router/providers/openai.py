@@ -42,7 +42,7 @@ class ChatCompletions:
         return self._url
 
     def answer(self, request: inference_pb2.GenerateRequest) -> ChatAnswer:
-        return ChatAnswer(self._source(request.model))
+        return ChatAnswer([tool.name for tool in request.tools], self._source(request.model))
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body, streaming, with usage at the end; see WireFormat."""

@@ -1,35 +1,26 @@
 """What OpenAI's chat completions, and the many servers that speak them, answer: chunks, then an end marker."""
 
+from collections.abc import Collection
 from typing import Any
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft.job.v1 import event_pb2
+from weft_router.providers import finish_reasons
 from weft_router.providers.answer import Answer
+from weft_router.providers.chat_tool_calls import ChatCalls
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.openai_thoughts import Thoughts
 
-_FINISH_REASONS = {
-    "stop": chat_pb2.FINISH_REASON_STOP,
-    "length": chat_pb2.FINISH_REASON_LENGTH,
-    "tool_calls": chat_pb2.FINISH_REASON_TOOL_CALLS,
-    "function_call": chat_pb2.FINISH_REASON_TOOL_CALLS,
-    "content_filter": chat_pb2.FINISH_REASON_CONTENT_FILTER,
-}
-
 
 class ChatAnswer(Answer):
-    """Chunks, then an end marker. Only the first choice is read."""
+    """Chunks, then an end marker. Only the first choice is read. `tools` are the names of those offered."""
 
     end_marker = "[DONE]"
-    finish_reasons = _FINISH_REASONS
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, tools: Collection[str] = (), source: str = "") -> None:
         super().__init__(source)
         self._thoughts = Thoughts()
-        self._call_ids: list[str] = []
-        self._by_index: dict[int | None, int] = {}
-        """The latest call by the server's number for it; by None the latest of all."""
+        self._chat_calls = ChatCalls(self.calls, tools)
 
     def event(self, event: dict[str, Any]) -> bool:
         if usage := event.get("usage"):
@@ -38,9 +29,19 @@ class ChatAnswer(Answer):
             raise error_in_stream(event)
         for choice in event["choices"] or ():
             if choice.get("index", 0) == 0:
-                self.raw_finish_reason = choice.get("finish_reason") or self.raw_finish_reason
+                self._end(choice)
                 self._delta(choice.get("delta") or {})
+                if choice.get("finish_reason") and not self.calls:
+                    # Some servers tell calls in the whole message that ends the stream, and nowhere else.
+                    self._take(_calls(choice.get("message") or {}))
         return False
+
+    def _end(self, choice: dict[str, Any]) -> None:
+        """Take in a finish reason. OpenRouter also passes on the word of the server that it asked."""
+        word, native = (finish_reasons.said(choice.get(name)) for name in ("finish_reason", "native_finish_reason"))
+        if native and finish_reasons.is_failure(native):
+            word = native
+        self.raw_finish_reason = word or self.raw_finish_reason or word
 
     def _delta(self, delta: dict[str, Any]) -> None:
         text = delta.get("content")
@@ -48,7 +49,7 @@ class ChatAnswer(Answer):
             self.said.token_count += 1
             self.said.text += text
             return
-        refusal, calls = delta.get("refusal"), delta.get("tool_calls")
+        refusal, calls = delta.get("refusal"), _calls(delta)
         # Two names for one thing; servers that changed from the first to the second send both for a while.
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         self._thoughts.add(delta)
@@ -62,42 +63,25 @@ class ChatAnswer(Answer):
         if refusal:
             self.refused = True
             self.said.text += refusal
-        if calls:
-            for call in calls:
-                self.said.tool_calls.append(self._tool_call(call))
-                self._thoughts.add_call(self.said.tool_calls[-1].index, call)
+        self._take(calls)
 
     def finish(self) -> inference_pb2.Finished:
         """Return the end, and tell what is kept with the calls, some of which comes behind them."""
-        self.said.tool_calls.extend(self._thoughts.states(self.calls, self.source))
-        return super().finish()
+        finished = super().finish()
+        self.said.tool_calls.extend(self._thoughts.states(len(self.calls), self.source))
+        return finished
 
-    def _tool_call(self, call: dict[str, Any]) -> event_pb2.ToolCallDelta:
-        function = call.get("function") or {}
-        index, is_new = self._place(call)
-        return event_pb2.ToolCallDelta(
-            index=index,
-            id=self._call_ids[index] if is_new else "",
-            name=function.get("name") or "",
-            arguments_json=function.get("arguments") or "",
-        )
+    def _take(self, calls: list[dict[str, Any]]) -> None:
+        for piece in calls:
+            self._thoughts.add_call(self._chat_calls.take(piece).index, piece)
 
-    def _place(self, call: dict[str, Any]) -> tuple[int, bool]:
-        """Return which call a piece belongs to, and whether it is its first.
 
-        Not every server numbers them: some leave the index out, some say 0 for all, some repeat the id, some have none.
-        """
-        index, call_id = call.get("index"), call.get("id")
-        if call_id in self._call_ids:
-            return self._call_ids.index(call_id), False
-        if not call_id and index in self._by_index:
-            named_anew = index is None and (call.get("function") or {}).get("name")
-            if not named_anew:
-                return self._by_index[index], False
-        self._by_index[index] = self._by_index[None] = self.calls
-        self._call_ids.append(call_id or self.made_up_id())
-        self.calls += 1
-        return self.calls - 1, True
+def _calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a chunk's pieces of calls; before there were tools, the one call was a function's."""
+    calls, function = delta.get("tool_calls"), delta.get("function_call")
+    if isinstance(calls, dict):
+        return [calls]
+    return calls or ([{"function": function}] if function else [])
 
 
 def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:

@@ -86,7 +86,9 @@ class _FinishReason:
 class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FINISH_REASON_UNSPECIFIED: _FinishReason.ValueType  # 0
-    """Unknown, or the job has no answer."""
+    """Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+    answer.
+    """
     FINISH_REASON_STOP: _FinishReason.ValueType  # 1
     """It was finished, or met a stop text."""
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
@@ -100,7 +102,9 @@ class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Says why the model stopped."""
 
 FINISH_REASON_UNSPECIFIED: FinishReason.ValueType  # 0
-"""Unknown, or the job has no answer."""
+"""Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+answer.
+"""
 FINISH_REASON_STOP: FinishReason.ValueType  # 1
 """It was finished, or met a stop text."""
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2

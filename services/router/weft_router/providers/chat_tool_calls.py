@@ -1,0 +1,114 @@
+"""Which call a piece of chat completions belongs to, as the many servers tell their calls."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from weft_router.providers.tool_calls import Call, Calls, arguments_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    index: int | None
+    call_id: str
+    name: str
+    arguments: str
+
+    @property
+    def has_arguments(self) -> bool:
+        return bool(self.arguments.strip())
+
+
+class ChatCalls:
+    """Puts pieces in their places.
+
+    The format numbers calls, tells the id and the name once and the arguments in pieces. Not every server does: some
+    leave the number out, or say 0 for all; some repeat the id or the name, send another id with each piece, have none,
+    or the same for two; some tell a call again once it is whole. `names` are those of the tools offered, by which a
+    name that comes in pieces is known.
+    """
+
+    def __init__(self, calls: Calls, names: Collection[str] = ()) -> None:
+        self._calls = calls
+        self._names = frozenset(names)
+        self._by_index: dict[int | None, Call] = {}
+        """The latest call by the server's number for it; by None the latest of all."""
+        self._by_id: dict[str, Call] = {}
+        self._ids_change = False
+        """Whether a call went on under another id than it began with."""
+
+    def take(self, told: dict[str, Any]) -> Call:
+        """Take in one piece; return the call that it belongs to."""
+        piece = _read(told)
+        call = self._known(piece)
+        if call is None or self._is_another(call, piece):
+            name, call = piece.name or (call.name if call else ""), self._calls.new(piece.call_id)
+            call.name = name
+        elif piece.call_id and piece.call_id not in self._by_id:
+            self._ids_change = True
+        self._by_index[piece.index] = self._by_index[None] = call
+        if piece.call_id:
+            self._by_id[piece.call_id] = call
+        self._name(call, piece)
+        call.add(piece.arguments)
+        if call.name and (not self._names or call.name in self._names):
+            call.begin()
+        return call
+
+    def _known(self, piece: _Piece) -> Call | None:
+        """Return the call in a piece's place, by its id before its number."""
+        here, latest = self._by_index.get(piece.index), self._by_index.get(None)
+        if piece.call_id in self._by_id and not (here and here.given_id == piece.call_id):
+            return self._by_id[piece.call_id]
+        goes_on_unplaced = here is None and not piece.name and piece.has_arguments
+        return latest if goes_on_unplaced and latest and not latest.is_whole else here
+
+    def _is_another(self, call: Call, piece: _Piece) -> bool:
+        """Return whether a piece begins a call of its own, rather than going on with the one in its place."""
+        if not piece.name:
+            return call.is_named_again and call.is_whole and piece.has_arguments
+        if self._joined(call, piece.name) is None:
+            return True
+        has_same_id = bool(piece.call_id) and piece.call_id == call.given_id
+        if call.is_whole and piece.has_arguments and (call.has_told or not has_same_id):
+            is_numbered = len(self._by_index) > 2  # None, and more than one number
+            may_repeat = has_same_id or is_numbered or bool(call.given_id and not piece.call_id)
+            return not (may_repeat and call.repeats(piece.arguments))
+        if has_same_id:
+            return piece.index not in self._by_index and not call.is_open
+        if not piece.call_id or piece.call_id in self._by_id:
+            return False
+        return piece.index is None or (call.is_whole and not self._ids_change)
+
+    def _joined(self, call: Call, name: str) -> str | None:
+        """Return the name of a call with one more piece of it; None when that is another's name."""
+        if not call.name or name == call.name:
+            return name
+        if call.name in self._names or call.has_arguments:
+            return None
+        grown = (name, call.name + name)
+        return next((one for one in grown if any(known.startswith(one) for known in self._names)), None)
+
+    def _name(self, call: Call, piece: _Piece) -> None:
+        if piece.name and call.is_whole and not piece.has_arguments:
+            call.is_named_again = True
+        elif piece.name:
+            call.name = self._joined(call, piece.name) or call.name
+
+
+def _read(told: dict[str, Any]) -> _Piece:
+    function, call_id = told.get("function") or told, told.get("id")
+    return _Piece(
+        _number(told.get("index")),
+        "" if call_id is None else str(call_id),
+        function.get("name") or "",
+        arguments_text(function.get("arguments")),
+    )
+
+
+def _number(index: Any) -> int | None:
+    """Return a server's number for a call, which some write as text or as 0.0."""
+    try:
+        return None if index is None else int(index)
+    except (TypeError, ValueError, OverflowError):
+        return None

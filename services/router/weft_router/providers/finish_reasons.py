@@ -1,0 +1,118 @@
+"""What the words mean that providers have for the end of an answer."""
+
+import re
+from typing import Any
+
+from weft.common.v1 import chat_pb2
+from weft_router.providers import phrases
+
+# Servers and proxies say the words of a format that is not theirs, in any case: one table for all of them.
+_STOP = (
+    "stop",  # OpenAI, vLLM, SGLang, llama.cpp, Ollama, Gemini's STOP
+    "end_turn",  # Anthropic, Bedrock, and OpenRouter for Claude (vercel/modelfusion#343)
+    "stop_sequence",  # Anthropic, Bedrock, TGI
+    "eos",  # Together, Groq (openai/openai-dotnet#267)
+    "eos_token",  # TGI, watsonx
+    "eos_found",  # LM Studio
+    "stop_string_found",  # LM Studio
+    "complete",  # Cohere
+    "completed",  # OpenAI's Responses
+    "finish",  # Titan on Bedrock
+)
+_LENGTH = (
+    "length",  # OpenAI, vLLM, SGLang, llama.cpp, Ollama, TGI
+    "max_tokens",  # Anthropic, Bedrock, Gemini, Cohere
+    "max_output_tokens",  # OpenAI's Responses
+    "model_length",  # Mistral
+    "model_context_window_exceeded",  # Anthropic, Zhipu (anomalyco/opencode#18918)
+    "max_predicted_tokens_reached",  # LM Studio
+    "context_length_reached",  # LM Studio
+    "error_limit",  # Cohere: the context is full
+    "token_limit",  # watsonx: the model's own
+)
+_TOOL_CALLS = (
+    "tool_calls",  # OpenAI, vLLM, Mistral, DeepSeek
+    "tool_call",  # Cohere's TOOL_CALL
+    "tool_use",  # Anthropic, Bedrock
+    "function_call",  # OpenAI, before there were tools
+)
+_WITHHELD = (
+    "content_filter",  # OpenAI, Azure, DeepSeek
+    "content_filtered",  # Bedrock
+    "guardrail_intervened",  # Bedrock
+    "refusal",  # Anthropic
+    "sensitive",  # Zhipu
+    "error_toxic",  # Cohere
+    # Gemini
+    *("safety", "recitation", "language", "blocklist", "prohibited_content", "spii"),
+    *("image_safety", "image_prohibited_content", "image_recitation"),
+)
+_MEANINGS = {
+    **dict.fromkeys(_STOP, chat_pb2.FINISH_REASON_STOP),
+    **dict.fromkeys(_LENGTH, chat_pb2.FINISH_REASON_LENGTH),
+    **dict.fromkeys(_TOOL_CALLS, chat_pb2.FINISH_REASON_TOOL_CALLS),
+    **dict.fromkeys(_WITHHELD, chat_pb2.FINISH_REASON_CONTENT_FILTER),
+}
+
+_FAILURES = frozenset(
+    {
+        "repetition",  # vLLM: the tokens repeat themselves, a hallucination
+        *("not_finished", "time_limit"),  # watsonx
+        # Gemini
+        *("too_many_tool_calls", "unexpected_tool_call", "missing_thought_signature"),
+    }
+)
+# Nobody can list every server's words for giving up; they are made of these.
+_WORDS_OF_FAILURE = frozenset(
+    {
+        *("error", "errored", "fail", "failed", "failure", "exception", "fault", "crashed", "killed", "panic"),
+        *("abort", "aborted", "cancel", "canceled", "cancelled", "interrupted", "preempted", "disconnect"),
+        *(
+            "disconnected",
+            "timeout",
+            "timed",
+            "expired",
+            "malformed",
+            "invalid",
+            "incomplete",
+            "insufficient",
+            "exhausted",
+        ),
+        *("overloaded", "unavailable", "shutdown", "unloaded", "terminated"),
+    }
+)
+
+_LONGEST = 64
+_NOTHING = ("", "null", "none")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BETWEEN = re.compile(r"[^a-z0-9]+")
+
+
+def said(value: Any) -> str | None:
+    """Return a finish reason as a word; None where there is none yet, and "" where it is told without a word.
+
+    SGLang's own is an object, `{"type": "stop", "matched": 2}`.
+    """
+    if isinstance(value, dict):
+        value = value.get("type")
+    if value is None:
+        return None
+    word = value if isinstance(value, str) else phrases.json_text(value)
+    return "" if word.lower() in _NOTHING else word[:_LONGEST]
+
+
+def meaning(word: str) -> chat_pb2.FinishReason.ValueType:
+    """Return what a word means in every format; UNSPECIFIED for one that is not known, or says that it failed."""
+    return _MEANINGS.get(_plain(word), chat_pb2.FINISH_REASON_UNSPECIFIED)
+
+
+def is_failure(word: str) -> bool:
+    """Return whether a word says that the provider gave the answer up."""
+    plain = _plain(word)
+    return plain in _FAILURES or (plain not in _MEANINGS and not _WORDS_OF_FAILURE.isdisjoint(plain.split("_")))
+
+
+def _plain(word: str) -> str:
+    """Return MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS as max_tokens."""
+    parted = _HUMP.sub("_", word[:_LONGEST]).lower()
+    return _BETWEEN.sub("_", parted).strip("_").removeprefix("finish_reason_")

@@ -1,0 +1,226 @@
+"""Tool calls as they come, in pieces or whole, told on in pieces that only grow."""
+
+import re
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Any
+
+from weft.job.v1 import event_pb2
+from weft_router.providers import phrases
+from weft_router.providers.port import broken
+
+_MOST_KEPT = 64 * 1024
+"""Characters of one call's arguments that wait to be told."""
+
+_MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+
+
+def arguments_text(arguments: Any) -> str:
+    """Return arguments as JSON text; some servers send the object itself."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return phrases.json_text(arguments)
+
+
+class _Shape:
+    """Follows JSON text far enough to see where its value ends. Every character is looked at once."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._is_text = False
+        self._rest = ""
+        self.is_whole = False
+
+    def follow(self, text: str) -> None:
+        text = self._rest + text
+        end = 0
+        for found in _MARK.finditer(text):
+            end = found.end()
+            self._pass(found[0])
+        # An escape that is cut off after its backslash.
+        self._rest = "\\" if text.endswith("\\") and end < len(text) else ""
+
+    def _pass(self, mark: str) -> None:
+        if mark == '"':
+            self._is_text = not self._is_text
+            self.is_whole = not self._is_text and not self._depth
+        elif not self._is_text and mark in "{[":
+            self._depth += 1
+            self.is_whole = False
+        elif not self._is_text and mark in "}]":
+            self._depth -= 1
+            self.is_whole = not self._depth
+
+
+class Call:
+    """One call. What it tells is never taken back, so what may yet turn out otherwise is kept until it is sure."""
+
+    def __init__(
+        self, index: int, call_id: str, given_id: str, tell: Callable[[event_pb2.ToolCallDelta], None], state: str = ""
+    ) -> None:
+        self.index = index
+        """Its place among the calls of the answer."""
+        self.name = ""
+        self.given_id = given_id
+        """The provider's own id for it, which need not be one of its own."""
+        self.is_named_again = False
+        """Whether its name came again once it was whole: perhaps another call to the same tool begins."""
+        self._first = event_pb2.ToolCallDelta(index=index, id=call_id, provider_state=state)
+        self._tell = tell
+        self._has_begun = self._has_told_name = False
+        self._told: list[str] = []
+        self._told_characters = 0
+        self._kept: list[str] = []
+        self._kept_characters = 0
+        self._shape = _Shape()
+        self._is_closed = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has arguments, and they are whole."""
+        return self._shape.is_whole
+
+    @property
+    def has_arguments(self) -> bool:
+        """Whether its arguments have begun."""
+        return bool(self._told or self._kept)
+
+    @property
+    def has_told(self) -> bool:
+        """Whether arguments of it were told, which stand."""
+        return bool(self._told)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its arguments have begun and not ended."""
+        return self.has_arguments and not self.is_whole
+
+    def begin(self) -> None:
+        """Tell that the call is made."""
+        if not self._has_begun or (self.name and not self._has_told_name):
+            self._say("")
+
+    def add(self, arguments: str) -> None:
+        """Take in more of its arguments.
+
+        Arguments that begin as text are JSON put in JSON, which is told once it can be read; an empty object may only
+        hold the place of those that follow.
+        """
+        if not arguments or (self.is_whole and self.repeats(arguments)):
+            return
+        if self.is_whole and arguments.strip():
+            self._drop()
+        self._shape.follow(arguments)
+        begins_unsure = not self._told and (arguments.strip() == "{}" or arguments.lstrip().startswith('"'))
+        if not (self._kept or begins_unsure):
+            self._say(arguments)
+            return
+        self._keep(arguments)
+        if self._kept_characters > _MOST_KEPT:
+            self._say(self._take_kept())
+
+    def hold(self, arguments: str) -> None:
+        """Take in whole arguments that hold unless others follow."""
+        self._keep(arguments)
+        self._shape.follow(arguments)
+
+    def close(self, arguments: str) -> None:
+        """Take in all of its arguments again, of which any part may have come before.
+
+        Raises:
+            ProviderError: they are not those that came before.
+        """
+        if self._is_closed or not arguments:
+            return
+        self._is_closed = True
+        told = "".join(self._told)
+        if arguments.startswith(told):
+            self._drop()
+            self.add(arguments[len(told) :])
+        elif not self.repeats(arguments):
+            raise broken(f"told the arguments of its call to {self.name or '(unnamed)'} twice, and not the same")
+
+    def end(self, bare: str) -> None:
+        """Tell what was kept; `bare` in the place of arguments that did not come."""
+        kept = self._take_kept()
+        if kept.lstrip().startswith('"'):
+            inner = phrases.json_value(kept)
+            if inner == "" or (isinstance(inner, str) and isinstance(phrases.json_value(inner), dict)):
+                kept = inner
+        if not kept and not any(map(str.strip, self._told)):
+            kept = bare
+        if kept:
+            self._say(kept)
+        else:
+            self.begin()
+
+    def repeats(self, arguments: str) -> bool:
+        """Return whether these are the arguments it has, perhaps spaced otherwise."""
+        had = self._told or self._kept
+        length = self._told_characters or self._kept_characters
+        if not length // 2 <= len(arguments) <= 2 * length:
+            return False
+        text = "".join(had)
+        if text == arguments:
+            return True
+        value = phrases.json_value(text)
+        return value is not None and bool(value == phrases.json_value(arguments))
+
+    def _keep(self, arguments: str) -> None:
+        self._kept.append(arguments)
+        self._kept_characters += len(arguments)
+
+    def _take_kept(self) -> str:
+        kept, self._kept, self._kept_characters = "".join(self._kept), [], 0
+        return kept
+
+    def _drop(self) -> None:
+        if self._take_kept():
+            self._shape = _Shape()
+
+    def _say(self, arguments: str) -> None:
+        piece = event_pb2.ToolCallDelta(index=self.index, arguments_json=arguments)
+        if not self._has_begun:
+            piece.MergeFrom(self._first)
+        if not self._has_told_name:
+            piece.name = self.name
+        self._has_begun, self._has_told_name = True, bool(self.name)
+        if arguments:
+            self._told.append(arguments)
+            self._told_characters += len(arguments)
+        self._tell(piece)
+
+
+class Calls:
+    """The calls of one answer, in their order."""
+
+    def __init__(self, tell: Callable[[event_pb2.ToolCallDelta], None]) -> None:
+        self.own_id = f"call_{token_hex(8)}"
+        """What ids begin with that are made up for calls which have none: no two of a conversation may be the same."""
+        self._tell = tell
+        self._calls: list[Call] = []
+        self._ids: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def latest(self) -> Call | None:
+        """The call begun last."""
+        return self._calls[-1] if self._calls else None
+
+    def new(self, given: str, state: str = "") -> Call:
+        """Return one more call. One without an id, or with another's, gets one of its own."""
+        number = len(self._calls)
+        call_id = given or f"{self.own_id}_{number}"
+        while call_id in self._ids:
+            call_id, number = f"{given or self.own_id}_{number}", number + 1
+        self._ids.add(call_id)
+        call = Call(len(self._calls), call_id, given, self._tell, state)
+        self._calls.append(call)
+        return call
+
+    def end(self, bare: str = "{}") -> None:
+        """Tell what the calls had kept; `bare` for those without arguments."""
+        for call in self._calls:
+            call.end(bare)
