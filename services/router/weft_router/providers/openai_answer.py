@@ -5,6 +5,7 @@ from typing import Any
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
 from weft_router.providers.answer import Answer
+from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 
 _FINISH_REASONS = {
@@ -31,7 +32,7 @@ class ChatAnswer(Answer):
     def event(self, event: dict[str, Any]) -> bool:
         if usage := event.get("usage"):
             self.report(_usage(usage))
-        if event.get("error") or ("choices" not in event and event.get("object") == "error"):
+        if (event.get("error") or not event.get("choices")) and is_error(event):
             raise error_in_stream(event)
         for choice in event["choices"] or ():
             if choice.get("index", 0) == 0:
