@@ -76,7 +76,12 @@ QUOTA_FAILURE = {
         # https://ai.google.dev/gemini-api/docs/troubleshooting
         (400, google(400, "INVALID_ARGUMENT"), REJECTED, ONCE),
         (400, google(400, "INVALID_ARGUMENT", "API key not valid."), ERROR, ELSEWHERE),
-        (400, google(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum"), REJECTED, ANOTHER_ROUTE),
+        (
+            400,
+            google(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum"),
+            REJECTED,
+            ANOTHER_ROUTE,
+        ),
         (400, google(400, "FAILED_PRECONDITION"), ERROR, ELSEWHERE),
         (403, google(403, "PERMISSION_DENIED"), ERROR, ELSEWHERE),
         (429, google(429, "RESOURCE_EXHAUSTED"), OVERLOADED, AGAIN),

@@ -13,7 +13,7 @@ from weft_router.providers import refusals
 from weft_router.providers.error_bodies import read_body
 from weft_router.providers.failures import Access, error_in_body, error_in_stream, refusal
 from weft_router.providers.port import ProviderError, Remedy
-from weft_router.providers.refusals import (
+from weft_router.providers.refusal_kinds import (
     ACCOUNT,
     ADDRESS,
     BILL,
@@ -28,12 +28,12 @@ from weft_router.providers.refusals import (
     PLACE,
     POLICY,
     QUOTA,
-    TABLE,
     TIMEOUT,
     TOO_LONG,
     UNKNOWN,
     Kind,
 )
+from weft_router.providers.refusals import TABLE
 
 ACCESS = Access("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
 DOCS = Path(__file__).parents[2] / "docs" / "routing.md"
@@ -85,8 +85,16 @@ SAID: list[tuple[Kind, int, Any]] = [
     (LIMIT, 498, openai("Flex tier capacity exceeded", "capacity_exceeded", "capacity_exceeded")),
     (LIMIT, 498, b""),
     # https://github.com/BerriAI/litellm/issues/12503
-    (MISSING, 400, openai("Unsupported value: 'temperature' does not …", param="temperature", code="unsupported_value")),
-    (MISSING, 400, openai("Unsupported parameter: 'stop' is not supported with this model.", code="unsupported_parameter")),
+    (
+        MISSING,
+        400,
+        openai("Unsupported value: 'temperature' does not …", param="temperature", code="unsupported_value"),
+    ),
+    (
+        MISSING,
+        400,
+        openai("Unsupported parameter: 'stop' is not supported with this model.", code="unsupported_parameter"),
+    ),
     # https://github.com/miaoxworld/NativeTavern/issues/83
     (MISSING, 400, {"code": "invalid", "error": "Model grok-4 does not support parameter presencePenalty."}),
     (MISSING, 400, openai("deepseek-reasoner does not support the parameter `presence_penalty`")),
@@ -113,19 +121,40 @@ SAID: list[tuple[Kind, int, Any]] = [
     # https://github.com/google-gemini/deprecated-generative-ai-python/issues/491
     (MISSING, 400, google(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "seed"')),
     # https://community.openai.com/t/max-tokens-is-too-large/ and https://docs.cohere.com/errors-reference
-    (MAX_TOKENS, 400, openai("max_tokens is too large: 32000. This model supports at most 16384", code="invalid_value")),
-    (MAX_TOKENS, 400, anthropic("max_tokens: 64000 > 8192, which is the maximum allowed number of output tokens for c")),
+    (
+        MAX_TOKENS,
+        400,
+        openai("max_tokens is too large: 32000. This model supports at most 16384", code="invalid_value"),
+    ),
+    (
+        MAX_TOKENS,
+        400,
+        anthropic("max_tokens: 64000 > 8192, which is the maximum allowed number of output tokens for c"),
+    ),
     (MAX_TOKENS, 400, openai("`max_tokens` must be less than or equal to `8192`")),
-    (MAX_TOKENS, 400, {"message": "too many tokens: max tokens must be less than or equal to 4096, the maximum output"}),
+    (
+        MAX_TOKENS,
+        400,
+        {"message": "too many tokens: max tokens must be less than or equal to 4096, the maximum output"},
+    ),
     # https://github.com/huggingface/text-generation-inference/blob/main/router/src/validation.rs
-    (TOO_LONG, 422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", "error_type": "validation"}),
+    (
+        TOO_LONG,
+        422,
+        {
+            "error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096",
+            "error_type": "validation",
+        },
+    ),
     # https://github.com/mistralai/client-python: `message` may be an object
     (
         TOO_LONG,
         422,
         {
             "object": "error",
-            "message": {"detail": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"},
+            "message": {
+                "detail": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"
+            },
             "type": "invalid_request_prompt",
             "code": "3051",
         },
@@ -155,18 +184,37 @@ SAID: list[tuple[Kind, int, Any]] = [
         google(429, "RESOURCE_EXHAUSTED", "m", google_reason("RATE_LIMIT_EXCEEDED", quota_limit="RequestsPerDay")),
     ),
     # https://github.com/diegosouzapw/OmniRoute/issues/9504: by the minute, in the words of a spent quota
-    (LIMIT, 429, google(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan and billing")),
+    (
+        LIMIT,
+        429,
+        google(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota, please check your plan and billing"),
+    ),
     # https://github.com/openclaw/openclaw/pull/33813
     (QUOTA, 429, {"error": {"code": "1310", "message": "Weekly/Monthly Limit Exhausted"}}),
     # https://github.com/agentscope-ai/QwenPaw/issues/202
     (BILL, 429, {"error": {"code": "1113", "message": "余额不足或无可用资源包,请充值。"}}),
     # https://github.com/zai-org/feedback/issues/789
-    (BILL, 429, {"type": "error", "error": {"type": "rate_limit_error", "message": "[1113][Insufficient balance or no …]"}}),
+    (
+        BILL,
+        429,
+        {"type": "error", "error": {"type": "rate_limit_error", "message": "[1113][Insufficient balance or no …]"}},
+    ),
     # https://github.com/MiniMax-AI/MiniMax-M2/issues/62, https://github.com/modelscope/modelscope/issues/1691
     (BILL, 500, anthropic("insufficient balance (1008)", "api_error")),
-    (BILL, 429, {"error": {"http_code": "429", "message": "insufficient balance (1008)", "type": "insufficient_balance_error"}}),
+    (
+        BILL,
+        429,
+        {"error": {"http_code": "429", "message": "insufficient balance (1008)", "type": "insufficient_balance_error"}},
+    ),
     # https://github.com/griptape-ai/griptape-nodes-engine/issues/1079
-    (BILL, 403, {"code": "The caller does not have permission", "error": "Your newly created teams doesn't have any credits yet."}),
+    (
+        BILL,
+        403,
+        {
+            "code": "The caller does not have permission",
+            "error": "Your newly created teams doesn't have any credits yet.",
+        },
+    ),
     # https://github.com/continuedev/continue/issues/10373
     (BILL, 429, "Your team 1 has either used all available credits or reached its monthly spending limit."),
     # https://help.aliyun.com/en/model-studio/error-code
@@ -180,7 +228,11 @@ SAID: list[tuple[Kind, int, Any]] = [
     # https://docs.cohere.com/errors-reference
     (KEY, 401, {"message": "invalid api token"}),
     # https://learn.microsoft.com/azure/ai-foundry/openai/reference
-    (KEY, 401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key or wrong API endpoint."}}),
+    (
+        KEY,
+        401,
+        {"error": {"code": "401", "message": "Access denied due to invalid subscription key or wrong API endpoint."}},
+    ),
     # https://docs.cloud.google.com/apis/design/errors
     (FORBIDDEN, 403, google(403, "PERMISSION_DENIED", "m", google_reason("SERVICE_DISABLED"))),
     # https://ai.google.dev/gemini-api/docs/troubleshooting
@@ -199,7 +251,7 @@ SAID: list[tuple[Kind, int, Any]] = [
     (MODEL, 400, {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"}),
     # https://github.com/strands-agents/harness-sdk/issues/38
     (MODEL, 400, {"message": "The provided model identifier is invalid."}),
-    (MODEL, 400, {"message": "Invocation of model ID m with on-demand throughput isn’t supported."}),
+    (MODEL, 400, {"message": "Invocation of model ID m with on-demand throughput isn't supported."}),
     # https://github.com/home-assistant/core/issues/139085
     (MODEL, 500, {"error": "model requires more system memory (7.3 GiB) than is available (6.0 GiB)"}),
     (MODEL, 410, b""),
@@ -238,11 +290,19 @@ SAID: list[tuple[Kind, int, Any]] = [
     # https://github.com/anthropics/claude-code/issues/6195
     (POLICY, 400, anthropic("Output blocked by content filtering policy")),
     # https://github.com/UKGovernmentBEIS/inspect_ai/pull/2267
-    (POLICY, 403, {"code": "The caller does not have permission", "error": "Content violates usage guidelines. Team: t"}),
+    (
+        POLICY,
+        403,
+        {"code": "The caller does not have permission", "error": "Content violates usage guidelines. Team: t"},
+    ),
     # https://openrouter.ai/docs/api/reference/errors-and-debugging
     (POLICY, 403, openai('m requires moderation. Your input was flagged for "violence"', None, 403)),
     (POLICY, 400, {"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}}),
-    (POLICY, 400, openai("Input data may contain inappropriate content.", "data_inspection_failed", "data_inspection_failed")),
+    (
+        POLICY,
+        400,
+        openai("Input data may contain inappropriate content.", "data_inspection_failed", "data_inspection_failed"),
+    ),
     # https://github.com/huggingface/transformers/issues/23793
     (LIMIT, 503, {"error": "Model m is currently loading", "estimated_time": 20.0}),
     # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
@@ -253,9 +313,21 @@ SAID: list[tuple[Kind, int, Any]] = [
     (LIMIT, 429, b"Too Many Requests"),
     # https://github.com/raycast/extensions/issues/31107, https://github.com/continuedev/continue/issues/6185
     (LIMIT, 429, {"object": "error", "message": "Rate limit exceeded", "type": "rate_limited", "code": "1300"}),
-    (LIMIT, 429, {"object": "error", "message": "Service tier capacity exceeded for this model.", "type": "invalid_request_error"}),
+    (
+        LIMIT,
+        429,
+        {
+            "object": "error",
+            "message": "Service tier capacity exceeded for this model.",
+            "type": "invalid_request_error",
+        },
+    ),
     # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: XML
-    (LIMIT, 400, b"<?xml version='1.0'?><ErrorResponse><Error><Code>ThrottlingException</Code></Error></ErrorResponse>"),
+    (
+        LIMIT,
+        400,
+        b"<?xml version='1.0'?><ErrorResponse><Error><Code>ThrottlingException</Code></Error></ErrorResponse>",
+    ),
     (LIMIT, 400, {"__type": "com.amazon.coral.service#ThrottlingException", "message": "Rate exceeded"}),
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     (LIMIT, 429, {"message": "Model is getting ready."}),
@@ -404,9 +476,10 @@ def docs_table() -> str:
         pages = dict.fromkeys((row.who, row.source) for row in rows)
         told += [f"[{who}]({source})" for who, source in pages]
         reason = error_pb2.ErrorReason.Name(kind.reason).removeprefix("ERROR_REASON_")
-        counts = not ProviderError(kind.reason, "", kind.remedy).is_requests_fault
+        says_nothing = ProviderError(kind.reason, "", kind.remedy).is_requests_fault
+        breaker = "does not count" if says_nothing else "counts"
         told_by = ", ".join(told) or "every other 4xx"
-        lines.append(f"| {kind.meaning} | {told_by} | {reason} | {FOLLOWS[kind.remedy]} | {'counts' if counts else '–'} |")
+        lines.append(f"| {kind.meaning} | {told_by} | {reason} | {FOLLOWS[kind.remedy]} | {breaker} |")
     return "\n".join(lines)
 
 
@@ -414,7 +487,7 @@ def _statuses(rows: list[refusals.Row]) -> list[str]:
     """The statuses that tell by themselves, runs of them as one."""
     alone = sorted({status for row in rows if not row.words and row.text is None for status in row.status})
     runs = [[status for _, status in run] for _, run in groupby(enumerate(alone), lambda pair: pair[1] - pair[0])]
-    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    return [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
 
 
 def test_the_documentation_has_the_table_that_the_code_has() -> None:

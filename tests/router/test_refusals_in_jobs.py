@@ -145,6 +145,19 @@ async def test_a_route_that_refused_is_left_alone_while_another_is_tried_again(d
     assert (done.answer.text, asked(stages)) == ("At last.", {"a": 1, "b": 3})
 
 
+async def test_a_request_that_may_be_wrong_itself_waits_for_no_outage(desk: Desk) -> None:
+    aliases = (
+        '[providers.out]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n[models.default]\n'
+        f'routes = [{{ provider = "a", model = "m" }}, {{ provider = "out", model = "m" }}]\n{OPENS_AT_ONCE}'
+    )
+    stages = {"a": Stage(UNKNOWN)}
+    async with routing(desk, stages, aliases):
+        done = await desk.done(await desk.submit(lives_s=3600))
+
+    assert (done.state, asked(stages)) == (job_pb2.JOB_STATE_FAILED, {"a": 1})
+    assert "refused before: 1 a PROVIDER_REJECTED: the provider answered 400" in done.error.message
+
+
 async def test_when_attempts_are_used_up_the_error_still_tells_the_refusal(desk: Desk) -> None:
     stages = {"a": Stage(LACKING), "b": Stage(BROKEN)}
     async with routing(desk, stages, max_attempts=3):
@@ -221,7 +234,10 @@ async def test_only_what_says_something_about_the_provider_opens_its_breaker(
     desk: Desk, reply: Reply, breaker: pb.Provider.Breaker.ValueType
 ) -> None:
     stages = {"a": Stage(reply), "b": Stage(answering("From b."))}
-    async with routing(desk, stages, all_of(stages, OPENS_AT_ONCE)) as server, Channel(server.address, "router") as channel:
+    async with (
+        routing(desk, stages, all_of(stages, OPENS_AT_ONCE)) as server,
+        Channel(server.address, "router") as channel,
+    ):
         done = await desk.done(await desk.submit())
         stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
         first = (await stub.ListProviders(pb.ListProvidersRequest())).providers[0]

@@ -63,8 +63,11 @@ class RetryLimits:
     longest_wait_s: float = 10.0
     waits: bool = True
 
-    def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
-        """Return what holds for a request: what its own policy says, within these."""
+    def of(self, request: job_pb2.GenerationRequest, unexplained: int = 0) -> "RetryLimits":
+        """Return what holds for a request: what its own policy says, within these.
+
+        One that was refused, perhaps through its own fault, waits for no outage.
+        """
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = asked.max_backoff.ToNanoseconds() / 1e9 if asked.HasField("max_backoff") else self.longest_wait_s
@@ -72,7 +75,7 @@ class RetryLimits:
             self,
             max_attempts=min(attempts, self.max_attempts),
             longest_wait_s=min(longest_s, self.longest_wait_s),
-            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL,
+            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL and not unexplained,
         )
 
 
@@ -196,9 +199,18 @@ def verdict(
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
     """List why each attempt failed, of many the latest."""
-    message = f"every attempt allowed was used ({_listed(attempts) or 'none began'}); see the last one, then submit again"
+    listed = _listed(attempts) or "none began"
+    message = f"every attempt allowed was used ({listed}); see the last one, then submit again"
     reason = error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     return job_pb2.JobError(reason=reason, message=message, retryable=True)
+
+
+def outage_verdict(error: ProviderError, attempts: Iterable[job_pb2.Attempt]) -> job_pb2.JobError:
+    """Say why a job failed for which nobody is left but providers that are out."""
+    why = error.to_wire()
+    if refused := [one for one in attempts if _refused(one)]:
+        why.message += f"; refused before: {_listed(refused)}"
+    return why
 
 
 def _refused_by_all(error: ProviderError, attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:

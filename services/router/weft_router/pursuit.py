@@ -51,13 +51,16 @@ class Pursuit:
         self._job = job
         self._registry = registry
         self._rules = rules
-        self._limits = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
         self._alias = self._order.alias
         is_priced = any(order.alias.selection == "cheapest" for order in (*orders.values(), *drafts.values()))
         self._prompt_tokens = estimated_tokens(job.messages) if is_priced else 0
+
+    @property
+    def _limits(self) -> RetryLimits:
+        return self._rules.limits.of(self._job.request, self._job.unexplained)
 
     async def answer(self) -> inference_pb2.Finished:
         """Return the end of a whole answer, committed.

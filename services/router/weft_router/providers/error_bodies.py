@@ -60,7 +60,8 @@ def read_body(content: bytes) -> ErrorBody:
     body = ErrorBody()
     text = content[:_MOST_CHARACTERS].decode("utf-8", "replace").strip()
     if not text.startswith("<"):
-        body.texts.append(" ".join(text.split()))
+        if len(content) <= _MOST_CHARACTERS:  # a longer one is no message
+            body.texts.append(" ".join(text.split()))
         return body
     if "<html" in text.lower():
         body.words.append("html")

@@ -8,7 +8,8 @@ from typing import Any
 
 from weft_router.providers.error_bodies import ErrorBody, is_error, parsed_json, read_body, read_error
 from weft_router.providers.port import ProviderError
-from weft_router.providers.refusals import Kind, kind_of
+from weft_router.providers.refusal_kinds import Kind
+from weft_router.providers.refusals import kind_of
 from weft_router.providers.waits import retry_after_s
 
 SHOWN_CHARACTERS = 300

@@ -8,81 +8,25 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from weft.common.v1 import error_pb2
-from weft_kit.errors import Reason
-from weft_router.providers.port import Remedy
-
-_ERROR = error_pb2.ERROR_REASON_PROVIDER_ERROR
-_OVERLOADED = error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
-_REJECTED = error_pb2.ERROR_REASON_PROVIDER_REJECTED
-_TIMEOUT = error_pb2.ERROR_REASON_PROVIDER_TIMEOUT
-_UNSUPPORTED = error_pb2.ERROR_REASON_UNSUPPORTED
-_ANSWER_INVALID = error_pb2.ERROR_REASON_ANSWER_INVALID
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What refusals of one kind mean, and what the operator or the caller can do; `{key}` is where the key stands."""
-
-    meaning: str
-    reason: Reason
-    remedy: Remedy
-    advice: str = ""
-    is_quoted: bool = True
-    """Whether the provider's words may be shown: those about a key may quote it."""
-
-
-POLICY = Kind("the content is against the provider's rules", _REJECTED, Remedy.NOTHING, "change the prompt")
-INVALID_ANSWER = Kind(
-    "the model wrote a call or JSON that its provider refuses", _ANSWER_INVALID, Remedy.ANOTHER_TRY, "simplify the form"
-)
-TOO_LONG = Kind(
-    "too long for the model, or for its limit of a minute",
-    _REJECTED,
-    Remedy.ANOTHER_ROUTE,
-    "shorten it, or add a route with more room",
-)
-MAX_TOKENS = Kind(
-    "max_tokens is more than the model can write",
-    _UNSUPPORTED,
-    Remedy.ANOTHER_ROUTE,
-    "lower it, or the alias's max_output_tokens",
-)
-MISSING = Kind(
-    "the model or its server lacks what was asked for: a parameter, images, tools, a schema",
-    _UNSUPPORTED,
-    Remedy.ANOTHER_ROUTE,
-    "leave it out, or add a route that has it",
-)
-MODEL = Kind(
-    "the model is gone, unknown, or closed to this account",
-    _ERROR,
-    Remedy.ANOTHER_ROUTE,
-    "check base_url and the route's model",
-)
-QUOTA = Kind("a quota of days or money is used up", _OVERLOADED, Remedy.ANOTHER_PROVIDER, "check the provider's quota")
-BILL = Kind("the account has no credit", _ERROR, Remedy.ANOTHER_PROVIDER, "check the provider's bill")
-ACCOUNT = Kind(
-    "the account or organization is disabled", _ERROR, Remedy.ANOTHER_PROVIDER, "check the account with the provider"
-)
-KEY = Kind("the key is not accepted", _ERROR, Remedy.ANOTHER_PROVIDER, "check {key}", is_quoted=False)
-FORBIDDEN = Kind(
-    "the key may not do this", _ERROR, Remedy.ANOTHER_PROVIDER, "check what {key} allows", is_quoted=False
-)
-PLACE = Kind(
-    "not served to this country or account", _ERROR, Remedy.ANOTHER_PROVIDER, "check where the provider may be used"
-)
-ADDRESS = Kind(
-    "something else than the provider's API answers", _ERROR, Remedy.ANOTHER_PROVIDER, "check base_url and the network"
-)
-LIMIT = Kind("a limit of rate or concurrency, or no capacity, or the model loads", _OVERLOADED, Remedy.ANOTHER_TRY)
-TIMEOUT = Kind("the provider took too long", _TIMEOUT, Remedy.ANOTHER_TRY)
-FAILED = Kind("the provider failed", _ERROR, Remedy.ANOTHER_TRY)
-UNKNOWN = Kind(
-    "not known: the request may be wrong, or only this provider's rules",
-    _REJECTED,
-    Remedy.NEXT_PROVIDER,
-    "change the request, or add a route that takes it",
+from weft_router.providers.refusal_kinds import (
+    ACCOUNT,
+    ADDRESS,
+    BILL,
+    FAILED,
+    FORBIDDEN,
+    INVALID_ANSWER,
+    KEY,
+    LIMIT,
+    MAX_TOKENS,
+    MISSING,
+    MODEL,
+    PLACE,
+    POLICY,
+    QUOTA,
+    TIMEOUT,
+    TOO_LONG,
+    UNKNOWN,
+    Kind,
 )
 
 
@@ -136,8 +80,8 @@ _RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110#section-15"
 
 TABLE: tuple[Row, ...] = (
     # Content. Whether others would take it is not ours to try out: a provider that refuses in words, with 200, is not
-    # passed over either. (OpenRouter asks the next model by default, LiteLLM where its content_policy_fallbacks say so.)
-    _row(POLICY, "OpenAI, Azure", _AZURE, words="content_filter content_policy_violation ResponsibleAIPolicyViolation"),
+    # passed over either. (OpenRouter asks the next model by default, LiteLLM where content_policy_fallbacks says so.)
+    _row(POLICY, "Azure", _AZURE, words="content_filter content_policy_violation ResponsibleAIPolicyViolation"),
     _row(POLICY, "DashScope", _DASHSCOPE, words="data_inspection_failed DataInspectionFailed"),
     _row(POLICY, "Zhipu", _ZHIPU, words="1301"),
     _row(POLICY, "MiniMax", _MINIMAX, words="base_resp.1026 base_resp.1027"),
@@ -204,7 +148,8 @@ TABLE: tuple[Row, ...] = (
         "Anthropic, Groq, OpenAI",
         f"{_GITHUB}/anthropics/claude-code/issues/19028",
         status=_UNPAID,
-        text=r"(?:organization|account)\b.{0,60}\b(?:disabled|deactivated|suspended|restricted|locked|terminated)",
+        text=r"(?:organization|account)\b.{0,60}\b"
+        r"(?:disabled|deactivated|suspended|restricted|locked|terminated)",
     ),
     _row(ACCOUNT, "OpenAI", _OPENAI, words="account_deactivated organization_restricted"),
     _row(ACCOUNT, "Zhipu", _ZHIPU, words="1110 1111 1112 1121 1313"),
@@ -252,8 +197,8 @@ TABLE: tuple[Row, ...] = (
         "DeepSeek, Mistral, OpenRouter, Groq, Ollama",
         f"{_GITHUB}/continuedev/continue/issues/10166",
         status=(400, 403, 404, 410, 422),
-        text=r"\bmodel\b.{0,120}\b(?:not found|not exist|doesn't exist|decommissioned|retired|discontinued|not deployed)"
-        r"|\bmodel\b.{0,120}\bno longer (?:supported|available)|invalid model\b|not a valid model"
+        text=r"\bmodel\b.{0,120}\b(?:not found|not exist|doesn't exist|decommissioned|retired|discontinued)"
+        r"|\bmodel\b.{0,120}\bno longer (?:supported|available)|invalid model\b|not a valid model|not deployed"
         r"|access to (?:the )?model",
     ),
     _row(
@@ -264,7 +209,11 @@ TABLE: tuple[Row, ...] = (
         text=r"model identifier is invalid|on-demand throughput|model access is denied",
     ),
     _row(
-        MODEL, "Ollama", f"{_GITHUB}/home-assistant/core/issues/139085", status=(500,), text=r"requires more system memory"
+        MODEL,
+        "Ollama",
+        f"{_GITHUB}/home-assistant/core/issues/139085",
+        status=(500,),
+        text=r"requires more system memory",
     ),
     # Lengths.
     _row(TOO_LONG, "OpenAI", _OPENAI, words="context_length_exceeded string_above_max_length"),
@@ -284,7 +233,8 @@ TABLE: tuple[Row, ...] = (
         "OpenAI, Anthropic, Groq, Cohere",
         _COHERE,
         status=(400, 422),
-        text=r"max[ _](?:completion_|output_|new_)?tokens\b.{0,60}(?:too large|must be less|must be <|less than|at most|exceed|>)"
+        text=r"max[ _](?:completion_|output_|new_)?tokens\b.{0,60}"
+        r"(?:too large|must be less|must be <|less than|at most|exceed|>)"
         r"|output tokens for|maximum output for",
     ),
     _row(
@@ -292,9 +242,9 @@ TABLE: tuple[Row, ...] = (
         "Anthropic, vLLM, SGLang, Gemini, Mistral, Bedrock, Cohere, llama.cpp",
         f"{_GITHUB}/BerriAI/litellm/blob/main/litellm/litellm_core_utils/exception_mapping_utils.py",
         status=_INVALID,
-        text=r"prompt is too long|maximum (?:context|model) length|context (?:window|length|size|limit)|input token count"
-        r"|too many (?:input )?tokens|too large for model|input is too long|maximum number of tokens|reduce the length"
-        r"|while limit is|token limit",
+        text=r"prompt is too long|maximum (?:context|model) length|context (?:window|length|size|limit)"
+        r"|input token count|too many (?:input )?tokens|too large for model|input is too long|maximum number of tokens"
+        r"|reduce the length|while limit is|token limit",
     ),
     # What a model or server lacks.
     _row(MISSING, "OpenAI", f"{_GITHUB}/BerriAI/litellm/issues/12503", words="unsupported_value unsupported_parameter"),

@@ -124,7 +124,7 @@ def _told_s(one: Any) -> float | None:
 
 
 def _reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
-    """Of the limits with nothing left, the one that is lifted last (x-ratelimit-…, anthropic-ratelimit-…, ratelimit-…)."""
+    """Of the limits with nothing left (x-ratelimit-…, anthropic-ratelimit-…), the one that is lifted last."""
     spent = [name for name in headers if "ratelimit" in name and "remaining" in name and _number(headers[name]) == 0]
     waits = [_from_now_s(headers.get(name.replace("remaining", "reset"), ""), now_unix_s) for name in spent]
     return max((wait for wait in waits if wait is not None), default=None)
