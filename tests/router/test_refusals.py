@@ -118,9 +118,9 @@ SAID: list[tuple[Kind, int, Any]] = [
     ),
     (MISSING, 400, anthropic("output_format: Extra inputs are not permitted")),
     (MISSING, 400, google(400, "INVALID_ARGUMENT", "Function calling with a response mime type is unsupported")),
-    # https://github.com/google-gemini/deprecated-generative-ai-python/issues/491
+    # https://github.com/Alishahryar1/free-claude-code/issues/542
     (MISSING, 400, google(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "seed"')),
-    # https://community.openai.com/t/max-tokens-is-too-large/ and https://docs.cohere.com/errors-reference
+    # https://github.com/ChatGPTNextWeb/NextChat/issues/3195, https://docs.cohere.com/errors-reference
     (
         MAX_TOKENS,
         400,
@@ -137,6 +137,16 @@ SAID: list[tuple[Kind, int, Any]] = [
         400,
         {"message": "too many tokens: max tokens must be less than or equal to 4096, the maximum output"},
     ),
+    # https://github.com/nickscamara/open-deep-research/issues/19
+    (MAX_TOKENS, 400, openai("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]")),
+    # https://github.com/Gitlawb/openclaude/issues/331
+    (
+        MAX_TOKENS,
+        400,
+        openai("The parameter `max_completion_tokens` is not valid: integer above maximum value", "BadRequest"),
+    ),
+    # https://github.com/scaleway/docs-content/pull/4858
+    (MAX_TOKENS, 416, openai("max_completion_tokens is limited for this model")),
     # https://github.com/huggingface/text-generation-inference/blob/main/router/src/validation.rs
     (
         TOO_LONG,
@@ -332,7 +342,7 @@ SAID: list[tuple[Kind, int, Any]] = [
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     (LIMIT, 429, {"message": "Model is getting ready."}),
     (FAILED, 424, {"message": "The model errored.", "originalStatusCode": 500}),
-    # https://github.com/trycompai/comp/issues and others: nobody knows what it means
+    # https://github.com/Azure/azure-sdk-for-java/issues/41670
     (UNKNOWN, 400, openai("Invalid base64 image_url.", code="invalid_base64")),
     # https://github.com/bytedance/trae-agent/issues/173
     (UNKNOWN, 400, openai("Invalid schema for function 'f': …", code="invalid_function_parameters")),

@@ -230,12 +230,12 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         MAX_TOKENS,
-        "OpenAI, Anthropic, Groq, Cohere",
-        _COHERE,
-        status=(400, 422),
+        "OpenAI, Anthropic, Groq, Cohere, DeepSeek, Doubao, Scaleway",
+        f"{_GITHUB}/ChatGPTNextWeb/NextChat/issues/3195",
+        status=(400, 416, 422),
         text=r"max[ _](?:completion_|output_|new_)?tokens\b.{0,60}"
-        r"(?:too large|must be less|must be <|less than|at most|exceed|>)"
-        r"|output tokens for|maximum output for",
+        r"(?:too large|must be less|must be <|less than|at most|exceed|above maximum|is limited|>)"
+        r"|output tokens for|maximum output for|range of max_tokens",
     ),
     _row(
         TOO_LONG,
