@@ -15,8 +15,8 @@ from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
 
 
-def candidate(name: str, *, failures: int = 0) -> Candidate:
-    return Candidate(Route(provider=name), allowed=True, failures=failures)
+def candidate(name: str, *, failures: int = 0, refused: bool = False) -> Candidate:
+    return Candidate(Route(provider=name), allowed=True, failures=failures, refused=refused)
 
 
 def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError:
@@ -30,11 +30,22 @@ def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError
         (Remedy.ANOTHER_REPLICA, [candidate("a", failures=1)], True),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1)], False),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1), candidate("b")], True),
+        (Remedy.NEXT_PROVIDER, [candidate("a", failures=1)], False),
+        (Remedy.NEXT_PROVIDER, [candidate("a", failures=1), candidate("b")], True),
+        (Remedy.ANOTHER_ROUTE, [candidate("a", failures=1, refused=True)], False),
+        (Remedy.ANOTHER_ROUTE, [candidate("a", failures=1)], True),
         (Remedy.NOTHING, [candidate("a", failures=1), candidate("b")], False),
     ],
 )
 def test_another_try_is_made_only_where_it_may_help(remedy: Remedy, candidates: list[Candidate], again: bool) -> None:  # noqa: FBT001
     assert policy.may_try_again(failure(remedy), candidates) is again
+
+
+def test_what_two_providers_refuse_without_a_known_reason_is_not_asked_of_a_third() -> None:
+    left = [candidate("a", failures=1), candidate("b", failures=1), candidate("c")]
+    assert policy.may_try_again(failure(Remedy.NEXT_PROVIDER), left, unexplained=1)
+    assert not policy.may_try_again(failure(Remedy.NEXT_PROVIDER), left, unexplained=2)
+    assert policy.may_try_again(failure(Remedy.ANOTHER_ROUTE), left, unexplained=2)
 
 
 LIMITS = RetryLimits(max_attempts=5, first_wait_s=0.5, longest_wait_s=10)
@@ -120,6 +131,51 @@ def test_an_attempt_that_ended_with_its_worker_is_no_failure(ended: job_pb2.Atte
 def test_an_attempt_that_met_an_outage_counts_only_where_the_job_does_not_wait(met: job_pb2.Attempt) -> None:
     assert policy.counted([*ATTEMPTS, met], LIMITS) == 3
     assert policy.counted([*ATTEMPTS, met], RetryLimits(waits=False)) == 4
+
+
+REFUSED = job_pb2.JobError(reason=error_pb2.ERROR_REASON_PROVIDER_REJECTED, message="the provider answered 400")
+LACKING = job_pb2.JobError(reason=error_pb2.ERROR_REASON_UNSUPPORTED, message="no images here")
+
+
+def test_a_call_after_a_refusal_of_the_request_for_itself_adds_no_load() -> None:
+    assert not policy.adds_load([job_pb2.Attempt(error=REFUSED), job_pb2.Attempt(error=LACKING)])
+    assert policy.adds_load([job_pb2.Attempt(error=REFUSED), ATTEMPTS[0]])
+
+
+def test_only_routes_that_refused_for_good_are_passed_over() -> None:
+    passed = job_pb2.JobError(reason=error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, retryable=True)
+    attempts = [
+        job_pb2.Attempt(provider="a", provider_model="large", error=REFUSED),
+        job_pb2.Attempt(provider="b", provider_model="m", error=passed),
+        LOST,
+    ]
+    assert policy.refusing_routes(attempts) == {("a", "large")}
+
+
+def test_the_verdict_on_refusals_names_who_said_what() -> None:
+    error = ProviderError(error_pb2.ERROR_REASON_UNSUPPORTED, "no images here", Remedy.ANOTHER_ROUTE)
+    attempts = [
+        job_pb2.Attempt(number=1, provider="a", error=REFUSED),
+        job_pb2.Attempt(number=2, provider="b", error=LACKING),
+    ]
+    alone = policy.verdict(error, attempts[1:], LIMITS, left_s=60)
+    both = policy.verdict(error, attempts, LIMITS, left_s=60)
+    assert alone == error.to_wire()
+    assert (both.reason, both.retryable) == (error_pb2.ERROR_REASON_UNSUPPORTED, False)
+    assert both.message == (
+        "no route took it: 1 a PROVIDER_REJECTED: the provider answered 400; 2 b UNSUPPORTED: no images here"
+    )
+    assert "1 a PROVIDER_REJECTED: the provider answered 400; 2 b UNSUPPORTED" in policy.exhausted(attempts).message
+
+
+def test_the_verdict_on_many_long_refusals_stays_short() -> None:
+    refused = job_pb2.JobError(reason=REFUSED.reason, message="x" * 1000)
+    attempts = [job_pb2.Attempt(number=number, provider="a", error=refused) for number in range(16)]
+    assert len(policy.exhausted(attempts).message) < 2000
+
+
+def test_a_route_that_may_take_what_this_one_lacks_is_asked_at_once() -> None:
+    assert waited(failure(Remedy.ANOTHER_ROUTE), [candidate("a", failures=1)], backoff=1) == 0
 
 
 def test_a_retry_adds_load_unless_calls_were_held_back_meanwhile() -> None:

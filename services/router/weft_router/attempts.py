@@ -97,7 +97,7 @@ class Attempts:
             left_s = job.left_s(time.time())
             why = policy.verdict(error, job.attempts, self._limits(job), left_s)
         except ProviderOutage as found:
-            met, why = found, found.error.to_wire()
+            met, why = found, policy.outage_verdict(found.error, job.attempts)
         if served := await self._instead(job, registry):
             return served
         if met and met.may_pass and self._limits(job).waits:
@@ -116,7 +116,7 @@ class Attempts:
         return await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
 
     def _limits(self, job: Job) -> RetryLimits:
-        return self._rules.limits.of(job.request)
+        return self._rules.limits.of(job.request, job.unexplained)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
         """Ask the alias, and another in its place for as long as what is said is not good enough.

@@ -17,7 +17,7 @@ from weft_router.calls import Call
 from weft_router.job import Job, Order
 from weft_router.patience import patience
 from weft_router.policy import can_continue
-from weft_router.providers.port import Provider, ProviderError, broken
+from weft_router.providers.port import Provider, ProviderError, Remedy, broken
 from weft_router.response_format import failure, find_fault, must_have_form
 from weft_router.selection import Choice
 from weft_router.transcript import Transcript
@@ -105,6 +105,9 @@ class Generation:
         try:
             finished = await self._stream(take_floor)
         except ProviderError as error:
+            if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
+                error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
+            self._job.unexplained += error.remedy is Remedy.NEXT_PROVIDER
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
             self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
@@ -185,8 +188,13 @@ class Generation:
         """Raise ProviderError when the answer is off the form that the request asks for."""
         job = self._job
         if fault := await find_fault(job.request.response_format, job.said.text):
-            invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in job.attempts) + 1
-            raise failure(fault, finished, is_last=invalid >= self._order.alias.invalid_answers)
+            raise failure(fault, finished, is_last=self._is_last_answer())
+
+    def _is_last_answer(self) -> bool:
+        """Say whether no other answer is wanted where this one is off its form."""
+        attempts = self._job.attempts
+        invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in attempts) + 1
+        return invalid >= self._order.alias.invalid_answers
 
     async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts

@@ -59,7 +59,8 @@ class ProviderHealth:
         self.failed += 1
         self.errors[error.reason_name] += 1
         self.last_error = error.kind
-        self.last_reason, self.last_remedy = error.reason_name, error.remedy
+        if not error.is_requests_fault:
+            self.last_reason, self.last_remedy = error.reason_name, error.remedy
         self.last_error_unix_s = time.time()
 
     def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> None:

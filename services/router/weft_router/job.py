@@ -95,6 +95,8 @@ class Job:
     is_passenger: bool = False
     """Whether it is answered by a call that is on another job's record."""
     first_token_time: timestamp_pb2.Timestamp | None = None
+    unexplained: int = 0
+    """Refusals of which it is not known whether others would refuse, too."""
 
     @property
     def request(self) -> job_pb2.GenerationRequest:

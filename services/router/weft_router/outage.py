@@ -26,7 +26,7 @@ class ProviderOutage(Exception):
     @property
     def may_pass(self) -> bool:
         """Whether waiting helps: a key that is not accepted needs somebody to change it."""
-        return self.error.remedy in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
+        return self.error.remedy.may_pass
 
 
 def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> ProviderOutage | None:
@@ -38,7 +38,7 @@ def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> P
     wait_s = min(health.breaker.closed_for_s(now) for health in healths)
     last = ", ".join(dict.fromkeys(health.last_reason for health in healths if health.last_reason))
     message = f"every provider of {model!r} keeps failing" + (f", last with {last}" if last else "")
-    if all(health.last_remedy is Remedy.ANOTHER_PROVIDER for health in healths):
+    if all(health.last_remedy and not health.last_remedy.may_pass for health in healths):
         message += "; waiting does not mend that: `weft providers check` tells the operator what does"
         return ProviderOutage(_unreachable(message, Remedy.ANOTHER_PROVIDER), wait_s)
     message += f"; one is asked again in {wait_s:.1f} s"

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
+from weft_kit.shortening import shortened
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.selection import Candidate
 from weft_router.transcript import Transcript
 
 _MOST_DOUBLINGS = 30
 _MOST_LISTED = 16
+_LISTED_CHARACTERS = 800
 
 _PROVIDERS_FAULT = frozenset(
     {
@@ -29,6 +31,19 @@ _PROVIDERS_FAULT = frozenset(
 
 _TURNED_AWAY = frozenset({error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, error_pb2.ERROR_REASON_PROVIDER_OVERLOADED})
 """Failures of calls that their provider did not take up."""
+
+_REFUSALS = frozenset(
+    {
+        error_pb2.ERROR_REASON_PROVIDER_ERROR,
+        error_pb2.ERROR_REASON_PROVIDER_REJECTED,
+        error_pb2.ERROR_REASON_PROVIDER_OVERLOADED,
+        error_pb2.ERROR_REASON_UNSUPPORTED,
+    }
+)
+_COST_NOTHING = frozenset({error_pb2.ERROR_REASON_PROVIDER_REJECTED, error_pb2.ERROR_REASON_UNSUPPORTED})
+"""Refusals of a request for itself: its provider did no work, and is not asked again with it."""
+
+_MOST_UNEXPLAINED = 2
 
 _LOST = error_pb2.ERROR_REASON_DEPENDENCY_DOWN
 _NOBODYS_FAULT = (_LOST, error_pb2.ERROR_REASON_DRAINING)
@@ -48,8 +63,11 @@ class RetryLimits:
     longest_wait_s: float = 10.0
     waits: bool = True
 
-    def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
-        """Return what holds for a request: what its own policy says, within these."""
+    def of(self, request: job_pb2.GenerationRequest, unexplained: int = 0) -> "RetryLimits":
+        """Return what holds for a request: what its own policy says, within these.
+
+        One that was refused, perhaps through its own fault, waits for no outage.
+        """
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = asked.max_backoff.ToNanoseconds() / 1e9 if asked.HasField("max_backoff") else self.longest_wait_s
@@ -57,7 +75,7 @@ class RetryLimits:
             self,
             max_attempts=min(attempts, self.max_attempts),
             longest_wait_s=min(longest_s, self.longest_wait_s),
-            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL,
+            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL and not unexplained,
         )
 
 
@@ -66,13 +84,25 @@ def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:
     return Counter(attempt.provider for attempt in attempts if attempt.error.reason in _PROVIDERS_FAULT)
 
 
-def may_try_again(error: ProviderError, candidates: Iterable[Candidate]) -> bool:
-    """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn."""
+def refusing_routes(attempts: Iterable[job_pb2.Attempt]) -> set[tuple[str, str]]:
+    """Return the provider and the model of each route that would refuse a job again."""
+    return {(one.provider, one.provider_model) for one in attempts if _refused(one)}
+
+
+def may_try_again(error: ProviderError, candidates: Iterable[Candidate], unexplained: int = 0) -> bool:
+    """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
+
+    What two providers refused without a reason that is known, others are not asked, too.
+    """
     match error.remedy:
         case Remedy.NOTHING:
             return False
+        case Remedy.NEXT_PROVIDER:
+            return unexplained < _MOST_UNEXPLAINED and any(not candidate.failures for candidate in candidates)
         case Remedy.ANOTHER_PROVIDER:
             return any(not candidate.failures for candidate in candidates)
+        case Remedy.ANOTHER_ROUTE:
+            return any(not candidate.refused for candidate in candidates)
         case Remedy.ANOTHER_TRY | Remedy.ANOTHER_REPLICA:
             return True
 
@@ -103,9 +133,10 @@ def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
 def adds_load(attempts: Iterable[job_pb2.Attempt]) -> bool:
     """Say whether one more attempt comes on top of the calls that providers have anyhow, as a retry does.
 
-    One after an outage does not: all calls were held back. Neither does one in the place of an attempt that was lost.
+    One after an outage does not: all calls were held back. Neither does one in the place of an attempt that was lost,
+    nor one after a refusal that cost its provider nothing.
     """
-    return any(not one.provider_out for one in failures(attempts))
+    return any(not one.provider_out and one.error.reason not in _COST_NOTHING for one in failures(attempts))
 
 
 def given_up(attempts: Sequence[job_pb2.Attempt], limits: RetryLimits) -> job_pb2.JobError | None:
@@ -138,7 +169,8 @@ def wait_before_retry(
     Nothing has to be waited for where another provider can be asked. A provider's wish is honoured up to `longest_s`,
     with the backoff on top, so that not all it sent away come back at one moment.
     """
-    if any(candidate.allowed and not candidate.failures for candidate in candidates):
+    is_elsewhere = error.remedy is Remedy.ANOTHER_ROUTE
+    if is_elsewhere or any(candidate.allowed and not candidate.failures for candidate in candidates):
         return 0.0
     if error.retry_after_s is None or error.remedy is Remedy.ANOTHER_REPLICA:
         return backoff
@@ -151,8 +183,8 @@ def verdict(
     error: ProviderError, attempts: Sequence[job_pb2.Attempt], limits: RetryLimits, left_s: float
 ) -> job_pb2.JobError:
     """Say why a job failed whose last attempt ended with `error`."""
-    if error.remedy not in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA):
-        return error.to_wire()
+    if not error.remedy.may_pass:
+        return _refused_by_all(error, attempts)
     if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID:
         return error.to_wire()  # where the document is at fault says more than how often it was
     if counted(attempts, limits) >= limits.max_attempts or error.retry_after_s is None:
@@ -167,10 +199,41 @@ def verdict(
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
     """List why each attempt failed, of many the latest."""
-    listed = "; ".join(f"{a.number} {a.provider} {_reason_name(a)}" for a in attempts[-_MOST_LISTED:])
-    message = f"every attempt allowed was used ({listed or 'none began'}); see the last one, then submit again"
+    listed = _listed(attempts) or "none began"
+    message = f"every attempt allowed was used ({listed}); see the last one, then submit again"
     reason = error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     return job_pb2.JobError(reason=reason, message=message, retryable=True)
+
+
+def outage_verdict(error: ProviderError, attempts: Iterable[job_pb2.Attempt]) -> job_pb2.JobError:
+    """Say why a job failed for which nobody is left but providers that are out."""
+    why = error.to_wire()
+    if refused := [one for one in attempts if _refused(one)]:
+        why.message += f"; refused before: {_listed(refused)}"
+    return why
+
+
+def _refused_by_all(error: ProviderError, attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
+    """Return the failure itself, with what was said before it where others had been asked."""
+    why, failed = error.to_wire(), failures(attempts)
+    if error.remedy is not Remedy.NOTHING and len(failed) > 1:
+        why.message = f"no route took it: {_listed(failed)}"
+    return why
+
+
+def _listed(attempts: Sequence[job_pb2.Attempt]) -> str:
+    """List attempts by provider and reason; of refusals also the words, which say what to change."""
+    shown = attempts[-_MOST_LISTED:]
+    most = _LISTED_CHARACTERS // max(1, sum(map(_refused, shown)))
+    return "; ".join(
+        f"{one.number} {one.provider} {_reason_name(one)}"
+        + (f": {shortened(one.error.message, most)}" if _refused(one) and one.error.message else "")
+        for one in shown
+    )
+
+
+def _refused(attempt: job_pb2.Attempt) -> bool:
+    return attempt.error.reason in _REFUSALS and not attempt.error.retryable
 
 
 def _reason_name(attempt: job_pb2.Attempt) -> str:

@@ -51,13 +51,16 @@ class Pursuit:
         self._job = job
         self._registry = registry
         self._rules = rules
-        self._limits = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
         self._alias = self._order.alias
         is_priced = any(order.alias.selection == "cheapest" for order in (*orders.values(), *drafts.values()))
         self._prompt_tokens = estimated_tokens(job.messages) if is_priced else 0
+
+    @property
+    def _limits(self) -> RetryLimits:
+        return self._rules.limits.of(self._job.request, self._job.unexplained)
 
     async def answer(self) -> inference_pb2.Finished:
         """Return the end of a whole answer, committed.
@@ -117,7 +120,10 @@ class Pursuit:
 
     def _candidates(self, orders: Mapping[str, Order]) -> list[Candidate]:
         job = self._job
-        return self._registry.candidates(orders, job.attempts, job.request.routing.prefer_region, self._prompt_tokens)
+        region = job.request.routing.prefer_region
+        found = self._registry.candidates(orders, job.attempts, region, self._prompt_tokens)
+        # What refused the job would refuse it again; where all did, it is not for the choice to find that out.
+        return [one for one in found if not one.refused] or found
 
     def _entrant(self, choice: Choice, orders: Mapping[str, Order], rank: int = 0) -> Generation:
         provider = self._registry.providers[choice.route.provider].provider
@@ -197,7 +203,7 @@ class Pursuit:
         job, limits = self._job, self._limits
         candidates = self._candidates(self._orders)
         is_last = policy.counted(job.attempts, limits) >= limits.max_attempts
-        if is_last or not policy.may_try_again(error, candidates):
+        if is_last or not policy.may_try_again(error, candidates, job.unexplained):
             return None
         left_s = job.left_s(time.time())
         backoff_s = policy.backoff_s(len(policy.failures(job.attempts)), limits, left_s, self._rules.draw())

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.job.v1 import job_pb2
 from weft_kit.catalog import Catalog, Route
@@ -10,7 +10,7 @@ from weft_kit.errors import InvalidFields
 from weft_router.calls import Call
 from weft_router.health import ProviderHealth
 from weft_router.job import Order
-from weft_router.policy import provider_failures
+from weft_router.policy import provider_failures, refusing_routes
 from weft_router.providers.checkup import Patient
 from weft_router.providers.port import Provider
 from weft_router.selection import Candidate
@@ -75,9 +75,12 @@ class Registry:
         `region` is preferred to those of the aliases.
         """
         now = time.monotonic()
-        failures = provider_failures(attempts)
+        failures, refusing = provider_failures(attempts), refusing_routes(attempts)
         return [
-            self._candidate(route, name, tier, order, failures[route.provider], region, prompt_tokens, now)
+            replace(
+                self._candidate(route, name, tier, order, failures[route.provider], region, prompt_tokens, now),
+                refused=(route.provider, route.model) in refusing,
+            )
             for tier, (name, order) in enumerate(orders.items())
             for route in order.alias.routes
         ]

@@ -20,6 +20,8 @@ class Candidate:
     """Whether its breaker lets a call pass."""
     failures: int
     """How often its provider failed this very job."""
+    refused: bool = False
+    """Whether this very route refused this very job for good."""
     alias: str = ""
     selection: Selection = "priority"
     """How its alias wants to choose."""

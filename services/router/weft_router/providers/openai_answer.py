@@ -8,6 +8,7 @@ from weft.inference.v1 import inference_pb2
 from weft_router.providers import finish_reasons
 from weft_router.providers.answer import Answer
 from weft_router.providers.chat_tool_calls import ChatCalls
+from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.openai_thoughts import Thoughts
 
@@ -25,7 +26,7 @@ class ChatAnswer(Answer):
     def event(self, event: dict[str, Any]) -> bool:
         if usage := event.get("usage"):
             self.report(_usage(usage))
-        if event.get("error") or ("choices" not in event and event.get("object") == "error"):
+        if (event.get("error") or not event.get("choices")) and is_error(event):
             raise error_in_stream(event)
         for choice in event["choices"] or ():
             if choice.get("index", 0) == 0:

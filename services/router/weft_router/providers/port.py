@@ -29,10 +29,19 @@ class Remedy(Enum):
     """What may help after a failure."""
 
     NOTHING = auto()
+    NEXT_PROVIDER = auto()
+    """Another provider, once: it is not known whether the request is at fault, or only this provider's rules."""
     ANOTHER_PROVIDER = auto()
+    ANOTHER_ROUTE = auto()
+    """Another provider, or another model of the same one."""
     ANOTHER_TRY = auto()
     ANOTHER_REPLICA = auto()
     """A try at once: the replica that was asked shuts down in good order, which says nothing against the others."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
 
 
 class ProviderError(Exception):
@@ -75,8 +84,7 @@ class ProviderError(Exception):
         return self.is_impatience or self.reason in _REQUESTS_FAULTS
 
     def to_wire(self) -> job_pb2.JobError:
-        retryable = self.remedy in (Remedy.ANOTHER_TRY, Remedy.ANOTHER_REPLICA)
-        return job_pb2.JobError(reason=self.reason, message=self.message, retryable=retryable)
+        return job_pb2.JobError(reason=self.reason, message=self.message, retryable=self.remedy.may_pass)
 
 
 def broken(what: str) -> ProviderError:

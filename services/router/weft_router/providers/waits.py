@@ -1,63 +1,136 @@
 """How long a provider wants to be left alone, in all the ways providers have of saying it."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SPAN = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(ms|h|m|s)")
+LONGEST_S = 31 * 24 * 3600.0
+"""What is said beyond that is taken for a mistake, and for so much: no job lives as long."""
+
+_LIMITED = (429, 498, 503, 529)
+"""The statuses with which limits and texts speak of the refusal itself."""
+
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "milliseconds": 1e-3,
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
+_PART = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,15}})?) ?({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-zµ])")
+_ASKED = re.compile(r"(?:try again|retry|wait)(?: \w{1,12}){0,2} (?:in|after|for)(?: about)? ", re.IGNORECASE)
+_FIELDS = ("retry_after", "retry_after_seconds", "retryAfter", "estimated_time")
+_EPOCH_S, _EPOCH_MS = 1e9, 1e11
+_DATE_CHARACTERS = 64
 
 
-def retry_after_s(headers: Mapping[str, str], details: Iterable[Any], now_unix_s: float, status: int) -> float | None:
-    """Return the wait in seconds, not negative; None when the provider does not say.
+def retry_after_s(
+    headers: Mapping[str, str], objects: Iterable[Any], now_unix_s: float, status: int, text: str = ""
+) -> float | None:
+    """Return the wait in seconds, from 0 to LONGEST_S; None when the provider does not say.
 
-    The headers `retry-after-ms` and `retry-after` (seconds or a date) come first, then google.rpc.RetryInfo among the
-    error's `details`, then, for an exhausted limit, the header that says when it is lifted.
+    The headers `retry-after-ms` and `retry-after` come first, then google.rpc.RetryInfo and fields of the error's
+    `objects`, then, for an exhausted limit, the header that says when it is lifted, and the error's text.
     """
     wait_s = _stated_s(headers, now_unix_s)
     if wait_s is None:
-        wait_s = _retry_info_s(details)
-    if wait_s is None and status == 429:
-        wait_s = _reset_s(headers)
-    return wait_s
+        wait_s = next((wait for wait in map(_told_s, objects) if wait is not None), None)
+    if wait_s is None and status in _LIMITED:
+        wait_s = _reset_s(headers, now_unix_s)
+    if wait_s is None and status in _LIMITED:
+        wait_s = _asked_s(text)
+    return None if wait_s is None else min(max(0.0, wait_s), LONGEST_S)
 
 
 def span_s(text: str) -> float | None:
     """Read a span like "34.4s", "6m0s" or "20ms"; None when it is none."""
-    parts = _SPAN.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    seconds, end = _span(text, 0)
+    return seconds if end == len(text) else None
+
+
+def _span(text: str, start: int) -> tuple[float | None, int]:
+    """Read the span that begins at `start`, and return it with where it ends."""
+    seconds, end = None, start
+    while part := _PART.match(text, end):
+        seconds = (seconds or 0.0) + float(part[1]) * _UNITS[part[2]]
+        end = part.end()
+    return seconds, end
 
 
 def _stated_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return _sane(float(milliseconds) / 1000)
-        if not (value := headers.get("retry-after")):
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now_unix_s)
-    except ValueError:
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (milliseconds := _number(headers.get(name, ""))) is not None:
+            return milliseconds / 1000
+    return _from_now_s(headers.get("retry-after", ""), now_unix_s)
+
+
+def _from_now_s(value: str, now_unix_s: float) -> float | None:
+    """Read seconds, a span, a date of HTTP or ISO 8601, or a moment of Unix time in seconds or milliseconds."""
+    value = value.strip()
+    number = _number(value)
+    if number is None:
+        return span_s(value) if _PART.match(value) else _date_s(value, now_unix_s)
+    if number >= _EPOCH_MS:
+        return number / 1000 - now_unix_s
+    return number - now_unix_s if number >= _EPOCH_S else number
+
+
+def _date_s(value: str, now_unix_s: float) -> float | None:
+    if ":" not in value or len(value) > _DATE_CHARACTERS:
         return None
-
-
-def _sane(seconds: float) -> float | None:
-    """Refuse NaN and the infinite, which would otherwise be waited for."""
-    return max(0.0, seconds) if seconds < float("inf") else None
-
-
-def _retry_info_s(details: Iterable[Any]) -> float | None:
-    for detail in details:
-        if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
-            return span_s(str(detail.get("retryDelay")))
+    readers: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, parsedate_to_datetime)
+    for read in readers:
+        with suppress(ValueError, OverflowError, TypeError):
+            date = read(value)
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now_unix_s
     return None
 
 
-def _reset_s(headers: Mapping[str, str]) -> float | None:
-    """OpenAI's limits: of those with nothing left, the one that is lifted last."""
-    spent = (kind for kind in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{kind}") == "0")
-    waits = (span_s(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in spent)
+def _number(value: Any) -> float | None:
+    """Refuse NaN and the infinite, which would otherwise be waited for."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _told_s(one: Any) -> float | None:
+    if not isinstance(one, dict):
+        return None
+    if str(one.get("@type", "")).endswith("google.rpc.RetryInfo"):
+        return span_s(str(one.get("retryDelay")))
+    return next((number for name in _FIELDS if (number := _number(one.get(name))) is not None), None)
+
+
+def _reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
+    """Of the limits with nothing left (x-ratelimit-…, anthropic-ratelimit-…), the one that is lifted last."""
+    spent = [name for name in headers if "ratelimit" in name and "remaining" in name and _number(headers[name]) == 0]
+    waits = [_from_now_s(headers.get(name.replace("remaining", "reset"), ""), now_unix_s) for name in spent]
     return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _asked_s(text: str) -> float | None:
+    """Read "Please try again in 7m12s" (OpenAI, Groq) and "retry after 26 seconds" (Azure)."""
+    asked = _ASKED.search(text)
+    return _span(text, asked.end())[0] if asked else None
