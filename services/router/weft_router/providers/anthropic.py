@@ -12,6 +12,7 @@ from weft_kit.provider_entries import AnthropicEntry
 from weft_router.providers import phrases
 from weft_router.providers.anthropic_answer import STATE_NAME, MessagesAnswer
 from weft_router.providers.port import unsupported
+from weft_router.providers.tool_names import NAME
 
 _ROLES = {chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant", chat_pb2.ROLE_TOOL: "user"}
 _TOOL_CHOICES = {
@@ -26,6 +27,8 @@ _STRANGE_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 class Messages:
     """The format."""
+
+    tool_name = NAME
 
     def __init__(self, entry: AnthropicEntry) -> None:
         base_url = str(entry.base_url).rstrip("/")

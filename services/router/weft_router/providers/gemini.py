@@ -1,5 +1,6 @@
 """Google's Gemini: chunks of contents and parts, the last of which says why it is the last."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ class GenerateContent:
     """The format."""
 
     continues_prefix = False
+    tool_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 
     def __init__(self, entry: GeminiEntry) -> None:
         self._models = f"{str(entry.base_url).rstrip('/')}/models"

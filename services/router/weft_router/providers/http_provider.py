@@ -10,12 +10,14 @@ from pydantic_core import to_json
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
 from weft_kit.provider_entries import HttpEntry
 from weft_router.providers import phrases
 from weft_router.providers.answer import Reading
 from weft_router.providers.connections import Connections, read_out
 from weft_router.providers.failures import Access, error_in_body, refusal
 from weft_router.providers.port import ProviderError, Step, broken
+from weft_router.providers.tool_names import ToolNames, tool_names
 from weft_router.providers.wire_format import WireFormat
 
 EVENT_STREAM = "text/event-stream"
@@ -48,11 +50,12 @@ class HttpProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the provider; see the port."""
-        content, url = to_json(self._body(request)), self._format.url(request.model)
+        names = tool_names(request, self._format.tool_name)
+        content, url = to_json(self._body(names.renamed(request))), self._format.url(request.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
             await self._expect_events(response)
             async with aclosing(_steps(response, Reading(self._format.answer(request)))) as steps:
-                yield steps
+                yield _renamed(steps, names)
 
     async def continues_prefix(self) -> bool:
         """Say what the catalog says."""
@@ -128,6 +131,13 @@ async def _steps(response: httpx.Response, reading: Reading) -> AsyncGenerator[S
         if reading.is_over:
             return
     for step in reading.end():
+        yield step
+
+
+async def _renamed(steps: AsyncIterator[Step], names: ToolNames) -> AsyncIterator[Step]:
+    async for step in steps:
+        if isinstance(step, event_pb2.Delta):
+            names.restore(step.tool_calls)
         yield step
 
 

@@ -11,6 +11,7 @@ from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers import phrases
 from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.tool_names import NAME
 
 _ROLES = {
     chat_pb2.ROLE_SYSTEM: "system",
@@ -33,6 +34,8 @@ _REASONING_MODEL = re.compile(r"(o[1-9]|gpt-5)(?![0-9])")
 
 class ChatCompletions:
     """The format, as one server of it wants it."""
+
+    tool_name = NAME
 
     def __init__(self, entry: OpenAIEntry) -> None:
         self._entry = entry

@@ -12,6 +12,7 @@ from weft_router.providers import phrases
 from weft_router.providers.openai import TOOL_CHOICES, key_header, url_of
 from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import unsupported
+from weft_router.providers.tool_names import NAME
 
 _ROLES = {chat_pb2.ROLE_SYSTEM: "system", chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant"}
 # Neither top_k nor a seed is among them: there is none, and the contract lets both be left out.
@@ -22,6 +23,7 @@ class Responses:
     """The format. Nothing is stored at the provider: each request tells the whole conversation."""
 
     continues_prefix = False
+    tool_name = NAME
 
     def __init__(self, entry: OpenAIResponsesEntry) -> None:
         self._entry = entry

@@ -1,5 +1,6 @@
 """What tells one provider's HTTP API from another's."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -14,6 +15,8 @@ class WireFormat(Protocol):
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
+    tool_name: re.Pattern[str]
+    """The names of tools that are taken; others are spelt in another way for it, see ToolNames."""
     models_url: httpx.URL
     """Where a GET lists the models."""
 
