@@ -1,7 +1,7 @@
 """A provider reached by HTTP, whatever its wire format."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
@@ -36,7 +36,6 @@ class HttpProvider:
         self._connections = Connections(entry)
         self._headers = _headers(entry, wire_format, self._access.key)
         self._takes_images = entry.takes_images
-        self._extra_body = entry.extra_body
 
     async def __aenter__(self) -> Self:
         await self._connections.__aenter__()
@@ -56,6 +55,12 @@ class HttpProvider:
             await self._expect_events(response)
             async with aclosing(_steps(response, Reading(self._format.answer(request)))) as steps:
                 yield _renamed(steps, names)
+
+    def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return what is given and refused; see the port. Stop texts are kept to whoever is told them."""
+        given = [field.name for field, _ in request.sampling.ListFields() if field.name != "stop"]
+        refused = self._format.refused(request)
+        return [name for name in given if name in refused]
 
     async def continues_prefix(self) -> bool:
         """Say what the catalog says."""
@@ -79,8 +84,7 @@ class HttpProvider:
     def _body(self, request: inference_pb2.GenerateRequest) -> dict[str, object]:
         if not self._takes_images:
             phrases.refuse_images(request.messages)
-        body = self._format.body(request)
-        return phrases.merged(body, self._extra_body) if self._extra_body else body
+        return phrases.merged(self._format.body(request), self._format.extra_body(request))
 
     async def _expect_events(self, response: httpx.Response) -> None:
         """Raise ProviderError unless a stream of events follows."""
