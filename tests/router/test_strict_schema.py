@@ -227,6 +227,8 @@ def test_claude_is_told_the_constraints_that_it_is_not_held_to() -> None:
         {"$ref": "#/$defs/a", "$defs": {"a": closed(b={"$ref": "#/$defs/b"}), "b": closed(a={"$ref": "#/$defs/a"})}},
         {"type": "object", "properties": {f"p{n}": TEXT for n in range(25)}},  # 24 may be optional
         closed(**{f"u{n}": {"anyOf": [TEXT, {"type": "null"}]} for n in range(17)}),  # 16 may be unions
+        closed(**{f"u{n}": {"type": ["string", "null"]} for n in range(17)}),
+        {"$ref": "#/$defs/Node", "$defs": {"Node": closed(next={"$ref": "#/$defs/Node"})}},
         closed(a={"anyOf": [TEXT], "oneOf": [TEXT]}),
         closed(a={"enum": [[1]]}),
     ],

@@ -66,6 +66,7 @@ class Dialect:
     optional: int = 0
     """Properties that may be left out."""
     most_unions: int = 2_000
+    """Places where a value may be of several types."""
 
 
 OPENAI: Final = Dialect(_BOUNDS)
@@ -159,6 +160,7 @@ class _Strict:
             return self._union(said, level)
         self._count_values(said)
         types = said.get("type")
+        self.unions += isinstance(types, list)
         types = types if isinstance(types, list) else [types]
         _expect(bool(types) and all(isinstance(one, str) and one in _TYPES for one in types))
         _expect(all(_is_bound(keyword, said[keyword]) for keyword in said.keys() & _BOUNDS))
@@ -194,6 +196,7 @@ class _Strict:
         self.references.setdefault(self._within, set()).add(reference)
         if len(said) == 1:
             return said
+        self.unions += 1
         return _without(said, {"$ref"}) | {"anyOf": [{"$ref": reference}]}
 
     def _definition(self, name: str, part: Any) -> Schema:

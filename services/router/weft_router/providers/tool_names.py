@@ -1,7 +1,7 @@
 """The names of tools as a provider takes them, there and back: what one provider called may be sent to another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from hashlib import sha256
 
 from weft.inference.v1 import inference_pb2
@@ -22,12 +22,14 @@ class ToolNames:
     """
 
     def __init__(self, names: Iterable[str], taken: re.Pattern[str]) -> None:
-        names = dict.fromkeys(names)
+        distinct = dict.fromkeys(names)
+        used = set(distinct)
         self._told: dict[str, str] = {}
         self._ours: dict[str, str] = {}
-        for name in names:
+        for name in distinct:
             if not taken.fullmatch(name):
-                told = _spelt(name, names.keys() | self._ours.keys())
+                told = _spelt(name, used)
+                used.add(told)
                 self._told[name], self._ours[told] = told, name
 
     def renamed(self, request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
@@ -56,7 +58,7 @@ def tool_names(request: inference_pb2.GenerateRequest, taken: re.Pattern[str]) -
     return ToolNames((*declared, *called), taken)
 
 
-def _spelt(name: str, used: Iterable[str]) -> str:
+def _spelt(name: str, used: Container[str]) -> str:
     """Return a name that every provider takes and that is not `used`."""
     plain = _ODD.sub("_", name)
     plain = plain if plain[:1].isalpha() else f"_{plain}"
