@@ -55,6 +55,18 @@ class Upstream(Entry):
     max_concurrency: PositiveInt | None = None
     calls_per_minute: PositiveInt | None = None
 
+    def most_tokens(self, max_tokens: int) -> int:
+        """Returns how many tokens an answer that may have `max_tokens` may take, with what is thought before it.
+
+        Most providers count the one with the other. Where the catalog sets a budget for thinking (in `extra_body`) that
+        leaves an answer no room, which is refused or ends before it begins, `max_tokens` are for the answer alone.
+        """
+        budget = self._thinking_budget()
+        return max_tokens + budget if isinstance(budget, int) and max_tokens <= budget else max_tokens
+
+    def _thinking_budget(self) -> object:
+        return None
+
 
 class InferenceEntry(Upstream):
     """An engine of our own, reached by gRPC."""
@@ -137,6 +149,9 @@ class AnthropicEntry(HttpEntry):
     version: HeaderValue = "2023-06-01"
     continues_prefix: bool = False
 
+    def _thinking_budget(self) -> object:
+        return _within(self.extra_body, "thinking", "budget_tokens")
+
 
 class GeminiEntry(HttpEntry):
     """Google's Gemini, at a base URL that ends where `/models/NAME:streamGenerateContent` begins."""
@@ -144,12 +159,21 @@ class GeminiEntry(HttpEntry):
     kind: Literal["gemini"]
     base_url: HttpUrl = HttpUrl("https://generativelanguage.googleapis.com/v1beta")
 
+    def _thinking_budget(self) -> object:
+        return _within(self.extra_body, "generationConfig", "thinkingConfig", "thinkingBudget")
+
 
 ProviderEntry = Annotated[
     InferenceEntry | OpenAIEntry | OpenAIResponsesEntry | AnthropicEntry | GeminiEntry, Field(discriminator="kind")
 ]
 
 KINDS = ("anthropic", "gemini", "inference", "openai", "openai_responses")
+
+
+def _within(table: object, *names: str) -> object:
+    for name in names:
+        table = table.get(name) if isinstance(table, dict) else None
+    return table
 
 
 def known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:

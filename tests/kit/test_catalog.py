@@ -292,6 +292,26 @@ routes = [
     assert (gemini.takes_images, gemini.keep_warm_s) == (False, 0)
 
 
+def test_an_answer_with_no_room_beside_its_thinking_may_take_both(tmp_path: Path) -> None:
+    text = """
+[providers.claude]
+kind = "anthropic"
+extra_body = { thinking = { type = "enabled", budget_tokens = 2000 } }
+[providers.gemini]
+kind = "gemini"
+extra_body = { generationConfig = { thinkingConfig = { thinkingBudget = -1 } } }
+[providers.odd]
+kind = "anthropic"
+extra_body = { thinking = "much" }
+[models.default]
+routes = [{ provider = "claude", model = "c" }]
+"""
+    claude, gemini, odd = load(tmp_path, text).providers.values()
+
+    assert [claude.most_tokens(asked) for asked in (500, 2000, 2001)] == [2500, 4000, 2001]
+    assert (gemini.most_tokens(500), odd.most_tokens(500)) == (500, 500)
+
+
 def test_mistakes_of_every_kind_are_named_with_what_was_expected(tmp_path: Path) -> None:
     text = """
 [providers.claude]

@@ -27,6 +27,13 @@ def body(request: inference_pb2.GenerateRequest, **settings: object) -> dict[str
     return messages(**settings).body(request)
 
 
+EMPTY = {"type": "object", "properties": {}}
+
+
+def schema(text: str) -> chat_pb2.ResponseFormat:
+    return chat_pb2.ResponseFormat(json_schema=chat_pb2.JsonSchemaFormat(name="city", schema_json=text))
+
+
 def text_answer(*texts: str, prefix: str) -> str:
     asked = inference_pb2.GenerateRequest(prefix=prefix)
     reader: MessagesAnswer = messages(continues_prefix=True).answer(asked)
@@ -58,7 +65,7 @@ def test_the_system_stands_apart_and_a_limit_is_always_given() -> None:
 
 
 def test_sampling_is_passed_on_but_for_the_seed_there_is_not() -> None:
-    sampling = chat_pb2.SamplingParams(temperature=0, top_p=0.9, top_k=40, max_tokens=5, stop=["\n"], seed=7)
+    sampling = chat_pb2.SamplingParams(temperature=0, top_p=0.9, top_k=40, max_tokens=5, stop=["END", "\n"], seed=7)
     said = body(inference_pb2.GenerateRequest(sampling=sampling))
 
     assert {name: said.get(name) for name in ("temperature", "top_p", "top_k", "max_tokens", "seed")} == {
@@ -68,7 +75,8 @@ def test_sampling_is_passed_on_but_for_the_seed_there_is_not() -> None:
         "max_tokens": 5,
         "seed": None,
     }
-    assert said["stop_sequences"] == ["\n"]
+    # "stop_sequences: each stop sequence must contain non-whitespace": BerriAI/litellm#3286
+    assert said["stop_sequences"] == ["END"]
 
 
 def test_results_of_parallel_calls_stand_in_one_turn() -> None:
@@ -105,7 +113,7 @@ def test_results_of_parallel_calls_stand_in_one_turn() -> None:
             ],
         },
     ]
-    assert said["tools"] == [{"name": "weather", "description": "Tells", "input_schema": {"type": "object"}}]
+    assert said["tools"] == [{"name": "weather", "description": "Tells", "input_schema": EMPTY}]
     assert said["tool_choice"] == {"type": "any"}
 
 
@@ -147,25 +155,80 @@ def test_an_image_is_shown_or_pointed_at() -> None:
 
 
 def test_a_schema_is_asked_for() -> None:
-    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type": "object"}')
-    asked = inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_schema=schema))
+    closed = schema('{"type": "object", "properties": {}, "additionalProperties": false}')
+    asked = inference_pb2.GenerateRequest(model="claude-sonnet-4-5", response_format=closed)
 
-    assert body(asked)["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    strict = EMPTY | {"required": [], "additionalProperties": False}
+    assert body(asked)["output_config"] == {"format": {"type": "json_schema", "schema": strict}}
+    assert "system" not in body(asked)
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("model", "form"),
     [
-        inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(presence_penalty=1)),
-        inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())),
+        ("claude-sonnet-4-5", chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())),
+        ("claude-sonnet-4-5", schema('{"type": "object", "additionalProperties": {"type": "string"}}')),
+        # Before structured outputs, which docs.claude.com lists by model.
+        ("claude-3-7-sonnet-latest", schema('{"type": "object", "properties": {}, "additionalProperties": false}')),
+        ("claude-sonnet-4-20250514", schema('{"type": "object", "properties": {}, "additionalProperties": false}')),
     ],
 )
-def test_what_the_format_lacks_is_unsupported_before_any_call(asked: inference_pb2.GenerateRequest) -> None:
+def test_a_form_that_is_not_enforced_is_asked_for_in_words(model: str, form: chat_pb2.ResponseFormat) -> None:
+    system = says(chat_pb2.ROLE_SYSTEM, "Be brief.")
+    said = body(inference_pb2.GenerateRequest(model=model, messages=[system, user("Hi")], response_format=form))
+
+    assert "output_config" not in said
+    assert said["system"].startswith("Be brief.\n\nAnswer with ")
+    assert said["system"].endswith(form.json_schema.schema_json or "no Markdown fence.")
+
+
+THINKING = {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(512, 1536), (1024, 2048), (1025, 1025)])
+def test_an_answer_has_room_beside_its_thinking(asked: int, sent: int) -> None:
+    """What is refused: "`max_tokens` must be greater than `thinking.budget_tokens`" (theopenco/llmgateway#3501)."""
+    request = inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(max_tokens=asked))
+
+    assert body(request, **THINKING)["max_tokens"] == sent
+    assert body(request)["max_tokens"] == asked
+
+
+def test_a_model_that_must_call_a_tool_does_not_think_before() -> None:
+    """docs.claude.com, "Extended thinking with tool use": only `auto` and `none` go with thinking."""
+    asked = inference_pb2.GenerateRequest(
+        tools=[chat_pb2.Tool(name="t")],
+        tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED,
+        sampling=chat_pb2.SamplingParams(max_tokens=5, temperature=0),
+    )
+    format_ = messages(**THINKING)
+    adaptive = {"thinking": {"type": "adaptive"}}
+
+    assert format_.extra_body(asked) == {}
+    assert (format_.body(asked)["max_tokens"], format_.body(asked)["temperature"]) == (5, 0)
+    assert messages(extra_body=adaptive).extra_body(asked) == adaptive
+    asked.tool_choice = chat_pb2.TOOL_CHOICE_AUTO
+    assert format_.extra_body(asked) == THINKING["extra_body"]
+
+
+def test_a_model_that_cannot_be_made_to_call_is_not_asked_to() -> None:
+    """Anthropic's table of models and forced tool use, as pydantic/pydantic-ai's profiles quote it."""
+    asked = inference_pb2.GenerateRequest(
+        model="claude-opus-5-5", tools=[chat_pb2.Tool(name="t")], tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED
+    )
     with pytest.raises(ProviderError) as failure:
         body(asked)
+    assert (failure.value.reason, failure.value.remedy) == (
+        error_pb2.ERROR_REASON_UNSUPPORTED,
+        Remedy.ANOTHER_PROVIDER,
+    )
+    asked.model = "claude-opus-5"
+    assert body(asked)["tool_choice"] == {"type": "any"}
 
-    assert failure.value.reason == error_pb2.ERROR_REASON_UNSUPPORTED
-    assert failure.value.remedy is Remedy.ANOTHER_PROVIDER
+
+def test_a_temperature_above_its_scale_is_its_hottest() -> None:
+    """Its reference: "Ranges from 0.0 to 1.0"; vercel/ai#10308."""
+    assert body(inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(temperature=1.7)))["temperature"] == 1
 
 
 def test_a_text_is_gone_on_from_only_where_the_model_takes_it() -> None:

@@ -135,6 +135,23 @@ async def test_a_job_that_can_never_fit_fails_at_once(
     assert mock.stats.requests == 0
 
 
+async def test_what_a_model_may_think_is_held_with_its_answer(priced: Desk, redis_url: str, tenant: str) -> None:
+    thinker = """
+[providers.thinker]
+kind = "anthropic"
+base_url = "http://127.0.0.1:1/v1"
+extra_body = { thinking = { type = "enabled", budget_tokens = 1024 } }
+[models.thinker]
+routes = [{ provider = "thinker", model = "claude" }]
+"""
+    priced.with_settings(f'{thinker}[prices.per_million.thinker]\n"*" = {{ input = 1, output = 2 }}\n')
+    request = asking(model="thinker", sampling=chat_pb2.SamplingParams(max_tokens=20))
+    async with priced.routing(redis_url=redis_url):
+        done = await priced.done(await priced.submit(request, tenant=tenant))
+    assert done.error.reason == error_pb2.ERROR_REASON_QUOTA_EXCEEDED
+    assert "more than the 1,000 tokens a minute" in done.error.message
+
+
 async def test_those_that_lost_a_race_are_paid_for_too(
     priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:

@@ -23,6 +23,7 @@ CATALOG = """
 [providers.asked]
 kind = "{kind}"
 base_url = "{url}"
+{settings}
 
 [models.default]
 routes = [{{ provider = "asked", model = "m" }}]
@@ -35,9 +36,9 @@ def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
 
 
 @asynccontextmanager
-async def routing(desk: Desk, kind: str, stage: Stage) -> AsyncIterator[Server]:
+async def routing(desk: Desk, kind: str, stage: Stage, settings: str = "") -> AsyncIterator[Server]:
     async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind=kind, url=url))
+        desk.catalog(CATALOG.format(kind=kind, url=url, settings=settings))
         async with desk.routing(max_attempts=1) as server:
             yield server
 
@@ -177,7 +178,7 @@ async def test_reasoning_that_was_said_by_half_is_withdrawn(desk: Desk) -> None:
     half = whole[: whole.index(b"think.") + len(b'think."}}]}\n\n')]
     stage = Stage(Reply(content_type=EVENTS, body=half), recording("openai-text"))
     async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url))
+        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
         async with desk.routing(max_attempts=2):
             events = await desk.events(await desk.submit())
 
@@ -187,8 +188,9 @@ async def test_reasoning_that_was_said_by_half_is_withdrawn(desk: Desk) -> None:
 
 async def test_what_no_provider_can_take_is_said_without_asking_one(desk: Desk) -> None:
     stage = Stage(recording("responses-text"))
-    async with routing(desk, "openai_responses", stage):
-        request = asking(sampling=chat_pb2.SamplingParams(stop=["."]))
+    async with routing(desk, "openai_responses", stage, "takes_images = false"):
+        image = chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.png"))
+        request = asking(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[image])])
         done: event_pb2.Done = await desk.done(await desk.submit(request))
 
     assert done.error.reason == error_pb2.ERROR_REASON_UNSUPPORTED

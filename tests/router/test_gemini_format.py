@@ -20,6 +20,7 @@ from weft_router.providers.gemini_arguments import Arguments
 from weft_router.providers.port import ProviderError
 
 FORMAT = GenerateContent(GeminiEntry(kind="gemini"))
+PARAMETERS = '{"type": "object", "properties": {"n": {"type": "integer"}}}'
 
 
 def chunk(*parts: object, finish_reason: str = "STOP", **fields: object) -> bytes:
@@ -39,7 +40,7 @@ def test_a_request_is_put_in_contents_and_settings() -> None:
     """ai.google.dev/api/generate-content: systemInstruction, contents, generationConfig."""
     sampling = chat_pb2.SamplingParams(temperature=0.7, top_k=40, max_tokens=5, stop=["\n"], seed=7, presence_penalty=1)
     asked = inference_pb2.GenerateRequest(
-        messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")], sampling=sampling
+        model="gemini-2.0-flash", messages=[says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")], sampling=sampling
     )
     assert FORMAT.body(asked) == {
         "systemInstruction": {"parts": [{"text": "Be brief."}]},
@@ -55,6 +56,28 @@ def test_a_request_is_put_in_contents_and_settings() -> None:
     }
 
 
+@pytest.mark.parametrize(("asked", "sent"), [(100, 1124), (1024, 2048), (2000, 2000)])
+def test_an_answer_has_room_beside_its_thinking(asked: int, sent: int) -> None:
+    """Thinking counts within maxOutputTokens: NousResearch/hermes-agent#87209, googleapis/python-genai#2062."""
+    extra = {"generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}}
+    format_ = GenerateContent(GeminiEntry(kind="gemini", extra_body=extra))
+    request = inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(max_tokens=asked))
+
+    assert format_.body(request)["generationConfig"] == {"maxOutputTokens": sent}
+    assert FORMAT.body(request)["generationConfig"] == {"maxOutputTokens": asked}
+
+
+@pytest.mark.parametrize(("model", "is_enforced"), [("gemini-2.5-flash", False), ("gemini-3-pro", True)])
+def test_a_form_beside_tools_is_asked_for_in_words_of_older_models(model: str, is_enforced: bool) -> None:  # noqa: FBT001
+    """googleapis/python-genai#867: "Function calling with a response mime type: 'application/json' is unsupported"."""
+    form = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
+    asked = inference_pb2.GenerateRequest(model=model, response_format=form, tools=[chat_pb2.Tool(name="t")])
+    said = FORMAT.body(asked)
+
+    assert said.get("generationConfig") == ({"responseMimeType": "application/json"} if is_enforced else None)
+    assert ("systemInstruction" in said) is not is_enforced
+
+
 def test_results_of_tools_name_the_function_and_stand_together() -> None:
     """ai.google.dev/gemini-api/docs/function-calling: parallel function calling."""
     calls = [chat_pb2.ToolCall(id=f"c{n}", name=f"tool{n}", arguments_json='{"n": 1}') for n in (1, 2)]
@@ -65,7 +88,7 @@ def test_results_of_tools_name_the_function_and_stand_together() -> None:
             says(chat_pb2.ROLE_TOOL, "Rain", tool_call_id="c1"),
             says(chat_pb2.ROLE_TOOL, '{"sky": "blue"}', tool_call_id="c2"),
         ],
-        tools=[chat_pb2.Tool(name="tool1", description="Tells", parameters_schema='{"type": "object"}')],
+        tools=[chat_pb2.Tool(name="tool1", description="Tells", parameters_schema=PARAMETERS)],
         tool_choice=chat_pb2.TOOL_CHOICE_REQUIRED,
     )
     said = FORMAT.body(asked)
@@ -80,7 +103,7 @@ def test_results_of_tools_name_the_function_and_stand_together() -> None:
             ],
         },
     ]
-    declaration = {"name": "tool1", "description": "Tells", "parametersJsonSchema": {"type": "object"}}
+    declaration = {"name": "tool1", "description": "Tells", "parametersJsonSchema": json.loads(PARAMETERS)}
     assert said["tools"] == [{"functionDeclarations": [declaration]}]
     assert said["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
 

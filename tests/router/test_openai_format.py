@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.router.chat import user
+from tests.router.chat import says, user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
@@ -51,6 +51,19 @@ def test_sampling_is_passed_on_as_it_was_written() -> None:
     assert "top_k" not in said
 
 
+@pytest.mark.parametrize(
+    ("model", "sent"),
+    [("gpt-4o", 1.75), ("zai/glm-5.2", 1), ("kimi-k2-turbo-preview", 1), ("mistral-small-latest", 1.5)],
+)
+def test_a_temperature_above_a_models_scale_is_its_hottest(model: str, sent: float) -> None:
+    """theopenco/llmgateway#3268: "The temperature parameter is illegal" above 1 for every GLM model.
+
+    Moonshot's reference goes to 1, Mistral's to 1.5.
+    """
+    asked = inference_pb2.GenerateRequest(model=model, sampling=chat_pb2.SamplingParams(temperature=1.75))
+    assert body(asked)["temperature"] == sent
+
+
 def test_a_temperature_of_zero_is_not_left_out() -> None:
     assert body(inference_pb2.GenerateRequest(sampling=chat_pb2.SamplingParams(temperature=0)))["temperature"] == 0
 
@@ -73,7 +86,7 @@ def test_a_conversation_with_tools_is_told_whole() -> None:
         {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]},
         {"role": "tool", "content": "Rain", "tool_call_id": "c1"},
     ]
-    tool = {"name": "weather", "description": "Tells", "parameters": {"type": "object"}}
+    tool = {"name": "weather", "description": "Tells", "parameters": {"type": "object", "properties": {}}}
     assert said["tools"] == [{"type": "function", "function": tool}]
     assert said["tool_choice"] == "required"
 
@@ -131,13 +144,59 @@ def test_a_server_that_can_is_told_to_go_on_with_a_text() -> None:
 
 
 def test_a_schema_is_asked_for_strictly() -> None:
-    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type": "object"}')
+    text = '{"type": "object", "properties": {"a": {"type": "number", "minimum": 1}}, "required": ["a"]}'
+    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json=text)
     asked = inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_schema=schema))
 
-    assert body(asked)["response_format"] == {
-        "type": "json_schema",
-        "json_schema": {"name": "city", "schema": {"type": "object"}, "strict": True},
-    }
+    closed = json.loads(text) | {"additionalProperties": False}
+    strict = {"name": "city", "schema": closed, "strict": True}
+    assert body(asked)["response_format"] == {"type": "json_schema", "json_schema": strict}
+    # Azure's guide to structured outputs lists fewer keywords.
+    loose = {"name": "city", "schema": json.loads(text), "strict": False}
+    assert body(asked, api_version="2024-10-21")["response_format"]["json_schema"] == loose
+
+
+def test_a_schema_that_cannot_be_strict_is_sent_as_it_is() -> None:
+    """`strict` with an optional property is refused: juspay/neurolink#1691, openai/openai-agents-python#3927."""
+    text = '{"type":"object","properties":{"city":{"type":"string"},"note":{"type":"string"}},"required":["city"]}'
+    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json=text)
+    asked = inference_pb2.GenerateRequest(response_format=chat_pb2.ResponseFormat(json_schema=schema))
+
+    loose = {"name": "city", "schema": json.loads(text), "strict": False}
+    assert body(asked)["response_format"]["json_schema"] == loose
+
+
+@pytest.mark.parametrize("model", ["deepseek-chat", "deepseek-v4-flash"])
+def test_a_schema_is_told_in_words_where_the_model_takes_none(model: str) -> None:
+    """llm-exe/llm-exe#662, UKGovernmentBEIS/inspect_ai#4916: "This response_format type is unavailable now"."""
+    schema = chat_pb2.JsonSchemaFormat(name="city", schema_json='{"type":"object"}')
+    form = chat_pb2.ResponseFormat(json_schema=schema)
+    said = body(inference_pb2.GenerateRequest(model=model, messages=[user("Hi")], response_format=form))
+
+    assert said["response_format"] == {"type": "json_object"}
+    assert [message["role"] for message in said["messages"]] == ["system", "user"]
+    assert said["messages"][0]["content"].endswith('{"type":"object"}')
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([user("Hi")], ["Answer with one JSON object", "Hi"]),
+        ([user("As Json, please")], ["As Json, please"]),
+        ([says(chat_pb2.ROLE_SYSTEM, "Be brief."), user("Hi")], ["Be brief.\n\nAnswer with one JSON object", "Hi"]),
+    ],
+)
+def test_one_json_object_is_asked_for_in_words_too(messages: list[chat_pb2.Message], told: list[str]) -> None:
+    """What is refused: "'messages' must contain the word 'json' in some form" (ultimatejimmy/xray.koplugin#33).
+
+    Nothing is added where it stands there already, and what was asked is not touched.
+    """
+    form = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
+    said = body(inference_pb2.GenerateRequest(messages=messages, response_format=form))
+
+    assert said["response_format"] == {"type": "json_object"}
+    found = [message["content"] for message in said["messages"]]
+    assert all(text.startswith(start) for text, start in zip(found, told, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,9 @@ class Buggy:
         raise RuntimeError("secret detail")
         yield
 
+    def left_out(self, _request: inference_pb2.GenerateRequest) -> tuple[str, ...]:
+        return ()
+
     async def continues_prefix(self) -> bool:
         return False
 

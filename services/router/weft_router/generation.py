@@ -20,6 +20,7 @@ from weft_router.policy import can_continue
 from weft_router.providers.port import Provider, ProviderError, Remedy, broken
 from weft_router.response_format import failure, find_fault, must_have_form
 from weft_router.selection import Choice
+from weft_router.stop_texts import StopTexts
 from weft_router.transcript import Transcript
 from weft_router.wholeness import judged
 
@@ -198,7 +199,9 @@ class Generation:
 
     async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
+        stops = StopTexts(job.request.sampling.stop)
         request = _request(job, self._order, self._model, goes_on=self.goes_on)
+        self._note_left_out(request)
         async with (
             patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
             self._provider.stream(request, max(limits.total_s, of_alias.total_s)) as steps,
@@ -211,12 +214,9 @@ class Generation:
                                 continue
                             self._first_token()
                             await take_floor(self)
-                        fitting = self._order.limit.fitting(job.said, step)
-                        tokens.add(fitting)
-                        job.said.add(fitting)
                         self._token_count += step.token_count
-                        if fitting is not step:
-                            return self._cut_off()
+                        if finished := self._take(stops.passing(step), tokens, stops):
+                            return finished
                         tokens_came(step.token_count)
                         await tokens.room()
                     case inference_pb2.Finished():
@@ -225,12 +225,25 @@ class Generation:
                             # One that failed without a word stands in nobody's way.
                             judged(step, self._job.said if self.goes_on else Transcript(), self._job.request)
                             await take_floor(self)
-                        return step
+                        return self._take(stops.rest(), tokens, stops) or step
                     case chat_pb2.Usage():
                         self._reported = step
                     case inference_pb2.Admitted():
                         self.attempt.provider_model = step.model[:_MODEL_CHARACTERS]
         raise broken("ended its stream without the end marker")
+
+    def _take(self, delta: event_pb2.Delta, tokens: TokenWriter, stops: StopTexts) -> inference_pb2.Finished | None:
+        """Take in what the answer says next; return its end where no more of it is taken."""
+        fitting = self._order.limit.fitting(self._job.said, delta)
+        tokens.add(fitting)
+        self._job.said.add(fitting)
+        if fitting is not delta:
+            return self._cut_off()
+        return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_STOP) if stops.is_met else None
+
+    def _note_left_out(self, request: inference_pb2.GenerateRequest) -> None:
+        if left_out := self._provider.left_out(request):
+            self.attempt.chosen_because += f"; asked without {', '.join(left_out)}, which its model does not take"
 
     def _cut_off(self) -> inference_pb2.Finished:
         """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""

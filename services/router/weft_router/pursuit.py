@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import stamina
@@ -128,6 +128,8 @@ class Pursuit:
     def _entrant(self, choice: Choice, orders: Mapping[str, Order], rank: int = 0) -> Generation:
         provider = self._registry.providers[choice.route.provider].provider
         call, order = self._registry.call(choice.route), orders[choice.alias]
+        longest = self._registry.catalog.providers[choice.route.provider].most_tokens(order.max_tokens)
+        order = replace(order, limit=replace(order.limit, max_tokens=longest))
         reserve = partial(self._reserve, choice, order)
         return Generation(self._job, order, choice, provider, call, reserve, rank)
 
@@ -141,7 +143,7 @@ class Pursuit:
             choice.route.model,
             # Text that is gone on from is read in place of being written.
             prompt_tokens=lambda: estimated_tokens(messages),
-            max_tokens=order.max_tokens,
+            max_tokens=order.limit.max_tokens,
             limit_s=order.timeouts.total_s,
         )
         return await self._rules.budgets.reserve(call, self._registry.catalog)

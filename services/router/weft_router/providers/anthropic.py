@@ -1,7 +1,7 @@
 """Anthropic's Messages: content blocks that begin, grow and end."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -13,6 +13,9 @@ from weft_router.providers import phrases
 from weft_router.providers.anthropic_answer import STATE_NAME, MessagesAnswer
 from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.port import unsupported
+from weft_router.providers.refused_sampling import PENALTIES, of_claude
+from weft_router.providers.strict_schema import CLAUDE, enforced
+from weft_router.providers.tool_names import NAME
 
 _ROLES = {chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant", chat_pb2.ROLE_TOOL: "user"}
 _TOOL_CHOICES = {
@@ -21,15 +24,24 @@ _TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_REQUIRED: "any",
 }
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "max_tokens": "max_tokens"}
+_LACKS = PENALTIES | {"seed"}
+_HOTTEST = 1.0  # others go to 2
 _DEFAULT_MAX_TOKENS = 1024  # the format requires a number
 _IDS = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,64}"), prefix="toolu_")
+# Models from before there were structured outputs.
+_WITHOUT_FORMAT = re.compile(r"claude-([23]|instant|4-|(sonnet|opus)-4(?!-[1-9](?![0-9])))")
+# By Anthropic's table of models and forced tool use.
+_CANNOT_BE_MADE_TO_CALL = re.compile(r"claude-((fable|mythos)-5-[12]|(opus|sonnet)-5-5)(?![0-9])")
 
 
 class Messages:
     """The format."""
 
+    tool_name = NAME
+
     def __init__(self, entry: AnthropicEntry) -> None:
         base_url = str(entry.base_url).rstrip("/")
+        self._entry = entry
         self._version = entry.version
         self._url = httpx.URL(f"{base_url}/messages")
         self._source = phrases.source(base_url)
@@ -46,25 +58,50 @@ class Messages:
         prefix = request.prefix if self.continues_prefix else ""
         return MessagesAnswer(prefix[len(prefix.rstrip()) :], self._source)
 
+    def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
+        return of_claude(request.model, request.sampling, self._thinking(request)) | _LACKS
+
+    def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
+        """Return all of it but thinking on a budget where a tool has to be called: the two are refused together."""
+        extra = self._entry.extra_body
+        must_call = request.tools and request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED
+        if must_call and self._entry.most_tokens(1) > 1:
+            return {name: value for name, value in extra.items() if name != "thinking"}
+        return extra
+
+    def _thinking(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
+        thinking = self.extra_body(request).get("thinking")
+        return thinking if isinstance(thinking, dict) else {}
+
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
-        phrases.refuse_penalties(request.sampling)
         said: dict[str, Any] = {
             "model": request.model,
             "messages": _turns(arranged(request.messages, _IDS), self._source),
             "stream": True,
             "max_tokens": _DEFAULT_MAX_TOKENS,
         }
-        said |= phrases.numbers(request.sampling, _NUMBERS)
-        if request.sampling.stop:
-            said["stop_sequences"] = list(request.sampling.stop)
-        if system := "\n\n".join(phrases.system_texts(request.messages)):
+        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
+        if "temperature" in said:
+            said["temperature"] = min(said["temperature"], _HOTTEST)
+        if self._thinking(request):
+            said["max_tokens"] = self._entry.most_tokens(said["max_tokens"])
+        # Blank ones are refused.
+        if stop := [text for text in request.sampling.stop if text.strip()]:
+            said["stop_sequences"] = stop
+        form = _output_format(request.response_format, request.model)
+        told = "" if form else phrases.form_in_words(request.response_format)
+        if system := "\n\n".join((*phrases.system_texts(request.messages), *filter(None, [told]))):
             said["system"] = system
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
+            if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and _CANNOT_BE_MADE_TO_CALL.search(request.model):
+                raise unsupported(
+                    "this model cannot be made to call a tool; ask with AUTO, or name another model alias"
+                )
             if choice := _TOOL_CHOICES.get(request.tool_choice):
                 said["tool_choice"] = {"type": choice}
-        if form := _output_format(request.response_format):
+        if form:
             said["output_config"] = {"format": form}
         # White space at the end of what is to be continued is refused; the answer leaves out what it repeats of it.
         if self.continues_prefix and (prefix := request.prefix.rstrip()):
@@ -123,14 +160,12 @@ def _source(image: chat_pb2.Image) -> dict[str, str]:
 
 
 def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
-    schema = phrases.parameters(tool) or {"type": "object", "properties": {}}
-    return {"name": tool.name, "description": tool.description, "input_schema": schema}
+    return phrases.described(tool) | {"input_schema": phrases.parameters(tool)}
 
 
-def _output_format(wanted: chat_pb2.ResponseFormat) -> dict[str, Any] | None:
-    match wanted.WhichOneof("format"):
-        case "json_object":
-            raise unsupported("Messages have no format for any one JSON object; send a json_schema")
-        case "json_schema":
-            return {"type": "json_schema", "schema": phrases.answer_schema(wanted)}
-    return None
+def _output_format(wanted: chat_pb2.ResponseFormat, model: str) -> dict[str, Any] | None:
+    """Return the form where the model is held to it: to some schemas, and not to any one object."""
+    if not wanted.HasField("json_schema") or _WITHOUT_FORMAT.search(model):
+        return None
+    schema = enforced(phrases.answer_schema(wanted), CLAUDE)
+    return {"type": "json_schema", "schema": schema} if schema else None

@@ -1,7 +1,7 @@
 """Google's Gemini: chunks of contents and parts, the last of which says why it is the last."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +13,9 @@ from weft_kit.provider_entries import GeminiEntry
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer
+from weft_router.providers.gemini_schema import known
 from weft_router.providers.port import unsupported
+from weft_router.providers.refused_sampling import of_gemini
 
 _TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_AUTO: "AUTO",
@@ -31,6 +33,9 @@ _NUMBERS = {
 }
 # None is told that Gemini did not give: those here only tell a turn's calls apart.
 _IDS = CallIds(re.compile(r".+", re.DOTALL))
+_BEFORE_3 = re.compile(r"gemini-[12](?![0-9])")
+_MOST_STOPS = 5
+_SEEDS = 2**31  # of 32 bits, with a sign
 # Google's own word for a call that another model made: Gemini 3 refuses a turn whose first call has no signature.
 _FOREIGN = "skip_thought_signature_validator"
 
@@ -39,8 +44,10 @@ class GenerateContent:
     """The format."""
 
     continues_prefix = False
+    tool_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 
     def __init__(self, entry: GeminiEntry) -> None:
+        self._entry = entry
         self._models = f"{str(entry.base_url).rstrip('/')}/models"
         self.models_url = httpx.URL(f"{self._models}?pageSize=1")
 
@@ -53,12 +60,19 @@ class GenerateContent:
     def answer(self, request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
         return GenerateContentAnswer(self._source(request.model))
 
+    def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
+        return of_gemini(request.model)
+
+    def extra_body(self, _request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
+        return self._entry.extra_body
+
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
         said: dict[str, Any] = {"contents": _contents(request, self._source(request.model))}
-        if system := [{"text": text} for text in phrases.system_texts(request.messages)]:
+        told = [phrases.form_in_words(request.response_format)] if _is_told_form(request) else []
+        if system := [{"text": text} for text in (*phrases.system_texts(request.messages), *filter(None, told))]:
             said["systemInstruction"] = {"parts": system}
-        if config := _config(request):
+        if config := self._config(request):
             said["generationConfig"] = config
         if request.tools:
             said["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
@@ -69,18 +83,28 @@ class GenerateContent:
     def _source(self, model: str) -> str:
         return phrases.source(self._models, model.removeprefix("models/"))
 
+    def _config(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
+        config: dict[str, Any] = phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
+        if "maxOutputTokens" in config:
+            config["maxOutputTokens"] = self._entry.most_tokens(int(config["maxOutputTokens"]))
+        if "seed" in config and not -_SEEDS <= config["seed"] < _SEEDS:
+            config["seed"] = int(config["seed"]) % _SEEDS
+        if request.sampling.stop:
+            config["stopSequences"] = list(request.sampling.stop[:_MOST_STOPS])
+        match request.response_format.WhichOneof("format"):
+            case _ if _is_told_form(request):
+                pass
+            case "json_object":
+                config["responseMimeType"] = "application/json"
+            case "json_schema":
+                config["responseMimeType"] = "application/json"
+                config["responseJsonSchema"] = known(phrases.answer_schema(request.response_format))
+        return config
 
-def _config(request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-    config: dict[str, Any] = phrases.numbers(request.sampling, _NUMBERS)
-    if request.sampling.stop:
-        config["stopSequences"] = list(request.sampling.stop)
-    match request.response_format.WhichOneof("format"):
-        case "json_object":
-            config["responseMimeType"] = "application/json"
-        case "json_schema":
-            config["responseMimeType"] = "application/json"
-            config["responseJsonSchema"] = phrases.answer_schema(request.response_format)
-    return config
+
+def _is_told_form(request: inference_pb2.GenerateRequest) -> bool:
+    """Return whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
+    return bool(request.tools) and _BEFORE_3.search(request.model) is not None
 
 
 def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:
@@ -163,7 +187,8 @@ def _result(text: str) -> dict[str, Any]:
 
 
 def _declaration(tool: chat_pb2.Tool) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    if (parameters := phrases.parameters(tool)) is not None:
-        said["parametersJsonSchema"] = parameters
-    return said
+    said: dict[str, Any] = {"name": tool.name, "description": tool.description or tool.name}  # which is required
+    parameters = phrases.parameters(tool)
+    # An object without properties is refused where no others are allowed.
+    has_arguments = parameters["properties"] or parameters.get("additionalProperties")
+    return said | ({"parametersJsonSchema": known(parameters)} if has_arguments else {})

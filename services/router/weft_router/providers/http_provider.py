@@ -1,7 +1,7 @@
 """A provider reached by HTTP, whatever its wire format."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
@@ -10,12 +10,14 @@ from pydantic_core import to_json
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
 from weft_kit.provider_entries import HttpEntry
 from weft_router.providers import phrases
 from weft_router.providers.answer import Reading
 from weft_router.providers.connections import Connections, read_out
 from weft_router.providers.failures import Access, error_in_body, refusal
 from weft_router.providers.port import ProviderError, Step, broken
+from weft_router.providers.tool_names import ToolNames, tool_names
 from weft_router.providers.wire_format import WireFormat
 
 EVENT_STREAM = "text/event-stream"
@@ -34,7 +36,6 @@ class HttpProvider:
         self._connections = Connections(entry)
         self._headers = _headers(entry, wire_format, self._access.key)
         self._takes_images = entry.takes_images
-        self._extra_body = entry.extra_body
 
     async def __aenter__(self) -> Self:
         await self._connections.__aenter__()
@@ -48,11 +49,18 @@ class HttpProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the provider; see the port."""
-        content, url = to_json(self._body(request)), self._format.url(request.model)
+        names = tool_names(request, self._format.tool_name)
+        content, url = to_json(self._body(names.renamed(request))), self._format.url(request.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
             await self._expect_events(response)
             async with aclosing(_steps(response, Reading(self._format.answer(request)))) as steps:
-                yield steps
+                yield _renamed(steps, names)
+
+    def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return what is given and refused; see the port. Stop texts are kept to whoever is told them."""
+        given = [field.name for field, _ in request.sampling.ListFields() if field.name != "stop"]
+        refused = self._format.refused(request)
+        return [name for name in given if name in refused]
 
     async def continues_prefix(self) -> bool:
         """Say what the catalog says."""
@@ -76,8 +84,7 @@ class HttpProvider:
     def _body(self, request: inference_pb2.GenerateRequest) -> dict[str, object]:
         if not self._takes_images:
             phrases.refuse_images(request.messages)
-        body = self._format.body(request)
-        return phrases.merged(body, self._extra_body) if self._extra_body else body
+        return phrases.merged(self._format.body(request), self._format.extra_body(request))
 
     async def _expect_events(self, response: httpx.Response) -> None:
         """Raise ProviderError unless a stream of events follows."""
@@ -128,6 +135,13 @@ async def _steps(response: httpx.Response, reading: Reading) -> AsyncGenerator[S
         if reading.is_over:
             return
     for step in reading.end():
+        yield step
+
+
+async def _renamed(steps: AsyncIterator[Step], names: ToolNames) -> AsyncIterator[Step]:
+    async for step in steps:
+        if isinstance(step, event_pb2.Delta):
+            names.restore(step.tool_calls)
         yield step
 
 

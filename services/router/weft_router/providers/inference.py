@@ -1,6 +1,6 @@
 """Engines of our own, by gRPC."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import grpc
@@ -50,6 +50,10 @@ class InferenceProvider:
                 yield steps
         except WeftError as error:
             raise provider_error(error) from None
+
+    def left_out(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return none: our engines take all there are."""
+        return ()
 
     async def continues_prefix(self) -> bool:
         """Ask the engine once; an engine that does not answer is taken to start over."""

@@ -1,7 +1,7 @@
 """OpenAI's Responses: typed events, one of which is the end."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -11,22 +11,26 @@ from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIResponsesEntry
 from weft_router.providers import phrases
 from weft_router.providers.conversation import CallIds, arranged, is_blank
-from weft_router.providers.openai import TOOL_CHOICES, key_header, url_of
+from weft_router.providers.openai import TOOL_CHOICES, dialect_of, key_header, named_schema, url_of
 from weft_router.providers.openai_responses_answer import STATE_NAME, ResponsesAnswer
-from weft_router.providers.port import unsupported
+from weft_router.providers.refused_sampling import PENALTIES, of_chat
+from weft_router.providers.strict_schema import Dialect
+from weft_router.providers.tool_names import NAME
 
 _ROLES = {chat_pb2.ROLE_SYSTEM: "system", chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant"}
-# Neither top_k nor a seed is among them: there is none, and the contract lets both be left out.
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_output_tokens"}
 _IDS = CallIds(re.compile(r"[!-~]{1,64}"))
 # Other models answer "Encrypted content is not supported with this model".
 _REASONS = re.compile(r"o[1-9]|codex|gpt-[5-9](?!.*chat)")
+_LACKS = PENALTIES | {"top_k", "seed"}
+_FEWEST_TOKENS = 16  # fewer are refused
 
 
 class Responses:
     """The format. Nothing is stored at the provider: each request tells the whole conversation."""
 
     continues_prefix = False
+    tool_name = NAME
 
     def __init__(self, entry: OpenAIResponsesEntry) -> None:
         self._entry = entry
@@ -42,11 +46,17 @@ class Responses:
     def answer(self, request: inference_pb2.GenerateRequest) -> ResponsesAnswer:
         return ResponsesAnswer(self._source(request.model))
 
+    def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
+        reasoning = self._entry.extra_body.get("reasoning")
+        effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+        return of_chat(request.model, effort) | _LACKS
+
+    def extra_body(self, _request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
+        return self._entry.extra_body
+
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
-        if request.sampling.stop:
-            raise unsupported("Responses have no stop texts; leave them out, or route to chat completions")
-        phrases.refuse_penalties(request.sampling)
+        request = phrases.naming_json(request)
         source = self._source(request.model)
         said: dict[str, Any] = {
             "model": request.model,
@@ -56,12 +66,14 @@ class Responses:
         }
         if _REASONS.match(request.model):
             said["include"] = ["reasoning.encrypted_content"]
-        said |= phrases.numbers(request.sampling, _NUMBERS)
+        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
+        if "max_output_tokens" in said:
+            said["max_output_tokens"] = max(said["max_output_tokens"], _FEWEST_TOKENS)
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
             if choice := TOOL_CHOICES.get(request.tool_choice):
                 said["tool_choice"] = choice
-        if form := _format(request.response_format):
+        if form := _format(request.response_format, dialect_of(self._entry, request.model)):
             said["text"] = {"format": form}
         return said
 
@@ -100,15 +112,14 @@ def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:
 
 def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
     # Strict by default, which refuses every schema with an optional field.
-    said = {"type": "function", "name": tool.name, "description": tool.description, "strict": False}
-    return said | {"parameters": phrases.parameters(tool) or {"type": "object", "properties": {}}}
+    said = {"type": "function", "strict": False, "parameters": phrases.parameters(tool)}
+    return said | phrases.described(tool)
 
 
-def _format(wanted: chat_pb2.ResponseFormat) -> dict[str, Any] | None:
+def _format(wanted: chat_pb2.ResponseFormat, dialect: Dialect) -> dict[str, Any] | None:
     match wanted.WhichOneof("format"):
         case "json_object":
             return {"type": "json_object"}
         case "json_schema":
-            name = wanted.json_schema.name or phrases.ANSWER
-            return {"type": "json_schema", "name": name, "schema": phrases.answer_schema(wanted), "strict": True}
+            return {"type": "json_schema"} | named_schema(wanted, dialect)
     return None

@@ -1,22 +1,29 @@
 """What requests have in common, whatever format they are put in."""
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
 from pydantic_core import from_json
 
 from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
 from weft_kit import json_bounds
 from weft_router.providers.port import ProviderError, Remedy, unsupported
+from weft_router.providers.strict_schema import Schema
+from weft_router.providers.tool_schema import object_schema
 
 ANSWER = "answer"
 """Name of a schema that has none."""
 
 MOST_STATE_BYTES = 480 * 1024
 """What is kept with a call, at most: an event carries it in one piece, with the call's id and name."""
+_JSON = re.compile("json", re.IGNORECASE)
+_ONE_OBJECT = "Answer with one JSON object and nothing else: no text around it, no Markdown fence."
+_JSON_ALONE = "Answer with JSON and nothing else: no text around it, no Markdown fence."
 
 
 def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
@@ -52,20 +59,16 @@ def image_url(image: chat_pb2.Image) -> str:
     return image.url if image.HasField("url") else f"data:{image.mime_type};base64,{base64(image)}"
 
 
-def numbers(sampling: chat_pb2.SamplingParams, names: Mapping[str, str]) -> dict[str, float]:
-    """Return the numbers that were given, `names` from Weft's to the format's."""
+def numbers(
+    sampling: chat_pb2.SamplingParams, names: Mapping[str, str], refused: Collection[str] = ()
+) -> dict[str, float]:
+    """Return the numbers that were given and are not `refused`, `names` from Weft's to the format's."""
     # Six digits undo what the wire's single precision did to 0.7.
     return {
         theirs: round(getattr(sampling, ours), 6)
         for ours, theirs in names.items()
-        if sampling.HasField(ours)  # type: ignore[arg-type]
+        if sampling.HasField(ours) and ours not in refused  # type: ignore[arg-type]
     }
-
-
-def refuse_penalties(sampling: chat_pb2.SamplingParams) -> None:
-    """Raise UNSUPPORTED when penalties are asked for of a provider that has none."""
-    if sampling.frequency_penalty or sampling.presence_penalty:
-        raise unsupported("this provider has no penalties; leave them out, or name another model alias")
 
 
 def schema(json_text: str, what: str) -> Any:
@@ -80,13 +83,53 @@ def schema(json_text: str, what: str) -> Any:
         raise unsayable(f"{what} is not JSON; send a JSON Schema") from None
 
 
-def parameters(tool: chat_pb2.Tool) -> Any:
-    """Return the schema of a tool's arguments; None when it takes none."""
-    return schema(tool.parameters_schema, f"the parameters of tool {tool.name}") if tool.parameters_schema else None
+def parameters(tool: chat_pb2.Tool) -> Schema:
+    """Return the schema of a tool's arguments, which may be none."""
+    text = tool.parameters_schema
+    return object_schema(schema(text, f"the parameters of tool {tool.name}") if text else None)
+
+
+def described(tool: chat_pb2.Tool) -> dict[str, Any]:
+    """Return what a tool is called and does; some providers refuse a description that is empty."""
+    return {"name": tool.name} | ({"description": tool.description} if tool.description else {})
 
 
 def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
     return schema(wanted.json_schema.schema_json, "the schema of the response format")
+
+
+def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
+    """Return what a model is told of a form that its provider does not enforce; "" where no form is wanted."""
+    match wanted.WhichOneof("format"):
+        case "json_object":
+            return _ONE_OBJECT
+        case "json_schema":
+            return f"{_JSON_ALONE} It has to be valid under this JSON Schema:\n\n{wanted.json_schema.schema_json}"
+    return ""
+
+
+def naming_json(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
+    """Return a request for one JSON object that says so in its messages too, without which OpenAI refuses it."""
+    if not request.response_format.HasField("json_object") or any(map(_names_json, request.messages)):
+        return request
+    return telling_form(request)
+
+
+def telling_form(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
+    """Return a request whose system prompt ends with its form in words."""
+    words = form_in_words(request.response_format)
+    telling = inference_pb2.GenerateRequest()
+    telling.CopyFrom(request)
+    if telling.messages and telling.messages[0].role == chat_pb2.ROLE_SYSTEM:
+        telling.messages[0].parts.add(text=f"\n\n{words}")
+    else:
+        telling.messages.insert(0, chat_pb2.Message(role=chat_pb2.ROLE_SYSTEM))
+        telling.messages[0].parts.add(text=words)
+    return telling
+
+
+def _names_json(message: chat_pb2.Message) -> bool:
+    return any(_JSON.search(part.text) for part in message.parts)
 
 
 def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the router needs of a provider: one stream a call, and a failure that says whether another try may help."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
 from typing import Protocol
@@ -109,6 +109,9 @@ class Provider(Protocol):
         Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts.
         Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end marker is one.
         """
+
+    def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return the settings of a request's sampling that its model is not told, because it does not take them."""
 
     async def continues_prefix(self) -> bool:
         """Say whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""

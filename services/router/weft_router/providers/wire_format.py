@@ -1,6 +1,7 @@
 """What tells one provider's HTTP API from another's."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import httpx
@@ -14,6 +15,8 @@ class WireFormat(Protocol):
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
+    tool_name: re.Pattern[str]
+    """The names of tools that are taken; others are spelt in another way for it, see ToolNames."""
     models_url: httpx.URL
     """Where a GET lists the models."""
 
@@ -22,6 +25,12 @@ class WireFormat(Protocol):
 
     def url(self, model: str) -> httpx.URL:
         """Return where a POST streams an answer."""
+
+    def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
+        """Return the fields of `SamplingParams` that the model, or the format, is known not to take."""
+
+    def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
+        """Return what the catalog has laid over the body, as far as the provider takes it with this request."""
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body.

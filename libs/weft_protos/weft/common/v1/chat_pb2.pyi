@@ -374,7 +374,9 @@ Global___JsonSchemaFormat: _TypeAlias = JsonSchemaFormat  # noqa: Y015
 
 @_typing.final
 class SamplingParams(_message.Message):
-    """Says how tokens are drawn. Fields not given take the provider's defaults."""
+    """Says how tokens are drawn. Fields not given take the provider's defaults. So do those that the model asked is known to
+    refuse, but for `max_tokens` and `stop`; `Attempt.chosen_because` names them.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -387,22 +389,26 @@ class SamplingParams(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _builtins.int
     PRESENCE_PENALTY_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
-    """Randomness, 0–2. Zero is greedy and makes the answer cacheable by default."""
+    """Randomness, 0–2. Zero is greedy and makes the answer cacheable by default. Where a model's scale ends below, its end."""
     top_p: _builtins.float
     """Nucleus mass, (0, 1]."""
     top_k: _builtins.int
     """Number of candidates, at least 1. Providers without it ignore it."""
     max_tokens: _builtins.int
-    """Longest answer in tokens, at least 1. Default: the model alias's limit."""
+    """Longest answer in tokens, at least 1. Default: the model alias's limit. Reasoning counts, but for a provider whose
+    budget for it, in the catalog, leaves an answer no room beside it.
+    """
     seed: _builtins.int
-    """Makes sampling repeatable where the provider can."""
+    """Makes sampling repeatable where the provider can; one of fewer bits is told the last of them."""
     frequency_penalty: _builtins.float
     """Penalty on tokens by how often they occurred, −2 to 2."""
     presence_penalty: _builtins.float
     """Penalty on tokens that occurred at all, −2 to 2."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts that end the answer and are not part of it; at most 8, each 1–64 characters."""
+        """Texts that end the answer and are not part of it; at most 8, each 1–64 characters. Kept to whichever the provider
+        takes. Reasoning and calls of tools are not looked through.
+        """
 
     def __init__(
         self,

@@ -782,7 +782,7 @@ class Attempt(_message.Message):
     provider_model: _builtins.str
     """The provider's own name for the model."""
     chosen_because: _builtins.str
-    """Why this provider was chosen."""
+    """Why this provider was chosen, and which settings of the request's sampling it was asked without."""
     result: Global___Attempt.Result.ValueType
     """What became of it."""
     joined_job_id: _builtins.str

@@ -1,0 +1,54 @@
+"""JSON Schemas of the keywords that Gemini knows: the others are left out, and the router holds answers to them.
+
+What it knows is in its reference of `responseJsonSchema` ("only the following properties are supported"): of `enum`
+strings and numbers alone, no `const`, and beside `$ref` nothing that does not begin with `$`; references to `$defs`.
+"""
+
+from typing import Any, Final
+
+_MAPS: Final = frozenset({"properties", "$defs"})
+_LISTS: Final = frozenset({"anyOf", "oneOf", "prefixItems"})
+_ONES: Final = frozenset({"items", "additionalProperties"})
+_KEPT: Final = _MAPS | _LISTS | _ONES | {
+    "$id", "$ref", "$anchor", "type", "format", "title", "description", "enum", "minItems", "maxItems", "minimum",
+    "maximum", "required", "propertyOrdering",
+}  # fmt: skip
+_OLD: Final = "#/definitions/"
+
+
+def known(schema: Any) -> Any:
+    """Return a schema without what Gemini does not know."""
+    if not isinstance(schema, dict):
+        return {} if schema is True else schema
+    schema = _renamed(schema)
+    kept = {
+        keyword: _value(keyword, value)
+        for keyword, value in schema.items()
+        if keyword in _KEPT and ("$ref" not in schema or keyword[0] == "$")
+    }
+    if not _is_enum(kept.get("enum", [])):
+        del kept["enum"]
+    return kept
+
+
+def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
+    renamed = dict(schema)
+    if "const" in schema:
+        renamed.setdefault("enum", [schema["const"]])
+    if isinstance(definitions := renamed.pop("definitions", None), dict):
+        renamed["$defs"] = definitions | (renamed.get("$defs") or {})
+    if isinstance(reference := schema.get("$ref"), str) and reference.startswith(_OLD):
+        renamed["$ref"] = f"#/$defs/{reference.removeprefix(_OLD)}"
+    return renamed
+
+
+def _value(keyword: str, value: Any) -> Any:
+    if keyword in _MAPS and isinstance(value, dict):
+        return {name: known(part) for name, part in value.items() if part is not False}
+    if keyword in _LISTS and isinstance(value, list):
+        return [known(part) for part in value if part is not False]
+    return known(value) if keyword in _ONES and isinstance(value, dict) else value
+
+
+def _is_enum(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) in (str, int, float) for value in values)

@@ -1,0 +1,93 @@
+"""Settings of sampling that a model is known to refuse, by its name: it is asked without them.
+
+They are wishes, so an answer drawn in another way is still the answer asked for; stop texts are not, but the router
+holds every answer to them itself, whoever gave it. What is not known here is passed on. The sources:
+
+- OpenAI's guide on reasoning, its reference of `stop`, and its guides to GPT-5.1 and later ("temperature, top_p …
+  are only supported … with reasoning effort set to none"); langchain-ai/open-swe#628, BerriAI/litellm#12503.
+- xAI's guide on reasoning ("presencePenalty, frequencyPenalty and stop … not supported by reasoning models");
+  lobehub/lobehub#7370, open-webui/open-webui#21266.
+- Moonshot's guide to Kimi K2.5 (temperature, top_p and penalties are fixed); moona3k/macparakeet#1087.
+- DeepSeek's guide to deepseek-reasoner ("Not Supported Parameters").
+- Anthropic's migration guide (temperature or top_p, not both, from Opus 4.1 on; none of them from Opus 4.7 on) and its
+  guide on extended thinking ("isn't compatible with temperature or top_k modifications … top_p between 1 and 0.95").
+- What a temperature goes to: theopenco/llmgateway#3268 (GLM), the references of Moonshot and Mistral.
+- Gemini: vercel/ai#8943, google-gemini/cookbook#1290 ("Penalty is not enabled for this model").
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from weft.common.v1 import chat_pb2
+
+PENALTIES: Final = frozenset({"frequency_penalty", "presence_penalty"})
+_DRAWING: Final = frozenset({"temperature", "top_p"})
+_NONE: Final[frozenset[str]] = frozenset()
+
+REASONING_MODEL: Final = re.compile(r"(o[1-9]|gpt-[5-9])(?![0-9])")
+"""OpenAI's."""
+MISTRAL: Final = re.compile(
+    r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
+)
+"""Mistral's, by the names that they have at Mistral's own."""
+_PLAIN_MODEL: Final = re.compile(r"gpt-5-chat")
+# What follows the number reasons whatever the family does, and takes no effort but its own.
+_REASONS_ALWAYS: Final = re.compile(r"o[1-9]|gpt-5(?!\.)|gpt-5\.1-codex|gpt-[5-9](\.[0-9]+)?-(chat|pro)|gpt-6-astra")
+_REASONS_ON_REQUEST: Final = re.compile(r"gpt-5\.[1-4](?![0-9])")
+_GROK: Final = re.compile(r"grok-(3-mini|code|build|latest|[4-9])")
+_DEEPSEEK_OR_KIMI: Final = re.compile(r"deepseek-(reasoner|r1)|kimi-k(2\.[5-9]|[3-9])")
+
+_HOTTEST: Final = (
+    (re.compile(r"glm-|kimi-|moonshot-"), 1.0),
+    (MISTRAL, 1.5),
+)
+_HOTTEST_OF_ALL: Final = 2.0
+
+_CLAUDE_WITHOUT: Final = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-[5-9])(?![0-9])")
+_CLAUDE_ONE: Final = re.compile(r"claude-(opus-4-[1-9]|[a-z]+-4-[5-9])(?![0-9])")
+_LOWEST_TOP_P: Final = 0.95  # beside thinking
+_GEMINI_WITH_PENALTIES: Final = re.compile(r"gemini-(1|2\.0)")
+
+
+def of_chat(model: str, effort: object = None) -> frozenset[str]:
+    """Return what a model that speaks one of OpenAI's formats refuses, asked for so much `effort` in reasoning."""
+    name = model.rpartition("/")[2].lower()
+    if _GROK.match(name):
+        return PENALTIES | {"stop"}
+    if _DEEPSEEK_OR_KIMI.match(name):
+        return PENALTIES | _DRAWING
+    if not REASONING_MODEL.match(name) or _PLAIN_MODEL.match(name):
+        return _NONE
+    return _DRAWING | PENALTIES | {"stop"} if _reasons(name, effort) else _NONE
+
+
+def hottest(model: str) -> float:
+    """Return the highest temperature that a model which speaks one of OpenAI's formats takes."""
+    name = model.rpartition("/")[2].lower()
+    return next((highest for names, highest in _HOTTEST if names.match(name)), _HOTTEST_OF_ALL)
+
+
+def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[str, Any]) -> frozenset[str]:
+    """Return what Anthropic refuses of a model, with what is said of its `thinking`."""
+    if _CLAUDE_WITHOUT.search(model):
+        return _DRAWING | {"top_k"}
+    if thinking.get("type") in ("enabled", "adaptive"):
+        low = sampling.HasField("top_p") and sampling.top_p < _LOWEST_TOP_P
+        return frozenset({"temperature", "top_k", *(["top_p"] if low else [])})
+    both = sampling.HasField("temperature") and sampling.HasField("top_p")
+    return frozenset({"top_p"}) if both and _CLAUDE_ONE.search(model) else _NONE
+
+
+def of_gemini(model: str) -> frozenset[str]:
+    """Return what Gemini refuses of a model."""
+    is_newer = "gemini-" in model and not _GEMINI_WITH_PENALTIES.search(model)
+    return PENALTIES if is_newer else _NONE
+
+
+def _reasons(name: str, effort: object) -> bool:
+    if _REASONS_ALWAYS.match(name):
+        return True
+    if effort is None:
+        return not _REASONS_ON_REQUEST.match(name)
+    return effort != "none"

@@ -1,0 +1,71 @@
+"""The names of tools as a provider takes them, there and back: what one provider called may be sent to another."""
+
+import re
+from collections.abc import Container, Iterable
+from hashlib import sha256
+
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What OpenAI's formats and Anthropic's take."""
+
+_LONGEST = 64
+_DIGITS = 8
+_ODD = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class ToolNames:
+    """The names in one request. One that is not `taken` as it is has another there, and every name one of its own.
+
+    Each is made of the name alone, so that the turns of a conversation, and those who share a cached prompt, agree.
+    """
+
+    def __init__(self, names: Iterable[str], taken: re.Pattern[str]) -> None:
+        distinct = dict.fromkeys(names)
+        used = set(distinct)
+        self._told: dict[str, str] = {}
+        self._ours: dict[str, str] = {}
+        for name in distinct:
+            if not taken.fullmatch(name):
+                told = _spelt(name, used)
+                used.add(told)
+                self._told[name], self._ours[told] = told, name
+
+    def renamed(self, request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
+        """Return the request as the provider is to be told it; the same where all names are taken as they are."""
+        if not self._told:
+            return request
+        told = inference_pb2.GenerateRequest()
+        told.CopyFrom(request)
+        for tool in told.tools:
+            tool.name = self._told.get(tool.name, tool.name)
+        for message in told.messages:
+            for call in message.tool_calls:
+                call.name = self._told.get(call.name, call.name)
+        return told
+
+    def restore(self, calls: Iterable[event_pb2.ToolCallDelta]) -> None:
+        """Give calls of an answer the names that the request has for their tools."""
+        for call in calls:
+            call.name = self._ours.get(call.name, call.name)
+
+
+def tool_names(request: inference_pb2.GenerateRequest, taken: re.Pattern[str]) -> ToolNames:
+    """Return the names of a request's tools, and of the calls in its messages."""
+    declared = (tool.name for tool in request.tools)
+    called = (call.name for message in request.messages for call in message.tool_calls)
+    return ToolNames((*declared, *called), taken)
+
+
+def _spelt(name: str, used: Container[str]) -> str:
+    """Return a name that every provider takes and that is not `used`."""
+    plain = _ODD.sub("_", name)
+    plain = plain if plain[:1].isalpha() else f"_{plain}"
+    attempt = name
+    while True:
+        digits = sha256(attempt.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+        spelt = f"{plain[: _LONGEST - _DIGITS - 1]}_{digits}"
+        if spelt not in used:
+            return spelt
+        attempt += "\0"
