@@ -109,7 +109,7 @@ async def test_an_answer_that_its_provider_gave_up_is_withdrawn_and_asked_for_ag
     """vllm-project/vllm#57082: a stream that ends in good order, with `abort`."""
     stage = Stage(HALF, WHOLE)
     async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url))
+        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
         async with desk.routing(max_attempts=2):
             done = await desk.done(await desk.submit())
 
@@ -160,7 +160,7 @@ async def test_an_answer_that_says_nothing_is_asked_for_once_more_and_then_belie
     """anomalyco/opencode#37735 has it as a fault, docs.claude.com/en/api/handling-stop-reasons as an answer."""
     stage = Stage(*replies)
     async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url))
+        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
         async with desk.routing(max_attempts=attempts):
             events = await desk.events(await desk.submit())
 
