@@ -4,6 +4,7 @@ Tracked changes are read as accepted. Comments, hidden text, field codes and pla
 out; headers and footers come first, each text once; a note follows the paragraph that refers to it.
 """
 
+import email
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,6 +25,7 @@ _LEFT_OUT = frozenset(
 _CHARACTERS = {"w:br": "\n", "w:cr": "\n", "w:tab": "\t", "w:ptab": "\t", "w:noBreakHyphen": "-"}
 _MATHS = {"m:den": "/", "m:sup": "^", "m:sub": "_"}
 _TEXTS = frozenset({"w:t", "m:t", "a:t"})
+_PAGES = (".htm", ".html", ".xhtml", ".txt", ".mht")
 _OFF = frozenset({"0", "false", "off"})
 # The letters of the font Symbol, which stand at U+F041 and on (ECMA-376-1, 17.3.3.30).
 _SYMBOLS = dict(enumerate("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", 0xF041)) | dict(enumerate("αβχδεφγηιϕκλμνοπθρστυϖωξψζ", 0xF061))
@@ -223,9 +225,17 @@ class _Part:
     def _embed(self, reference: str) -> None:
         """Takes in a document that Word itself would take in when it opens this one (17.17.2.1)."""
         relation = self._related.get(reference)
-        if relation and relation.target.lower().endswith((".htm", ".html", ".xhtml", ".txt")):
-            text = read_html(self._package.read(relation.target)).text
-            self._blocks[-1].extend(map(_Block, text.split("\n\n")))
+        if relation and relation.target.lower().endswith(_PAGES):
+            page = self._package.read(relation.target)
+            for text in _pages(page) if relation.target.lower().endswith(".mht") else (read_html(page).text,):
+                self._blocks[-1].extend(map(_Block, text.split("\n\n")))
+
+
+def _pages(archive: bytes) -> Iterator[str]:
+    """Yields the pages of a web archive (RFC 2557)."""
+    for part in email.message_from_bytes(archive).walk():
+        if part.get_content_type() == "text/html" and isinstance(page := part.get_payload(decode=True), bytes):
+            yield read_html(page).text
 
 
 def _describe(paragraph: _Paragraph, tag: str, value: str, *, in_properties: bool) -> None:
