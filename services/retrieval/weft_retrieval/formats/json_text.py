@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from weft_retrieval.formats.draft import Draft
@@ -10,6 +11,7 @@ from weft_retrieval.formats.outline import Parsed
 from weft_retrieval.formats.text import decode
 from weft_retrieval.units import MAX_UNIT
 
+_DEEPEST = 100
 _DEEPEST_HEADING = 6
 _SHOWN_KEYS = 4
 """Of the keys that lead to a value the last ones stand before it: all of them would cost the square of the depth."""
@@ -25,7 +27,7 @@ def read_json(content: bytes) -> Parsed:
         value = _loaded(text)
         if is_notebook(value):
             return write_notebook(dict(value), draft)
-        _write_whole(value, draft)
+        _write(value, 1, draft)
     except (ValueError, RecursionError):
         return _lines(text, len(content))
     return draft.parsed(title="")
@@ -40,7 +42,7 @@ def _lines(text: str, size: int) -> Parsed:
         except (ValueError, RecursionError):
             draft.line(line)
         else:
-            _write_whole(value, draft)
+            _write(value, 1, draft)
     return draft.parsed(title="")
 
 
@@ -49,15 +51,20 @@ class _Object(list[tuple[str, Any]]):
 
 
 def _loaded(text: str) -> Any:
-    """Returns the value with its numbers as they were written."""
-    return json.loads(text, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str)
+    """Returns the value with its numbers as they were written; raises ValueError or RecursionError."""
+    value = json.loads(text, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str)
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [member for outer in level for member in _members(outer)]
+    if level:
+        raise ValueError("too deep")
+    return value
 
 
-def _write_whole(value: Any, draft: Draft) -> None:
-    if (said := _said("", value)) is not None:
-        draft.line(said)
-    else:
-        _write(value, 1, draft)
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, _Object):
+        return (member for _, member in value)
+    return value if isinstance(value, list) else ()
 
 
 def _write(value: Any, depth: int, draft: Draft) -> None:
@@ -73,7 +80,6 @@ def _write(value: Any, depth: int, draft: Draft) -> None:
                 _write(member, depth, draft)
     else:
         draft.paragraph(_scalars(value))
-    draft.gap()
 
 
 def _write_object(value: _Object, depth: int, draft: Draft) -> None:
@@ -85,7 +91,7 @@ def _write_object(value: _Object, depth: int, draft: Draft) -> None:
             record = ""
         if said is None:
             _write_large(key, member, depth, draft)
-        else:
+        elif said:
             record = f"{record}; {said}" if record else said
     draft.line(record)
 
@@ -99,6 +105,7 @@ def _write_large(key: str, member: Any, depth: int, draft: Draft) -> None:
     else:
         draft.line(key)
     _write(member, depth + 1, draft)
+    draft.gap()
 
 
 def _said(key: str, value: Any) -> str | None:

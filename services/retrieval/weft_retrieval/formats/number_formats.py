@@ -125,7 +125,7 @@ def _units(section: str) -> tuple[str, str]:
         if piece["digits"]:
             said = [said[0] + said[1], ""]
         else:
-            said[1] += piece[1] or piece[2] or piece[3] or piece[4] or ""
+            said[1] += (piece[1] or piece[2] or piece[3] or piece[4] or "").strip("()")
     return said[0].lstrip(), said[1].rstrip()
 
 
