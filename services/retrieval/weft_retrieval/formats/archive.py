@@ -11,6 +11,7 @@ from weft_retrieval.formats.text import unreadable
 # What the parts that are read may unpack to, whatever the size, and more by the byte. Sheets of empty formatted cells
 # are packed more tightly than any text.
 _UNPACKED_BYTES, _UNPACKED_BY_BYTE = 8 * 1024 * 1024, 64
+_LEAST_BYTES = 1024
 _MOST_PARTS = 100_000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 # What zipfile raises for archives that are damaged or made to hurt.
@@ -58,8 +59,8 @@ class Archive:
             return b""
         if part.flag_bits & 1:
             raise unreadable("the document is protected by a password; save a copy without it, and send that")
-        # zipfile unpacks no more than the directory says of a part.
-        self._left -= part.file_size
+        # zipfile unpacks no more than the directory says of a part; to read one costs something, however small it is.
+        self._left -= max(part.file_size, _LEAST_BYTES)
         if self._left < 0:
             raise unreadable(
                 f"the document unpacks to more than {_UNPACKED_BY_BYTE} times its size; save it again, or send its text"

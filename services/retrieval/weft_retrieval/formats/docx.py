@@ -26,6 +26,7 @@ _CHARACTERS = {"w:br": "\n", "w:cr": "\n", "w:tab": "\t", "w:ptab": "\t", "w:noB
 _MATHS = {"m:den": "/", "m:sup": "^", "m:sub": "_"}
 _TEXTS = frozenset({"w:t", "m:t", "a:t"})
 _PAGES = (".htm", ".html", ".xhtml", ".txt", ".mht")
+_DEEPEST_TABLE = 8
 _OFF = frozenset({"0", "false", "off"})
 # The letters of the font Symbol, which stand at U+F041 and on (ECMA-376-1, 17.3.3.30).
 _SYMBOLS = dict(enumerate("ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", 0xF041)) | dict(enumerate("αβχδεφγηιϕκλμνοπθρστυϖωξψζ", 0xF061))
@@ -154,7 +155,8 @@ class _Part:
         elif tag == "w:tr":
             self._rows.append([])
         elif tag == "w:tc":
-            self._blocks.append([])
+            # Tables in tables in tables are read as if the inner ones were none.
+            self._blocks.append([] if len(self._rows) <= _DEEPEST_TABLE else self._blocks[-1])
         elif tag == "w:showingPlcHdr":
             self._is_placeholder = attributes.get("w:val") not in _OFF
         else:
@@ -198,7 +200,7 @@ class _Part:
             self._in_properties = False
         elif tag == "w:tc":
             cell = self._blocks.pop()
-            if self._rows:
+            if self._rows and cell is not self._blocks[-1]:
                 self._rows[-1].append(cell)
         elif tag == "w:tr":
             self._blocks[-1].extend(_row(self._rows.pop()))

@@ -1,5 +1,8 @@
 """What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
 
+import io
+import zipfile
+
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
 from weft_retrieval.formats.office_package import office_kind
@@ -112,18 +115,15 @@ def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | N
         found = office_kind(content)
         if found in OFFICE and found != kind:
             return _EXPECTED[ContentType(found)], f"send it as {found.upper()}"
-        # A damaged package is one all the same.
-        return None if found in OFFICE or _is_part_of(content, _EXPECTED[kind]) else _signed(content, is_binary=True)
+        # The reader tells what is wrong with an archive that is damaged.
+        is_sound = zipfile.is_zipfile(io.BytesIO(content))
+        return _signed(content, is_binary=True) if is_sound and found not in OFFICE else None
     if content.startswith(b"%PDF-"):
         return "a PDF", "send it as PDF"
     if signed := _signed(content, is_binary=_is_binary(content)):
         return signed
     looks_like = _BINARY[0] if _is_binary(content) else _EXPECTED[detect_by_content(content)]
     return looks_like, "send what it is under its own name, or save it anew where it was made"
-
-
-def _is_part_of(content: bytes, name: str) -> bool:
-    return any(part in content for part, office, _ in _OFFICE if office == name)
 
 
 def _instead_of_text(content: bytes) -> tuple[str, str] | None:
