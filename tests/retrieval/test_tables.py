@@ -178,7 +178,8 @@ def test_what_a_sheet_says_of_its_size_hides_nothing_and_costs_nothing():
         # a quote that never ends
         ('Vessel,Fee\n"Ketch,9\nSloop,7\n', ["Vessel | Fee", 'Vessel: "Ketch; Fee: 9', "Vessel: Sloop; Fee: 7"]),
         ("Item,2023,2024\nKetch,9,10\n", ["Item | 2023 | 2024", "Ketch | 9 | 10"]),
-        ("hello, world\nbye\nalone\n", ["hello | world", "bye", "alone"]),
+        # future-agi/future-agi#1517: one column of prose
+        ("notes\nhello, world\nbye\n", ["notes", "hello, world", "bye"]),
         ("one\ntwo\n", ["one", "two"]),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from weft_retrieval.formats.tables import Table
 from weft_retrieval.formats.text import decode
 
 _DELIMITERS = ",;\t|"
+_NO_DELIMITER = "\x1f"
 _TRIED_LINES = 50
 _TRIED_CHARACTERS = 64 * 1024
 
@@ -35,7 +36,10 @@ def _declared(text: str) -> tuple[str, str]:
 
 
 def _delimiter(text: str) -> str:
-    """Returns what cuts most of the first rows into the same number of cells, of those the one that makes most."""
+    """Returns what cuts most of the first rows into the same number of cells, of those the one that makes most.
+
+    Where most rows have one cell, commas are part of the text.
+    """
     lines = list(islice(_lines(text[:_TRIED_CHARACTERS]), _TRIED_LINES))
 
     def rank(delimiter: str) -> tuple[float, int]:
@@ -43,7 +47,8 @@ def _delimiter(text: str) -> str:
         width, rows = widths.most_common(1)[0] if widths else (0, 0)
         return (rows / widths.total() if width > 1 else 0.0), width
 
-    return max(_DELIMITERS, key=rank)
+    best = max(_DELIMITERS, key=rank)
+    return best if rank(best)[0] else _NO_DELIMITER
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:

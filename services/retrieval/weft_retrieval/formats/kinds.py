@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 
-from weft_kit.document_names import kind_by_name
+from weft_kit.document_names import is_plain, kind_by_name
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.office_package import office_kind
 
@@ -34,8 +34,11 @@ def detect(name: str, content: bytes) -> ContentType:
     if content.startswith(b"PK") and (kind := office_kind(content)) in OFFICE:
         return ContentType(kind)
     path = name.partition("?")[0].partition("#")[0]
-    by_name = kind_by_name(path)
-    return ContentType(by_name) if by_name else detect_by_content(content)
+    by_name, by_content = kind_by_name(path), detect_by_content(content)
+    # What a program or a host of such a name sends is a page, and no code.
+    if by_name is None or (is_plain(path) and by_content in {ContentType.HTML, ContentType.PDF}):
+        return by_content
+    return ContentType(by_name)
 
 
 def detect_by_content(content: bytes) -> ContentType:
