@@ -22,7 +22,7 @@ def read(text: str) -> Parsed:
         ('{"caf\\u00e9":"\\u706f\\u53f0"}', "café: 灯台\n"),
         ('{"a":1}\n{"a":2}\n', "a: 1\na: 2\n"),
         ('{"a":1}\nno JSON\n', "a: 1\nno JSON\n"),
-        ('{"a": 1,}', '{"a": 1,}\n'),
+        ('{\n\n  // of the port\n  "a": 1,\n}', '{\n\n  // of the port\n  "a": 1,\n}'),
         ('{"a":1,"a":2}', "a: 1; a: 2\n"),
         ('{"a":null,"b":true,"c":[],"d":""}', "a: null; b: true\n"),
         ('{"n":NaN,"big":1' + "0" * 5000 + "}", None),

@@ -119,9 +119,14 @@ def test_a_part_may_not_say_that_it_is_smaller_than_it_is():
 
 
 def test_a_part_that_is_encrypted_is_told_so():
-    content = bytearray(word(paragraph("x")))
-    content[content.rindex(b"PK\x01\x02") + 8] |= 1
-    assert "is protected by a password; save a copy without it" in refusal(bytes(content))
+    plain = word(paragraph("x"))
+    last = plain.rindex(b"PK\x01\x02") + 8
+    for content in (
+        plain[:last] + b"\x01" + plain[last + 1 :],
+        plain.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"),
+    ):
+        assert content != plain
+        assert "is protected by a password; save a copy without it" in refusal(content)
 
 
 def test_parts_may_not_unpack_to_too_much_together():

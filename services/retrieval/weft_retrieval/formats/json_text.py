@@ -34,7 +34,9 @@ def read_json(content: bytes) -> Parsed:
 
 
 def _lines(text: str, size: int) -> Parsed:
-    """Reads JSON Lines; a line that is no JSON stays as it is."""
+    """Reads JSON Lines, where a line that is no JSON stays as it is; what does not begin like that is text."""
+    if not _is_json(text.lstrip().partition("\n")[0]):
+        return Parsed(text, title="")
     draft = Draft(size)
     for line in text.split("\n"):
         try:
@@ -44,6 +46,14 @@ def _lines(text: str, size: int) -> Parsed:
         else:
             _write(value, 1, draft)
     return draft.parsed(title="")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        _loaded(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class _Object(list[tuple[str, Any]]):

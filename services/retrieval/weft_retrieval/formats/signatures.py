@@ -1,11 +1,9 @@
 """What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
 
-import io
-import zipfile
-
+from weft_kit.errors import Invalid
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
-from weft_retrieval.formats.office_package import office_kind
+from weft_retrieval.formats.office_package import Package
 from weft_retrieval.formats.text import unreadable
 
 _ZIP = "a ZIP archive"
@@ -112,12 +110,13 @@ def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
 
 def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | None:
     if content.startswith(b"PK"):
-        found = office_kind(content)
-        if found in OFFICE and found != kind:
-            return _EXPECTED[ContentType(found)], f"send it as {found.upper()}"
-        # The reader tells what is wrong with an archive that is damaged.
-        is_sound = zipfile.is_zipfile(io.BytesIO(content))
-        return _signed(content, is_binary=True) if is_sound and found not in OFFICE else None
+        try:
+            found = Package(content).kind
+        except Invalid:
+            return None  # its reader tells what is wrong with it
+        if found in OFFICE:
+            return None if found == kind else (_EXPECTED[ContentType(found)], f"send it as {found.upper()}")
+        return _signed(content, is_binary=True)
     if content.startswith(b"%PDF-"):
         return "a PDF", "send it as PDF"
     if signed := _signed(content, is_binary=_is_binary(content)):
