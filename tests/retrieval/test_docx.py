@@ -231,12 +231,13 @@ def test_lists_are_numbered_as_word_numbers_them():
         '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num>'
     )
     parts = with_parts(numbering=("numbering", part("numbering", numbering)))
-    items = [("a", 1, 0), ("b", 1, 1), ("c", 1, 2), ("d", 1, 2), ("e", 1, 0), ("f", 1, 1), ("g", 2, 0), ("h", 0, 0)]
+    items = [("a", 1, 0), ("b", 1, 1), ("c", 1, 2), ("", 1, 2), ("d", 1, 2), ("e", 1, 0), ("f", 1, 1), ("g", 2, 0)]
+    items.append(("h", 0, 0))
     body = "".join(
         paragraph(text, f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{which}"/></w:numPr>')
         for text, which, level in items
     )
-    assert lines(body, parts) == ["I. a", "I.1 b", "(a) c", "(b) d", "II. e", "II.1 f", "I. g", "h"]
+    assert lines(body, parts) == ["I. a", "I.1 b", "(a) c", "(c) d", "II. e", "II.1 f", "I. g", "h"]
 
 
 def test_notes_follow_what_refers_to_them_and_margins_come_once():

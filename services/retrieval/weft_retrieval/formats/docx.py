@@ -74,6 +74,8 @@ def read_docx(content: bytes) -> Parsed:
         return found
 
     draft = Draft(len(content))
+    # First of all, for lists of headers and notes are not to count in its own.
+    body = read(main)
     for text in dict.fromkeys(_margins(package, read)):
         draft.line(text)
     draft.gap()
@@ -83,7 +85,7 @@ def read_docx(content: bytes) -> Parsed:
         if parts.get(kind, "") in package.archive
         for note, blocks in read(parts[kind]).notes.items()
     }
-    _write(read(main).with_notes(notes), draft)
+    _write(body.with_notes(notes), draft)
     return draft.parsed()
 
 
@@ -217,12 +219,12 @@ class _Part:
 
     def _end_paragraph(self, paragraph: _Paragraph) -> None:
         text = "".join(paragraph.pieces).strip()
-        if not text:
-            return
         level = self._styles.level(paragraph.style) if paragraph.level is None else paragraph.level
         inherited, at = self._styles.list_of(paragraph.style)
+        # A blank item has a number, too.
         label = self._numbering.label(paragraph.list_id or inherited, paragraph.list_level if paragraph.list_id else at)
-        self._blocks[-1].append(_Block(f"{label} {text}" if label else text, level))
+        if text:
+            self._blocks[-1].append(_Block(f"{label} {text}" if label else text, level))
 
     def _embed(self, reference: str) -> None:
         """Takes in a document that Word itself would take in when it opens this one (17.17.2.1)."""
