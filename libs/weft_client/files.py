@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".pdf"})
-READ = f"text, Markdown, HTML and PDF are read ({', '.join(sorted(SUFFIXES))})"
+from weft_kit.document_names import SUFFIXES, is_plain, kind_by_name
+
+READ = (
+    "text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON are read "
+    f"({', '.join(sorted(SUFFIXES))}), and code, settings and logs under their usual names"
+)
 _HEAD_BYTES = 8192
+# What documents that are no UTF-8 begin with: PDF, the archive that a file of Office is, and UTF-16.
+_STARTS = (b"%PDF-", b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff")
 _NAMES_TOLD = 10
 
 
@@ -67,9 +73,11 @@ def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
     paths = [Path(at, name) for at, _, names in os.walk(folder, onerror=locked.append) for name in names]
     for path in sorted(paths):
         place = path.relative_to(folder)
-        if path.suffix.lower() in SUFFIXES:
+        is_hidden = any(part.startswith(".") for part in place.parts)
+        # Code in hidden folders is that of tools and environments, and settings there hold secrets.
+        if kind_by_name(path.name) and not (is_hidden and is_plain(path.name)):
             yield File(path, place.as_posix()), "" if path.is_file() else "there is no file behind it"
-        elif not any(part.startswith(".") for part in place.parts):
+        elif not is_hidden:
             yield File(path, place.as_posix()), READ
     for error in locked:
         path = Path(error.filename)
@@ -81,7 +89,7 @@ def _may_be_read(path: Path) -> bool:
 
     What is no file, such as a pipe, can be read only once, which is when it is sent.
     """
-    if path.suffix.lower() in SUFFIXES or not path.is_file():
+    if kind_by_name(path.name) or not path.is_file():
         return True
     try:
         with path.open("rb") as file:
@@ -91,5 +99,5 @@ def _may_be_read(path: Path) -> bool:
     except OSError:
         return True  # Sending it says better what is wrong.
     except UnicodeDecodeError:
-        return head.startswith(b"%PDF-")
-    return "\0" not in text
+        return head.startswith(_STARTS)
+    return "\0" not in text or head.startswith(_STARTS)

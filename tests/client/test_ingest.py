@@ -16,11 +16,12 @@ from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client import WeftClient
-from weft_client.files import SUFFIXES, find_files
+from weft_client.files import find_files
 from weft_client.ingest import ingest_files
+from weft_kit.document_names import PLAIN_SUFFIXES, SUFFIXES
 from weft_kit.errors import DeadlineExceeded, Draining, NotFound, WeftError
 from weft_kit.server import Server, Service
-from weft_retrieval.formats import kinds
+from weft_retrieval.formats import ContentType, detect
 
 
 class Shelf(rpc.RetrievalServiceServicer):
@@ -109,8 +110,23 @@ def test_folders_give_their_documents_and_nothing_else(tmp_path):
     assert list(found.skipped) == ["e.png", "f"]
 
 
-def test_every_kind_that_the_service_reads_is_found_in_folders():
-    assert frozenset(kinds._SUFFIXES) == SUFFIXES
+def test_every_kind_that_the_service_reads_is_found_in_folders(tmp_path):
+    names = {f"a{suffix}" for suffix in (*SUFFIXES, *PLAIN_SUFFIXES)} | {"Dockerfile", "Makefile"}
+    for name in names:
+        (tmp_path / name).write_text(name)
+    assert {file.document_id for file in find_files([tmp_path]).files} == names
+    assert {detect(f"a{suffix}", b"") for suffix in SUFFIXES} == set(ContentType)
+    assert {detect(name, b"# x") for name in ("a.py", "src/Dockerfile", "b/Makefile", "a.xml")} == {ContentType.TEXT}
+
+
+def test_code_and_settings_in_hidden_folders_are_no_documents(tmp_path):
+    """An environment holds thousands of files of code, and `.env` holds secrets; documents are found all the same."""
+    for name in (".venv/lib/a.py", ".config/b.toml", ".env", ".notes/c.md", ".notes/d.docx"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("x")
+    found = find_files([tmp_path])
+    assert [file.document_id for file in found.files] == [".notes/c.md", ".notes/d.docx"]
+    assert not found.skipped
 
 
 def test_hidden_files_and_links_to_nowhere_are_no_documents(tmp_path):
@@ -134,7 +150,9 @@ def test_a_named_file_is_sent_once_whatever_it_is_called(tmp_path):
     [
         ("table.csv", "Ünterwegs,1".encode() * 2000, True),
         ("scan", b"%PDF-1.7\xff\xfe\0", True),
-        ("report.docx", b"PK\x03\x04\x14\0\x06\0", False),
+        ("report", b"PK\x03\x04\x14\0\x06\0", True),
+        ("notes", "\ufeffnotes".encode("utf-16-le"), True),
+        ("report.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", False),
         ("photo", b"\x89PNG\r\n", False),
     ],
 )
@@ -240,32 +258,40 @@ async def test_a_path_that_is_not_there_makes_no_collection(tmp_path, shelf, end
 async def test_what_a_folder_holds_besides_is_named_and_no_failure(tmp_path, shelf, endpoint):
     (tmp_path / "good.md").write_text("good")
     for number in range(12):
-        (tmp_path / f"report-{number:02}.docx").write_bytes(b"PK")
+        (tmp_path / f"report-{number:02}.doc").write_bytes(b"\xd0\xcf")
     ingest = ("--endpoint", endpoint, "--key", "k", "ingest", str(tmp_path), "-c", "handbook")
     code, out, _ = await weft(*ingest)
     assert code == 0
-    assert "12 files skipped: report-00.docx, " in out
-    assert "report-09.docx and 2 more; text, Markdown, HTML and PDF are read (.htm, " in out
+    assert "12 files skipped: report-00.doc, " in out
+    assert (
+        "report-09.doc and 2 more; text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON are read (.csv, "
+        in out
+    )
     code, out, err = await weft(*ingest, "--json")
     assert (code, len(json.loads(out)["skipped"])) == (0, 12)
     assert "12 files skipped" in err
 
 
 async def test_a_folder_without_any_document_is_a_failure(tmp_path):
-    (tmp_path / "report.docx").write_bytes(b"PK")
+    (tmp_path / "report.doc").write_bytes(b"\xd0\xcf")
     code, _, err = await weft("--key", "k", "ingest", str(tmp_path), "-c", "handbook")
     assert (code, err.count("\n")) == (1, 1)
-    assert "1 file skipped: report.docx; text, Markdown, HTML and PDF are read" in err
+    assert (
+        "1 file skipped: report.doc; text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON are read" in err
+    )
 
 
 async def test_a_file_that_cannot_be_read_and_was_named_is_a_failure(tmp_path, shelf, endpoint):
     (tmp_path / "good.md").write_text("good")
-    (tmp_path / "report.docx").write_bytes(b"PK\0")
+    (tmp_path / "report.doc").write_bytes(b"\xd0\xcf\0")
     at, into = ("--endpoint", endpoint, "--key", "k"), ("-c", "handbook")
-    code, out, err = await weft(*at, "ingest", str(tmp_path / "report.docx"), *into)
+    code, out, err = await weft(*at, "ingest", str(tmp_path / "report.doc"), *into)
     assert (code, out, shelf.collections) == (1, "", set())
-    assert "report.docx: it is none of what can be read: text, Markdown, HTML and PDF are read" in err
-    code, out, _ = await weft(*at, "ingest", str(tmp_path / "report.docx"), str(tmp_path / "good.md"), *into)
+    assert (
+        "report.doc: it is none of what can be read: text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON"
+        in err
+    )
+    code, out, _ = await weft(*at, "ingest", str(tmp_path / "report.doc"), str(tmp_path / "good.md"), *into)
     assert code == 1
-    assert "✗ report.docx: it is none of what can be read" in out
+    assert "✗ report.doc: it is none of what can be read" in out
     assert list(shelf.staged) == ["good.md"]

@@ -85,7 +85,7 @@ def nested(depth: int) -> Filter:
         (condition("metadata.k", LESS, True), "filter.condition.values"),
         (condition("title", EQUAL, 1.0), "filter.condition.values"),
         (condition("ingest_time", EQUAL, "2024"), "filter.condition.values"),
-        (condition("content_type", EQUAL, "docx"), "filter.condition.values"),
+        (condition("content_type", EQUAL, "odt"), "filter.condition.values"),
         (Filter(condition=Condition(field="metadata.k", operator=EQUAL, values=[Value()])), "filter.condition.values"),
         (
             Filter(condition=Condition(

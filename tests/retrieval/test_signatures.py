@@ -67,7 +67,7 @@ def test_a_real_program_called_html_is_refused() -> None:
 
 def test_a_refusal_says_what_to_do_next() -> None:
     assert refusal(BINARY["a Word document"], ContentType.TEXT) == (
-        "the document looks like a Word document, not text; save it as PDF, HTML or text, and send that"
+        "the document looks like a Word document, not text; send it as DOCX"
     )
     assert refusal(BINARY["UTF-16 without a byte order mark"], ContentType.TEXT) == (
         "the document looks like UTF-16 without a byte order mark, not text; convert it to UTF-8"

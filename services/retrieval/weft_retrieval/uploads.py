@@ -41,11 +41,10 @@ class Upload:
         return self.content_type or detect(self.source_uri or self.document_id, self.content)
 
     def title_for(self, parsed: Parsed) -> str:
-        """The given title, else the first heading, else the last part of the source."""
-        if self.title:
-            return self.title
-        if parsed.headings:
-            return parsed.headings[0].title[:_MAX_LINE]
+        """The given title, else what the document is called or its first heading, else the source's last part."""
+        first = parsed.headings[0].title if parsed.headings and parsed.title is None else parsed.title
+        if self.title or first:
+            return self.title or (first or "")[:_MAX_LINE]
         path = self.source_uri.partition("?")[0].partition("#")[0]
         return path.rstrip("/").rpartition("/")[2]
 

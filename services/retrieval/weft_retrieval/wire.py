@@ -30,6 +30,11 @@ _CONTENT_TYPES = {
     pb.CONTENT_TYPE_MARKDOWN: ContentType.MARKDOWN,
     pb.CONTENT_TYPE_HTML: ContentType.HTML,
     pb.CONTENT_TYPE_PDF: ContentType.PDF,
+    pb.CONTENT_TYPE_DOCX: ContentType.DOCX,
+    pb.CONTENT_TYPE_PPTX: ContentType.PPTX,
+    pb.CONTENT_TYPE_XLSX: ContentType.XLSX,
+    pb.CONTENT_TYPE_CSV: ContentType.CSV,
+    pb.CONTENT_TYPE_JSON: ContentType.JSON,
 }
 _SCALARS = {"string_value", "number_value", "bool_value"}
 _WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}

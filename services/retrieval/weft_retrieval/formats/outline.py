@@ -23,6 +23,8 @@ class Parsed:
 
     text: str
     headings: tuple[Heading, ...] = ()
+    title: str | None = None
+    """What the document is called; None for its first heading, "" when that is no name of it."""
 
 
 class Outline:

@@ -1,7 +1,9 @@
 """What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
 
+from weft_kit.errors import Invalid
 from weft_retrieval.formats.byte_order_mark import declared_encoding
-from weft_retrieval.formats.kinds import ContentType, detect_by_content
+from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
+from weft_retrieval.formats.office_package import Package
 from weft_retrieval.formats.text import unreadable
 
 _ZIP = "a ZIP archive"
@@ -41,12 +43,25 @@ _SIGNATURES = (
     (0, b"PAR1", "a Parquet file"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_OFFICE),
 )
+_MODERN = "save it as .docx, .xlsx, .pptx or PDF, and send that"
+# What holds the name of such a part is such a file, and this is what to do about it.
 _OFFICE = (
-    (b"word/document.xml", "a Word document"),
-    (b"xl/workbook.xml", "an Excel workbook"),
-    (b"ppt/presentation.xml", "a PowerPoint presentation"),
-    (b"mimetypeapplication/epub+zip", "an EPUB book"),
-    (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
+    (b"word/document.xml", "a Word document", "send it as DOCX"),
+    (b"xl/workbook.xml", "an Excel workbook", "send it as XLSX"),
+    (b"ppt/presentation.xml", "a PowerPoint presentation", "send it as PPTX"),
+    (b"xl/workbook.bin", "a binary Excel workbook (.xlsb)", "save it as .xlsx, and send that"),
+    (b"visio/document.xml", "a Visio drawing", "save it as PDF, and send that"),
+    (b"Index/Document.iwa", "an iWork document", _MODERN),
+    (b"mimetypeapplication/epub+zip", "an EPUB book", "send its pages as HTML, or save it as PDF"),
+    (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file", _MODERN),
+)
+# The same by the name of a stream in the compound files that Office had before 2007.
+_OLD = (
+    ("EncryptedPackage", "an Office document that is protected by a password", "save a copy without it, and send that"),
+    ("WordDocument", "an old Word document (.doc)", "save it as .docx, and send that"),
+    ("Workbook", "an old Excel workbook (.xls)", "save it as .xlsx, and send that"),
+    ("PowerPoint Document", "an old PowerPoint presentation (.ppt)", "save it as .pptx, and send that"),
+    ("__properties_version1.0", "an Outlook message (.msg)", "save it as text or HTML, and send that"),
 )
 _BINARY = ("binary data", "leave it out, or convert it to UTF-8 if it is text in another encoding")
 _EXPECTED = {
@@ -54,6 +69,11 @@ _EXPECTED = {
     ContentType.MARKDOWN: "Markdown",
     ContentType.HTML: "HTML",
     ContentType.PDF: "a PDF",
+    ContentType.DOCX: "a Word document",
+    ContentType.PPTX: "a PowerPoint presentation",
+    ContentType.XLSX: "an Excel workbook",
+    ContentType.CSV: "CSV",
+    ContentType.JSON: "JSON",
 }
 
 # Those that few texts have: neither white space, nor what logs, manuals and data files have for colours, overstrikes,
@@ -69,7 +89,12 @@ def check_kind(content: bytes, kind: ContentType) -> None:
 
     What is in doubt passes: the reader of its kind sees to it.
     """
-    found = _instead_of_pdf(content) if kind is ContentType.PDF else _instead_of_text(content)
+    if kind is ContentType.PDF:
+        found = _instead_of_pdf(content)
+    elif kind in OFFICE:
+        found = _instead_of_office(content, kind)
+    else:
+        found = _instead_of_text(content)
     if found:
         what, step = found
         raise unreadable(f"the document looks like {what}, not {_EXPECTED[kind]}; {step}")
@@ -83,6 +108,23 @@ def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
     return _signed(content, is_binary=_is_binary(content))
 
 
+def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | None:
+    if content.startswith(b"PK"):
+        try:
+            found = Package(content).kind
+        except Invalid:
+            return None  # its reader tells what is wrong with it
+        if found in OFFICE:
+            return None if found == kind else (_EXPECTED[ContentType(found)], f"send it as {found.upper()}")
+        return _signed(content, is_binary=True)
+    if content.startswith(b"%PDF-"):
+        return "a PDF", "send it as PDF"
+    if signed := _signed(content, is_binary=_is_binary(content)):
+        return signed
+    looks_like = _BINARY[0] if _is_binary(content) else _EXPECTED[detect_by_content(content)]
+    return looks_like, "send what it is under its own name, or save it anew where it was made"
+
+
 def _instead_of_text(content: bytes) -> tuple[str, str] | None:
     encoding = declared_encoding(content)
     if encoding in {"UTF-16", "UTF-32"}:
@@ -92,6 +134,8 @@ def _instead_of_text(content: bytes) -> tuple[str, str] | None:
         return signed
     if content.startswith(b"%PDF-") and b"endobj" in content:
         return "a PDF", "send it as PDF"
+    if content.startswith(b"{\\rtf1"):
+        return "an RTF document", _MODERN
     if is_binary and _is_unmarked_utf_16(content):
         return "UTF-16 without a byte order mark", "convert it to UTF-8"
     return _BINARY if is_binary else None
@@ -101,11 +145,18 @@ def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
     """Returns what the document is by its signature, and what to do with it."""
     for offset, magic, name in _SIGNATURES:
         if content.startswith(magic, offset) and (is_binary or _occurs_in_no_text(magic)):
-            office = next((office for part, office in _OFFICE if part in content), None) if name == _ZIP else None
-            if office or name == _OLD_OFFICE:
-                return office or name, "save it as PDF, HTML or text, and send that"
+            if name == _OLD_OFFICE:
+                return _old_office(content)
+            if name == _ZIP and (office := next((told for part, *told in _OFFICE if part in content), None)):
+                return office[0], office[1]
             return name, "leave it out, or send its text"
     return None
+
+
+def _old_office(content: bytes) -> tuple[str, str]:
+    found = (told for stream, *told in _OLD if stream.encode("utf-16-le") in content)
+    what, step = next(found, (_OLD_OFFICE, _MODERN))
+    return what, step
 
 
 def _occurs_in_no_text(magic: bytes) -> bool:

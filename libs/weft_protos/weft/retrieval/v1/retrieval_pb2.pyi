@@ -42,9 +42,19 @@ class _ContentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentTy
     """HTML."""
     CONTENT_TYPE_PDF: _ContentType.ValueType  # 4
     """PDF with a text layer."""
+    CONTENT_TYPE_DOCX: _ContentType.ValueType  # 5
+    """A Word document: Office Open XML, with or without macros, or a template."""
+    CONTENT_TYPE_PPTX: _ContentType.ValueType  # 6
+    """A PowerPoint presentation, likewise."""
+    CONTENT_TYPE_XLSX: _ContentType.ValueType  # 7
+    """An Excel workbook, likewise."""
+    CONTENT_TYPE_CSV: _ContentType.ValueType  # 8
+    """Values separated by commas, semicolons, tabulators or bars."""
+    CONTENT_TYPE_JSON: _ContentType.ValueType  # 9
+    """JSON: one value, one a line, or a Jupyter notebook."""
 
 class ContentType(_ContentType, metaclass=_ContentTypeEnumTypeWrapper):
-    """Names what a document's bytes are. Bytes that are plainly something else, such as a program called page.html, are
+    """Names what a document's bytes are. Code, settings, logs and markup are text. Bytes that are plainly something else, such as a program called page.html, are
     refused as UNREADABLE_DOCUMENT.
     """
 
@@ -58,6 +68,16 @@ CONTENT_TYPE_HTML: ContentType.ValueType  # 3
 """HTML."""
 CONTENT_TYPE_PDF: ContentType.ValueType  # 4
 """PDF with a text layer."""
+CONTENT_TYPE_DOCX: ContentType.ValueType  # 5
+"""A Word document: Office Open XML, with or without macros, or a template."""
+CONTENT_TYPE_PPTX: ContentType.ValueType  # 6
+"""A PowerPoint presentation, likewise."""
+CONTENT_TYPE_XLSX: ContentType.ValueType  # 7
+"""An Excel workbook, likewise."""
+CONTENT_TYPE_CSV: ContentType.ValueType  # 8
+"""Values separated by commas, semicolons, tabulators or bars."""
+CONTENT_TYPE_JSON: ContentType.ValueType  # 9
+"""JSON: one value, one a line, or a Jupyter notebook."""
 Global___ContentType: _TypeAlias = ContentType  # noqa: Y015
 
 @_typing.final
