@@ -41,11 +41,13 @@ class Upload:
         return self.content_type or detect(self.source_uri or self.document_id, self.content)
 
     def title_for(self, parsed: Parsed) -> str:
-        """The given title, else the first heading, else the last part of the source."""
+        """The given title, else the first heading, else the document's own title, else the last part of the source."""
         if self.title:
             return self.title
         if parsed.headings:
             return parsed.headings[0].title[:_MAX_LINE]
+        if parsed.title:
+            return parsed.title
         path = self.source_uri.partition("?")[0].partition("#")[0]
         return path.rstrip("/").rpartition("/")[2]
 

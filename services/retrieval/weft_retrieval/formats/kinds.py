@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from weft_retrieval.formats.byte_order_mark import declared_encoding
+from weft_retrieval.formats.unmarked import unmarked_encoding
 
 
 class ContentType(StrEnum):
@@ -37,7 +38,7 @@ def detect(name: str, content: bytes) -> ContentType:
 
 def detect_by_content(content: bytes) -> ContentType:
     """Guesses from the first bytes alone; TEXT when in doubt."""
-    encoding = declared_encoding(content)
+    encoding = declared_encoding(content) or unmarked_encoding(content)
     head = content[:1024].decode(encoding, "replace").encode() if encoding else content[:1024]
     if head.startswith(b"%PDF-"):
         return ContentType.PDF

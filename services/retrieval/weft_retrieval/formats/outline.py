@@ -23,6 +23,8 @@ class Parsed:
 
     text: str
     headings: tuple[Heading, ...] = ()
+    title: str = ""
+    """What the document says that it is called, where no heading does."""
 
 
 class Outline:

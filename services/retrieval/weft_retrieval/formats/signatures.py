@@ -3,6 +3,7 @@
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import ContentType, detect_by_content
 from weft_retrieval.formats.text import unreadable
+from weft_retrieval.formats.unmarked import controls, is_binary, unmarked_encoding
 
 _ZIP = "a ZIP archive"
 _OLD_OFFICE = "an old Office document"
@@ -48,20 +49,13 @@ _OFFICE = (
     (b"mimetypeapplication/epub+zip", "an EPUB book"),
     (b"mimetypeapplication/vnd.oasis.opendocument", "an OpenDocument file"),
 )
-_BINARY = ("binary data", "leave it out, or convert it to UTF-8 if it is text in another encoding")
+_BINARY = ("binary data", "leave it out, or convert it to UTF-8 (iconv -f ENCODING -t UTF-8) if it is text")
 _EXPECTED = {
     ContentType.TEXT: "text",
     ContentType.MARKDOWN: "Markdown",
     ContentType.HTML: "HTML",
     ContentType.PDF: "a PDF",
 }
-
-# Those that few texts have: neither white space, nor what logs, manuals and data files have for colours, overstrikes,
-# other alphabets and separators. Random bytes have 7 %, and are no UTF-8.
-_CONTROLS = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\b\t\n\v\f\r\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f")
-_MOST_CONTROLS = 3
-_MOST_OF_UTF_8 = 0.1
-_MOST_OF_OTHERS = 0.04
 
 
 def check_kind(content: bytes, kind: ContentType) -> None:
@@ -80,21 +74,19 @@ def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
         return None
     if b"%PDF-" not in content[:1024] and detect_by_content(content) is ContentType.HTML:
         return "an HTML page", "send it as HTML, or look whether it says why there is no PDF"
-    return _signed(content, is_binary=_is_binary(content))
+    return _signed(content, is_binary=is_binary(content))
 
 
 def _instead_of_text(content: bytes) -> tuple[str, str] | None:
     encoding = declared_encoding(content)
     if encoding in {"UTF-16", "UTF-32"}:
         return _BINARY if _is_undecodable(content, encoding) else None
-    is_binary = _is_binary(content)
-    if signed := _signed(content, is_binary=is_binary):
+    binary = is_binary(content.strip(b"\x00"))
+    if signed := _signed(content, is_binary=binary):
         return signed
     if content.startswith(b"%PDF-") and b"endobj" in content:
         return "a PDF", "send it as PDF"
-    if is_binary and _is_unmarked_utf_16(content):
-        return "UTF-16 without a byte order mark", "convert it to UTF-8"
-    return _BINARY if is_binary else None
+    return _BINARY if binary and not unmarked_encoding(content) else None
 
 
 def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
@@ -109,36 +101,11 @@ def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
 
 
 def _occurs_in_no_text(magic: bytes) -> bool:
-    return not magic.isascii() or _controls(magic) > 0
-
-
-def _is_binary(content: bytes) -> bool:
-    found = _controls(content)
-    if found <= _MOST_CONTROLS:
-        return False
-    return found > len(content) * (_MOST_OF_UTF_8 if _is_utf_8(content) else _MOST_OF_OTHERS)
+    return not magic.isascii() or controls(magic) > 0
 
 
 def _is_undecodable(content: bytes, encoding: str) -> bool:
     """Says whether a byte order mark was chance: of random bytes 3 % are no UTF-16, and nearly all no UTF-32."""
     text = content.decode(encoding, "replace")
     wrong = text.count("\ufffd")
-    return wrong > _MOST_CONTROLS and wrong > len(text) / 100
-
-
-def _is_utf_8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _controls(content: bytes) -> int:
-    return len(content) - len(content.translate(None, _CONTROLS))
-
-
-def _is_unmarked_utf_16(content: bytes) -> bool:
-    """Says whether every other byte, and no other, is mostly NUL, as in western texts."""
-    fewer, more = sorted((content[0::2].count(0), content[1::2].count(0)))
-    return more > len(content) / 4 and fewer < len(content) / 200
+    return wrong > 3 and wrong > len(text) / 100
