@@ -39,6 +39,9 @@ def paragraphs(html: str) -> list[str]:
         f"<header role=banner>Harbour Ltd.</header>{MENU}<article>{TEXT}</article><aside>Buy our tide table</aside>",
         f"<main>{TEXT}</main><form role=search><input name=q value=boats><button type=submit>Go</button></form>",
         f"<body class=has-cookie-banner><div class=cc-window>Cookies?</div>{MENU}<div role=main>{TEXT}</div>",
+        f"<main>{TEXT}</main>{FOOTER * 20}",
+        f"<aside><article><p>Elsewhere on this site</p></article></aside><div>{TEXT}</div>",
+        f"<header><a href=/>Harbour Ltd.</a><a href=/n>News</a><h1>Fees</h1></header><main>{TEXT}</main>",
         f"{TEXT}<div id=CybotCookiebotDialog>This site uses cookies</div><div hidden>Not for you</div>",
         f"{TEXT}<div class='modal fade' aria-hidden=true role=dialog><p>Log in to go on</p></div>",
         f"<main>{TEXT}</main><p>{TEXT[:9]}</p><div aria-hidden=true><a href=/a>Open the menu</a></div>",
@@ -99,6 +102,8 @@ def test_a_page_keeps_its_text_wherever_it_stands(page: str) -> None:
         (f"<main><div>Loading…</div></main><div>{LONG}</div>", "at the office"),
         (f"<article><p>Teaser</p></article><div>{LONG}</div>", "at the office"),
         (f"<article><p>One thing is here.</p></article><article>{LONG}</article>", "One thing"),
+        (f"<header><h1>Fees</h1><p>What you pay, and when.</p></header><main><p>{FEE}</p></main>", "and when."),
+        (f"<div id=app hidden>{TEXT}</div><p>Loading</p>", FEE),
         (f"<h1>Fees</h1><p>A short word on top of it all.</p><aside>{LONG}</aside>", "at the office"),
         (f"<p>A short word on top.</p><div hidden>{LONG}</div>", "at the office"),
         (f"<h1>Index</h1><nav><ul>{LINKS}</ul></nav>", "Chapter 19"),  # a table of contents is the page
@@ -158,6 +163,10 @@ def test_what_a_reader_would_find_is_read(page: str, kept: str) -> None:
 )  # fmt: skip
 def test_words_of_a_paragraph_are_what_they_look_like(html: str, text: str) -> None:
     assert read(f"<p>{html}</p>").text.strip() == text
+
+
+def test_a_short_text_in_its_place_keeps_the_rest_out() -> None:
+    assert paragraphs(f"<main><h1>灯台</h1><p>船が出る</p></main>{MENU}{FOOTER}") == ["灯台", "船が出る"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from weft_retrieval.formats.html_walk import walk
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _TEXT_PARTS = frozenset({"article", "blockquote", "details", "figure", "main", "section", "td"})
 # Beside headings this is no text, when so many times more would be left out.
-_LITTLE, _TIMES_MORE = 12, 4
+_LITTLE, _TIMES_MORE = 12, 2
 # What would be left out is the text when it is this long, and so many times longer than the rest.
 _LONG, _TIMES_LONGER = 200, 3
 _LONG_SUBSTITUTE = 120
@@ -61,7 +61,8 @@ class _Element:
     is_in_text: bool = False
     parts_before: int = 0
     letters: _Letters = field(default_factory=_Letters)
-    holds_h1: bool = False
+    title: LexborNode | None = None
+    """The first `h1` inside, or the header that it stands in."""
     holds_part: bool = False
 
     @property
@@ -81,6 +82,12 @@ class _Element:
 def _is_link(node: LexborNode) -> bool:
     """An anchor without a target is none, and often left open."""
     return node.tag == "a" and "href" in node.attributes
+
+
+def _is_header(element: _Element) -> bool:
+    """Says whether what stands beside a title belongs to it, and is no menu."""
+    is_one = element.node is not None and element.node.tag in {"header", "hgroup"}
+    return is_one and 2 * element.letters.linked <= element.letters.all
 
 
 class _Survey:
@@ -106,7 +113,9 @@ class _Survey:
         """Says whether there is a text beside headings, or little enough that was left out."""
         kept = self._page.letters
         text, left_out = kept.all - kept.headed, sum(letters.all for letters in self._chrome.values())
-        return text >= _LITTLE or (left_out <= _TIMES_MORE * text and kept.all > 0)
+        if text >= _LITTLE or any(part.letters.all > part.letters.headed for part in self._parts):
+            return True
+        return kept.all > 0 and left_out <= _TIMES_MORE * text
 
     def roots(self) -> tuple[LexborNode, ...]:
         """Returns the `main` elements or the only `article`, when most of the text is there, else the whole page."""
@@ -116,14 +125,15 @@ class _Survey:
             inside.add(part.letters)
         if not inside.all or inside.all < self._page.letters.prose - inside.prose:
             return (self._tree.root,) if self._tree.root else ()
-        title = () if self._h1 is None or any(part.holds_h1 for part in parts) else (self._h1,)
-        return (*title, *(part.node for part in parts if part.node))
+        title = self._page.title or self._left_out_title
+        roots = tuple(part.node for part in parts if part.node)
+        return roots if title is None or any(part.title for part in parts) else (title, *roots)
 
     def _count(self, left_out: set[Kind]) -> None:
         self.left_out: set[int] = set()
         self._chrome: dict[int, _Letters] = {}
         self._parts: list[_Element] = []
-        self._h1: LexborNode | None = None
+        self._left_out_title: LexborNode | None = None
         self._links = self._headings = 0
         self._page = _Element()
         self._open = [self._page]
@@ -149,19 +159,23 @@ class _Survey:
         self._links -= _is_link(node)
         self._headings -= node.tag in _HEADINGS
         if node.tag == "h1" and element.letters.all:
-            self._h1 = self._h1 or node
-            element.holds_h1 = True
+            element.title = node
         kind = element.decided()
         if kind in left_out and node.mem_id not in self._kept_all_the_same:
             self.left_out.add(node.mem_id)
+            del self._parts[element.parts_before :]
+            if kind is not Kind.NOTHING:
+                self._left_out_title = self._left_out_title or element.title
             if kind is Kind.CHROME:
                 self._chrome[node.mem_id] = element.letters
             return
+        if element.title and _is_header(element):
+            element.title = node
         is_part = element.is_main or node.tag == "article"
         if is_part:
             # The outermost counts.
             self._parts[element.parts_before :] = [element]
         above = self._open[-1]
         above.letters.add(element.letters)
-        above.holds_h1 |= element.holds_h1
-        above.holds_part |= element.holds_part or is_part or element.holds_h1
+        above.title = above.title or element.title
+        above.holds_part |= element.holds_part or is_part or element.title is not None
