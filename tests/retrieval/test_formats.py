@@ -124,9 +124,8 @@ def blank_pdf() -> bytes:
 @pytest.mark.parametrize(
     ("content", "kind", "told"),
     [
-        (b"caf\xe9", ContentType.TEXT, "byte 3"),
-        (b"# x\n\xff", ContentType.MARKDOWN, "byte 4"),
-        (b"a\x00b", ContentType.TEXT, "NUL at character 1"),
+        ("The keeper".encode("cp037") * 3, ContentType.TEXT, "not UTF-8 at byte 4"),
+        (b"<meta charset=gbk>" + b"\x81\x20\xff\x9d\xb4" * 40, ContentType.HTML, "as gb18030"),
         (b"plain", ContentType.PDF, "does not begin like a PDF"),
         (b"%PDF-1.7\n%%EOF", ContentType.PDF, "damaged"),
         (pdf("x")[:200], ContentType.PDF, "damaged"),

@@ -6,6 +6,7 @@ from enum import StrEnum
 from weft_kit.document_names import is_plain, kind_by_name
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.office_package import office_kind
+from weft_retrieval.formats.unmarked import unmarked_encoding
 
 
 class ContentType(StrEnum):
@@ -43,7 +44,7 @@ def detect(name: str, content: bytes) -> ContentType:
 
 def detect_by_content(content: bytes) -> ContentType:
     """Guesses from the first bytes alone; TEXT when in doubt."""
-    encoding = declared_encoding(content)
+    encoding = declared_encoding(content) or unmarked_encoding(content)
     head = content[:1024].decode(encoding, "replace").encode() if encoding else content[:1024]
     if head.startswith(b"%PDF-"):
         return ContentType.PDF

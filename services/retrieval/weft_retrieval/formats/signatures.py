@@ -5,6 +5,7 @@ from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
 from weft_retrieval.formats.office_package import Package
 from weft_retrieval.formats.text import unreadable
+from weft_retrieval.formats.unmarked import controls, is_binary, unmarked_encoding
 
 _ZIP = "a ZIP archive"
 _OLD_OFFICE = "an old Office document"
@@ -63,7 +64,7 @@ _OLD = (
     ("PowerPoint Document", "an old PowerPoint presentation (.ppt)", "save it as .pptx, and send that"),
     ("__properties_version1.0", "an Outlook message (.msg)", "save it as text or HTML, and send that"),
 )
-_BINARY = ("binary data", "leave it out, or convert it to UTF-8 if it is text in another encoding")
+_BINARY = ("binary data", "leave it out, or convert it to UTF-8 (iconv -f ENCODING -t UTF-8) if it is text")
 _EXPECTED = {
     ContentType.TEXT: "text",
     ContentType.MARKDOWN: "Markdown",
@@ -75,13 +76,6 @@ _EXPECTED = {
     ContentType.CSV: "CSV",
     ContentType.JSON: "JSON",
 }
-
-# Those that few texts have: neither white space, nor what logs, manuals and data files have for colours, overstrikes,
-# other alphabets and separators. Random bytes have 7 %, and are no UTF-8.
-_CONTROLS = bytes(byte for byte in (*range(0x20), 0x7F) if byte not in b"\b\t\n\v\f\r\x0e\x0f\x1a\x1b\x1c\x1d\x1e\x1f")
-_MOST_CONTROLS = 3
-_MOST_OF_UTF_8 = 0.1
-_MOST_OF_OTHERS = 0.04
 
 
 def check_kind(content: bytes, kind: ContentType) -> None:
@@ -105,7 +99,7 @@ def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
         return None
     if b"%PDF-" not in content[:1024] and detect_by_content(content) is ContentType.HTML:
         return "an HTML page", "send it as HTML, or look whether it says why there is no PDF"
-    return _signed(content, is_binary=_is_binary(content))
+    return _signed(content, is_binary=is_binary(content))
 
 
 def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | None:
@@ -119,9 +113,9 @@ def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | N
         return _signed(content, is_binary=True)
     if content.startswith(b"%PDF-"):
         return "a PDF", "send it as PDF"
-    if signed := _signed(content, is_binary=_is_binary(content)):
+    if signed := _signed(content, is_binary=is_binary(content)):
         return signed
-    looks_like = _BINARY[0] if _is_binary(content) else _EXPECTED[detect_by_content(content)]
+    looks_like = _BINARY[0] if is_binary(content) else _EXPECTED[detect_by_content(content)]
     return looks_like, "send what it is under its own name, or save it anew where it was made"
 
 
@@ -129,16 +123,14 @@ def _instead_of_text(content: bytes) -> tuple[str, str] | None:
     encoding = declared_encoding(content)
     if encoding in {"UTF-16", "UTF-32"}:
         return _BINARY if _is_undecodable(content, encoding) else None
-    is_binary = _is_binary(content)
-    if signed := _signed(content, is_binary=is_binary):
+    binary = is_binary(content.strip(b"\x00"))
+    if signed := _signed(content, is_binary=binary):
         return signed
     if content.startswith(b"%PDF-") and b"endobj" in content:
         return "a PDF", "send it as PDF"
     if content.startswith(b"{\\rtf1"):
         return "an RTF document", _MODERN
-    if is_binary and _is_unmarked_utf_16(content):
-        return "UTF-16 without a byte order mark", "convert it to UTF-8"
-    return _BINARY if is_binary else None
+    return _BINARY if binary and not unmarked_encoding(content) else None
 
 
 def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
@@ -160,36 +152,11 @@ def _old_office(content: bytes) -> tuple[str, str]:
 
 
 def _occurs_in_no_text(magic: bytes) -> bool:
-    return not magic.isascii() or _controls(magic) > 0
-
-
-def _is_binary(content: bytes) -> bool:
-    found = _controls(content)
-    if found <= _MOST_CONTROLS:
-        return False
-    return found > len(content) * (_MOST_OF_UTF_8 if _is_utf_8(content) else _MOST_OF_OTHERS)
+    return not magic.isascii() or controls(magic) > 0
 
 
 def _is_undecodable(content: bytes, encoding: str) -> bool:
     """Says whether a byte order mark was chance: of random bytes 3 % are no UTF-16, and nearly all no UTF-32."""
     text = content.decode(encoding, "replace")
     wrong = text.count("\ufffd")
-    return wrong > _MOST_CONTROLS and wrong > len(text) / 100
-
-
-def _is_utf_8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _controls(content: bytes) -> int:
-    return len(content) - len(content.translate(None, _CONTROLS))
-
-
-def _is_unmarked_utf_16(content: bytes) -> bool:
-    """Says whether every other byte, and no other, is mostly NUL, as in western texts."""
-    fewer, more = sorted((content[0::2].count(0), content[1::2].count(0)))
-    return more > len(content) / 4 and fewer < len(content) / 200
+    return wrong > 3 and wrong > len(text) / 100

@@ -35,7 +35,7 @@ class _ContentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentTy
     CONTENT_TYPE_UNSPECIFIED: _ContentType.ValueType  # 0
     """Not given: guessed from the name and the first bytes."""
     CONTENT_TYPE_TEXT: _ContentType.ValueType  # 1
-    """Plain text: UTF-8, or UTF-16 or UTF-32 with a byte order mark."""
+    """Plain text: UTF-8, or another encoding that can be told by its bytes."""
     CONTENT_TYPE_MARKDOWN: _ContentType.ValueType  # 2
     """Markdown, in the encodings of plain text."""
     CONTENT_TYPE_HTML: _ContentType.ValueType  # 3
@@ -61,7 +61,7 @@ class ContentType(_ContentType, metaclass=_ContentTypeEnumTypeWrapper):
 CONTENT_TYPE_UNSPECIFIED: ContentType.ValueType  # 0
 """Not given: guessed from the name and the first bytes."""
 CONTENT_TYPE_TEXT: ContentType.ValueType  # 1
-"""Plain text: UTF-8, or UTF-16 or UTF-32 with a byte order mark."""
+"""Plain text: UTF-8, or another encoding that can be told by its bytes."""
 CONTENT_TYPE_MARKDOWN: ContentType.ValueType  # 2
 """Markdown, in the encodings of plain text."""
 CONTENT_TYPE_HTML: ContentType.ValueType  # 3
@@ -377,7 +377,7 @@ class Document(_message.Message):
     document_id: _builtins.str
     """Identifies it in the collection, 1–512 characters. Default: the SHA-256 of the content."""
     title: _builtins.str
-    """For people. Default: the first heading, or the last part of `source_uri`."""
+    """For people. Default: the first heading, what the document says that it is called, or the last part of `source_uri`."""
     source_uri: _builtins.str
     """Where it came from."""
     content_type: Global___ContentType.ValueType

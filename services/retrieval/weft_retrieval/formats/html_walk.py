@@ -1,0 +1,32 @@
+"""The nodes of a page in their order, each element twice: where it begins, and where it ends."""
+
+from collections.abc import Collection, Iterator
+from typing import TypeAlias
+
+from selectolax.lexbor import LexborNode
+
+Step: TypeAlias = tuple[LexborNode, bool]
+"""A node, and whether it begins here; a text begins only."""
+
+
+def walk(root: LexborNode, left_out: Collection[int] = ()) -> Iterator[Step]:
+    """Walks without recursion, however deep the page; what is left out is so with all that it holds."""
+    node, last = root, root.mem_id
+    while True:
+        if node.mem_id not in left_out:
+            yield node, True
+            if inside := node.child:
+                node = inside
+                continue
+            if node.is_element_node:
+                yield node, False
+        while node.mem_id != last:
+            if following := node.next:
+                node = following
+                break
+            if (parent := node.parent) is None:
+                return
+            node = parent
+            yield node, False
+        else:
+            return
