@@ -18,7 +18,8 @@ class EventStream:
     """
 
     def __init__(self) -> None:
-        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("strict")
+        # As the standard wants it: bytes that are no UTF-8 become U+FFFD, and cost nothing else.
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("replace")
         self._rest: list[str] = []
         """Pieces of an event that is not complete, their lines ending in LF."""
         self._rest_bytes = 0
@@ -28,7 +29,7 @@ class EventStream:
         """Return the data of the events that `chunk` completes; those without data are none.
 
         Raises:
-            ProviderError: the bytes are not UTF-8, or an event grows beyond MAX_EVENT_BYTES.
+            ProviderError: an event grows beyond MAX_EVENT_BYTES.
         """
         events = self._cut(self._decoded(chunk))
         seen = self._rest_bytes + len(chunk)
@@ -41,18 +42,12 @@ class EventStream:
         """Return the data of an event that only the end of the body shows to be complete.
 
         Its blank line may be missing: whether the data is whole its own format tells.
-
-        Raises:
-            ProviderError: the body ends inside a character.
         """
         data = _data("".join(self._rest) + self._decoded(b"", final=True))
         return [data] if data else []
 
     def _decoded(self, chunk: bytes, *, final: bool = False) -> str:
-        try:
-            text = self._utf8.decode(chunk, final)
-        except UnicodeDecodeError:
-            raise broken("sent bytes that are not UTF-8") from None
+        text = self._utf8.decode(chunk, final)
         return self._with_lf(text) if "\r" in text or self._after_cr else text
 
     def _with_lf(self, text: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
-from weft_router.providers import phrases
+from weft_router.providers import counts, fields, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.gemini_arguments import Arguments
@@ -32,25 +32,32 @@ class GenerateContentAnswer(Answer):
     _FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(counts.gemini())
         self._arguments: Arguments | None = None
         """Of the call that is being told."""
         self._counted = 0
         """Tokens told so far."""
 
     def event(self, event: dict[str, Any]) -> bool:
-        if event.get("error"):
+        self.count(event.get("usageMetadata"))
+        if ("error" in event or "candidates" not in event) and fields.tells_error(event):
             raise error_in_stream(event)
-        before = self.said.token_count
-        if block := (event.get("promptFeedback") or {}).get("blockReason"):
+        if "promptFeedback" in event and (block := fields.text(fields.mapping(event, "promptFeedback"), "blockReason")):
             self.raw_finish_reason, self.refused = block, True
-        for candidate in event.get("candidates") or ():
-            if candidate.get("index", 0) == 0:
-                self.raw_finish_reason = candidate.get("finishReason") or ""
-                for part in (candidate.get("content") or {}).get("parts") or ():
-                    self._part(part, event.get("responseId") or "call")
-        self._count(event.get("usageMetadata") or {}, before)
+        before = self.said.token_count
+        for place, candidate in enumerate(fields.mappings(event, "candidates")):
+            if candidate.get("index", place) == 0:
+                self._candidate(candidate, event.get("responseId") or "call")
+        self._tell_tokens(before)
         return False
+
+    def _candidate(self, candidate: dict[str, Any], response_id: str) -> None:
+        parts = fields.mappings(fields.mapping(candidate, "content"), "parts")
+        reason = fields.text(candidate, "finishReason")
+        if reason or parts:
+            self.raw_finish_reason = reason
+        for part in parts:
+            self._part(part, response_id)
 
     def body_ended(self) -> None:
         """Take the end of the body for the end, if the finish reason came; `finish` says if it did not."""
@@ -62,7 +69,7 @@ class GenerateContentAnswer(Answer):
     def _part(self, part: dict[str, Any], response_id: str) -> None:
         if (call := part.get("functionCall")) is not None:
             self._call(call, part.get("thoughtSignature"), response_id)
-        elif text := part.get("text"):
+        elif text := fields.text(part, "text", "parts.text"):
             if part.get("thought"):
                 self.said.reasoning += text
             else:
@@ -87,23 +94,11 @@ class GenerateContentAnswer(Answer):
         self.said.tool_calls.append(said)
         self.said.token_count += 1
 
-    def _count(self, usage: dict[str, Any], before: int) -> None:
-        """Take in the totals so far, which also tell how many tokens the chunk adds to those `before` it."""
+    def _tell_tokens(self, before: int) -> None:
+        """Say how many tokens the chunk adds to those `before` it, by the totals so far where they are told."""
         said = self.said.token_count - before
-        if "promptTokenCount" in usage:
-            counted = _usage(usage)
-            self.report(counted)
-            if said:
-                said = max(said, counted.completion_tokens - self._counted)
-                self.said.token_count = before + said
+        if said:
+            told = self.counts.told
+            said = max(said, told["candidatesTokenCount"] + told["thoughtsTokenCount"] - self._counted)
+            self.said.token_count = before + said
         self._counted += said
-
-
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    thoughts = usage.get("thoughtsTokenCount", 0)
-    return chat_pb2.Usage(
-        prompt_tokens=usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0),
-        completion_tokens=usage.get("candidatesTokenCount", 0) + thoughts,
-        cached_prompt_tokens=usage.get("cachedContentTokenCount", 0),
-        reasoning_tokens=thoughts,
-    )
