@@ -394,6 +394,18 @@ def test_halves_of_a_character_are_joined_and_what_is_alone_is_replaced(
     assert found.said.text.encode()
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 10_000])
+def test_halves_that_come_as_bytes_are_joined(size: int) -> None:
+    """https://www.unicode.org/reports/tr26/: what writes surrogates as UTF-8 one by one"""
+    raw = [choice({"content": "HALF"}) for _ in range(3)]
+    halves = [b"a\xed\xa0\xbd", b"\xed\xb8\x80\xed\xa0\xbd", b"\xed\xb8\x81\xed\xa0\xbd"]
+    sent = b"".join(body(each).replace(b"HALF", half) for each, half in zip(raw, halves, strict=True))
+    sent += body(STOP, DONE)
+    found = read(ChatAnswer(), (sent[at : at + size] for at in range(0, len(sent), size)))
+
+    assert found.said.text == "a😀😁\ufffd"
+
+
 def test_halves_in_reasoning_and_arguments_are_joined_apart() -> None:
     def call(arguments: str) -> dict[str, Any]:
         return choice({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": arguments}}]})

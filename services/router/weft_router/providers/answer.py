@@ -54,7 +54,7 @@ class Answer(ABC):
             return True
         try:
             event = from_json(data)
-        except ValueError:
+        except (ValueError, TypeError):  # the latter where the text holds half of a character
             event = self._strange(data)
         try:
             return self.event(event) if type(event) is dict else self._several(event)

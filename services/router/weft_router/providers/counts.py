@@ -1,7 +1,8 @@
 """Tokens as providers count them, out of the many names and forms that such counts come in.
 
 What cannot be a count is as if it had not been told: what is no number, less than nothing, or more than fits. A count
-of nothing says nothing either, for many servers send zeros until they know. Parts are never more than their whole.
+of nothing among others says nothing either, for many servers send zeros until they know, or where they do not. Parts
+are never more than their whole.
 """
 
 import math
@@ -51,9 +52,10 @@ class Counts:
             if type(value) is dict:
                 names = ((f"{name}.{inner}", each) for inner, each in value.items())
                 is_any |= self.take({within: each for within, each in names if within in told})
-            elif name in told and (sure := value if type(value) is int and 0 < value <= _MOST else count(value)):
-                told[name] = sure
-                is_any = True
+            elif name in told:
+                sure = value if type(value) is int and 0 < value <= _MOST else count(value)
+                if sure or (sure == 0 and len(counted) == 1):
+                    told[name], is_any = sure, True
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:

@@ -18,8 +18,8 @@ class EventStream:
     """
 
     def __init__(self) -> None:
-        # As the standard wants it: bytes that are no UTF-8 become U+FFFD, and cost nothing else.
-        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        # Half of a character may come as bytes too; its format joins the halves.
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogatepass")
         self._rest: list[str] = []
         """Pieces of an event that is not complete, their lines ending in LF."""
         self._rest_bytes = 0
@@ -29,7 +29,7 @@ class EventStream:
         """Return the data of the events that `chunk` completes; those without data are none.
 
         Raises:
-            ProviderError: an event grows beyond MAX_EVENT_BYTES.
+            ProviderError: the bytes are not UTF-8, or an event grows beyond MAX_EVENT_BYTES.
         """
         events = self._cut(self._decoded(chunk))
         seen = self._rest_bytes + len(chunk)
@@ -42,12 +42,18 @@ class EventStream:
         """Return the data of an event that only the end of the body shows to be complete.
 
         Its blank line may be missing: whether the data is whole its own format tells.
+
+        Raises:
+            ProviderError: the body ends inside a character.
         """
         data = _data("".join(self._rest) + self._decoded(b"", final=True))
         return [data] if data else []
 
     def _decoded(self, chunk: bytes, *, final: bool = False) -> str:
-        text = self._utf8.decode(chunk, final)
+        try:
+            text = self._utf8.decode(chunk, final)
+        except UnicodeDecodeError:
+            raise broken("sent bytes that are not UTF-8") from None
         return self._with_lf(text) if "\r" in text or self._after_cr else text
 
     def _with_lf(self, text: str) -> str:
@@ -80,7 +86,7 @@ def _data(event: str) -> str:
 
 
 def _is_bearable(data: str) -> bool:
-    return len(data.encode()) <= MAX_EVENT_BYTES
+    return len(data.encode(errors="surrogatepass")) <= MAX_EVENT_BYTES
 
 
 def _too_large() -> ProviderError:

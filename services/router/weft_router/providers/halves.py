@@ -12,13 +12,15 @@ _PLANE = 0x100000
 _FIRST, _SECOND = r"u[dD][89abAB][\da-fA-F]{2}", r"u[dD][c-fC-F][\da-fA-F]{2}"
 # Every escape is looked at, for what follows an escaped backslash is none.
 _ESCAPE = re.compile(rf"\\(?:{_FIRST}\\{_SECOND}|({_FIRST}|{_SECOND})|.)", re.DOTALL)
+_RAW = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("([\U0010d800-\U0010dbff])([\U0010dc00-\U0010dfff])")
 _HALF = re.compile("[\U0010d800-\U0010dfff]")
 
 
 def marked(json_text: str) -> str:
-    """Return JSON in which characters stand for the escapes that are a half alone."""
-    return _ESCAPE.sub(lambda escape: chr(_PLANE + int(escape[1][1:], 16)) if escape[1] else escape[0], json_text)
+    """Return JSON in which characters stand for the halves alone, be they escapes or, from lax writers, bytes."""
+    text = _ESCAPE.sub(lambda escape: chr(_PLANE + int(escape[1][1:], 16)) if escape[1] else escape[0], json_text)
+    return _RAW.sub(lambda half: chr(_PLANE + ord(half[0])), text)
 
 
 class Halves:
