@@ -184,7 +184,10 @@ ANTHROPIC_USAGES: dict[str, tuple[list[object], tuple[int, ...]]] = {
         (14, 6, 0, 0, 0, 0),
     ),
     "nothing written, and said so at the end, https://docs.anthropic.com/en/docs/test-and-evaluate/strengthen-guardrails/"
-    "handle-streaming-refusals": ([{"input_tokens": 14, "output_tokens": 1}, {"output_tokens": 0}], (14, 0, 0, 0, 0, 0)),
+    "handle-streaming-refusals": (
+        [{"input_tokens": 14, "output_tokens": 1}, {"output_tokens": 0}],
+        (14, 0, 0, 0, 0, 0),
+    ),
     "nulls, https://github.com/karthink/gptel/pull/1331": (
         [{"input_tokens": 14, "cache_read_input_tokens": None, "cache_creation": None}, {"output_tokens": 6}, None],
         (14, 6, 0, 0, 0, 0),

@@ -150,6 +150,15 @@ def test_a_choice_is_read_in_every_form_it_comes_in(event: object) -> None:
     assert chat(event, STOP, DONE).said.text == "Hi"
 
 
+@pytest.mark.parametrize("name", ["message", "delta", "text"])
+def test_choices_may_tell_their_pieces_as_messages_or_as_text(name: str) -> None:
+    """https://platform.openai.com/docs/api-reference/completions/create, `text`, and servers that name all `message`"""
+    texts = ("Hi", " you")
+    pieces = [{"choices": [{"index": 0, name: text if name == "text" else {"content": text}}]} for text in texts]
+
+    assert chat(*pieces, STOP, DONE).said.text == "Hi you"
+
+
 def test_a_message_that_repeats_all_deltas_is_not_said_twice() -> None:
     """https://docs.perplexity.ai/guides/streaming: a chunk holds the delta and, beside it, the message so far."""
     whole = {"role": "assistant", "content": "Hi you"}
@@ -392,6 +401,17 @@ def test_halves_of_a_character_are_joined_and_what_is_alone_is_replaced(
 
     assert found.said.text == whole
     assert found.said.text.encode()
+
+
+def test_no_step_says_nothing() -> None:
+    reading = Reading(ChatAnswer())
+    events = [choice({"content": "HALF"}), STOP]
+    sent = b"".join(body(json.dumps(each).replace("HALF", r"\ud83d")) for each in events)
+
+    assert list(reading.read(sent)) == []
+    [said, finished] = reading.read(body(DONE))
+    assert said == event_pb2.Delta(text="\ufffd", token_count=1)
+    assert finished != said
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 10_000])

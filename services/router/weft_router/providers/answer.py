@@ -59,7 +59,7 @@ class Answer(ABC):
         try:
             return self.event(event) if type(event) is dict else self._several(event)
         except KeyError as error:
-            raise broken(f"sent an event without {_named(error)}") from error
+            raise broken(f"sent an event without {_named(error, data)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             # Events are not checked against a schema, which would cost more than all the rest: what does not have
             # the right form, and is not worth a word of its own, fails where it is used.
@@ -92,17 +92,18 @@ class Answer(ABC):
             return None
         said, self.said = self.said, event_pb2.Delta()
         self.has_said = True
-        if self._halves:
-            self._halves.join(said)
+        if self._halves and not self._halves.join(said):
+            self.said.token_count = said.token_count
+            return None
         return said
 
     def take_last(self) -> event_pb2.Delta | None:
         """Return what is left to say, once the end has come."""
         said = self.take()
         if self._halves:
-            said = said or event_pb2.Delta()
+            said = said or self.said
             self._halves.release(said)
-        return said
+        return said if said and said.ByteSize() else None
 
     def take_usage(self) -> chat_pb2.Usage | None:
         """Return the usage if something was counted since the last time."""
@@ -152,10 +153,10 @@ class Answer(ABC):
         )
 
 
-def _named(error: KeyError) -> str:
-    """Return the field that is missing; never a key of the provider's own."""
+def _named(error: KeyError, data: str) -> str:
+    """Return the field that is missing; a name that the event itself holds may be the provider's own."""
     name = error.args[0]
-    return f"its field {name}" if isinstance(name, str) and name.isidentifier() and len(name) < 40 else "one it goes on"
+    return f"its field {name}" if isinstance(name, str) and name not in data else "one that it belongs to"
 
 
 class Reading:
@@ -169,6 +170,7 @@ class Reading:
         self._answer = answer
         self._events: EventStream | WholeBody | None = None
         """Reads the body; unknown until its first bytes are here."""
+        self._has_events = False
         self.is_over = False
         """Whether the end has come: nothing behind it is part of the answer."""
 
@@ -186,9 +188,9 @@ class Reading:
         Raises:
             ProviderError: the answer is not whole.
         """
-        if self._events is None:
-            raise broken("answered with nothing")
-        yield from self._steps(self._events.end())
+        yield from self._steps(self._events.end() if self._events else [])
+        if not self._has_events:
+            raise broken("answered with nothing that is an event")
         if not self.is_over:
             self._answer.body_ended()
             yield from self._finish()
@@ -202,6 +204,7 @@ class Reading:
     def _steps(self, events: list[str]) -> Iterator[Step]:
         if self.is_over:
             return
+        self._has_events |= bool(events)
         answer, failure = self._answer, None
         read = answer.read
         try:

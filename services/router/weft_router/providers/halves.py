@@ -30,14 +30,15 @@ class Halves:
         self._held: dict[str | int, str] = {}
         """First halves by the field they stand at the end of: a call's arguments by the call's index."""
 
-    def join(self, said: event_pb2.Delta) -> None:
-        """Let a delta say whole characters alone."""
+    def join(self, said: event_pb2.Delta) -> bool:
+        """Let a delta say whole characters alone; return whether it says anything then."""
         said.text = self._joined("text", said.text)
         said.reasoning = self._joined("reasoning", said.reasoning)
         for call in said.tool_calls:
             call.id, call.name = _without(call.id), _without(call.name)
             call.provider_state = _without(call.provider_state)
             call.arguments_json = self._joined(call.index, call.arguments_json)
+        return bool(said.text or said.reasoning or said.tool_calls)
 
     def release(self, said: event_pb2.Delta) -> None:
         """Add what is held back to the last delta: its other halves will not come."""

@@ -30,6 +30,8 @@ class ChatAnswer(Answer):
         super().__init__(counts.openai())
         self._goes_on = False
         """Whether something was said behind a finish reason, which then says nothing about the end."""
+        self._has_messages = False
+        """Whether messages came in the place of deltas."""
         self._call_ids: list[str] = []
         self._by_index: dict[int | None, int] = {}
         """The latest call by the server's number for it; by None the latest of all."""
@@ -87,15 +89,18 @@ class ChatAnswer(Answer):
             raise error_in_stream(choice)
         delta = choice.get("delta")
         if not delta:
-            # The message, where deltas came before it, is their sum.
-            is_told = self.has_said or self.said.token_count
-            delta = {} if is_told else choice.get("message") or {"content": choice.get("text")}
+            delta = self._message(choice) or {"content": choice.get("text")}
         if not isinstance(delta, dict):
             delta = {"content": delta}
         if self.raw_finish_reason and (delta.get("content") or delta.get("tool_calls")):
             self._goes_on = True
         self.raw_finish_reason = fields.text(choice, "finish_reason") or self.raw_finish_reason
         return delta
+
+    def _message(self, choice: dict[str, Any]) -> Any:
+        """Return the message of a choice without a delta; behind deltas it is only their sum."""
+        self._has_messages |= not (self.has_said or self.said.token_count)
+        return choice.get("message") if self._has_messages else None
 
     def _delta(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")

@@ -99,7 +99,7 @@ class Provider(Protocol):
         """Asks for an answer, for at most `limit_s` seconds.
 
         Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts.
-        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end marker is one.
+        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end is one.
         """
 
     async def continues_prefix(self) -> bool:
