@@ -1,7 +1,7 @@
 """An answer as it comes in, event by event, whatever format says it, and believed only when it is whole."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic_core import from_json
@@ -174,8 +174,8 @@ class Reading:
         self.is_over = False
         """Whether the end has come: nothing behind it is part of the answer."""
 
-    def read(self, chunk: bytes) -> Iterator[Step]:
-        """Yield what a piece of the body says.
+    def read(self, chunk: bytes) -> Iterable[Step]:
+        """Return what a piece of the body says.
 
         Raises:
             ProviderError: it is not what it should be.
@@ -201,29 +201,33 @@ class Reading:
         self._events = reader if chunk.strip() else None
         return reader
 
-    def _steps(self, events: list[str]) -> Iterator[Step]:
+    def _steps(self, events: list[str]) -> Iterable[Step]:
         if self.is_over:
-            return
-        self._has_events |= bool(events)
-        answer, failure = self._answer, None
-        read = answer.read
+            return ()
+        if events:
+            self._has_events = True
+        read = self._answer.read
         try:
             for data in events:
                 if read(data):
-                    yield from self._finish()
-                    return
-        except ProviderError as error:
-            failure = error
-        if said := answer.take():
-            yield said
-        if usage := answer.take_usage():
-            yield usage
-        if failure:
-            raise failure
+                    return self._finish()
+        except ProviderError as failure:
+            return self._until(failure)
+        return self._said()
 
-    def _finish(self) -> Iterator[Step]:
+    def _said(self) -> list[Step]:
+        steps: list[Step] = []
+        if said := self._answer.take():
+            steps.append(said)
+        if usage := self._answer.take_usage():
+            steps.append(usage)
+        return steps
+
+    def _until(self, failure: ProviderError) -> Iterator[Step]:
+        yield from self._said()
+        raise failure
+
+    def _finish(self) -> list[Step]:
         self.is_over = True
         finished, said = self._answer.finish(), self._answer.take_last()
-        if said:
-            yield said
-        yield finished
+        return [said, finished] if said else [finished]

@@ -49,13 +49,14 @@ class Counts:
             return False
         told, is_any = self.told, False
         for name, value in counted.items():
-            if type(value) is dict:
-                names = ((f"{name}.{inner}", each) for inner, each in value.items())
-                is_any |= self.take({within: each for within, each in names if within in told})
-            elif name in told:
+            if name in told:
                 sure = value if type(value) is int and 0 < value <= _MOST else count(value)
                 if sure or (sure == 0 and len(counted) == 1):
-                    told[name], is_any = sure, True
+                    told[name] = sure
+                    is_any = True
+            elif type(value) is dict:
+                names = ((f"{name}.{inner}", each) for inner, each in value.items())
+                is_any |= self.take({within: each for within, each in names if within in told})
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:

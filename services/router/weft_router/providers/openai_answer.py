@@ -45,10 +45,15 @@ class ChatAnswer(Answer):
         for choice in choices:
             if type(choice) is not dict or not (choice.get("index") == 0 or _is_first(choice, choices)):
                 continue
-            delta = choice.get("delta")
-            if choice.get("finish_reason") or self.raw_finish_reason or type(delta) is not dict or not delta:
-                delta = self._ending(choice)
-            self._delta(delta)
+            delta, is_last = choice.get("delta"), choice.get("finish_reason") or self.raw_finish_reason
+            if is_last or type(delta) is not dict or not delta:
+                self._delta(self._ending(choice))
+            elif len(delta) == 1 and type(text := delta.get("content")) is str and text:  # nearly every chunk there is
+                said = self.said
+                said.token_count += 1
+                said.text += text
+            else:
+                self._delta(delta)
         return False
 
     def body_ended(self) -> None:
@@ -104,11 +109,6 @@ class ChatAnswer(Answer):
 
     def _delta(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")
-        if len(delta) == 1 and content and type(content) is str:  # nearly every chunk there is
-            said = self.said
-            said.token_count += 1
-            said.text += content
-            return
         refusal, calls = fields.text(delta, "refusal", "delta.refusal"), delta.get("tool_calls")
         # Several names for one thing; servers that changed from one to another send both for a while.
         reasoning = next((fields.thoughts(delta[name], f"delta.{name}") for name in _REASONING if delta.get(name)), "")
