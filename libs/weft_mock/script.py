@@ -21,7 +21,7 @@ class Fault(StrEnum):
     BAD_JSON = "bad-json"  # after `at_token`: an event that is not JSON
     INVALID_UTF8 = "invalid-utf8"  # after `at_token`: an event that is not UTF-8
     HUGE_EVENT = "huge-event"  # after `at_token`: one event of `huge_bytes`
-    NO_DONE = "no-done"  # a finish reason, then the end of the body without [DONE]
+    NO_DONE = "no-done"  # a finish reason and the usage, then the end of the body without [DONE]
     TWO_ENDS = "two-ends"  # finish reason and [DONE], twice
     TOKENS_AFTER_END = "tokens-after-end"  # one more token behind [DONE]
     HTML = "html"  # an HTML page, with the script's status

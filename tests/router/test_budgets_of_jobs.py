@@ -61,7 +61,7 @@ async def providers(server: Server, tenant: str) -> list[pb.Provider]:
 async def test_what_a_job_cost_is_on_record_and_in_the_accounts(
     priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:
-    mock.play(Script(tokens=3, fault=Fault.NO_DONE), Script(tokens=5))
+    mock.play(Script(tokens=3, finish_reason="", fault=Fault.NO_DONE), Script(tokens=5))
     async with priced.routing(redis_url=redis_url) as server:
         done = await priced.done(await priced.submit(brief(), tenant=tenant))
         usages = [attempt.usage for attempt in done.attempts]

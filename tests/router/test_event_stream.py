@@ -1,4 +1,8 @@
-"""Server-sent events are found in bytes, whatever pieces those come in."""
+"""Server-sent events are found in bytes, whatever pieces those come in.
+
+By the standard: WHATWG HTML, 9.2 "Server-sent events" (https://html.spec.whatwg.org/multipage/server-sent-events.html),
+whose sections are named below. The limit of an event's size is our own.
+"""
 
 import pytest
 from hypothesis import given
@@ -20,16 +24,19 @@ def test_events_are_the_same_wherever_their_bytes_are_cut(newline: str, size: in
 
 
 def test_the_last_event_may_lack_its_blank_line() -> None:
+    """9.2.6 would drop it; servers leave the line out (openai/openai-python, `SSEDecoder`, hands it out too)."""
     stream = EventStream()
     assert stream.read(b"data: a\n\ndata: [DONE]") == ["a"]
     assert stream.end() == ["[DONE]"]
 
 
 def test_events_without_data_are_none() -> None:
+    """9.2.6, "dispatch the event": an empty data buffer is no event; comments begin with a colon."""
     assert EventStream().read(b"id: 7\n\nevent: ping\n\n: comment\n\ndata: a\n\n") == ["a"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
+    """9.2.6: one leading U+FEFF is ignored."""
     assert EventStream().read(b"\xef\xbb\xbfdata: a\n\n") == ["a"]
 
 
@@ -52,6 +59,7 @@ def test_many_events_in_one_piece_may_be_larger_together() -> None:
 
 
 def test_wrong_bytes_and_half_a_character_are_refused() -> None:
+    """9.2.6 would replace them; an answer that was damaged on its way is better asked for again."""
     with pytest.raises(ProviderError, match="UTF-8"):
         EventStream().read(b"data: \xff\n\n")
     stream = EventStream()
@@ -61,6 +69,7 @@ def test_wrong_bytes_and_half_a_character_are_refused() -> None:
 
 
 def test_the_cr_and_the_lf_of_one_line_may_come_apart() -> None:
+    """9.2.5: lines end in CRLF, LF or CR."""
     stream = EventStream()
     found = [data for piece in (b"data: a\r", b"\n", b"\r", b"\ndata: b\r\n\r\n") for data in stream.read(piece)]
 
@@ -68,4 +77,5 @@ def test_the_cr_and_the_lf_of_one_line_may_come_apart() -> None:
 
 
 def test_data_of_several_lines_is_one_and_other_fields_are_left_out() -> None:
+    """9.2.6: each `data` adds a line, less one space; unknown fields are ignored."""
     assert EventStream().read(b"event: x\ndata:a\ndata:  b\nretry: 5\nnonsense\n\n") == ["a\n b"]

@@ -61,7 +61,6 @@ ROWS = [
     Row("reset mid-event", spoilt(Fault.RESET), BROKEN),
     Row("close inside the body", spoilt(Fault.CLOSE), BROKEN),
     Row("clean close without end marker", spoilt(Fault.NO_END), BROKEN),
-    Row("finish reason without end marker", spoilt(Fault.NO_DONE), BROKEN),
     Row("400", status(400), "PROVIDER_REJECTED"),
     Row("401", status(401), "PROVIDER_ERROR"),
     Row("403", status(403), "PROVIDER_ERROR"),
@@ -85,8 +84,9 @@ ROWS = [
         BROKEN,
         within_s=LONG_S,
     ),
-    Row("wrong content type", spoilt(Fault.WRONG_CONTENT_TYPE), BROKEN),
     Row("usage missing", Script(text=ANSWER, usage=False)),
+    Row("wrong content type", Script(text=ANSWER, fault=Fault.WRONG_CONTENT_TYPE)),
+    Row("finish reason without end marker", Script(text=ANSWER, fault=Fault.NO_DONE)),
     Row("two end markers", Script(text=ANSWER, fault=Fault.TWO_ENDS)),
     Row("tokens after the end marker", Script(text=ANSWER, fault=Fault.TOKENS_AFTER_END)),
 ]

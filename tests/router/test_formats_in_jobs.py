@@ -36,10 +36,12 @@ def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
 
 
 @asynccontextmanager
-async def routing(desk: Desk, kind: str, stage: Stage, settings: str = "") -> AsyncIterator[Server]:
+async def routing(
+    desk: Desk, kind: str, stage: Stage, settings: str = "", max_attempts: int = 1
+) -> AsyncIterator[Server]:
     async with stage.running() as url:
         desk.catalog(CATALOG.format(kind=kind, url=url, settings=settings))
-        async with desk.routing(max_attempts=1) as server:
+        async with desk.routing(max_attempts=max_attempts) as server:
             yield server
 
 
@@ -208,3 +210,59 @@ async def test_a_checkup_asks_every_provider_and_says_what_is_wrong(desk: Desk) 
     assert (check.name, check.kind, check.HasField("error")) == ("asked", "openai", False)
     assert check.latency.ToNanoseconds() > 0
     assert "api_key_env" in ill.checks[0].error.message
+
+
+def events(*chunks: object) -> Reply:
+    return Reply(content_type=EVENTS, body=b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks))
+
+
+HEARD = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+SPENT = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 400, "total_tokens": 409}}
+FAILED = {"error": {"message": "gone", "type": "server_error"}}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "booked"),
+    [
+        # (prompt, completion, estimated); https://openrouter.ai/docs/api/reference/errors: errors within a stream
+        ((HEARD, SPENT, FAILED), (9, 400, False)),
+        ((SPENT, FAILED), (9, 400, False)),  # thoughts alone, before any text
+        ((FAILED | {"usage": SPENT["usage"]},), (9, 400, False)),
+        ((HEARD, {"choices": 5}), (9, 1, True)),
+        ((FAILED,), (0, 0, False)),
+    ],
+)
+async def test_an_attempt_that_breaks_books_what_it_spent(
+    desk: Desk, chunks: tuple[object, ...], booked: tuple[int, int, bool]
+) -> None:
+    async with routing(desk, "openai", Stage(events(*chunks))):
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_FAILED
+    [attempt] = done.attempts
+    prompt, completion, estimated = booked
+    assert (attempt.usage.completion_tokens, attempt.usage.estimated) == (completion, estimated)
+    assert attempt.usage.prompt_tokens == prompt or (estimated and attempt.usage.prompt_tokens)
+    assert done.total_usage == attempt.usage
+
+
+async def test_an_event_that_no_attempt_could_read_costs_one_attempt_and_says_why(desk: Desk) -> None:
+    stage = Stage(events({"choices": [{"index": 0, "delta": {"content": 5}}]}))
+    async with routing(desk, "openai", stage, max_attempts=5):
+        done = await desk.done(await desk.submit())
+
+    assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
+    assert "delta.content" in done.error.message
+    assert len(stage.asked) == 1
+
+
+async def test_an_answer_with_odd_counts_is_booked_by_what_can_be_seen(desk: Desk) -> None:
+    counted = {"choices": [], "usage": {"prompt_tokens": -5, "completion_tokens": 1e300, "total_tokens": "many"}}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    async with routing(desk, "openai", Stage(events(HEARD, end, counted))):
+        done = await desk.done(await desk.submit())
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    usage = done.answer.usage
+    assert (usage.completion_tokens, usage.estimated) == (1, True)
+    assert usage.prompt_tokens > 0

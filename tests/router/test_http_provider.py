@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -124,10 +125,100 @@ async def test_an_error_object_in_place_of_a_stream_is_understood() -> None:
     assert error.reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
 
 
-async def test_a_compressed_stream_is_refused_unread() -> None:
-    reply = Reply(content_type=EVENTS, body=b"\x1f\x8b" + b"\0" * 100, headers={"content-encoding": "gzip"})
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/event-stream",
+        "text/event-stream;charset=UTF-8",
+        "Text/Event-Stream ; charset=utf-8",
+        "",  # https://github.com/nearai/private-ml-sdk/pull/20
+        "application/json",  # https://github.com/microsoft/foundry-dev-tools/issues/195
+        "application/x-ndjson",
+        "text/plain; charset=utf-8",
+        "application/octet-stream",
+    ],
+)
+async def test_a_stream_is_read_whatever_it_is_called(content_type: str) -> None:
+    async with on(Stage(Reply(content_type=content_type, body=recorded.raw("openai-text")))) as provider:
+        assert await answer(provider) == recorded.read(recorded.answer("openai-text"), [recorded.raw("openai-text")])
+
+
+@pytest.mark.parametrize("status", [200, 201, 203])
+async def test_an_answer_that_is_not_streamed_is_read(status: int) -> None:
+    body = b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}'
+    async with on(Stage(Reply(status, JSON, body))) as provider:
+        assert (await answer(provider)).said.text == "Hi"
+
+
+@pytest.mark.parametrize("status", [204, 205, 301, 302, 307, 308])
+async def test_what_has_no_answer_is_a_refusal_of_that_provider(status: int) -> None:
+    """RFC 9110, 15.3.5 and 15.4: there is nothing to read, and keys go nowhere but to base_url."""
+    stage = Stage(Reply(status, EVENTS, b"", {"location": "https://elsewhere.test/"}), TEXT)
+    async with on(stage) as provider:
+        error = await failure(provider)
+
+    assert (error.remedy, error.http_status) == (Remedy.ANOTHER_PROVIDER, status)
+    assert len(stage.asked) == 1
+
+
+async def test_a_page_in_place_of_a_stream_is_a_failure_that_names_its_type() -> None:
+    async with on(Stage(Reply(content_type="text/html", body=b"<html>"))) as provider:
+        assert "answered with text/html" in (await failure(provider)).message
+
+
+@pytest.mark.parametrize("content_type", [JSON, EVENTS, "text/plain"])
+async def test_an_error_object_is_understood_whatever_it_is_called(content_type: str) -> None:
+    """https://github.com/sgl-project/sglang/pull/20027: 200 with an error's body"""
+    body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
+    async with on(Stage(Reply(content_type=content_type, body=body))) as provider:
+        assert (await failure(provider)).reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
+
+
+def zlibbed(content: bytes, bits: int) -> bytes:
+    compressing = zlib.compressobj(wbits=bits)
+    return compressing.compress(content) + compressing.flush()
+
+
+ENCODINGS = {"identity": 0, "Identity, identity": 0, "none": 0, "gzip": 31, "x-gzip": 31, "GZIP": 31, "deflate": 15}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_a_stream_is_read_however_it_is_encoded(encoding: str) -> None:
+    """RFC 9110, section 8.4.1; https://github.com/editor-code-assistant/eca/pull/479: not all heed what is accepted."""
+    raw, bits = recorded.raw("openai-text"), ENCODINGS[encoding]
+    headers = {"content-encoding": encoding}
+    async with on(Stage(Reply(content_type=EVENTS, body=zlibbed(raw, bits) if bits else raw, headers=headers))) as it:
+        assert await answer(it) == recorded.read(recorded.answer("openai-text"), [raw])
+
+
+async def test_a_refusal_is_understood_however_it_is_encoded() -> None:
+    body = zlibbed(b'{"error": {"message": "m", "code": "context_length_exceeded"}}', 31)
+    async with on(Stage(Reply(400, JSON, body, {"content-encoding": "gzip"}))) as provider:
+        assert (await failure(provider)).remedy is Remedy.ANOTHER_ROUTE
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"\x1f\x8b" + b"\0" * 100),
+        ("gzip", zlibbed(recorded.raw("openai-text"), 31)[:100]),
+        ("deflate", b"data: [DONE]"),
+        ("br", b"\x8b\x02\x80"),
+        ("gzip, gzip", zlibbed(zlibbed(recorded.raw("openai-text"), 31), 31)),
+    ],
+)
+async def test_a_stream_that_cannot_be_inflated_is_a_failure(encoding: str, body: bytes) -> None:
+    reply = Reply(content_type=EVENTS, body=body, headers={"content-encoding": encoding})
     async with on(Stage(reply)) as provider:
-        assert "compressed" in (await failure(provider)).message
+        assert (await failure(provider)).reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
+
+
+async def test_a_bomb_is_inflated_only_so_far() -> None:
+    """Some 300 KB that come to 300 MB of heartbeats, which are no part of any answer's size."""
+    compressing, heartbeats = zlib.compressobj(wbits=31), (b"data: {}\n:" + b" " * 65525 + b"\n\n") * 16
+    body = b"".join(compressing.compress(heartbeats) for _ in range(300)) + compressing.flush()
+    async with on(Stage(Reply(content_type=EVENTS, body=body, headers={"content-encoding": "gzip"}))) as provider:
+        assert "compressed more than" in (await failure(provider)).message
 
 
 async def test_an_error_of_endless_length_is_read_only_so_far() -> None:

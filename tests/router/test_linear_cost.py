@@ -9,9 +9,12 @@ from tests.cost import assert_linear
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
 from weft_router.json_patterns import matches
+from weft_router.providers import counts
+from weft_router.providers.answer import Reading
 from weft_router.providers.event_stream import EventStream
 from weft_router.providers.failures import Access, refusal
 from weft_router.providers.gemini_arguments import Arguments
+from weft_router.providers.halves import marked
 from weft_router.providers.openai_answer import ChatAnswer
 from weft_router.providers.port import ProviderError
 from weft_router.providers.waits import retry_after_s, span_s
@@ -53,6 +56,29 @@ def test_cutting_a_stream_into_events_is_linear(atom, piece_bytes):
             for at in range(0, len(content), piece_bytes):
                 events.read(content[at : at + piece_bytes])
             events.end()
+
+    assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+@pytest.mark.parametrize("atom", [*ATOMS, "\\ud83d", "\\ude00", "\\", "{}", "{} ,"])
+def test_reading_a_body_that_is_no_stream_is_linear(atom):
+    def read(text: str) -> None:
+        for content in (f"{{{text}", f'{{"choices": [{{"delta": {{"content": "{text}"}}}}]}}', text):
+            with suppress(ProviderError):
+                marked(content)
+                reading = Reading(ChatAnswer())
+                for steps in (reading.read(content.encode()), reading.end()):
+                    for _ in steps:
+                        pass
+
+    assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+@pytest.mark.parametrize("atom", ["1", ".", "x"])
+def test_reading_counts_is_linear(atom):
+    def read(text: str) -> None:
+        names = {f"{name}{atom}": text for name in range(len(text) // 10)}
+        counts.openai().take(names | {"prompt_tokens": text, "prompt_tokens_details": names})
 
     assert_linear(read, lambda size: each(size, atom), 8_000)
 

@@ -131,13 +131,11 @@ async def test_a_provider_that_hangs_is_left_when_its_time_is_over(
         (Fault.RESET, BROKEN),
         (Fault.CLOSE, BROKEN),
         (Fault.NO_END, BROKEN),
-        (Fault.NO_DONE, BROKEN),
         (Fault.ERROR_EVENT, ERROR),
         (Fault.BAD_JSON, BROKEN),
         (Fault.INVALID_UTF8, BROKEN),
         (Fault.HUGE_EVENT, BROKEN),
         (Fault.HTML, BROKEN),
-        (Fault.WRONG_CONTENT_TYPE, BROKEN),
     ],
 )
 async def test_a_stream_that_is_not_whole_is_a_failure(

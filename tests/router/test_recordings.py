@@ -5,6 +5,8 @@ docs.claude.com/en/docs/build-with-claude/streaming and ai.google.dev/api/genera
 numbered 0 or not at all after ollama/ollama#15457 and #7881.
 """
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,12 +129,28 @@ def test_it_does_not_matter_how_small_the_pieces_are(name: str, size: int) -> No
     assert read(answer(name), pieces(raw(name), size)) == whole(name)
 
 
-@given(st.sampled_from([name for name in NAMES if name != "gemini-cut"]), st.floats(0, 1, exclude_max=True))
+def before_the_end(name: str) -> bytes:
+    """Return a recording up to the event that says why the model stopped, which is the last that has to come."""
+    content = raw(name)
+    word = json.dumps(ENDS[name][2]).encode()
+    return content[: content.rindex(b"data: ", 0, content.rindex(word))]
+
+
+@given(st.sampled_from([name for name in NAMES if name != "gemini-cut"]), st.floats(0, 1))
 def test_a_stream_without_its_end_is_never_an_answer(name: str, share: float) -> None:
-    """Wherever it is cut off; but for the line that ends the last event, which may be missing."""
-    content = raw(name).rstrip(b"\n")
+    """Wherever it is cut off before the model's own word for its end."""
+    content = before_the_end(name)
     with pytest.raises(ProviderError):
         read(answer(name), [content[: int(share * len(content))]])
+
+
+@pytest.mark.parametrize("name", ["openai-text", "openai-tools", "anthropic-text", "anthropic-thinking-tools"])
+def test_a_stream_that_only_lacks_its_end_marker_is_an_answer(name: str) -> None:
+    """https://github.com/Dstack-TEE/private-ai-gateway/pull/114: GMI's stream ends behind its counts."""
+    content = raw(name)
+    marker = {"openai": b"data: [DONE]", "anthropic": b"event: message_stop"}[name.partition("-")[0]]
+
+    assert read(answer(name), [content[: content.index(marker)]]) == whole(name)
 
 
 @pytest.mark.parametrize("name", NAMES)

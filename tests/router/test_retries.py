@@ -96,7 +96,7 @@ async def test_tool_calls_that_were_cut_off_leave_nothing_behind(desk: Desk, moc
 
 
 async def test_usage_reported_before_a_stream_broke_is_counted_as_reported(desk: Desk, mock: MockProvider) -> None:
-    mock.play(Script(tokens=5, fault=Fault.NO_DONE), Script(tokens=3))
+    mock.play(Script(tokens=5, finish_reason="", fault=Fault.NO_DONE), Script(tokens=3))
     async with desk.routing():
         done = await desk.done(await desk.submit())
 

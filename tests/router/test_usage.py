@@ -1,5 +1,6 @@
 """What jobs take in tokens, before and after."""
 
+import pytest
 from tests.router.desk import asking
 
 from weft.common.v1 import chat_pb2
@@ -23,6 +24,51 @@ def test_a_job_is_expected_to_take_its_prompt_and_the_longest_answer() -> None:
     assert expected() == prompt + 100
     assert expected(sampling=chat_pb2.SamplingParams(max_tokens=4000)) == prompt + 100
     assert expected(model="gone") == prompt
+
+
+PROMPT = [chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="x" * 300)])]
+ESTIMATE = usage.estimated(PROMPT, 0).prompt_tokens
+
+
+@pytest.mark.parametrize(
+    ("reported", "seen", "is_whole", "expected"),
+    [
+        # (prompt, completion) that were reported, and (prompt, completion, estimated) that are booked.
+        ((7, 3), 3, True, (7, 3, False)),
+        ((7, 3), 50, True, (7, 3, False)),
+        ((7, 900), 3, True, (7, 900, False)),  # thoughts that nobody sees
+        ((0, 3), 3, True, (ESTIMATE, 3, True)),
+        ((7, 0), 3, True, (7, 3, True)),
+        ((7, 0), 0, True, (7, 0, False)),
+        # Broken off: an Anthropic stream begins with its prompt and one token, and counts the rest at its end
+        # (https://docs.anthropic.com/en/docs/build-with-claude/streaming).
+        ((7, 1), 50, False, (7, 50, True)),
+        ((7, 900), 50, False, (7, 900, False)),
+        ((7, 1), 0, False, (7, 1, False)),
+        ((0, 900), 0, False, (ESTIMATE, 900, True)),
+        # What cannot be: more than a million tokens beyond what can be seen.
+        ((900_000, 3), 3, True, (900_000, 3, False)),
+        ((10**9, 3), 3, True, (ESTIMATE, 3, True)),
+        ((7, 10**9), 3, True, (7, 3, True)),
+        ((10**9, 10**9), 3, False, (ESTIMATE, 3, True)),
+    ],
+)
+def test_what_was_not_reported_or_cannot_be_is_what_can_be_seen(
+    reported: tuple[int, int], seen: int, *, is_whole: bool, expected: tuple[int, int, bool]
+) -> None:
+    told = chat_pb2.Usage(prompt_tokens=reported[0], completion_tokens=reported[1])
+    booked = usage.completed(told, PROMPT, seen, is_whole=is_whole)
+
+    assert (booked.prompt_tokens, booked.completion_tokens, booked.estimated) == expected
+
+
+def test_no_part_of_a_count_that_cannot_be_is_booked() -> None:
+    told = chat_pb2.Usage(
+        prompt_tokens=10**9, cached_prompt_tokens=10**9, completion_tokens=10**9, reasoning_tokens=10**9
+    )
+    assert usage.completed(told, PROMPT, 3, is_whole=True) == chat_pb2.Usage(
+        prompt_tokens=ESTIMATE, completion_tokens=3, reasoning_tokens=3, estimated=True
+    )
 
 
 def test_usages_add_up_and_are_estimated_as_soon_as_one_is() -> None:

@@ -67,7 +67,7 @@ class Generation:
         self._reserve = reserve
         self._reservation: Reservation | None = None
         self._began = 0.0
-        self._has_begun = self._has_floor = self._is_closed = False
+        self._has_begun = self._has_floor = self._has_ended = self._is_closed = False
         self._token_count = 0
         self._reported: chat_pb2.Usage | None = None
 
@@ -220,7 +220,7 @@ class Generation:
                         tokens_came(step.token_count)
                         await tokens.room()
                     case inference_pb2.Finished():
-                        self._reported = step.usage if step.HasField("usage") else self._reported
+                        self._take_usage(step)
                         if not self._has_floor:
                             # One that failed without a word stands in nobody's way.
                             judged(step, self._job.said if self.goes_on else Transcript(), self._job.request)
@@ -244,6 +244,13 @@ class Generation:
     def _note_left_out(self, request: inference_pb2.GenerateRequest) -> None:
         if left_out := self._provider.left_out(request):
             self.attempt.chosen_because += f"; asked without {', '.join(left_out)}, which its model does not take"
+
+    def _take_usage(self, finished: inference_pb2.Finished) -> None:
+        """Take in what a whole answer has cost, and say so in its end."""
+        self._has_ended = True
+        if finished.HasField("usage"):
+            self._reported = finished.usage
+            finished.usage.CopyFrom(self._usage(was_asked=True))
 
     def _cut_off(self) -> inference_pb2.Finished:
         """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""
@@ -280,7 +287,7 @@ class Generation:
         One that lost a race had read its prompt, as far as anybody knows.
         """
         if self._reported is not None:
-            return self._reported
+            return usage.completed(self._reported, self._job.messages, self._token_count, is_whole=self._has_ended)
         return usage.estimated(self._job.messages, self._token_count) if self._spoke or was_asked else chat_pb2.Usage()
 
     @property

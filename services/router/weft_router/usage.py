@@ -8,6 +8,11 @@ from weft_kit.catalog import ModelAlias
 from weft_router.job import max_tokens
 from weft_router.prompt import estimated_tokens
 
+_MOST_UNSEEN_TOKENS = 1_000_000
+"""More than what a call takes beyond what can be seen of it: a provider's own prompt, what its tools read, thoughts."""
+_TOKENS_AN_ESTIMATED_ONE = 3
+"""No token is shorter than a byte, and the estimate takes three bytes for one."""
+
 
 def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> int:
     """Return the tokens a job is expected to take before anything of it ran: its prompt, and the longest answer."""
@@ -20,6 +25,31 @@ def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> 
 def estimated(prompt: Sequence[chat_pb2.Message], completion_tokens: int) -> chat_pb2.Usage:
     """Return what can be seen where a provider reported nothing."""
     return chat_pb2.Usage(prompt_tokens=estimated_tokens(prompt), completion_tokens=completion_tokens, estimated=True)
+
+
+def completed(
+    reported: chat_pb2.Usage, prompt: Sequence[chat_pb2.Message], seen_tokens: int, *, is_whole: bool
+) -> chat_pb2.Usage:
+    """Return what a provider reported, with what can be seen in the place of what it left out, or what cannot be.
+
+    Of an answer that `is_whole` it has counted all, of another one perhaps only the beginning.
+    """
+    usage = chat_pb2.Usage()
+    usage.CopyFrom(reported)
+    if not 0 < usage.prompt_tokens <= _MOST_UNSEEN_TOKENS:
+        estimate = estimated_tokens(prompt)
+        if not 0 < usage.prompt_tokens <= _MOST_UNSEEN_TOKENS + _TOKENS_AN_ESTIMATED_ONE * estimate:
+            usage = chat_pb2.Usage(
+                prompt_tokens=estimate,
+                completion_tokens=usage.completion_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                estimated=True,
+            )
+    least = 0 if is_whole and usage.completion_tokens else seen_tokens
+    if not least <= usage.completion_tokens <= _MOST_UNSEEN_TOKENS + seen_tokens:
+        usage.completion_tokens, usage.estimated = seen_tokens, True
+        usage.reasoning_tokens = min(usage.reasoning_tokens, seen_tokens)
+    return usage
 
 
 def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:

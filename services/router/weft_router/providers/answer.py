@@ -1,6 +1,7 @@
 """An answer as it comes in, event by event, whatever format says it, and believed only when it is whole."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from pydantic_core import from_json
@@ -9,9 +10,14 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_router.providers import finish_reasons
+from weft_router.providers.counts import Counts
 from weft_router.providers.event_stream import EventStream
-from weft_router.providers.port import Step, broken
+from weft_router.providers.halves import Halves, marked
+from weft_router.providers.port import ProviderError, Step, broken
 from weft_router.providers.tool_calls import Calls
+from weft_router.providers.whole_body import WholeBody
+
+_HEARTBEATS = ("ping", "pong", "heartbeat", "keepalive", "keep-alive")
 
 
 class Answer(ABC):
@@ -23,30 +29,41 @@ class Answer(ABC):
     end_marker: ClassVar[str | None] = None
     """The data of the last event, where that is no event of the format."""
 
-    def __init__(self, source: str = "") -> None:
+    def __init__(self, counts: Counts, source: str = "") -> None:
+        self.counts = counts
         self.source = source
         """Who answers; see phrases.state."""
         self.said = event_pb2.Delta()
+        self.has_said = False
+        """Whether anything was said before what `said` holds."""
         self.refused = False
         self.calls = Calls(self._tell)
         self.raw_finish_reason: str | None = None
         """The provider's own word for the end; None while none came."""
-        self._usage: chat_pb2.Usage | None = None
-        self._usage_is_new = False
+        self._counts_are_new = False
+        self._halves: Halves | None = None
 
     def read(self, data: str) -> bool:
         """Take in one event; return whether it is the format's end marker.
 
+        What is no object says nothing; a list is of events.
+
         Raises:
-            ProviderError: the event is not one of the format's, or is an error.
+            ProviderError: the event cannot be read, or is an error.
         """
         if data == self.end_marker:
             return True
         try:
-            return self.event(from_json(data, allow_inf_nan=False))
+            event = from_json(data)
+        except (ValueError, TypeError):  # the latter where the text holds half of a character
+            event = self._strange(data)
+        try:
+            return self.event(event) if type(event) is dict else self._several(event)
+        except KeyError as error:
+            raise broken(f"sent an event without {_named(error, data)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
             # Events are not checked against a schema, which would cost more than all the rest: what does not have
-            # the right form fails where it is used.
+            # the right form, and is not worth a word of its own, fails where it is used.
             raise broken("sent an event that is not of its format") from error
 
     @abstractmethod
@@ -56,30 +73,71 @@ class Answer(ABC):
     def body_ended(self) -> None:
         """Take in the end of the body, without an end marker before it.
 
+        Some servers have none. Where the model's own word for its end came, as the last of what it said, nothing of
+        the answer is missing.
+
         Raises:
-            ProviderError: the format has one.
+            ProviderError: the answer may not be whole.
         """
-        raise broken("ended its stream without the end marker")
+        if not self.raw_finish_reason:
+            raise broken("ended its stream without the end marker")
 
     def _tell(self, piece: event_pb2.ToolCallDelta) -> None:
         self.said.tool_calls.append(piece)
 
-    def report(self, usage: chat_pb2.Usage) -> None:
-        """Take in usage; a later report replaces an earlier one."""
-        self._usage, self._usage_is_new = usage, True
+    def count(self, counted: Any) -> None:
+        """Take in what an event counts, under the format's names."""
+        if counted and self.counts.take(counted):
+            self._counts_are_new = True
 
     def take(self) -> event_pb2.Delta | None:
         """Return what was said since the last time, if anything was."""
         if not (self.said.token_count or self.said.tool_calls):
             return None
         said, self.said = self.said, event_pb2.Delta()
+        self.has_said = True
+        if self._halves and not self._halves.join(said):
+            self.said.token_count = said.token_count
+            return None
         return said
 
+    def take_last(self) -> event_pb2.Delta | None:
+        """Return what is left to say, once the end has come."""
+        said = self.take()
+        if self._halves:
+            said = said or self.said
+            self._halves.release(said)
+        return said if said and said.ByteSize() else None
+
     def take_usage(self) -> chat_pb2.Usage | None:
-        """Return the usage if it was reported since the last time."""
-        usage = self._usage if self._usage_is_new else None
-        self._usage_is_new = False
+        """Return the usage if something was counted since the last time."""
+        usage = self.counts.usage() if self._counts_are_new else None
+        self._counts_are_new = False
         return usage
+
+    def _strange(self, data: str) -> Any:
+        """Return what stands in data that is no JSON as it is; None where that says nothing.
+
+        Raises:
+            ProviderError: it can be no event.
+        """
+        word = data.strip()
+        if word == self.end_marker:
+            return word
+        if not word or word.lower() in _HEARTBEATS:
+            return None
+        try:
+            event = from_json(marked(data))
+        except ValueError as error:
+            raise broken("sent an event that is not JSON") from error
+        self._halves = self._halves or Halves()
+        return event
+
+    def _several(self, event: Any) -> bool:
+        """Take in what is no event: a list of them, the end marker as a JSON text, or what says nothing."""
+        if isinstance(event, list):
+            return any(self.event(each) for each in event if isinstance(each, dict))
+        return event is not None and event == self.end_marker
 
     def finish(self) -> inference_pb2.Finished:
         """Return the end, once its marker has come.
@@ -97,56 +155,84 @@ class Answer(ABC):
             reason = chat_pb2.FINISH_REASON_CONTENT_FILTER
         elif self.calls and reason == chat_pb2.FINISH_REASON_STOP:
             reason = chat_pb2.FINISH_REASON_TOOL_CALLS
-        return inference_pb2.Finished(finish_reason=reason, usage=self._usage, raw_finish_reason=word)
+        return inference_pb2.Finished(finish_reason=reason, usage=self.counts.usage(), raw_finish_reason=word)
+
+
+def _named(error: KeyError, data: str) -> str:
+    """Return the field that is missing; a name that the event itself holds may be the provider's own."""
+    name = error.args[0]
+    return f"its field {name}" if isinstance(name, str) and name not in data else "one that it belongs to"
 
 
 class Reading:
     """Turns one response's body into steps.
 
-    What one piece from the network says is taken together: cost is by the step, not by the token.
+    What one piece from the network says is taken together: cost is by the step, not by the token. What was said before
+    a failure comes before it: it was paid for.
     """
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._events = EventStream()
+        self._events: EventStream | WholeBody | None = None
+        """Reads the body; unknown until its first bytes are here."""
+        self._has_events = False
         self.is_over = False
         """Whether the end has come: nothing behind it is part of the answer."""
 
-    def read(self, chunk: bytes) -> list[Step]:
+    def read(self, chunk: bytes) -> Iterable[Step]:
         """Return what a piece of the body says.
 
         Raises:
             ProviderError: it is not what it should be.
         """
-        return self._steps(self._events.read(chunk))
+        return self._steps((self._events or self._begin(chunk)).read(chunk))
 
-    def end(self) -> list[Step]:
-        """Return what the end of the body shows, unless the end had come before.
+    def end(self) -> Iterator[Step]:
+        """Yield what the end of the body shows, unless the end had come before.
 
         Raises:
             ProviderError: the answer is not whole.
         """
-        steps = self._steps(self._events.end())
-        if self.is_over:
-            return steps
-        self._answer.body_ended()
-        return [*steps, *self._finish()]
+        yield from self._steps(self._events.end() if self._events else [])
+        if not self._has_events:
+            raise broken("answered with nothing that is an event")
+        if not self.is_over:
+            self._answer.body_ended()
+            yield from self._finish()
 
-    def _steps(self, events: list[str]) -> list[Step]:
+    def _begin(self, chunk: bytes) -> "EventStream | WholeBody":
+        reader = WholeBody() if WholeBody.begins(chunk) else EventStream()
+        # Blanks may come before either.
+        self._events = reader if chunk.strip() else None
+        return reader
+
+    def _steps(self, events: list[str]) -> Iterable[Step]:
         if self.is_over:
-            return []
-        answer = self._answer
-        for data in events:
-            if answer.read(data):
-                return self._finish()
+            return ()
+        if events:
+            self._has_events = True
+        read = self._answer.read
+        try:
+            for data in events:
+                if read(data):
+                    return self._finish()
+        except ProviderError as failure:
+            return self._until(failure)
+        return self._said()
+
+    def _said(self) -> list[Step]:
         steps: list[Step] = []
-        if said := answer.take():
+        if said := self._answer.take():
             steps.append(said)
-        if usage := answer.take_usage():
+        if usage := self._answer.take_usage():
             steps.append(usage)
         return steps
 
+    def _until(self, failure: ProviderError) -> Iterator[Step]:
+        yield from self._said()
+        raise failure
+
     def _finish(self) -> list[Step]:
         self.is_over = True
-        finished, said = self._answer.finish(), self._answer.take()
+        finished, said = self._answer.finish(), self._answer.take_last()
         return [said, finished] if said else [finished]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weft.common.v1 import chat_pb2
-from weft_router.providers import finish_reasons, phrases
+from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
+from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.tool_calls import Call, arguments_text
 
@@ -21,55 +21,73 @@ class MessagesAnswer(Answer):
     """
 
     def __init__(self, repeated: str = "", source: str = "") -> None:
-        super().__init__(source)
+        super().__init__(counts.anthropic(), source)
         self._repeated = repeated
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[Any, Call] = {}
         """Calls by the index of their block."""
-        self._thoughts: dict[int, dict[str, Any]] = {}
+        self._thoughts: dict[Any, dict[str, Any]] = {}
         """The thinking blocks that no call has been given yet, by index."""
-        self._counted: dict[str, Any] = {}
 
     def event(self, event: dict[str, Any]) -> bool:
-        match event["type"]:
+        match event.get("type"):
             case "content_block_delta":
-                self._grow(event["index"], event["delta"])
+                delta = event.get("delta")
+                self._grow(event.get("index"), delta if type(delta) is dict else fields.mapping(event, "delta"))
             case "content_block_start":
-                self._begin(event["index"], event["content_block"])
+                self._begin(event.get("index"), fields.mapping(event, "content_block"))
             case "message_delta":
-                self.raw_finish_reason = (
-                    finish_reasons.said(event["delta"].get("stop_reason")) or self.raw_finish_reason
-                )
-                self._count(event.get("usage"))
+                delta = fields.mapping(event, "delta")
+                self.raw_finish_reason = finish_reasons.said(delta.get("stop_reason")) or self.raw_finish_reason
+                self.count(event.get("usage"))
             case "message_start":
-                self._count(event["message"].get("usage"))
+                self.count(fields.mapping(event, "message").get("usage"))
             case "message_stop":
                 return True
+            case "message":
+                return self._whole(event)
             case "error":
+                raise error_in_stream(event)
+            case None if is_error(event):
                 raise error_in_stream(event)
         return False
 
-    def _begin(self, index: int, block: dict[str, Any]) -> None:
-        match block["type"]:
+    def _whole(self, message: dict[str, Any]) -> bool:
+        """Take in a message that was not streamed."""
+        for index, block in enumerate(fields.mappings(message, "content")):
+            self._begin(index, block)
+        self.raw_finish_reason = finish_reasons.said(message.get("stop_reason")) or None
+        self.count(message.get("usage"))
+        return True
+
+    def _begin(self, index: Any, block: dict[str, Any]) -> None:
+        match block.get("type"):
             case "text":
-                self._text(block.get("text") or "")
+                self._text(fields.text(block, "text", "content_block.text"))
             case "tool_use":
                 self._call(index, block)
             case kind if kind in _THINKING:
                 self._thoughts[index] = block
-                self._think(block.get("thinking") or "")
+                self._think(fields.text(block, "thinking", "content_block.thinking"))
 
-    def _grow(self, index: int, delta: dict[str, Any]) -> None:
-        match delta["type"]:
+    def _grow(self, index: Any, delta: dict[str, Any]) -> None:
+        match delta.get("type"):
             case "text_delta":
-                self._text(delta["text"])
+                text = delta.get("text")
+                self._text(text if type(text) is str else fields.text(delta, "text", "delta.text"))
             case "thinking_delta":
-                self._thoughts[index]["thinking"] += delta["thinking"]
-                self._think(delta["thinking"])
+                text = fields.text(delta, "thinking", "delta.thinking")
+                thought = self._thought(index)
+                thought["thinking"] = (thought.get("thinking") or "") + text
+                self._think(text)
             case "signature_delta":
-                self._thoughts[index]["signature"] = delta["signature"]
-            case "input_json_delta" if index in self._calls and delta["partial_json"]:
+                self._thought(index)["signature"] = fields.text(delta, "signature", "delta.signature")
+            case "input_json_delta" if index in self._calls and delta.get("partial_json"):
                 self._calls[index].add(arguments_text(delta["partial_json"]))
                 self.said.token_count += 1
+
+    def _thought(self, index: Any) -> dict[str, Any]:
+        """Return a block of thinking, which not every server begins before it grows."""
+        return self._thoughts.setdefault(index, {"type": "thinking", "thinking": ""})
 
     def _text(self, text: str) -> None:
         while self._repeated and text:
@@ -86,7 +104,7 @@ class MessagesAnswer(Answer):
             self.said.reasoning += text
             self.said.token_count += 1
 
-    def _call(self, index: int, block: dict[str, Any]) -> None:
+    def _call(self, index: Any, block: dict[str, Any]) -> None:
         """Take in a call; some servers tell its input here, and some of those tell it again in pieces."""
         state = ""
         if self._thoughts:
@@ -100,20 +118,3 @@ class MessagesAnswer(Answer):
             call.hold(arguments_text(block["input"]))
         self._calls[index] = call
         self.said.token_count += 1
-
-    def _count(self, usage: dict[str, Any] | None) -> None:
-        """Take in counts, which are totals: later ones replace earlier ones, and null says nothing."""
-        if usage:
-            self._counted |= {name: count for name, count in usage.items() if count is not None}
-            self.report(_usage(self._counted))
-
-
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
-    return chat_pb2.Usage(
-        prompt_tokens=usage.get("input_tokens", 0) + read + written,
-        completion_tokens=usage.get("output_tokens", 0),
-        cached_prompt_tokens=read,
-        cache_write_prompt_tokens=written,
-        reasoning_tokens=usage.get("output_tokens_details", {}).get("thinking_tokens", 0),
-    )

@@ -12,6 +12,7 @@ from weft_router.providers.refusals import STATUS_OF_WORD
 _MOST_CHARACTERS = 4096
 _MOST_NESTED = 6
 _MOST_LISTED = 8
+_NO_CODES = (None, 0, "0", 200, "200")
 
 _WORDS = ("code", "status", "type", "status_code", "http_code", "error_code", "error_type", "reason", "name", "__type")
 _TEXTS = ("message", "msg", "error_msg", "status_msg", "error_description", "title")
@@ -88,12 +89,17 @@ def parsed_json(content: bytes | str) -> Any:
 
 
 def is_error(body: Any) -> bool:
-    """Say whether an object that came with 200 is an error, and no answer."""
+    """Say whether an object that came with 200, or as an event, is an error, and no answer.
+
+    One whose every part is empty says nothing.
+    """
     if not isinstance(body, dict):
         return False
-    says_so = body.get("object") == "error" or body.get("type") == "error" or _failed(body.get("base_resp"))
-    has_one = any(body.get(name) for name in ("error", "errors", "detail"))
-    return bool(has_one or says_so or ("code" in body and isinstance(body.get("message"), str)))
+    error = body.get("error")
+    has_one = any(error.values()) if isinstance(error, dict) else error
+    says_so = "error" in (body.get("object"), body.get("type")) or _failed(body.get("base_resp"))
+    has_code = isinstance(body.get("message"), str) and body.get("code") not in _NO_CODES
+    return bool(has_one or says_so or has_code or any(body.get(name) for name in ("errors", "detail", "error_code")))
 
 
 def _failed(base_resp: Any) -> bool:

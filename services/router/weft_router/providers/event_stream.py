@@ -18,7 +18,8 @@ class EventStream:
     """
 
     def __init__(self) -> None:
-        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("strict")
+        # Half of a character may come as bytes too; its format joins the halves.
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogatepass")
         self._rest: list[str] = []
         """Pieces of an event that is not complete, their lines ending in LF."""
         self._rest_bytes = 0
@@ -85,7 +86,7 @@ def _data(event: str) -> str:
 
 
 def _is_bearable(data: str) -> bool:
-    return len(data.encode()) <= MAX_EVENT_BYTES
+    return len(data.encode(errors="surrogatepass")) <= MAX_EVENT_BYTES
 
 
 def _too_large() -> ProviderError:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weft.common.v1 import chat_pb2
-from weft_router.providers import finish_reasons, phrases
+from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
+from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.gemini_arguments import Arguments
 from weft_router.providers.port import broken
@@ -22,7 +22,7 @@ class GenerateContentAnswer(Answer):
     _STOPPED = ("OTHER", "IMAGE_OTHER", "NO_IMAGE")
 
     def __init__(self, source: str = "") -> None:
-        super().__init__(source)
+        super().__init__(counts.gemini(), source)
         self._signature: str | None = None
         """Of the text before the first call."""
         self._arguments: Arguments | None = None
@@ -31,18 +31,25 @@ class GenerateContentAnswer(Answer):
         """Tokens told so far."""
 
     def event(self, event: dict[str, Any]) -> bool:
-        if event.get("error"):
+        self.count(event.get("usageMetadata"))
+        if ("error" in event or "candidates" not in event) and is_error(event):
             raise error_in_stream(event)
-        before = self.said.token_count
-        if block := (event.get("promptFeedback") or {}).get("blockReason"):
+        if "promptFeedback" in event and (block := fields.text(fields.mapping(event, "promptFeedback"), "blockReason")):
             self.raw_finish_reason, self.refused = block, True
-        for candidate in event.get("candidates") or ():
-            if candidate.get("index", 0) == 0:
-                self.raw_finish_reason = finish_reasons.said(candidate.get("finishReason")) or None
-                for part in (candidate.get("content") or {}).get("parts") or ():
-                    self._part(part)
-        self._count(event.get("usageMetadata") or {}, before)
+        before = self.said.token_count
+        for place, candidate in enumerate(fields.mappings(event, "candidates")):
+            if candidate.get("index", place) == 0:
+                self._candidate(candidate)
+        self._tell_tokens(before)
         return False
+
+    def _candidate(self, candidate: dict[str, Any]) -> None:
+        parts = fields.mappings(fields.mapping(candidate, "content"), "parts")
+        reason = finish_reasons.said(candidate.get("finishReason")) or None
+        if reason or parts:
+            self.raw_finish_reason = reason
+        for part in parts:
+            self._part(part)
 
     def body_ended(self) -> None:
         """Take the end of the body for the end, if the finish reason came; `finish` says if it did not."""
@@ -57,7 +64,7 @@ class GenerateContentAnswer(Answer):
             return
         if not (self.calls or part.get("thought")):
             self._signature = part.get("thoughtSignature") or self._signature
-        if text := part.get("text"):
+        if text := fields.text(part, "text", "parts.text"):
             if part.get("thought"):
                 self.said.reasoning += text
             else:
@@ -88,28 +95,16 @@ class GenerateContentAnswer(Answer):
         state = {name: value for name, value in state.items() if value}
         return phrases.kept(STATE_NAME, state, self.source) if state else ""
 
-    def _count(self, usage: dict[str, Any], before: int) -> None:
-        """Take in the totals so far, which also tell how many tokens the chunk adds to those `before` it."""
+    def _tell_tokens(self, before: int) -> None:
+        """Say how many tokens the chunk adds to those `before` it, by the totals so far where they are told."""
         said = self.said.token_count - before
-        if "promptTokenCount" in usage:
-            counted = _usage(usage)
-            self.report(counted)
-            if said:
-                said = max(said, counted.completion_tokens - self._counted)
-                self.said.token_count = before + said
+        if said:
+            told = self.counts.told
+            said = max(said, told["candidatesTokenCount"] + told["thoughtsTokenCount"] - self._counted)
+            self.said.token_count = before + said
         self._counted += said
 
 
 def _object(args: Any) -> Any:
     """Return arguments as an object, which some proxies send as its JSON text."""
     return (phrases.json_value(args) if isinstance(args, str) else args) or {}
-
-
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    thoughts = usage.get("thoughtsTokenCount", 0)
-    return chat_pb2.Usage(
-        prompt_tokens=usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0),
-        completion_tokens=usage.get("candidatesTokenCount", 0) + thoughts,
-        cached_prompt_tokens=usage.get("cachedContentTokenCount", 0),
-        reasoning_tokens=thoughts,
-    )

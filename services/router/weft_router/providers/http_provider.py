@@ -15,6 +15,7 @@ from weft_kit.provider_entries import HttpEntry
 from weft_router.providers import phrases
 from weft_router.providers.answer import Reading
 from weft_router.providers.connections import Connections, read_out
+from weft_router.providers.encodings import plain
 from weft_router.providers.failures import Access, error_in_body, refusal
 from weft_router.providers.port import ProviderError, Step, broken
 from weft_router.providers.tool_names import ToolNames, tool_names
@@ -25,6 +26,9 @@ _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_LIMIT_S = 1.0
 _PING = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="ping")])
 _HAS_NO_LIST = (404, 405, 501)
+# Servers and proxies call a stream, and an answer that they do not stream, by these names too, or by none.
+_MAY_BE_EVENTS = (EVENT_STREAM, "", "text/plain", "application/octet-stream")
+_HAVE_NO_CONTENT = (httpx.codes.NO_CONTENT, httpx.codes.RESET_CONTENT)
 
 
 class HttpProvider:
@@ -88,15 +92,13 @@ class HttpProvider:
 
     async def _expect_events(self, response: httpx.Response) -> None:
         """Raise ProviderError unless a stream of events follows."""
-        if response.status_code != httpx.codes.OK:
+        if not response.is_success or response.status_code in _HAVE_NO_CONTENT:
             raise await self._refusal(response)
         content_type = _content_type(response)
-        if content_type != EVENT_STREAM:
+        if content_type not in _MAY_BE_EVENTS and "json" not in content_type:
             if error := error_in_body(await _beginning(response)):
                 raise error
-            raise broken(f"answered with {content_type[:64] or 'no content type'} where {EVENT_STREAM} was asked for")
-        if "content-encoding" in response.headers:
-            raise broken("compressed a stream that was asked for as it is")
+            raise broken(f"answered with {content_type[:64]} where {EVENT_STREAM} was asked for")
 
     async def _refusal(self, response: httpx.Response) -> ProviderError:
         return refusal(response.status_code, response.headers, await _beginning(response), self._access)
@@ -116,9 +118,9 @@ async def _beginning(response: httpx.Response) -> bytes:
     """Read enough of an error's body to see what it says; a longer one is no error object."""
     content = bytearray()
     # What the status says holds, even where the connection breaks or hangs before the body says more.
-    with suppress(httpx.TransportError, TimeoutError):
+    with suppress(httpx.TransportError, TimeoutError, ProviderError):
         async with asyncio.timeout(_ERROR_BODY_LIMIT_S):
-            async for chunk in response.aiter_raw():
+            async for chunk in plain(response):
                 content += chunk
                 if len(content) > _ERROR_BODY_BYTES:
                     break
@@ -126,7 +128,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 async def _steps(response: httpx.Response, reading: Reading) -> AsyncGenerator[Step, None]:
-    chunks = response.aiter_raw()
+    chunks = plain(response)
     async for chunk in chunks:
         for step in reading.read(chunk):
             if isinstance(step, inference_pb2.Finished):

@@ -3,14 +3,17 @@
 from collections.abc import Collection
 from typing import Any
 
-from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_router.providers import finish_reasons
+from weft_router.providers import counts, fields, finish_reasons
 from weft_router.providers.answer import Answer
 from weft_router.providers.chat_tool_calls import ChatCalls
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.openai_thoughts import Thoughts
+from weft_router.providers.port import broken
+
+# Several names for one thing; servers that changed from one to another send both for a while.
+_REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 class ChatAnswer(Answer):
@@ -19,23 +22,75 @@ class ChatAnswer(Answer):
     end_marker = "[DONE]"
 
     def __init__(self, tools: Collection[str] = (), source: str = "") -> None:
-        super().__init__(source)
+        super().__init__(counts.openai(), source)
         self._thoughts = Thoughts()
         self._chat_calls = ChatCalls(self.calls, tools)
+        self._goes_on = False
+        """Whether something was said behind a finish reason, which then says nothing about the end."""
+        self._has_messages = False
+        """Whether messages came in the place of deltas."""
 
     def event(self, event: dict[str, Any]) -> bool:
         if usage := event.get("usage"):
-            self.report(_usage(usage))
-        if (event.get("error") or not event.get("choices")) and is_error(event):
-            raise error_in_stream(event)
-        for choice in event["choices"] or ():
-            if choice.get("index", 0) == 0:
-                self._end(choice)
-                self._delta(choice.get("delta") or {})
-                if choice.get("finish_reason") and not self.calls:
-                    # Some servers tell calls in the whole message that ends the stream, and nowhere else.
-                    self._take(_calls(choice.get("message") or {}))
+            self.count(usage)
+        choices = event.get("choices")
+        if "error" in event or type(choices) is not list or "x_groq" in event:
+            choices = self._odd(event)
+        for choice in choices:
+            if type(choice) is not dict or not (choice.get("index") == 0 or _is_first(choice, choices)):
+                continue
+            delta, may_be_last = choice.get("delta"), choice.get("finish_reason") is not None or self.raw_finish_reason
+            if may_be_last or type(delta) is not dict or not delta:
+                self._delta(self._ending(choice))
+            elif len(delta) == 1 and type(text := delta.get("content")) is str and text:  # nearly every chunk there is
+                said = self.said
+                said.token_count += 1
+                said.text += text
+            else:
+                self._delta(delta)
         return False
+
+    def body_ended(self) -> None:
+        """Take the end of the body for the end where a finish reason came, and nothing was said behind it."""
+        if self._goes_on:
+            raise broken("ended its stream without the end marker")
+        super().body_ended()
+
+    def _odd(self, event: dict[str, Any]) -> list[Any]:
+        """Return the choices of an event that says more, or less, than those.
+
+        Raises:
+            ProviderError: it tells of an error, or its choices are none.
+        """
+        groq, choices = fields.mapping(event, "x_groq"), event.get("choices")
+        self.count(groq.get("usage"))
+        if groq.get("error"):
+            raise error_in_stream({"error": groq["error"]})
+        if (event.get("error") or event.get("base_resp") or not choices) and is_error(event):
+            raise error_in_stream(event)
+        if isinstance(choices, list) or not choices:
+            return choices or []
+        if isinstance(choices, dict):
+            return [choices] if choices.keys() & {"delta", "message", "text"} else list(choices.values())
+        raise fields.unreadable("choices", choices, "a list")
+
+    def _ending(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """Return the delta of a choice that may be its last, may count, fail, or be whole instead of a part."""
+        self.count(choice.get("usage"))
+        if choice.get("error") and is_error(choice):
+            raise error_in_stream(choice)
+        delta = choice.get("delta")
+        if not delta:
+            delta = self._message(choice) or {"content": choice.get("text")}
+        if not isinstance(delta, dict):
+            delta = {"content": delta}
+        if self.raw_finish_reason and (delta.get("content") or _calls(delta)):
+            self._goes_on = True
+        self._end(choice)
+        if choice.get("finish_reason") and not (self.calls or _calls(delta)):
+            # Some servers tell calls in the whole message that ends the stream, and nowhere else.
+            self._take(_calls(fields.mapping(choice, "message")))
+        return delta
 
     def _end(self, choice: dict[str, Any]) -> None:
         """Take in a finish reason. OpenRouter also passes on the word of the server that it asked."""
@@ -44,23 +99,21 @@ class ChatAnswer(Answer):
             word = native
         self.raw_finish_reason = word or self.raw_finish_reason or word
 
+    def _message(self, choice: dict[str, Any]) -> Any:
+        """Return the message of a choice without a delta; behind deltas it is only their sum."""
+        self._has_messages |= not (self.has_said or self.said.token_count)
+        return choice.get("message") if self._has_messages else None
+
     def _delta(self, delta: dict[str, Any]) -> None:
-        text = delta.get("content")
-        if text and len(delta) == 1:  # nearly every chunk there is
-            self.said.token_count += 1
-            self.said.text += text
-            return
-        refusal, calls = delta.get("refusal"), _calls(delta)
-        # Two names for one thing; servers that changed from the first to the second send both for a while.
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        content = delta.get("content")
+        refusal, calls = fields.text(delta, "refusal", "delta.refusal"), _calls(delta)
+        reasoning = _reasoning(delta)
         self._thoughts.add(delta)
-        if not (text or refusal or calls or reasoning):
+        if not (content or refusal or calls or reasoning):
             return
         self.said.token_count += 1
-        if text:
-            self.said.text += text
-        if reasoning:
-            self.said.reasoning += reasoning
+        self.said.reasoning += reasoning
+        self._content(content)
         if refusal:
             self.refused = True
             self.said.text += refusal
@@ -76,20 +129,48 @@ class ChatAnswer(Answer):
         for piece in calls:
             self._thoughts.add_call(self._chat_calls.take(piece).index, piece)
 
+    def _content(self, content: Any) -> None:
+        """Take in text, or parts, of which some are no text: an answer has no room for images and references."""
+        match content:
+            case None:
+                pass
+            case str():
+                self.said.text += content
+            case list():
+                for part in content:
+                    self._content(part)
+            case {"type": "thinking" | "reasoning"}:
+                self.said.reasoning += fields.thoughts(content, "delta.content")
+            case {"refusal": str(refusal)}:
+                self.refused = True
+                self.said.text += refusal
+            case {"text": text}:
+                self._content(text)
+            case {"type": str()}:
+                pass
+            case _:
+                raise fields.unreadable("delta.content", content, "text")
+
+
+def _reasoning(delta: dict[str, Any]) -> str:
+    for name in _REASONING:
+        if found := delta.get(name):
+            return fields.thoughts(found, f"delta.{name}")
+    details = delta.get("reasoning_details")
+    # Some of these are sealed, or of kinds to come.
+    objects = (each for each in details if isinstance(each, dict)) if isinstance(details, list) else ()
+    texts = (each.get("text") or each.get("summary") for each in objects)
+    return "".join(text for text in texts if isinstance(text, str))
+
 
 def _calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a chunk's pieces of calls; before there were tools, the one call was a function's."""
-    calls, function = delta.get("tool_calls"), delta.get("function_call")
-    if isinstance(calls, dict):
-        return [calls]
-    return calls or ([{"function": function}] if function else [])
+    if calls := fields.mappings(delta, "tool_calls", "delta.tool_calls"):
+        return calls
+    function = fields.mapping(delta, "function_call", "delta.function_call")
+    return [{"function": function}] if function else []
 
 
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-    return chat_pb2.Usage(
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-        cached_prompt_tokens=prompt.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
-    )
+def _is_first(choice: dict[str, Any], choices: list[Any]) -> bool:
+    index = choice.get("index")
+    return choice is choices[0] if index is None or index == "" else counts.count(index) == 0

@@ -1,10 +1,11 @@
 """What OpenAI's Responses answer: typed events, one of which is the end."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers import finish_reasons, phrases
+from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
+from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
 from weft_router.providers.tool_calls import Call, arguments_text
 
@@ -20,7 +21,7 @@ class ResponsesAnswer(Answer):
     """
 
     def __init__(self, source: str = "") -> None:
-        super().__init__(source)
+        super().__init__(counts.openai(), source)
         self._calls: dict[int | str, Call] = {}
         """Calls by the provider's place of them among all its output."""
         self._by_id: dict[str, Call] = {}
@@ -28,29 +29,52 @@ class ResponsesAnswer(Answer):
         """The reasoning that no call has been given yet."""
 
     def event(self, event: dict[str, Any]) -> bool:
-        match event["type"]:
+        match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
+                delta = event.get("delta")
+                self._text(delta if type(delta) is str else fields.thoughts(delta, "delta"))
                 self.refused |= kind == "response.refusal.delta"
-                self.said.text += event["delta"]
-                self.said.token_count += 1
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self.said.reasoning += event["delta"]
-                self.said.token_count += 1
+                self._think(fields.thoughts(event.get("delta"), "delta"))
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 self.said.reasoning += "\n\n"
             case "response.function_call_arguments.delta":
-                self._call(event).add(arguments_text(event["delta"]))
+                self._call(event).add(arguments_text(event.get("delta")))
                 self.said.token_count += 1
             case "response.function_call_arguments.done":
                 self._call(event).close(arguments_text(event.get("arguments")))
             case "response.output_item.added" | "response.output_item.done" as kind:
-                self._item(_place(event | event["item"]), event["item"], is_whole=kind.endswith("done"))
+                item = fields.mapping(event, "item")
+                self._item(_place(event | item), item, is_whole=kind.endswith("done"))
             case "response.completed" | "response.incomplete" | "response.cancelled" as kind:
-                return self._over(event["response"], kind.removeprefix("response."))
+                return self._over(fields.mapping(event, "response"), kind.removeprefix("response."))
             case "response.failed" | "error":
-                error = event.get("response") or event
-                raise error_in_stream({"error": error.get("error") or event | {"type": ""}})
+                self._failed(event)
+            case None:
+                return self._untyped(event)
         return False
+
+    def _untyped(self, event: dict[str, Any]) -> bool:
+        """Take in a response that was not streamed, or an error as other formats tell it."""
+        if is_error(event):
+            self._failed(event)
+        return event.get("object") == "response" and self._over(event, "completed")
+
+    def _failed(self, event: dict[str, Any]) -> NoReturn:
+        """Raise what an event says went wrong; it may have cost tokens before that."""
+        told = fields.mapping(event, "response") or event
+        self.count(told.get("usage"))
+        raise error_in_stream({"error": told.get("error") or event | {"type": ""}})
+
+    def _text(self, text: str) -> None:
+        if text:
+            self.said.text += text
+            self.said.token_count += 1
+
+    def _think(self, text: str) -> None:
+        if text:
+            self.said.reasoning += text
+            self.said.token_count += 1
 
     def _call(self, event: dict[str, Any]) -> Call:
         """Return the call whose arguments an event tells."""
@@ -68,10 +92,10 @@ class ResponsesAnswer(Answer):
 
     def _item(self, place: int | str, item: dict[str, Any], *, is_whole: bool) -> None:
         """Take in a call as it begins, or as it ends: then it may be the first that is told of it."""
-        if is_whole and item["type"] == "reasoning" and item.get("encrypted_content"):
+        if is_whole and item.get("type") == "reasoning" and item.get("encrypted_content"):
             # Without its id, by which the provider would look for what it was not to store.
             self._thoughts.append({name: item.get(name) or empty for name, empty in _REASONING.items()})
-        if item["type"] != "function_call":
+        if item.get("type") != "function_call":
             return
         given, call = item.get("call_id") or item.get("id") or "", self._calls.get(place)
         if call is None or (given and call.given_id and given != call.given_id):
@@ -84,32 +108,40 @@ class ResponsesAnswer(Answer):
             call.close(arguments_text(item.get("arguments")))
 
     def _over(self, response: dict[str, Any], event: str) -> bool:
-        status = response.get("status")
-        # Some servers leave the status as it was when they began.
-        word = status if status in ("failed", "cancelled", "incomplete") else event
-        if word == "incomplete":
-            why = (response.get("incomplete_details") or {}).get("reason") or ""
-            is_known = finish_reasons.meaning(why) != chat_pb2.FINISH_REASON_UNSPECIFIED
-            word = why if is_known else f"incomplete: {why}" if why else word
-        self.raw_finish_reason = word
-        if usage := response.get("usage"):
-            self.report(_usage(usage))
-        for place, item in enumerate(response.get("output") or ()):
+        """Take in the whole response, of which everything was said before by a server that streams."""
+        self.count(response.get("usage"))
+        if is_error(response):
+            self._failed(response)
+        self.raw_finish_reason = _finish_reason(response, event)
+        was_streamed = self.has_said or self.said.token_count
+        for place, item in enumerate(fields.mappings(response, "output")):
             if item.get("type") == "function_call":
                 self._item(f"output {place}", item, is_whole=True)
+            elif not was_streamed:
+                self._unstreamed(item)
         return True
+
+    def _unstreamed(self, item: dict[str, Any]) -> None:
+        if item.get("type") == "message":
+            for part in fields.mappings(item, "content"):
+                self._text(fields.text(part, "text") or fields.text(part, "refusal"))
+                self.refused |= part.get("type") == "refusal"
+        elif item.get("type") == "reasoning":
+            self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"))
+
+
+def _finish_reason(response: dict[str, Any], event: str) -> str:
+    """Return the word for the end. Some servers leave the status as it was when they began."""
+    status = response.get("status")
+    word: str = status if status in ("failed", "cancelled", "incomplete") else event
+    if word != "incomplete":
+        return word
+    why = fields.text(fields.mapping(response, "incomplete_details"), "reason")
+    is_known = finish_reasons.meaning(why) != chat_pb2.FINISH_REASON_UNSPECIFIED
+    return why if is_known else f"incomplete: {why}" if why else word
 
 
 def _place(event: dict[str, Any]) -> int | str:
-    place: int | str = event["output_index"] if "output_index" in event else event.get("item_id") or event["id"]
+    names = (name for name in ("output_index", "item_id", "id") if event.get(name) is not None)
+    place: int | str = event[next(names, "output_index")]
     return place
-
-
-def _usage(usage: dict[str, Any]) -> chat_pb2.Usage:
-    read, written = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
-    return chat_pb2.Usage(
-        prompt_tokens=usage.get("input_tokens") or 0,
-        completion_tokens=usage.get("output_tokens") or 0,
-        cached_prompt_tokens=read.get("cached_tokens") or 0,
-        reasoning_tokens=written.get("reasoning_tokens") or 0,
-    )

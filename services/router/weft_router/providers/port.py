@@ -107,7 +107,7 @@ class Provider(Protocol):
         """Asks for an answer, for at most `limit_s` seconds.
 
         Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts.
-        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end marker is one.
+        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end is one.
         """
 
     def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:

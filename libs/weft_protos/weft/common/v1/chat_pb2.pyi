@@ -479,7 +479,7 @@ class Usage(_message.Message):
     reasoning_tokens: _builtins.int
     """Of `completion_tokens`, those spent on reasoning."""
     estimated: _builtins.bool
-    """True when the provider reported nothing and Weft counted what it could see."""
+    """True when the provider did not report all of it, or what cannot be, and Weft counted what it could see."""
     cache_write_prompt_tokens: _builtins.int
     """Of `prompt_tokens`, those written to the provider's prefix cache, where that has a price of its own."""
     hour_cache_write_prompt_tokens: _builtins.int

@@ -101,7 +101,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 74
     """In a job's record: the provider took longer than its limit."""
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 75
-    """In a job's record: the provider's stream ended without its end marker, or was not what it claimed to be."""
+    """In a job's record: the provider's stream ended before its answer did, or was not what it claimed to be."""
     ERROR_REASON_ANSWER_INVALID: _ErrorReason.ValueType  # 76
     """In a job's record: the answer does not have the form that the request asks for; the message says where."""
     ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 77
@@ -199,7 +199,7 @@ ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 73
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 74
 """In a job's record: the provider took longer than its limit."""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 75
-"""In a job's record: the provider's stream ended without its end marker, or was not what it claimed to be."""
+"""In a job's record: the provider's stream ended before its answer did, or was not what it claimed to be."""
 ERROR_REASON_ANSWER_INVALID: ErrorReason.ValueType  # 76
 """In a job's record: the answer does not have the form that the request asks for; the message says where."""
 ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 77

@@ -1,0 +1,187 @@
+"""Tokens as providers count them, out of the many names and forms that such counts come in.
+
+What cannot be a count is as if it had not been told: what is no number, less than nothing, or more than fits. A count
+of nothing among others says nothing either, for many servers send zeros until they know, or where they do not. Parts
+are never more than their whole.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from weft.common.v1 import chat_pb2
+
+_MOST = 10**12
+_MOST_DIGITS = 32
+# No model writes more in one answer. What a total has beyond that is no thought, but a mistake.
+_LONGEST_THOUGHT = 128 * 1024
+
+
+def count(value: Any) -> int | None:
+    """Return a count that may have come as a fraction or as text; None where it cannot be one."""
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # A number of JSON may have more digits than a float takes.
+    if not 0 <= value <= _MOST:
+        return None
+    return math.ceil(value)
+
+
+Usage = Callable[[Mapping[str, int]], chat_pb2.Usage]
+
+
+class Counts:
+    """What one answer's provider has counted so far: totals, so that a later one replaces an earlier."""
+
+    def __init__(self, names: Iterable[str], usage: Usage) -> None:
+        """`names` are those that count; one with a dot stands in an object within. `usage` says what they come to."""
+        self.told = dict.fromkeys(names, 0)
+        self._usage = usage
+
+    def take(self, counted: Any) -> bool:
+        """Take in what an event counts; return whether that is anything."""
+        if type(counted) is not dict:
+            return False
+        told, is_any = self.told, False
+        for name, value in counted.items():
+            if name in told:
+                sure = value if type(value) is int and 0 < value <= _MOST else count(value)
+                if sure or (sure == 0 and len(counted) == 1):
+                    told[name] = sure
+                    is_any = True
+            elif type(value) is dict:
+                names = ((f"{name}.{inner}", each) for inner, each in value.items())
+                is_any |= self.take({within: each for within, each in names if within in told})
+        return is_any
+
+    def usage(self) -> chat_pb2.Usage | None:
+        """Return all that was counted; None where nothing was."""
+        return self._usage(self.told) if any(self.told.values()) else None
+
+
+def usage(
+    prompt: int, completion: int, cached: int = 0, written: int = 0, written_for_an_hour: int = 0, reasoning: int = 0
+) -> chat_pb2.Usage:
+    """Return usage in which no part is more than its whole."""
+    usage = chat_pb2.Usage(prompt_tokens=prompt, completion_tokens=completion)
+    if cached:
+        usage.cached_prompt_tokens = min(cached, prompt)
+    if written:
+        usage.cache_write_prompt_tokens = min(written, prompt - usage.cached_prompt_tokens)
+        usage.hour_cache_write_prompt_tokens = min(written_for_an_hour, usage.cache_write_prompt_tokens)
+    if reasoning:
+        usage.reasoning_tokens = min(reasoning, completion)
+    return usage
+
+
+_PROMPT = ("prompt_tokens", "input_tokens", "tokens.input_tokens", "billed_units.input_tokens")
+_COMPLETION = ("completion_tokens", "output_tokens", "tokens.output_tokens", "billed_units.output_tokens")
+_CACHED = (
+    "prompt_tokens_details.cached_tokens",
+    "input_tokens_details.cached_tokens",
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+    "cache_read_input_tokens",
+)
+_WRITTEN = (
+    "prompt_tokens_details.cache_write_tokens",
+    "prompt_tokens_details.cache_creation_tokens",
+    "cache_creation_input_tokens",
+)
+_REASONING = (
+    "completion_tokens_details.reasoning_tokens",
+    "output_tokens_details.reasoning_tokens",
+    "reasoning_tokens",
+)
+_OPENAI_NAMES = (*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_REASONING, "prompt_cache_miss_tokens", "total_tokens")
+
+
+def openai() -> Counts:
+    """Return the counts of OpenAI's two formats, and of the many servers that speak them each in its own way."""
+    return Counts(_OPENAI_NAMES, _openai_usage)
+
+
+def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
+    """Tell what stands beside the prompt and the completion from what in them, by the total where there is one.
+
+    xAI counts its reasoning beside the completion, Google's server of this format in the total alone.
+    """
+    total, cached, written = told["total_tokens"], _first(told, _CACHED), _first(told, _WRITTEN)
+    completion, reasoning = _first(told, _COMPLETION), _first(told, _REASONING)
+    prompt = _first(told, _PROMPT) or told["prompt_cache_hit_tokens"] + told["prompt_cache_miss_tokens"]
+    if not prompt and completion:
+        prompt = max(0, total - completion)
+    elif not completion and prompt:
+        completion = max(0, total - prompt)
+    beside = total - prompt - completion
+    if 0 < reasoning <= beside or (not total and reasoning > completion):
+        completion += reasoning
+    elif beside > 0 and prompt:
+        if beside == cached + written:
+            prompt += beside
+        elif not reasoning and beside <= _LONGEST_THOUGHT:
+            completion, reasoning = completion + beside, beside
+    return usage(prompt, completion, cached, written, reasoning=reasoning)
+
+
+_ANTHROPIC_NAMES = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation.ephemeral_5m_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+    "output_tokens_details.thinking_tokens",
+)
+
+
+def anthropic() -> Counts:
+    """Return the counts of Anthropic's format, whose input is what neither came from the cache nor went there."""
+    return Counts(_ANTHROPIC_NAMES, _anthropic_usage)
+
+
+def _anthropic_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
+    read, hour = told["cache_read_input_tokens"], told["cache_creation.ephemeral_1h_input_tokens"]
+    written = told["cache_creation_input_tokens"] or told["cache_creation.ephemeral_5m_input_tokens"] + hour
+    return usage(
+        told["input_tokens"] + read + written,
+        told["output_tokens"],
+        read,
+        written,
+        hour,
+        told["output_tokens_details.thinking_tokens"],
+    )
+
+
+_GEMINI_NAMES = (
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "cachedContentTokenCount",
+    "totalTokenCount",
+)
+
+
+def gemini() -> Counts:
+    """Return the counts of Gemini's format, whose thoughts stand beside the candidates."""
+    return Counts(_GEMINI_NAMES, _gemini_usage)
+
+
+def _gemini_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
+    thoughts = told["thoughtsTokenCount"]
+    completion = told["candidatesTokenCount"] + thoughts
+    if told["promptTokenCount"]:
+        prompt = told["promptTokenCount"] + told["toolUsePromptTokenCount"]
+    else:
+        prompt = max(0, told["totalTokenCount"] - completion)
+    return usage(prompt, completion, told["cachedContentTokenCount"], reasoning=thoughts)
+
+
+def _first(told: Mapping[str, int], names: tuple[str, ...]) -> int:
+    return next((told[name] for name in names if told[name]), 0)

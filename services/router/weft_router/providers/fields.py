@@ -1,0 +1,66 @@
+"""Fields of an event, read in every form that says what is meant; where none does, the failure names the field.
+
+What was found is told by its kind alone: a provider's words stay with the answer.
+"""
+
+from typing import Any
+
+from weft.common.v1 import error_pb2
+from weft_router.providers.port import ProviderError, Remedy
+
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+_THOUGHTS = ("text", "thinking", "summary", "content", "reasoning", "reasoning_content")
+
+
+def unreadable(field: str, found: Any, wanted: str) -> ProviderError:
+    """Return the failure of an event whose field is of the wrong form, which every answer of the server would have."""
+    kind = _KINDS.get(type(found), "null")
+    message = f"the provider sent {kind} as {field}, where {wanted} belongs; look at the provider itself"
+    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.ANOTHER_PROVIDER)
+
+
+def text(holder: dict[str, Any], name: str, field: str = "") -> str:
+    """Return a text, empty where it is null or missing."""
+    found = holder.get(name)
+    if type(found) is str:
+        return found
+    if found is None:
+        return ""
+    raise unreadable(field or name, found, "text")
+
+
+def mapping(holder: dict[str, Any], name: str, field: str = "") -> dict[str, Any]:
+    """Return an object, empty where it is null or missing."""
+    found = holder.get(name)
+    if type(found) is dict:
+        return found
+    if found is None:
+        return {}
+    raise unreadable(field or name, found, "an object")
+
+
+def mappings(holder: dict[str, Any], name: str, field: str = "") -> list[dict[str, Any]]:
+    """Return the objects of a list, which may be one alone; null and missing are none."""
+    found = holder.get(name)
+    if type(found) is list:
+        return [each for each in found if type(each) is dict]
+    if found is None:
+        return []
+    if isinstance(found, dict):
+        return [found]
+    raise unreadable(field or name, found, "a list")
+
+
+def thoughts(found: Any, field: str) -> str:
+    """Return reasoning that may have come as text, as an object or as a list of such; what is sealed says nothing."""
+    match found:
+        case None:
+            return ""
+        case str():
+            return found
+        case list():
+            return "".join(thoughts(each, field) for each in found)
+        case dict():
+            return next((thoughts(found[name], field) for name in _THOUGHTS if found.get(name)), "")
+        case _:
+            raise unreadable(field, found, "text")
