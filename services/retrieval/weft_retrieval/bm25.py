@@ -1,6 +1,5 @@
 """BM25: how well chunks match a query's terms, from the postings of those terms."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from struct import Struct
@@ -69,10 +68,10 @@ def without(packed: bytes, chunks: Collection[int]) -> bytes:
     return found[~np.isin(found["chunk"], list(chunks))].tobytes()
 
 
-def rank(postings: Mapping[str, bytes], wanted: Counter[str], of: Statistics, bm25: Bm25) -> Ranking:
+def rank(postings: Mapping[str, bytes], wanted: Mapping[str, float], of: Statistics, bm25: Bm25) -> Ranking:
     """Scores every chunk that holds a wanted term, given all postings of each, as Lucene does.
 
-    The idf is never negative, and a term asked for twice counts twice.
+    The idf is never negative, and a term counts as much as it is wanted.
     """
     average = of.total_length / max(of.chunk_count, 1)
     chunks, scores = [np.empty(0, np.int64)], [np.empty(0)]

@@ -3,11 +3,11 @@
 Every write happens under the collection's row lock, so chunk ids only grow and writers cannot deadlock.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from psycopg import sql
 
+from weft_retrieval.analysis import Terms
 from weft_retrieval.bm25 import POSTING_BYTES, Statistics, pack, without
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
@@ -82,13 +82,12 @@ async def read_postings(
     return Statistics(chunk_count, total_length), {term: packed for *_, term, packed in rows if term is not None}
 
 
-async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Counter[str]]) -> None:
+async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Terms]) -> None:
     """Writes a posting for every term of every chunk, chunk id → its terms, ascending; they are the newest."""
     postings: dict[str, bytearray] = {}
     for chunk, terms in chunks.items():
-        length = terms.total()
-        for term, frequency in terms.items():
-            postings.setdefault(term, bytearray()).extend(pack(chunk, frequency, length))
+        for term, frequency in terms.counts.items():
+            postings.setdefault(term, bytearray()).extend(pack(chunk, frequency, terms.length))
     # Not COPY, which row-level security forbids.
     await connection.execute(
         "INSERT INTO postings SELECT %s, u.term, %s, u.postings FROM unnest(%b::text[], %b::bytea[]) u(term, postings)",

@@ -44,7 +44,7 @@ ROLES: Final = ("serve", "work")
 # How long a start waits for PostgreSQL and NATS to say whose they are. It does without those that are away.
 _IDENTITY_S: Final = 2.0
 _SERVICE: Final = "weft.retrieval.v1.RetrievalService"
-_RESULT_SHARE: Final = 8
+_RESULT_SHARE: Final = 16
 """What comes back of a document, in the largest one's size: chunks, windows under their headings, and terms."""
 
 
