@@ -62,10 +62,23 @@ def pack(chunk: int, frequency: int, length: int) -> bytes:
     return _POSTING.pack(chunk, min(frequency, _MOST), min(length, _MOST))
 
 
+def first_chunk(packed: bytes) -> int:
+    """Returns the chunk of the first of packed postings."""
+    chunk: int = _POSTING.unpack_from(packed)[0]
+    return chunk
+
+
 def without(packed: bytes, chunks: Collection[int]) -> bytes:
     """Returns packed postings less those of some chunks."""
     found = np.frombuffer(packed, _POSTINGS)
     return found[~np.isin(found["chunk"], list(chunks))].tobytes()
+
+
+def merged(packed: bytes, added: bytes) -> bytes:
+    """Returns packed postings with others among them, ascending; the others stand in place of those of their chunks."""
+    chunks = np.frombuffer(added, _POSTINGS)["chunk"].tolist()
+    both = np.frombuffer(without(packed, chunks) + added, _POSTINGS)
+    return both[np.argsort(both["chunk"], kind="stable")].tobytes()
 
 
 def rank(postings: Mapping[str, bytes], wanted: Mapping[str, float], of: Statistics, bm25: Bm25) -> Ranking:
