@@ -13,7 +13,7 @@ from bench.retrieval_quality.corpora import Corpus
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.stage import TENANT
 
-from weft_retrieval.analysis import analyzer
+from weft_retrieval.analysis import Terms, analyzer
 from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.hnsw_indexes import HnswIndexes
@@ -35,13 +35,14 @@ class Source:
     def __init__(self, corpora: Sequence[Corpus]) -> None:
         analyze = analyzer("english")
         sentences = [sentence for corpus in corpora for sentence in corpus.sentences()]
-        self._sentences = [(sentence, Counter(analyze(sentence))) for sentence in sentences]
+        self._sentences = [(sentence, analyze(sentence)) for sentence in sentences]
         self._random = random.Random(1)
 
-    def chunk(self) -> tuple[str, Counter[str]]:
+    def chunk(self) -> tuple[str, Terms]:
         """Returns a text, about as long as a window, and its terms."""
         drawn = self._random.choices(self._sentences, k=_SENTENCES)
-        return " ".join(sentence for sentence, _ in drawn), sum((terms for _, terms in drawn), Counter())
+        counts = sum((terms.counts for _, terms in drawn), Counter[str]())
+        return " ".join(sentence for sentence, _ in drawn), Terms(counts, sum(terms.length for _, terms in drawn))
 
 
 async def fill(postgres_url: str, name: str, source: Source, made: Made, size: int) -> float:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from weft_retrieval.analysis import Terms
 from weft_retrieval.chunking import Chunk
 from weft_retrieval.document_processes.fork_server import serve
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order
@@ -99,7 +100,7 @@ def is_open(descriptor: int) -> bool:
 
 
 def chunk(text: str) -> AnalysedChunk:
-    return AnalysedChunk(Chunk("0" * 32, 0, text, (), "", (text,)), Counter())
+    return AnalysedChunk(Chunk("0" * 32, 0, text, (), "", (text,)), Terms(Counter(), 0))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft_retrieval.analysis import Terms
 from weft_retrieval.bm25 import Bm25, Ranking, Statistics, pack, rank
 from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
@@ -84,7 +85,7 @@ async def store(database: Database, name: str, words: list[list[str]]) -> Collec
     vectors = np.eye(1, 8, dtype=np.float32)
     entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", str(words))
     new = [
-        IndexedChunk(chunk, Counter(text), vectors)
+        IndexedChunk(chunk, Terms(Counter(text), len(text)), vectors)
         for chunk, text in zip(chunks, words, strict=True)
         if chunk.key not in seen.keys
     ]

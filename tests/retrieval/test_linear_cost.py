@@ -102,6 +102,21 @@ WORDS = {
     "suffixes": repeated("ations"),
     "ligatures": repeated("\ufdfa"),
     "Han": repeated("字"),
+    "Thai": repeated("กำ"),
+    "hyphens": repeated("a-"),
+    "line ends with hyphens": repeated("a-\n"),
+    "slashes": repeated("a/1"),
+    "underscores": repeated("_", "a"),
+    "a word between underscores": repeated("a__"),
+    "capitals": repeated("aB"),
+    "digits": repeated("1"),
+    "thousands": repeated(",000", "1"),
+    "thousands and letters": repeated(".000a", "1"),
+    "plus signs": repeated("a+"),
+    "points": repeated(" ."),
+    "accents": repeated("\u0301", "e"),
+    "vowel signs": repeated("कि"),
+    "emoji": repeated("🙂"),
 }
 
 

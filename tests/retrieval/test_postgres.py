@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
-from weft_retrieval.analysis import analyzer
+from weft_retrieval.analysis import Terms, analyzer, query_terms
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.filters import Compiled, compile_filter
@@ -48,7 +48,7 @@ async def store(database: Database, tenant: str, documents: dict[str, str], vect
         entry = Entry(document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}")
         key = sha256(f"{document_id} {text}".encode()).hexdigest()[:32]
         chunk = Chunk(key, 0, text, (), "", (text,))
-        indexed = IndexedChunk(chunk, Counter(analyzer("english")(text)), vectors[n : n + 1])
+        indexed = IndexedChunk(chunk, analyzer("english")(text), vectors[n : n + 1])
         assert await written.replace(seen, Revision(entry, [chunk], [indexed], "test", NOW))
     return await Catalog(database).collection(tenant, "docs")
 
@@ -72,15 +72,16 @@ def below(n: int) -> Compiled:
 def bm25(query: str, documents: dict[str, str]) -> dict[str, float]:
     """Scores as the formula says, one document at a time."""
     analyze = analyzer("english")
-    counts = {name: Counter(analyze(text)) for name, text in documents.items()}
-    average = sum(terms.total() for terms in counts.values()) / len(counts)
+    counts = {name: analyze(text) for name, text in documents.items()}
+    average = sum(terms.length for terms in counts.values()) / len(counts)
     scores: Counter[str] = Counter()
-    for term in analyze(query):
-        holding = sum(term in terms for terms in counts.values())
+    for term, weight in query_terms("english", query).items():
+        holding = sum(term in terms.counts for terms in counts.values())
         idf = log(1 + (len(counts) - holding + 0.5) / (holding + 0.5))
         for name, terms in counts.items():
-            norm = K1 * (1 - B + B * terms.total() / average)
-            scores[name] += idf * terms[term] * (K1 + 1) / (terms[term] + norm) if terms[term] else 0
+            norm = K1 * (1 - B + B * terms.length / average)
+            count = terms.counts[term]
+            scores[name] += weight * idf * count * (K1 + 1) / (count + norm) if count else 0
     return {name: score for name, score in scores.items() if score}
 
 
@@ -93,7 +94,7 @@ async def test_the_keyword_leg_is_bm25(database):
     collection = await store(database, "acme", documents, unit_vectors(80))
     index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
     for query in ("word0", "word3 word50 word50 word7", "word59 missing", "The words: word1's word2."):
-        terms = Counter(analyzer("english")(query))
+        terms = query_terms("english", query)
         leg = await names(index, collection, await index.best_matching(collection, terms, None, 1000))
         expected = bm25(query, documents)
         assert dict(leg) == pytest.approx(expected)
@@ -122,7 +123,7 @@ async def test_a_chunk_of_many_near_windows_leaves_the_others_their_places(datab
     documents = Documents(database)
     chunk = Chunk("0" * 32, 0, "crowd", (), "", ("",) * len(near))
     entry = Entry("crowd", "", "", ContentType.TEXT, {}, (), "", "crowd")
-    revision = Revision(entry, [chunk], [IndexedChunk(chunk, Counter(["crowd"]), near)], "test", NOW)
+    revision = Revision(entry, [chunk], [IndexedChunk(chunk, Terms(Counter(["crowd"]), 1), near)], "test", NOW)
     assert await documents.replace(await documents.standing("acme", "docs", "crowd"), revision)
     collection = await Catalog(database).collection("acme", "docs")
     index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)

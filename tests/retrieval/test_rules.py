@@ -1,5 +1,6 @@
 """Fusion, analysis, page tokens, metadata: values in, values out."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -76,16 +77,16 @@ def test_a_third_opinion_moves_those_it_is_about_and_leaves_the_rest_behind():
     ("language", "text", "terms"),
     [
         ("english", "The Running of the foxes", ["run", "fox"]),
-        ("english", "Newton's don\u2019t-ask U.S.A. 3.14", ["newton", "don\u2019t", "ask", "u.s.a", "3.14"]),
-        ("english", "\ufb01ne \u212bngstr\u00f6m", ["fine", "\u00e5ngstr\u00f6m"]),
+        ("english", "Newton's 3.14, U.S.A.", ["newton", "3.14", "usa"]),
+        ("english", "don\u2019t-ask", ["dont", "ask", "dontask"]),
+        ("english", "\ufb01ne \u212bngstr\u00f6m", ["fine", "angstrom", "\u00e5ngstr\u00f6m", "aangstroem"]),
         ("simple", "The Running of the foxes", ["the", "running", "of", "the", "foxes"]),
-        ("german", "Häuser", ["haus"]),
-        ("english", "東京 tower", ["東", "京", "tower"]),
-        ("english", "x" * 65 + " ok \x00 _ -- ", ["ok"]),
+        ("english", "東京 tower", ["東", "京", "東京", "tower"]),
+        ("english", "ERR-4031", ["err", "4031", "err4031"]),
     ],
 )
 def test_text_becomes_terms(language, text, terms):
-    assert analyzer(language)(text) == terms
+    assert analyzer(language)(text).counts == Counter(terms)
 
 
 def test_metadata_becomes_one_fact_a_value():

@@ -1,18 +1,22 @@
-"""Text to index terms: words, folded and stemmed the same way for documents and queries."""
+"""Text to index terms: words in all the forms they are looked for, stemmed the same way for documents and queries."""
 
-import re
-import unicodedata
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import Annotated, Final
 
 import Stemmer  # type: ignore[import-not-found]  # PyStemmer ships no types
+from pydantic import Field
 
+from weft_retrieval.characters import legible
+from weft_retrieval.tokenization import MAX_TERM, TOKEN, Expander, Weighed, plain_word
+
+ANALYSIS: Final = 2
+"""Changes whenever the terms of some text do. What is stored under another one is analysed anew."""
 LANGUAGES = frozenset({"simple", *Stemmer.algorithms()})
 """What a collection can be stemmed as; "simple" leaves words as they are."""
 
-# Scripts written without spaces become a term per character; a query for a word then finds its characters.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+(?:['\u2019.][^\W_]+)*")
-_POSSESSIVE = re.compile(r"['\u2019]s$")
 # Lucene's list: words so common that they say nothing, and none that a question could be about.
 _ENGLISH_STOPS = frozenset(
     {
@@ -21,20 +25,65 @@ _ENGLISH_STOPS = frozenset(
         "was", "will", "with",
     }
 )  # fmt: skip
-# Nobody searches for a longer one; it is a checksum or a blob.
-_MAX_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a text is found by: each term with its count, and the number of words, however many terms each has."""
+
+    counts: Counter[str]
+    length: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def stop_words(language: str) -> frozenset[str]:
+    return _ENGLISH_STOPS if language == "english" else frozenset()
 
 
 @cache
-def analyzer(language: str) -> Callable[[str], list[str]]:
-    """Returns the function that turns text into terms, in order, for one of LANGUAGES."""
-    stops = _ENGLISH_STOPS if language == "english" else frozenset()
+def analyzer(language: str) -> Callable[[str], Terms]:
+    """Returns the function that turns a document's text into terms, for one of LANGUAGES."""
 
-    def analyze(text: str) -> list[str]:
-        folded = unicodedata.normalize("NFKC", text).casefold()
-        words = (_POSSESSIVE.sub("", word) for word in _WORD.findall(folded))
-        kept = [word for word in words if word not in stops and len(word) <= _MAX_LENGTH]
-        # A stemmer of its own for each text: one must not be shared between threads.
-        return kept if language == "simple" else Stemmer.Stemmer(language).stemWords(kept)
+    def analyze(text: str) -> Terms:
+        plain, others = _tokens(language, text)
+        counts = Counter(plain)
+        length = sum(plain.values())
+        for weighed, words, times in others:
+            length += words * times
+            for term, _ in weighed:
+                counts[term] += times
+        return Terms(counts, length)
 
     return analyze
+
+
+def query_terms(language: str, text: str) -> dict[str, float]:
+    """Returns a query's terms, and what each counts."""
+    plain, others = _tokens(language, text)
+    wanted: dict[str, float] = dict(plain)
+    for weighed, _, times in others:
+        for term, weight in weighed:
+            wanted[term] = wanted.get(term, 0.0) + weight * times
+    return wanted
+
+
+def _tokens(language: str, text: str) -> tuple[dict[str, int], list[tuple[list[Weighed], int, int]]]:
+    """Returns the terms that are a word each, with their counts, and the other tokens: their terms, how many words they
+    count as, and how often they come.
+    """
+    stops = stop_words(language)
+    # A stemmer of its own for each text: one must not be shared between threads.
+    stemmer = None if language == "simple" else Stemmer.Stemmer(language)
+    expander = Expander(stemmer.stemWord if stemmer else str, stops)
+    words: dict[str, int] = {}
+    others = []
+    # Most words come more than once, and to find that out is quick.
+    for written, times in Counter(legible(text).split()).items():
+        if word := plain_word(written):
+            if word not in stops and len(word) <= MAX_TERM:
+                words[word] = words.get(word, 0) + times
+        else:
+            others += [(*expander.expand(token), times) for token in TOKEN.findall(written)]
+    plain: dict[str, int] = {}
+    for term, times in zip(stemmer.stemWords(list(words)) if stemmer else words, words.values(), strict=True):
+        plain[term] = plain.get(term, 0) + times
+    return plain, others

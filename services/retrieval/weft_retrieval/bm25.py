@@ -1,6 +1,5 @@
 """BM25: how well chunks match a query's terms, from the postings of those terms."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from struct import Struct
@@ -63,16 +62,29 @@ def pack(chunk: int, frequency: int, length: int) -> bytes:
     return _POSTING.pack(chunk, min(frequency, _MOST), min(length, _MOST))
 
 
+def first_chunk(packed: bytes) -> int:
+    """Returns the chunk of the first of packed postings."""
+    chunk: int = _POSTING.unpack_from(packed)[0]
+    return chunk
+
+
 def without(packed: bytes, chunks: Collection[int]) -> bytes:
     """Returns packed postings less those of some chunks."""
     found = np.frombuffer(packed, _POSTINGS)
     return found[~np.isin(found["chunk"], list(chunks))].tobytes()
 
 
-def rank(postings: Mapping[str, bytes], wanted: Counter[str], of: Statistics, bm25: Bm25) -> Ranking:
+def merged(packed: bytes, added: bytes) -> bytes:
+    """Returns packed postings with others among them, ascending; the others stand in place of those of their chunks."""
+    chunks = np.frombuffer(added, _POSTINGS)["chunk"].tolist()
+    both = np.frombuffer(without(packed, chunks) + added, _POSTINGS)
+    return both[np.argsort(both["chunk"], kind="stable")].tobytes()
+
+
+def rank(postings: Mapping[str, bytes], wanted: Mapping[str, float], of: Statistics, bm25: Bm25) -> Ranking:
     """Scores every chunk that holds a wanted term, given all postings of each, as Lucene does.
 
-    The idf is never negative, and a term asked for twice counts twice.
+    The idf is never negative, and a term counts as much as it is wanted.
     """
     average = of.total_length / max(of.chunk_count, 1)
     chunks, scores = [np.empty(0, np.int64)], [np.empty(0)]

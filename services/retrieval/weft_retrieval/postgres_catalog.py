@@ -7,6 +7,7 @@ from psycopg.rows import TupleRow
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import AlreadyExists, NotFound
+from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.postgres import Connection, Database, Rows
@@ -15,7 +16,7 @@ from weft_retrieval.records import Collection, Document
 _LIMIT_S = 5.0
 COLUMNS: LiteralString = """
     id, tenant, name, max_tokens, overlap_tokens, language, embedder, dimensions, version, document_count, chunk_count,
-    window_count, total_length, hnsw, create_time
+    window_count, total_length, hnsw, analysis, create_time
 """
 _COLLECTION: LiteralString = f"SELECT {COLUMNS} FROM collections WHERE tenant = %(tenant)s"  # noqa: S608 - literals
 _BY_NAME: LiteralString = _COLLECTION + " AND name = %(name)s"
@@ -34,12 +35,12 @@ class Catalog:
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             await connection.execute(
                 """
-                INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language, version)
-                VALUES (%s, %s, %s, %s, %s, coalesce(
+                INSERT INTO collections (tenant, name, max_tokens, overlap_tokens, language, analysis, version)
+                VALUES (%s, %s, %s, %s, %s, %s, coalesce(
                     (SELECT version FROM deleted_collections WHERE tenant = %s AND name = %s), 0
                 )) ON CONFLICT DO NOTHING
                 """,
-                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language, tenant, name),
+                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language, ANALYSIS, tenant, name),
             )
             collection = await read_collection(connection, tenant, name)
         if collection.chunking != chunking:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pgvector import HalfVector
 
+from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunk
 from weft_retrieval.postgres import Connection
 from weft_retrieval.postgres_postings import add_postings, drop_postings
@@ -15,8 +16,9 @@ from weft_retrieval.records import Collection
 from weft_retrieval.revisions import Change, IndexedChunk
 
 _INSERT_CHUNKS = """
-    INSERT INTO chunks (collection_id, document, id, key, ordinal, headings, body, length, terms, window_count)
-    SELECT %s, %s, n.* FROM json_to_recordset(%s) n (
+    INSERT INTO chunks
+        (collection_id, document, analysis, id, key, ordinal, headings, body, length, terms, window_count)
+    SELECT %s, %s, %s, n.* FROM json_to_recordset(%s) n (
         id bigint, key uuid, ordinal int, headings text[], body text, length int, terms text[], window_count int
     )
 """
@@ -33,12 +35,12 @@ async def add_chunks(
     if not by_id:
         return Change()
     packed = json.dumps([_row(chunk, one) for chunk, one in by_id.items()], ensure_ascii=False)
-    await connection.execute(_INSERT_CHUNKS, (collection.id, document, packed))
+    await connection.execute(_INSERT_CHUNKS, (collection.id, document, ANALYSIS, packed))
     windows = [(chunk, HalfVector(vector)) for chunk, one in by_id.items() for vector in one.vectors]
     chunks, vectors = zip(*windows, strict=True)
     await connection.execute(_INSERT_WINDOWS, (collection.id, document, list(chunks), list(vectors)))
     await add_postings(connection, collection.id, {chunk: one.terms for chunk, one in by_id.items()})
-    length = sum(one.terms.total() for one in by_id.values())
+    length = sum(one.terms.length for one in by_id.values())
     return Change(chunks=len(by_id), windows=len(windows), length=length, new_chunks=len(by_id))
 
 
@@ -73,7 +75,7 @@ def _row(chunk: int, new: IndexedChunk) -> dict[str, object]:
         "ordinal": new.chunk.ordinal,
         "headings": new.chunk.headings,
         "body": new.chunk.text,
-        "length": new.terms.total(),
-        "terms": list(new.terms),
+        "length": new.terms.length,
+        "terms": list(new.terms.counts),
         "window_count": len(new.vectors),
     }

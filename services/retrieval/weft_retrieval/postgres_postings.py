@@ -3,12 +3,15 @@
 Every write happens under the collection's row lock, so chunk ids only grow and writers cannot deadlock.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from psycopg import sql
 
-from weft_retrieval.bm25 import POSTING_BYTES, Statistics, pack, without
+from weft_retrieval.analysis import Terms
+from weft_retrieval.bm25 import POSTING_BYTES, Statistics, first_chunk, merged, pack, without
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
 
@@ -65,9 +68,25 @@ _CUT = sql.SQL("""
     FROM unnest(%(terms)b::text[], %(firsts)b::bigint[], %(postings)b::bytea[]) u(term, first, postings)
     WHERE s.collection_id = %(collection)s AND s.term = u.term AND s.first = u.first
 """)
+_PUT_SEGMENTS = """
+    INSERT INTO segments (collection_id, term, first, postings)
+    SELECT %s, u.term, u.first, u.postings
+    FROM unnest(%b::text[], %b::bigint[], %b::bytea[]) u(term, first, postings)
+    ON CONFLICT (collection_id, term, first) DO UPDATE SET postings = excluded.postings
+"""
 _DROP_EMPTY = sql.SQL(
     "DELETE FROM {table} WHERE collection_id = %(collection)s AND term = ANY(%(terms)s) AND postings = ''"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """The terms that a stored chunk loses, and those that it has or has in another number, with their counts."""
+
+    chunk: int
+    length: int
+    gone: Sequence[str]
+    put: Mapping[str, int]
 
 
 async def read_postings(
@@ -82,13 +101,12 @@ async def read_postings(
     return Statistics(chunk_count, total_length), {term: packed for *_, term, packed in rows if term is not None}
 
 
-async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Counter[str]]) -> None:
+async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Terms]) -> None:
     """Writes a posting for every term of every chunk, chunk id → its terms, ascending; they are the newest."""
     postings: dict[str, bytearray] = {}
     for chunk, terms in chunks.items():
-        length = terms.total()
-        for term, frequency in terms.items():
-            postings.setdefault(term, bytearray()).extend(pack(chunk, frequency, length))
+        for term, frequency in terms.counts.items():
+            postings.setdefault(term, bytearray()).extend(pack(chunk, frequency, terms.length))
     # Not COPY, which row-level security forbids.
     await connection.execute(
         "INSERT INTO postings SELECT %s, u.term, %s, u.postings FROM unnest(%b::text[], %b::bytea[]) u(term, postings)",
@@ -120,3 +138,50 @@ async def drop_postings(connection: Connection, collection: int, chunks: Mapping
             params = {"collection": collection, "terms": touched, "firsts": firsts, "postings": postings}
             await connection.execute(_CUT.format(table=table), params)
             await connection.execute(_DROP_EMPTY.format(table=table), {"collection": collection, "terms": touched})
+
+
+async def rewrite_postings(connection: Connection, collection: int, rewrites: Sequence[Rewrite]) -> None:
+    """Changes postings of stored chunks, ascending, in their place: a segment that grows too long becomes several."""
+    # Then all of them are in segments.
+    await pack_postings(connection, collection, _FRESH)
+    await drop_postings(connection, collection, {rewrite.chunk: rewrite.gone for rewrite in rewrites})
+    new = [
+        (term, rewrite.chunk, pack(rewrite.chunk, frequency, rewrite.length))
+        for rewrite in rewrites
+        for term, frequency in rewrite.put.items()
+    ]
+    if not new:
+        return
+    terms, chunks, _ = map(list, zip(*new, strict=True))
+    wanted = {"collection": collection, "terms": terms, "chunks": chunks}
+    query = _HOLDING.format(table=sql.Identifier("segments"))
+    rows = await (await connection.cursor(binary=True).execute(query, wanted)).fetchall()
+    segments = [segment for placed in _placed(rows, new) for segment in _split(*placed)]
+    await connection.execute(_PUT_SEGMENTS, (collection, *map(list, zip(*segments, strict=True))))
+
+
+def _placed(
+    rows: Sequence[tuple[str, int, bytes]], new: Sequence[tuple[str, int, bytes]]
+) -> Iterator[tuple[str, int, bytes]]:
+    """Yields segments with the new postings in them; what is older than the first of its term begins one of its own."""
+    old: dict[str, list[tuple[int, bytes]]] = {}
+    for term, first, packed in sorted(rows):
+        old.setdefault(term, []).append((first, packed))
+    for term, group in groupby(sorted(new), key=lambda posting: posting[0]):
+        segments = old.get(term, [])
+        into: dict[int, bytes] = {}
+        for _, chunk, packed in group:
+            at = bisect_right(segments, chunk, key=lambda segment: segment[0]) - 1
+            into[at] = into.get(at, b"") + packed
+        for at, added in into.items():
+            first, packed = segments[at] if at >= 0 else (first_chunk(added), b"")
+            yield term, first, merged(packed, added)
+
+
+def _split(term: str, first: int, packed: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Yields a segment in parts that are short enough, all about as long."""
+    count = len(packed) // POSTING_BYTES
+    size = -(-count // -(-len(packed) // _SEGMENT_BYTES)) * POSTING_BYTES
+    for at in range(0, len(packed), size):
+        part = packed[at : at + size]
+        yield term, first if at == 0 else first_chunk(part), part

@@ -3,7 +3,6 @@
 Both take the same filter, and both name the tenant beside the collection: an id from elsewhere finds nothing.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -107,7 +106,7 @@ class Index:
         return not collection.lacks_index(self._exact_windows)
 
     async def best_matching(
-        self, collection: Collection, terms: Counter[str], allowed: Compiled | None, count: int
+        self, collection: Collection, terms: Mapping[str, float], allowed: Compiled | None, count: int
     ) -> Leg:
         """Returns the chunks that hold any of the terms, by BM25 with the statistics of the whole collection."""
         statistics, postings = await read_postings(self._database, collection, list(terms), _LIMIT_S)

@@ -27,6 +27,8 @@ class Collection:
     window_count: int
     total_length: int
     hnsw: bool
+    analysis: int
+    """The oldest analysis that some of its terms are of."""
     create_time: datetime
 
     def lacks_index(self, exact_windows: int) -> bool:

@@ -1,6 +1,5 @@
 """A document on its way into the store, and what it finds there."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft_retrieval.analysis import Terms
 from weft_retrieval.chunking import Chunk
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import Fact
@@ -35,7 +35,7 @@ class IndexedChunk:
     """A chunk with what the two legs need: its terms, and a vector for each of its windows."""
 
     chunk: Chunk
-    terms: Counter[str]
+    terms: Terms
     vectors: NDArray[np.float32]
 
 

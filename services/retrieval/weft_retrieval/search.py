@@ -1,7 +1,6 @@
 """Search: both legs at once, one order out of the two."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +9,11 @@ from prometheus_client import Histogram
 
 from weft_kit.background import ended
 from weft_kit.logging import note
-from weft_retrieval.analysis import analyzer
+from weft_retrieval.analysis import ANALYSIS, query_terms
 from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
 from weft_retrieval.filters import Compiled
+from weft_retrieval.former_analysis import former_terms
 from weft_retrieval.fusion import Fused, fuse, vote
 from weft_retrieval.inference_embedder import Embedder, Vectors
 from weft_retrieval.inference_reranker import Reranker
@@ -106,7 +106,7 @@ class Searcher:
 
     async def _keyword(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("keyword").time():
-            terms = Counter(await in_search_thread(analyzer(collection.language), query))
+            terms = await in_search_thread(wanted_terms, collection, query)
             return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
 
     async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, Found]) -> list[Fused]:
@@ -115,6 +115,12 @@ class Searcher:
         asked = [found[fused.chunk] for fused in best[: self._reranker.depth]]
         scores = await self._reranker.scores(query, [f"{chunk.title}\n{chunk.text}" for chunk in asked])
         return vote(best, scores, self._fusion.rerank_share)
+
+
+def wanted_terms(collection: Collection, query: str) -> dict[str, float]:
+    """Returns a query's terms with their weights: also the former ones, while some of the collection's are such."""
+    terms = query_terms(collection.language, query)
+    return terms if collection.analysis == ANALYSIS else {**terms, **former_terms(collection.language, query)}
 
 
 def _hit(fused: Fused, found: Found) -> Hit:

@@ -34,6 +34,7 @@ from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_documents import Documents
 from weft_retrieval.postgres_forgotten import Outbox
 from weft_retrieval.postgres_search import Index
+from weft_retrieval.reanalysis import Reanalysis
 from weft_retrieval.regularly import regularly
 from weft_retrieval.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
@@ -44,7 +45,7 @@ ROLES: Final = ("serve", "work")
 # How long a start waits for PostgreSQL and NATS to say whose they are. It does without those that are away.
 _IDENTITY_S: Final = 2.0
 _SERVICE: Final = "weft.retrieval.v1.RetrievalService"
-_RESULT_SHARE: Final = 8
+_RESULT_SHARE: Final = 16
 """What comes back of a document, in the largest one's size: chunks, windows under their headings, and terms."""
 
 
@@ -155,6 +156,8 @@ async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
             cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         forgetting = Forgetting(Outbox(database), cache)
         await stack.enter_async_context(regularly("tell the cache", forgetting.tell, config.forget_poll_s))
+        reanalysis = Reanalysis(database)
+        await stack.enter_async_context(regularly("analyse stored chunks", reanalysis.step, config.sweep_poll_s))
         await stack.enter_async_context(regularly("sweep uploads", Uploads(database).sweep, config.sweep_poll_s))
         yield
 

@@ -1,6 +1,5 @@
 """What service and document processes say to each other: JSON in frames, each with a kind and a length."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
@@ -8,6 +7,7 @@ from typing import Final, TypeAlias
 
 from pydantic import TypeAdapter
 
+from weft_retrieval.analysis import Terms
 from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
 
@@ -49,7 +49,7 @@ class AnalysedChunk:
     """A chunk with its terms."""
 
     chunk: Chunk
-    terms: Counter[str]
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What is done with one document: its format read, its text cut, the chunks' words made terms."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -44,5 +43,5 @@ def _read(cutter: Cutter, order: Order, content: bytes) -> Iterator[Message]:
     yield Found(title, kind)
     analyze = analyzer(order.language)
     for chunk in chunks:
-        yield AnalysedChunk(chunk, Counter(analyze(f"{chunk.context}\n{chunk.text}")))
+        yield AnalysedChunk(chunk, analyze(f"{chunk.context}\n{chunk.text}"))
     yield End()
