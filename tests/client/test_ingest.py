@@ -138,7 +138,7 @@ def test_hidden_files_and_links_to_nowhere_are_no_documents(tmp_path):
 
 
 def test_empty_files_of_a_folder_are_no_failures(tmp_path):
-    """Packages of Python hold an empty `__init__.py` in each folder. A file that is named itself is sent, and refused."""
+    """Packages of Python hold an empty `__init__.py` in each folder. One that is named itself is sent, and refused."""
     (tmp_path / "__init__.py").touch()
     found = find_files([tmp_path])
     assert (found.files, found.skipped) == ([], {"__init__.py": "there is nothing in it"})
@@ -164,7 +164,7 @@ def test_a_named_file_is_sent_once_whatever_it_is_called(tmp_path):
         ("photo", b"\x89PNG\r\n", False),
     ],
 )
-def test_a_named_file_is_sent_when_it_is_text_or_pdf_or_of_office_and_refused_otherwise(tmp_path, name, content, is_read):
+def test_a_named_file_is_sent_when_it_may_be_a_document_and_refused_otherwise(tmp_path, name, content, is_read):
     (tmp_path / name).write_bytes(content)
     found = find_files([tmp_path / name])
     assert [file.document_id for file in found.files] == ([name] if is_read else [])
