@@ -46,7 +46,12 @@ def tools(described: Sequence[Said | chat_pb2.Tool]) -> list[chat_pb2.Tool]:
 def said_by(message: chat_pb2.Message) -> dict[str, Any]:
     """Returns a message as `messages` reads it, without its pictures."""
     role = next(name for name, value in _ROLES.items() if value == message.role)
-    return {"role": role, "content": "".join(part.text for part in message.parts)}
+    said: dict[str, Any] = {"role": role, "content": "".join(part.text for part in message.parts)}
+    if message.tool_calls:
+        said["tool_calls"] = [_said_call(call) for call in message.tool_calls]
+    if message.tool_call_id:
+        said["tool_call_id"] = message.tool_call_id
+    return said
 
 
 def read_list(text: str) -> list[Any]:
@@ -59,7 +64,8 @@ def read_list(text: str) -> list[Any]:
         found = json.loads(text)
         return list(found)
     values = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not `splitlines`: what JSON says may hold other ends of lines, such as U+2028.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 values.append(json.loads(line))
@@ -110,6 +116,11 @@ def _part(part: object) -> chat_pb2.ContentPart:
         case {"type": "image_url", "image_url": {"url": str(url)}}:
             return chat_pb2.ContentPart(image=image(url))
     raise ValueError('a part of "content" must be of type text or image_url')
+
+
+def _said_call(call: chat_pb2.ToolCall) -> dict[str, Any]:
+    said = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}
+    return said | ({"provider_state": call.provider_state} if call.provider_state else {})
 
 
 def _tool_call(call: Said) -> chat_pb2.ToolCall:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weft_kit.document_names import SUFFIXES, is_plain, kind_by_name
+from weft_kit.document_names import is_plain, kind_by_name
 
 READ = (
-    "text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON are read "
-    f"({', '.join(sorted(SUFFIXES))}), and code, settings and logs under their usual names"
+    "text, Markdown, HTML, PDF, Word (.docx), PowerPoint (.pptx), Excel (.xlsx), CSV, JSON and code are read, by their "
+    "usual names; save other documents as one of these"
 )
 _HEAD_BYTES = 8192
-# What documents that are no UTF-8 begin with: PDF, the archive that a file of Office is, and UTF-16.
-_STARTS = (b"%PDF-", b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff")
+# What documents that are no UTF-8 begin with: PDF, the archive that a file of Office is, and UTF-16. Old and protected
+# files of Office are not read, but the service knows which they are, and says what to save them as.
+_STARTS = (b"%PDF-", b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _NAMES_TOLD = 10
 
 
@@ -76,12 +77,22 @@ def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
         is_hidden = any(part.startswith(".") for part in place.parts)
         # Code in hidden folders is that of tools and environments, and settings there hold secrets.
         if kind_by_name(path.name) and not (is_hidden and is_plain(path.name)):
-            yield File(path, place.as_posix()), "" if path.is_file() else "there is no file behind it"
+            yield File(path, place.as_posix()), _nothing_to_read(path)
         elif not is_hidden:
             yield File(path, place.as_posix()), READ
     for error in locked:
         path = Path(error.filename)
         yield File(path, path.relative_to(folder).as_posix()), f"{error.strerror}: the folder cannot be read"
+
+
+def _nothing_to_read(path: Path) -> str:
+    """Returns why there is nothing to send of a file that is called like a document; "" where there may be something.
+
+    Folders of code hold many empty files, which are no fault.
+    """
+    if not path.is_file():
+        return "there is no file behind it"
+    return "" if path.stat().st_size else "there is nothing in it"
 
 
 def _may_be_read(path: Path) -> bool:

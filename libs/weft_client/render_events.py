@@ -5,7 +5,7 @@ import json
 from rich.text import Text
 
 from weft.job.v1 import event_pb2, ingest_pb2
-from weft_client.render_jobs import reason, state_text
+from weft_client.render_jobs import finish, reason, state_text
 from weft_client.waiting import running
 
 _LONGEST = 60
@@ -67,7 +67,7 @@ def _done(done: event_pb2.Done) -> str:
     state = state_text(done.state).plain
     if done.HasField("error"):
         return f"{state}: {reason(done.error)}: {_short(done.error.message)}"
-    return f"{state}: {_short(done.answer.text)}"
+    return f"{state}: {_short(done.answer.text)}{f', {why}' if (why := finish(done.answer)) else ''}"
 
 
 def _question(accepted: event_pb2.Accepted) -> str:

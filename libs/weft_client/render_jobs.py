@@ -34,6 +34,10 @@ def job_record(job: job_pb2.Job) -> RenderableType:
         facts.add_row("provider", _provider(answer))
     for attempt in job.attempts:
         facts.add_row(f"attempt {attempt.number}", _attempt(job, attempt))
+    for call in answer.tool_calls:
+        facts.add_row("call", _call(call))
+    if said := finish(answer):
+        facts.add_row("finish", said)
     facts.add_row("tokens", _usage(answer.usage))
     if job.HasField("total_cost"):
         facts.add_row("cost", amount(job.total_cost.micros, job.total_cost.currency))
@@ -81,6 +85,15 @@ def shortfall(job: job_pb2.Job) -> str:
     return f"{state}{took}{f' ({where})' if where else ''}{why}"
 
 
+def finish(answer: job_pb2.Answer) -> str:
+    """Tells why the model stopped, with the provider's own word; "" where it was finished and said something."""
+    if answer.finish_reason == chat_pb2.FINISH_REASON_STOP and (answer.text or answer.tool_calls):
+        return ""
+    name = chat_pb2.FinishReason.Name(answer.finish_reason).removeprefix("FINISH_REASON_")
+    known = name if answer.finish_reason else "not known" if answer.raw_finish_reason else ""
+    return _listed(known, f"the provider's word: {answer.raw_finish_reason}" if answer.raw_finish_reason else "")
+
+
 def outcome_line(line: int, outcome: Outcome) -> str:
     """Tells what became of one line of a batch."""
     if isinstance(outcome, WeftError):
@@ -121,10 +134,15 @@ def _asked(job: job_pb2.Job) -> Iterator[tuple[str, str]]:
     for tool in request.tools:
         yield "tool", tool.name
     for message in request.messages:
+        calls = ", ".join(map(_call, message.tool_calls))
         pictures = sum(part.HasField("image") for part in message.parts)
         text = "".join(part.text for part in message.parts)
         who = chat_pb2.Role.Name(message.role).removeprefix("ROLE_").lower()
-        yield who, _listed(text, _counted(pictures, "picture"))
+        yield who, _listed(text, _counted(pictures, "picture"), f"calls {calls}" if calls else "")
+
+
+def _call(call: chat_pb2.ToolCall) -> str:
+    return f"{call.name} {call.arguments_json}"
 
 
 def _attempt(job: job_pb2.Job, attempt: job_pb2.Attempt) -> Text:

@@ -42,6 +42,14 @@ _KINDS = ", ".join(KINDS)
 # About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
 _OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
 _OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention")
+# TOML has tables and lists, whatever Python makes of them.
+_SHAPES = {
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
 
 
 class CatalogError(ValueError):
@@ -250,6 +258,8 @@ def _sentence(error: ErrorDetails) -> str:
             place, message = f"{place}.kind", f'"{error["ctx"]["tag"]}" is not a kind; expected one of {_KINDS}'
         case found if found in _OF_TABLES:
             place = _place(error["loc"][:-1])
+        case found if found in _SHAPES:
+            message = f"input should be {_SHAPES[found]}; found {error['input']!r}"
         case found if found not in _OWN_FINDINGS:
             message = f"{message[:1].lower()}{message[1:]}; found {error['input']!r}"
     return f"{place}: {message}"

@@ -6,7 +6,7 @@ import pytest
 from tests.client.command_line import weft
 from tests.client.gateways import succeeded
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
 from weft_kit.errors import DependencyDown, Internal, WeftError
@@ -143,7 +143,27 @@ async def test_a_conversation_goes_on_where_it_is_remembered(asking, tmp_path):
     assert len(first.request.messages) == 1
     said = [message.parts[0].text for message in second.request.messages]
     assert said == ["What colour?", "It is green.", "Really?"]
-    assert len(talk.read_text().splitlines()) == 4
+    await asking("One\u2028two\x85three", "--history", str(talk), "--remember")
+    _, last = await asking("So?", "--history", str(talk))
+    assert last.request.messages[4].parts[0].text == "One\u2028two\x85three"
+    assert talk.read_text(encoding="utf-8").count("\n") == 6
+
+
+async def test_calls_of_tools_are_remembered_with_what_their_provider_wants_back(playing, say, tmp_path):
+    """A result that is told afterwards belongs to a call: without it providers refuse the conversation."""
+    talk = tmp_path / "talk.jsonl"
+    call = chat_pb2.ToolCall(id="c1", name="find", arguments_json='{"name": "boat"}', provider_state='{"openai": {}}')
+    async with playing([say.done("")], [say.done("")]) as (client, gateway):
+        gateway.jobs[say.job_id] = succeeded(say.job_id, "")
+        gateway.jobs[say.job_id].answer.tool_calls.append(call)
+        ask = ("--endpoint", client.endpoint, "--key", "k", "ask", "--history", str(talk), "--quiet")
+        await weft(*ask, "Which boat?", "--remember")
+        with talk.open("a") as file:
+            file.write('{"role": "tool", "tool_call_id": "c1", "content": "the Grey Heron"}\n')
+        await weft(*ask, "And now?")
+    said = gateway.asked[1].request.messages
+    assert list(said[1].tool_calls) == [call]
+    assert (said[2].tool_call_id, said[3].parts[0].text) == ("c1", "And now?")
 
 
 async def test_help_shows_the_options_by_what_they_are_for_with_examples():

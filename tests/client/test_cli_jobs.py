@@ -86,6 +86,17 @@ async def test_a_file_of_requests_is_submitted_and_each_line_answered(playing, t
     assert (second.messages[0].parts[0].text, second.labels) == ("two", {"run": "7"})
 
 
+async def test_a_line_ends_where_json_lines_do(playing):
+    """U+2028 and U+0085 may stand in a text of JSON as they are; Python takes them for ends of lines."""
+    question = "one\u2028two\x85three\x0bfour"
+    line = json.dumps({"prompt": question}, ensure_ascii=False)
+    async with playing() as (client, gateway):
+        code, _, _ = await weft(*at(client), "jobs", "submit-many", "-", stdin=f"{line}\r\n{line}\n")
+    assert code == 0
+    said = [asked.request.messages[0].parts[0].text for asked in gateway.asked[0].requests]
+    assert said == [question, question]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -5,12 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import chat_pb2, error_pb2
 from weft.gateway.v1 import gateway_pb2
-from weft.job.v1 import job_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import router_pb2
 from weft_client.money import amount
-from weft_client.render_jobs import job_record
+from weft_client.render_events import event_line
+from weft_client.render_jobs import finish, job_record, whole_job
 from weft_client.render_providers import checks_table, providers_table
 from weft_client.render_spending import usage_table
 
@@ -88,6 +89,35 @@ def test_an_attempt_shows_what_became_of_it_when_for_how_much_and_why():
         "most preferred route",
     ]
     assert "cost 2.50 EUR" in lines
+
+
+@pytest.mark.parametrize(
+    ("reason", "word", "text", "said"),
+    [
+        (chat_pb2.FINISH_REASON_STOP, "eos", "It is green.", ""),
+        (chat_pb2.FINISH_REASON_STOP, "stop", "", "STOP · the provider's word: stop"),
+        (chat_pb2.FINISH_REASON_LENGTH, "max_tokens", "It is", "LENGTH · the provider's word: max_tokens"),
+        (chat_pb2.FINISH_REASON_CONTENT_FILTER, "", "", "CONTENT_FILTER"),
+        (chat_pb2.FINISH_REASON_UNSPECIFIED, "pause_turn", "It is", "not known · the provider's word: pause_turn"),
+        (chat_pb2.FINISH_REASON_UNSPECIFIED, "", "", ""),
+    ],
+)
+def test_an_answer_that_was_not_just_finished_says_why_it_stopped(reason, word, text, said):
+    answer = job_pb2.Answer(text=text, finish_reason=reason, raw_finish_reason=word)
+    job = job_pb2.Job(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer)
+    assert finish(answer) == said
+    assert (f"finish {said}" in shown(job_record(job))) == bool(said)
+    done = event_line(event_pb2.JobEvent(done=event_pb2.Done(state=job.state, answer=answer))).plain
+    assert done.endswith(f'SUCCEEDED: "{text}"{f", {said}" if said else ""}')
+
+
+def test_calls_of_tools_are_shown_with_their_arguments():
+    calls = [chat_pb2.ToolCall(id="1", name="look", arguments_json='{"at": "light"}')]
+    answer = job_pb2.Answer(finish_reason=chat_pb2.FINISH_REASON_TOOL_CALLS, tool_calls=calls)
+    job = job_pb2.Job(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer)
+    job.request.messages.add(role=chat_pb2.ROLE_ASSISTANT, tool_calls=calls)
+    facts = ('call look {"at": "light"}', "finish TOOL_CALLS", 'assistant calls look {"at": "light"}')
+    assert set(facts) <= set(shown(whole_job(job)))
 
 
 def test_a_stale_answer_is_called_so():

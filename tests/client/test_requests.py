@@ -7,7 +7,7 @@ import pytest
 
 from weft.job.v1 import job_pb2
 from weft_client.batch_file import read_batch
-from weft_client.chat_json import messages
+from weft_client.chat_json import messages, said_by
 from weft_client.images import image
 from weft_client.requests import chat
 
@@ -146,4 +146,5 @@ def test_messages_are_read_as_chat_completions_write_them():
     assert (assistant.tool_calls[0].name, assistant.tool_calls[0].arguments_json) == ("find", '{"name": "boat"}')
     assert assistant.tool_calls[0].provider_state == '{"openai":{}}'
     assert (tool.tool_call_id, tool.parts[0].text) == ("c1", "a boat")
+    assert messages([said_by(assistant), said_by(tool)]) == [assistant, tool]
     assert messages([{"role": "ROLE_USER", "parts": [{"text": "hi"}]}]) == [chat("hi").messages[0]]

@@ -121,6 +121,18 @@ routes = []
     assert sum(problem.startswith("models.no spaces") for problem in found) == 2
 
 
+def test_a_shape_is_called_as_toml_calls_it(tmp_path: Path) -> None:
+    text = "prices = 1\nbudgets = 2\n[providers]\nlocal = 3\n[models.default]\nroutes = {}\ntimeouts = 4\n"
+
+    assert sorted(problems(tmp_path, text)) == [
+        "budgets: input should be a table; found 2",
+        "models.default.routes: input should be a list; found {}",
+        "models.default.timeouts: input should be a table; found 4",
+        "prices: input should be a table; found 1",
+        "providers.local: input should be a table; found 3",
+    ]
+
+
 def test_a_reference_that_leads_nowhere_is_named_beside_other_mistakes(tmp_path: Path) -> None:
     text = ROUTED.replace('fallbacks = ["last"]', 'fallbacks = ["lost", 5]').replace("weight = 2", "weight = -2")
 

@@ -147,6 +147,11 @@ def test_a_tenant_has_its_own_budget_or_the_default_one(tmp_path: Path) -> None:
             f"prices.{SMALL}.above: must be in the order of prompt_tokens, each more than the one before",
         ),
         (
+            f"{LONG_PROMPTS} = {LONG}\n",
+            f"prices.{SMALL}.above: input should be a list; found {{'prompt_tokens': 9, 'input': 1, 'output': 1}}",
+        ),
+        (f"{LONG_PROMPTS} = [9]\n", f"prices.{SMALL}.above[0]: input should be a table; found 9"),
+        (
             f"{LONG_PROMPTS} = [{{ input = 1, output = 1 }}]\n",
             "prices.per_million.openai.small.above[0].prompt_tokens: is required",
         ),

@@ -49,8 +49,9 @@ async def ingest(
 ) -> int:
     """Store documents in a collection, which is made when it is missing.
 
-    Text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV, JSON and code are read. A durable job does it: once the
-    files are sent it goes on by itself, and `weft ingests watch JOB` shows it again.
+    Text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV, JSON and code are
+    read. A durable job does it: once the files are sent it goes on by itself,
+    and `weft ingests watch JOB` shows it again.
     """
     found = find_files(paths)
     if not found.files:

@@ -178,8 +178,8 @@ async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_j
 
 def _lines(file: Path) -> list[str]:
     if str(file) == "-":
-        return read_stdin().splitlines()
-    return read_text(file).splitlines()
+        return read_stdin().split("\n")
+    return read_text(file).split("\n")
 
 
 def _show_outcomes(outcomes: Mapping[int, Outcome], *, as_json: bool) -> None:

@@ -48,7 +48,9 @@ def read_history(path: Path, *, may_be_new: bool = False) -> list[chat_pb2.Messa
 
 def append_turn(path: Path, request: job_pb2.GenerationRequest, answer: job_pb2.Answer) -> None:
     """Adds the last question and its answer to a conversation, one message a line."""
-    said = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, parts=[chat_pb2.ContentPart(text=answer.text)])
+    said = chat_pb2.Message(
+        role=chat_pb2.ROLE_ASSISTANT, parts=[chat_pb2.ContentPart(text=answer.text)], tool_calls=answer.tool_calls
+    )
     turn = [json.dumps(said_by(message), ensure_ascii=False) for message in (request.messages[-1], said)]
     try:
         with path.open("a", encoding="utf-8") as file:
