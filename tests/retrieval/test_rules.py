@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft_kit.errors import InvalidFields
+from weft_retrieval import uploads
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.formats import Parsed
 from weft_retrieval.fusion import fuse, vote
@@ -144,3 +145,9 @@ def test_an_upload_is_the_same_only_when_everything_sent_is():
         Upload(b"x", "d", "t", metadata=first.metadata),
     )
     assert first.fingerprint not in {other.fingerprint for other in others}
+
+
+def test_what_was_read_otherwise_is_not_the_same(monkeypatch):
+    before = Upload(b"x", "d").fingerprint
+    monkeypatch.setattr(uploads, "READING", uploads.READING + 1)
+    assert Upload(b"x", "d").fingerprint != before

@@ -12,6 +12,9 @@ from weft_kit.errors import Invalid, InvalidFields
 from weft_kit.text_rules import text_problem
 from weft_retrieval.formats import ContentType, Parsed, detect
 
+READING = 2
+"""How the same bytes are read and cut. With another number a document that is sent again is read anew."""
+
 MAX_DOCUMENT_ID = 512
 _MAX_LINE = 2048
 
@@ -33,8 +36,8 @@ class Upload:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that was sent but the id; an equal one means that there is nothing to do."""
-        described = [self.content_hash, self.title, self.source_uri, self.content_type, dict(self.metadata)]
+        """Hash of all that was sent but the id, and of how it is read; where it is equal there is nothing to do."""
+        described = [READING, self.content_hash, self.title, self.source_uri, self.content_type, dict(self.metadata)]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def kind(self) -> ContentType:
