@@ -7,7 +7,7 @@ from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
-from weft_router.providers.tool_calls import Call, arguments_text
+from weft_router.providers.tool_calls import Call, read_arguments
 
 STATE_NAME = "anthropic"
 """The name of this provider's part of a call's `provider_state`."""
@@ -99,7 +99,7 @@ class MessagesAnswer(Answer):
                 if self._room.has(signature):
                     self._thought(index).block["signature"] = signature
             case "input_json_delta" if index in self._calls and delta.get("partial_json"):
-                self._calls[index].add(arguments_text(delta["partial_json"]))
+                self._calls[index].add(read_arguments(delta["partial_json"]))
                 self.said.token_count += 1
 
     def _thought(self, index: Any) -> _Thought:
@@ -120,7 +120,7 @@ class MessagesAnswer(Answer):
         call.name = block.get("name") or ""
         call.begin()
         if block.get("input"):
-            call.hold(arguments_text(block["input"]))
+            call.hold(read_arguments(block["input"]))
         self._calls[index] = call
         self.said.token_count += 1
 

@@ -7,7 +7,7 @@ from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
-from weft_router.providers.tool_calls import Call, arguments_text
+from weft_router.providers.tool_calls import Call, read_arguments
 
 STATE_NAME = "responses"
 """The name of this format's part of a call's `provider_state`."""
@@ -40,10 +40,10 @@ class ResponsesAnswer(Answer):
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 self.reasoning.append("\n\n")
             case "response.function_call_arguments.delta":
-                self._call(event).add(arguments_text(event.get("delta")))
+                self._call(event).add(read_arguments(event.get("delta")))
                 self.said.token_count += 1
             case "response.function_call_arguments.done":
-                self._call(event).close(arguments_text(event.get("arguments")))
+                self._call(event).close(read_arguments(event.get("arguments")))
             case "response.output_item.added" | "response.output_item.done" as kind:
                 item = fields.mapping(event, "item")
                 self._item(_place(event | item), item, is_whole=kind.endswith("done"))
@@ -102,7 +102,7 @@ class ResponsesAnswer(Answer):
         call.begin()
         self.said.token_count += 1
         if is_whole:
-            call.close(arguments_text(item.get("arguments")))
+            call.close(read_arguments(item.get("arguments")))
 
     def _over(self, response: dict[str, Any], event: str) -> bool:
         """Take in the whole response, of which everything was said before by a server that streams."""

@@ -95,7 +95,7 @@ class Thoughts:
         return (last.get("type"), last.get("index")) == (detail.get("type"), detail.get("index"))
 
 
-def fields(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def parted(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what of a state belongs to the message, and what to the call."""
     if not isinstance(state, dict):
         return {}, {}

@@ -18,7 +18,7 @@ _MOST_CALLS = 4096
 _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
 
-def arguments_text(arguments: Any) -> str:
+def read_arguments(arguments: Any) -> str:
     """Return arguments as JSON text; some servers send the object itself."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
