@@ -54,8 +54,8 @@ class _ContentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentTy
     """JSON: one value, one a line, or a Jupyter notebook."""
 
 class ContentType(_ContentType, metaclass=_ContentTypeEnumTypeWrapper):
-    """Names what a document's bytes are. Code, settings, logs and markup are text. Bytes that are plainly something else, such as a program called page.html, are
-    refused as UNREADABLE_DOCUMENT.
+    """Names what a document's bytes are. Code, settings, logs and markup are text. Bytes that are plainly something else,
+    such as a program called page.html, are refused as UNREADABLE_DOCUMENT.
     """
 
 CONTENT_TYPE_UNSPECIFIED: ContentType.ValueType  # 0
