@@ -80,7 +80,7 @@ class MessagesAnswer(Answer):
                 self._call(index, block)
             case kind if kind in _THINKING:
                 text = fields.text(block, "thinking", "content_block.thinking")
-                if self._room.has(block):
+                if self._room.take(block):
                     self._thoughts[index] = _Thought(block, [text])
                 self.think(text)
 
@@ -91,12 +91,12 @@ class MessagesAnswer(Answer):
                 self._text(text if type(text) is str else fields.text(delta, "text", "delta.text"))
             case "thinking_delta":
                 text = fields.text(delta, "thinking", "delta.thinking")
-                if self._room.has(text):
+                if self._room.take(text):
                     self._thought(index).texts.append(text)
                 self.think(text)
             case "signature_delta":
                 signature = fields.text(delta, "signature", "delta.signature")
-                if self._room.has(signature):
+                if self._room.take(signature):
                     self._thought(index).block["signature"] = signature
             case "input_json_delta" if index in self._calls and delta.get("partial_json"):
                 self._calls[index].add(read_arguments(delta["partial_json"]))

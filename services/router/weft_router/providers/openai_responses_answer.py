@@ -90,7 +90,7 @@ class ResponsesAnswer(Answer):
         if is_whole and item.get("type") == "reasoning" and item.get("encrypted_content"):
             # Without its id, by which the provider would look for what it was not to store.
             thought = {name: item.get(name) or empty for name, empty in _REASONING.items()}
-            if self._room.has(thought):
+            if self._room.take(thought):
                 self._thoughts.append(thought)
         if item.get("type") != "function_call":
             return

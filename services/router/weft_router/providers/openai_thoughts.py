@@ -42,7 +42,7 @@ class Thoughts:
     def add(self, delta: Mapping[str, Any]) -> None:
         """Take in what a message's piece holds. A server that sends its reasoning under two names wants one of them."""
         name = next((name for name in _TEXTS if delta.get(name)), None)
-        if name and isinstance(delta[name], str) and self._room.has(delta[name]):
+        if name and isinstance(delta[name], str) and self._room.take(delta[name]):
             self._texts.setdefault(name, []).append(delta[name])
         details = delta.get(_DETAILS)
         for detail in details if isinstance(details, list) else ():
@@ -51,7 +51,7 @@ class Thoughts:
 
     def add_call(self, index: int, call: Mapping[str, Any]) -> None:
         """Take in what a call's piece holds."""
-        if call.get(_OF_A_CALL) and self._room.has(call[_OF_A_CALL]):
+        if call.get(_OF_A_CALL) and self._room.take(call[_OF_A_CALL]):
             self._of_calls[index] = call[_OF_A_CALL]
 
     def states(self, calls: int, source: str) -> Iterator[event_pb2.ToolCallDelta]:
@@ -78,14 +78,14 @@ class Thoughts:
         for name, value in detail.items():
             if name in _GROWING and isinstance(value, str):
                 self._grow(pieces.setdefault(name, []), value, tells_all=tells_all)
-            elif (name not in grown or value not in (None, grown[name])) and self._room.has(name, value):
+            elif (name not in grown or value not in (None, grown[name])) and self._room.take(name, value):
                 grown[name] = value
 
     def _grow(self, pieces: list[str], text: str, *, tells_all: bool) -> None:
         if tells_all and len(pieces) == 1 and text.startswith(pieces[0]):
-            if self._room.has(text[len(pieces[0]) :]):
+            if self._room.take(text[len(pieces[0]) :]):
                 pieces[0] = text
-        elif self._room.has(text):
+        elif self._room.take(text):
             pieces.append(text)
 
     def _goes_on(self, detail: Mapping[str, Any]) -> bool:

@@ -185,8 +185,8 @@ class Room:
     def __init__(self) -> None:
         self._left = MOST_STATE_BYTES
 
-    def has(self, *values: Any) -> bool:
-        """Take room for values; once there was too little, there is none for any."""
+    def take(self, *values: Any) -> bool:
+        """Take room for values; return whether there was enough. Once there was not, there is none for any."""
         if self._left >= 0:
             self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
         return self._left >= 0
