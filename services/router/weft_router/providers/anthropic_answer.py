@@ -91,12 +91,12 @@ class MessagesAnswer(Answer):
                 self._text(text if type(text) is str else fields.text(delta, "text", "delta.text"))
             case "thinking_delta":
                 text = fields.text(delta, "thinking", "delta.thinking")
-                if self._room.take(text):
+                if text and self._room.take(text):
                     self._thought(index).texts.append(text)
                 self.think(text)
             case "signature_delta":
                 signature = fields.text(delta, "signature", "delta.signature")
-                if self._room.take(signature):
+                if signature and self._room.take(signature):
                     self._thought(index).block["signature"] = signature
             case "input_json_delta" if index in self._calls and delta.get("partial_json"):
                 self._calls[index].add(read_arguments(delta["partial_json"]))

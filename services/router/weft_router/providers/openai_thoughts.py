@@ -85,7 +85,7 @@ class Thoughts:
         if tells_all and len(pieces) == 1 and text.startswith(pieces[0]):
             if self._room.take(text[len(pieces[0]) :]):
                 pieces[0] = text
-        elif self._room.take(text):
+        elif text and self._room.take(text):
             pieces.append(text)
 
     def _goes_on(self, detail: Mapping[str, Any]) -> bool:
