@@ -184,7 +184,10 @@ def test_what_the_gateway_would_not_take_back_is_not_handed_out(thought: str) ->
 
 @pytest.mark.parametrize("kind", ["anthropic-claude-v1", "MiniMax-response-v1"])
 def test_reasoning_in_very_many_pieces_goes_back_whole(kind: str) -> None:
-    """OpenRouter says with each token what it is, MiniMax all of the text so far: neither is kept."""
+    """OpenRouter says with each token what it is, MiniMax all of the text so far: neither is kept.
+
+    openrouter.ai/docs/use-cases/reasoning-tokens, platform.minimax.io
+    """
     texts = [f"thought {number} " for number in range(6_000)]
     so_far = ["".join(texts[: at + 1]) for at in range(400)] if kind.startswith("MiniMax") else texts
     details = [{"type": "reasoning.text", "text": text, "format": kind, "index": 0} for text in so_far]
