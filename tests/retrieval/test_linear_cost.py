@@ -67,6 +67,7 @@ HTML = {
     "inline elements far from their block": repeated("x<b></b>", "<span>" * 255),
     "entities": repeated("&amp;&a"),
     "white space": repeated(" ", "<p>x", "x"),
+    "raised numbers behind a long text": lambda size: "word " * (size // 10) + "word" + "<sup></sup>" * (size // 22),
 }
 TEXT = {
     "JSON on one line": drawn('{"key":12, "list":[1], "text":"a", null,'),

@@ -5,6 +5,7 @@ import pytest
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2
 from weft_router.answer_limit import BYTES_A_TOKEN, BYTES_BESIDE_TOKENS, MOST_CALLS, AnswerLimit
+from weft_router.providers.phrases import MOST_STATE_BYTES
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.transcript import Transcript
 
@@ -33,6 +34,11 @@ def test_what_is_too_long_is_cut_between_characters_and_counts_what_was_said_bef
 def test_an_answer_that_is_past_a_limit_that_was_lowered_grows_no_more() -> None:
     before = said(event_pb2.Delta(text="x" * 200))
     assert AnswerLimit(100, MANY).fitting(before, event_pb2.Delta(text="abc", reasoning="def")) == event_pb2.Delta()
+
+
+def test_as_much_as_is_kept_with_a_call_fits() -> None:
+    delta = event_pb2.Delta(tool_calls=[Call(id="i", name="n", provider_state="s" * MOST_STATE_BYTES)])
+    assert AnswerLimit(2 * MOST_STATE_BYTES, MANY).fitting(said(), delta) is delta
 
 
 def test_arguments_names_and_states_of_calls_count() -> None:

@@ -271,3 +271,10 @@ def test_what_a_provider_said_stays_with_the_job_it_was_said_to() -> None:
     health.failed_with(error)
     assert "Jane" in error.to_wire().message
     assert health.last_error == "PROVIDER_REJECTED (HTTP 400)"
+
+
+def test_a_request_at_fault_does_not_say_why_its_provider_is_out() -> None:
+    health = ProviderHealth(Breaking())
+    health.failed_with(refusal(401, {}, b"", ACCESS))
+    health.failed_with(refusal(400, {}, json.dumps(openai("no such parameter")).encode(), ACCESS))
+    assert (health.last_reason, health.last_remedy) == ("PROVIDER_ERROR", Remedy.ANOTHER_PROVIDER)

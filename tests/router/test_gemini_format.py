@@ -230,3 +230,14 @@ def test_calls_of_one_id_have_ids_of_their_own() -> None:
 def test_a_value_that_belongs_nowhere_is_a_failure(path: str) -> None:
     with pytest.raises(ProviderError, match="arguments"):
         Arguments().add({}, [{"jsonPath": path, "stringValue": "x"}])
+
+
+@pytest.mark.parametrize(
+    "told", [{"args": {"a": "x" * 500_000}}, {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x" * 500_000}]}]
+)
+def test_arguments_without_end_are_given_up(told: dict[str, object]) -> None:
+    part = {"functionCall": {"name": "f", "willContinue": True} | told}
+    reader = GenerateContentAnswer()
+    with pytest.raises(ProviderError, match="characters of arguments"):
+        for _ in range(100):
+            reader.event({"candidates": [{"content": {"parts": [part]}}]})

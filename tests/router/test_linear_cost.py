@@ -10,12 +10,15 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
 from weft_router.json_patterns import matches
 from weft_router.providers import counts
-from weft_router.providers.answer import Reading
+from weft_router.providers.answer import Answer, Reading
+from weft_router.providers.anthropic_answer import MessagesAnswer
 from weft_router.providers.event_stream import EventStream
 from weft_router.providers.failures import Access, refusal
+from weft_router.providers.gemini_answer import GenerateContentAnswer
 from weft_router.providers.gemini_arguments import Arguments
 from weft_router.providers.halves import marked
 from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError
 from weft_router.providers.waits import retry_after_s, span_s
 from weft_router.response_format import fault_of
@@ -72,6 +75,35 @@ def test_reading_a_body_that_is_no_stream_is_linear(atom):
                         pass
 
     assert_linear(read, lambda size: each(size, atom), 8_000)
+
+
+TEXT = {"type": "text", "text": "a"}
+THINKING = {"type": "thinking_delta", "thinking": "a thought"}
+SAYING = {
+    "parts of chat completions": (ChatAnswer, lambda n: [{"choices": [{"delta": {"content": ["a"] * n}}]}]),
+    "chunks of chat completions": (ChatAnswer, lambda n: [{"choices": [{"delta": {"content": "a"}}]}] * n),
+    "blocks of Anthropic": (MessagesAnswer, lambda n: [{"type": "message", "content": [TEXT] * n}]),
+    "thinking of Anthropic": (MessagesAnswer, lambda n: [{"type": "content_block_delta", "delta": THINKING}] * n),
+    "parts of Gemini": (GenerateContentAnswer, lambda n: [{"candidates": [{"content": {"parts": [TEXT] * n}}]}]),
+    "parts of Responses": (
+        ResponsesAnswer,
+        lambda n: [{"object": "response", "output": [{"type": "message", "content": [TEXT] * n}]}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("reader", "events"), SAYING.values(), ids=SAYING.keys())
+def test_gathering_what_an_answer_says_is_linear(reader: type[Answer], events):
+    made = {}
+
+    def gather(text: str) -> None:
+        answer = reader()
+        for event in made.setdefault(len(text), events(len(text))):
+            answer.event(event)
+        said = answer.take()
+        assert len(said.text + said.reasoning) >= len(text)
+
+    assert_linear(gather, lambda size: "x" * size, 8_000)
 
 
 @pytest.mark.parametrize("atom", ["1", ".", "x"])

@@ -524,6 +524,8 @@ def test_what_is_neither_events_nor_json_is_a_failure(content: bytes) -> None:
 def test_an_answer_that_is_not_streamed_is_read_only_so_far() -> None:
     with pytest.raises(ProviderError, match="more than"):
         read(ChatAnswer(), [b'{"a": "' + b"x" * 1024 * 1024] * 3)
+    with pytest.raises(ProviderError, match="values"):
+        read(ChatAnswer(), [b"{}" * 60_000])
 
 
 @pytest.mark.parametrize("kind", FORMATS)

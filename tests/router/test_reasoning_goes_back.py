@@ -1,6 +1,7 @@
 """What a provider wants to see again with its calls goes back to it, as it came, and to nobody else."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -181,6 +182,21 @@ def test_what_the_gateway_would_not_take_back_is_not_handed_out(thought: str) ->
     assert not one.provider_state
 
 
+@pytest.mark.parametrize("kind", ["anthropic-claude-v1", "MiniMax-response-v1"])
+def test_reasoning_in_very_many_pieces_goes_back_whole(kind: str) -> None:
+    """OpenRouter says with each token what it is, MiniMax all of the text so far: neither is kept.
+
+    openrouter.ai/docs/use-cases/reasoning-tokens, platform.minimax.io
+    """
+    texts = [f"thought {number} " for number in range(6_000)]
+    so_far = ["".join(texts[: at + 1]) for at in range(400)] if kind.startswith("MiniMax") else texts
+    details = [{"type": "reasoning.text", "text": text, "format": kind, "index": 0} for text in so_far]
+    whole = so_far[-1] if kind.startswith("MiniMax") else "".join(texts)
+
+    [one] = chat_calls(*(chunk(reasoning_details=[detail]) for detail in details), chunk(tool_calls=[call()]))
+    assert json.loads(one.provider_state)["openai"]["reasoning_details"] == [details[0] | {"text": whole}]
+
+
 @pytest.mark.parametrize("odd", [5, "text", {"a": 1}, [5], [{"type": 1, "index": {}, "text": 5}], [{}], None])
 def test_details_of_another_kind_break_nothing(odd: object) -> None:
     [one] = chat_calls(chunk(reasoning_details=odd), chunk(tool_calls=[call()]))
@@ -256,6 +272,30 @@ def test_encrypted_reasoning_is_asked_of_models_that_reason(model: str, *, asks:
 
 def block(index: int, **fields: object) -> dict[str, object]:
     return {"type": "content_block_start", "index": index, "content_block": fields}
+
+
+@pytest.mark.parametrize(
+    ("form", "events"),
+    [
+        (ANTHROPIC, lambda number: [block(number, type="redacted_thinking", data="x" * 100_000)]),
+        (RESPONSES, lambda number: reasoning(number, "x" * 100_000)),
+        (CHAT, lambda number: [chunk(reasoning_details=[{"index": number, "text": "x" * 100_000}])]),
+    ],
+    ids=["anthropic", "responses", "openai"],
+)
+def test_thoughts_that_are_too_many_to_go_back_are_not_gathered(form: WireFormat, events: Any) -> None:
+    """They are no text that the answer's limit would bound."""
+    reader: Answer = form.answer(inference_pb2.GenerateRequest(model="m"))
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            for event in events(number):
+                reader.event(event)
+            reader.take()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * MOST_STATE_BYTES
 
 
 def test_thinking_between_calls_stays_between_them() -> None:

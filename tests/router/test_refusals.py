@@ -32,6 +32,7 @@ from weft_router.providers.refusal_kinds import (
     TOO_LONG,
     UNKNOWN,
     Kind,
+    Row,
 )
 from weft_router.providers.refusals import TABLE
 
@@ -493,7 +494,7 @@ def docs_table() -> str:
     return "\n".join(lines)
 
 
-def _statuses(rows: list[refusals.Row]) -> list[str]:
+def _statuses(rows: list[Row]) -> list[str]:
     """The statuses that tell by themselves, runs of them as one."""
     alone = sorted({status for row in rows if not row.words and row.text is None for status in row.status})
     runs = [[status for _, status in run] for _, run in groupby(enumerate(alone), lambda pair: pair[1] - pair[0])]

@@ -245,6 +245,16 @@ async def test_only_what_says_something_about_the_provider_opens_its_breaker(
     assert (done.answer.text, first.breaker) == ("From b.", breaker)
 
 
+async def test_a_model_that_is_gone_is_not_waited_for(desk: Desk) -> None:
+    stages = {"a": Stage(refused(404, "m", "model_not_found"))}
+    async with routing(desk, stages, all_of(stages, OPENS_AT_ONCE)):
+        dones = [await desk.done(await desk.submit()) for _ in range(2)]
+
+    assert [done.state for done in dones] == [job_pb2.JOB_STATE_FAILED] * 2
+    assert "tells the operator what does" in dones[1].error.message
+    assert asked(stages) == {"a": 1}
+
+
 async def test_the_route_after_a_refusal_is_outside_the_retry_budget(desk: Desk) -> None:
     stages = {"a": Stage(LACKING), "b": Stage(answering("From b."))}
     async with routing(desk, stages, all_of(stages, "retries = { share = 0.0, floor = 1 }\n")):

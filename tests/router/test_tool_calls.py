@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
 from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.port import ProviderError
 from weft_router.transcript import Transcript
 
 DOOR = '{"k": "door"}'
@@ -278,6 +279,13 @@ def test_json_put_in_json_is_read_also_in_pieces_but_not_held_for_ever() -> None
     endless = ['"', *(["x" * 1000] * 100)]
     [call] = read([piece(index=0, name="lookup")], *([piece(one, index=0)] for one in endless))
     assert call.arguments_json == "".join(endless)
+
+
+def test_calls_without_end_that_are_never_named_are_given_up() -> None:
+    answer = ChatAnswer()
+    with pytest.raises(ProviderError, match="calls in one answer"):
+        for number in range(10_000):
+            answer.event({"choices": [{"delta": {"tool_calls": [{"index": number}]}}]})
 
 
 def test_what_cannot_be_joined_is_not_made_whole() -> None:

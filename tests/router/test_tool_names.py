@@ -96,3 +96,19 @@ async def test_gemini_may_call_a_tool_whose_name_it_would_refuse() -> None:
 
     assert stage.asked[0].json["tools"][0]["functionDeclarations"][0]["name"] == sent != "3d_view"
     assert [made.name for made in whole.said.tool_calls] == ["3d_view"]
+
+
+async def test_an_odd_name_may_come_back_in_pieces() -> None:
+    """Names come in pieces at times, and are joined by those that the provider was told (continuedev/continue#5849)."""
+    request = asking(tools=[chat_pb2.Tool(name="tool name"), chat_pb2.Tool(name="look")])
+    sent = tool_names(request, NAME).renamed(request).tools[0].name
+    pieces: list[dict[str, str]] = [{"name": sent[:4]}, {"name": sent[4:]}, {"arguments": "{}"}]
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": piece}]}}]} for piece in pieces
+    ]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in (*chunks, end))
+    async with on(Stage(Reply(content_type=EVENTS, body=f"{body}data: [DONE]\n\n".encode()))) as provider:
+        whole = await answer(provider, request)
+
+    assert [(made.name, made.arguments_json) for made in whole.said.tool_calls] == [("tool name", "{}")]

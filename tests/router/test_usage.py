@@ -94,3 +94,9 @@ def test_a_tenant_weighs_what_the_catalog_gives_it() -> None:
 
     assert (shares.weight(tenant_tag("acme")), shares.is_expedited(tenant_tag("acme"))) == (3, True)
     assert (shares.weight(tenant_tag("somebody")), shares.is_expedited(tenant_tag("somebody"))) == (0.5, False)
+
+
+def test_whatever_attempts_took_is_added_up() -> None:
+    counts = [field.name for field in chat_pb2.Usage.DESCRIPTOR.fields if field.name != "estimated"]
+    one = chat_pb2.Usage(**dict(zip(counts, range(1, 100), strict=False)))
+    assert usage.summed([one, one]) == chat_pb2.Usage(**{name: 2 * getattr(one, name) for name in counts})

@@ -67,9 +67,8 @@ class Generation:
         self._reserve = reserve
         self._reservation: Reservation | None = None
         self._began = 0.0
-        self._has_begun = self._has_floor = self._has_ended = self._is_closed = False
-        self._token_count = 0
-        self._reported: chat_pb2.Usage | None = None
+        self._has_begun = self._has_floor = self._is_closed = False
+        self._meter = usage.Meter(job.messages)
 
     def unusually_late_s(self) -> float | None:
         """Return after how long its first token is late; None while too little is known of its provider."""
@@ -116,7 +115,7 @@ class Generation:
         except BaseException:
             self.close()
             raise
-        self._call.succeeded(self._token_count)
+        self._call.succeeded(self._meter.seen_tokens)
         self._end(job_pb2.Attempt.RESULT_SUCCEEDED)
         return finished
 
@@ -200,7 +199,7 @@ class Generation:
     async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
         stops = StopTexts(job.request.sampling.stop)
-        request = _request(job, self._order, self._model, goes_on=self.goes_on)
+        request = job.asked(self._model, self._order.max_tokens, goes_on=self.goes_on)
         self._note_left_out(request)
         async with (
             patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
@@ -214,20 +213,20 @@ class Generation:
                                 continue
                             self._first_token()
                             await take_floor(self)
-                        self._token_count += step.token_count
+                        self._meter.seen_tokens += step.token_count
                         if finished := self._take(stops.passing(step), tokens, stops):
                             return finished
                         tokens_came(step.token_count)
                         await tokens.room()
                     case inference_pb2.Finished():
-                        self._take_usage(step)
+                        self._meter.end(step)
                         if not self._has_floor:
                             # One that failed without a word stands in nobody's way.
                             judged(step, self._job.said if self.goes_on else Transcript(), self._job.request)
                             await take_floor(self)
                         return self._take(stops.rest(), tokens, stops) or step
                     case chat_pb2.Usage():
-                        self._reported = step
+                        self._meter.report(step)
                     case inference_pb2.Admitted():
                         self.attempt.provider_model = step.model[:_MODEL_CHARACTERS]
         raise broken("ended its stream without the end marker")
@@ -245,13 +244,6 @@ class Generation:
         if left_out := self._provider.left_out(request):
             self.attempt.chosen_because += f"; asked without {', '.join(left_out)}, which its model does not take"
 
-    def _take_usage(self, finished: inference_pb2.Finished) -> None:
-        """Take in what a whole answer has cost, and say so in its end."""
-        self._has_ended = True
-        if finished.HasField("usage"):
-            self._reported = finished.usage
-            finished.usage.CopyFrom(self._usage(was_asked=True))
-
     def _cut_off(self) -> inference_pb2.Finished:
         """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""
         finished = self._order.limit.end()
@@ -268,8 +260,9 @@ class Generation:
             return
         self._is_closed = True
         self._call.left()
-        was_asked = result == job_pb2.Attempt.RESULT_LOST_RACE
-        taken = self._usage(was_asked=was_asked) if self._began else chat_pb2.Usage()
+        # One that lost a race had read its prompt, as far as anybody knows.
+        was_read = self._spoke or result == job_pb2.Attempt.RESULT_LOST_RACE
+        taken = self._meter.taken(was_read=was_read) if self._began else chat_pb2.Usage()
         cost = self._reservation.settle(taken) if self._reservation else None
         if not self._began:
             return
@@ -280,15 +273,6 @@ class Generation:
             self.attempt.cost.CopyFrom(cost)
         self._job.spent = usage.summed((self._job.spent, taken))
         metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
-
-    def _usage(self, *, was_asked: bool) -> chat_pb2.Usage:
-        """What the provider reported, or what can be seen: a call that failed without a word has cost nothing known.
-
-        One that lost a race had read its prompt, as far as anybody knows.
-        """
-        if self._reported is not None:
-            return usage.completed(self._reported, self._job.messages, self._token_count, is_whole=self._has_ended)
-        return usage.estimated(self._job.messages, self._token_count) if self._spoke or was_asked else chat_pb2.Usage()
 
     @property
     def _spoke(self) -> bool:
@@ -311,19 +295,3 @@ class Generation:
 
 def _is_useful(delta: event_pb2.Delta) -> bool:
     return bool(delta.text or delta.tool_calls or delta.reasoning)
-
-
-def _request(job: Job, order: Order, model: str, *, goes_on: bool) -> inference_pb2.GenerateRequest:
-    sampling = chat_pb2.SamplingParams()
-    sampling.CopyFrom(job.request.sampling)
-    sampling.max_tokens = order.max_tokens - (job.said.token_count if goes_on else 0)
-    asked = job.request
-    return inference_pb2.GenerateRequest(
-        model=model,
-        messages=job.messages,
-        sampling=sampling,
-        tools=asked.tools,
-        tool_choice=asked.tool_choice,
-        response_format=asked.response_format if asked.HasField("response_format") else None,
-        prefix=job.said.text if goes_on else "",
-    )

@@ -113,6 +113,22 @@ class Job:
             return LONGEST_LIFE_S
         return self.accepted.expire_time.ToNanoseconds() / 1e9 - now_unix_s
 
+    def asked(self, model: str, max_tokens: int, *, goes_on: bool) -> inference_pb2.GenerateRequest:
+        """Return what a provider is asked, perhaps to go on from what was said."""
+        sampling = chat_pb2.SamplingParams()
+        sampling.CopyFrom(self.request.sampling)
+        sampling.max_tokens = max_tokens - (self.said.token_count if goes_on else 0)
+        asked = self.request
+        return inference_pb2.GenerateRequest(
+            model=model,
+            messages=self.messages,
+            sampling=sampling,
+            tools=asked.tools,
+            tool_choice=asked.tool_choice,
+            response_format=asked.response_format if asked.HasField("response_format") else None,
+            prefix=self.said.text if goes_on else "",
+        )
+
     async def begin(self, attempt: job_pb2.Attempt) -> None:
         """Say in the log that an attempt begins, and how the one before ended where this worker saw that.
 

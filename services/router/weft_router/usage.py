@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog import ModelAlias
 from weft_router.job import max_tokens
@@ -50,6 +51,34 @@ def completed(
         usage.completion_tokens, usage.estimated = seen_tokens, True
         usage.reasoning_tokens = min(usage.reasoning_tokens, seen_tokens)
     return usage
+
+
+class Meter:
+    """What one call takes: as its provider reports it, or as far as it can be seen."""
+
+    def __init__(self, prompt: Sequence[chat_pb2.Message]) -> None:
+        self.seen_tokens = 0
+        """Tokens that came."""
+        self._prompt = prompt
+        self._reported: chat_pb2.Usage | None = None
+        self._is_whole = False
+
+    def report(self, reported: chat_pb2.Usage) -> None:
+        """Take in what the provider has counted so far."""
+        self._reported = reported
+
+    def end(self, finished: inference_pb2.Finished) -> None:
+        """Take in what a whole answer has cost, and say so in its end."""
+        self._is_whole = True
+        if finished.HasField("usage"):
+            self._reported = finished.usage
+            finished.usage.CopyFrom(self.taken(was_read=True))
+
+    def taken(self, *, was_read: bool) -> chat_pb2.Usage:
+        """Return what was taken; where nothing was reported, and no prompt `was_read`, it is nothing known."""
+        if self._reported is not None:
+            return completed(self._reported, self._prompt, self.seen_tokens, is_whole=self._is_whole)
+        return estimated(self._prompt, self.seen_tokens) if was_read else chat_pb2.Usage()
 
 
 def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:

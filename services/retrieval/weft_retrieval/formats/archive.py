@@ -48,10 +48,6 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return _plain(name) in self._parts
 
-    def names(self) -> list[str]:
-        """Returns the names of all parts, in lower case, in the order of the archive."""
-        return list(reversed(self._parts))
-
     def read(self, name: str) -> bytes:
         """Returns a part, empty when there is none of the name. A part read twice counts twice."""
         part = self._parts.get(_plain(name))

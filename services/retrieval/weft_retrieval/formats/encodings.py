@@ -44,7 +44,8 @@ _LABELS = {
 _OLD_WESTERN = ("cp1252", "mac-roman", "cp850")
 # Inside of a word: what is no letter, and a capital after a small one. Quotes, dashes and hyphens may stand there.
 _MISPLACED = re.compile(
-    r"(?<=[a-z])(?:(?![\xad\u2018\u2019\u201c\xab\xbb\u2013\u2014\u2026])[^\x00-\x7f\w]|[\xc0-\xd6\xd8-\xdeŒŠŽŸ])(?=[a-z])|[\x80-\x9f\ufffd]",
+    r"(?<=[a-z])(?:(?![\xad\u2018\u2019\u201c\xab\xbb\u2013\u2014\u2026])[^\x00-\x7f\w]"
+    r"|[\xc0-\xd6\xd8-\xdeŒŠŽŸ])(?=[a-z])|[\x80-\x9f\ufffd]"
 )
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _SMALL_LETTER = re.compile(rb"[a-z ]")

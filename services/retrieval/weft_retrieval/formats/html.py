@@ -40,7 +40,7 @@ _CLOSED = re.compile(r"<(a|div|iframe|noscript|script|span|style|textarea|title)
 _FRAMESET = re.compile(r"<frameset[\s/>]", re.IGNORECASE)
 _FRAMES = re.compile(r"</?(?:frameset|noframes|frame)(?=[\s/>])[^<>]*+>", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
-_WORD_END = re.compile(r"[^\W\d_]{3}$")
+_WORD_END = re.compile(r"[^\W\d_]{3}")
 _NUMBER = re.compile(r"\s*[\[(]?\d{1,3}[\])]?\s*")
 
 
@@ -137,7 +137,7 @@ class _Page:
             case "rt":
                 self._before_reading.append(self._pieces)
                 self._pieces = []
-            case "sup" if self._pieces and _WORD_END.search(self._pieces[-1]) and _is_note(node):
+            case "sup" if self._pieces and _WORD_END.fullmatch(self._pieces[-1][-3:]) and _is_note(node):
                 self._add(" ")
             case "iframe":
                 self._read_another(node.attributes.get("srcdoc") or "")

@@ -89,19 +89,19 @@ class Judge:
 
 
 def _by_tag(node: LexborNode, *, is_in_text: bool, has_main: bool) -> Kind | None:
-    kinds = {
-        "nav": Kind.CHROME,
-        "object": Kind.CHROME,
-        "search": Kind.CHROME,
-        "noscript": Kind.SUBSTITUTE,
-        "footer": Kind.LINKS if is_in_text else Kind.CHROME,
-        "aside": Kind.LINKS if is_in_text or not has_main else Kind.CHROME,
-    }
-    if node.tag == "button" and (node.attributes.get("type") or "").lower() in {"submit", "reset"}:
-        return Kind.CHROME
-    if node.tag == "select" and len(node.css("option")) > _MOST_CHOICES:
-        return Kind.BANNER
-    return kinds.get(node.tag or "")
+    match node.tag:
+        case "nav" | "object" | "search":
+            return Kind.CHROME
+        case "noscript":
+            return Kind.SUBSTITUTE
+        case "footer" | "aside":
+            may_be_text = is_in_text or (node.tag == "aside" and not has_main)
+            return Kind.LINKS if may_be_text else Kind.CHROME
+        case "button" if (node.attributes.get("type") or "").lower() in {"submit", "reset"}:
+            return Kind.CHROME
+        case "select" if len(node.css("option")) > _MOST_CHOICES:
+            return Kind.BANNER
+    return None
 
 
 def _role(attributes: Attributes) -> str:

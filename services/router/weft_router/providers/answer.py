@@ -34,8 +34,12 @@ class Answer(ABC):
         self.source = source
         """Who answers; see phrases.state."""
         self.said = event_pb2.Delta()
+        """The tokens and calls that are new."""
+        # A piece from the network may hold very many texts: added up one by one they would cost their square.
+        self.texts: list[str] = []
+        self.reasoning: list[str] = []
         self.has_said = False
-        """Whether anything was said before what `said` holds."""
+        """Whether anything was said before what is new."""
         self.refused = False
         self.calls = Calls(self._tell)
         self.raw_finish_reason: str | None = None
@@ -82,6 +86,18 @@ class Answer(ABC):
         if not self.raw_finish_reason:
             raise broken("ended its stream without the end marker")
 
+    def say(self, text: str) -> None:
+        """Take in a token of text; one that is empty is none."""
+        if text:
+            self.texts.append(text)
+            self.said.token_count += 1
+
+    def think(self, text: str) -> None:
+        """Take in a token of reasoning; one that is empty is none."""
+        if text:
+            self.reasoning.append(text)
+            self.said.token_count += 1
+
     def _tell(self, piece: event_pb2.ToolCallDelta) -> None:
         self.said.tool_calls.append(piece)
 
@@ -95,6 +111,8 @@ class Answer(ABC):
         if not (self.said.token_count or self.said.tool_calls):
             return None
         said, self.said = self.said, event_pb2.Delta()
+        said.text, said.reasoning = "".join(self.texts), "".join(self.reasoning)
+        self.texts, self.reasoning = [], []
         self.has_said = True
         if self._halves and not self._halves.join(said):
             self.said.token_count = said.token_count

@@ -1,17 +1,29 @@
 """What Anthropic's Messages answer: content blocks that begin, grow and end."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
-from weft_router.providers.tool_calls import Call, arguments_text
+from weft_router.providers.tool_calls import Call, read_arguments
 
 STATE_NAME = "anthropic"
 """The name of this provider's part of a call's `provider_state`."""
 
 _THINKING = ("thinking", "redacted_thinking")
+
+
+@dataclass(slots=True)
+class _Thought:
+    """A block of thinking, whose text may come in very many pieces."""
+
+    block: dict[str, Any]
+    texts: list[str] = field(default_factory=list)
+
+    def whole(self) -> dict[str, Any]:
+        return self.block | ({"thinking": "".join(self.texts)} if self.block["type"] == "thinking" else {})
 
 
 class MessagesAnswer(Answer):
@@ -25,8 +37,9 @@ class MessagesAnswer(Answer):
         self._repeated = repeated
         self._calls: dict[Any, Call] = {}
         """Calls by the index of their block."""
-        self._thoughts: dict[Any, dict[str, Any]] = {}
+        self._thoughts: dict[Any, _Thought] = {}
         """The thinking blocks that no call has been given yet, by index."""
+        self._room = phrases.Room()
 
     def event(self, event: dict[str, Any]) -> bool:
         match event.get("type"):
@@ -66,8 +79,10 @@ class MessagesAnswer(Answer):
             case "tool_use":
                 self._call(index, block)
             case kind if kind in _THINKING:
-                self._thoughts[index] = block
-                self._think(fields.text(block, "thinking", "content_block.thinking"))
+                text = fields.text(block, "thinking", "content_block.thinking")
+                if self._room.take(block):
+                    self._thoughts[index] = _Thought(block, [text])
+                self.think(text)
 
     def _grow(self, index: Any, delta: dict[str, Any]) -> None:
         match delta.get("type"):
@@ -76,18 +91,20 @@ class MessagesAnswer(Answer):
                 self._text(text if type(text) is str else fields.text(delta, "text", "delta.text"))
             case "thinking_delta":
                 text = fields.text(delta, "thinking", "delta.thinking")
-                thought = self._thought(index)
-                thought["thinking"] = (thought.get("thinking") or "") + text
-                self._think(text)
+                if text and self._room.take(text):
+                    self._thought(index).texts.append(text)
+                self.think(text)
             case "signature_delta":
-                self._thought(index)["signature"] = fields.text(delta, "signature", "delta.signature")
+                signature = fields.text(delta, "signature", "delta.signature")
+                if signature and self._room.take(signature):
+                    self._thought(index).block["signature"] = signature
             case "input_json_delta" if index in self._calls and delta.get("partial_json"):
-                self._calls[index].add(arguments_text(delta["partial_json"]))
+                self._calls[index].add(read_arguments(delta["partial_json"]))
                 self.said.token_count += 1
 
-    def _thought(self, index: Any) -> dict[str, Any]:
+    def _thought(self, index: Any) -> _Thought:
         """Return a block of thinking, which not every server begins before it grows."""
-        return self._thoughts.setdefault(index, {"type": "thinking", "thinking": ""})
+        return self._thoughts.setdefault(index, _Thought({"type": "thinking"}))
 
     def _text(self, text: str) -> None:
         while self._repeated and text:
@@ -95,26 +112,20 @@ class MessagesAnswer(Answer):
                 self._repeated = ""
                 break
             text, self._repeated = text[1:], self._repeated[1:]
-        if text:
-            self.said.text += text
-            self.said.token_count += 1
-
-    def _think(self, text: str) -> None:
-        if text:
-            self.said.reasoning += text
-            self.said.token_count += 1
+        self.say(text)
 
     def _call(self, index: Any, block: dict[str, Any]) -> None:
         """Take in a call; some servers tell its input here, and some of those tell it again in pieces."""
-        state = ""
-        if self._thoughts:
-            # The model refuses to go on after a call whose thinking it does not see again.
-            state = phrases.kept(STATE_NAME, list(self._thoughts.values()), self.source)
-            self._thoughts = {}
-        call = self.calls.new(block.get("id") or "", state)
+        call = self.calls.new(block.get("id") or "", self._state())
         call.name = block.get("name") or ""
         call.begin()
         if block.get("input"):
-            call.hold(arguments_text(block["input"]))
+            call.hold(read_arguments(block["input"]))
         self._calls[index] = call
         self.said.token_count += 1
+
+    def _state(self) -> str:
+        """Return the thinking before a call, without which the model refuses to go on after it."""
+        thoughts = [thought.whole() for thought in self._thoughts.values()] if self._room.was_enough else []
+        self._thoughts, self._room = {}, phrases.Room()
+        return phrases.kept(STATE_NAME, thoughts, self.source) if thoughts else ""

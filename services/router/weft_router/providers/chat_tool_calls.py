@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from weft_router.providers.tool_calls import Call, Calls, arguments_text
+from weft_router.providers.tool_calls import Call, Calls, read_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _read(told: dict[str, Any]) -> _Piece:
         _number(told.get("index")),
         "" if call_id is None else str(call_id),
         function.get("name") or "",
-        arguments_text(function.get("arguments")),
+        read_arguments(function.get("arguments")),
     )
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from weft_router.providers.refusals import STATUS_OF_WORD
-
 _MOST_CHARACTERS = 4096
 _MOST_NESTED = 6
 _MOST_LISTED = 8
@@ -18,6 +16,23 @@ _WORDS = ("code", "status", "type", "status_code", "http_code", "error_code", "e
 _TEXTS = ("message", "msg", "error_msg", "status_msg", "error_description", "title")
 # In the order in which they are read: a proxy's own words, then those of the provider that it asked.
 _INNER = ("error", "errors", "detail", "details", "innererror", "metadata", "raw", "base_resp")
+
+_STATUS_OF_WORD: dict[str, int] = {
+    word.casefold(): status
+    for status, words in {
+        400: "invalid_request_error INVALID_ARGUMENT BadRequestError ValidationException invalid_request_prompt",
+        403: "permission_error PERMISSION_DENIED AccessDeniedException",
+        402: "billing_error",
+        404: "not_found_error NOT_FOUND NotFoundError",
+        413: "request_too_large",
+        429: "rate_limit_error rate_limit_exceeded RESOURCE_EXHAUSTED ThrottlingException",
+        503: "UNAVAILABLE unavailable_error ServiceUnavailableException server_overloaded",
+        504: "DEADLINE_EXCEEDED timeout_error ModelTimeoutException",
+        529: "overloaded_error overloaded",
+    }.items()
+    for word in words.split()
+}
+"""The status that an error would have had, had it come before the stream began."""
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _ELEMENT = re.compile(r"<(title|code|message)>([^<]{1,300})<", re.IGNORECASE)
@@ -43,8 +58,8 @@ class ErrorBody:
         for word in self.words:
             if _ERROR_STATUS.fullmatch(word):
                 return int(word)
-            if word in STATUS_OF_WORD:
-                return STATUS_OF_WORD[word]
+            if word in _STATUS_OF_WORD:
+                return _STATUS_OF_WORD[word]
         return 500
 
     @property

@@ -66,10 +66,9 @@ class GenerateContentAnswer(Answer):
             self._signature = part.get("thoughtSignature") or self._signature
         if text := fields.text(part, "text", "parts.text"):
             if part.get("thought"):
-                self.said.reasoning += text
+                self.think(text)
             else:
-                self.said.text += text
-            self.said.token_count += 1
+                self.say(text)
 
     def _called(self, call: dict[str, Any], signature: str | None) -> None:
         """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is.

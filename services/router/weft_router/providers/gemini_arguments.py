@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from weft_router.providers import phrases
 from weft_router.providers.port import broken
 
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\]""")
 # No tool's arguments nest so deep that a longer one means a place; JSON of them could not be written.
 _LONGEST_PATH = 1000
+_MOST_CHARACTERS = 2 * 1024 * 1024
+"""Of the arguments of one call, which nobody else bounds: they are told once they are whole."""
 
 
 class Arguments:
@@ -17,20 +20,29 @@ class Arguments:
 
     def __init__(self) -> None:
         self.value: dict[str, Any] = {}
+        self._left = _MOST_CHARACTERS
 
     def add(self, whole: dict[str, Any], pieces: Iterable[dict[str, Any]]) -> None:
         """Take in arguments that come whole, and pieces: `{"jsonPath": "$.city", "stringValue": "Par"}`.
 
         Raises:
-            ProviderError: a piece belongs nowhere.
+            ProviderError: a piece belongs nowhere, or there are more than any call has.
         """
+        if whole and self.value:
+            self._take_room(phrases.json_text(whole))
         self.value |= whole
         for piece in pieces:
+            self._take_room(piece["jsonPath"] + piece.get("stringValue", ""))
             steps = _steps(piece["jsonPath"])
             place: Any = self.value
             for step, following in pairwise(steps):
                 place = _entered(place, step, following)
             _put(place, steps[-1], piece)
+
+    def _take_room(self, told: str) -> None:
+        self._left -= len(told)
+        if self._left < 0:
+            raise broken(f"told more than {_MOST_CHARACTERS} characters of arguments in one call")
 
 
 def _steps(path: str) -> list[str | int]:

@@ -1,7 +1,7 @@
 """A provider reached by HTTP, whatever its wire format."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
@@ -15,7 +15,7 @@ from weft_kit.provider_entries import HttpEntry
 from weft_router.providers import phrases
 from weft_router.providers.answer import Reading
 from weft_router.providers.connections import Connections, read_out
-from weft_router.providers.encodings import plain
+from weft_router.providers.content_encoding import plain
 from weft_router.providers.failures import Access, error_in_body, refusal
 from weft_router.providers.port import ProviderError, Step, broken
 from weft_router.providers.tool_names import ToolNames, tool_names
@@ -54,11 +54,12 @@ class HttpProvider:
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the provider; see the port."""
         names = tool_names(request, self._format.tool_name)
-        content, url = to_json(self._body(names.renamed(request))), self._format.url(request.model)
+        told = names.renamed(request)
+        content, url = to_json(self._body(told)), self._format.url(told.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
             await self._expect_events(response)
-            async with aclosing(_steps(response, Reading(self._format.answer(request)))) as steps:
-                yield _renamed(steps, names)
+            async with aclosing(_steps(response, Reading(self._format.answer(told)), names)) as steps:
+                yield steps
 
     def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
         """Return what is given and refused; see the port. Stop texts are kept to whoever is told them."""
@@ -127,21 +128,21 @@ async def _beginning(response: httpx.Response) -> bytes:
     return bytes(content)
 
 
-async def _steps(response: httpx.Response, reading: Reading) -> AsyncGenerator[Step, None]:
+async def _steps(response: httpx.Response, reading: Reading, names: ToolNames) -> AsyncGenerator[Step, None]:
     chunks = plain(response)
     async for chunk in chunks:
-        for step in reading.read(chunk):
+        for step in _restored(reading.read(chunk), names):
             if isinstance(step, inference_pb2.Finished):
                 await read_out(chunks)
             yield step
         if reading.is_over:
             return
-    for step in reading.end():
+    for step in _restored(reading.end(), names):
         yield step
 
 
-async def _renamed(steps: AsyncIterator[Step], names: ToolNames) -> AsyncIterator[Step]:
-    async for step in steps:
+def _restored(steps: Iterable[Step], names: ToolNames) -> Iterator[Step]:
+    for step in steps:
         if isinstance(step, event_pb2.Delta):
             names.restore(step.tool_calls)
         yield step

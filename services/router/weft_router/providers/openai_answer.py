@@ -43,9 +43,8 @@ class ChatAnswer(Answer):
             if may_be_last or type(delta) is not dict or not delta:
                 self._delta(self._ending(choice))
             elif len(delta) == 1 and type(text := delta.get("content")) is str and text:  # nearly every chunk there is
-                said = self.said
-                said.token_count += 1
-                said.text += text
+                self.said.token_count += 1
+                self.texts.append(text)
             else:
                 self._delta(delta)
         return False
@@ -112,11 +111,11 @@ class ChatAnswer(Answer):
         if not (content or refusal or calls or reasoning):
             return
         self.said.token_count += 1
-        self.said.reasoning += reasoning
+        self.reasoning.append(reasoning)
         self._content(content)
         if refusal:
             self.refused = True
-            self.said.text += refusal
+            self.texts.append(refusal)
         self._take(calls)
 
     def finish(self) -> inference_pb2.Finished:
@@ -135,15 +134,15 @@ class ChatAnswer(Answer):
             case None:
                 pass
             case str():
-                self.said.text += content
+                self.texts.append(content)
             case list():
                 for part in content:
                     self._content(part)
             case {"type": "thinking" | "reasoning"}:
-                self.said.reasoning += fields.thoughts(content, "delta.content")
+                self.reasoning.append(fields.thoughts(content, "delta.content"))
             case {"refusal": str(refusal)}:
                 self.refused = True
-                self.said.text += refusal
+                self.texts.append(refusal)
             case {"text": text}:
                 self._content(text)
             case {"type": str()}:

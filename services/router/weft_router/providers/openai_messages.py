@@ -8,7 +8,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
-from weft_router.providers.openai_thoughts import STATE_NAME, fields
+from weft_router.providers.openai_thoughts import STATE_NAME, parted
 
 _ROLES = {
     chat_pb2.ROLE_SYSTEM: "system",
@@ -114,8 +114,8 @@ def _reasoning(message: chat_pb2.Message, source: str, *, demands: bool) -> dict
     if not message.tool_calls:
         return {}
     states = [phrases.state(call, STATE_NAME, source) for call in message.tool_calls]
-    reasoning, _ = fields(states[0])
-    told = [_call(call) | fields(state)[1] for call, state in zip(message.tool_calls, states, strict=True)]
+    reasoning, _ = parted(states[0])
+    told = [_call(call) | parted(state)[1] for call, state in zip(message.tool_calls, states, strict=True)]
     return {"tool_calls": told} | (reasoning or (_NO_REASONING if demands else {}))
 
 

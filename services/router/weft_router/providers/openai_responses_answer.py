@@ -7,7 +7,7 @@ from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
-from weft_router.providers.tool_calls import Call, arguments_text
+from weft_router.providers.tool_calls import Call, read_arguments
 
 STATE_NAME = "responses"
 """The name of this format's part of a call's `provider_state`."""
@@ -27,22 +27,23 @@ class ResponsesAnswer(Answer):
         self._by_id: dict[str, Call] = {}
         self._thoughts: list[dict[str, Any]] = []
         """The reasoning that no call has been given yet."""
+        self._room = phrases.Room()
 
     def event(self, event: dict[str, Any]) -> bool:
         match event.get("type"):
             case "response.output_text.delta" | "response.refusal.delta" as kind:
                 delta = event.get("delta")
-                self._text(delta if type(delta) is str else fields.thoughts(delta, "delta"))
+                self.say(delta if type(delta) is str else fields.thoughts(delta, "delta"))
                 self.refused |= kind == "response.refusal.delta"
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self._think(fields.thoughts(event.get("delta"), "delta"))
+                self.think(fields.thoughts(event.get("delta"), "delta"))
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
-                self.said.reasoning += "\n\n"
+                self.reasoning.append("\n\n")
             case "response.function_call_arguments.delta":
-                self._call(event).add(arguments_text(event.get("delta")))
+                self._call(event).add(read_arguments(event.get("delta")))
                 self.said.token_count += 1
             case "response.function_call_arguments.done":
-                self._call(event).close(arguments_text(event.get("arguments")))
+                self._call(event).close(read_arguments(event.get("arguments")))
             case "response.output_item.added" | "response.output_item.done" as kind:
                 item = fields.mapping(event, "item")
                 self._item(_place(event | item), item, is_whole=kind.endswith("done"))
@@ -66,16 +67,6 @@ class ResponsesAnswer(Answer):
         self.count(told.get("usage"))
         raise error_in_stream({"error": told.get("error") or event | {"type": ""}})
 
-    def _text(self, text: str) -> None:
-        if text:
-            self.said.text += text
-            self.said.token_count += 1
-
-    def _think(self, text: str) -> None:
-        if text:
-            self.said.reasoning += text
-            self.said.token_count += 1
-
     def _call(self, event: dict[str, Any]) -> Call:
         """Return the call whose arguments an event tells."""
         place = _place(event)
@@ -84,17 +75,23 @@ class ResponsesAnswer(Answer):
         return self._calls[place]
 
     def _new(self, given: str) -> Call:
-        state = phrases.kept(STATE_NAME, self._thoughts, self.source) if self._thoughts else ""
-        self._thoughts = []
-        call = self.calls.new(given, state)
+        call = self.calls.new(given, self._state())
         self._by_id.setdefault(given, call)
         return call
+
+    def _state(self) -> str:
+        """Return the reasoning before a call."""
+        thoughts = self._thoughts if self._room.was_enough else []
+        self._thoughts, self._room = [], phrases.Room()
+        return phrases.kept(STATE_NAME, thoughts, self.source) if thoughts else ""
 
     def _item(self, place: int | str, item: dict[str, Any], *, is_whole: bool) -> None:
         """Take in a call as it begins, or as it ends: then it may be the first that is told of it."""
         if is_whole and item.get("type") == "reasoning" and item.get("encrypted_content"):
             # Without its id, by which the provider would look for what it was not to store.
-            self._thoughts.append({name: item.get(name) or empty for name, empty in _REASONING.items()})
+            thought = {name: item.get(name) or empty for name, empty in _REASONING.items()}
+            if self._room.take(thought):
+                self._thoughts.append(thought)
         if item.get("type") != "function_call":
             return
         given, call = item.get("call_id") or item.get("id") or "", self._calls.get(place)
@@ -105,7 +102,7 @@ class ResponsesAnswer(Answer):
         call.begin()
         self.said.token_count += 1
         if is_whole:
-            call.close(arguments_text(item.get("arguments")))
+            call.close(read_arguments(item.get("arguments")))
 
     def _over(self, response: dict[str, Any], event: str) -> bool:
         """Take in the whole response, of which everything was said before by a server that streams."""
@@ -124,10 +121,10 @@ class ResponsesAnswer(Answer):
     def _unstreamed(self, item: dict[str, Any]) -> None:
         if item.get("type") == "message":
             for part in fields.mappings(item, "content"):
-                self._text(fields.text(part, "text") or fields.text(part, "refusal"))
+                self.say(fields.text(part, "text") or fields.text(part, "refusal"))
                 self.refused |= part.get("type") == "refusal"
         elif item.get("type") == "reasoning":
-            self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"))
+            self.think(fields.thoughts(item.get("summary") or item.get("content"), "summary"))
 
 
 def _finish_reason(response: dict[str, Any], event: str) -> str:

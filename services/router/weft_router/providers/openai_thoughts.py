@@ -37,26 +37,26 @@ class Thoughts:
         self._pieces: list[dict[str, list[str]]] = []
         """The texts of each detail."""
         self._of_calls: dict[int, Any] = {}
-        self._room = phrases.MOST_STATE_BYTES
+        self._room = phrases.Room()
 
     def add(self, delta: Mapping[str, Any]) -> None:
         """Take in what a message's piece holds. A server that sends its reasoning under two names wants one of them."""
         name = next((name for name in _TEXTS if delta.get(name)), None)
-        if name and isinstance(delta[name], str) and self._has_room(delta[name]):
+        if name and isinstance(delta[name], str) and self._room.take(delta[name]):
             self._texts.setdefault(name, []).append(delta[name])
         details = delta.get(_DETAILS)
         for detail in details if isinstance(details, list) else ():
-            if isinstance(detail, dict) and self._has_room(detail):
+            if isinstance(detail, dict) and self._room.was_enough:
                 self._detail(detail)
 
     def add_call(self, index: int, call: Mapping[str, Any]) -> None:
         """Take in what a call's piece holds."""
-        if call.get(_OF_A_CALL) and self._has_room(call[_OF_A_CALL]):
+        if call.get(_OF_A_CALL) and self._room.take(call[_OF_A_CALL]):
             self._of_calls[index] = call[_OF_A_CALL]
 
     def states(self, calls: int, source: str) -> Iterator[event_pb2.ToolCallDelta]:
         """Yield what is kept with each of so many calls; the reasoning is with the first alone."""
-        for index in range(calls) if self._room >= 0 else ():
+        for index in range(calls) if self._room.was_enough else ():
             kept = {_OF_A_CALL: self._of_calls[index]} if index in self._of_calls else {}
             if state := (self._reasoning() if index == 0 else {}) | kept:
                 yield event_pb2.ToolCallDelta(index=index, provider_state=phrases.kept(STATE_NAME, state, source))
@@ -74,14 +74,19 @@ class Thoughts:
             self._details.append({})
             self._pieces.append({})
         grown, pieces = self._details[-1], self._pieces[-1]
+        tells_all = str(detail.get("format")).startswith(_TELLS_ALL)
         for name, value in detail.items():
-            if name not in _GROWING or not isinstance(value, str):
-                grown[name] = grown.get(name) if value is None else value
-                continue
-            before = pieces.setdefault(name, [])
-            if len(before) == 1 and str(detail.get("format")).startswith(_TELLS_ALL) and value.startswith(before[0]):
-                before.clear()
-            before.append(value)
+            if name in _GROWING and isinstance(value, str):
+                self._grow(pieces.setdefault(name, []), value, tells_all=tells_all)
+            elif (name not in grown or value not in (None, grown[name])) and self._room.take(name, value):
+                grown[name] = value
+
+    def _grow(self, pieces: list[str], text: str, *, tells_all: bool) -> None:
+        if tells_all and len(pieces) == 1 and text.startswith(pieces[0]):
+            if self._room.take(text[len(pieces[0]) :]):
+                pieces[0] = text
+        elif text and self._room.take(text):
+            pieces.append(text)
 
     def _goes_on(self, detail: Mapping[str, Any]) -> bool:
         if not self._details or detail.get("type") == "reasoning.encrypted":
@@ -89,13 +94,8 @@ class Thoughts:
         last = self._details[-1]
         return (last.get("type"), last.get("index")) == (detail.get("type"), detail.get("index"))
 
-    def _has_room(self, value: Any) -> bool:
-        if self._room >= 0:
-            self._room -= len(value if isinstance(value, str) else phrases.json_text(value))
-        return self._room >= 0
 
-
-def fields(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def parted(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what of a state belongs to the message, and what to the call."""
     if not isinstance(state, dict):
         return {}, {}

@@ -179,6 +179,24 @@ def kept(provider: str, value: Any, source: str) -> str:
     return text if len(text.encode()) <= MOST_STATE_BYTES else ""
 
 
+class Room:
+    """What may still be kept with a call. Of what is too much nothing is kept: a part of it would be refused."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STATE_BYTES
+
+    def take(self, *values: Any) -> bool:
+        """Take room for values; return whether there was enough. Once there was not, there is none for any."""
+        if self._left >= 0:
+            self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
+        return self._left >= 0
+
+    @property
+    def was_enough(self) -> bool:
+        """Whether all that was to be kept had room."""
+        return self._left >= 0
+
+
 def json_text(value: Any) -> str:
     """Return a value as JSON; raise ValueError for a number that JSON does not have."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,5 +1,7 @@
-"""What refusals may mean, whoever says them in whatever words, and what follows from each kind."""
+"""What refusals may mean, whoever says them in whatever words, what follows from each kind, and how one is known."""
 
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from weft.common.v1 import error_pb2
@@ -76,3 +78,31 @@ UNKNOWN = Kind(
     Remedy.NEXT_PROVIDER,
     "change the request, or add a route that takes it",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way in which `who` refuses, and the public page that tells of it."""
+
+    kind: Kind
+    who: str
+    source: str
+    status: frozenset[int]
+    words: frozenset[str]
+    text: re.Pattern[str] | None
+
+    def fits(self, status: int, words: Collection[str], text: str) -> bool:
+        return (
+            (not self.status or status in self.status)
+            and (not self.words or not self.words.isdisjoint(words))
+            and (self.text is None or self.text.search(text) is not None)
+        )
+
+    @classmethod
+    def of(
+        cls, kind: Kind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = ""
+    ) -> "Row":
+        """Return a row whose words are parted by blanks."""
+        # Patterns are of bounded length, and so linear: what they read is hostile.
+        pattern = re.compile(text, re.IGNORECASE) if text else None
+        return cls(kind, who, source, frozenset(status), frozenset(words.casefold().split()), pattern)

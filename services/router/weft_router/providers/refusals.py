@@ -4,9 +4,7 @@ A new refusal is a new line here, and a parameter in its test. A row fits where 
 of its words (codes, types and reasons of the error object), its text. `docs/routing.md` holds the same table.
 """
 
-import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 
 from weft_router.providers.refusal_kinds import (
     ACCOUNT,
@@ -27,33 +25,10 @@ from weft_router.providers.refusal_kinds import (
     TOO_LONG,
     UNKNOWN,
     Kind,
+    Row,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One way in which `who` refuses, and the public page that tells of it."""
-
-    kind: Kind
-    who: str
-    source: str
-    status: frozenset[int]
-    words: frozenset[str]
-    text: re.Pattern[str] | None
-
-    def fits(self, status: int, words: Collection[str], text: str) -> bool:
-        return (
-            (not self.status or status in self.status)
-            and (not self.words or not self.words.isdisjoint(words))
-            and (self.text is None or self.text.search(text) is not None)
-        )
-
-
-def _row(kind: Kind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = "") -> Row:
-    # Patterns are of bounded length, and so linear: what they read is hostile.
-    pattern = re.compile(text, re.IGNORECASE) if text else None
-    return Row(kind, who, source, frozenset(status), frozenset(words.casefold().split()), pattern)
-
+_row = Row.of
 
 _INVALID = (400, 403, 413, 415, 422, 500, 501)
 """What servers say of a request that they do not take. Some take themselves for broken by it."""
@@ -316,23 +291,6 @@ TABLE: tuple[Row, ...] = (
     _row(TIMEOUT, "RFC 9110, Cloudflare", _CLOUDFLARE, status=(408, 504, 522, 524)),
     _row(FAILED, "RFC 9110, Bedrock, Groq", _BEDROCK, status=(409, 424, 425, 499, *range(500, 600))),
 )
-
-STATUS_OF_WORD: dict[str, int] = {
-    word.casefold(): status
-    for status, words in {
-        400: "invalid_request_error INVALID_ARGUMENT BadRequestError ValidationException invalid_request_prompt",
-        403: "permission_error PERMISSION_DENIED AccessDeniedException",
-        402: "billing_error",
-        404: "not_found_error NOT_FOUND NotFoundError",
-        413: "request_too_large",
-        429: "rate_limit_error rate_limit_exceeded RESOURCE_EXHAUSTED ThrottlingException",
-        503: "UNAVAILABLE unavailable_error ServiceUnavailableException server_overloaded",
-        504: "DEADLINE_EXCEEDED timeout_error ModelTimeoutException",
-        529: "overloaded_error overloaded",
-    }.items()
-    for word in words.split()
-}
-"""The status that an error would have had, had it come before the stream began."""
 
 
 def kind_of(status: int, words: Collection[str], text: str) -> Kind:

@@ -12,10 +12,13 @@ from weft_router.providers.port import broken
 _MOST_KEPT = 64 * 1024
 """Characters of one call's arguments that wait to be told."""
 
+_MOST_CALLS = 4096
+"""Calls of one answer, begun or not: those that have no name yet are told to nobody who would count them."""
+
 _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
 
-def arguments_text(arguments: Any) -> str:
+def read_arguments(arguments: Any) -> str:
     """Return arguments as JSON text; some servers send the object itself."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
@@ -210,8 +213,14 @@ class Calls:
         return self._calls[-1] if self._calls else None
 
     def new(self, given: str, state: str = "") -> Call:
-        """Return one more call. One without an id, or with another's, gets one of its own."""
+        """Return one more call. One without an id, or with another's, gets one of its own.
+
+        Raises:
+            ProviderError: there are more than any answer has.
+        """
         number = len(self._calls)
+        if number == _MOST_CALLS:
+            raise broken(f"made more than {_MOST_CALLS} calls in one answer")
         call_id = given or f"{self.own_id}_{number}"
         while call_id in self._ids:
             call_id, number = f"{given or self.own_id}_{number}", number + 1

@@ -7,6 +7,8 @@ from weft_router.providers.port import broken
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """More than what the longest answers of today's models take, and read in a moment."""
+_MOST_VALUES = 50_000
+"""Each costs something, however small it is."""
 
 _VALUE = re.compile(r"[\s,]*[{\[]")
 _DECODER = json.JSONDecoder(strict=False)
@@ -35,10 +37,17 @@ class WholeBody:
         return []
 
     def end(self) -> list[str]:
-        """Return the values."""
+        """Return the values.
+
+        Raises:
+            ProviderError: one is cut off or broken, or there are more than any answer has.
+        """
         text = self._content.decode("utf-8-sig", "replace")
-        values, place = [], 0
+        values: list[str] = []
+        place = 0
         while begins := _VALUE.match(text, place):
+            if len(values) == _MOST_VALUES:
+                raise broken(f"answered with more than {_MOST_VALUES} values that are no stream")
             begin = begins.end() - 1
             try:
                 _, place = _DECODER.raw_decode(text, begin)
