@@ -201,7 +201,7 @@ class Generation:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
         stops = StopTexts(job.request.sampling.stop)
         request = _request(job, self._order, self._model, goes_on=self.goes_on)
-        self._note_left_out(request)
+        self._note_changes(request)
         async with (
             patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
             self._provider.stream(request, max(limits.total_s, of_alias.total_s)) as steps,
@@ -241,9 +241,9 @@ class Generation:
             return self._cut_off()
         return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_STOP) if stops.is_met else None
 
-    def _note_left_out(self, request: inference_pb2.GenerateRequest) -> None:
-        if left_out := self._provider.left_out(request):
-            self.attempt.chosen_because += f"; asked without {', '.join(left_out)}, which its model does not take"
+    def _note_changes(self, request: inference_pb2.GenerateRequest) -> None:
+        for change in self._provider.changes(request):
+            self.attempt.chosen_because += f"; asked {change}"
 
     def _take_usage(self, finished: inference_pb2.Finished) -> None:
         """Take in what a whole answer has cost, and say so in its end."""

@@ -27,7 +27,13 @@ class WireFormat(Protocol):
         """Return where a POST streams an answer."""
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        """Return the fields of `SamplingParams` that the model, or the format, is known not to take."""
+        """Return the fields of `SamplingParams` that the model, or the format, is known not to take.
+
+        `thinking` is among them where the model has to do without it with this request.
+        """
+
+    def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
+        """Return the numbers of `SamplingParams` that the model takes in another size, in that size."""
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
         """Return what the catalog has laid over the body, as far as the provider takes it with this request."""
