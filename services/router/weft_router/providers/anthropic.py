@@ -39,8 +39,6 @@ _THINKING_BLOCKS = ("thinking", "redacted_thinking")
 class Messages:
     """The format."""
 
-    tool_name = NAME
-
     def __init__(self, entry: AnthropicEntry) -> None:
         base_url = str(entry.base_url).rstrip("/")
         self._entry = entry
@@ -57,6 +55,9 @@ class Messages:
 
     def url(self, _model: str) -> httpx.URL:
         return self._url
+
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return NAME
 
     def answer(self, request: inference_pb2.GenerateRequest) -> MessagesAnswer:
         prefix = request.prefix if self.continues_prefix else ""

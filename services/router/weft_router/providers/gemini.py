@@ -32,6 +32,7 @@ _NUMBERS = {
     "frequency_penalty": "frequencyPenalty",
     "presence_penalty": "presencePenalty",
 }
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 # None is told that Gemini did not give: those here only tell a turn's calls apart.
 _IDS = CallIds(re.compile(r".+", re.DOTALL))
 _MOST_STOPS = 5
@@ -44,7 +45,6 @@ class GenerateContent:
     """The format."""
 
     continues_prefix = False
-    tool_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 
     def __init__(self, entry: GeminiEntry) -> None:
         self._entry = entry
@@ -56,6 +56,9 @@ class GenerateContent:
 
     def url(self, model: str) -> httpx.URL:
         return httpx.URL(f"{self._models}/{quote(model.removeprefix('models/'))}:streamGenerateContent?alt=sse")
+
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return _NAME
 
     def answer(self, request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
         return GenerateContentAnswer(self._source(request.model))

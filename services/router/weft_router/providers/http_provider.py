@@ -53,7 +53,7 @@ class HttpProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the provider; see the port."""
-        names = tool_names(request, self._format.tool_name)
+        names = tool_names(request, self._format.tool_name(request.model))
         content, url = to_json(self._body(names.renamed(request))), self._format.url(request.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
             await self._expect_events(response)

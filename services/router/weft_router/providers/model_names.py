@@ -9,7 +9,7 @@ A name of a provider's own is matched as it stands there. Other servers of open 
   now"); tickernelz/opencode-mem#253, cloudwego/eino#994 ("Thinking mode does not support this tool_choice").
 - Kimi: platform.moonshot.ai; can1357/oh-my-pi#1077 and simstudioai/sim#5716 ("tool_choice 'required' is incompatible
   with thinking enabled"), UKGovernmentBEIS/inspect_ai#5152 (K3 takes both), mnfst/modelparams.dev#168 (K2.7 always
-  thinks; a stop text has 32 bytes).
+  thinks; a stop text has 32 bytes), MoonshotAI/kimi-cli#1773 and #2531 (names of tools).
 - Claude: platform.claude.com/docs/en/build-with-claude/structured-outputs (from 4.5 on), …/models/opus-5-5 and
   …/models/fable-5-1 ("Forced tool use is not supported"), withceleste/celeste-python#393 (Fable 5 takes it);
   langchain-ai/langchain-aws#1141 and #1151 (thinking and a forced call, refused together up to 4.7).
@@ -54,8 +54,9 @@ WITHOUT_SCHEMAS: Final = re.compile(r"deepseek-(chat|reasoner|v[0-9].*|flash)")
 """Take no schema of an answer; DeepSeek's own."""
 THINKS_OR_MUST_CALL: Final = re.compile(r"deepseek-v[4-9]|kimi-k2\.[56](?![0-9])")
 """Think unless they are told not to, and cannot be made to call a tool meanwhile."""
-SHORT_STOPS: Final = re.compile(r"kimi-|moonshot-")
-"""Refuse stop texts of more than 32 bytes."""
+MOONSHOTS_OWN: Final = re.compile(r"kimi-|moonshot-")
+"""As Moonshot itself calls them. It refuses stop texts of more than 32 bytes, names of tools that do not begin with a
+letter, and schemas that are not of its flavor."""
 
 # Claude ---------------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """OpenAI's chat completions, as OpenAI, Azure, vLLM, Ollama, Groq, OpenRouter and many others speak them."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -9,10 +10,11 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers import model_names, openai_messages, phrases
+from weft_router.providers.moonshot_schema import flavored
 from weft_router.providers.openai_answer import ChatAnswer
 from weft_router.providers.refused_sampling import hottest, of_chat
 from weft_router.providers.strict_schema import OPENAI, OPENAI_PLAIN, Dialect, enforced, is_object, with_root
-from weft_router.providers.tool_names import NAME
+from weft_router.providers.tool_names import NAME, NAME_WITH_LETTER
 
 TOOL_CHOICES = {
     chat_pb2.TOOL_CHOICE_AUTO: "auto",
@@ -34,8 +36,6 @@ _THINKING = ("thinking", "reasoning_effort")
 class ChatCompletions:
     """The format, as one server of it wants it."""
 
-    tool_name = NAME
-
     def __init__(self, entry: OpenAIEntry) -> None:
         self._entry = entry
         self._url = url_of(entry, "chat/completions")
@@ -48,6 +48,9 @@ class ChatCompletions:
 
     def url(self, _model: str) -> httpx.URL:
         return self._url
+
+    def tool_name(self, model: str) -> re.Pattern[str]:
+        return NAME_WITH_LETTER if model_names.MOONSHOTS_OWN.match(model) else NAME
 
     def answer(self, request: inference_pb2.GenerateRequest) -> ChatAnswer:
         return ChatAnswer([tool.name for tool in request.tools], self._source(request.model))
@@ -83,7 +86,7 @@ class ChatCompletions:
             said["stream_options"] = {"include_usage": True}
         said |= self._sampling(request)
         if request.tools:
-            said["tools"] = [{"type": "function", "function": _function(tool)} for tool in request.tools]
+            said["tools"] = [{"type": "function", "function": _function(tool, request.model)} for tool in request.tools]
             if choice := TOOL_CHOICES.get(request.tool_choice):
                 said["tool_choice"] = choice
         if _must_not_think(request):
@@ -150,8 +153,11 @@ def key_header(entry: OpenAIEntry | OpenAIResponsesEntry, key: str) -> Mapping[s
     return {"api-key": key} if entry.key_header == "api-key" else {"authorization": f"Bearer {key}"}
 
 
-def _function(tool: chat_pb2.Tool) -> dict[str, Any]:
-    return phrases.described(tool) | {"parameters": phrases.parameters(tool)}
+def _function(tool: chat_pb2.Tool, model: str) -> dict[str, Any]:
+    parameters = phrases.parameters(tool)
+    if model_names.MOONSHOTS_OWN.match(model):
+        parameters = flavored(parameters)
+    return phrases.described(tool) | {"parameters": parameters}
 
 
 def dialect_of(entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> Dialect:
@@ -185,6 +191,6 @@ def _must_not_think(request: inference_pb2.GenerateRequest) -> bool:
 
 def _stops(request: inference_pb2.GenerateRequest) -> list[str]:
     stops = list(request.sampling.stop)
-    if not model_names.SHORT_STOPS.match(request.model):
+    if not model_names.MOONSHOTS_OWN.match(request.model):
         return stops
     return [text for text in stops if len(text.encode()) <= _SHORT_STOP_BYTES]

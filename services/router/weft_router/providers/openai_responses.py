@@ -29,7 +29,6 @@ class Responses:
     """The format. Nothing is stored at the provider: each request tells the whole conversation."""
 
     continues_prefix = False
-    tool_name = NAME
 
     def __init__(self, entry: OpenAIResponsesEntry) -> None:
         self._entry = entry
@@ -41,6 +40,9 @@ class Responses:
 
     def url(self, _model: str) -> httpx.URL:
         return self._url
+
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return NAME
 
     def answer(self, request: inference_pb2.GenerateRequest) -> ResponsesAnswer:
         return ResponsesAnswer(self._source(request.model))

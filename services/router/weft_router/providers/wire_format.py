@@ -15,8 +15,6 @@ class WireFormat(Protocol):
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
-    tool_name: re.Pattern[str]
-    """The names of tools that are taken; others are spelt in another way for it, see ToolNames."""
     models_url: httpx.URL
     """Where a GET lists the models."""
 
@@ -25,6 +23,9 @@ class WireFormat(Protocol):
 
     def url(self, model: str) -> httpx.URL:
         """Return where a POST streams an answer."""
+
+    def tool_name(self, model: str) -> re.Pattern[str]:
+        """Return the names of tools that are taken; others are spelt in another way for it, see ToolNames."""
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
         """Return the fields of `SamplingParams` that the model, or the format, is known not to take.
