@@ -53,7 +53,13 @@ def test_sampling_is_passed_on_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     ("model", "sent"),
-    [("gpt-4o", 1.75), ("zai/glm-5.2", 1), ("kimi-k2-turbo-preview", 1), ("mistral-small-latest", 1.5)],
+    [
+        ("gpt-4o", 1.75),
+        ("glm-5.2", 1),
+        ("zai-org/GLM-5.2", 1.75),
+        ("kimi-k2-turbo-preview", 1),
+        ("mistral-small-latest", 1.5),
+    ],
 )
 def test_a_temperature_above_a_models_scale_is_its_hottest(model: str, sent: float) -> None:
     """theopenco/llmgateway#3268: "The temperature parameter is illegal" above 1 for every GLM model.

@@ -58,13 +58,19 @@ def told(kind: str, model: str, sampling: chat_pb2.SamplingParams = ALL, **extra
         ("gpt-6-astra", {}, {"seed"}),
         # lobehub/lobehub#7370, ChatGPTNextWeb/NextChat#6593, open-webui/open-webui#21266
         *((model, {}, {"temperature", "top_p", "seed"}) for model in ("grok-3-mini", "grok-4-0709", "grok-4.20")),
-        ("grok-3", {}, WIDELY),
-        # DeepSeek's guide to deepseek-reasoner, "Not Supported Parameters"
+        # xAI speaks of models that reason.
+        *((model, {}, WIDELY) for model in ("grok-3", "grok-4-fast-non-reasoning", "grok-4.20-non-reasoning")),
+        # deepseek-ai/DeepSeek-R1#7, cline/cline#1348; its guide, "Not Supported Parameters"
         ("deepseek-reasoner", {}, {"seed", "stop"}),
         ("deepseek-chat", {}, WIDELY),
-        # Moonshot's guide to Kimi K2.5; moona3k/macparakeet#1087
-        ("kimi-k2.5", {}, {"seed", "stop"}),
+        # Its guide to thinking: "will not trigger an error", in V4
+        ("deepseek-v4-pro", {}, WIDELY),
+        # Other servers of the open model have its settings: github.com/deepseek-ai/DeepSeek-R1, "Usage Recommendations"
+        *((model, {}, WIDELY) for model in ("deepseek-r1:14b", "deepseek-r1-distill-llama-70b")),
+        # UKGovernmentBEIS/inspect_ai#5156 (whether it thinks or not), moona3k/macparakeet#1087
+        *((model, {}, {"seed", "stop"}) for model in ("kimi-k2.5", "kimi-k2.7-code", "kimi-k3", "kimi-k3.1-pro")),
         ("kimi-k2-0905-preview", {}, WIDELY),
+        ("moonshotai/Kimi-K2.5", {}, WIDELY),  # another server's name for it
         # Mistral's reference (random_seed), langchain-ai/langchain-azure#82
         ("mistral-large-latest", {}, WIDELY - {"seed"} | {"random_seed"}),
         ("codestral-2508", {}, WIDELY - {"seed"} | {"random_seed"}),

@@ -273,11 +273,29 @@ def test_gemini_is_sent_the_keywords_that_it_knows() -> None:
         "type": "object",
         "properties": {
             "kind": {"enum": ["a"]},
-            "flag": {"type": "boolean"},
-            "n": {"type": "integer", "minimum": 1},
+            "flag": {"type": "boolean", "description": '{"enum": [true]}'},
+            "n": {"type": "integer", "minimum": 1, "description": '{"exclusiveMaximum": 5}'},
             "part": {"$ref": "#/$defs/part"},
             "any": {},
         },
         "additionalProperties": False,
-        "$defs": {"part": {"type": "array", "items": {"oneOf": [TEXT]}}},
+        "$defs": {"part": {"type": "array", "items": {"oneOf": [TEXT]}, "description": '{"uniqueItems": true}'}},
+        "description": '{"patternProperties": {"^x": {"type": "string"}}}',
     }
+
+
+# How Pydantic 1 and others refer to a type and say more of it: fastapi/fastapi#4774
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ({"allOf": [{"$ref": "#/$defs/a"}]}, {"$ref": "#/$defs/a"}),
+        ({"allOf": [TEXT], "title": "T"}, {"title": "T", "type": "string"}),
+        (
+            {"allOf": [TEXT, {"minLength": 1}], "description": "D"},
+            {"description": 'D\n\n{"allOf": [{"type": "string"}, {"minLength": 1}]}'},
+        ),
+        ({"type": "string", "pattern": "^a"}, {"type": "string", "description": '{"pattern": "^a"}'}),
+    ],
+)
+def test_gemini_is_told_in_words_what_it_does_not_know(schema: dict[str, Any], sent: dict[str, Any]) -> None:
+    assert known(schema) == sent

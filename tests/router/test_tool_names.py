@@ -2,7 +2,8 @@
 
 What is taken: OpenAI's API reference (`tools[].function.name`: "a-z, A-Z, 0-9, or contain underscores and dashes, with
 a maximum length of 64"); Anthropic's (`tools[].name`, `^[a-zA-Z0-9_-]{1,64}$`); Gemini as google-gemini/gemini-cli#2966
-and kaitranntt/ccs#25 quote it ("must start with a letter or an underscore … maximum length of 64").
+and kaitranntt/ccs#25 quote it ("must start with a letter or an underscore … maximum length of 64"); Kimi as
+MoonshotAI/kimi-cli#1773 and #2531 do ("must start with a letter").
 """
 
 import json
@@ -15,11 +16,12 @@ from tests.router.test_http_provider import KINDS, answer, asking, on
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
+from weft_kit.provider_entries import GeminiEntry
 from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.tool_names import NAME, ToolNames, tool_names
 
 ODD = ("functions.lookup:0", "github/search", "tool name", "wörter", "x" * 100, "y" * 65, "", "-", "3d")
-STRICTEST = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
+STRICTEST = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
 
 
 def told(*names: str) -> list[str]:
@@ -34,8 +36,13 @@ def test_every_odd_name_becomes_one_that_all_take_and_comes_back() -> None:
     sent = told(*ODD)
 
     assert len(set(sent)) == len(ODD)
+    formats = [
+        wire_format(entry.model_validate({"kind": kind, "base_url": "https://provider.test/v1"}))  # type: ignore[arg-type]
+        for kind, (entry, wire_format) in KINDS.items()
+    ]
+    taken = [format_.tool_name(model) for format_ in formats for model in ("m", "kimi-k2.6")]
     for name in sent:
-        assert all(wire_format.tool_name.fullmatch(name) for _, wire_format in KINDS.values())
+        assert all(pattern.fullmatch(name) for pattern in taken)
     calls = [event_pb2.ToolCallDelta(name=name) for name in sent]
     ToolNames(ODD, STRICTEST).restore(calls)
     assert [call.name for call in calls] == list(ODD)
@@ -87,7 +94,12 @@ async def test_a_call_that_another_model_named_oddly_can_go_on_elsewhere(kind: s
 
 async def test_gemini_may_call_a_tool_whose_name_it_would_refuse() -> None:
     request = asking(tools=[chat_pb2.Tool(name="3d_view")])
-    sent = tool_names(request, GenerateContent.tool_name).renamed(request).tools[0].name
+    sent = (
+        tool_names(request, GenerateContent(GeminiEntry.model_validate({"kind": "gemini"})).tool_name("m"))
+        .renamed(request)
+        .tools[0]
+        .name
+    )
     part = {"functionCall": {"name": sent, "args": {}}}
     chunk = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
     stage = Stage(Reply(content_type=EVENTS, body=f"data: {json.dumps(chunk)}\n\n".encode()))

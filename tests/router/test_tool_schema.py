@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from tests.router.test_http_provider import KINDS
 
 from weft.common.v1 import chat_pb2
@@ -61,6 +62,59 @@ def test_properties_of_every_alternative_may_be_given(keyword: str) -> None:
 
     assert (sent["type"], sent["properties"]) == ("object", {"a": TEXT, "b": TEXT})
     assert json.loads(sent["description"]) == {keyword: parts}
+
+
+ANY_TEXTS = {"type": "array", "items": {}}
+
+
+def nested(schema: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"type": "object", "properties": {"b": schema}}}},
+    }
+
+
+# OpenAI: streamnative/streamnative-mcp-server#26, langgenius/dify#32894, campfirein/byterover-cli#42 ("array schema
+# missing items"). Anthropic: kintone/mcp-server#553, anthropics/claude-code#8900 ("It must match JSON Schema draft
+# 2020-12"). Earlier drafts: json-schema.org/draft/2020-12/release-notes.
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ({"type": "array"}, ANY_TEXTS),
+        ({"type": ["string", "array"]}, {"type": ["string", "array"], "items": {}}),
+        ({"type": "array", "items": [TEXT]}, {"type": "array", "prefixItems": [TEXT], "items": {}}),
+        (
+            {"type": "array", "items": [TEXT], "additionalItems": False},
+            {"type": "array", "prefixItems": [TEXT], "items": False},
+        ),
+        ({"type": "array", "items": [{"type": "array"}]}, {"type": "array", "prefixItems": [ANY_TEXTS], "items": {}}),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, {"type": "number", "exclusiveMinimum": 0}),
+        ({"type": "number", "maximum": 9, "exclusiveMaximum": False}, {"type": "number", "maximum": 9}),
+        ({"type": "number", "exclusiveMinimum": True}, {"type": "number"}),
+        ({"type": "STRING"}, {"type": "string"}),
+        ({"type": "any", "title": "T"}, {"title": "T", "description": '{"type": "any"}'}),
+        ({"type": "object", "required": None}, {"type": "object"}),
+        (
+            {"type": "object", "properties": {"c": {"type": "string", "required": True}, "d": TEXT}},
+            {"type": "object", "properties": {"c": TEXT, "d": TEXT}, "required": ["c"]},
+        ),
+        (True, True),
+    ],
+)
+def test_what_earlier_drafts_or_nobody_calls_so_is_put_as_the_latest_has_it(schema: Any, sent: Any) -> None:
+    assert object_schema(nested(schema)) == nested(sent)
+    Draft202012Validator.check_schema(object_schema(nested(schema)))
+
+
+def test_a_property_may_be_called_as_a_keyword_is() -> None:
+    schema = {"type": "object", "properties": {"type": {"type": "string"}, "items": ANY_TEXTS, "required": TEXT}}
+    assert object_schema(schema) == schema
+
+
+def test_the_schema_that_was_given_stays_as_it_is() -> None:
+    schema = nested({"type": "array"})
+    object_schema(schema)
+    assert schema == nested({"type": "array"})
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -200,7 +200,7 @@ class Generation:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
         stops = StopTexts(job.request.sampling.stop)
         request = job.asked(self._model, self._order.max_tokens, goes_on=self.goes_on)
-        self._note_left_out(request)
+        self._note_changes(request)
         async with (
             patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
             self._provider.stream(request, max(limits.total_s, of_alias.total_s)) as steps,
@@ -240,9 +240,9 @@ class Generation:
             return self._cut_off()
         return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_STOP) if stops.is_met else None
 
-    def _note_left_out(self, request: inference_pb2.GenerateRequest) -> None:
-        if left_out := self._provider.left_out(request):
-            self.attempt.chosen_because += f"; asked without {', '.join(left_out)}, which its model does not take"
+    def _note_changes(self, request: inference_pb2.GenerateRequest) -> None:
+        for change in self._provider.changes(request):
+            self.attempt.chosen_because += f"; asked {change}"
 
     def _cut_off(self) -> inference_pb2.Finished:
         """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""

@@ -11,7 +11,12 @@ from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import AnthropicEntry
 from weft_router.providers import phrases
 from weft_router.providers.anthropic_answer import STATE_NAME, MessagesAnswer
-from weft_router.providers.conversation import OPENING, CallIds, arranged
+from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
+from weft_router.providers.model_names import (
+    CLAUDE_ADAPTS_OR_MUST_CALL,
+    CLAUDE_NEVER_MUST_CALL,
+    CLAUDE_WITHOUT_FORMAT,
+)
 from weft_router.providers.port import unsupported
 from weft_router.providers.refused_sampling import PENALTIES, of_claude
 from weft_router.providers.strict_schema import CLAUDE, enforced
@@ -28,21 +33,18 @@ _LACKS = PENALTIES | {"seed"}
 _HOTTEST = 1.0  # others go to 2
 _DEFAULT_MAX_TOKENS = 1024  # the format requires a number
 _IDS = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,64}"), prefix="toolu_")
-# Models from before there were structured outputs.
-_WITHOUT_FORMAT = re.compile(r"claude-([23]|instant|4-|(sonnet|opus)-4(?!-[1-9](?![0-9])))")
-# By Anthropic's table of models and forced tool use.
-_CANNOT_BE_MADE_TO_CALL = re.compile(r"claude-((fable|mythos)-5-[12]|(opus|sonnet)-5-5)(?![0-9])")
+_THINKING_BLOCKS = ("thinking", "redacted_thinking")
 
 
 class Messages:
     """The format."""
 
-    tool_name = NAME
-
     def __init__(self, entry: AnthropicEntry) -> None:
         base_url = str(entry.base_url).rstrip("/")
         self._entry = entry
         self._version = entry.version
+        thinking = entry.extra_body.get("thinking")
+        self._set_thinking: Mapping[str, Any] = thinking if isinstance(thinking, dict) else {}
         self._url = httpx.URL(f"{base_url}/messages")
         self._source = phrases.source(base_url)
         self.models_url = httpx.URL(f"{base_url}/models?limit=1")
@@ -54,24 +56,40 @@ class Messages:
     def url(self, _model: str) -> httpx.URL:
         return self._url
 
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return NAME
+
     def answer(self, request: inference_pb2.GenerateRequest) -> MessagesAnswer:
         prefix = request.prefix if self.continues_prefix else ""
         return MessagesAnswer(prefix[len(prefix.rstrip()) :], self._source)
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        return of_claude(request.model, request.sampling, self._thinking(request)) | _LACKS
+        thinking = self._thinking(request)
+        refused = of_claude(request.model, request.sampling, thinking) | _LACKS
+        return refused if thinking == self._set_thinking else refused | {"thinking"}
+
+    def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
+        return {"temperature": _HOTTEST} if request.sampling.temperature > _HOTTEST else {}
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Return all of it but thinking on a budget where a tool has to be called: the two are refused together."""
+        """Return all of it but the thinking that is refused with this request."""
         extra = self._entry.extra_body
-        must_call = request.tools and request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED
-        if must_call and self._entry.most_tokens(1) > 1:
-            return {name: value for name, value in extra.items() if name != "thinking"}
-        return extra
+        if self._thinking(request) == self._set_thinking:
+            return extra
+        return {name: value for name, value in extra.items() if name != "thinking"}
 
     def _thinking(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        thinking = self.extra_body(request).get("thinking")
-        return thinking if isinstance(thinking, dict) else {}
+        """Return what the catalog says of thinking, as far as it goes with a request.
+
+        A model that has to call a tool does not think before it, and one that is to think on a budget does so from the
+        beginning of a turn, which may have been another's.
+        """
+        thinking = self._set_thinking
+        is_budget, is_adaptive = (thinking.get("type") == kind for kind in ("enabled", "adaptive"))
+        must_call = request.tools and request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED
+        if must_call and (is_budget or (is_adaptive and CLAUDE_ADAPTS_OR_MUST_CALL.search(request.model))):
+            return {}
+        return {} if is_budget and _goes_on_unthought(request.messages, self._source) else thinking
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
@@ -81,9 +99,7 @@ class Messages:
             "stream": True,
             "max_tokens": _DEFAULT_MAX_TOKENS,
         }
-        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
-        if "temperature" in said:
-            said["temperature"] = min(said["temperature"], _HOTTEST)
+        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request), self.fitted(request))
         if self._thinking(request):
             said["max_tokens"] = self._entry.most_tokens(said["max_tokens"])
         # Blank ones are refused.
@@ -95,7 +111,7 @@ class Messages:
             said["system"] = system
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
-            if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and _CANNOT_BE_MADE_TO_CALL.search(request.model):
+            if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and CLAUDE_NEVER_MUST_CALL.search(request.model):
                 raise unsupported(
                     "this model cannot be made to call a tool; ask with AUTO, or name another model alias"
                 )
@@ -107,6 +123,24 @@ class Messages:
         if self.continues_prefix and (prefix := request.prefix.rstrip()):
             said["messages"].append({"role": "assistant", "content": prefix})
         return said
+
+
+def _goes_on_unthought(messages: Sequence[chat_pb2.Message], source: str) -> bool:
+    """Return whether a request goes on with a turn of calls that does not begin with thinking of this provider's."""
+    at = len(messages) - 1
+    while at >= 0 and messages[at].role != chat_pb2.ROLE_ASSISTANT:
+        at -= 1
+    if at < 0 or not messages[at].tool_calls:
+        return False
+    first = messages[at]
+    while at >= 0 and messages[at].role != chat_pb2.ROLE_USER:
+        one = messages[at]
+        if one.role == chat_pb2.ROLE_ASSISTANT and (one.tool_calls or not is_blank(one.parts)):
+            first = one
+        at -= 1
+    blocks = phrases.state(first.tool_calls[0], STATE_NAME, source) if first.tool_calls else None
+    block = blocks[0] if isinstance(blocks, list) and blocks else None
+    return not isinstance(block, dict) or block.get("type") not in _THINKING_BLOCKS
 
 
 def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, Any]]:
@@ -165,7 +199,7 @@ def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
 
 def _output_format(wanted: chat_pb2.ResponseFormat, model: str) -> dict[str, Any] | None:
     """Return the form where the model is held to it: to some schemas, and not to any one object."""
-    if not wanted.HasField("json_schema") or _WITHOUT_FORMAT.search(model):
+    if not wanted.HasField("json_schema") or CLAUDE_WITHOUT_FORMAT.search(model):
         return None
     schema = enforced(phrases.answer_schema(wanted), CLAUDE)
     return {"type": "json_schema", "schema": schema} if schema else None

@@ -14,6 +14,7 @@ from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer
 from weft_router.providers.gemini_schema import known
+from weft_router.providers.model_names import GEMINI_BEFORE_3, GEMINI_SIGNS
 from weft_router.providers.port import unsupported
 from weft_router.providers.refused_sampling import of_gemini
 
@@ -31,11 +32,11 @@ _NUMBERS = {
     "frequency_penalty": "frequencyPenalty",
     "presence_penalty": "presencePenalty",
 }
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 # None is told that Gemini did not give: those here only tell a turn's calls apart.
 _IDS = CallIds(re.compile(r".+", re.DOTALL))
-_BEFORE_3 = re.compile(r"gemini-[12](?![0-9])")
 _MOST_STOPS = 5
-_SEEDS = 2**31  # of 32 bits, with a sign
+_SEEDS = 2**31  # of 32 bits, with a sign: `int32` in its discovery document
 # Google's own word for a call that another model made: Gemini 3 refuses a turn whose first call has no signature.
 _FOREIGN = "skip_thought_signature_validator"
 
@@ -44,7 +45,6 @@ class GenerateContent:
     """The format."""
 
     continues_prefix = False
-    tool_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 
     def __init__(self, entry: GeminiEntry) -> None:
         self._entry = entry
@@ -57,11 +57,18 @@ class GenerateContent:
     def url(self, model: str) -> httpx.URL:
         return httpx.URL(f"{self._models}/{quote(model.removeprefix('models/'))}:streamGenerateContent?alt=sse")
 
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return _NAME
+
     def answer(self, request: inference_pb2.GenerateRequest) -> GenerateContentAnswer:
         return GenerateContentAnswer(self._source(request.model))
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
         return of_gemini(request.model)
+
+    def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
+        seed = request.sampling.seed
+        return {} if -_SEEDS <= seed < _SEEDS else {"seed": seed % _SEEDS}
 
     def extra_body(self, _request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
         return self._entry.extra_body
@@ -84,11 +91,11 @@ class GenerateContent:
         return phrases.source(self._models, model.removeprefix("models/"))
 
     def _config(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        config: dict[str, Any] = phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
+        config: dict[str, Any] = phrases.numbers(
+            request.sampling, _NUMBERS, self.refused(request), self.fitted(request)
+        )
         if "maxOutputTokens" in config:
             config["maxOutputTokens"] = self._entry.most_tokens(int(config["maxOutputTokens"]))
-        if "seed" in config and not -_SEEDS <= config["seed"] < _SEEDS:
-            config["seed"] = int(config["seed"]) % _SEEDS
         if request.sampling.stop:
             config["stopSequences"] = list(request.sampling.stop[:_MOST_STOPS])
         match request.response_format.WhichOneof("format"):
@@ -104,7 +111,7 @@ class GenerateContent:
 
 def _is_told_form(request: inference_pb2.GenerateRequest) -> bool:
     """Return whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
-    return bool(request.tools) and _BEFORE_3.search(request.model) is not None
+    return bool(request.tools) and GEMINI_BEFORE_3.search(request.model) is not None
 
 
 def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:
@@ -113,7 +120,7 @@ def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[
     """
     contents: list[dict[str, Any]] = []
     called: dict[str, chat_pb2.ToolCall] = {}
-    signs = request.model.removeprefix("models/").startswith("gemini-3")
+    signs = GEMINI_SIGNS.match(request.model) is not None
     before: chat_pb2.Role.ValueType | None = None
     for message in arranged(request.messages, _IDS):
         match message.role:

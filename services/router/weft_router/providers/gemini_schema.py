@@ -1,9 +1,12 @@
-"""JSON Schemas of the keywords that Gemini knows: the others are left out, and the router holds answers to them.
+"""JSON Schemas of the keywords that Gemini knows: it is told the constraints of others in descriptions, as Claude is.
+
+The router holds answers to them; beside `$ref` there is no room to tell any.
 
 What it knows is in its reference of `responseJsonSchema` ("only the following properties are supported"): of `enum`
 strings and numbers alone, no `const`, and beside `$ref` nothing that does not begin with `$`; references to `$defs`.
 """
 
+import json
 from typing import Any, Final
 
 _MAPS: Final = frozenset({"properties", "$defs"})
@@ -13,6 +16,11 @@ _KEPT: Final = _MAPS | _LISTS | _ONES | {
     "$id", "$ref", "$anchor", "type", "format", "title", "description", "enum", "minItems", "maxItems", "minimum",
     "maximum", "required", "propertyOrdering",
 }  # fmt: skip
+_TOLD: Final = frozenset({
+    "enum", "const", "allOf", "not", "if", "then", "else", "pattern", "minLength", "maxLength", "exclusiveMinimum",
+    "exclusiveMaximum", "multipleOf", "uniqueItems", "contains", "minContains", "maxContains", "minProperties",
+    "maxProperties", "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas",
+})  # fmt: skip
 _OLD: Final = "#/definitions/"
 
 
@@ -28,16 +36,24 @@ def known(schema: Any) -> Any:
     }
     if not _is_enum(kept.get("enum", [])):
         del kept["enum"]
+    # A constant was made an enum of one.
+    left_out = (schema.keys() & _TOLD) - kept.keys() - ({"const"} if "enum" in schema else set())
+    if left_out and "$ref" not in schema:
+        words = json.dumps({keyword: schema[keyword] for keyword in sorted(left_out)}, ensure_ascii=False)
+        kept["description"] = "\n\n".join(filter(None, (str(kept.get("description", "")), words)))
     return kept
 
 
 def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
     renamed = dict(schema)
+    match schema.get("allOf"):
+        case [dict() as only] if not only.keys() & schema.keys():
+            renamed = _renamed({keyword: value for keyword, value in schema.items() if keyword != "allOf"} | only)
     if "const" in schema:
         renamed.setdefault("enum", [schema["const"]])
     if isinstance(definitions := renamed.pop("definitions", None), dict):
         renamed["$defs"] = definitions | (renamed.get("$defs") or {})
-    if isinstance(reference := schema.get("$ref"), str) and reference.startswith(_OLD):
+    if isinstance(reference := renamed.get("$ref"), str) and reference.startswith(_OLD):
         renamed["$ref"] = f"#/$defs/{reference.removeprefix(_OLD)}"
     return renamed
 

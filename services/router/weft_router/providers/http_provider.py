@@ -53,7 +53,7 @@ class HttpProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the provider; see the port."""
-        names = tool_names(request, self._format.tool_name)
+        names = tool_names(request, self._format.tool_name(request.model))
         told = names.renamed(request)
         content, url = to_json(self._body(told)), self._format.url(told.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
@@ -61,11 +61,19 @@ class HttpProvider:
             async with aclosing(_steps(response, Reading(self._format.answer(told)), names)) as steps:
                 yield steps
 
-    def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return what is given and refused; see the port. Stop texts are kept to whoever is told them."""
+    def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return what is given and refused, or put otherwise; see the port.
+
+        Stop texts are kept to whoever is told them.
+        """
         given = [field.name for field, _ in request.sampling.ListFields() if field.name != "stop"]
-        refused = self._format.refused(request)
-        return [name for name in given if name in refused]
+        refused, fitted = self._format.refused(request), self._format.fitted(request)
+        without = [name for name in (*given, "thinking") if name in refused]
+        others = [f"{name} {_written(fitted[name])}" for name in given if name in fitted and name not in refused]
+        return [
+            *([f"without {', '.join(without)}, which its model does not take"] if without else []),
+            *([f"with {', '.join(others)}, as its model takes it"] if others else []),
+        ]
 
     async def continues_prefix(self) -> bool:
         """Say what the catalog says."""
@@ -103,6 +111,10 @@ class HttpProvider:
 
     async def _refusal(self, response: httpx.Response) -> ProviderError:
         return refusal(response.status_code, response.headers, await _beginning(response), self._access)
+
+
+def _written(number: float) -> str:
+    return str(int(number) if number == int(number) else number)
 
 
 def _expect_json(response: httpx.Response) -> None:

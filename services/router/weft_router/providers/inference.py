@@ -51,8 +51,8 @@ class InferenceProvider:
         except WeftError as error:
             raise provider_error(error) from None
 
-    def left_out(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return none: our engines take all there are."""
+    def changes(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return none: our engines take all there are, as they are."""
         return ()
 
     async def continues_prefix(self) -> bool:

@@ -8,6 +8,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
+from weft_router.providers.model_names import DEMANDS_REASONING, MISTRAL, STRICT_TEMPLATE
 from weft_router.providers.openai_thoughts import STATE_NAME, parted
 
 _ROLES = {
@@ -18,14 +19,7 @@ _ROLES = {
 }
 # OpenAI takes 40 characters of any kind; other servers read what they wrote themselves out of theirs (Kimi).
 _IDS = CallIds(re.compile(r"[!-~]{1,40}"))
-_MISTRAL = re.compile(r"mi[sx]tral|(?:mini|magi|code|dev|vox)stral|pixtral", re.IGNORECASE)
 _MISTRALS_IDS = CallIds(re.compile(r"[a-zA-Z0-9]{9}"), prefix="", digits=9)
-# Their chat templates raise an error unless one message of the system comes first and user and assistant take turns.
-_STRICT = re.compile(rf"{_MISTRAL.pattern}|gemma|qwen", re.IGNORECASE)
-# Refuse a call whose reasoning they do not see, also one that another model made, or that was made without any.
-_DEMANDS_REASONING = re.compile(
-    r"kimi-(?:k2[.-]?(?:[5-9]|thinking)|k[3-9]|for-coding)|deepseek-(?:reasoner|v[4-9])", re.IGNORECASE
-)
 _TAKES_NO_REASONING = ("api.groq.com", "api.cerebras.ai")
 # An empty one counts as missing at Kimi.
 _NO_REASONING = {"reasoning_content": " "}
@@ -34,15 +28,15 @@ _BRIDGE = "OK."
 
 def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
     """Yield the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
-    is_mistral = bool(_MISTRAL.search(request.model)) or server.endswith("mistral.ai")
+    is_mistral = bool(MISTRAL.search(request.model)) or server.endswith("mistral.ai")
     told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
-    is_strict = is_mistral or bool(_STRICT.search(request.model))
+    is_strict = is_mistral or bool(STRICT_TEMPLATE.search(request.model))
     system, others = _apart(told, only_first=not is_strict)
     if len(system) == 1:
         yield _message(system[0])
     elif system:
         yield {"role": "system", "content": "\n\n".join(phrases.text(message.parts) for message in system)}
-    demands = bool(_DEMANDS_REASONING.search(request.model)) and server not in _TAKES_NO_REASONING
+    demands = bool(DEMANDS_REASONING.search(request.model)) and server not in _TAKES_NO_REASONING
     said = [_message(message) | _reasoning(message, source, demands=demands) for message in others]
     yield from _taking_turns(said) if is_strict else said
 

@@ -11,7 +11,8 @@ from weft.inference.v1 import inference_pb2
 from weft_kit.provider_entries import OpenAIResponsesEntry
 from weft_router.providers import phrases
 from weft_router.providers.conversation import CallIds, arranged, is_blank
-from weft_router.providers.openai import TOOL_CHOICES, dialect_of, key_header, named_schema, url_of
+from weft_router.providers.model_names import reasons
+from weft_router.providers.openai import TOOL_CHOICES, dialect_of, is_told, key_header, named_schema, url_of
 from weft_router.providers.openai_responses_answer import STATE_NAME, ResponsesAnswer
 from weft_router.providers.refused_sampling import PENALTIES, of_chat
 from weft_router.providers.strict_schema import Dialect
@@ -20,8 +21,6 @@ from weft_router.providers.tool_names import NAME
 _ROLES = {chat_pb2.ROLE_SYSTEM: "system", chat_pb2.ROLE_USER: "user", chat_pb2.ROLE_ASSISTANT: "assistant"}
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_output_tokens"}
 _IDS = CallIds(re.compile(r"[!-~]{1,64}"))
-# Other models answer "Encrypted content is not supported with this model".
-_REASONS = re.compile(r"o[1-9]|codex|gpt-[5-9](?!.*chat)")
 _LACKS = PENALTIES | {"top_k", "seed"}
 _FEWEST_TOKENS = 16  # fewer are refused
 
@@ -30,7 +29,6 @@ class Responses:
     """The format. Nothing is stored at the provider: each request tells the whole conversation."""
 
     continues_prefix = False
-    tool_name = NAME
 
     def __init__(self, entry: OpenAIResponsesEntry) -> None:
         self._entry = entry
@@ -43,6 +41,9 @@ class Responses:
     def url(self, _model: str) -> httpx.URL:
         return self._url
 
+    def tool_name(self, _model: str) -> re.Pattern[str]:
+        return NAME
+
     def answer(self, request: inference_pb2.GenerateRequest) -> ResponsesAnswer:
         return ResponsesAnswer(self._source(request.model))
 
@@ -51,12 +52,18 @@ class Responses:
         effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
         return of_chat(request.model, effort) | _LACKS
 
+    def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
+        asked = request.sampling
+        is_few = asked.HasField("max_tokens") and asked.max_tokens < _FEWEST_TOKENS
+        return {"max_tokens": _FEWEST_TOKENS} if is_few else {}
+
     def extra_body(self, _request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
         return self._entry.extra_body
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
-        request = phrases.naming_json(request)
+        is_in_words = is_told(request.response_format, self._entry, request.model)
+        request = phrases.telling_form(request) if is_in_words else phrases.naming_json(request)
         source = self._source(request.model)
         said: dict[str, Any] = {
             "model": request.model,
@@ -64,16 +71,15 @@ class Responses:
             "stream": True,
             "store": False,
         }
-        if _REASONS.match(request.model):
+        if reasons(request.model):
             said["include"] = ["reasoning.encrypted_content"]
-        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request))
-        if "max_output_tokens" in said:
-            said["max_output_tokens"] = max(said["max_output_tokens"], _FEWEST_TOKENS)
+        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request), self.fitted(request))
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
             if choice := TOOL_CHOICES.get(request.tool_choice):
                 said["tool_choice"] = choice
-        if form := _format(request.response_format, dialect_of(self._entry, request.model)):
+        form = _format(request.response_format, dialect_of(self._entry, request.model))
+        if form and not is_in_words:
             said["text"] = {"format": form}
         return said
 

@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import from_json
@@ -60,12 +61,18 @@ def image_url(image: chat_pb2.Image) -> str:
 
 
 def numbers(
-    sampling: chat_pb2.SamplingParams, names: Mapping[str, str], refused: Collection[str] = ()
+    sampling: chat_pb2.SamplingParams,
+    names: Mapping[str, str],
+    refused: Collection[str] = (),
+    fitted: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Return the numbers that were given and are not `refused`, `names` from Weft's to the format's."""
+    """Return the numbers that were given and are not `refused`, `names` from Weft's to the format's.
+
+    Those that are `fitted` stand in the place of the given ones.
+    """
     # Six digits undo what the wire's single precision did to 0.7.
     return {
-        theirs: round(getattr(sampling, ours), 6)
+        theirs: fitted.get(ours, round(getattr(sampling, ours), 6))
         for ours, theirs in names.items()
         if sampling.HasField(ours) and ours not in refused  # type: ignore[arg-type]
     }

@@ -110,8 +110,8 @@ class Provider(Protocol):
         Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end is one.
         """
 
-    def left_out(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return the settings of a request's sampling that its model is not told, because it does not take them."""
+    def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
+        """Return what of a request's settings its model is not told, or told otherwise: "without seed, which …"."""
 
     async def continues_prefix(self) -> bool:
         """Say whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""

@@ -7,11 +7,14 @@ holds every answer to them itself, whoever gave it. What is not known here is pa
   are only supported … with reasoning effort set to none"); langchain-ai/open-swe#628, BerriAI/litellm#12503.
 - xAI's guide on reasoning ("presencePenalty, frequencyPenalty and stop … not supported by reasoning models");
   lobehub/lobehub#7370, open-webui/open-webui#21266.
-- Moonshot's guide to Kimi K2.5 (temperature, top_p and penalties are fixed); moona3k/macparakeet#1087.
-- DeepSeek's guide to deepseek-reasoner ("Not Supported Parameters").
+- Moonshot's reference of its models, from K2.5 on ("only 1 is allowed", whether they think or not);
+  moona3k/macparakeet#1087, UKGovernmentBEIS/inspect_ai#5156.
+- DeepSeek's guide to deepseek-reasoner ("Not Supported Parameters"; those it once refused, and never heeded);
+  deepseek-ai/DeepSeek-R1#7, cline/cline#1348.
 - Anthropic's migration guide (temperature or top_p, not both, from Opus 4.1 on; none of them from Opus 4.7 on) and its
   guide on extended thinking ("isn't compatible with temperature or top_k modifications … top_p between 1 and 0.95").
-- What a temperature goes to: theopenco/llmgateway#3268 (GLM), the references of Moonshot and Mistral.
+- What a temperature goes to: theopenco/llmgateway#3268 (GLM), Moonshot's reference, SillyTavern/SillyTavern#4856
+  (Mistral).
 - Gemini: vercel/ai#8943, google-gemini/cookbook#1290 ("Penalty is not enabled for this model").
 """
 
@@ -20,27 +23,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from weft.common.v1 import chat_pb2
+from weft_router.providers.model_names import MISTRALS_OWN, reasons
 
 PENALTIES: Final = frozenset({"frequency_penalty", "presence_penalty"})
 _DRAWING: Final = frozenset({"temperature", "top_p"})
 _NONE: Final[frozenset[str]] = frozenset()
 
-REASONING_MODEL: Final = re.compile(r"(o[1-9]|gpt-[5-9])(?![0-9])")
-"""OpenAI's."""
-MISTRAL: Final = re.compile(
-    r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
-)
-"""Mistral's, by the names that they have at Mistral's own."""
-_PLAIN_MODEL: Final = re.compile(r"gpt-5-chat")
 # What follows the number reasons whatever the family does, and takes no effort but its own.
 _REASONS_ALWAYS: Final = re.compile(r"o[1-9]|gpt-5(?!\.)|gpt-5\.1-codex|gpt-[5-9](\.[0-9]+)?-(chat|pro)|gpt-6-astra")
 _REASONS_ON_REQUEST: Final = re.compile(r"gpt-5\.[1-4](?![0-9])")
-_GROK: Final = re.compile(r"grok-(3-mini|code|build|latest|[4-9])")
-_DEEPSEEK_OR_KIMI: Final = re.compile(r"deepseek-(reasoner|r1)|kimi-k(2\.[5-9]|[3-9])")
+_GROK: Final = re.compile(r"grok-(3-mini|code|build|latest|[4-9])(?!.*non-reasoning)")
+_DEEPSEEK_OR_KIMI: Final = re.compile(r"deepseek-reasoner|kimi-k(2\.[5-9]|[3-9])")
 
 _HOTTEST: Final = (
     (re.compile(r"glm-|kimi-|moonshot-"), 1.0),
-    (MISTRAL, 1.5),
+    (MISTRALS_OWN, 1.5),
 )
 _HOTTEST_OF_ALL: Final = 2.0
 
@@ -55,17 +52,14 @@ def of_chat(model: str, effort: object = None) -> frozenset[str]:
     name = model.rpartition("/")[2].lower()
     if _GROK.match(name):
         return PENALTIES | {"stop"}
-    if _DEEPSEEK_OR_KIMI.match(name):
+    if _DEEPSEEK_OR_KIMI.match(model):
         return PENALTIES | _DRAWING
-    if not REASONING_MODEL.match(name) or _PLAIN_MODEL.match(name):
-        return _NONE
-    return _DRAWING | PENALTIES | {"stop"} if _reasons(name, effort) else _NONE
+    return _DRAWING | PENALTIES | {"stop"} if reasons(name) and _reasons_so(name, effort) else _NONE
 
 
 def hottest(model: str) -> float:
     """Return the highest temperature that a model which speaks one of OpenAI's formats takes."""
-    name = model.rpartition("/")[2].lower()
-    return next((highest for names, highest in _HOTTEST if names.match(name)), _HOTTEST_OF_ALL)
+    return next((highest for names, highest in _HOTTEST if names.match(model)), _HOTTEST_OF_ALL)
 
 
 def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[str, Any]) -> frozenset[str]:
@@ -85,7 +79,7 @@ def of_gemini(model: str) -> frozenset[str]:
     return PENALTIES if is_newer else _NONE
 
 
-def _reasons(name: str, effort: object) -> bool:
+def _reasons_so(name: str, effort: object) -> bool:
     if _REASONS_ALWAYS.match(name):
         return True
     if effort is None:

@@ -2,6 +2,7 @@
 
 A schema is changed only so that whatever a provider then lets through is still what was asked for:
 
+- A root that lists properties and names no type is an object.
 - An object that lists properties and says nothing of others is closed: an answer without others is valid all the same.
 - What only describes is left out where it is refused, and `format` is such a thing, as the dialects have it.
 - A reference beside a description is put into an `anyOf` of its own, which means the same.
@@ -30,6 +31,7 @@ _DESCRIBING: Final = frozenset({
 })  # fmt: skip
 _BESIDE: Final = frozenset({"title", "description"})
 _DEFINITIONS: Final = ("$defs", "definitions")
+_OF_ANOTHER_KIND: Final = frozenset({"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not"})
 _SHAPES: Final = _BESIDE | {
     "type", "enum", "const", "anyOf", "$ref", "properties", "required", "additionalProperties", "items", "format",
 }  # fmt: skip
@@ -39,7 +41,7 @@ _BOUNDS: Final = frozenset({
 _FORMATS: Final = frozenset({
     "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid",
 })  # fmt: skip
-_TYPES: Final = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+TYPES: Final = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 _TYPE_OF: Final = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _REFERENCE: Final = re.compile(r"#|#/(\$defs|definitions)/([^/~%]+)")
 _BACKTRACKING: Final = re.compile(r"\(\?[=!<]|\\[1-9]")
@@ -97,13 +99,24 @@ def enforced(schema: Any, dialect: Dialect) -> Schema | None:
 
 
 def with_root(schema: Schema) -> Schema:
-    """Return a copy of a schema that is no mere reference, as generators write one for a type that holds itself."""
-    found = _REFERENCE.fullmatch(str(schema.get("$ref", "")))
-    if not found or not found[1] or schema.keys() - _DESCRIBING - _BESIDE - {"$ref", *_DEFINITIONS}:
-        return dict(schema)
-    definitions = schema.get(found[1])
-    target = definitions.get(found[2]) if isinstance(definitions, dict) else None
-    return {**target, **_without(schema, {"$ref"})} if isinstance(target, dict) else dict(schema)
+    """Return a copy of a schema whose root says what it is.
+
+    It is no mere reference, as generators write one for a type that holds itself, and it is an object where it only
+    lists properties, as people write one.
+    """
+    root, found = dict(schema), _REFERENCE.fullmatch(str(schema.get("$ref", "")))
+    if found and found[1] and not schema.keys() - _DESCRIBING - _BESIDE - {"$ref", *_DEFINITIONS}:
+        definitions = schema.get(found[1])
+        target = definitions.get(found[2]) if isinstance(definitions, dict) else None
+        root = {**target, **_without(schema, {"$ref"})} if isinstance(target, dict) else root
+    if "properties" in root and not root.keys() & _OF_ANOTHER_KIND:
+        root["type"] = "object"
+    return root
+
+
+def is_object(schema: Any) -> bool:
+    """Return whether only an object meets a schema, as far as its root says so."""
+    return isinstance(schema, dict) and with_root(schema).get("type") == "object"
 
 
 @dataclass(slots=True)
@@ -162,7 +175,7 @@ class _Strict:
         types = said.get("type")
         self.unions += isinstance(types, list)
         types = types if isinstance(types, list) else [types]
-        _expect(bool(types) and all(isinstance(one, str) and one in _TYPES for one in types))
+        _expect(bool(types) and all(isinstance(one, str) and one in TYPES for one in types))
         _expect(all(_is_bound(keyword, said[keyword]) for keyword in said.keys() & _BOUNDS))
         if "object" in types:
             said = self._object(said, level + 1)

@@ -9,6 +9,8 @@ from weft.job.v1 import event_pb2
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What OpenAI's formats and Anthropic's take."""
+NAME_WITH_LETTER = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
+"""What Moonshot takes."""
 
 _LONGEST = 64
 _DIGITS = 8
@@ -61,7 +63,7 @@ def tool_names(request: inference_pb2.GenerateRequest, taken: re.Pattern[str]) -
 def _spelt(name: str, used: Container[str]) -> str:
     """Return a name that every provider takes and that is not `used`."""
     plain = _ODD.sub("_", name)
-    plain = plain if plain[:1].isalpha() else f"_{plain}"
+    plain = plain if plain[:1].isalpha() else f"tool_{plain}"
     attempt = name
     while True:
         digits = sha256(attempt.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -15,8 +15,6 @@ class WireFormat(Protocol):
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
-    tool_name: re.Pattern[str]
-    """The names of tools that are taken; others are spelt in another way for it, see ToolNames."""
     models_url: httpx.URL
     """Where a GET lists the models."""
 
@@ -26,8 +24,17 @@ class WireFormat(Protocol):
     def url(self, model: str) -> httpx.URL:
         """Return where a POST streams an answer."""
 
+    def tool_name(self, model: str) -> re.Pattern[str]:
+        """Return the names of tools that are taken; others are spelt in another way for it, see ToolNames."""
+
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        """Return the fields of `SamplingParams` that the model, or the format, is known not to take."""
+        """Return the fields of `SamplingParams` that the model, or the format, is known not to take.
+
+        `thinking` is among them where the model has to do without it with this request.
+        """
+
+    def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
+        """Return the numbers of `SamplingParams` that the model takes in another size, in that size."""
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
         """Return what the catalog has laid over the body, as far as the provider takes it with this request."""

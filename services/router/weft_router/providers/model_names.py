@@ -1,0 +1,75 @@
+"""What is known of a model by its name. Of other names nothing is known, and they are asked as any model is.
+
+A name of a provider's own is matched as it stands there. Other servers of open models give them names of another shape
+(`org/Name`, `name:7b`), and take what their own software takes. The sources:
+
+- OpenAI: its guides to reasoning, to structured outputs ("Supported schemas": the root is an object), to each model.
+- Mistral: its reference; anon-kode#53 (dnakov, `stream_options`).
+- DeepSeek: api-docs.deepseek.com/guides/thinking_mode; llm-exe/llm-exe#662 ("This response_format type is unavailable
+  now"); tickernelz/opencode-mem#253, cloudwego/eino#994 ("Thinking mode does not support this tool_choice").
+- Kimi: platform.moonshot.ai; can1357/oh-my-pi#1077 and simstudioai/sim#5716 ("tool_choice 'required' is incompatible
+  with thinking enabled"), UKGovernmentBEIS/inspect_ai#5152 (K3 takes both), mnfst/modelparams.dev#168 (K2.7 always
+  thinks; a stop text has 32 bytes), MoonshotAI/kimi-cli#1773 and #2531 (names of tools).
+- Claude: platform.claude.com/docs/en/build-with-claude/structured-outputs (from 4.5 on), …/models/opus-5-5 and
+  …/models/fable-5-1 ("Forced tool use is not supported"), withceleste/celeste-python#393 (Fable 5 takes it);
+  langchain-ai/langchain-aws#1141 and #1151 (thinking and a forced call, refused together up to 4.7).
+- Gemini: ai.google.dev/gemini-api/docs/structured-output and …/thought-signatures.
+"""
+
+import re
+from typing import Final
+
+# OpenAI ---------------------------------------------------------------------------------------------------------------
+
+OPENAI: Final = re.compile(r"(ft:)?(gpt-(?!oss)|chatgpt-|o[1-9](?![0-9]))")
+"""OpenAI's: they take no schema of an answer but an object's."""
+NEEDS_COMPLETION_TOKENS: Final = re.compile(r"(o[1-9]|gpt-[5-9])(?![0-9])")
+"""Refuse `max_tokens`, of which other servers know nothing else."""
+_ANSWERS_AT_ONCE: Final = re.compile(r"gpt-5-chat")
+
+
+def reasons(model: str) -> bool:
+    """Return whether it is one of OpenAI's that reason. Others answer "Encrypted content is not supported"."""
+    return model.startswith("codex-") or bool(
+        NEEDS_COMPLETION_TOKENS.match(model) and not _ANSWERS_AT_ONCE.match(model)
+    )
+
+
+# Other servers of OpenAI's format -------------------------------------------------------------------------------------
+
+MISTRALS_OWN: Final = re.compile(
+    r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
+)
+"""As Mistral itself calls them. It refuses fields that it does not know."""
+MISTRAL: Final = re.compile(r"mi[sx]tral|(?:mini|magi|code|dev|vox)stral|pixtral", re.IGNORECASE)
+"""Wherever they run: their templates take ids of nine letters and digits."""
+STRICT_TEMPLATE: Final = re.compile(rf"{MISTRAL.pattern}|gemma|qwen", re.IGNORECASE)
+"""Their chat templates raise an error unless one message of the system comes first and user and assistant take turns.
+"""
+DEMANDS_REASONING: Final = re.compile(
+    r"kimi-(?:k2[.-]?(?:[5-9]|thinking)|k[3-9]|for-coding)|deepseek-(?:reasoner|v[4-9])", re.IGNORECASE
+)
+"""Refuse a call whose reasoning they do not see, also one that another model made, or that was made without any."""
+WITHOUT_SCHEMAS: Final = re.compile(r"deepseek-(chat|reasoner|v[0-9].*|flash)")
+"""Take no schema of an answer; DeepSeek's own."""
+THINKS_OR_MUST_CALL: Final = re.compile(r"deepseek-v[4-9]|kimi-k2\.[56](?![0-9])")
+"""Think unless they are told not to, and cannot be made to call a tool meanwhile."""
+MOONSHOTS_OWN: Final = re.compile(r"kimi-|moonshot-")
+"""As Moonshot itself calls them. It refuses stop texts of more than 32 bytes, names of tools that do not begin with a
+letter, and schemas that are not of its flavor."""
+
+# Claude ---------------------------------------------------------------------------------------------------------------
+
+CLAUDE_WITHOUT_FORMAT: Final = re.compile(r"claude-([23]|instant|4-|(sonnet|opus)-4(?!-[5-9](?![0-9])))")
+"""From before there were structured outputs."""
+CLAUDE_NEVER_MUST_CALL: Final = re.compile(r"claude-((fable|mythos)-5-1|(opus|sonnet)-5-5)(?![0-9])")
+"""Always think, and cannot be made to call a tool."""
+CLAUDE_ADAPTS_OR_MUST_CALL: Final = re.compile(r"claude-(opus|sonnet)-4-[67](?![0-9])")
+"""Cannot be made to call a tool while they may think as they see fit."""
+
+# Gemini ---------------------------------------------------------------------------------------------------------------
+
+GEMINI_BEFORE_3: Final = re.compile(r"gemini-[12](?![0-9])")
+"""Enforce no form beside tools."""
+GEMINI_SIGNS: Final = re.compile(r"(models/)?gemini-3")
+"""Refuse a turn whose first call has no signature."""
