@@ -8,7 +8,7 @@ from weft_router.providers.port import broken
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """More than what the longest answers of today's models take, and read in a moment."""
 
-_VALUE = re.compile(r"[\s,]*[{\[]")
+_VALUE = re.compile(r"[\s,]*(?!\[DONE\])[{\[]")
 _DECODER = json.JSONDecoder(strict=False)
 
 
