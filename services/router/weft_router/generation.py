@@ -113,6 +113,8 @@ class Generation:
         except ProviderError as error:
             if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
+            if not error.remedy.may_pass:
+                self.attempt.provider_model = self._model  # by which its route is known for one that refused
             self._job.unexplained += error.remedy is Remedy.NEXT_ROUTE
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
