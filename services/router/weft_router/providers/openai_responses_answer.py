@@ -131,7 +131,7 @@ class ResponsesAnswer(Answer):
                 for part in fields.mappings(item, "content"):
                     self._part(part, kind)
             case "reasoning" if is_whole:
-                if item.get("encrypted_content") and event:
+                if item.get("encrypted_content") and kind != "completed":
                     # Without its id, by which the provider would look for what it was not to store.
                     self._thoughts.append({name: item.get(name) or empty for name, empty in _REASONING.items()})
                 self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"), kind)
@@ -156,11 +156,11 @@ class ResponsesAnswer(Answer):
             self._failed(response)
         self.raw_finish_reason = _finish_reason(response, event)
         output = fields.mappings(response, "output")
-        calls = [item for item in output if item.get("type") == "function_call"]
+        are_calls = [item.get("type") == "function_call" for item in output]
         # Where as many were told before, one under another name is none of its own.
-        are_told = len(self.calls) >= len(calls)
-        for item in output:
-            if not (are_told and item in calls and self._by_id.get(item.get("call_id") or "") is None):
+        are_told = len(self.calls) >= sum(are_calls)
+        for item, is_call in zip(output, are_calls, strict=True):
+            if not (is_call and are_told and (item.get("call_id") or "") not in self._by_id):
                 self._item(item, {}, "completed")
         return True
 
