@@ -116,6 +116,17 @@ OPENAI_USAGES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         chat(9, 6, 15, cache_read_input_tokens=4, cache_creation_input_tokens=2),
         (9, 6, 4, 2, 0, 0),
     ),
+    "LiteLLM's proxy, kept for an hour, https://github.com/BerriAI/litellm/blob/main/litellm/types/utils.py": (
+        chat(
+            *(9, 6, 15),
+            prompt_tokens_details={
+                "cached_tokens": 4,
+                "cache_creation_tokens": 3,
+                "cache_creation_token_details": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 2},
+            },
+        ),
+        (9, 6, 4, 3, 2, 0),
+    ),
     "Perplexity, https://docs.perplexity.ai/api-reference/chat-completions-post": (
         chat(9, 6, 15, citation_tokens=100, num_search_queries=3, search_context_size="low", reasoning_tokens=2),
         (9, 6, 0, 0, 0, 2),

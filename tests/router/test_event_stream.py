@@ -35,6 +35,22 @@ def test_events_without_data_are_none() -> None:
     assert EventStream().read(b"id: 7\n\nevent: ping\n\n: comment\n\ndata: a\n\n") == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "data"),
+    [
+        (b"event: ping\ndata: {}", '{"type": "ping"}'),
+        (b'event: error\ndata: {"message": "x"}', '{"type": "error", "message": "x"}'),
+        (b'data: { "a": 1}\nevent: a"b', '{"type": "a\\"b", "a": 1}'),
+        (b'event: message\ndata: {"a": 1}', '{"a": 1}'),  # what an event without a name is called
+        (b'event: ping\ndata: {"type": "pong"}', '{"type": "pong"}'),
+        (b"event: error\ndata: gone", "gone"),
+    ],
+)
+def test_an_object_that_names_no_type_has_that_of_its_event(lines: bytes, data: str) -> None:
+    """9.2.6, the event type buffer; open-octo/octo-agent#910: errors that are told by it alone."""
+    assert EventStream().read(lines + b"\n\n") == [data]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
     """9.2.6: one leading U+FEFF is ignored."""
     assert EventStream().read(b"\xef\xbb\xbfdata: a\n\n") == ["a"]

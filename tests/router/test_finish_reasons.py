@@ -93,6 +93,12 @@ FAILURES = [
     "modelUnloaded",  # LM Studio
     "NOT_FINISHED",  # watsonx.ai
     "time_limit",
+    "max_time",
+    "rate_limit",
+    "request_rejected",
+    # NousResearch/hermes-agent#11171: Gemini's, by its server of OpenAI's format
+    "function_call_filter: MALFORMED_FUNCTION_CALL",
+    "function_call_filter: UNEXPECTED_TOOL_CALL",
     "engine_timed_out",  # of servers' own making
     "upstream-disconnected",
     "InternalServerError",

@@ -57,7 +57,7 @@ async def test_a_stream_without_its_end_marker_is_a_failure(provider: InferenceP
     [
         (Overloaded("every slot is taken", 0.5), error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, Remedy.ANOTHER_TRY),
         (Draining(), error_pb2.ERROR_REASON_PROVIDER_OVERLOADED, Remedy.ANOTHER_REPLICA),
-        (InvalidFields({"model": "no"}), error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.NEXT_PROVIDER),
+        (InvalidFields({"model": "no"}), error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.NEXT_ROUTE),
         (Unsupported("tools", "no"), error_pb2.ERROR_REASON_PROVIDER_REJECTED, Remedy.ANOTHER_PROVIDER),
         (
             WeftError(error_pb2.ERROR_REASON_PROVIDER_ERROR, "vLLM gave up: its finish reason is abort"),

@@ -229,7 +229,7 @@ def test_a_refusal_without_content_is_a_refusal(content: object) -> None:
     found = chat(choice({"content": content, "refusal": "I cannot."}), STOP, DONE)
 
     assert found.said.text == "I cannot."
-    assert found.finished
+    assert found.finished is not None
     assert found.finished.finish_reason == chat_pb2.FINISH_REASON_CONTENT_FILTER
 
 
@@ -329,6 +329,105 @@ ANTHROPIC_EVENTS: dict[str, list[dict[str, Any]]] = {
 def test_a_message_is_read_past_what_it_lacks(events: list[dict[str, Any]]) -> None:
     """https://docs.anthropic.com/en/docs/build-with-claude/streaming; https://github.com/earendil-works/pi/issues/6567"""
     assert said("anthropic", *events) == "Hi you"
+
+
+ANTHROPIC_CALL = {
+    "type": "content_block_start",
+    "index": 1,
+    "content_block": {"type": "tool_use", "id": "t", "name": "f"},
+}
+ANTHROPIC_CALLED = [{"type": "message_delta", "delta": {"stop_reason": "tool_use"}}, {"type": "message_stop"}]
+
+
+def json_piece(text: str, **fields: object) -> dict[str, Any]:
+    return {"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": text}} | fields
+
+
+def test_arguments_without_an_index_belong_to_the_call_that_is_told() -> None:
+    """https://docs.anthropic.com/en/docs/build-with-claude/streaming, with an index that bridges leave out."""
+    [call] = read(
+        MessagesAnswer(), [body(ANTHROPIC_CALL, json_piece('{"k":'), json_piece("1}", index=None), *ANTHROPIC_CALLED)]
+    ).said.tool_calls
+    assert call.arguments_json == '{"k":1}'
+
+
+def test_the_provider_may_call_tools_of_its_own_beside_ours() -> None:
+    """microsoft/agent-framework#5050, langchain-ai/langchainjs#10013: all under one index, or under their own."""
+    own = {"type": "content_block_start", "index": 1, "content_block": {"type": "server_tool_use", "id": "s"}}
+    events = [ANTHROPIC_CALL, json_piece('{"k":1}', index=1), own, json_piece('{"q":2}', index=1)]
+    [call] = read(MessagesAnswer(), [body(*events, *ANTHROPIC_CALLED)]).said.tool_calls
+    assert call.arguments_json == '{"k":1}'
+
+
+def test_arguments_of_no_call_are_not_lost() -> None:
+    with pytest.raises(ProviderError, match="had not begun"):
+        read(MessagesAnswer(), [body(json_piece('{"k":1}', index=1), ANTHROPIC_CALL, *ANTHROPIC_CALLED)])
+
+
+GEMINI_CALL = {"functionCall": {"id": "a", "name": "f", "args": {"k": 1}}}
+
+
+def gemini_calls(*calls: dict[str, Any]) -> list[str]:
+    chunks = [{"candidates": [{"content": {"parts": [call]}}]} for call in calls]
+    found = read(GenerateContentAnswer(), [body(*chunks, {"candidates": [{"finishReason": "STOP"}]})])
+    return [call.arguments_json for call in found.said.tool_calls]
+
+
+def test_a_call_that_a_later_chunk_repeats_is_one() -> None:
+    """https://ai.google.dev/api/caching#FunctionCall: an id is of one call; tashfeenahmed/freellmapi#1007."""
+    other = {"functionCall": {"id": "b", "name": "f", "args": {"k": 1}}}
+    assert gemini_calls(GEMINI_CALL, GEMINI_CALL, other) == ['{"k":1}', '{"k":1}']
+
+
+@pytest.mark.parametrize("args", ["door", '{"k": "do', ["door"], 5])
+def test_arguments_that_are_no_object_are_not_left_out(args: object) -> None:
+    """https://ai.google.dev/api/caching#FunctionCall: `args` is a Struct."""
+    with pytest.raises(ProviderError, match="no object in its call to f"):
+        gemini_calls({"functionCall": {"name": "f", "args": args}})
+
+
+@pytest.mark.parametrize("args", [None, "", "null", "{}", [], {}])
+def test_a_call_without_arguments_has_an_empty_object(args: object) -> None:
+    assert gemini_calls({"functionCall": {"name": "f", "args": args}}) == ["{}"]
+
+
+@pytest.mark.parametrize(
+    ("native", "reason"), [("MAX_TOKENS", "LENGTH"), ("refusal", "CONTENT_FILTER"), ("STOP", "STOP")]
+)
+def test_what_the_server_behind_says_of_the_end_is_not_hidden_by_stop(native: str, reason: str) -> None:
+    """https://openrouter.ai/docs/api-reference/overview#finish-reason; CherryHQ/cherry-studio#16079."""
+    found = chat(choice({"content": "Hi"}), choice({}, "stop", native_finish_reason=native), DONE)
+    assert found.finished is not None
+    assert found.finished.finish_reason == chat_pb2.FinishReason.Value(f"FINISH_REASON_{reason}")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_events_may_stand_without_blank_lines_between_them(kind: str) -> None:
+    reader, says, ends = FORMATS[kind]
+    sent = body(*says("Hi"), *says(" you"), *ends, "[DONE]").replace(b"\n\n", b"\n")
+    assert read(reader(), [sent]).said.text == "Hi you"
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "responses"])
+def test_events_may_say_what_they_are_by_their_name_alone(kind: str) -> None:
+    reader, says, ends = FORMATS[kind]
+    events = (*says("Hi"), *ends)
+    named = (f"event: {one['type']}\n".encode() + body({k: v for k, v in one.items() if k != "type"}) for one in events)
+    assert read(reader(), named).said.text == "Hi"
+
+
+def test_openais_end_marker_may_end_a_message() -> None:
+    assert read(MessagesAnswer(), [body(*block("Hi"), MESSAGE_END[0], DONE)]).said.text == "Hi"
+    with pytest.raises(ProviderError):
+        read(MessagesAnswer(), [body(*block("Hi"), DONE)])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_event_named_error_fails_the_answer(kind: str) -> None:
+    """open-octo/octo-agent#910: errors behind a status of 200."""
+    reader, says, ends = FORMATS[kind]
+    with pytest.raises(ProviderError, match="upstream died"):
+        read(reader(), [body(*says("Hi")), b"event: error\n" + body({"message": "upstream died"}), body(*ends)])
 
 
 def test_thinking_may_grow_before_it_began() -> None:

@@ -162,7 +162,7 @@ async def test_what_follows_the_end_marker_is_not_part_of_the_answer(
     ("status", "reason", "remedy"),
     [
         (307, ERROR, Remedy.ANOTHER_PROVIDER),
-        (400, REJECTED, Remedy.NEXT_PROVIDER),
+        (400, REJECTED, Remedy.NEXT_ROUTE),
         (401, ERROR, Remedy.ANOTHER_PROVIDER),
         (403, ERROR, Remedy.ANOTHER_PROVIDER),
         (404, ERROR, Remedy.ANOTHER_ROUTE),

@@ -30,8 +30,9 @@ def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError
         (Remedy.ANOTHER_REPLICA, [candidate("a", failures=1)], True),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1)], False),
         (Remedy.ANOTHER_PROVIDER, [candidate("a", failures=1), candidate("b")], True),
-        (Remedy.NEXT_PROVIDER, [candidate("a", failures=1)], False),
-        (Remedy.NEXT_PROVIDER, [candidate("a", failures=1), candidate("b")], True),
+        (Remedy.NEXT_ROUTE, [candidate("a", failures=1, refused=True)], False),
+        (Remedy.NEXT_ROUTE, [candidate("a", failures=1, refused=True), candidate("a", failures=1)], True),
+        (Remedy.NEXT_ROUTE, [candidate("a", failures=1, refused=True), candidate("b")], True),
         (Remedy.ANOTHER_ROUTE, [candidate("a", failures=1, refused=True)], False),
         (Remedy.ANOTHER_ROUTE, [candidate("a", failures=1)], True),
         (Remedy.NOTHING, [candidate("a", failures=1), candidate("b")], False),
@@ -41,10 +42,10 @@ def test_another_try_is_made_only_where_it_may_help(remedy: Remedy, candidates: 
     assert policy.may_try_again(failure(remedy), candidates) is again
 
 
-def test_what_two_providers_refuse_without_a_known_reason_is_not_asked_of_a_third() -> None:
+def test_what_two_routes_refuse_without_a_known_reason_is_not_asked_of_a_third() -> None:
     left = [candidate("a", failures=1), candidate("b", failures=1), candidate("c")]
-    assert policy.may_try_again(failure(Remedy.NEXT_PROVIDER), left, unexplained=1)
-    assert not policy.may_try_again(failure(Remedy.NEXT_PROVIDER), left, unexplained=2)
+    assert policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=1)
+    assert not policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=2)
     assert policy.may_try_again(failure(Remedy.ANOTHER_ROUTE), left, unexplained=2)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
+import pytest
 from tests.router.desk import Desk, asking, text_of
 
 from weft.common.v1 import error_pb2
@@ -58,6 +59,36 @@ async def test_a_late_first_token_is_overtaken_by_a_second_provider(
     assert starts(events) == ["mock", "second"]
     second_start = [event.started for event in events if event.HasField("started")][1]
     assert (second_start.attempt, second_start.previous.result) == (2, LOST)
+
+
+WORDLESS = Script(tokens=0)
+
+
+@pytest.mark.parametrize("settings", [HEDGED, AT_ONCE])
+async def test_an_answer_without_a_word_waits_for_those_that_may_have_one(
+    pair: Desk, mock: MockProvider, second: MockProvider, settings: str
+) -> None:
+    mock.play(Script(text="The slow one.", first_token_s=0.4))
+    second.play(WORDLESS)
+    pair.with_settings(settings)
+    async with pair.routing():
+        done = await pair.done(await pair.submit())
+
+    assert done.answer.text == "The slow one."
+    assert sorted(results(done)) == [("mock", SUCCEEDED), ("second", LOST)]
+
+
+async def test_where_nobody_has_a_word_the_last_ends_the_race(
+    pair: Desk, mock: MockProvider, second: MockProvider
+) -> None:
+    mock.play(WORDLESS, WORDLESS)
+    second.play(WORDLESS, WORDLESS)
+    pair.with_settings(AT_ONCE)
+    async with pair.routing():
+        done = await pair.done(await pair.submit())
+
+    assert done.state == job_pb2.JOB_STATE_SUCCEEDED
+    assert not done.answer.text
 
 
 async def test_a_call_that_lost_is_booked_with_the_prompt_it_read(

@@ -470,7 +470,7 @@ def test_no_row_is_hidden_by_those_above_it() -> None:
 
 FOLLOWS = {
     Remedy.NOTHING: "the job fails",
-    Remedy.NEXT_PROVIDER: "another provider, once",
+    Remedy.NEXT_ROUTE: "another provider, or another model of this one; once",
     Remedy.ANOTHER_PROVIDER: "another provider",
     Remedy.ANOTHER_ROUTE: "another provider, or another model of this one",
     Remedy.ANOTHER_TRY: "another provider; else the same, after a wait",

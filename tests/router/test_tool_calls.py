@@ -114,6 +114,19 @@ ONE = {
     ],
     "an empty object as text first": [[piece("{}", index=0, id="a", name="lookup")], [piece('{"k": "door"', index=0)],
                                       [piece("}", index=0)]],
+    # NousResearch/hermes-agent#35718 (DeepSeek, Qianfan), decolua/9router#2869: all so far with each piece
+    "all so far with each piece": [
+        [piece('{"k"', index=0, id="a", name="lookup")],
+        [piece('{"k": ', index=0)],
+        [piece('{"k": "do', index=0)],
+        [piece('{"k": "do', index=0)],
+        [piece(DOOR, index=0)],
+        [piece(DOOR, index=0)],
+    ],
+    "all so far with each piece, id and name too": [
+        [piece('{"k": "d', index=0, id="a", name="lookup")],
+        [piece(DOOR, index=0, id="a", name="lookup")],
+    ],
     "nothing until the end": [[piece(index=0, id="a", name="lookup")], [piece(index=0)], [], [piece(DOOR, index=0)]],
     "a number that is text": [[piece(index="0", id="a", name="lookup")], [piece(DOOR, index=0.0)]],
     "a number that moves on": [[piece(index=0, id="a", name="lookup")], [piece(DOOR, index=1)]],
@@ -188,6 +201,18 @@ TWO = {
         [piece(LAMP, index=1, name="lookup")],
         [piece(DOOR, index=0, name="lookup"), piece(LAMP, index=1, name="lookup")],
     ],
+    "all so far with each piece": [
+        [piece('{"k": "d', index=0, id="a", name="lookup")],
+        [piece(DOOR, index=0)],
+        [piece('{"k": "l', index=1, id="b", name="lookup")],
+        [piece(LAMP, index=1)],
+    ],
+    # agno-agi/agno#8879: the second begins under the first one's number
+    "a number that moves on inside the second": [
+        [piece(DOOR, index=0, id="a", name="lookup")],
+        [piece('{"k": "la', index=0, id="b", name="lookup")],
+        [piece('mp"}', index=1)],
+    ],
     # ar-jan/llm-venice#45: arguments as the object that they stand for
     "arguments as objects": [
         [piece(json.loads(DOOR), index=0, name="lookup"), piece(json.loads(LAMP), index=1, name="lookup")]
@@ -241,6 +266,41 @@ def test_calls_that_stand_only_in_the_message_at_the_end_are_read() -> None:
     said = answer.take()
     assert said is not None
     assert [(call.name, call.arguments_json) for call in said.tool_calls] == [LOOKUP]
+
+
+@pytest.mark.parametrize("ends_before", [True, False])
+@pytest.mark.parametrize("begun", [[], [piece(index=0, id="a", name="lookup")], [piece("{}", index=0, name="lookup")]])
+def test_what_was_not_told_of_calls_stands_in_the_message_at_the_end(
+    begun: list[dict[str, Any]], *, ends_before: bool
+) -> None:
+    """BerriAI/litellm#12616 tells of such streams: empty deltas, and all of it in the message that ends them."""
+    message = {"content": "Hm.", "tool_calls": [piece(DOOR, id="a", name="lookup")]}
+    end = {"delta": {}, "finish_reason": "tool_calls"}
+    last = [end, {"message": message}] if ends_before else [end | {"message": message}]
+    answer, said = ChatAnswer(), Transcript()
+    for choice in ({"delta": {"content": "Hm."}}, {"delta": {"tool_calls": begun}}, *last):
+        answer.read(json.dumps({"choices": [choice]}))
+    answer.finish()
+    news = answer.take()
+    assert news is not None
+    said.add(news)
+
+    assert (said.text, called(said.tool_calls)) == ("Hm.", [LOOKUP])
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ('{"k": ', '{"k": 1}', "}"),
+        ('{"k": [', '{"k": [0]}', "]}"),
+        ("1", "12"),
+        ('{"k": "', '{\\"k\\": ', '"}'),
+    ],
+)
+def test_what_goes_on_as_it_began_is_not_taken_for_a_repetition(pieces: tuple[str, ...]) -> None:
+    assert called(read([piece(index=0, name="f")], *([piece(one, index=0)] for one in pieces))) == [
+        ("f", "".join(pieces))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,15 @@ def test_calls_that_are_announced_where_there_are_no_tools_are_a_wrong_word() ->
 
 @pytest.mark.parametrize("reason", [STOP, CALLS, FILTER, UNKNOWN])
 @pytest.mark.parametrize(
-    "what", [call("{}", name=""), call('{"a": '), call('{"a": 1}{"a": 2}'), call("{}<|eot_id|>"), call('{"a": NaN}')]
+    "what",
+    [
+        call("{}", name=""),
+        call("{}", name=" "),
+        call('{"a": '),
+        call('{"a": 1}{"a": 2}'),
+        call("{}<|eot_id|>"),
+        call('{"a": NaN}'),
+    ],
 )
 def test_a_call_without_a_name_or_with_broken_arguments_is_never_an_answer(
     reason: chat_pb2.FinishReason.ValueType, what: Transcript

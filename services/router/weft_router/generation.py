@@ -74,6 +74,11 @@ class Generation:
         """Return after how long its first token is late; None while too little is known of its provider."""
         return self._call.unusually_late_s()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its provider has said the end."""
+        return self._meter.is_whole
+
     async def begin(self) -> None:
         """Say in the log that the attempt begins, from where the text stands or from nothing.
 
@@ -107,7 +112,9 @@ class Generation:
         except ProviderError as error:
             if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
-            self._job.unexplained += error.remedy is Remedy.NEXT_PROVIDER
+            if not error.remedy.may_pass:
+                self.attempt.provider_model = self._model  # by which its route is known for one that refused
+            self._job.unexplained += error.remedy is Remedy.NEXT_ROUTE
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
             self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
@@ -173,6 +180,10 @@ class Generation:
         async with TokenWriter(self._job.writer, self._job.flush_interval_s) as tokens:
             try:
                 finished = await self._pass_on(take_floor, tokens)
+                if not self._has_floor:
+                    # One that failed without a word stands in nobody's way.
+                    judged(finished, self._job.said if self.goes_on else Transcript(), self._job.request)
+                    await take_floor(self)
             finally:
                 # However the stream ended: what readers are to keep has to be in the log before its end is.
                 if self._has_begun and self._has_floor:
@@ -220,11 +231,7 @@ class Generation:
                         await tokens.room()
                     case inference_pb2.Finished():
                         self._meter.end(step)
-                        if not self._has_floor:
-                            # One that failed without a word stands in nobody's way.
-                            judged(step, self._job.said if self.goes_on else Transcript(), self._job.request)
-                            await take_floor(self)
-                        return self._take(stops.rest(), tokens, stops) or step
+                        return (self._has_floor and self._take(stops.rest(), tokens, stops)) or step
                     case chat_pb2.Usage():
                         self._meter.report(step)
                     case inference_pb2.Admitted():

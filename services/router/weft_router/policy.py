@@ -92,13 +92,13 @@ def refusing_routes(attempts: Iterable[job_pb2.Attempt]) -> set[tuple[str, str]]
 def may_try_again(error: ProviderError, candidates: Iterable[Candidate], unexplained: int = 0) -> bool:
     """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
 
-    What two providers refused without a reason that is known, others are not asked, too.
+    What two routes refused without a reason that is known, others are not asked, too.
     """
     match error.remedy:
         case Remedy.NOTHING:
             return False
-        case Remedy.NEXT_PROVIDER:
-            return unexplained < _MOST_UNEXPLAINED and any(not candidate.failures for candidate in candidates)
+        case Remedy.NEXT_ROUTE:
+            return unexplained < _MOST_UNEXPLAINED and any(not candidate.refused for candidate in candidates)
         case Remedy.ANOTHER_PROVIDER:
             return any(not candidate.failures for candidate in candidates)
         case Remedy.ANOTHER_ROUTE:
@@ -169,7 +169,7 @@ def wait_before_retry(
     Nothing has to be waited for where another provider can be asked. A provider's wish is honoured up to `longest_s`,
     with the backoff on top, so that not all it sent away come back at one moment.
     """
-    is_elsewhere = error.remedy is Remedy.ANOTHER_ROUTE
+    is_elsewhere = error.remedy in (Remedy.ANOTHER_ROUTE, Remedy.NEXT_ROUTE)
     if is_elsewhere or any(candidate.allowed and not candidate.failures for candidate in candidates):
         return 0.0
     if error.retry_after_s is None or error.remedy is Remedy.ANOTHER_REPLICA:

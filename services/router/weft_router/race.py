@@ -1,8 +1,9 @@
 """The race for a job's floor: who is asked, and who of them may write into the log.
 
 Each entrant asks one provider. Whoever has its first useful token first takes the floor: it alone writes, and those it
-outran are stopped at once. An entrant of a higher rank takes the floor even from one that is speaking or has spoken: a
-draft gives way to the answer. What is written is fenced by the log all the same: a race decides among friends.
+outran are stopped at once. One that ended without a word has nothing to write: it waits for the others. An entrant of a
+higher rank takes the floor even from one that is speaking or has spoken: a draft gives way to the answer. What is
+written is fenced by the log all the same: a race decides among friends.
 """
 
 import asyncio
@@ -32,6 +33,8 @@ class Race:
         self._job = job
         self._holder: Generation | None = None
         self._tasks: dict[asyncio.Task[inference_pb2.Finished], Generation] = {}
+        self._wordless: set[Generation] = set()
+        """Those that have ended without a word."""
         self._error: ProviderError | BudgetSpent = broken("gave no answer")
         self._rank_failed = -1
 
@@ -110,6 +113,8 @@ class Race:
 
     async def _take_floor(self, entrant: Generation) -> None:
         """Give the floor to `entrant`. Those it outran are stopped: no two are ever here."""
+        if entrant.has_ended:
+            await self._others(entrant)
         before, self._holder = self._holder, entrant
         outrun = {task: other for task, other in self._tasks.items() if other is not entrant and not task.done()}
         for task, other in outrun.items():
@@ -120,3 +125,9 @@ class Race:
             # It may be in the middle of a write, and a job has one writer.
             await asyncio.wait(speaking)
         await entrant.open_floor()
+
+    async def _others(self, entrant: Generation) -> None:
+        """Wait until nobody is left who may yet say something; is cancelled once somebody does."""
+        self._wordless.add(entrant)
+        while left := [task for task, other in self._tasks.items() if not task.done() and other not in self._wordless]:
+            await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

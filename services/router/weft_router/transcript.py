@@ -81,7 +81,9 @@ class Transcript:
     def broken_call(self) -> chat_pb2.ToolCall | None:
         """Return a tool call without a name, or whose arguments are not whole JSON, if there is one."""
         calls = map(_Call.to_wire, self._calls.values())
-        return next((call for call in calls if not call.name or not _is_json(call.arguments_json or "{}")), None)
+        return next(
+            (call for call in calls if not call.name.strip() or not _is_json(call.arguments_json or "{}")), None
+        )
 
     @property
     def is_empty(self) -> bool:

@@ -61,7 +61,8 @@ class Meter:
         """Tokens that came."""
         self._prompt = prompt
         self._reported: chat_pb2.Usage | None = None
-        self._is_whole = False
+        self.is_whole = False
+        """Whether the answer has ended."""
 
     def report(self, reported: chat_pb2.Usage) -> None:
         """Take in what the provider has counted so far."""
@@ -69,7 +70,7 @@ class Meter:
 
     def end(self, finished: inference_pb2.Finished) -> None:
         """Take in what a whole answer has cost, and say so in its end."""
-        self._is_whole = True
+        self.is_whole = True
         if finished.HasField("usage"):
             self._reported = finished.usage
             finished.usage.CopyFrom(self.taken(was_read=True))
@@ -77,7 +78,7 @@ class Meter:
     def taken(self, *, was_read: bool) -> chat_pb2.Usage:
         """Return what was taken; where nothing was reported, and no prompt `was_read`, it is nothing known."""
         if self._reported is not None:
-            return completed(self._reported, self._prompt, self.seen_tokens, is_whole=self._is_whole)
+            return completed(self._reported, self._prompt, self.seen_tokens, is_whole=self.is_whole)
         return estimated(self._prompt, self.seen_tokens) if was_read else chat_pb2.Usage()
 
 

@@ -48,7 +48,7 @@ def _broken_call(call: chat_pb2.ToolCall, end: inference_pb2.Finished) -> Provid
         name = call.name or "(unnamed)"
         message = f"the answer reached max_tokens inside the arguments of its call to {name}; allow it more tokens"
         return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.NOTHING)
-    if not call.name:
+    if not call.name.strip():
         return broken("called a tool without naming it")
     return broken(f"sent arguments that are not whole JSON in its call to {call.name}")
 

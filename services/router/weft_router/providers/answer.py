@@ -17,7 +17,8 @@ from weft_router.providers.port import ProviderError, Step, broken
 from weft_router.providers.tool_calls import Calls
 from weft_router.providers.whole_body import WholeBody
 
-_HEARTBEATS = ("ping", "pong", "heartbeat", "keepalive", "keep-alive")
+# The last is OpenAI's end marker, which proxies send in every format: whether the answer is whole its end tells.
+_SAY_NOTHING = ("ping", "pong", "heartbeat", "keepalive", "keep-alive", "[done]")
 
 
 class Answer(ABC):
@@ -142,19 +143,27 @@ class Answer(ABC):
         word = data.strip()
         if word == self.end_marker:
             return word
-        if not word or word.lower() in _HEARTBEATS:
+        if not word or word.lower() in _SAY_NOTHING:
             return None
         try:
             event = from_json(marked(data))
         except ValueError as error:
+            if "\n" in word:  # events without blank lines between them
+                return [self._line(line) for line in word.split("\n")]
             raise broken("sent an event that is not JSON") from error
         self._halves = self._halves or Halves()
         return event
 
+    def _line(self, line: str) -> Any:
+        try:
+            return from_json(line)
+        except (ValueError, TypeError):
+            return self._strange(line)
+
     def _several(self, event: Any) -> bool:
         """Take in what is no event: a list of them, the end marker as a JSON text, or what says nothing."""
         if isinstance(event, list):
-            return any(self.event(each) for each in event if isinstance(each, dict))
+            return any(self.event(each) if isinstance(each, dict) else self._several(each) for each in event)
         return event is not None and event == self.end_marker
 
     def finish(self) -> inference_pb2.Finished:

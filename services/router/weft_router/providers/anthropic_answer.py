@@ -7,6 +7,7 @@ from weft_router.providers import counts, fields, finish_reasons, phrases
 from weft_router.providers.answer import Answer
 from weft_router.providers.error_bodies import is_error
 from weft_router.providers.failures import error_in_stream
+from weft_router.providers.port import broken
 from weft_router.providers.tool_calls import Call, read_arguments
 
 STATE_NAME = "anthropic"
@@ -35,8 +36,8 @@ class MessagesAnswer(Answer):
     def __init__(self, repeated: str = "", source: str = "") -> None:
         super().__init__(counts.anthropic(), source)
         self._repeated = repeated
-        self._calls: dict[Any, Call] = {}
-        """Calls by the index of their block."""
+        self._calls: dict[Any, Call | None] = {}
+        """Calls by the index of their block; None for blocks of other kinds."""
         self._thoughts: dict[Any, _Thought] = {}
         """The thinking blocks that no call has been given yet, by index."""
         self._room = phrases.Room()
@@ -83,6 +84,8 @@ class MessagesAnswer(Answer):
                 if self._room.take(block):
                     self._thoughts[index] = _Thought(block, [text])
                 self.think(text)
+            case _:
+                self._calls[index] = None
 
     def _grow(self, index: Any, delta: dict[str, Any]) -> None:
         match delta.get("type"):
@@ -98,9 +101,21 @@ class MessagesAnswer(Answer):
                 signature = fields.text(delta, "signature", "delta.signature")
                 if signature and self._room.take(signature):
                     self._thought(index).block["signature"] = signature
-            case "input_json_delta" if index in self._calls and delta.get("partial_json"):
-                self._calls[index].add(read_arguments(delta["partial_json"]))
+            case "input_json_delta" if delta.get("partial_json") and (call := self._growing(index)):
+                call.add(read_arguments(delta["partial_json"]))
                 self.said.token_count += 1
+
+    def _growing(self, index: Any) -> Call | None:
+        """Return the call whose arguments a delta tells, with or without its index; None for no call of our tools.
+
+        Raises:
+            ProviderError: no call began.
+        """
+        if index in self._calls:
+            return self._calls[index]
+        if self.calls.latest is None:
+            raise broken("told arguments of a call that it had not begun")
+        return self.calls.latest
 
     def _thought(self, index: Any) -> _Thought:
         """Return a block of thinking, which not every server begins before it grows."""

@@ -1,6 +1,6 @@
 """Which call a piece of chat completions belongs to, as the many servers tell their calls."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,12 @@ class ChatCalls:
         if call.name and (not self._names or call.name in self._names):
             call.begin()
         return call
+
+    def complete(self, whole: Iterable[dict[str, Any]]) -> None:
+        """Take in all calls once more, of which some may have come without their arguments."""
+        for call, told in zip(self._calls, whole, strict=False):
+            if not call.has_told:
+                call.add(_read(told).arguments)
 
     def _known(self, piece: _Piece) -> Call | None:
         """Return the call in a piece's place, by its id before its number."""

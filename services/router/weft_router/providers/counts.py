@@ -41,6 +41,7 @@ class Counts:
     def __init__(self, names: Iterable[str], usage: Usage) -> None:
         """`names` are those that count; one with a dot stands in an object within. `usage` says what they come to."""
         self.told = dict.fromkeys(names, 0)
+        self._holders = {name[:at] for name in self.told for at, mark in enumerate(name) if mark == "."}
         self._usage = usage
 
     def take(self, counted: Any) -> bool:
@@ -54,9 +55,9 @@ class Counts:
                 if sure or (sure == 0 and len(counted) == 1):
                     told[name] = sure
                     is_any = True
-            elif type(value) is dict:
+            elif type(value) is dict and name in self._holders:
                 names = ((f"{name}.{inner}", each) for inner, each in value.items())
-                is_any |= self.take({within: each for within, each in names if within in told})
+                is_any |= self.take({one: each for one, each in names if one in told or one in self._holders})
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:
@@ -93,12 +94,20 @@ _WRITTEN = (
     "prompt_tokens_details.cache_creation_tokens",
     "cache_creation_input_tokens",
 )
+_WRITTEN_FOR_AN_HOUR = (
+    # LiteLLM's proxy, of Anthropic's
+    "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+)
 _REASONING = (
     "completion_tokens_details.reasoning_tokens",
     "output_tokens_details.reasoning_tokens",
     "reasoning_tokens",
 )
-_OPENAI_NAMES = (*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_REASONING, "prompt_cache_miss_tokens", "total_tokens")
+_OPENAI_NAMES = (
+    *(*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_WRITTEN_FOR_AN_HOUR, *_REASONING),
+    *("prompt_cache_miss_tokens", "total_tokens"),
+)
 
 
 def openai() -> Counts:
@@ -126,7 +135,7 @@ def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
             prompt += beside
         elif not reasoning and beside <= _LONGEST_THOUGHT:
             completion, reasoning = completion + beside, beside
-    return usage(prompt, completion, cached, written, reasoning=reasoning)
+    return usage(prompt, completion, cached, written, _first(told, _WRITTEN_FOR_AN_HOUR), reasoning)
 
 
 _ANTHROPIC_NAMES = (

@@ -1,18 +1,20 @@
 """Server-sent events out of bytes, whatever pieces those come in."""
 
 import codecs
+import json
 
 from weft_router.providers.port import ProviderError, broken
 
 MAX_EVENT_BYTES = 1024 * 1024
 
 _DATA = "data: "
+_NO_NAMES = ("", "message")  # the latter is what an event without a name is called
 
 
 class EventStream:
     """Cuts one response's body into the data of its events (WHATWG HTML, "Server-sent events").
 
-    Names, ids and retry times are left out, for no provider says anything by them alone. A piece from the network often
+    Ids and retry times are left out, for no provider says anything by them. A piece from the network often
     holds many events, and what follows costs by the step, so they are handed out together; that, and looking at lines
     only where an event has several, halves what a parser that goes line by line takes.
     """
@@ -81,8 +83,19 @@ class EventStream:
 def _data(event: str) -> str:
     if event.startswith(_DATA) and "\n" not in event:
         return event[len(_DATA) :]
-    fields = (line.partition(":") for line in event.split("\n"))
-    return "\n".join(value.removeprefix(" ") for name, _, value in fields if name == "data")
+    fields = [line.partition(":") for line in event.split("\n")]
+    data = "\n".join(value.removeprefix(" ") for name, _, value in fields if name == "data")
+    if data.startswith("{") and not data.startswith('{"type"'):
+        return _typed(data, next((value.strip() for name, _, value in fields if name == "event"), ""))
+    return data
+
+
+def _typed(data: str, name: str) -> str:
+    """Return an object that has no type with the event's name as its type: some servers say only there what it is."""
+    if name in _NO_NAMES:
+        return data
+    rest = data[1:].lstrip()
+    return f'{{"type": {json.dumps(name)}{"" if rest.startswith("}") else ", "}{rest}'
 
 
 def _is_bearable(data: str) -> bool:

@@ -58,6 +58,9 @@ _FAILURES = frozenset(
     {
         "repetition",  # vLLM: the tokens repeat themselves, a hallucination
         *("not_finished", "time_limit"),  # watsonx
+        "max_time",  # transformers serve, of `max_time`
+        "rate_limit",
+        "function_call_filter",  # what Gemini's server of OpenAI's format says first (NousResearch/hermes-agent#11171)
         # Gemini
         *("too_many_tool_calls", "unexpected_tool_call", "missing_thought_signature"),
     }
@@ -77,6 +80,8 @@ _WORDS_OF_FAILURE = frozenset(
             "incomplete",
             "insufficient",
             "exhausted",
+            "rejected",
+            "throttled",
         ),
         *("overloaded", "unavailable", "shutdown", "unloaded", "terminated"),
     }
@@ -109,7 +114,17 @@ def meaning(word: str) -> chat_pb2.FinishReason.ValueType:
 def is_failure(word: str) -> bool:
     """Return whether a word says that the provider gave the answer up."""
     plain = _plain(word)
-    return plain in _FAILURES or (plain not in _MEANINGS and not _WORDS_OF_FAILURE.isdisjoint(plain.split("_")))
+    if plain in _MEANINGS:
+        return False
+    return any(failure in plain for failure in _FAILURES) or not _WORDS_OF_FAILURE.isdisjoint(plain.split("_"))
+
+
+def tells_more(native: str) -> bool:
+    """Return whether the word of a server behind another one says what a plain STOP of that would hide."""
+    return is_failure(native) or meaning(native) in (
+        chat_pb2.FINISH_REASON_LENGTH,
+        chat_pb2.FINISH_REASON_CONTENT_FILTER,
+    )
 
 
 def _plain(word: str) -> str:

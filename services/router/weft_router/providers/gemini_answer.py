@@ -27,6 +27,8 @@ class GenerateContentAnswer(Answer):
         """Of the text before the first call."""
         self._arguments: Arguments | None = None
         """Of the latest call, while they are being told."""
+        self._told: dict[str, tuple[Any, Any]] = {}
+        """The name and the arguments of each call, by its id."""
         self._counted = 0
         """Tokens told so far."""
 
@@ -75,18 +77,28 @@ class GenerateContentAnswer(Answer):
 
         One without a name tells the arguments of the call before it, where that had none.
         """
+        if self._is_again(call):
+            return
         name, latest = call.get("name") or "", self.calls.latest
         if latest is None or (self._arguments is None and (name or latest.has_told)):
             # Not every model gives its calls ids.
             latest = self.calls.new(call.get("id") or "", self._state(call, signature))
             latest.name = name
         self._arguments = self._arguments or Arguments()
-        self._arguments.add(_object(call.get("args")), call.get("partialArgs") or ())
+        self._arguments.add(_object(call.get("args"), name), call.get("partialArgs") or ())
         if not call.get("willContinue"):
             latest.add(phrases.json_text(self._arguments.value))
             self._arguments = None
         latest.begin()
         self.said.token_count += 1
+
+    def _is_again(self, call: dict[str, Any]) -> bool:
+        """Return whether a call was told before: some servers tell with each chunk all that there is so far."""
+        given, told = call.get("id"), (call.get("name"), call.get("args"))
+        if not given or call.keys() & {"partialArgs", "willContinue"}:
+            return False
+        before, self._told[given] = self._told.get(given), told
+        return before == told
 
     def _state(self, call: dict[str, Any], signature: str | None) -> str:
         state = {"signature": signature, "id": call.get("id"), "text_signature": self._signature}
@@ -104,6 +116,15 @@ class GenerateContentAnswer(Answer):
         self._counted += said
 
 
-def _object(args: Any) -> Any:
-    """Return arguments as an object, which some proxies send as its JSON text."""
-    return (phrases.json_value(args) if isinstance(args, str) else args) or {}
+def _object(args: Any, name: str) -> dict[str, Any]:
+    """Return arguments as an object, which some proxies send as its JSON text.
+
+    Raises:
+        ProviderError: they are none.
+    """
+    found = phrases.json_value(args) if isinstance(args, str) else args
+    if isinstance(found, dict):
+        return found
+    if args and args != "null":
+        raise broken(f"sent arguments that are no object in its call to {name or '(unnamed)'}")
+    return {}

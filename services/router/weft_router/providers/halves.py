@@ -58,7 +58,12 @@ class Halves:
         text = self._held.pop(field, "") + text
         if "\U0010d800" <= text[-1] <= "\U0010dbff":
             text, self._held[field] = text[:-1], text[-1]
-        return _without(_PAIR.sub(_whole, text))
+        return _without(joined(text))
+
+
+def joined(text: str) -> str:
+    """Return a text with the characters of which both halves stand in it."""
+    return _PAIR.sub(_whole, text)
 
 
 def _whole(pair: re.Match[str]) -> str:

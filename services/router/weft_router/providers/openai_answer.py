@@ -86,15 +86,16 @@ class ChatAnswer(Answer):
         if self.raw_finish_reason and (delta.get("content") or _calls(delta)):
             self._goes_on = True
         self._end(choice)
-        if choice.get("finish_reason") and not (self.calls or _calls(delta)):
-            # Some servers tell calls in the whole message that ends the stream, and nowhere else.
-            self._take(_calls(fields.mapping(choice, "message")))
+        if self.raw_finish_reason and not _calls(delta):
+            # Some servers tell calls, or their arguments, in the whole message that ends the stream, and nowhere else.
+            whole = _calls(fields.mapping(choice, "message"))
+            self._chat_calls.complete(whole) if self.calls else self._take(whole)
         return delta
 
     def _end(self, choice: dict[str, Any]) -> None:
         """Take in a finish reason. OpenRouter also passes on the word of the server that it asked."""
         word, native = (finish_reasons.said(choice.get(name)) for name in ("finish_reason", "native_finish_reason"))
-        if native and finish_reasons.is_failure(native):
+        if native and finish_reasons.tells_more(native):
             word = native
         self.raw_finish_reason = word or self.raw_finish_reason or word
 

@@ -29,8 +29,10 @@ class Remedy(Enum):
     """What may help after a failure."""
 
     NOTHING = auto()
-    NEXT_PROVIDER = auto()
-    """Another provider, once: it is not known whether the request is at fault, or only this provider's rules."""
+    NEXT_ROUTE = auto()
+    """Another route, once, and another provider's first: it is not known whether the request is at fault, or only what
+    this one takes.
+    """
     ANOTHER_PROVIDER = auto()
     ANOTHER_ROUTE = auto()
     """Another provider, or another model of the same one."""

@@ -75,7 +75,7 @@ FAILED = Kind("the provider failed", _ERROR, Remedy.ANOTHER_TRY)
 UNKNOWN = Kind(
     "not known: the request may be wrong, or only this provider's rules",
     _REJECTED,
-    Remedy.NEXT_PROVIDER,
+    Remedy.NEXT_ROUTE,
     "change the request, or add a route that takes it",
 )
 

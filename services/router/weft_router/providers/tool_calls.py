@@ -1,12 +1,12 @@
 """Tool calls as they come, in pieces or whole, told on in pieces that only grow."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from secrets import token_hex
 from typing import Any
 
 from weft.job.v1 import event_pb2
-from weft_router.providers import phrases
+from weft_router.providers import halves, phrases
 from weft_router.providers.port import broken
 
 _MOST_KEPT = 64 * 1024
@@ -33,6 +33,11 @@ class _Shape:
         self._is_text = False
         self._rest = ""
         self.is_whole = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it ends inside a text."""
+        return self._is_text
 
     def follow(self, text: str) -> None:
         text = self._rest + text
@@ -77,6 +82,8 @@ class Call:
         self._kept_characters = 0
         self._shape = _Shape()
         self._is_closed = False
+        self._tells_all = False
+        """Whether each piece tells all of the arguments so far."""
 
     @property
     def is_whole(self) -> bool:
@@ -111,6 +118,8 @@ class Call:
         """
         if not arguments or (self.is_whole and self.repeats(arguments)):
             return
+        if not (arguments := self._unsaid(arguments)):
+            return
         if self.is_whole and arguments.strip():
             self._drop()
         self._shape.follow(arguments)
@@ -136,7 +145,7 @@ class Call:
         if self._is_closed or not arguments:
             return
         self._is_closed = True
-        told = "".join(self._told)
+        told = halves.joined("".join(self._told))
         if arguments.startswith(told):
             self._drop()
             self.add(arguments[len(told) :])
@@ -163,11 +172,27 @@ class Call:
         length = self._told_characters or self._kept_characters
         if not length // 2 <= len(arguments) <= 2 * length:
             return False
-        text = "".join(had)
+        text = halves.joined("".join(had))
         if text == arguments:
             return True
         value = phrases.json_value(text)
         return value is not None and bool(value == phrases.json_value(arguments))
+
+    def _unsaid(self, arguments: str) -> str:
+        """Return what a piece adds to what was told, of which it may repeat all.
+
+        Where no value may begin, an object's beginning is none of it, but the arguments' own once more.
+        """
+        told = self._told_characters
+        if not 0 < told < len(arguments) + self._tells_all:
+            return arguments
+        text = "".join(self._told)
+        takes_value = not self._shape.is_text and text.rstrip()[-1:] in (":", "[", ",")
+        is_sure = self._tells_all or (text.lstrip()[:1] in ("{", "[") and not takes_value)
+        if not (is_sure and arguments.startswith(text)):
+            return arguments
+        self._tells_all = True
+        return arguments[told:]
 
     def _keep(self, arguments: str) -> None:
         self._kept.append(arguments)
@@ -206,6 +231,9 @@ class Calls:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls)
 
     @property
     def latest(self) -> Call | None:

@@ -10,7 +10,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 _MOST_VALUES = 50_000
 """Each costs something, however small it is."""
 
-_VALUE = re.compile(r"[\s,]*[{\[]")
+_VALUE = re.compile(r"[\s,]*(?!\[DONE\])[{\[]")
 _DECODER = json.JSONDecoder(strict=False)
 
 
