@@ -99,6 +99,14 @@ SAID: list[tuple[Kind, int, Any]] = [
     # https://github.com/miaoxworld/NativeTavern/issues/83
     (MISSING, 400, {"code": "invalid", "error": "Model grok-4 does not support parameter presencePenalty."}),
     (MISSING, 400, openai("deepseek-reasoner does not support the parameter `presence_penalty`")),
+    # https://github.com/elie222/inbox-zero/issues/2323, https://github.com/anthropics/anthropic-sdk-python/issues/1185
+    (MISSING, 400, openai("Schemas contains too many optional parameters (87), which would make … (limit: 24).")),
+    (MISSING, 400, openai("The compiled grammar is too large, which would cause performance issues.")),
+    # https://github.com/genkit-ai/genkit/issues/5230
+    (MISSING, 400, openai("Schema is too complex for compilation. Try reducing the number of tools.")),
+    # https://github.com/RooCodeInc/Roo-Code/issues/12162, https://github.com/BoltAI/BoltAI/issues/302
+    (MISSING, 400, openai("`temperature` is deprecated for this model.")),
+    (MISSING, 400, openai("Model incompatible request argument supplied: temperature")),
     # https://github.com/kenlasko/monize/pull/405
     (MISSING, 400, {"error": "registry.ollama.ai/library/deepseek-r1:latest does not support tools"}),
     (MISSING, 400, openai("This model does not support image inputs", code="invalid_image")),

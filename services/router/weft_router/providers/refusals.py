@@ -244,7 +244,9 @@ TABLE: tuple[Row, ...] = (
         f"{_GITHUB}/vllm-project/vllm/issues/9986",
         status=(400, 422),
         text=r"extra inputs are not permitted|unrecognized request argument|unknown (?:parameter|name)\b"
-        r"|cannot both be specified|--enable-auto-tool-choice",
+        r"|cannot both be specified|--enable-auto-tool-choice|is deprecated for this model|cannot be combined with"
+        r"|not compatible with|incompatible (?:with|request argument)"
+        r"|too many optional parameters|compiled grammar is too large|too complex for compilation",
     ),
     # What passes by itself.
     _row(
