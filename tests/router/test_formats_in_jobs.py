@@ -244,6 +244,7 @@ async def test_an_attempt_that_breaks_books_what_it_spent(
     assert (attempt.usage.completion_tokens, attempt.usage.estimated) == (completion, estimated)
     assert attempt.usage.prompt_tokens == prompt or (estimated and attempt.usage.prompt_tokens)
     assert done.total_usage == attempt.usage
+    assert not done.answer.text or done.answer.usage == attempt.usage
 
 
 async def test_an_event_that_no_attempt_could_read_costs_one_attempt_and_says_why(desk: Desk) -> None:

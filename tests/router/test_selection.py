@@ -32,6 +32,12 @@ def test_a_full_provider_is_passed_over() -> None:
     assert chosen(candidate("a", has_room=False), candidate("b")) == ("b", "more preferred routes are full")
 
 
+def test_a_route_that_refused_this_job_is_not_asked_again_unless_all_did() -> None:
+    refused = candidate("a", refused=True, failures=1)
+    assert chosen(refused, candidate("b")) == ("b", "more preferred routes refused it")
+    assert chosen(refused, candidate("b", refused=True, failures=1))[0] == "a"
+
+
 def test_a_provider_that_failed_this_job_comes_last() -> None:
     assert chosen(candidate("a", failures=1), candidate("b"))[0] == "b"
     assert chosen(candidate("a", failures=2), candidate("b", failures=1))[0] == "b"

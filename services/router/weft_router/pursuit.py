@@ -25,7 +25,7 @@ from weft_router.prompt import estimated_tokens
 from weft_router.providers.port import ProviderError
 from weft_router.race import Late, Race
 from weft_router.registry import Registry
-from weft_router.selection import Candidate, Choice, Draw, choose
+from weft_router.selection import Candidate, Choice, Draw, choose, remaining
 from weft_router.turnstile import Waiter
 
 _LOOK_AGAIN_S = 1.0
@@ -97,11 +97,12 @@ class Pursuit:
         while True:
             candidates = self._candidates(self._orders)
             choice = choose(candidates, self._rules.draw)
-            if choice is None and (kept_away := outage(self._job.request.model, self._registry, candidates)):
+            left = remaining(candidates)
+            if choice is None and (kept_away := outage(self._job.request.model, self._registry, left)):
                 raise kept_away
             if choice is None:
                 metrics.WAITS.labels("room").inc()
-                await self._registry.room(candidates, self._waiter())
+                await self._registry.room(left, self._waiter())
             elif not is_retry:
                 extra.called(time.monotonic())
                 return choice
@@ -121,9 +122,7 @@ class Pursuit:
     def _candidates(self, orders: Mapping[str, Order]) -> list[Candidate]:
         job = self._job
         region = job.request.routing.prefer_region
-        found = self._registry.candidates(orders, job.attempts, region, self._prompt_tokens)
-        # What refused the job would refuse it again; where all did, it is not for the choice to find that out.
-        return [one for one in found if not one.refused] or found
+        return self._registry.candidates(orders, job.attempts, region, self._prompt_tokens)
 
     def _entrant(self, choice: Choice, orders: Mapping[str, Order], rank: int = 0) -> Generation:
         provider = self._registry.providers[choice.route.provider].provider
@@ -198,12 +197,12 @@ class Pursuit:
         if wait_s is None:
             return False
         # Where all are kept away that is found out at once, and waited for elsewhere.
-        return wait_s if any(one.allowed for one in self._candidates(self._orders)) else 0.0
+        return wait_s if any(one.allowed for one in remaining(self._candidates(self._orders))) else 0.0
 
     def _wait_s(self, error: ProviderError) -> float | None:
         """Return the seconds until the next try after a failure; None when none may help, or none is allowed."""
         job, limits = self._job, self._limits
-        candidates = self._candidates(self._orders)
+        candidates = remaining(self._candidates(self._orders))
         is_last = policy.counted(job.attempts, limits) >= limits.max_attempts
         if is_last or not policy.may_try_again(error, candidates, job.unexplained):
             return None

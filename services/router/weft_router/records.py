@@ -38,10 +38,10 @@ def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) 
     """Return the record of a job that did not succeed; what was generated is kept."""
     message = shortened(error.message, MESSAGE_CHARACTERS)
     error = job_pb2.JobError(reason=error.reason, message=message, retryable=error.retryable)
-    answer = _answer(job)
+    answer, latest = _answer(job), _latest(job)
     if job.said:
-        answer.usage.CopyFrom(_estimated(job))
-    latest = _latest(job)
+        counted = latest.usage if latest is not None and not job.resumes_after else None
+        answer.usage.CopyFrom(counted if counted and usage.total(counted) else _estimated(job))
     if latest is not None and not latest.HasField("error"):
         latest.error.CopyFrom(error)
     return _done(job, event_pb2.Done(state=state, answer=answer, error=error))

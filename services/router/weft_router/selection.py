@@ -52,14 +52,20 @@ class Choice:
     alias: str = ""
 
 
+def remaining(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Return those that have not refused the job; where all have, it is not for the choice to find that out."""
+    return [one for one in candidates if not one.refused] or candidates
+
+
 def choose(candidates: Sequence[Candidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
-    """Return the route to ask, of those that are let pass and have room; None when there is none.
+    """Return the route to ask, of those that remain, are let pass and have room; None when there is none.
 
     Those come first whose providers failed this job least, then those of the alias itself before its fallbacks, then
     those in the preferred region. Among equals the alias's own selection decides. Providers in `beside` are being asked
     already.
     """
-    open_ = [one for one in candidates if one.allowed and one.has_room and one.route.provider not in beside]
+    left = remaining(candidates)
+    open_ = [one for one in left if one.allowed and one.has_room and one.route.provider not in beside]
     if not open_:
         return None
     best = min(map(_rank, open_))
@@ -80,6 +86,8 @@ def _because(candidates: Sequence[Candidate], chosen: Candidate, because: str) -
     if len(candidates) == 1:
         return "the only route"
     before = candidates[: candidates.index(chosen)]
+    if any(one.tier == chosen.tier and one.refused for one in before):
+        return "more preferred routes refused it"
     if any(one.tier == chosen.tier and (not one.allowed or one.failures) for one in before):
         return "more preferred routes are failing"
     if any(one.tier == chosen.tier and not one.has_room for one in before):
