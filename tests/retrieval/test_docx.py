@@ -132,6 +132,11 @@ def test_a_document_is_read_with_its_headings_lists_and_tables():
             id="tabs, breaks and hyphens",
         ),
         pytest.param(
+            "<w:p><w:r><w:t>Ge\xadsamt \u200e9\u200f weft_\u200bfee</w:t></w:r></w:p>",
+            ["Gesamt 9 weft_fee"],
+            id="what nobody sees",
+        ),
+        pytest.param(
             '<w:p><w:r><w:sym w:font="Symbol" w:char="F06D"/><w:t>m </w:t><w:sym w:font="Wingdings" w:char="F0E0"/>'
             '<w:sym w:font="Arial" w:char="00B0"/></w:r></w:p>',
             ["μm °"],

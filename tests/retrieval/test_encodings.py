@@ -64,6 +64,12 @@ def text_of(content: bytes, kind: ContentType = ContentType.TEXT) -> str:
         ("mac_roman", FRENCH),
         ("cp850", GERMAN),
         ("cp437", GERMAN),
+        ("cp850", "Rødgrød med fløde på Ærø"),
+        ("cp852", "Opłata za postój wynosi dziewięć złotych za noc, proszę płacić w biurze portowym."),
+        ("mac-cyrillic", RUSSIAN + " Паромы отправляются каждое утро в семь часов от северного причала."),
+        # Latin-9, made for the euro sign: `l9` of the Encoding standard
+        ("iso8859-15", "Le tarif est de 9 € la nuit, œuvre à régler à la capitainerie."),
+        ("iso2022_kr", KOREAN),
     ],
 )  # fmt: skip
 def test_old_encodings_are_told_by_what_they_hold(encoding: str, text: str, kind: ContentType) -> None:
@@ -130,6 +136,31 @@ def test_what_a_page_says_of_its_encoding_holds_where_it_fits(head: str, encodin
     assert text_of(f"{head}<p>{text}</p>".encode(encoding), ContentType.HTML) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<?xml version="1.0" encoding="koi8-r"?>\n<port>Мир</port>',  # XML 1.0, 4.3.3
+        "# -*- coding: koi8-r -*-\nname = 'Мир'",  # PEP 263
+        "#!/usr/bin/env ruby\n# encoding: koi8-r\nname = 'Мир'",
+        '@charset "koi8-r";\nq::before { content: "Мир" }',  # CSS Syntax, 3.2
+        '/* vim: set fileencoding=koi8-r : */\nchar *name = "Мир";',
+    ],
+    ids=["xml", "python", "ruby", "css", "vim"],
+)
+def test_what_a_text_says_of_its_encoding_holds_where_it_fits(text: str) -> None:
+    assert text_of(text.encode("koi8-r")) == text
+    assert text_of(text.encode()) == text
+    assert text_of(text.encode("utf-16")) == text
+
+
+def test_a_page_called_latin_1_in_another_alphabet_is_read_in_that() -> None:
+    # What editors and servers say by themselves: xroche/httrack#963
+    for text, encoding in ((RUSSIAN, "cp1251"), ("Το τέλος ελλιμενισμού είναι εννέα μάρκα τη νύχτα.", "cp1253")):
+        assert text_of(f"<meta charset=iso-8859-1><p>{text}</p>".encode(encoding), ContentType.HTML) == text
+    page = "<meta charset=iso-8859-1><p>äöüß sind vier Buchstaben, größer als für Ärger nötig.</p>"
+    assert text_of(page.encode("cp1252"), ContentType.HTML).startswith("äöüß sind")
+
+
 @pytest.mark.parametrize("kind", TEXTS)
 def test_a_few_foreign_bytes_do_not_cost_the_others(kind: ContentType) -> None:
     # logpai/loghub#50, Linuxfabrik/monitoring-plugins#917: most lines of a log are UTF-8, one is not
@@ -138,6 +169,11 @@ def test_a_few_foreign_bytes_do_not_cost_the_others(kind: ContentType) -> None:
     )
     read = text_of(b"\n".join(lines), kind)
     assert (read.count("geöffnet"), read.count("Café gesperrt"), read.count("Möwe müde")) == (5, 1, 5)
+
+
+def test_some_utf_8_in_another_encoding_does_not_change_that() -> None:
+    names = "Müller Jäger Grün Weiß Köln\n" * 5
+    assert text_of(names.encode("cp1252") + "Größe".encode()).startswith(names)
 
 
 def test_a_text_that_ends_within_a_character_is_read() -> None:

@@ -27,12 +27,15 @@ def read(text: str) -> Parsed:
         ('{"a":null,"b":true,"c":[],"d":""}', "a: null; b: true\n"),
         ('{"n":NaN,"big":1' + "0" * 5000 + "}", None),
         ('{"nul":"\\u0000","half":"\\ud83d","whole":"\\ud83d\\ude00"}', "nul: \nhalf: ; whole: 😀\n"),
+        # escaped, so that they are there only when the text is read
+        ('{"n":"Ge\\u00adsamt \\u200eKiel\\ufeff weft_\\u200bfee"}', "n: Gesamt Kiel weft_fee\n"),
         ('{"image":"data:image/png;base64,AAAA","name":"crane"}', "name: crane\n"),
         ("[" * 100_000, None),
         ("[" * 900 + "1" + "]" * 900, None),
     ],
     ids=["object", "records", "records in an object", "escapes", "lines", "lines that are none", "invalid",
-         "keys twice", "empty", "huge number", "what cannot be stored", "data", "open brackets", "deep"],
+         "keys twice", "empty", "huge number", "what cannot be stored", "what nobody sees",
+         "data", "open brackets", "deep"],
 )  # fmt: skip
 def test_json_is_keys_with_their_values(text, expected):
     parsed = read(text)

@@ -94,9 +94,10 @@ def test_kin_of_office_is_told_what_to_be_saved_as(part, told):
         for name, content in part.items():
             archive.writestr(name, content)
     assert f"looks like {told}" in refusal(stored.getvalue(), ContentType.TEXT)
-    assert "looks like an RTF document, not text; save it as .docx" in refusal(
-        b"{\\rtf1\\ansi words}", ContentType.TEXT
-    )
+    rtf = b"{\\rtf1\\ansi words}"
+    assert "looks like an RTF document, not text; save it as .docx" in refusal(rtf, ContentType.TEXT)
+    # Word saves RTF under its own names, too.
+    assert "looks like an RTF document, not a Word document; save it as .docx" in refusal(rtf)
 
 
 @pytest.mark.parametrize("name", ["report", "report.txt", "report.csv", "report.docx", "report.zip"])

@@ -10,6 +10,7 @@ from pptx.presentation import Presentation
 from pptx.util import Inches
 from tests.retrieval.office_files import OTHERS, A, P, package, relations
 
+from weft_kit.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
 
 BOX = (Inches(1), Inches(1), Inches(4), Inches(2))
@@ -121,6 +122,15 @@ def test_slides_come_in_the_order_of_the_presentation():
 )
 def test_what_stands_on_a_slide_is_read(shapes, expected):
     assert read(deck(slide(shapes))).text.split("\n\n")[1:-1] == expected
+
+
+def test_slides_of_pictures_alone_hold_no_text():
+    with pytest.raises(Invalid, match="holds no text"):
+        read(deck(slide("<p:pic/>"), slide(shape("2", "sldNum"))))
+    assert read(deck(slide("<p:pic/>"), slide(shape("Cranes", "title")))).text.split("\n\n")[:2] == [
+        "Slide 1",
+        "Slide 2: Cranes",
+    ]
 
 
 def test_a_hidden_slide_is_read_and_told_to_be_one():

@@ -103,3 +103,31 @@ async def test_a_long_document_of_one_tenant_does_not_stand_before_the_next_ones
     assert not book.done()
     await book
     assert sum(embedder.batches) == 161
+
+
+async def test_batches_that_nobody_waits_for_any_more_stand_before_nobody(batches, embedder):
+    embedder.pass_only(0)
+    gone = [asyncio.create_task(batches.documents([f"{name} {number}" for number in range(16)])) for name in "ab"]
+    await embedder.held.wait()
+    for asked in gone:
+        asked.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    note = asyncio.create_task(batches.documents(["a note"]))
+    async with asyncio.timeout(30):
+        while 1 not in embedder.batches:
+            embedder.held.clear()
+            await embedder.held.wait()
+    embedder.pass_all()
+    assert len((await note).rows) == 1
+
+
+async def test_a_batch_that_somebody_still_waits_for_goes_on(batches, embedder):
+    embedder.pass_only(0)
+    first = [asyncio.create_task(batches.documents([f"first {number}"])) for number in range(2)]
+    await embedder.held.wait()
+    gone, kept = (asyncio.create_task(batches.documents([name])) for name in ("gone", "kept"))
+    await asyncio.sleep(0)
+    embedder.pass_all()
+    await asyncio.gather(*first)
+    gone.cancel()
+    assert len((await kept).rows) == 1

@@ -8,6 +8,7 @@ import pytest
 from openpyxl.chart import BarChart, Reference
 from tests.retrieval.office_files import inline, row, workbook
 
+from weft_kit.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
 from weft_retrieval.formats.number_formats import NumberFormats
 
@@ -53,6 +54,13 @@ def test_a_sheet_is_a_heading_and_every_row_has_its_labels():
     ]
     assert [(heading.level, heading.title) for heading in parsed.headings] == [(1, "Fees"), (1, "Spare (hidden)")]
     assert parsed.title == ""
+
+
+def test_a_workbook_of_empty_sheets_holds_no_text():
+    book = openpyxl.Workbook()
+    book.create_sheet("Spare")
+    with pytest.raises(Invalid, match="holds no text"):
+        read(saved(book))
 
 
 def test_captions_stand_over_a_table_and_labels_hold_after_a_blank_row():
@@ -177,6 +185,11 @@ def test_what_a_sheet_says_of_its_size_hides_nothing_and_costs_nothing():
         ("Vessel,Fee\nKetch,9,extra\nSloop\n", ["Vessel | Fee", "Vessel: Ketch; Fee: 9; extra", "Sloop"]),
         # a quote that never ends
         ('Vessel,Fee\n"Ketch,9\nSloop,7\n', ["Vessel | Fee", 'Vessel: "Ketch; Fee: 9', "Vessel: Sloop; Fee: 7"]),
+        # a space after the delimiter, and a quote after that (RFC 4180 has none, Python's `skipinitialspace` is for it)
+        (
+            'Vessel, Fee, Note\nKetch, 9, "old, red"\nSloop, 7, "new"\n',
+            ["Vessel | Fee | Note", "Vessel: Ketch; Fee: 9; Note: old, red", "Vessel: Sloop; Fee: 7; Note: new"],
+        ),
         ("Item,2023,2024\nKetch,9,10\n", ["Item | 2023 | 2024", "Ketch | 9 | 10"]),
         # future-agi/future-agi#1517: one column of prose
         ("notes\nhello, world\nbye\n", ["notes", "hello, world", "bye"]),

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -86,6 +87,8 @@ class SharedBatches:
             task = asyncio.get_running_loop().create_task(self._embed(batch), context=Context())
             self._in_flight.add(task)
             task.add_done_callback(self._landed)
+            for order in batch:
+                order.vectors.add_done_callback(partial(_end_unwanted, task, batch))
 
     def _next_batch(self) -> list[_Order]:
         """Takes an order of each tenant in turn, as long as they fit; whose does not comes first next time."""
@@ -137,3 +140,9 @@ class SharedBatches:
         for order in batch:
             if not order.vectors.done():
                 order.vectors.set_exception(error)
+
+
+def _end_unwanted(task: asyncio.Task[None], batch: Sequence[_Order], _: object) -> None:
+    """Gives a batch up that nobody waits for any more: others wait behind it."""
+    if all(order.vectors.done() for order in batch):
+        task.cancel()

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from weft_retrieval.formats.draft import Draft
@@ -43,7 +43,7 @@ def _delimiter(text: str) -> str:
     lines = list(islice(_lines(text[:_TRIED_CHARACTERS]), _TRIED_LINES))
 
     def rank(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if any(row))
+        widths = Counter(len(row) for row in _cells(lines, delimiter) if any(row))
         width, rows = widths.most_common(1)[0] if widths else (0, 0)
         return (rows / widths.total() if width > 1 else 0.0), width
 
@@ -54,13 +54,18 @@ def _delimiter(text: str) -> str:
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
     """Yields the cells of each row; quotes that stay open would make one cell of all that follows, and are letters."""
     if _ends_its_quotes(text, delimiter):
-        return csv.reader(_lines(text), delimiter=delimiter)
+        return _cells(_lines(text), delimiter)
     return csv.reader(_lines(text), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+
+
+def _cells(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+    # Many write a space after the delimiter, and quotes after that.
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=strict)
 
 
 def _ends_its_quotes(text: str, delimiter: str) -> bool:
     try:
-        for _ in csv.reader(_lines(text), delimiter=delimiter, strict=True):
+        for _ in _cells(_lines(text), delimiter, strict=True):
             pass
     except csv.Error as error:
         return "unexpected end" not in str(error)

@@ -2,6 +2,7 @@
 
 import re
 
+from weft_retrieval.formats.invisible import visible
 from weft_retrieval.formats.outline import MAX_TITLE, Heading, Parsed
 from weft_retrieval.formats.text import unreadable
 
@@ -23,6 +24,11 @@ class Draft:
         self._length = 0
         self._headings: list[Heading] = []
         self._in_lines = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether there is more than headings."""
+        return len(self._text) > len(self._headings)
 
     def paragraph(self, text: str) -> None:
         """Adds a paragraph, unless it is blank."""
@@ -63,4 +69,4 @@ class Draft:
 
 
 def _clean(text: str) -> str:
-    return _UNSTORABLE.sub("", text).replace("\xad", "")
+    return visible(_UNSTORABLE.sub("", text))

@@ -8,6 +8,7 @@ from chardetng_py import detect
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import Invalid
+from weft_retrieval.characters import LOWER, UPPER
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.unmarked import may_be_utf_16, unmarked_encoding
 
@@ -40,13 +41,21 @@ _LABELS = {
     "x-sjis": "cp932",
     "x-x-big5": "big5hkscs",
 }
-# What old Macs and DOS wrote; the detector knows neither and takes both for windows-1252.
-_OLD_WESTERN = ("cp1252", "mac-roman", "cp850")
-# Inside of a word: what is no letter, and a capital after a small one. Quotes, dashes and hyphens may stand there.
+# What old Macs, DOS and Unix wrote too; the detector knows none of it, and takes it for what comes first here.
+_OLD_KIN = {
+    "cp1252": ("cp1252", "iso8859-15", "mac-roman", "cp850", "cp852"),
+    "cp1251": ("cp1251", "mac-cyrillic"),
+    "cp1250": ("cp1250", "cp850", "cp852"),
+}
+# Inside of a word: what is no letter, but for quotes, dashes and hyphens; and a capital after a small letter.
+# Anywhere: controls, and the sign that is the euro in Latin-9.
 _MISPLACED = re.compile(
-    r"(?<=[a-z])(?:(?![\xad\u2018\u2019\u201c\xab\xbb\u2013\u2014\u2026])[^\x00-\x7f\w]"
-    r"|[\xc0-\xd6\xd8-\xdeŒŠŽŸ])(?=[a-z])|[\x80-\x9f\ufffd]"
+    rf"(?<=[{LOWER}{UPPER}])"
+    r"(?:(?![\xad\u2018\u2019\u201c\xab\xbb\u2013\u2014\u2026])[^\x00-\x7f\w]|[\xb2\xb3\xb9\xbc-\xbe])"
+    rf"(?=[{LOWER}])|(?<=[{LOWER}])(?![A-Z])[{UPPER}]|[\x80-\x9f\ufffd\xa4]"
 )
+# More than any word of Latin-1 has: editors and servers call texts of all alphabets that.
+_OTHER_ALPHABET = re.compile(rb"[\xc0-\xff]{4,}")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _SMALL_LETTER = re.compile(rb"[a-z ]")
 _LEAST_SMALL_LETTERS = 0.3
@@ -68,11 +77,14 @@ def unicode_of(content: bytes, label: str = "") -> str:
     if not wide.startswith("UTF-8"):
         return _first_fitting(content, [wide])
     content = content.removeprefix(codecs.BOM_UTF8).strip(b"\x00")  # blocks are padded, and rotated logs have holes
-    if b"\x1b$" in content and (text := _strict(content, "iso2022_jp")):
+    if b"\x1b$" in content and (text := _strict(content, "iso2022_jp") or _strict(content, "iso2022_kr")):
         return text
     if _is_mostly_utf_8(content):
         return content.decode("UTF-8", _WINDOWS_1252_WHERE_BROKEN)
-    return _first_fitting(content, [*_named(label), *_guessed(content)])
+    named = _named(label)
+    if named == ["cp1252"] and _is_of_other_alphabet(content):
+        named = []
+    return _first_fitting(content, [*named, *_guessed(content)])
 
 
 def _is_mostly_utf_8(content: bytes) -> bool:
@@ -82,6 +94,11 @@ def _is_mostly_utf_8(content: bytes) -> bool:
     text = content.decode("UTF-8", "replace")
     broken = text.count("\ufffd")
     return 2 * broken < len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _is_of_other_alphabet(content: bytes) -> bool:
+    in_words = sum(map(len, _OTHER_ALPHABET.findall(content)))
+    return 2 * in_words > len(content.translate(None, _ASCII))
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -110,20 +127,22 @@ def _named(label: str) -> list[str]:
 
 
 def _guessed(content: bytes) -> list[str]:
-    """Returns the codec that browsers would choose, or that of an old Mac or of DOS; none where it is like no text."""
+    """Returns the codec that browsers would choose, or an older one; none where it is like no text."""
     if b" " not in content and content.count(b"@") > len(content) * _MOST_AT_SIGNS:
         return []  # EBCDIC, in which the at sign's byte is a space, has pages that only their country tells apart.
-    guess = _named(detect(content))
-    if guess and guess != ["cp1252"]:
-        return guess
-    # The detector says windows-1252 when it does not know.
-    if len(_SMALL_LETTER.findall(content)) < len(content) * _LEAST_SMALL_LETTERS and (wide := may_be_utf_16(content)):
-        return [wide]  # Chinese or Japanese without a space
+    [guess] = _named(detect(content)) or ["cp1252"]
+    if guess == "cp1252":
+        # The detector says so when it does not know.
+        if len(_SMALL_LETTER.findall(content)) < len(content) * _LEAST_SMALL_LETTERS and (
+            wide := may_be_utf_16(content)
+        ):
+            return [wide]  # Chinese or Japanese without a space
+        if len(content.translate(None, _ASCII)) > len(content) * _MOST_BEYOND_ASCII:
+            return []
     beyond_ascii = _BEYOND_ASCII.search(content)
-    if len(content.translate(None, _ASCII)) > len(content) * _MOST_BEYOND_ASCII:
-        return []
     sample = content[max(beyond_ascii.start() - 1, 0) :][:_SAMPLE] if beyond_ascii else b""
-    return [min(_OLD_WESTERN, key=lambda codec: len(_MISPLACED.findall(sample.decode(codec, "replace"))))]
+    kin = _OLD_KIN.get(guess, (guess,))
+    return [min(kin, key=lambda codec: len(_MISPLACED.findall(sample.decode(codec, "replace"))))]
 
 
 def _first_fitting(content: bytes, codecs_to_try: list[str]) -> str:

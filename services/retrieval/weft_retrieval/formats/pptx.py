@@ -32,7 +32,8 @@ def read_pptx(content: bytes) -> Parsed:
         for paragraph in _notes(package, part):
             draft.paragraph(paragraph)
         first = first or title
-    return draft.parsed(title=first)
+    # Numbers of slides that only show pictures are no text.
+    return draft.parsed(title=first) if first or draft.has_body else Parsed("")
 
 
 def _slides(package: Package) -> Iterator[str]:

@@ -113,7 +113,7 @@ def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | N
         return _signed(content, is_binary=True)
     if content.startswith(b"%PDF-"):
         return "a PDF", "send it as PDF"
-    if signed := _signed(content, is_binary=is_binary(content)):
+    if signed := _rtf(content) or _signed(content, is_binary=is_binary(content)):
         return signed
     looks_like = _BINARY[0] if is_binary(content) else _EXPECTED[detect_by_content(content)]
     return looks_like, "send what it is under its own name, or save it anew where it was made"
@@ -128,9 +128,11 @@ def _instead_of_text(content: bytes) -> tuple[str, str] | None:
         return signed
     if content.startswith(b"%PDF-") and b"endobj" in content:
         return "a PDF", "send it as PDF"
-    if content.startswith(b"{\\rtf1"):
-        return "an RTF document", _MODERN
-    return _BINARY if binary and not unmarked_encoding(content) else None
+    return _rtf(content) or (_BINARY if binary and not unmarked_encoding(content) else None)
+
+
+def _rtf(content: bytes) -> tuple[str, str] | None:
+    return ("an RTF document", _MODERN) if content.startswith(b"{\\rtf1") else None
 
 
 def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:

@@ -42,7 +42,8 @@ def read_xlsx(content: bytes) -> Parsed:
         table.end()
         for text in _drawn(package, part):
             draft.paragraph(text)
-    return draft.parsed(title="")
+    # Names of sheets that hold nothing are no text.
+    return draft.parsed(title="") if draft.has_body else Parsed("")
 
 
 def _sheets(package: Package, workbook: list[tuple[str, Attributes]]) -> Iterator[_Sheet]:
