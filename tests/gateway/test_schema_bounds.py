@@ -146,7 +146,6 @@ def test_the_schemas_of_all_tools_are_bounded_together() -> None:
         ('{"a": ' * 130 + "1" + "}" * 130, "is nested deeper than 128 levels"),
         ('{"a": Infinity}', '"/a" is Infinity, which JSON does not have'),
         ('{"a": ' + "1" * 5000 + "}", '"/a" is a number of 5000 characters, at most 64 are taken'),
-        ("[1]", "must be a JSON object"),
         ('{"a": 1, "a": ' + "[1]" * 2 + "}", "is not JSON at offset 17: Expecting ',' delimiter"),
     ],
 )
