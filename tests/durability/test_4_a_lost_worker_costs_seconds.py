@@ -29,6 +29,8 @@ MOST_S = 10.0
 WORDS = " ".join(map(str, range(150)))
 """What the engine says back at 30 words a second."""
 QUESTION = "What is the capital of France?"
+IN_JSON = f"{QUESTION} Answer in JSON."
+"""A question for one JSON object that does not say so is sent with a sentence that does."""
 SLOW_TOKENS = 90
 
 
@@ -80,7 +82,7 @@ async def lose_a_worker(house: House) -> Loss:
 
 
 def structured() -> job_pb2.GenerationRequest:
-    request = chat(QUESTION, model="slow")
+    request = chat(IN_JSON, model="slow")
     request.response_format.json_object.SetInParent()
     return request
 
@@ -129,7 +131,8 @@ async def test_a_provider_that_takes_none_starts_over(loss: Loss, name: str) -> 
     [rewound] = [event.rewound for event in found.events if event.HasField("rewound")]
     assert rewound.to_sequence == found.events[0].sequence
     assert found.starts()[1].resumes_after == 0
-    text = answer_to(QUESTION, SLOW_TOKENS, as_json=name == "structured")
+    is_structured = name == "structured"
+    text = answer_to(IN_JSON if is_structured else QUESTION, SLOW_TOKENS, as_json=is_structured)
     assert loss.texts[name] == found.done.answer.text == text
 
 
