@@ -37,6 +37,8 @@ def reasons(model: str) -> bool:
 
 # Other servers of OpenAI's format -------------------------------------------------------------------------------------
 
+LONGEST: Final = 256
+"""How much of a name is searched; what a catalog calls a model may be of any length."""
 MISTRALS_OWN: Final = re.compile(
     r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
 )

@@ -8,7 +8,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
-from weft_router.providers.model_names import DEMANDS_REASONING, MISTRAL, STRICT_TEMPLATE
+from weft_router.providers.model_names import DEMANDS_REASONING, LONGEST, MISTRAL, STRICT_TEMPLATE
 from weft_router.providers.openai_thoughts import STATE_NAME, parted
 
 _ROLES = {
@@ -28,15 +28,15 @@ _BRIDGE = "OK."
 
 def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
     """Yield the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
-    is_mistral = bool(MISTRAL.search(request.model)) or server.endswith("mistral.ai")
+    is_mistral = bool(MISTRAL.search(request.model, 0, LONGEST)) or server.endswith("mistral.ai")
     told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
-    is_strict = is_mistral or bool(STRICT_TEMPLATE.search(request.model))
+    is_strict = is_mistral or bool(STRICT_TEMPLATE.search(request.model, 0, LONGEST))
     system, others = _apart(told, only_first=not is_strict)
     if len(system) == 1:
         yield _message(system[0])
     elif system:
         yield {"role": "system", "content": "\n\n".join(phrases.text(message.parts) for message in system)}
-    demands = bool(DEMANDS_REASONING.search(request.model)) and server not in _TAKES_NO_REASONING
+    demands = bool(DEMANDS_REASONING.search(request.model, 0, LONGEST)) and server not in _TAKES_NO_REASONING
     said = [_message(message) | _reasoning(message, source, demands=demands) for message in others]
     yield from _taking_turns(said) if is_strict else said
 
