@@ -8,29 +8,17 @@ from typing import Any
 import pytest
 from pydantic_core import to_json
 from tests.router.chat import says, user
+from tests.router.wire_formats import FORMATS
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers.answer import Answer
-from weft_router.providers.anthropic import Messages
 from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai import ChatCompletions
 from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses import Responses
 from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError, Remedy
-from weft_router.providers.wire_format import WireFormat
 
-BASE = "https://provider.test/v1"
-FORMATS: dict[str, WireFormat] = {
-    "openai": ChatCompletions(OpenAIEntry.model_validate({"kind": "openai", "base_url": BASE})),
-    "responses": Responses(OpenAIResponsesEntry.model_validate({"kind": "openai_responses", "base_url": BASE})),
-    "anthropic": Messages(AnthropicEntry.model_validate({"kind": "anthropic"})),
-    "gemini": GenerateContent(GeminiEntry.model_validate({"kind": "gemini"})),
-}
 HOSTILE = {
     "130 levels": '{"a": ' * 130 + "1" + "}" * 130,
     "100,000 levels": '{"a": ' * 100_000 + "1" + "}" * 100_000,

@@ -16,6 +16,7 @@ from weft_router.providers.model_names import (
     CLAUDE_ADAPTS_OR_MUST_CALL,
     CLAUDE_NEVER_MUST_CALL,
     CLAUDE_WITHOUT_FORMAT,
+    holds,
 )
 from weft_router.providers.port import unsupported
 from weft_router.providers.refused_sampling import PENALTIES, of_claude
@@ -64,7 +65,9 @@ class Messages:
         return MessagesAnswer(prefix[len(prefix.rstrip()) :], self._source)
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        thinking = self._thinking(request)
+        return self._refused(request, self._thinking(request))
+
+    def _refused(self, request: inference_pb2.GenerateRequest, thinking: Mapping[str, Any]) -> Collection[str]:
         refused = of_claude(request.model, request.sampling, thinking) | _LACKS
         return refused if thinking == self._set_thinking else refused | {"thinking"}
 
@@ -87,7 +90,7 @@ class Messages:
         thinking = self._set_thinking
         is_budget, is_adaptive = (thinking.get("type") == kind for kind in ("enabled", "adaptive"))
         must_call = request.tools and request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED
-        if must_call and (is_budget or (is_adaptive and CLAUDE_ADAPTS_OR_MUST_CALL.search(request.model))):
+        if must_call and (is_budget or (is_adaptive and holds(request.model, CLAUDE_ADAPTS_OR_MUST_CALL))):
             return {}
         return {} if is_budget and _goes_on_unthought(request.messages, self._source) else thinking
 
@@ -99,8 +102,9 @@ class Messages:
             "stream": True,
             "max_tokens": _DEFAULT_MAX_TOKENS,
         }
-        said |= phrases.numbers(request.sampling, _NUMBERS, self.refused(request), self.fitted(request))
-        if self._thinking(request):
+        thinking = self._thinking(request)
+        said |= phrases.numbers(request.sampling, _NUMBERS, self._refused(request, thinking), self.fitted(request))
+        if thinking:
             said["max_tokens"] = self._entry.most_tokens(said["max_tokens"])
         # Blank ones are refused.
         if stop := [text for text in request.sampling.stop if text.strip()]:
@@ -111,7 +115,7 @@ class Messages:
             said["system"] = system
         if request.tools:
             said["tools"] = [_tool(tool) for tool in request.tools]
-            if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and CLAUDE_NEVER_MUST_CALL.search(request.model):
+            if request.tool_choice == chat_pb2.TOOL_CHOICE_REQUIRED and holds(request.model, CLAUDE_NEVER_MUST_CALL):
                 raise unsupported(
                     "this model cannot be made to call a tool; ask with AUTO, or name another model alias"
                 )
@@ -199,7 +203,7 @@ def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
 
 def _output_format(wanted: chat_pb2.ResponseFormat, model: str) -> dict[str, Any] | None:
     """Return the form where the model is held to it: to some schemas, and not to any one object."""
-    if not wanted.HasField("json_schema") or CLAUDE_WITHOUT_FORMAT.search(model):
+    if not wanted.HasField("json_schema") or holds(model, CLAUDE_WITHOUT_FORMAT):
         return None
     schema = enforced(phrases.answer_schema(wanted), CLAUDE)
     return {"type": "json_schema", "schema": schema} if schema else None

@@ -14,7 +14,7 @@ from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer
 from weft_router.providers.gemini_schema import known
-from weft_router.providers.model_names import GEMINI_BEFORE_3, GEMINI_SIGNS
+from weft_router.providers.model_names import GEMINI_BEFORE_3, GEMINI_SIGNS, holds
 from weft_router.providers.port import unsupported
 from weft_router.providers.refused_sampling import of_gemini
 
@@ -111,7 +111,7 @@ class GenerateContent:
 
 def _is_told_form(request: inference_pb2.GenerateRequest) -> bool:
     """Return whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
-    return bool(request.tools) and GEMINI_BEFORE_3.search(request.model) is not None
+    return bool(request.tools) and holds(request.model, GEMINI_BEFORE_3)
 
 
 def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ What it knows is in its reference of `responseJsonSchema` ("only the following p
 strings and numbers alone, no `const`, and beside `$ref` nothing that does not begin with `$`; references to `$defs`.
 """
 
-import json
 from typing import Any, Final
+
+from weft_router.providers.schema_keywords import Schema, merge_only_part, name_definitions, name_reference, tell
 
 _MAPS: Final = frozenset({"properties", "$defs"})
 _LISTS: Final = frozenset({"anyOf", "oneOf", "prefixItems"})
@@ -21,7 +22,6 @@ _TOLD: Final = frozenset({
     "exclusiveMaximum", "multipleOf", "uniqueItems", "contains", "minContains", "maxContains", "minProperties",
     "maxProperties", "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas",
 })  # fmt: skip
-_OLD: Final = "#/definitions/"
 
 
 def known(schema: Any) -> Any:
@@ -39,22 +39,17 @@ def known(schema: Any) -> Any:
     # A constant was made an enum of one.
     left_out = (schema.keys() & _TOLD) - kept.keys() - ({"const"} if "enum" in schema else set())
     if left_out and "$ref" not in schema:
-        words = json.dumps({keyword: schema[keyword] for keyword in sorted(left_out)}, ensure_ascii=False)
-        kept["description"] = "\n\n".join(filter(None, (str(kept.get("description", "")), words)))
+        tell(kept, {keyword: schema[keyword] for keyword in sorted(left_out)}, in_order=True)
     return kept
 
 
-def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
+def _renamed(schema: Schema) -> Schema:
     renamed = dict(schema)
-    match schema.get("allOf"):
-        case [dict() as only] if not only.keys() & schema.keys():
-            renamed = _renamed({keyword: value for keyword, value in schema.items() if keyword != "allOf"} | only)
-    if "const" in schema:
-        renamed.setdefault("enum", [schema["const"]])
-    if isinstance(definitions := renamed.pop("definitions", None), dict):
-        renamed["$defs"] = definitions | (renamed.get("$defs") or {})
-    if isinstance(reference := renamed.get("$ref"), str) and reference.startswith(_OLD):
-        renamed["$ref"] = f"#/$defs/{reference.removeprefix(_OLD)}"
+    merge_only_part(renamed)
+    if "const" in renamed:
+        renamed.setdefault("enum", [renamed["const"]])
+    name_definitions(renamed)
+    name_reference(renamed)
     return renamed
 
 

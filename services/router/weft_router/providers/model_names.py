@@ -19,6 +19,15 @@ A name of a provider's own is matched as it stands there. Other servers of open 
 import re
 from typing import Final
 
+_SEARCHED = 256
+"""How much of a name tells what it is. A catalog's may be of any length, and is looked through several times a call."""
+
+
+def holds(model: str, pattern: re.Pattern[str]) -> bool:
+    """Return whether a name has a pattern anywhere in it."""
+    return pattern.search(model, 0, _SEARCHED) is not None
+
+
 # OpenAI ---------------------------------------------------------------------------------------------------------------
 
 OPENAI: Final = re.compile(r"(ft:)?(gpt-(?!oss)|chatgpt-|o[1-9](?![0-9]))")
@@ -37,8 +46,6 @@ def reasons(model: str) -> bool:
 
 # Other servers of OpenAI's format -------------------------------------------------------------------------------------
 
-LONGEST: Final = 256
-"""How much of a name is searched; what a catalog calls a model may be of any length."""
 MISTRALS_OWN: Final = re.compile(
     r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
 )

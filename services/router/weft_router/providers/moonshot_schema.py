@@ -6,12 +6,11 @@ and router-for-me/CLIProxyAPI#5316. What it has no keyword for is told in descri
 held to their schema by anybody but the tool itself.
 """
 
-import json
 from copy import deepcopy
 from typing import Any, Final
 
 from weft_kit.schema_bounds import subschemas
-from weft_router.providers.strict_schema import Schema
+from weft_router.providers.schema_keywords import Schema, merge_only_part, name_definitions, name_reference, tell
 
 _WORDS: Final = frozenset({"title", "description", "$defs", "$id"})
 _KNOWN: Final = _WORDS | {
@@ -20,14 +19,12 @@ _KNOWN: Final = _WORDS | {
 }  # fmt: skip
 _SAYS_NOTHING: Final = frozenset({"$schema", "$comment", "$anchor", "examples", "deprecated", "readOnly", "writeOnly"})
 _ANYTHING: Final = ("string", "number", "boolean", "object", "array", "null")
-_OLD: Final = "#/definitions/"
 
 
 def flavored(schema: Schema) -> Schema:
     """Return a schema with an object at the root as Moonshot takes it."""
     root = deepcopy(schema)
-    if isinstance(definitions := root.pop("definitions", None), dict):
-        root["$defs"] = definitions | (root.get("$defs") or {})
+    name_definitions(root)
     for _, keyword, part in subschemas(root):
         # Here alone an empty schema means any value.
         if part or keyword != "additionalProperties":
@@ -49,22 +46,17 @@ def _put(part: Schema) -> None:
         told |= {"items": False} if part.pop("items") is False else {}
     _name_properties(part)
     if told:
-        words = json.dumps(told, ensure_ascii=False, sort_keys=True)
-        part["description"] = "\n\n".join(filter(None, (str(part.get("description", "")), words)))
+        tell(part, told)
 
 
 def _rename(part: Schema) -> None:
     """Say with keywords that are known what others say, too."""
-    match part.get("allOf"):
-        case [dict() as only] if not only.keys() & part.keys():
-            del part["allOf"]
-            part |= only
+    merge_only_part(part)
     if "const" in part:
         part.setdefault("enum", [part.pop("const")])
     if "oneOf" in part and "anyOf" not in part:
         part["anyOf"] = part.pop("oneOf")
-    if isinstance(reference := part.get("$ref"), str) and reference.startswith(_OLD):
-        part["$ref"] = f"#/$defs/{reference.removeprefix(_OLD)}"
+    name_reference(part)
 
 
 def _name_type(part: Schema, told: Schema) -> None:

@@ -120,19 +120,19 @@ class ChatCompletions:
     ) -> tuple[inference_pb2.GenerateRequest, dict[str, Any] | None]:
         """Return the request with all of its form that has to be told in words, and what enforces a form."""
         wanted, model = request.response_format, request.model
+        schema = phrases.answer_schema(wanted)
         is_beside = bool(request.tools) and self._server in _NO_FORM_BESIDE_TOOLS
         match wanted.WhichOneof("format"):
             case None:
                 return request, None
-            case _ if is_beside or is_told(wanted, self._entry, model):
+            case _ if is_beside or is_told(schema, self._entry, model):
                 return phrases.telling_form(request), None
             case "json_object":
                 return phrases.naming_json(request), {"type": "json_object"}
             case "json_schema" if model_names.WITHOUT_SCHEMAS.fullmatch(model):
-                one_object = {"type": "json_object"} if is_object(phrases.answer_schema(wanted)) else None
-                return phrases.telling_form(request), one_object
-        schema = named_schema(wanted, dialect_of(self._entry, model))
-        return request, {"type": "json_schema", "json_schema": schema}
+                return phrases.telling_form(request), {"type": "json_object"} if is_object(schema) else None
+        named = named_schema(wanted.json_schema.name, schema, dialect_of(self._entry, model))
+        return request, {"type": "json_schema", "json_schema": named}
 
     def _longest_field(self, model: str) -> str:
         if self._entry.max_tokens_field != "auto":
@@ -165,18 +165,17 @@ def dialect_of(entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> Dialect
     return OPENAI_PLAIN if _is_azure(entry) or model.startswith("ft:") else OPENAI
 
 
-def is_told(wanted: chat_pb2.ResponseFormat, entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> bool:
-    """Return whether a form can only be asked for in words: of OpenAI's models, one that need not be an object."""
+def is_told(schema: Any, entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> bool:
+    """Return whether a schema can only be told in words: of OpenAI's models, one that need not be an object's."""
     is_openais = _is_azure(entry) or model_names.OPENAI.match(model) is not None
-    return is_openais and wanted.HasField("json_schema") and not is_object(phrases.answer_schema(wanted))
+    return is_openais and schema is not None and not is_object(schema)
 
 
-def named_schema(wanted: chat_pb2.ResponseFormat, dialect: Dialect) -> dict[str, Any]:
+def named_schema(name: str, schema: Any, dialect: Dialect) -> dict[str, Any]:
     """Return the schema of an answer as it is enforced, or as it is and not strict."""
-    schema = phrases.answer_schema(wanted)
     strict = enforced(schema, dialect)
     loose = with_root(schema) if isinstance(schema, dict) else schema
-    said = {"name": wanted.json_schema.name or phrases.ANSWER, "schema": loose if strict is None else strict}
+    said = {"name": name or phrases.ANSWER, "schema": loose if strict is None else strict}
     return said | {"strict": strict is not None}
 
 

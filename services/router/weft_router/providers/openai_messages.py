@@ -8,7 +8,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank
-from weft_router.providers.model_names import DEMANDS_REASONING, LONGEST, MISTRAL, STRICT_TEMPLATE
+from weft_router.providers.model_names import DEMANDS_REASONING, MISTRAL, STRICT_TEMPLATE, holds
 from weft_router.providers.openai_thoughts import STATE_NAME, parted
 
 _ROLES = {
@@ -28,16 +28,16 @@ _BRIDGE = "OK."
 
 def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
     """Yield the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
-    is_mistral = bool(MISTRAL.search(request.model, 0, LONGEST)) or server.endswith("mistral.ai")
+    is_mistral = holds(request.model, MISTRAL) or server.endswith("mistral.ai")
     told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
-    is_strict = is_mistral or bool(STRICT_TEMPLATE.search(request.model, 0, LONGEST))
+    is_strict = is_mistral or holds(request.model, STRICT_TEMPLATE)
     system, others = _apart(told, only_first=not is_strict)
     if len(system) == 1:
-        yield _message(system[0])
+        yield _message(system[0], source, demands=False)
     elif system:
         yield {"role": "system", "content": "\n\n".join(phrases.text(message.parts) for message in system)}
-    demands = bool(DEMANDS_REASONING.search(request.model, 0, LONGEST)) and server not in _TAKES_NO_REASONING
-    said = [_message(message) | _reasoning(message, source, demands=demands) for message in others]
+    demands = holds(request.model, DEMANDS_REASONING) and server not in _TAKES_NO_REASONING
+    said = [_message(message, source, demands=demands) for message in others]
     yield from _taking_turns(said) if is_strict else said
 
 
@@ -86,31 +86,29 @@ def _listed(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _message(message: chat_pb2.Message) -> dict[str, Any]:
+def _message(message: chat_pb2.Message, source: str, *, demands: bool) -> dict[str, Any]:
     if message.role not in _ROLES:
         raise phrases.unknown_role(message)
     said: dict[str, Any] = {"role": _ROLES[message.role], "content": _content(message)}
     if message.tool_calls:
         said["content"] = None if is_blank(message.parts) else said["content"]
-        said["tool_calls"] = [_call(call) for call in message.tool_calls]
+        said |= _calls(message.tool_calls, source, demands=demands)
     if message.tool_call_id:
         said["tool_call_id"] = message.tool_call_id
     return said
 
 
-def _call(call: chat_pb2.ToolCall) -> dict[str, Any]:
+def _calls(calls: Sequence[chat_pb2.ToolCall], source: str, *, demands: bool) -> dict[str, Any]:
+    """Return calls, each with what belongs with it, and the reasoning that led to all of them."""
+    told, (reasoning, *_) = zip(*(_call(call, source) for call in calls), strict=True)
+    return {"tool_calls": list(told)} | (reasoning or (_NO_REASONING if demands else {}))
+
+
+def _call(call: chat_pb2.ToolCall, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a call, and the reasoning that is kept with it."""
     function = {"name": call.name, "arguments": phrases.arguments_text(call)}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _reasoning(message: chat_pb2.Message, source: str, *, demands: bool) -> dict[str, Any]:
-    """Return what belongs with a message that calls, and the calls with what belongs with each of them."""
-    if not message.tool_calls:
-        return {}
-    states = [phrases.state(call, STATE_NAME, source) for call in message.tool_calls]
-    reasoning, _ = parted(states[0])
-    told = [_call(call) | parted(state)[1] for call, state in zip(message.tool_calls, states, strict=True)]
-    return {"tool_calls": told} | (reasoning or (_NO_REASONING if demands else {}))
+    reasoning, of_call = parted(phrases.state(call, STATE_NAME, source))
+    return {"id": call.id, "type": "function", "function": function} | of_call, reasoning
 
 
 def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:

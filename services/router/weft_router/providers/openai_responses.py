@@ -62,7 +62,8 @@ class Responses:
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Return the request's JSON body; see WireFormat."""
-        is_in_words = is_told(request.response_format, self._entry, request.model)
+        schema = phrases.answer_schema(request.response_format)
+        is_in_words = is_told(schema, self._entry, request.model)
         request = phrases.telling_form(request) if is_in_words else phrases.naming_json(request)
         source = self._source(request.model)
         said: dict[str, Any] = {
@@ -78,7 +79,7 @@ class Responses:
             said["tools"] = [_tool(tool) for tool in request.tools]
             if choice := TOOL_CHOICES.get(request.tool_choice):
                 said["tool_choice"] = choice
-        form = _format(request.response_format, dialect_of(self._entry, request.model))
+        form = _format(request.response_format, schema, dialect_of(self._entry, request.model))
         if form and not is_in_words:
             said["text"] = {"format": form}
         return said
@@ -122,10 +123,10 @@ def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
     return said | phrases.described(tool)
 
 
-def _format(wanted: chat_pb2.ResponseFormat, dialect: Dialect) -> dict[str, Any] | None:
+def _format(wanted: chat_pb2.ResponseFormat, schema: Any, dialect: Dialect) -> dict[str, Any] | None:
     match wanted.WhichOneof("format"):
         case "json_object":
             return {"type": "json_object"}
         case "json_schema":
-            return {"type": "json_schema"} | named_schema(wanted, dialect)
+            return {"type": "json_schema"} | named_schema(wanted.json_schema.name, schema, dialect)
     return None

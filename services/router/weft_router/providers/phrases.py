@@ -14,7 +14,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit import json_bounds
 from weft_router.providers.port import ProviderError, Remedy, unsupported
-from weft_router.providers.strict_schema import Schema
+from weft_router.providers.schema_keywords import Schema
 from weft_router.providers.tool_schema import object_schema
 
 ANSWER = "answer"
@@ -102,6 +102,9 @@ def described(tool: chat_pb2.Tool) -> dict[str, Any]:
 
 
 def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
+    """Return the schema of an answer; None where none is wanted."""
+    if not wanted.HasField("json_schema"):
+        return None
     return schema(wanted.json_schema.schema_json, "the schema of the response format")
 
 

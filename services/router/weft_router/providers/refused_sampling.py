@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers.model_names import MISTRALS_OWN, reasons
+from weft_router.providers.model_names import MISTRALS_OWN, holds, reasons
 
 PENALTIES: Final = frozenset({"frequency_penalty", "presence_penalty"})
 _DRAWING: Final = frozenset({"temperature", "top_p"})
@@ -64,18 +64,18 @@ def hottest(model: str) -> float:
 
 def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[str, Any]) -> frozenset[str]:
     """Return what Anthropic refuses of a model, with what is said of its `thinking`."""
-    if _CLAUDE_WITHOUT.search(model):
+    if holds(model, _CLAUDE_WITHOUT):
         return _DRAWING | {"top_k"}
     if thinking.get("type") in ("enabled", "adaptive"):
         low = sampling.HasField("top_p") and sampling.top_p < _LOWEST_TOP_P
         return frozenset({"temperature", "top_k", *(["top_p"] if low else [])})
     both = sampling.HasField("temperature") and sampling.HasField("top_p")
-    return frozenset({"top_p"}) if both and _CLAUDE_ONE.search(model) else _NONE
+    return frozenset({"top_p"}) if both and holds(model, _CLAUDE_ONE) else _NONE
 
 
 def of_gemini(model: str) -> frozenset[str]:
     """Return what Gemini refuses of a model."""
-    is_newer = "gemini-" in model and not _GEMINI_WITH_PENALTIES.search(model)
+    is_newer = "gemini-" in model and not holds(model, _GEMINI_WITH_PENALTIES)
     return PENALTIES if is_newer else _NONE
 
 

@@ -17,14 +17,13 @@ The rules are OpenAI's guide to structured outputs ("Supported schemas", and for
 list there) and Anthropic's ("JSON Schema limitations", "Schema complexity limits"), both as of 2026.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-Schema = dict[str, Any]
+from weft_router.providers.schema_keywords import Schema, tell
 
 _DESCRIBING: Final = frozenset({
     "default", "examples", "$comment", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "discriminator",
@@ -157,8 +156,7 @@ class _Strict:
         _expect(not said.keys() - _SHAPES - self.dialect.bounds)
         said = self._shape(said, level)
         if told and self.dialect.told:
-            words = json.dumps(told, ensure_ascii=False)
-            said["description"] = f"{said['description']}\n\n{words}" if said.get("description") else words
+            tell(said, told, in_order=True)
         return said
 
     def _is_told(self, keyword: str, value: Any) -> bool:

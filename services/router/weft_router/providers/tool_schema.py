@@ -10,13 +10,13 @@ Keywords that earlier drafts had otherwise are put as the latest has them, and w
 Schema draft 2020-12", kintone/mcp-server#553.)
 """
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final
 
 from weft_kit.schema_bounds import subschemas
-from weft_router.providers.strict_schema import TYPES, Schema, with_root
+from weft_router.providers.schema_keywords import Schema, tell
+from weft_router.providers.strict_schema import TYPES, with_root
 
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _REFUSED: Final = frozenset({*_LISTS, "not", "enum", "const"})
@@ -36,7 +36,7 @@ def object_schema(schema: Any) -> Schema:
             properties |= found
     root |= {"type": "object", "properties": properties}
     if told:
-        _tell(root, told)
+        tell(root, told)
     return root
 
 
@@ -65,7 +65,7 @@ def _name_types(part: Schema) -> None:
     if named and TYPES.issuperset(named):
         part["type"] = named if isinstance(types, list) else named[0]
     else:
-        _tell(part, {"type": part.pop("type")})
+        tell(part, {"type": part.pop("type")})
 
 
 def _list_required(part: Schema) -> None:
@@ -78,11 +78,6 @@ def _list_required(part: Schema) -> None:
         part["required"] = listed
     elif not isinstance(given, list):
         part.pop("required", None)
-
-
-def _tell(part: Schema, told: Schema) -> None:
-    words = json.dumps(told, ensure_ascii=False, sort_keys=True)
-    part["description"] = "\n\n".join(filter(None, (str(part.get("description", "")), words)))
 
 
 def _parts(told: Schema) -> Iterator[Schema]:
