@@ -20,22 +20,34 @@ class DrawingParts:
         relation = self._related.pop(reference, None) if reference else None
         if relation is None or relation.target not in self._package.archive:
             return []
-        found = _Texts()
-        read_xml(self._package.read(relation.target), found, relation.target)
-        return found.paragraphs
+        return _paragraphs(self._package, relation.target)
+
+
+def drawn(package: Package, part: str) -> list[str]:
+    """Returns the paragraphs of a drawing: of its shapes, and of the charts and diagrams in it."""
+    return _paragraphs(package, part, DrawingParts(package, part))
+
+
+def _paragraphs(package: Package, part: str, within: DrawingParts | None = None) -> list[str]:
+    found = _Texts(within)
+    read_xml(package.read(part), found, part)
+    return found.paragraphs
 
 
 class _Texts:
     """Gathers paragraphs of drawings, and each series of a chart as a paragraph of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: DrawingParts | None) -> None:
         self.paragraphs: list[str] = []
+        self._within = within
         self._pieces: list[str] = []
         self._value: list[str] | None = None
         self._role = ""
         self._series: dict[str, list[str]] = {}
 
-    def start(self, tag: str, _: Attributes) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
+        if self._within:
+            self.paragraphs += self._within.texts(tag, attributes)
         if tag in {"a:t", "c:v"}:
             self._value = []
         elif tag == "c:ser":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from weft_retrieval.formats.draft import Draft
-from weft_retrieval.formats.drawing_parts import DrawingParts
+from weft_retrieval.formats.drawing_parts import drawn
 from weft_retrieval.formats.number_formats import NumberFormats
 from weft_retrieval.formats.office_package import Package
 from weft_retrieval.formats.outline import Parsed
@@ -58,9 +58,7 @@ def _drawn(package: Package, part: str) -> Iterator[str]:
     """Yields the texts of shapes and charts that lie over a sheet."""
     for relation in package.related(part).values():
         if relation.type == "drawing" and relation.target in package.archive:
-            shown = _Shown(DrawingParts(package, relation.target))
-            read_xml(package.read(relation.target), shown, relation.target)
-            yield from shown.paragraphs
+            yield from drawn(package, relation.target)
 
 
 class _Strings:
@@ -150,30 +148,6 @@ class _Cells:
         if kind == "b":
             return "TRUE" if value in _TRUE else "FALSE"
         return self._formats.shown(value, self._cell.get("s", "")) if kind == "n" else value
-
-
-class _Shown:
-    """Gathers the paragraphs of what lies over a sheet."""
-
-    def __init__(self, drawings: DrawingParts) -> None:
-        self.paragraphs: list[str] = []
-        self._drawings = drawings
-        self._pieces: list[str] = []
-        self._is_text = False
-
-    def start(self, tag: str, attributes: Attributes) -> None:
-        self._is_text = tag == "a:t"
-        self.paragraphs += self._drawings.texts(tag, attributes)
-
-    def end(self, tag: str) -> None:
-        self._is_text = False
-        if tag == "a:p":
-            self.paragraphs.append("".join(self._pieces))
-            self._pieces = []
-
-    def text(self, text: str) -> None:
-        if self._is_text:
-            self._pieces.append(text)
 
 
 def _column(reference: str) -> int:
