@@ -116,7 +116,7 @@ class Attempts:
         return await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
 
     def _limits(self, job: Job) -> RetryLimits:
-        return self._rules.limits.of(job.request, job.unexplained)
+        return self._rules.limits.of(job.request).after(job.unexplained)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
         """Ask the alias, and another in its place for as long as what is said is not good enough.

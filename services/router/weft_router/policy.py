@@ -63,11 +63,8 @@ class RetryLimits:
     longest_wait_s: float = 10.0
     waits: bool = True
 
-    def of(self, request: job_pb2.GenerationRequest, unexplained: int = 0) -> "RetryLimits":
-        """Return what holds for a request: what its own policy says, within these.
-
-        One that was refused, perhaps through its own fault, waits for no outage.
-        """
+    def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
+        """Return what holds for a request: what its own policy says, within these."""
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = asked.max_backoff.ToNanoseconds() / 1e9 if asked.HasField("max_backoff") else self.longest_wait_s
@@ -75,8 +72,12 @@ class RetryLimits:
             self,
             max_attempts=min(attempts, self.max_attempts),
             longest_wait_s=min(longest_s, self.longest_wait_s),
-            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL and not unexplained,
+            waits=asked.on_outage != job_pb2.ON_OUTAGE_FAIL,
         )
+
+    def after(self, unexplained: int) -> "RetryLimits":
+        """Return what holds after refusals that are perhaps the request's own fault: it waits for no outage then."""
+        return replace(self, waits=False) if unexplained else self
 
 
 def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:

@@ -51,6 +51,7 @@ class Pursuit:
         self._job = job
         self._registry = registry
         self._rules = rules
+        self._limits_asked = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
@@ -60,7 +61,7 @@ class Pursuit:
 
     @property
     def _limits(self) -> RetryLimits:
-        return self._rules.limits.of(self._job.request, self._job.unexplained)
+        return self._limits_asked.after(self._job.unexplained)
 
     async def answer(self) -> inference_pb2.Finished:
         """Return the end of a whole answer, committed.
@@ -128,7 +129,8 @@ class Pursuit:
         provider = self._registry.providers[choice.route.provider].provider
         call, order = self._registry.call(choice.route), orders[choice.alias]
         longest = self._registry.catalog.providers[choice.route.provider].most_tokens(order.max_tokens)
-        order = replace(order, limit=replace(order.limit, max_tokens=longest))
+        if longest != order.limit.max_tokens:
+            order = replace(order, limit=replace(order.limit, max_tokens=longest))
         reserve = partial(self._reserve, choice, order)
         return Generation(self._job, order, choice, provider, call, reserve, rank)
 

@@ -1,8 +1,10 @@
 """The providers of the catalog, opened, each with what has been seen of it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from weft.job.v1 import job_pb2
 from weft_kit.catalog import Catalog, Route
@@ -15,6 +17,13 @@ from weft_router.providers.checkup import Patient
 from weft_router.providers.port import Provider
 from weft_router.selection import Candidate
 from weft_router.turnstile import Turnstile, Waiter, room_at_any
+
+
+class _Past(NamedTuple):
+    """What one job has been through: its failures by provider, and the routes that refused it for good."""
+
+    failures: Counter[str]
+    refusing: Collection[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,9 @@ class Registry:
         `region` is preferred to those of the aliases.
         """
         now = time.monotonic()
-        failures, refusing = provider_failures(attempts), refusing_routes(attempts)
+        past = _Past(provider_failures(attempts), refusing_routes(attempts))
         return [
-            replace(
-                self._candidate(route, name, tier, order, failures[route.provider], region, prompt_tokens, now),
-                refused=(route.provider, route.model) in refusing,
-            )
+            self._candidate(route, name, tier, order, past, region, prompt_tokens, now)
             for tier, (name, order) in enumerate(orders.items())
             for route in order.alias.routes
         ]
@@ -91,7 +97,7 @@ class Registry:
         await room_at_any([self.providers[name].turnstile for name in names], waiter)
 
     def _candidate(
-        self, route: Route, name: str, tier: int, order: Order, failures: int, region: str, prompt: int, now: float
+        self, route: Route, name: str, tier: int, order: Order, past: _Past, region: str, prompt: int, now: float
     ) -> Candidate:
         registered = self.providers[route.provider]
         health = registered.models[route.model]
@@ -99,7 +105,8 @@ class Registry:
         return Candidate(
             route,
             allowed=health.breaker.allows(now),
-            failures=failures,
+            failures=past.failures[route.provider],
+            refused=(route.provider, route.model) in past.refusing,
             alias=name,
             selection=order.alias.selection,
             tier=tier,

@@ -7,6 +7,7 @@ are never more than their whole.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from weft.common.v1 import chat_pb2
@@ -35,34 +36,50 @@ def count(value: Any) -> int | None:
 Usage = Callable[[Mapping[str, int]], chat_pb2.Usage]
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names under which a format counts, and what their counts come to."""
+
+    untold: Mapping[str, int]
+    """A 0 for each of them; one with a dot stands in an object within."""
+    holders: frozenset[str]
+    """The objects within."""
+    usage: Usage
+
+    @classmethod
+    def of(cls, names: Iterable[str], usage: Usage) -> "Names":
+        """Return names, with what `usage` makes of their counts."""
+        untold = dict.fromkeys(names, 0)
+        holders = (name[:at] for name in untold for at, mark in enumerate(name) if mark == ".")
+        return cls(untold, frozenset(holders), usage)
+
+
 class Counts:
     """What one answer's provider has counted so far: totals, so that a later one replaces an earlier."""
 
-    def __init__(self, names: Iterable[str], usage: Usage) -> None:
-        """`names` are those that count; one with a dot stands in an object within. `usage` says what they come to."""
-        self.told = dict.fromkeys(names, 0)
-        self._holders = {name[:at] for name in self.told for at, mark in enumerate(name) if mark == "."}
-        self._usage = usage
+    def __init__(self, names: Names) -> None:
+        self.told = dict(names.untold)
+        self._names = names
 
     def take(self, counted: Any) -> bool:
         """Take in what an event counts; return whether that is anything."""
         if type(counted) is not dict:
             return False
-        told, is_any = self.told, False
+        told, holders, is_any = self.told, self._names.holders, False
         for name, value in counted.items():
             if name in told:
                 sure = value if type(value) is int and 0 < value <= _MOST else count(value)
                 if sure or (sure == 0 and len(counted) == 1):
                     told[name] = sure
                     is_any = True
-            elif type(value) is dict and name in self._holders:
+            elif type(value) is dict and name in holders:
                 names = ((f"{name}.{inner}", each) for inner, each in value.items())
-                is_any |= self.take({one: each for one, each in names if one in told or one in self._holders})
+                is_any |= self.take({one: each for one, each in names if one in told or one in holders})
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:
         """Return all that was counted; None where nothing was."""
-        return self._usage(self.told) if any(self.told.values()) else None
+        return self._names.usage(self.told) if any(self.told.values()) else None
 
 
 def usage(
@@ -104,15 +121,11 @@ _REASONING = (
     "output_tokens_details.reasoning_tokens",
     "reasoning_tokens",
 )
-_OPENAI_NAMES = (
-    *(*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_WRITTEN_FOR_AN_HOUR, *_REASONING),
-    *("prompt_cache_miss_tokens", "total_tokens"),
-)
 
 
 def openai() -> Counts:
     """Return the counts of OpenAI's two formats, and of the many servers that speak them each in its own way."""
-    return Counts(_OPENAI_NAMES, _openai_usage)
+    return Counts(_OPENAI)
 
 
 def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
@@ -138,20 +151,18 @@ def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     return usage(prompt, completion, cached, written, _first(told, _WRITTEN_FOR_AN_HOUR), reasoning)
 
 
-_ANTHROPIC_NAMES = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "cache_creation.ephemeral_5m_input_tokens",
-    "cache_creation.ephemeral_1h_input_tokens",
-    "output_tokens_details.thinking_tokens",
+_OPENAI = Names.of(
+    (
+        *(*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_WRITTEN_FOR_AN_HOUR, *_REASONING),
+        *("prompt_cache_miss_tokens", "total_tokens"),
+    ),
+    _openai_usage,
 )
 
 
 def anthropic() -> Counts:
     """Return the counts of Anthropic's format, whose input is what neither came from the cache nor went there."""
-    return Counts(_ANTHROPIC_NAMES, _anthropic_usage)
+    return Counts(_ANTHROPIC)
 
 
 def _anthropic_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
@@ -167,19 +178,23 @@ def _anthropic_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     )
 
 
-_GEMINI_NAMES = (
-    "promptTokenCount",
-    "toolUsePromptTokenCount",
-    "candidatesTokenCount",
-    "thoughtsTokenCount",
-    "cachedContentTokenCount",
-    "totalTokenCount",
+_ANTHROPIC = Names.of(
+    (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation.ephemeral_5m_input_tokens",
+        "cache_creation.ephemeral_1h_input_tokens",
+        "output_tokens_details.thinking_tokens",
+    ),
+    _anthropic_usage,
 )
 
 
 def gemini() -> Counts:
     """Return the counts of Gemini's format, whose thoughts stand beside the candidates."""
-    return Counts(_GEMINI_NAMES, _gemini_usage)
+    return Counts(_GEMINI)
 
 
 def _gemini_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
@@ -190,6 +205,19 @@ def _gemini_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     else:
         prompt = max(0, told["totalTokenCount"] - completion)
     return usage(prompt, completion, told["cachedContentTokenCount"], reasoning=thoughts)
+
+
+_GEMINI = Names.of(
+    (
+        "promptTokenCount",
+        "toolUsePromptTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+        "cachedContentTokenCount",
+        "totalTokenCount",
+    ),
+    _gemini_usage,
+)
 
 
 def _first(told: Mapping[str, int], names: tuple[str, ...]) -> int:

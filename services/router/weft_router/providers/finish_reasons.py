@@ -1,6 +1,7 @@
 """What the words mean that providers have for the end of an answer."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from weft.common.v1 import chat_pb2
@@ -127,6 +128,7 @@ def tells_more(native: str) -> bool:
     )
 
 
+@lru_cache(256)
 def _plain(word: str) -> str:
     """Return MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS as max_tokens."""
     parted = _HUMP.sub("_", word[:_LONGEST]).lower()

@@ -39,7 +39,7 @@ class ChatCompletions:
     def __init__(self, entry: OpenAIEntry) -> None:
         self._entry = entry
         self._url = url_of(entry, "chat/completions")
-        self._server = entry.base_url.host or ""
+        self._address, self._server = str(self._url), entry.base_url.host or ""
         self.models_url = url_of(entry, "models")
         self.continues_prefix = entry.continues_prefix
 
@@ -99,7 +99,7 @@ class ChatCompletions:
         return said
 
     def _source(self, model: str) -> str:
-        return phrases.source(self._url, model)
+        return phrases.source(self._address, model)
 
     def _sampling(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         refused = self.refused(request)

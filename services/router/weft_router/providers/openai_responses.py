@@ -33,6 +33,7 @@ class Responses:
     def __init__(self, entry: OpenAIResponsesEntry) -> None:
         self._entry = entry
         self._url = url_of(entry, "responses")
+        self._account = tuple(map(str, (self._url, entry.api_key_env, entry.api_key_file)))
         self.models_url = url_of(entry, "models")
 
     def headers(self, key: str) -> Mapping[str, str]:
@@ -85,7 +86,7 @@ class Responses:
         return said
 
     def _source(self, model: str) -> str:
-        return phrases.source(self._url, self._entry.api_key_env, self._entry.api_key_file, model)
+        return phrases.source(*self._account, model)
 
 
 def _items(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:

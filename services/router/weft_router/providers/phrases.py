@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -159,9 +160,10 @@ def arguments_text(call: chat_pb2.ToolCall) -> str:
     return call.arguments_json if call.arguments_json.lstrip().startswith("{") else json_text(given)
 
 
-def source(*what: object) -> str:
+@lru_cache(256)
+def source(*what: str) -> str:
     """Return a name for who makes calls and can read what is kept with them: a server, a key, a model."""
-    return sha256("\n".join(map(str, what)).encode()).hexdigest()[:16]
+    return sha256("\n".join(what).encode()).hexdigest()[:16]
 
 
 def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
