@@ -1,75 +1,19 @@
 """Events that are not as their format describes them, and still say what is meant: read, in all four formats."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from tests.router.recorded import Whole, read
+from tests.router.events import DONE, FORMATS, MESSAGE_END, STOP, block, body, chat, choice, delta, part, said
+from tests.router.recorded import read
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2
-from weft_router.providers.answer import Answer, Reading
+from weft_router.providers.answer import Reading
 from weft_router.providers.anthropic_answer import MessagesAnswer
 from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_answer import ChatAnswer
 from weft_router.providers.openai_responses_answer import ResponsesAnswer
 from weft_router.providers.port import ProviderError, Remedy
-
-DONE = "[DONE]"
-
-
-def body(*events: object) -> bytes:
-    """Return events as they are sent; text is sent as it stands."""
-    data = (event if isinstance(event, str) else json.dumps(event) for event in events)
-    return "".join(f"data: {each}\n\n" for each in data).encode()
-
-
-def choice(delta: object, finish_reason: str | None = None, **fields: object) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason} | fields]}
-
-
-STOP = choice({}, "stop")
-
-
-def chat(*events: object) -> Whole:
-    return read(ChatAnswer(), [body(*events)])
-
-
-def block(text: str) -> list[dict[str, Any]]:
-    return [
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
-    ]
-
-
-MESSAGE_END = [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
-
-
-def part(text: str, **fields: object) -> dict[str, Any]:
-    return {"candidates": [{"index": 0, "content": {"parts": [{"text": text}]}} | fields]}
-
-
-def delta(text: str) -> dict[str, Any]:
-    return {"type": "response.output_text.delta", "output_index": 0, "delta": text}
-
-
-COMPLETED = {"type": "response.completed", "response": {"status": "completed"}}
-
-FORMATS: dict[str, tuple[Callable[[], Answer], Callable[[str], list[dict[str, Any]]], list[Any]]] = {
-    "openai": (ChatAnswer, lambda text: [choice({"content": text})], [STOP, DONE]),
-    "anthropic": (MessagesAnswer, block, MESSAGE_END),
-    "gemini": (GenerateContentAnswer, lambda text: [part(text)], [part("", finishReason="STOP")]),
-    "responses": (ResponsesAnswer, lambda text: [delta(text)], [COMPLETED]),
-}
-"""What reads each format, its events that say a text, and those that end it."""
-
-
-def said(kind: str, *between: object) -> str:
-    """Return the text of an answer that says "Hi" before these events and " you" after them."""
-    reader, says, ends = FORMATS[kind]
-    return read(reader(), [body(*says("Hi"), *between, *says(" you"), *ends)]).said.text
-
 
 HEARTBEATS = {
     "an empty object": {},  # https://github.com/BerriAI/litellm/pull/34382
@@ -471,160 +415,8 @@ def test_a_response_that_only_its_end_tells_is_read() -> None:
     assert read(ResponsesAnswer(), [body(delta("Four"), completed)]).said.text == "Four"
 
 
-# Halves of a character: RFC 8259, section 8.2; https://github.com/elizaOS/eliza/issues/30904
-HALVES = {
-    "in two events": ([r"a\ud83d", r"\ude00b"], "a😀b"),
-    "with a ping between": ([r"a\ud83d", "", r"\ude00b"], "a😀b"),
-    "in one": ([r"a\ud83d\ude00b"], "a😀b"),
-    "two in a row": ([r"\ud83d", r"\ude00\ud83d", r"\ude01"], "😀😁"),
-    "the first alone": ([r"a\ud83d", "b"], "a\ufffdb"),
-    "the second alone": (["a", r"\ude00b"], "a\ufffdb"),
-    "the wrong way round": ([r"\ude00\ud83d", "."], "\ufffd\ufffd."),
-    "at the very end": (["a", r"\ud83d"], "a\ufffd"),
-    "nothing else": ([r"\ud83d"], "\ufffd"),
-    "as what they are not": ([r"a\\ud83d", r"\\ude00b"], r"a\ud83d\ude00b"),
-}
-
-
-@pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize(("texts", "whole"), HALVES.values(), ids=HALVES)
-@pytest.mark.parametrize("kind", FORMATS)
-def test_halves_of_a_character_are_joined_and_what_is_alone_is_replaced(
-    kind: str, texts: list[str], whole: str, *, at_once: bool
-) -> None:
-    reader, says, ends = FORMATS[kind]
-    events = [json.dumps(event).replace("TEXT", text) for text in texts for event in says("TEXT")]
-    pieces = [body(*events, *ends)] if at_once else [body(each) for each in (*events, *ends)]
-    found = read(reader(), pieces)
-
-    assert found.said.text == whole
-    assert found.said.text.encode()
-
-
-def test_no_step_says_nothing() -> None:
-    reading = Reading(ChatAnswer())
-    events = [choice({"content": "HALF"}), STOP]
-    sent = b"".join(body(json.dumps(each).replace("HALF", r"\ud83d")) for each in events)
-
-    assert list(reading.read(sent)) == []
-    [said, finished] = reading.read(body(DONE))
-    assert said == event_pb2.Delta(text="\ufffd", token_count=1)
-    assert finished != said
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 10_000])
-def test_halves_that_come_as_bytes_are_joined(size: int) -> None:
-    """https://www.unicode.org/reports/tr26/: what writes surrogates as UTF-8 one by one"""
-    raw = [choice({"content": "HALF"}) for _ in range(3)]
-    halves = [b"a\xed\xa0\xbd", b"\xed\xb8\x80\xed\xa0\xbd", b"\xed\xb8\x81\xed\xa0\xbd"]
-    sent = b"".join(body(each).replace(b"HALF", half) for each, half in zip(raw, halves, strict=True))
-    sent += body(STOP, DONE)
-    found = read(ChatAnswer(), (sent[at : at + size] for at in range(0, len(sent), size)))
-
-    assert found.said.text == "a😀😁\ufffd"
-
-
-def test_halves_in_reasoning_and_arguments_are_joined_apart() -> None:
-    def call(arguments: str) -> dict[str, Any]:
-        return choice({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": arguments}}]})
-
-    events = [
-        choice({"reasoning": r"H\ud83d"}),
-        call(r'{"a":"\ud83d'),
-        choice({"content": r"T\ud83d"}),
-        choice({"reasoning": r"\ude00"}),
-        call(r'\ude01"}'),
-        choice({"content": r"\ude02"}),
-    ]
-    pieces = [body(json.dumps(each).replace(r"\\u", r"\u")) for each in events]
-    found = read(ChatAnswer(), [*pieces, body(STOP, DONE)])
-
-    assert (found.said.reasoning, found.said.text) == ("H😀", "T😂")
-    assert [each.arguments_json for each in found.said.tool_calls] == ['{"a":"😁"}']
-
-
 def test_a_text_may_hold_a_character_of_nothing() -> None:
     assert chat(choice({"content": "a\0b"}), STOP, DONE).said.text == "a\0b"
-
-
-# An answer that is not streamed: https://github.com/microsoft/foundry-dev-tools/issues/195
-MESSAGE = {"role": "assistant", "content": "Four", "reasoning_content": "Hm."}
-COMPLETION = {
-    "object": "chat.completion",
-    "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 3},
-}
-WHOLE = {
-    "openai": (ChatAnswer, COMPLETION),
-    "anthropic": (
-        MessagesAnswer,
-        {
-            "type": "message",
-            "content": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}, {"type": "text", "text": "Four"}],
-            "stop_reason": "end_turn",
-            "usage": {"input_tokens": 9, "output_tokens": 3},
-        },
-    ),
-    "gemini": (
-        GenerateContentAnswer,
-        [
-            {"candidates": [{"content": {"parts": [{"text": "Hm.", "thought": True}, {"text": "Fo"}]}}]},
-            {
-                "candidates": [{"content": {"parts": [{"text": "ur"}]}, "finishReason": "STOP"}],
-                "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3},
-            },
-        ],
-    ),
-    "responses": (
-        ResponsesAnswer,
-        {
-            "object": "response",
-            "status": "completed",
-            "output": [
-                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
-                {"type": "message", "content": [{"type": "output_text", "text": "Four"}]},
-            ],
-            "usage": {"input_tokens": 9, "output_tokens": 3},
-        },
-    ),
-}
-
-
-@pytest.mark.parametrize("size", [1, 7, 10_000])
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize(("reader", "answer"), WHOLE.values(), ids=WHOLE)
-def test_an_answer_that_is_not_streamed_is_read(
-    reader: Callable[[], Answer], answer: object, indent: int | None, size: int
-) -> None:
-    content = json.dumps(answer, indent=indent).encode()
-    found = read(reader(), (content[at : at + size] for at in range(0, len(content), size)))
-
-    assert (found.said.text, found.said.reasoning) == ("Four", "Hm.")
-    assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (9, 3)
-
-
-@pytest.mark.parametrize("behind", [b"", b"\n", b"data: [DONE]\n\n", b"\n\ndata: [DONE]"])
-def test_an_end_marker_may_follow_an_answer_that_is_not_streamed(behind: bytes) -> None:
-    """https://github.com/decolua/9router/issues/3492"""
-    assert read(ChatAnswer(), [json.dumps(COMPLETION).encode() + behind]).said.text == "Four"
-
-
-def test_chunks_may_come_a_line_each() -> None:
-    lines = [choice({"content": "Fo"}), choice({"content": "ur"}), STOP]
-    assert read(ChatAnswer(), [b"\n".join(json.dumps(each).encode() for each in lines)]).said.text == "Four"
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b'{"choices": [', b'[{"a": 1},', b"Bad gateway", b"[" * 100_000])
-def test_what_is_neither_events_nor_json_is_a_failure(content: bytes) -> None:
-    with pytest.raises(ProviderError):
-        read(ChatAnswer(), [content])
-
-
-def test_an_answer_that_is_not_streamed_is_read_only_so_far() -> None:
-    with pytest.raises(ProviderError, match="more than"):
-        read(ChatAnswer(), [b'{"a": "' + b"x" * 1024 * 1024] * 3)
-    with pytest.raises(ProviderError, match="values"):
-        read(ChatAnswer(), [b"{}" * 60_000])
 
 
 @pytest.mark.parametrize("kind", FORMATS)
