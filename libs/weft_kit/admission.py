@@ -1,4 +1,4 @@
-"""The queue in front of the engine: a line for each tenant, in deadline order, and as many slots as the engine has."""
+"""A queue for what only so many may do at once: a line for each tenant, in deadline order, and a number of slots."""
 
 import asyncio
 import heapq
@@ -27,6 +27,11 @@ class ServiceTime:
     def observe(self, seconds: float) -> None:
         self._mean = seconds if self._mean is None else self._mean + _WEIGHT * (seconds - self._mean)
 
+    @property
+    def mean_s(self) -> float:
+        """The average; 0 before anything was observed."""
+        return self._mean or 0.0
+
     def until_a_place_frees(self, slots: int) -> float:
         """Returns how long the next of `slots` busy slots takes to end on average: then the queue moves by one."""
         mean = _FIRST_GUESS_S if self._mean is None else self._mean
@@ -40,22 +45,34 @@ class Admission:
     left, the last in the longest line gives way to a tenant with a shorter one. Deadlines are in the event loop's time;
     with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
 
-    A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
+    A caller that leaves while waiting frees its place, one that leaves while running frees its slot. `held` learns how
+    long slots are held.
     """
 
-    def __init__(self, slots: int, queue_limit: int) -> None:
+    def __init__(self, slots: int, queue_limit: int, held: ServiceTime | None = None) -> None:
         self.slots = slots
         self.queue_limit = queue_limit
         self.running = 0
         self._lines: dict[str, list[_Place]] = {}
         """Heaps; the tenant whose turn it is comes first. Nobody has an empty one."""
         self._arrivals = itertools.count()
-        self._held = ServiceTime()
+        self._held = held or ServiceTime()
         self._is_draining = False
 
     @property
     def waiting(self) -> int:
         return sum(map(len, self._lines.values()))
+
+    def expected_wait_s(self, deadline: float, tenant: str = "") -> float:
+        """Returns when a newcomer's turn would come, in seconds from now: 0 where a slot is free or none was held yet.
+
+        Those of its own line with a nearer deadline go first, and of every other line as many as go before it takes.
+        """
+        if self.running < self.slots:
+            return 0.0
+        before = sum(place[0] <= deadline for place in self._lines.get(tenant, ()))
+        others = sum(min(len(line), before + 1) for name, line in self._lines.items() if name != tenant)
+        return (before + others + 1) * self._held.mean_s / self.slots
 
     @asynccontextmanager
     async def slot(self, deadline: float, tenant: str = "") -> AsyncIterator[None]:

@@ -1,11 +1,11 @@
-"""The queue in front of the engine: who goes next, who is refused, and what leaving frees."""
+"""The queue for slots: who goes next, who is refused, how long it takes, and what leaving frees."""
 
 import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
 
-from weft_inference.admission import Admission, ServiceTime
+from weft_kit.admission import Admission, ServiceTime
 from weft_kit.errors import DeadlineExceeded, Draining, Overloaded
 
 FAR = 1e9
@@ -137,6 +137,30 @@ async def test_a_failure_inside_frees_the_slot():
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(admission.slot(FAR))
         assert admission.running == 1
+
+
+def held_for(seconds: float) -> ServiceTime:
+    held = ServiceTime()
+    held.observe(seconds)
+    return held
+
+
+async def test_nobody_is_expected_to_wait_for_a_free_slot():
+    admission = Admission(slots=2, queue_limit=8, held=held_for(4.0))
+    async with admission.slot(FAR):
+        assert admission.expected_wait_s(FAR) == 0
+
+
+async def test_the_expected_wait_is_that_of_all_who_go_first():
+    admission = Admission(slots=2, queue_limit=8, held=held_for(4.0))
+    callers = await queued(admission, FAR, FAR, FAR, FAR + 9, FAR + 9)
+    assert admission.waiting == 3
+    assert admission.expected_wait_s(FAR) == 2 * 4.0 / 2
+    assert admission.expected_wait_s(FAR + 9) == 4 * 4.0 / 2
+    # Of another tenant's line only one goes first, however long it is.
+    assert admission.expected_wait_s(FAR + 9, "single") == 2 * 4.0 / 2
+    for caller in callers:
+        await caller.leave()
 
 
 def test_the_wait_follows_what_was_observed_within_bounds():
