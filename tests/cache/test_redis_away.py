@@ -23,7 +23,7 @@ from weft_compose.servers import serving as started
 from weft_kit.context import CallContext, bound
 
 FRANCE, FRANCE_AGAIN = "What is the capital of France?", "Please, what is the capital of France?"  # 0.98 alike
-LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2, "embed_limit_s": 20.0, "verify_limit_s": 20.0}
+LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2}
 
 
 @pytest.fixture

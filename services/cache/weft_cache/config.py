@@ -28,12 +28,22 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     redis_limit_s: float = Field(0.05, gt=0)
     """How long one exchange with Redis may take; after that the lookup is a miss."""
     redis_connections: int = Field(64, ge=1)
-    embed_limit_s: float = Field(0.15, gt=0)
-    """How long an embedding may take; after that only the exact tier answers."""
-    verify_limit_s: float = Field(0.15, gt=0)
-    """How long comparing questions may take; after that it is a miss."""
+    lookup_share: float = Field(0.2, gt=0, le=1)
+    """Share of the time in which a tenant's answers of a model alias usually come that a semantic lookup may take. A
+    caller's deadline that is nearer counts."""
+    shortest_lookup_s: float = Field(0.15, gt=0)
+    """How long it may take where that share is less."""
+    longest_lookup_s: float = Field(2.0, gt=0)
+    """How long it may take where that share is more."""
+    lookup_limit_s: float = Field(1.0, gt=0)
+    """How long it may take while nobody knows how long answers take."""
+    lookups_at_once: int = Field(8, ge=1)
+    """Semantic lookups under way at a time. Others wait while their turn will come in time, and are refused otherwise.
+    More are of use where the inference service has many cores, or several replicas."""
+    silence_s: float = Field(1.0, gt=0)
+    """How long the inference service may owe answers without giving any; then it counts as failed."""
     rest_s: float = Field(1.0, gt=0)
-    """How long a part that broke its limit three times in a row is left alone."""
+    """How long a part that failed three times in a row is left alone."""
     remembered_vectors: int = Field(1024, ge=0)
     """Vectors of the latest questions kept in memory, about 2 KB each."""
     tally_flush_s: float = Field(1.0, gt=0)
