@@ -106,6 +106,18 @@ async def test_callers_without_time_do_not_shut_redis_to_others(valkey):
         assert await guard.command("PING")
 
 
+async def test_exchanges_that_are_late_while_others_are_answered_shut_redis_to_nobody(valkey):
+    async with guarded(valkey.url, limit_s=1.0, rest_s=60, connections=8) as guard:
+        began = time.monotonic()
+        late = [asyncio.create_task(guard.command("BLPOP", f"nothing-comes-{number}", 5)) for number in range(4)]
+        while time.monotonic() - began < 0.8:
+            assert await guard.command("PING")
+        for one in late:
+            with pytest.raises(StoreDown):
+                await one
+        assert await guard.command("PING")
+
+
 async def test_whoever_waits_for_just_this_answer_asks_a_redis_that_is_left_alone(valkey):
     async with guarded(valkey.url, limit_s=0.05, rest_s=60, connections=4) as guard:
         with hanging(valkey):
