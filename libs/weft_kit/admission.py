@@ -19,13 +19,14 @@ _Place = tuple[float, int, asyncio.Future[None]]
 
 
 class ServiceTime:
-    """Remembers how long a slot is held, as a moving average, in seconds."""
+    """Remembers how long a slot is held, as a moving average, in seconds; each observation has so much `weight`."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight: float = _WEIGHT) -> None:
+        self._weight = weight
         self._mean: float | None = None
 
     def observe(self, seconds: float) -> None:
-        self._mean = seconds if self._mean is None else self._mean + _WEIGHT * (seconds - self._mean)
+        self._mean = seconds if self._mean is None else self._mean + self._weight * (seconds - self._mean)
 
     @property
     def mean_s(self) -> float:
@@ -45,34 +46,33 @@ class Admission:
     left, the last in the longest line gives way to a tenant with a shorter one. Deadlines are in the event loop's time;
     with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
 
-    A caller that leaves while waiting frees its place, one that leaves while running frees its slot. `held` learns how
-    long slots are held.
+    A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
     """
 
-    def __init__(self, slots: int, queue_limit: int, held: ServiceTime | None = None) -> None:
+    def __init__(self, slots: int, queue_limit: int) -> None:
         self.slots = slots
         self.queue_limit = queue_limit
         self.running = 0
         self._lines: dict[str, list[_Place]] = {}
         """Heaps; the tenant whose turn it is comes first. Nobody has an empty one."""
         self._arrivals = itertools.count()
-        self._held = held or ServiceTime()
+        self._held = ServiceTime()
         self._is_draining = False
 
     @property
     def waiting(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    def expected_wait_s(self, deadline: float, tenant: str = "") -> float:
-        """Returns when a newcomer's turn would come, in seconds from now: 0 where a slot is free or none was held yet.
+    def ahead(self, deadline: float, tenant: str = "") -> int:
+        """Returns how many get a slot before a newcomer does: 0 where one is free.
 
         Those of its own line with a nearer deadline go first, and of every other line as many as go before it takes.
         """
         if self.running < self.slots:
-            return 0.0
+            return 0
         before = sum(place[0] <= deadline for place in self._lines.get(tenant, ()))
         others = sum(min(len(line), before + 1) for name, line in self._lines.items() if name != tenant)
-        return (before + others + 1) * self._held.mean_s / self.slots
+        return before + others
 
     @asynccontextmanager
     async def slot(self, deadline: float, tenant: str = "") -> AsyncIterator[None]:

@@ -25,7 +25,8 @@ async def test_what_there_is_no_time_for_is_refused_and_the_exact_tier_answers(
         return generation(text, cache=SEMANTIC)
 
     async with serving(redis_url=redis_url, inference_target=inference.target, **NARROW) as client:
-        await client.store(asking("What is it?"), finished("This."))
+        exact = generation("What is it?", cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT))
+        await client.store(exact, finished("This."))  # embeds nothing
         late = await client.lookup(asking("Do wait"))
         assert late.reason == pb.Missed.REASON_OVERLOADED
         inference.asked = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""The queue for slots: who goes next, who is refused, how long it takes, and what leaving frees."""
+"""The queue for slots: who goes next, who is ahead, who is refused, and what leaving frees."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -139,26 +139,18 @@ async def test_a_failure_inside_frees_the_slot():
         assert admission.running == 1
 
 
-def held_for(seconds: float) -> ServiceTime:
-    held = ServiceTime()
-    held.observe(seconds)
-    return held
-
-
-async def test_nobody_is_expected_to_wait_for_a_free_slot():
-    admission = Admission(slots=2, queue_limit=8, held=held_for(4.0))
+async def test_nobody_is_ahead_where_a_slot_is_free():
+    admission = Admission(slots=2, queue_limit=8)
     async with admission.slot(FAR):
-        assert admission.expected_wait_s(FAR) == 0
+        assert admission.ahead(FAR) == 0
 
 
-async def test_the_expected_wait_is_that_of_all_who_go_first():
-    admission = Admission(slots=2, queue_limit=8, held=held_for(4.0))
+async def test_ahead_are_those_with_nearer_deadlines_and_of_another_line_as_many_and_one():
+    admission = Admission(slots=2, queue_limit=8)
     callers = await queued(admission, FAR, FAR, FAR, FAR + 9, FAR + 9)
     assert admission.waiting == 3
-    assert admission.expected_wait_s(FAR) == 2 * 4.0 / 2
-    assert admission.expected_wait_s(FAR + 9) == 4 * 4.0 / 2
-    # Of another tenant's line only one goes first, however long it is.
-    assert admission.expected_wait_s(FAR + 9, "single") == 2 * 4.0 / 2
+    assert [admission.ahead(deadline) for deadline in (FAR - 1, FAR, FAR + 9)] == [0, 1, 3]
+    assert admission.ahead(FAR + 9, "single") == 1
     for caller in callers:
         await caller.leave()
 

@@ -36,11 +36,11 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     """How long it may take where that share is less."""
     longest_lookup_s: float = Field(2.0, gt=0)
     """How long it may take where that share is more."""
-    lookup_limit_s: float = Field(1.0, gt=0)
+    lookup_limit_s: float = Field(1.5, gt=0)
     """How long it may take while nobody knows how long answers take."""
-    lookups_at_once: int = Field(8, ge=1)
-    """Semantic lookups under way at a time. Others wait while their turn will come in time, and are refused otherwise.
-    More are of use where the inference service has many cores, or several replicas."""
+    lookups_at_once: int = Field(4, ge=1)
+    """Semantic lookups under way at a time, which keep an inference service busy as it ships. Others wait while their
+    turn will come in time, and are refused otherwise. Set four for each replica, and more for one with more threads."""
     silence_s: float = Field(1.0, gt=0)
     """How long the inference service may owe answers without giving any; then it counts as failed."""
     rest_s: float = Field(1.0, gt=0)

@@ -27,8 +27,9 @@ _WAITING = Gauge("weft_cache_semantic_waiting", "Lookups and stores that wait fo
 _MOST_WAITING: Final = 1024
 _LATEST_ANSWERS: Final = 32
 _KNOWN_ALIASES: Final = 4096
-# Lookups differ: of those given no more than the usual time, every second one would be late, and its work wasted.
-_MARGIN: Final = 1.5
+# Lookups differ: of those let in with no more than the usual time left, many would be late, and their work wasted.
+_MARGIN: Final = 2.0
+_WEIGHT: Final = 0.05
 
 
 class LookupLimits:
@@ -69,8 +70,8 @@ class SemanticQueue:
     def __init__(self, tier: SemanticTier, embedder: InferenceEmbedder, limits: LookupLimits, at_once: int) -> None:
         self._tier, self._embedder, self._limits = tier, embedder, limits
         self._admission = Admission(at_once, _MOST_WAITING)
-        self._taken = ServiceTime()
-        """How long lookups take once they have a place; embeddings of what is stored are shorter."""
+        self._work = ServiceTime(_WEIGHT)
+        """How much of the tier's time one takes: half of what it takes beside another."""
         _RUNNING.set_function(lambda: self._admission.running)
         _WAITING.set_function(lambda: self._admission.waiting)
 
@@ -79,13 +80,8 @@ class SemanticQueue:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + remaining_to_pass_on(self._limits.of(asked.tenant, asked.request.model))
         try:
-            async with self._place(asked.tenant, deadline, _MARGIN * self._taken.mean_s):
-                began = loop.time()
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        return await self._tier.find(asked, where, terms, now)
-                finally:
-                    self._taken.observe(loop.time() - began)
+            async with self._place(asked.tenant, deadline), asyncio.timeout_at(deadline):
+                return await self._tier.find(asked, where, terms, now)
         except Overloaded:
             return Miss(Reason.OVERLOADED)
         except (DeadlineExceeded, TimeoutError):
@@ -98,21 +94,23 @@ class SemanticQueue:
             return known
         deadline = asyncio.get_running_loop().time() + remaining_to_pass_on(self._limits.most_s)
         try:
-            async with self._place(tenant, deadline, 0.0):
+            async with self._place(tenant, deadline):
                 return await self._embedder.embed(tenant, text)
         except (DeadlineExceeded, Overloaded):
             return None
 
     @asynccontextmanager
-    async def _place(self, tenant: str, deadline: float, needs_s: float) -> AsyncIterator[None]:
+    async def _place(self, tenant: str, deadline: float) -> AsyncIterator[None]:
         """Holds a place, within which calls know of the deadline.
 
-        Raises Overloaded when the turn would come, or came, less than `needs_s` before it.
+        Raises Overloaded when too much goes before, or went before, to be done by then.
         """
-        left_s = deadline - asyncio.get_running_loop().time()
-        wait_s = self._admission.expected_wait_s(deadline, tenant)
+        loop = asyncio.get_running_loop()
+        beside = min(self._admission.running + 1, self._admission.slots)
+        needs_s = beside * self._work.mean_s
+        wait_s = self._admission.ahead(deadline, tenant) * self._work.mean_s
         # One may always try, or nobody would find out that things have become faster.
-        if self._admission.running and wait_s + needs_s > left_s:
+        if self._admission.running and loop.time() + wait_s + _MARGIN * needs_s > deadline:
             raise Overloaded("the semantic tier is busy; retry later", wait_s)
         async with AsyncExitStack() as stack:
             try:
@@ -120,4 +118,9 @@ class SemanticQueue:
             except DeadlineExceeded as error:
                 raise Overloaded("the semantic tier stayed busy; retry later", wait_s) from error
             stack.enter_context(bound(replace(current(), deadline=deadline)))
-            yield
+            began, running = loop.time(), self._admission.running
+            try:
+                yield
+            finally:
+                together = (running + self._admission.running) / 2
+                self._work.observe((loop.time() - began) / together)
