@@ -21,7 +21,8 @@ _ENTRIES = 10_000
 def section(name: str, data: Path, config: Config) -> list[str]:
     """One part of the report."""
     if name == "speed":
-        return report.speed(asyncio.run(speed.measure(qqp(data, Split.TEST), _ENTRIES)), _ENTRIES)
+        times, levels = asyncio.run(speed.measure(qqp(data, Split.TEST), _ENTRIES))
+        return [*report.speed(times, _ENTRIES), *report.load(levels)]
     return _SETS[name](Judge(Reader(), config.floor), data, config.target_precision)
 
 

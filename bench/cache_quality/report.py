@@ -1,7 +1,8 @@
 """bench/CACHE.md: what was measured, how, and where the cache still loses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from bench.cache_quality.load import Level
 from bench.cache_quality.speed import Times
 from bench.markdown import paragraph, table
 from bench.report import machine
@@ -64,3 +65,52 @@ def speed(times: Sequence[Times], entries: int) -> list[str]:
         *table(("lookup", "p50", "p99", "hits", "lookups a second", "hits a second"), rows),
         *table(("CPU of a lookup", *times[0].cpu_ms), costs),
     ]
+
+
+_LOADS = {
+    "patient": (
+        "Answers take 5 s, so a lookup may take 1 s. Each caller asks again at once, whatever became of its lookup. "
+        "Aim: at 64 callers the hits are what they are at one."
+    ),
+    "hurried": (
+        "Answers take 0.75 s, so a lookup may take 0.15 s, which two cores cannot give to all. A caller that is not "
+        "served asks its provider, and comes back after 0.75 s. Aim: hits a second stay near their most, and the "
+        "others are refused early and cheaply."
+    ),
+    "open": "Answers take 5 s. Arrivals at even distances; capacity is the most lookups a second of the first table.",
+    "beside": "Answers take 5 s. One caller beside a crowd. Aim: its hits are what they are alone.",
+}
+
+
+def load(levels: Sequence[Level]) -> list[str]:
+    """The section about load."""
+    lines = ["## Load", ""]
+    for group, text in _LOADS.items():
+        lines += [*paragraph(text), *_load_table([level for level in levels if level.group == group])]
+    return [*lines, *paragraph(_reached({level.name: level for level in levels if level.group == "patient"}))]
+
+
+def _reached(patient: Mapping[str, Level]) -> str:
+    one, many = (patient[name].outcomes.share("hit") for name in ("1 caller", "64 callers"))
+    return f"Reached: at 64 callers {many:.1%} of the lookups hit, and {one:.1%} at one."
+
+
+def _load_table(levels: Sequence[Level]) -> list[str]:
+    head = ("load", "lookups / s", "hit", "hits / s", "refused", "late", "p50", "p99", "refused in, p50 / p99", "CPU")
+    rows = [
+        (
+            level.name,
+            f"{level.a_second:.0f}",
+            f"{level.outcomes.share('hit'):.1%}",
+            f"{level.hits_a_second:.0f}",
+            f"{level.outcomes.share('overloaded'):.1%}",
+            f"{level.outcomes.share('late', 'store_down'):.1%}",
+            f"{level.outcomes.percentile_ms(50):.0f} ms",
+            f"{level.outcomes.percentile_ms(99):.0f} ms",
+            " / ".join(f"{level.outcomes.percentile_ms(place, 'overloaded'):.0f} ms" for place in (50, 99)),
+            f"{sum(level.cpu_ms.values()):.0f} ms",
+        )
+        for level in levels
+    ]
+    crowds = ", ".join(f"{level.others_percent:.0f} %" for level in levels)
+    return [*table(head, rows), *paragraph(f"Meanwhile others had {crowds} of the cores, line by line.")]

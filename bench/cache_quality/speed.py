@@ -13,21 +13,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import grpc
+from bench.cache_quality.load import TENANT, Level, Load, answered, asking, of_tenant
 from bench.cache_quality.pairs import Pair
 from bench.processes import Crowd, Meter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
-from weft.common.v1 import chat_pb2
-from weft.job.v1 import job_pb2
 from weft_compose.ports import free_ports
 from weft_compose.servers import ValkeyServer, serving
 
-_TENANT = (("weft-tenant", "bench"),)
 _ROUNDS = 300
 _AT_ONCE = 8
-# Nothing is cut off, and every semantic lookup embeds its question.
-_CACHE = {"EMBED_LIMIT_S": "5", "VERIFY_LIMIT_S": "5", "REDIS_LIMIT_S": "5", "REMEMBERED_VECTORS": "0"}
+# As it ships, but that every semantic lookup embeds its question.
+_CACHE = {"REMEMBERED_VECTORS": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +83,35 @@ class _Lookups:
 
     async def _ask(self, question: str) -> float:
         began = time.perf_counter()
-        answer = await self._stub.Lookup(pb.LookupRequest(request=_request(question)), metadata=_TENANT)
+        answer = await self._stub.Lookup(pb.LookupRequest(request=asking(question)), metadata=of_tenant(TENANT))
         if answer.HasField("found"):
             self.hits.append(question)
         return 1000 * (time.perf_counter() - began)
 
     async def _store(self, question: str) -> None:
-        answer = job_pb2.Answer(text=f"To: {question}", finish_reason=chat_pb2.FINISH_REASON_STOP)
-        await self._stub.Store(pb.StoreRequest(request=_request(question), answer=answer), metadata=_TENANT)
+        await self._stub.Store(answered(question), metadata=of_tenant(TENANT))
 
 
-async def measure(pairs: Sequence[Pair], entries: int) -> list[Times]:
-    """Fills one partition with so many questions, then asks some of them again, literally and in other words."""
+async def measure(pairs: Sequence[Pair], entries: int) -> tuple[list[Times], list[Level]]:
+    """Fills one partition with so many questions, then asks some of them again, literally and in other words: one after
+    another, and under load.
+    """
     same = [pair for pair in pairs if pair.same]
     stored = list(dict.fromkeys([pair.first for pair in same] + [pair.first for pair in pairs]))[:entries]
     among = set(stored)
     asked = [pair.second for pair in same if pair.first in among and pair.second not in among]
-    async with _lookups() as lookups:
+    async with _lookups() as (stub, meter):
+        lookups = _Lookups(stub, meter)
         await lookups.fill(stored)
         exact = await lookups.timed("exact", stored[:_ROUNDS], stored[_ROUNDS : 2 * _ROUNDS])
         semantic = await lookups.timed("semantic", asked[:_ROUNDS], asked[_ROUNDS : 2 * _ROUNDS])
         hits = lookups.hits
-        return [exact, semantic, await lookups.timed("semantic, those that hit", hits, hits)]
+        times = [exact, semantic, await lookups.timed("semantic, those that hit", hits, hits)]
+        return times, await Load(stub, meter, stored, asked).levels()
 
 
 @asynccontextmanager
-async def _lookups() -> AsyncIterator[_Lookups]:
+async def _lookups() -> AsyncIterator[tuple["rpc.CacheServiceAsyncStub", Meter]]:
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         cache, inference = (f"127.0.0.1:{port}" for port in free_ports(2))
         with (
@@ -123,7 +124,7 @@ async def _lookups() -> AsyncIterator[_Lookups]:
                 pids["Valkey"] = valkey.child.pid
             async with grpc.aio.insecure_channel(cache) as channel:
                 stub: rpc.CacheServiceAsyncStub = rpc.CacheServiceStub(channel)
-                yield _Lookups(stub, Meter(pids))
+                yield stub, Meter(pids)
 
 
 @contextmanager
@@ -147,9 +148,3 @@ async def _by_several(ask: Callable[[str], Awaitable[object]], questions: Sequen
             await ask(question)
 
     await asyncio.gather(*(some(questions[first::_AT_ONCE]) for first in range(_AT_ONCE)))
-
-
-def _request(question: str) -> job_pb2.GenerationRequest:
-    message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=question)])
-    sampling = chat_pb2.SamplingParams(temperature=0)
-    return job_pb2.GenerationRequest(model="default", messages=[message], sampling=sampling)

@@ -23,7 +23,7 @@ from weft_compose.servers import serving as started
 from weft_kit.context import CallContext, bound
 
 FRANCE, FRANCE_AGAIN = "What is the capital of France?", "Please, what is the capital of France?"  # 0.98 alike
-LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2, "embed_limit_s": 20.0, "verify_limit_s": 20.0}
+LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2}
 
 
 @pytest.fixture
@@ -103,6 +103,18 @@ async def test_callers_without_time_do_not_shut_redis_to_others(valkey):
             for _ in range(4):
                 with hurried(), pytest.raises(StoreDown):
                     await guard.command("PING")
+        assert await guard.command("PING")
+
+
+async def test_exchanges_that_are_late_while_others_are_answered_shut_redis_to_nobody(valkey):
+    async with guarded(valkey.url, limit_s=1.0, rest_s=60, connections=8) as guard:
+        began = time.monotonic()
+        late = [asyncio.create_task(guard.command("BLPOP", f"nothing-comes-{number}", 5)) for number in range(4)]
+        while time.monotonic() - began < 0.8:
+            assert await guard.command("PING")
+        for one in late:
+            with pytest.raises(StoreDown):
+                await one
         assert await guard.command("PING")
 
 

@@ -1,5 +1,6 @@
 """Answers the cache already has, given before a job is queued."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +14,10 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
+from weft_gateway.jobs.answers import Answers
 from weft_gateway.server import gateway
-from weft_kit.context import current_tenant
+from weft_kit.channel import Channel
+from weft_kit.context import CallContext, bound, current_tenant
 from weft_kit.errors import NotFound
 from weft_kit.joblog import JobLog, kind_of, text_hash
 from weft_kit.server import Server, Service
@@ -22,6 +25,7 @@ from weft_kit.server import Server, Service
 Ask = Callable[..., job_pb2.GenerationRequest]
 
 GREEDY = chat_pb2.SamplingParams(temperature=0)
+SOON_S = 0.4
 DOCS = job_pb2.RetrievalOptions(collection="docs")
 FOUND = cache_pb2.Found(
     answer=job_pb2.Answer(text="Rayleigh scattering", provider="local", provider_model="m"),
@@ -35,9 +39,14 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalSer
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
         self.found = FOUND
+        self.looks = asyncio.Event()
+        """Cleared, it holds back what is asked of the model "held"."""
+        self.looks.set()
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
         self.asked.append((current_tenant(), request.collection_version))
+        if request.request.model == "held":
+            await self.looks.wait()
         if request.request.model == "large":
             return cache_pb2.LookupResponse(missed=cache_pb2.Missed())
         return cache_pb2.LookupResponse(found=self.found)
@@ -131,3 +140,40 @@ async def test_a_collection_nobody_knows_is_the_jobs_business(caller: Any, ask: 
         assert (await caller.submit(ask(sampling=GREEDY, retrieval=unknown))).state == job_pb2.JOB_STATE_QUEUED
     assert shelf.asked == []
     assert (await caller.submit(ask(sampling=GREEDY))).state == job_pb2.JOB_STATE_SUCCEEDED
+
+
+@pytest.fixture
+async def answers(shelf: Shelf) -> AsyncIterator[Answers]:
+    """Leaves a cache alone that said nothing for as long as a hurried caller waits."""
+    async with (
+        served(shelf) as behind,
+        Channel(behind.address, "cache") as cache,
+        Channel(behind.address, "retrieval") as retrieval,
+    ):
+        shelf.looks.clear()
+        yield Answers(cache, retrieval, limit_s=20.0, silence_s=SOON_S / 2, rest_s=60.0)
+        shelf.looks.set()
+
+
+async def late(answers: Answers, ask: Ask) -> None:
+    with bound(CallContext(tenant="acme", deadline=asyncio.get_running_loop().time() + SOON_S)):
+        assert await answers.find(ask(sampling=GREEDY, model="held")) is None
+
+
+async def is_asked(answers: Answers, ask: Ask) -> bool:
+    with bound(CallContext(tenant="acme")):
+        return await answers.find(ask(sampling=GREEDY)) is not None
+
+
+async def test_a_cache_that_is_late_for_some_and_answers_others_is_asked_on(answers: Answers, ask: Ask) -> None:
+    for _ in range(4):
+        waiting = asyncio.create_task(late(answers, ask))
+        while not waiting.done():
+            assert await is_asked(answers, ask)
+    assert await is_asked(answers, ask)
+
+
+async def test_a_cache_that_answers_nobody_any_more_is_left_alone(answers: Answers, ask: Ask, shelf: Shelf) -> None:
+    await late(answers, ask)
+    assert not await is_asked(answers, ask)
+    assert len(shelf.asked) == 1

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from weft_inference.batching import Batcher, Request, choose, pack
 from weft_inference.embedding import SHORT_TOKENS, Embedder, whole
 from weft_kit.context import CallContext, bound
-from weft_kit.errors import Overloaded
+from weft_kit.errors import DeadlineExceeded, Overloaded
 
 
 def request(*lengths: int) -> Request:
@@ -139,3 +141,89 @@ async def test_a_question_is_read_beside_a_batch_of_documents(encoder):
         finally:
             held.goes_on.set()
         assert len((await documents).vectors) == 1
+
+
+class Gate:
+    """Reads nothing until it is let go, and remembers what it read."""
+
+    def __init__(self) -> None:
+        self.reads = threading.Event()
+        self.goes_on = threading.Event()
+        self.read: list[list[int]] = []
+
+    def run(self, rows):
+        self.reads.set()
+        self.goes_on.wait()
+        self.read += rows
+        return rows
+
+
+@asynccontextmanager
+async def held(gate: Gate) -> AsyncIterator[Batcher]:
+    """A batcher that reads one text and has not finished it."""
+    async with Batcher(gate, budget_tokens=64, limit_tokens=10**6) as batcher:
+        with bound(CallContext(tenant="first")):
+            first = asyncio.create_task(batcher.run([[1]], len))
+        await asyncio.to_thread(gate.reads.wait)
+        try:
+            yield batcher
+        finally:
+            gate.goes_on.set()
+            await first
+
+
+async def test_what_is_too_late_is_not_chosen():
+    late, good = request(10), request(20)
+    late.deadline = 5.0
+    waiting = {"acme": deque([late]), "other": deque([good])}
+    assert lengths_of(choose(waiting, budget_tokens=100, now=5.0)) == [20]
+    assert not waiting
+    with pytest.raises(DeadlineExceeded):
+        await late.answer
+
+
+async def test_texts_whose_deadline_passes_while_they_wait_are_never_read():
+    gate, loop = Gate(), asyncio.get_running_loop()
+    async with held(gate) as batcher:
+        with bound(CallContext(tenant="hurried", deadline=loop.time() + 0.5)):
+            hurried = asyncio.create_task(batcher.run([[2] * 8], len))
+        with bound(CallContext(tenant="patient")):
+            patient = asyncio.create_task(batcher.run([[3] * 8], len))
+        await asyncio.sleep(0.6)
+        gate.goes_on.set()
+        with pytest.raises(DeadlineExceeded):
+            await hurried
+        assert await patient == [8]
+    assert gate.read == [[1], [3] * 8]
+
+
+async def test_whoever_would_be_read_too_late_is_refused_at_once_and_other_tenants_are_not():
+    gate, loop = Gate(), asyncio.get_running_loop()
+    rows = [[2] * 400]
+    async with held(gate) as batcher, asyncio.TaskGroup() as group:
+        soon = loop.time() + 5.0
+        with bound(CallContext(tenant="crowd")):
+            crowd = [group.create_task(batcher.run(rows, len)) for _ in range(100)]  # worth 10 s, as it is guessed
+            await asyncio.sleep(0)
+        with bound(CallContext(tenant="crowd", deadline=soon)), pytest.raises(Overloaded) as refused:
+            await batcher.run(rows, len)
+        assert refused.value.retry_after_s == pytest.approx(10, rel=0.1)
+        with bound(CallContext(tenant="single", deadline=soon)):
+            single = group.create_task(batcher.run(rows, len))
+            await asyncio.sleep(0)
+        gate.goes_on.set()
+        assert await single == [400]
+        assert not crowd[-1].done()
+
+
+async def test_a_small_request_is_not_refused_for_a_large_one_of_its_tenant():
+    gate, loop = Gate(), asyncio.get_running_loop()
+    async with held(gate) as batcher, asyncio.TaskGroup() as group:
+        with bound(CallContext(tenant="acme")):
+            group.create_task(batcher.run([[2] * 400] * 100, len))
+            await asyncio.sleep(0)
+        with bound(CallContext(tenant="acme", deadline=loop.time() + 5.0)):
+            question = group.create_task(batcher.run([[3] * 10], len))
+            await asyncio.sleep(0)
+        gate.goes_on.set()
+        assert await question == [10]

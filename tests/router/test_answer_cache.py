@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 
+from google.protobuf.duration_pb2 import Duration
 from tests.router.desk import Desk, asking
 from tests.router.services import serving
 
@@ -12,6 +13,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.context import current_tenant
 from weft_kit.joblog import new_job_id
 from weft_mock import MockProvider, Script
+from weft_router.answer_cache import generation_time
 
 PRICES = '[prices]\nas_of = 2026-01-01\ncurrency = "USD"\n[prices.per_million.mock]\n"*" = { input = 1, output = 2 }\n'
 LAST_RESORT = '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nlast_resort = { stale_within_s = 60 }\n'
@@ -63,6 +65,17 @@ async def test_what_its_answer_cost_is_stored_with_it_and_not_what_was_spent_in_
     assert (tenant, stored.answer) == ("acme", done.answer)
     usage = done.answer.usage
     assert stored.cost == budget_pb2.Cost(micros=usage.prompt_tokens + 2 * usage.completion_tokens, currency="USD")
+    assert stored.generation_time == done.attempts[-1].duration
+    assert stored.generation_time.ToNanoseconds() > 0
+
+
+def test_how_long_an_answer_took_is_said_by_the_job_that_made_the_call() -> None:
+    succeeded = job_pb2.Attempt.RESULT_SUCCEEDED
+    call = job_pb2.Attempt(result=succeeded, duration=Duration(seconds=5))
+    lost = job_pb2.Attempt(result=job_pb2.Attempt.RESULT_LOST_RACE, duration=Duration(seconds=9))
+    joined = job_pb2.Attempt(result=succeeded, duration=Duration(seconds=1), joined_job_id="other")
+    assert generation_time(event_pb2.Done(attempts=[call, lost])) == Duration(seconds=5)
+    assert generation_time(event_pb2.Done(attempts=[joined])) is None
 
 
 async def test_an_audit_is_reported_and_not_stored(desk: Desk, mock: MockProvider) -> None:

@@ -16,7 +16,7 @@ from weft_cache.redis_guard import StoreDown
 from weft_cache.redis_watch import Audited, RedisWatch
 from weft_cache.verdict import Verdict, at_sight, by_meaning, head
 from weft_cache.vigilance import Ladder, as_of, judged
-from weft_kit.errors import DependencyDown
+from weft_kit.errors import DeadlineExceeded, DependencyDown, Overloaded
 
 WANTED = Counter("weft_cache_audits_wanted", "Hits drawn to be asked again, by what became of the draw.", ["outcome"])
 AUDITS = Counter("weft_cache_audits", "Answers that came back, by what comparing them came to.", ["model", "verdict"])
@@ -104,8 +104,11 @@ class Audits:
         verdict = at_sight(audit.served_text, answer.text)
         if verdict is not Verdict.NOT_COMPARED:
             return verdict
-        served = await self._embedder.embed(tenant, head(audit.served_text))
-        fresh = await self._embedder.embed(tenant, head(answer.text))
+        try:
+            served = await self._embedder.embed(tenant, head(audit.served_text))
+            fresh = await self._embedder.embed(tenant, head(answer.text))
+        except (DeadlineExceeded, Overloaded):
+            return Verdict.NOT_COMPARED
         return by_meaning(served, fresh, self._vigilance.least_alike)
 
     async def _count(self, tenant: str, model: str, partition: str, *, is_wrong: bool) -> None:

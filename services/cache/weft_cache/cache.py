@@ -12,7 +12,6 @@ from weft.job.v1 import job_pb2
 from weft_cache import policy
 from weft_cache.audits import Audits
 from weft_cache.choice import Miss, Reason, age_s, is_young
-from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.lookup import Asked, Hit
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
@@ -21,7 +20,7 @@ from weft_cache.redis_guard import StoreDown, patiently
 from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.redis_watch import Audited
-from weft_cache.semantic_tier import SemanticTier
+from weft_cache.semantic_queue import LookupLimits, SemanticQueue
 from weft_kit.cache_mode import cacheable
 from weft_kit.errors import DependencyDown
 
@@ -32,7 +31,7 @@ LOOKUP_SECONDS = Histogram(
     "weft_cache_lookup_seconds",
     "Time of a lookup, by tier that answered or reason that none did.",
     ["outcome"],
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
 )
 
 
@@ -63,13 +62,13 @@ class Cache:
     def __init__(
         self,
         answers: RedisAnswers,
-        alike: SemanticTier,
-        embedder: InferenceEmbedder,
+        alike: SemanticQueue,
+        limits: LookupLimits,
         tally: RedisTally,
         audits: Audits,
         keeping: Keeping,
     ) -> None:
-        self._answers, self._alike, self._embedder = answers, alike, embedder
+        self._answers, self._alike, self._limits = answers, alike, limits
         self._tally, self._audits, self._keeping = tally, audits, keeping
 
     @property
@@ -93,15 +92,20 @@ class Cache:
         self._count(asked.tenant, found, time.perf_counter() - began)
         return found
 
-    async def store(self, asked: Asked, answer: job_pb2.Answer, cost: budget_pb2.Cost) -> bool:
-        """Keeps an answer and what it cost; False when it must not be kept or the store is down."""
+    async def store(self, asked: Asked, answer: job_pb2.Answer, cost: budget_pb2.Cost, took_s: float = 0.0) -> bool:
+        """Keeps an answer and what it cost; False when it must not be kept or the store is down.
+
+        `took_s` is how long it took to generate, 0 when that is not known.
+        """
+        if took_s > 0:
+            self._limits.answered(asked.tenant, asked.request.model, took_s)
         terms = policy.terms(asked.request, asked.collection_version, self._keeping.floor)
         if terms is None or not policy.storable(answer):
             STORES.labels("refused").inc()
             return False
         where = address(asked.tenant, asked.request, asked.collection_version)
         text = question_text(asked.request) if terms.tier is Tier.SEMANTIC else ""
-        vector = await self._embedder.embed(asked.tenant, text)
+        vector = await self._alike.embed(asked.tenant, text)
         life_s = policy.life_s(self._keeping.ttl_s, self._keeping.ttl_jitter, random.random())  # noqa: S311 - no secret
         stored = Stored(answer, time.time(), cost, asked.collection_version)
         lasting = address(asked.tenant, asked.request, 0).exact if asked.collection_version else ""

@@ -19,6 +19,8 @@ class Reason(Enum):
     GUARDED = "guarded"
     NOT_VERIFIED = "not_verified"
     DOUBTED = "doubted"
+    OVERLOADED = "overloaded"
+    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)

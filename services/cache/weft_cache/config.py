@@ -25,15 +25,26 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     target_precision: float = Field(0.985, gt=0, lt=1)
     """Share of the semantic tier's answers that shall be right; from it follows how certain a hit must be."""
 
-    redis_limit_s: float = Field(0.05, gt=0)
-    """How long one exchange with Redis may take; after that the lookup is a miss."""
+    redis_limit_s: float = Field(0.25, gt=0)
+    """How long one exchange with Redis may take; after that the lookup is a miss. It takes a millisecond or two where
+    the machine is not busy."""
     redis_connections: int = Field(64, ge=1)
-    embed_limit_s: float = Field(0.15, gt=0)
-    """How long an embedding may take; after that only the exact tier answers."""
-    verify_limit_s: float = Field(0.15, gt=0)
-    """How long comparing questions may take; after that it is a miss."""
+    lookup_share: float = Field(0.2, gt=0, le=1)
+    """Share of the time in which a tenant's answers of a model alias usually come that a semantic lookup may take. A
+    caller's deadline that is nearer counts."""
+    shortest_lookup_s: float = Field(0.15, gt=0)
+    """How long it may take where that share is less."""
+    longest_lookup_s: float = Field(2.0, gt=0)
+    """How long it may take where that share is more."""
+    lookup_limit_s: float = Field(1.5, gt=0)
+    """How long it may take while nobody knows how long answers take."""
+    lookups_at_once: int = Field(4, ge=1)
+    """Semantic lookups under way at a time, which keep an inference service busy as it ships. Others wait while their
+    turn will come in time, and are refused otherwise. Set four for each replica, and more for one with more threads."""
+    silence_s: float = Field(1.0, gt=0)
+    """How long the inference service may owe answers without giving any; then it counts as failed."""
     rest_s: float = Field(1.0, gt=0)
-    """How long a part that broke its limit three times in a row is left alone."""
+    """How long a part that failed three times in a row, or fell silent, is left alone."""
     remembered_vectors: int = Field(1024, ge=0)
     """Vectors of the latest questions kept in memory, about 2 KB each."""
     tally_flush_s: float = Field(1.0, gt=0)

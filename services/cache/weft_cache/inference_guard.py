@@ -1,36 +1,65 @@
-"""The inference service that answers soon or not at all."""
+"""The inference service, asked for as long as there is time, and left alone where it fails."""
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
-from weft_kit.breaker import Breaker
+import grpc
+
+from weft.common.v1 import error_pb2
+from weft_kit.breaker import Breaker, Silence
 from weft_kit.channel import Channel
-from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
+from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.logging import note
+
+_FAILURES: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
 
 class InferenceGuard:
-    """Gives every call a short limit, and leaves a service that broke several alone for a rest."""
+    """Gives every call what time its caller has, and leaves a service that failed several alone for a rest.
 
-    def __init__(self, channel: Channel, limit_s: float, rest_s: float) -> None:
-        self._channel = channel
-        self._limit_s = limit_s
+    A refusal for too much that waits is no failure, nor is an answer that comes late: both say how much is asked. Only
+    one that said nothing to anybody for `silence_s` is left alone too. `limit_s` is for callers without a deadline.
+    """
+
+    def __init__(self, channel: Channel, limit_s: float, silence_s: float, rest_s: float) -> None:
+        self.channel = channel
+        self._limit_s, self._silence_s = limit_s, silence_s
+        self._silence = Silence()
         self._breaker = Breaker(threshold=3, rest_s=rest_s)
 
     async def ask(self, method: Callable[..., Awaitable[Any]], request: object) -> Any | None:
-        """The response, or None: it did not come in time, or was not waited for."""
+        """The response, or None: the service failed, or is left alone.
+
+        Raises DeadlineExceeded when the caller's time was over first, Overloaded when the service has too much to do.
+        """
         if not self._breaker.allows(time.monotonic()):
             return None
-        call = self._channel.call(self._limit_s)
+        call = self.channel.call(self._limit_s)
+        self._silence.asked(time.monotonic())
         try:
-            response = await self._channel.unary(method(request, **call))
+            response = await self.channel.unary(method(request, **call))
+        except DeadlineExceeded:
+            self._late(time.monotonic())
+            raise
         except WeftError as error:
             note(inference=error.reason_name)
-            # A caller with no time left says nothing about the service, and must not shut it to others.
-            is_late = isinstance(error, DeadlineExceeded) and call["timeout"] == self._limit_s
-            if is_late or isinstance(error, Unavailable):
-                self._breaker.failed(time.monotonic())
+            self._refused(error, time.monotonic())
             return None
+        except BaseException:
+            self._silence.given_up(time.monotonic())
+            raise
+        self._silence.heard(time.monotonic())
         self._breaker.succeeded()
         return response
+
+    def _late(self, now: float) -> None:
+        if self._silence.given_up(now) >= self._silence_s:
+            self._breaker.broke(now)
+
+    def _refused(self, error: WeftError, now: float) -> None:
+        self._silence.heard(now)
+        if error.reason == error_pb2.ERROR_REASON_OVERLOADED:
+            raise Overloaded(error.message, error.retry_after_s or 0.0) from error
+        if error.status in _FAILURES:
+            self._breaker.failed(now)

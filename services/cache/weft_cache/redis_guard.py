@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from weft_kit.breaker import Breaker
+from weft_kit.breaker import Breaker, Silence
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 from weft_kit.loop_time import loop_timeout
@@ -44,13 +44,17 @@ class Refused(StoreDown):
 
 
 class RedisGuard:
-    """Gives every exchange a short limit, and leaves a Redis that broke several alone for a rest. Raises StoreDown."""
+    """Gives every exchange a short limit, and leaves a Redis that broke several alone for a rest. Raises StoreDown.
+
+    One that is late while others are answered is busy, and goes on being asked.
+    """
 
     def __init__(self, redis: Redis, limit_s: float, rest_s: float) -> None:
         # As Any: redis-py's commands are typed for its blocking and its asyncio client at once.
         self._redis: Any = redis
         self._limit_s = limit_s
         self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._silence = Silence()
 
     async def command(self, *words: Word) -> Any:
         """Redis's answer to one command, in one round trip."""
@@ -79,19 +83,31 @@ class RedisGuard:
 
     async def _counted(self, exchange: Callable[[], Awaitable[T]], longest_s: float) -> T:
         limit_s = remaining(longest_s)
+        self._silence.asked(time.monotonic())
         try:
             async with loop_timeout(limit_s):
                 answer = await exchange()
         except ResponseError as error:
-            self._breaker.succeeded()
+            self._heard()
             raise Refused from error
-        except (RedisError, OSError, TimeoutError) as error:
-            # A caller with no time left says nothing about Redis, and must not shut it to others.
-            if limit_s == longest_s:
+        except TimeoutError as error:
+            # A caller with little time left says nothing about Redis, and must not shut it to others.
+            if self._silence.given_up(time.monotonic()) >= self._limit_s:
                 self._breaker.failed(time.monotonic())
             raise StoreDown from error
-        self._breaker.succeeded()
+        except (RedisError, OSError) as error:
+            self._silence.given_up(time.monotonic())
+            self._breaker.failed(time.monotonic())
+            raise StoreDown from error
+        except BaseException:
+            self._silence.given_up(time.monotonic())
+            raise
+        self._heard()
         return answer
+
+    def _heard(self) -> None:
+        self._silence.heard(time.monotonic())
+        self._breaker.succeeded()
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from weft_cache.cache import Cache, Keeping
 from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
 from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.inference_guard import InferenceGuard
 from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.redis_answers import RedisAnswers
 from weft_cache.redis_guard import StoreDown, guarded
@@ -17,6 +18,7 @@ from weft_cache.redis_shelf import RedisShelf
 from weft_cache.redis_tally import RedisTally
 from weft_cache.redis_watch import RedisWatch
 from weft_cache.seal import Seal
+from weft_cache.semantic_queue import LookupLimits, SemanticQueue
 from weft_cache.semantic_tier import SemanticTier
 from weft_cache.servicer import CacheServicer
 from weft_cache.vigilance import Ladder
@@ -43,16 +45,21 @@ async def cache(config: Config) -> AsyncIterator[Server]:
             guarded(config.redis_url, config.redis_limit_s, config.rest_s, config.redis_connections, config.mesh_id)
         )
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
-        embedder = InferenceEmbedder(inference, config.embed_limit_s, config.rest_s, config.remembered_vectors)
+        asking = inference, config.longest_lookup_s, config.silence_s, config.rest_s
+        embedder = InferenceEmbedder(InferenceGuard(*asking), config.remembered_vectors)
         tally = RedisTally(redis)
         shelf = RedisShelf(redis, config.most_bytes, config.ttl_s)
         await stack.enter_async_context(_flushing(tally, shelf, config.tally_flush_s))
         answers = RedisAnswers(redis, shelf, Seal(config.sealing_keys))
         audits = Audits(RedisWatch(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
-        verifier = InferenceVerifier(inference, config.verify_limit_s, config.rest_s)
-        alike = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
-        servicer = CacheServicer(Cache(answers, alike, embedder, tally, audits, keeping), audits)
+        verifier = InferenceVerifier(InferenceGuard(*asking))
+        tier = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
+        limits = LookupLimits(
+            config.lookup_share, config.shortest_lookup_s, config.longest_lookup_s, config.lookup_limit_s
+        )
+        alike = SemanticQueue(tier, embedder, limits, config.lookups_at_once)
+        servicer = CacheServicer(Cache(answers, alike, limits, tally, audits, keeping), audits)
         add = cache_pb2_grpc.add_CacheServiceServicer_to_server
         service = Service(_SERVICE, add, servicer)
         needs = (Need("redis", redis.check, frozenset({WHOLE, _SERVICE})),)

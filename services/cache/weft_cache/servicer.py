@@ -30,6 +30,8 @@ _REASONS: Final = {
     Reason.GUARDED: pb.Missed.REASON_NOT_STORED,
     Reason.NOT_VERIFIED: pb.Missed.REASON_NOT_STORED,
     Reason.DOUBTED: pb.Missed.REASON_NOT_STORED,
+    Reason.OVERLOADED: pb.Missed.REASON_OVERLOADED,
+    Reason.LATE: pb.Missed.REASON_OVERLOADED,
 }
 _VERDICTS: Final = {
     Verdict.SAME: pb.ReportAuditResponse.VERDICT_SAME,
@@ -56,7 +58,8 @@ class CacheServicer(rpc.CacheServiceServicer):
 
     async def Store(self, request: pb.StoreRequest, _: object) -> pb.StoreResponse:
         asked = replace(_asked(request), job_id=request.job_id)
-        stored = await self._cache.store(asked, request.answer, request.cost)
+        took_s = request.generation_time.ToNanoseconds() / 1e9
+        stored = await self._cache.store(asked, request.answer, request.cost, took_s)
         note(stored=stored)
         return pb.StoreResponse(stored=stored)
 

@@ -63,8 +63,9 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """Largest encoded request. nats-server's max_payload must be a MiB larger."""
     default_timeout_s: float = Field(600.0, ge=1, le=24 * 3600)
     """Life of a job that names no timeout."""
-    cache_limit_s: float = Field(0.25, gt=0)
-    """How long a submit may wait for the cache, and for retrieval's version of a collection."""
+    cache_limit_s: float = Field(2.0, gt=0)
+    """How long a submit may wait for the cache at most. It takes as long only where answers take many times that: see
+    WEFT_CACHE_LOOKUP_SHARE."""
     forward_limit_s: float = Field(120.0, gt=0)
     """Longest call passed on to the services behind."""
     read_limit_s: float = Field(2.0, gt=0)

@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_inference import encoder, verifier
-from weft_inference.admission import Admission
 from weft_inference.batching import Batcher
 from weft_inference.config import Config
 from weft_inference.embedding import Embedder
@@ -20,6 +19,7 @@ from weft_inference.model_files import missing_engine
 from weft_inference.servicer import InferenceServicer
 from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
+from weft_kit.admission import Admission
 from weft_kit.errors import CannotStart
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
+from google.protobuf import duration_pb2
 from prometheus_client import Counter
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
@@ -32,9 +33,18 @@ def may_be_stored(request: job_pb2.GenerationRequest, done: event_pb2.Done) -> b
 
 def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
     """Return what the attempt cost whose answer this is; not what was spent on others beside it."""
-    succeeded = job_pb2.Attempt.RESULT_SUCCEEDED
-    costs = [one.cost for one in done.attempts if one.result == succeeded and one.HasField("cost")]
+    costs = [one.cost for one in _succeeded(done) if one.HasField("cost")]
     return costs[-1] if costs else None
+
+
+def generation_time(done: event_pb2.Done) -> duration_pb2.Duration | None:
+    """Return how long the attempt took whose answer this is; None for one that only listened to another job's call."""
+    times = [one.duration for one in _succeeded(done) if one.HasField("duration") and not one.joined_job_id]
+    return times[-1] if times else None
+
+
+def _succeeded(done: event_pb2.Done) -> list[job_pb2.Attempt]:
+    return [one for one in done.attempts if one.result == job_pb2.Attempt.RESULT_SUCCEEDED]
 
 
 class AnswerCache:
@@ -69,6 +79,8 @@ class AnswerCache:
             )
             if cost := cost_of(done):
                 stored.cost.CopyFrom(cost)
+            if took := generation_time(done):
+                stored.generation_time.CopyFrom(took)
             self._start(self._store(stored), metrics.CACHE_STORES)
 
     async def find(

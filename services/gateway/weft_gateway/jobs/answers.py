@@ -1,50 +1,74 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
 import time
+from typing import Final
 
 from prometheus_client import Counter
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_kit.breaker import Breaker
+from weft_kit.breaker import Breaker, Silence
 from weft_kit.cache_mode import cacheable
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 
 ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before queueing.", ["outcome"])
 
+_VERSION_LIMIT_S: Final = 0.25
+"""The version of a collection comes at once, or its service is in trouble."""
+
 
 class Answers:
     """Finds stored answers.
 
-    A cache or retrieval service that is down or slow is a miss, and is then left alone for a while.
+    A cache or retrieval service that is down or late is a miss. One that is down, or answers nobody any more, is then
+    left alone for a while.
     """
 
-    def __init__(self, cache: Channel, retrieval: Channel, *, limit_s: float = 0.25, rest_s: float = 1.0) -> None:
+    def __init__(
+        self, cache: Channel, retrieval: Channel, *, limit_s: float = 2.0, silence_s: float = 1.0, rest_s: float = 1.0
+    ) -> None:
         self._cache = cache
         self._retrieval = retrieval
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
-        self._limit_s = limit_s
+        self._limit_s, self._silence_s = limit_s, silence_s
         self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._silence = Silence()
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
         if not cacheable(request) or not self._breaker.allows(time.monotonic()):
             return None
+        self._silence.asked(time.monotonic())
         try:
             found = await self._look_up(request)
-        except (Unavailable, DeadlineExceeded):
+        except DeadlineExceeded:
+            self._late(time.monotonic())
+            return None
+        except Unavailable:
+            self._silence.heard(time.monotonic())
             self._breaker.failed(time.monotonic())
             ASKED.labels("down").inc()
             return None
         except WeftError:
             # Such as a collection that does not exist. The job will say so in its record.
             found = None
+        except BaseException:
+            self._silence.given_up(time.monotonic())
+            raise
+        self._silence.heard(time.monotonic())
         self._breaker.succeeded()
         ASKED.labels("hit" if found else "miss").inc()
         return found
+
+    def _late(self, now: float) -> None:
+        """Counts what was late as down only where others were not answered either: it may just be busy."""
+        is_silent = self._silence.given_up(now) >= self._silence_s
+        if is_silent:
+            self._breaker.broke(now)
+        ASKED.labels("down" if is_silent else "late").inc()
 
     async def _look_up(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         version = await self._collection_version(request.retrieval.collection)
@@ -57,6 +81,7 @@ class Answers:
         if not collection:
             return 0
         question = retrieval_pb2.GetCollectionRequest(name=collection)
-        call = self._collections.GetCollection(question, **self._retrieval.call(self._limit_s))
+        limit_s = min(self._limit_s, _VERSION_LIMIT_S)
+        call = self._collections.GetCollection(question, **self._retrieval.call(limit_s))
         answer = await self._retrieval.unary(call)
         return answer.collection.version

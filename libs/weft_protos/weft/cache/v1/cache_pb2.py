@@ -27,7 +27,7 @@ from weft.common.v1 import budget_pb2 as weft_dot_common_dot_v1_dot_budget__pb2
 from weft.job.v1 import job_pb2 as weft_dot_job_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weft/cache/v1/cache.proto\x12\rweft.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x15weft/job/v1/job.proto\"\x8d\x01\n\rLookupRequest\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\x12/\n\x0cstale_within\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"j\n\x0eLookupResponse\x12%\n\x05\x66ound\x18\x01 \x01(\x0b\x32\x14.weft.cache.v1.FoundH\x00\x12\'\n\x06missed\x18\x02 \x01(\x0b\x32\x15.weft.cache.v1.MissedH\x00\x42\x08\n\x06result\"s\n\x05\x46ound\x12#\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\"\n\x03hit\x18\x02 \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12!\n\x05\x61udit\x18\x03 \x01(\x0b\x32\x12.weft.job.v1.Audit\"\xcd\x01\n\x06Missed\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.weft.cache.v1.Missed.Reason\x12\x17\n\x0f\x62\x65st_similarity\x18\x02 \x01(\x02\"|\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_NOT_STORED\x10\x01\x12\x18\n\x14REASON_NOT_CACHEABLE\x10\x02\x12\x15\n\x11REASON_STORE_DOWN\x10\x03\x12\x12\n\x0eREASON_TOO_OLD\x10\x04\"\xb4\x01\n\x0cStoreRequest\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\"\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x14.weft.common.v1.Cost\x12\x0e\n\x06job_id\x18\x05 \x01(\t\"\x1f\n\rStoreResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x08\"\x85\x01\n\x11InvalidateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x14\n\x0c\x64ocument_ids\x18\x04 \x03(\t\x12\x1a\n\x12\x63ollection_version\x18\x05 \x01(\x03\x12\x0e\n\x06job_id\x18\x06 \x01(\t\")\n\x12InvalidateResponse\x12\x13\n\x0binvalidated\x18\x01 \x01(\x03\"\x11\n\x0fGetStatsRequest\"\xf5\x02\n\x10GetStatsResponse\x12\x12\n\nexact_hits\x18\x01 \x01(\x03\x12\x15\n\rsemantic_hits\x18\x02 \x01(\x03\x12\x0e\n\x06misses\x18\x03 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x04 \x01(\x03\x12\x14\n\x0ctokens_saved\x18\x05 \x01(\x03\x12\x13\n\x0bstore_bytes\x18\x06 \x01(\x03\x12/\n\x0ctime_to_live\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctenant_bytes\x18\x08 \x01(\x03\x12\x12\n\nmost_bytes\x18\t \x01(\x03\x12(\n\ncost_saved\x18\n \x03(\x0b\x32\x14.weft.common.v1.Cost\x12,\n\nfalse_hits\x18\x0b \x01(\x0b\x32\x18.weft.cache.v1.FalseHits\x12\x37\n\x10model_false_hits\x18\x0c \x03(\x0b\x32\x1d.weft.cache.v1.ModelFalseHits\"]\n\tFalseHits\x12\x0e\n\x06\x61udits\x18\x01 \x01(\x03\x12\r\n\x05wrong\x18\x02 \x01(\x03\x12\x0c\n\x04rate\x18\x03 \x01(\x01\x12\x10\n\x08rate_low\x18\x04 \x01(\x01\x12\x11\n\trate_high\x18\x05 \x01(\x01\"M\n\x0eModelFalseHits\x12\r\n\x05model\x18\x01 \x01(\t\x12,\n\nfalse_hits\x18\x02 \x01(\x0b\x32\x18.weft.cache.v1.FalseHits\"\x87\x01\n\x12ReportAuditRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x05\x61udit\x18\x02 \x01(\x0b\x32\x12.weft.job.v1.Audit\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\x1a\n\x12\x63ollection_version\x18\x04 \x01(\x03\"\xb9\x01\n\x13ReportAuditResponse\x12;\n\x07verdict\x18\x01 \x01(\x0e\x32*.weft.cache.v1.ReportAuditResponse.Verdict\"e\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_SAME\x10\x01\x12\x15\n\x11VERDICT_DIFFERENT\x10\x02\x12\x18\n\x14VERDICT_NOT_COMPARED\x10\x03\x32\x8f\x03\n\x0c\x43\x61\x63heService\x12\x45\n\x06Lookup\x12\x1c.weft.cache.v1.LookupRequest\x1a\x1d.weft.cache.v1.LookupResponse\x12\x42\n\x05Store\x12\x1b.weft.cache.v1.StoreRequest\x1a\x1c.weft.cache.v1.StoreResponse\x12T\n\x0bReportAudit\x12!.weft.cache.v1.ReportAuditRequest\x1a\".weft.cache.v1.ReportAuditResponse\x12Q\n\nInvalidate\x12 .weft.cache.v1.InvalidateRequest\x1a!.weft.cache.v1.InvalidateResponse\x12K\n\x08GetStats\x12\x1e.weft.cache.v1.GetStatsRequest\x1a\x1f.weft.cache.v1.GetStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19weft/cache/v1/cache.proto\x12\rweft.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bweft/common/v1/budget.proto\x1a\x15weft/job/v1/job.proto\"\x8d\x01\n\rLookupRequest\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\x12/\n\x0cstale_within\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"j\n\x0eLookupResponse\x12%\n\x05\x66ound\x18\x01 \x01(\x0b\x32\x14.weft.cache.v1.FoundH\x00\x12\'\n\x06missed\x18\x02 \x01(\x0b\x32\x15.weft.cache.v1.MissedH\x00\x42\x08\n\x06result\"s\n\x05\x46ound\x12#\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\"\n\x03hit\x18\x02 \x01(\x0b\x32\x15.weft.job.v1.CacheHit\x12!\n\x05\x61udit\x18\x03 \x01(\x0b\x32\x12.weft.job.v1.Audit\"\xe5\x01\n\x06Missed\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.weft.cache.v1.Missed.Reason\x12\x17\n\x0f\x62\x65st_similarity\x18\x02 \x01(\x02\"\x93\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_NOT_STORED\x10\x01\x12\x18\n\x14REASON_NOT_CACHEABLE\x10\x02\x12\x15\n\x11REASON_STORE_DOWN\x10\x03\x12\x12\n\x0eREASON_TOO_OLD\x10\x04\x12\x15\n\x11REASON_OVERLOADED\x10\x05\"\xe8\x01\n\x0cStoreRequest\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.weft.job.v1.GenerationRequest\x12\x1a\n\x12\x63ollection_version\x18\x02 \x01(\x03\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\"\n\x04\x63ost\x18\x04 \x01(\x0b\x32\x14.weft.common.v1.Cost\x12\x0e\n\x06job_id\x18\x05 \x01(\t\x12\x32\n\x0fgeneration_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x1f\n\rStoreResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x08\"\x85\x01\n\x11InvalidateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x14\n\x0c\x64ocument_ids\x18\x04 \x03(\t\x12\x1a\n\x12\x63ollection_version\x18\x05 \x01(\x03\x12\x0e\n\x06job_id\x18\x06 \x01(\t\")\n\x12InvalidateResponse\x12\x13\n\x0binvalidated\x18\x01 \x01(\x03\"\x11\n\x0fGetStatsRequest\"\xf5\x02\n\x10GetStatsResponse\x12\x12\n\nexact_hits\x18\x01 \x01(\x03\x12\x15\n\rsemantic_hits\x18\x02 \x01(\x03\x12\x0e\n\x06misses\x18\x03 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x04 \x01(\x03\x12\x14\n\x0ctokens_saved\x18\x05 \x01(\x03\x12\x13\n\x0bstore_bytes\x18\x06 \x01(\x03\x12/\n\x0ctime_to_live\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctenant_bytes\x18\x08 \x01(\x03\x12\x12\n\nmost_bytes\x18\t \x01(\x03\x12(\n\ncost_saved\x18\n \x03(\x0b\x32\x14.weft.common.v1.Cost\x12,\n\nfalse_hits\x18\x0b \x01(\x0b\x32\x18.weft.cache.v1.FalseHits\x12\x37\n\x10model_false_hits\x18\x0c \x03(\x0b\x32\x1d.weft.cache.v1.ModelFalseHits\"]\n\tFalseHits\x12\x0e\n\x06\x61udits\x18\x01 \x01(\x03\x12\r\n\x05wrong\x18\x02 \x01(\x03\x12\x0c\n\x04rate\x18\x03 \x01(\x01\x12\x10\n\x08rate_low\x18\x04 \x01(\x01\x12\x11\n\trate_high\x18\x05 \x01(\x01\"M\n\x0eModelFalseHits\x12\r\n\x05model\x18\x01 \x01(\t\x12,\n\nfalse_hits\x18\x02 \x01(\x0b\x32\x18.weft.cache.v1.FalseHits\"\x87\x01\n\x12ReportAuditRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x05\x61udit\x18\x02 \x01(\x0b\x32\x12.weft.job.v1.Audit\x12#\n\x06\x61nswer\x18\x03 \x01(\x0b\x32\x13.weft.job.v1.Answer\x12\x1a\n\x12\x63ollection_version\x18\x04 \x01(\x03\"\xb9\x01\n\x13ReportAuditResponse\x12;\n\x07verdict\x18\x01 \x01(\x0e\x32*.weft.cache.v1.ReportAuditResponse.Verdict\"e\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_SAME\x10\x01\x12\x15\n\x11VERDICT_DIFFERENT\x10\x02\x12\x18\n\x14VERDICT_NOT_COMPARED\x10\x03\x32\x8f\x03\n\x0c\x43\x61\x63heService\x12\x45\n\x06Lookup\x12\x1c.weft.cache.v1.LookupRequest\x1a\x1d.weft.cache.v1.LookupResponse\x12\x42\n\x05Store\x12\x1b.weft.cache.v1.StoreRequest\x1a\x1c.weft.cache.v1.StoreResponse\x12T\n\x0bReportAudit\x12!.weft.cache.v1.ReportAuditRequest\x1a\".weft.cache.v1.ReportAuditResponse\x12Q\n\nInvalidate\x12 .weft.cache.v1.InvalidateRequest\x1a!.weft.cache.v1.InvalidateResponse\x12K\n\x08GetStats\x12\x1e.weft.cache.v1.GetStatsRequest\x1a\x1f.weft.cache.v1.GetStatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,31 +41,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FOUND']._serialized_start=380
   _globals['_FOUND']._serialized_end=495
   _globals['_MISSED']._serialized_start=498
-  _globals['_MISSED']._serialized_end=703
-  _globals['_MISSED_REASON']._serialized_start=579
-  _globals['_MISSED_REASON']._serialized_end=703
-  _globals['_STOREREQUEST']._serialized_start=706
-  _globals['_STOREREQUEST']._serialized_end=886
-  _globals['_STORERESPONSE']._serialized_start=888
-  _globals['_STORERESPONSE']._serialized_end=919
-  _globals['_INVALIDATEREQUEST']._serialized_start=922
-  _globals['_INVALIDATEREQUEST']._serialized_end=1055
-  _globals['_INVALIDATERESPONSE']._serialized_start=1057
-  _globals['_INVALIDATERESPONSE']._serialized_end=1098
-  _globals['_GETSTATSREQUEST']._serialized_start=1100
-  _globals['_GETSTATSREQUEST']._serialized_end=1117
-  _globals['_GETSTATSRESPONSE']._serialized_start=1120
-  _globals['_GETSTATSRESPONSE']._serialized_end=1493
-  _globals['_FALSEHITS']._serialized_start=1495
-  _globals['_FALSEHITS']._serialized_end=1588
-  _globals['_MODELFALSEHITS']._serialized_start=1590
-  _globals['_MODELFALSEHITS']._serialized_end=1667
-  _globals['_REPORTAUDITREQUEST']._serialized_start=1670
-  _globals['_REPORTAUDITREQUEST']._serialized_end=1805
-  _globals['_REPORTAUDITRESPONSE']._serialized_start=1808
-  _globals['_REPORTAUDITRESPONSE']._serialized_end=1993
-  _globals['_REPORTAUDITRESPONSE_VERDICT']._serialized_start=1892
-  _globals['_REPORTAUDITRESPONSE_VERDICT']._serialized_end=1993
-  _globals['_CACHESERVICE']._serialized_start=1996
-  _globals['_CACHESERVICE']._serialized_end=2395
+  _globals['_MISSED']._serialized_end=727
+  _globals['_MISSED_REASON']._serialized_start=580
+  _globals['_MISSED_REASON']._serialized_end=727
+  _globals['_STOREREQUEST']._serialized_start=730
+  _globals['_STOREREQUEST']._serialized_end=962
+  _globals['_STORERESPONSE']._serialized_start=964
+  _globals['_STORERESPONSE']._serialized_end=995
+  _globals['_INVALIDATEREQUEST']._serialized_start=998
+  _globals['_INVALIDATEREQUEST']._serialized_end=1131
+  _globals['_INVALIDATERESPONSE']._serialized_start=1133
+  _globals['_INVALIDATERESPONSE']._serialized_end=1174
+  _globals['_GETSTATSREQUEST']._serialized_start=1176
+  _globals['_GETSTATSREQUEST']._serialized_end=1193
+  _globals['_GETSTATSRESPONSE']._serialized_start=1196
+  _globals['_GETSTATSRESPONSE']._serialized_end=1569
+  _globals['_FALSEHITS']._serialized_start=1571
+  _globals['_FALSEHITS']._serialized_end=1664
+  _globals['_MODELFALSEHITS']._serialized_start=1666
+  _globals['_MODELFALSEHITS']._serialized_end=1743
+  _globals['_REPORTAUDITREQUEST']._serialized_start=1746
+  _globals['_REPORTAUDITREQUEST']._serialized_end=1881
+  _globals['_REPORTAUDITRESPONSE']._serialized_start=1884
+  _globals['_REPORTAUDITRESPONSE']._serialized_end=2069
+  _globals['_REPORTAUDITRESPONSE_VERDICT']._serialized_start=1968
+  _globals['_REPORTAUDITRESPONSE_VERDICT']._serialized_end=2069
+  _globals['_CACHESERVICE']._serialized_start=2072
+  _globals['_CACHESERVICE']._serialized_end=2471
 # @@protoc_insertion_point(module_scope)

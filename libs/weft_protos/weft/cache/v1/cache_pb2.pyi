@@ -149,6 +149,8 @@ class Missed(_message.Message):
         """The store did not answer in time."""
         REASON_TOO_OLD: Missed._Reason.ValueType  # 4
         """Everything close enough is older than `max_age`."""
+        REASON_OVERLOADED: Missed._Reason.ValueType  # 5
+        """The semantic tier is too busy to look in the time that a lookup may take; the exact tier has nothing."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Names why."""
@@ -163,6 +165,8 @@ class Missed(_message.Message):
     """The store did not answer in time."""
     REASON_TOO_OLD: Missed.Reason.ValueType  # 4
     """Everything close enough is older than `max_age`."""
+    REASON_OVERLOADED: Missed.Reason.ValueType  # 5
+    """The semantic tier is too busy to look in the time that a lookup may take; the exact tier has nothing."""
 
     REASON_FIELD_NUMBER: _builtins.int
     BEST_SIMILARITY_FIELD_NUMBER: _builtins.int
@@ -195,6 +199,7 @@ class StoreRequest(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_TIME_FIELD_NUMBER: _builtins.int
     collection_version: _builtins.int
     """Version of the collection it was built on; 0 without retrieval."""
     job_id: _builtins.str
@@ -211,6 +216,12 @@ class StoreRequest(_message.Message):
     def cost(self) -> _budget_pb2.Cost:
         """What generating it cost, as far as that is known; a hit saves as much."""
 
+    @_builtins.property
+    def generation_time(self) -> _duration_pb2.Duration:
+        """How long the provider took for it. Lookups of the tenant and model alias may take a share of what is usual. Not set:
+        not known.
+        """
+
     def __init__(
         self,
         *,
@@ -219,10 +230,11 @@ class StoreRequest(_message.Message):
         answer: _job_pb2.Answer | None = ...,
         cost: _budget_pb2.Cost | None = ...,
         job_id: _builtins.str = ...,
+        generation_time: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cost", b"cost", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cost", b"cost", "generation_time", b"generation_time", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "cost", b"cost", "job_id", b"job_id", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "collection_version", b"collection_version", "cost", b"cost", "generation_time", b"generation_time", "job_id", b"job_id", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,11 +1,11 @@
-"""The queue in front of the engine: who goes next, who is refused, and what leaving frees."""
+"""The queue for slots: who goes next, who is ahead, who is refused, and what leaving frees."""
 
 import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
 
-from weft_inference.admission import Admission, ServiceTime
+from weft_kit.admission import Admission, ServiceTime
 from weft_kit.errors import DeadlineExceeded, Draining, Overloaded
 
 FAR = 1e9
@@ -137,6 +137,22 @@ async def test_a_failure_inside_frees_the_slot():
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(admission.slot(FAR))
         assert admission.running == 1
+
+
+async def test_nobody_is_ahead_where_a_slot_is_free():
+    admission = Admission(slots=2, queue_limit=8)
+    async with admission.slot(FAR):
+        assert admission.ahead(FAR) == 0
+
+
+async def test_ahead_are_those_with_nearer_deadlines_and_of_another_line_as_many_and_one():
+    admission = Admission(slots=2, queue_limit=8)
+    callers = await queued(admission, FAR, FAR, FAR, FAR + 9, FAR + 9)
+    assert admission.waiting == 3
+    assert [admission.ahead(deadline) for deadline in (FAR - 1, FAR, FAR + 9)] == [0, 1, 3]
+    assert admission.ahead(FAR + 9, "single") == 1
+    for caller in callers:
+        await caller.leave()
 
 
 def test_the_wait_follows_what_was_observed_within_bounds():

@@ -1,4 +1,4 @@
-"""The queue in front of the engine: a line for each tenant, in deadline order, and as many slots as the engine has."""
+"""A queue for what only so many may do at once: a line for each tenant, in deadline order, and a number of slots."""
 
 import asyncio
 import heapq
@@ -19,13 +19,19 @@ _Place = tuple[float, int, asyncio.Future[None]]
 
 
 class ServiceTime:
-    """Remembers how long a slot is held, as a moving average, in seconds."""
+    """Remembers how long a slot is held, as a moving average, in seconds; each observation has so much `weight`."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight: float = _WEIGHT) -> None:
+        self._weight = weight
         self._mean: float | None = None
 
     def observe(self, seconds: float) -> None:
-        self._mean = seconds if self._mean is None else self._mean + _WEIGHT * (seconds - self._mean)
+        self._mean = seconds if self._mean is None else self._mean + self._weight * (seconds - self._mean)
+
+    @property
+    def mean_s(self) -> float:
+        """The average; 0 before anything was observed."""
+        return self._mean or 0.0
 
     def until_a_place_frees(self, slots: int) -> float:
         """Returns how long the next of `slots` busy slots takes to end on average: then the queue moves by one."""
@@ -56,6 +62,17 @@ class Admission:
     @property
     def waiting(self) -> int:
         return sum(map(len, self._lines.values()))
+
+    def ahead(self, deadline: float, tenant: str = "") -> int:
+        """Returns how many get a slot before a newcomer does: 0 where one is free.
+
+        Those of its own line with a nearer deadline go first, and of every other line as many as go before it takes.
+        """
+        if self.running < self.slots:
+            return 0
+        before = sum(place[0] <= deadline for place in self._lines.get(tenant, ()))
+        others = sum(min(len(line), before + 1) for name, line in self._lines.items() if name != tenant)
+        return before + others
 
     @asynccontextmanager
     async def slot(self, deadline: float, tenant: str = "") -> AsyncIterator[None]:

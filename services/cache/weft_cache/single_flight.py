@@ -1,0 +1,45 @@
+"""Callers that want the same thing at the same time share one call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Flight(Generic[T]):
+    task: asyncio.Task[T]
+    callers: int = 0
+
+
+class SingleFlight(Generic[Key, T]):
+    """Knows the calls that are under way. One that nobody waits for any longer is cancelled."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Key, _Flight[T]] = {}
+
+    async def share(self, key: Key, call: Callable[[], Awaitable[T]]) -> T:
+        """Returns or raises what the call under `key` comes to, and begins it where there is none."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.ensure_future(_run(call)))
+            flight.task.add_done_callback(lambda _: self._forget(key, flight))
+        flight.callers += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.callers -= 1
+            if not flight.callers:
+                self._forget(key, flight)
+                flight.task.cancel()
+
+    def _forget(self, key: Key, flight: _Flight[T]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+
+
+async def _run(call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
