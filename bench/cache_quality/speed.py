@@ -152,4 +152,5 @@ async def _by_several(ask: Callable[[str], Awaitable[object]], questions: Sequen
 def _request(question: str) -> job_pb2.GenerationRequest:
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=question)])
     sampling = chat_pb2.SamplingParams(temperature=0)
-    return job_pb2.GenerationRequest(model="default", messages=[message], sampling=sampling)
+    policy = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC)
+    return job_pb2.GenerationRequest(model="default", messages=[message], sampling=sampling, cache=policy)

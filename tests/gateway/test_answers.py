@@ -1,7 +1,9 @@
 """Answers the cache already has, given before a job is queued."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from weft_kit.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 
+EXACT, SEMANTIC = job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
+SETTINGS = ("off", "exact", "semantic")
 GREEDY = chat_pb2.SamplingParams(temperature=0)
 DOCS = job_pb2.RetrievalOptions(collection="docs")
 FOUND = cache_pb2.Found(
@@ -34,10 +38,12 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalSer
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.modes: list[job_pb2.CacheMode.ValueType] = []
         self.found = FOUND
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
         self.asked.append((current_tenant(), request.collection_version))
+        self.modes.append(request.request.cache.mode)
         if request.request.model == "large":
             return cache_pb2.LookupResponse(missed=cache_pb2.Missed())
         return cache_pb2.LookupResponse(found=self.found)
@@ -60,6 +66,14 @@ async def served(shelf: Shelf) -> AsyncIterator[Server]:
         yield server
 
 
+def read(config: Config) -> str:
+    return Path(config.catalog_file).read_text(encoding="utf-8")
+
+
+def write(config: Config, catalog: str) -> None:
+    Path(config.catalog_file).write_text(catalog, encoding="utf-8")
+
+
 @pytest.fixture
 def shelf() -> Shelf:
     return Shelf()
@@ -67,8 +81,11 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 async def caller(config: Config, shelf: Shelf, new_caller: Any) -> AsyncIterator[Any]:
+    aliases = (f'[models.{one}]\nroutes = [{{ provider = "local" }}]\ncache = "{one}"\n' for one in SETTINGS)
+    write(config, "\n".join([read(config), *aliases]))
     async with served(shelf) as behind:
         targets = {"cache_target": behind.address, "retrieval_target": behind.address, "cache_limit_s": 5.0}
+        targets["catalog_poll_s"] = 0.02
         async with gateway(config.model_copy(update=targets)) as server:
             yield await new_caller(server)
 
@@ -118,6 +135,45 @@ def hits() -> float:
 async def test_what_cannot_be_cached_is_not_asked_for(caller: Any, ask: Ask, shelf: Shelf) -> None:
     assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
     assert shelf.asked == []
+
+
+@pytest.mark.parametrize(
+    ("alias", "policy", "mode"),
+    [
+        ("default", None, EXACT),
+        ("exact", None, EXACT),
+        ("semantic", None, SEMANTIC),
+        ("exact", job_pb2.CachePolicy(mode=SEMANTIC), SEMANTIC),
+        ("semantic", job_pb2.CachePolicy(mode=EXACT), EXACT),
+    ],
+)
+async def test_the_cache_is_told_the_mode_and_the_record_what_was_sent(
+    caller: Any, ask: Ask, shelf: Shelf, alias: str, policy: job_pb2.CachePolicy | None, mode: int
+) -> None:
+    request = ask(sampling=GREEDY, model=alias, cache=policy)
+    job = await caller.submit(request)
+    assert shelf.modes == [mode]
+    assert job.request == request
+
+
+@pytest.mark.parametrize("policy", [None, job_pb2.CachePolicy(mode=SEMANTIC)])
+async def test_an_alias_that_is_off_asks_for_nothing_whatever_the_request_says(
+    caller: Any, ask: Ask, shelf: Shelf, policy: job_pb2.CachePolicy | None
+) -> None:
+    job = await caller.submit(ask(sampling=GREEDY, model="off", cache=policy))
+    assert job.state == job_pb2.JOB_STATE_QUEUED
+    assert shelf.asked == []
+
+
+async def test_a_repeat_is_known_although_its_alias_changed_its_mind(
+    caller: Any, ask: Ask, shelf: Shelf, config: Config
+) -> None:
+    first = await caller.submit(ask(sampling=GREEDY), "order-1")
+    write(config, read(config).replace("[models.default]", '[models.default]\ncache = "off"'))
+    async with asyncio.timeout(20):
+        while (await caller.submit(ask(sampling=GREEDY))).state != job_pb2.JOB_STATE_QUEUED:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await caller.submit(ask(sampling=GREEDY), "order-1") == first
 
 
 async def test_an_answer_must_be_built_on_the_collection_as_it_is_now(caller: Any, ask: Ask, shelf: Shelf) -> None:

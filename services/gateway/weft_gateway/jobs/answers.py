@@ -1,6 +1,7 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
 import time
+from collections.abc import Callable
 
 from prometheus_client import Counter
 
@@ -8,7 +9,8 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_mode import cache_mode
+from weft_kit.catalog import Catalog
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 
@@ -18,12 +20,23 @@ ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before 
 class Answers:
     """Finds stored answers.
 
-    A cache or retrieval service that is down or slow is a miss, and is then left alone for a while.
+    A cache or retrieval service that is down or slow is a miss, and is then left alone for a while. `catalog` is asked
+    anew each time for what a model alias says of the cache. The cache service knows no catalog, and is told the mode
+    that follows.
     """
 
-    def __init__(self, cache: Channel, retrieval: Channel, *, limit_s: float = 0.25, rest_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        cache: Channel,
+        retrieval: Channel,
+        catalog: Callable[[], Catalog],
+        *,
+        limit_s: float = 0.25,
+        rest_s: float = 1.0,
+    ) -> None:
         self._cache = cache
         self._retrieval = retrieval
+        self._catalog = catalog
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
         self._limit_s = limit_s
@@ -31,10 +44,11 @@ class Answers:
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
-        if not cacheable(request) or not self._breaker.allows(time.monotonic()):
+        mode = cache_mode(request, self._catalog().cache_setting(request.model))
+        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows(time.monotonic()):
             return None
         try:
-            found = await self._look_up(request)
+            found = await self._look_up(request, mode)
         except (Unavailable, DeadlineExceeded):
             self._breaker.failed(time.monotonic())
             ASKED.labels("down").inc()
@@ -46,9 +60,12 @@ class Answers:
         ASKED.labels("hit" if found else "miss").inc()
         return found
 
-    async def _look_up(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
+    async def _look_up(
+        self, request: job_pb2.GenerationRequest, mode: job_pb2.CacheMode.ValueType
+    ) -> cache_pb2.Found | None:
         version = await self._collection_version(request.retrieval.collection)
         question = cache_pb2.LookupRequest(request=request, collection_version=version)
+        question.request.cache.mode = mode
         answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
         return answer.found if answer.HasField("found") else None
 
