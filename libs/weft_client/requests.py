@@ -46,10 +46,10 @@ class ChatOptions(TypedDict, total=False):
 
     `top_k` passages come from the collection, when there is one. `timeout_s` is the life of the job, queue included;
     an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
-    `cache` is the furthest of its tiers that may answer, `max_age_s` how old such an answer may be, `min_similarity`
-    how alike its question has to be; under `tags` the answer to this question can be forgotten. For `prefer_region`,
-    `first_of` and `draft` see `weft.job.v1.Routing`; for `max_attempts`, `max_backoff_s` and `on_outage`
-    `weft.job.v1.RetryPolicy`.
+    `cache` is the furthest of its tiers that may answer (without it, at temperature 0, what the alias says),
+    `max_age_s` how old such an answer may be, `min_similarity` how alike its question has to be; under `tags` the
+    answer to this question can be forgotten. For `prefer_region`, `first_of` and `draft` see `weft.job.v1.Routing`; for
+    `max_attempts`, `max_backoff_s` and `on_outage` `weft.job.v1.RetryPolicy`.
 
     `history` is what was said before the question, and `tools` what the model may call, both as `chat_json` reads them.
     `json_schema` is the JSON Schema of the answer; `json_object` asks for any JSON object. The record is posted to

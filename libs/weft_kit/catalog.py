@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from weft_kit import chains
+from weft_kit.cache_mode import CacheSetting
 from weft_kit.catalog_lines import line_of
 from weft_kit.catalog_variables import interpolated
 from weft_kit.context_template import ContextTemplate
@@ -41,7 +42,7 @@ _PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
 _KINDS = ", ".join(KINDS)
 # About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
 _OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
-_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention")
+_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention", "nothing_stored")
 # TOML has tables and lists, whatever Python makes of them.
 _SHAPES = {
     "dict_type": "a table",
@@ -159,6 +160,10 @@ class Catalog(Entry):
     def chain(self, alias: str) -> dict[str, ModelAlias]:
         """Return an alias and all that it may fall back to, in the order in which they are tried."""
         return chains.chain(alias, self.models)
+
+    def cache_setting(self, alias: str) -> CacheSetting:
+        """What an alias says of the cache. One that was removed meanwhile keeps nothing: it may have said so."""
+        return self.models[alias].cache if alias in self.models else "off"
 
     def share(self, tenant: str) -> Share:
         return self.tenants.get(tenant, self.default_share)

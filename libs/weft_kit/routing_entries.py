@@ -1,4 +1,4 @@
-"""How calls may be routed: what a model alias of the catalog says of retries, races, fallbacks and cascades."""
+"""How calls may be routed: what a model alias of the catalog says of retries, races, fallbacks and the cache."""
 
 import re
 from typing import Annotated, Literal
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from weft_kit.cache_mode import CacheSetting
 from weft_kit.provider_entries import Entry, Region
 
 Selection = Literal["priority", "fastest", "cheapest", "weighted"]
@@ -122,7 +123,8 @@ class Policy(Entry):
     once, and the first token wins. `draft` is an alias that answers meanwhile, where a request wants a draft.
     `invalid_answers` is how many answers off the form that its request asks for fail a job; before, it is tried again.
     `single_flight` lets identical requests that are under way at one time share a call, where their cache policy lets
-    an equal answer serve.
+    an equal answer serve. `cache` is the furthest tier that serves greedy requests without tools which name none; "off"
+    keeps and serves nothing, whatever a request asks for.
     """
 
     selection: Selection = "priority"
@@ -134,7 +136,18 @@ class Policy(Entry):
     first_of: Annotated[int, Field(ge=1, le=8)] = 1
     invalid_answers: PositiveInt = 2
     single_flight: bool = True
+    cache: CacheSetting = "exact"
     fallbacks: tuple[str, ...] = ()
     draft: str | None = None
     escalate: Escalation | None = None
     last_resort: LastResort | None = None
+
+    @field_validator("last_resort")
+    @classmethod
+    def _has_something_to_serve(cls, last_resort: LastResort | None, info: ValidationInfo) -> LastResort | None:
+        if last_resort and info.data.get("cache") == "off":
+            raise PydanticCustomError(
+                "nothing_stored",
+                'serves stored answers, and cache = "off" keeps none; take out one of the two',
+            )
+        return last_resort

@@ -36,8 +36,9 @@ ROOMY = 1024**3
 
 
 def generation(text: str, *history: str, **fields: Any) -> job_pb2.GenerationRequest:
-    """A request that may be cached: a question after turns of user and assistant, sampled greedily."""
+    """A request that any tier may serve: a question after turns of user and assistant, sampled greedily."""
     request = job_pb2.GenerationRequest(model="small", sampling=chat_pb2.SamplingParams(temperature=0))
+    request.cache.mode = job_pb2.CACHE_MODE_SEMANTIC
     roles = (chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT)
     for turn, said in enumerate((*history, text)):
         request.messages.add(role=roles[turn % 2], parts=[chat_pb2.ContentPart(text=said)])

@@ -31,6 +31,7 @@ base_url = "{base_url}"
 
 [models.small]
 routes = [{{ provider = "mock", model = "mock" }}]
+cache = "semantic"
 
 [prices]
 as_of = 2026-01-01
@@ -98,11 +99,18 @@ async def house(
         yield House(cache, provider, gateway_pb2_grpc.GatewayServiceStub(channel), auth)
 
 
+def silent(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
+    """The request without a word of its own about the cache: its alias decides."""
+    request.ClearField("cache")
+    return request
+
+
 async def test_a_wrong_hit_is_found_out_and_the_right_answer_costs_the_caller_nothing(house, generation):
     house.provider.play(Script(text="Paris."), Script(text="The capital of France is Lyon."))
-    first = await house.ask(generation(FRANCE))
+    first = await house.ask(silent(generation(FRANCE)))
     await house.stats(lambda stats: stats.entries == 1)
-    served = await house.ask(generation(SPACED))
+    served = await house.ask(silent(generation(SPACED)))
+    assert not served.request.HasField("cache")
     assert served.answer.text == first.answer.text == "Paris."
     assert served.cache_hit.tier == job_pb2.CACHE_MODE_SEMANTIC
     assert not served.HasField("total_cost")

@@ -32,11 +32,11 @@ def tier(request, version=0):
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (asked(temperature=0), Tier.SEMANTIC),
+        (asked(temperature=0), Tier.EXACT),
         (asked(temperature=0.1), None),
         (asked(temperature=None), None),
         (asked(temperature=0, tools=[TOOL]), None),
-        (asked(mode=99, temperature=0), Tier.SEMANTIC),
+        (asked(mode=99, temperature=0), Tier.EXACT),
         (asked(mode=99, temperature=1), None),
         (asked(OFF, temperature=0), None),
         (asked(EXACT, temperature=1), Tier.EXACT),

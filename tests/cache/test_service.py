@@ -102,9 +102,23 @@ async def test_the_exact_mode_serves_no_neighbour_and_becomes_none(client, gener
     assert (await client.lookup(generation(FRANCE_AGAIN, cache=policy))).reason == pb.Missed.REASON_NOT_STORED
 
 
+async def test_who_names_no_mode_is_served_what_answered_the_same_question_and_nothing_else(
+    client, generation, finished
+):
+    await client.store(generation(FRANCE), finished())
+    again, alike = generation(FRANCE), generation(FRANCE_AGAIN)
+    for request in (again, alike):
+        request.ClearField("cache")
+    assert (await client.lookup(again)).hit.tier == EXACT
+    missed = await client.lookup(alike)
+    assert (missed.reason, missed.best_similarity) == (pb.Missed.REASON_NOT_STORED, 0)
+
+
 async def test_tools_are_cached_only_when_asked_for(client, generation, finished):
     tools = [chat_pb2.Tool(name="f")]
-    assert not await client.store(generation(FRANCE, tools=tools), finished())
+    silent = generation(FRANCE, tools=tools)
+    silent.ClearField("cache")
+    assert not await client.store(silent, finished())
     asked_for = generation(FRANCE, tools=tools, cache=job_pb2.CachePolicy(mode=EXACT))
     assert await client.store(asked_for, finished())
     assert (await client.lookup(asked_for)).answer == finished()

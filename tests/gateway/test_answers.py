@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.server import gateway
+from weft_kit.catalog import Catalog
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext, bound, current_tenant
 from weft_kit.errors import NotFound
@@ -24,6 +26,8 @@ from weft_kit.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 
+EXACT, SEMANTIC = job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
+SETTINGS = ("off", "exact", "semantic")
 GREEDY = chat_pb2.SamplingParams(temperature=0)
 SOON_S = 0.4
 DOCS = job_pb2.RetrievalOptions(collection="docs")
@@ -38,6 +42,7 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalSer
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.modes: list[job_pb2.CacheMode.ValueType] = []
         self.found = FOUND
         self.looks = asyncio.Event()
         """Cleared, it holds back what is asked of the model "held"."""
@@ -45,6 +50,7 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer, retrieval_pb2_grpc.RetrievalSer
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
         self.asked.append((current_tenant(), request.collection_version))
+        self.modes.append(request.request.cache.mode)
         if request.request.model == "held":
             await self.looks.wait()
         if request.request.model == "large":
@@ -69,6 +75,14 @@ async def served(shelf: Shelf) -> AsyncIterator[Server]:
         yield server
 
 
+def read(config: Config) -> str:
+    return Path(config.catalog_file).read_text(encoding="utf-8")
+
+
+def write(config: Config, catalog: str) -> None:
+    Path(config.catalog_file).write_text(catalog, encoding="utf-8")
+
+
 @pytest.fixture
 def shelf() -> Shelf:
     return Shelf()
@@ -76,8 +90,11 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 async def caller(config: Config, shelf: Shelf, new_caller: Any) -> AsyncIterator[Any]:
+    aliases = (f'[models.{one}]\nroutes = [{{ provider = "local" }}]\ncache = "{one}"\n' for one in SETTINGS)
+    write(config, "\n".join([read(config), *aliases]))
     async with served(shelf) as behind:
         targets = {"cache_target": behind.address, "retrieval_target": behind.address, "cache_limit_s": 5.0}
+        targets["catalog_poll_s"] = 0.02
         async with gateway(config.model_copy(update=targets)) as server:
             yield await new_caller(server)
 
@@ -129,6 +146,45 @@ async def test_what_cannot_be_cached_is_not_asked_for(caller: Any, ask: Ask, she
     assert shelf.asked == []
 
 
+@pytest.mark.parametrize(
+    ("alias", "policy", "mode"),
+    [
+        ("default", None, EXACT),
+        ("exact", None, EXACT),
+        ("semantic", None, SEMANTIC),
+        ("exact", job_pb2.CachePolicy(mode=SEMANTIC), SEMANTIC),
+        ("semantic", job_pb2.CachePolicy(mode=EXACT), EXACT),
+    ],
+)
+async def test_the_cache_is_told_the_mode_and_the_record_what_was_sent(
+    caller: Any, ask: Ask, shelf: Shelf, alias: str, policy: job_pb2.CachePolicy | None, mode: int
+) -> None:
+    request = ask(sampling=GREEDY, model=alias, cache=policy)
+    job = await caller.submit(request)
+    assert shelf.modes == [mode]
+    assert job.request == request
+
+
+@pytest.mark.parametrize("policy", [None, job_pb2.CachePolicy(mode=SEMANTIC)])
+async def test_an_alias_that_is_off_asks_for_nothing_whatever_the_request_says(
+    caller: Any, ask: Ask, shelf: Shelf, policy: job_pb2.CachePolicy | None
+) -> None:
+    job = await caller.submit(ask(sampling=GREEDY, model="off", cache=policy))
+    assert job.state == job_pb2.JOB_STATE_QUEUED
+    assert shelf.asked == []
+
+
+async def test_a_repeat_is_known_although_its_alias_changed_its_mind(
+    caller: Any, ask: Ask, shelf: Shelf, config: Config
+) -> None:
+    first = await caller.submit(ask(sampling=GREEDY), "order-1")
+    write(config, read(config).replace("[models.default]", '[models.default]\ncache = "off"'))
+    async with asyncio.timeout(20):
+        while (await caller.submit(ask(sampling=GREEDY))).state != job_pb2.JOB_STATE_QUEUED:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await caller.submit(ask(sampling=GREEDY), "order-1") == first
+
+
 async def test_an_answer_must_be_built_on_the_collection_as_it_is_now(caller: Any, ask: Ask, shelf: Shelf) -> None:
     await caller.submit(ask(sampling=GREEDY, retrieval=DOCS))
     assert shelf.asked == [(caller.key.tenant, 42)]
@@ -145,13 +201,16 @@ async def test_a_collection_nobody_knows_is_the_jobs_business(caller: Any, ask: 
 @pytest.fixture
 async def answers(shelf: Shelf) -> AsyncIterator[Answers]:
     """Leaves a cache alone that said nothing for as long as a hurried caller waits."""
+    alias = {"routes": [{"provider": "local"}]}
+    models = {"default": alias, "held": alias}
+    catalog = Catalog.model_validate({"providers": {"local": {"kind": "inference", "target": "x:1"}}, "models": models})
     async with (
         served(shelf) as behind,
         Channel(behind.address, "cache") as cache,
         Channel(behind.address, "retrieval") as retrieval,
     ):
         shelf.looks.clear()
-        yield Answers(cache, retrieval, limit_s=20.0, silence_s=SOON_S / 2, rest_s=60.0)
+        yield Answers(cache, retrieval, lambda: catalog, limit_s=20.0, silence_s=SOON_S / 2, rest_s=60.0)
         shelf.looks.set()
 
 

@@ -1,4 +1,4 @@
-"""The gateway's pure rules: keys, rates, breaker, pages, records, caching."""
+"""The gateway's pure rules: keys, rates, breaker, pages, records."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,14 +7,12 @@ from itertools import permutations
 
 import pytest
 
-from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, read_credential
 from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.record.records import rows
 from weft_kit.breaker import Breaker
-from weft_kit.cache_mode import cacheable
 from weft_kit.errors import Unauthenticated
 from weft_kit.joblog import new_job_id
 from weft_kit.peers import address_of
@@ -119,17 +117,3 @@ def test_the_brief_events_hold_neither_prompt_nor_answer(ask: Ask) -> None:
     assert len(row.accepted or b"") > 1000
     assert len(row.accepted_brief or b"") < 200
     assert len(row.done_brief or b"") < 200
-
-
-def test_only_greedy_requests_without_tools_are_cacheable_unless_asked_for(ask: Ask) -> None:
-    def allowed(**fields: object) -> bool:
-        return cacheable(ask(**fields))
-
-    greedy = chat_pb2.SamplingParams(temperature=0)
-    assert allowed(sampling=greedy)
-    assert not allowed()
-    assert not allowed(sampling=chat_pb2.SamplingParams(temperature=0.1))
-    assert not allowed(sampling=greedy, tools=[chat_pb2.Tool(name="t")])
-    assert not allowed(sampling=greedy, cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF))
-    assert allowed(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT))
-    assert allowed(sampling=greedy, cache=job_pb2.CachePolicy(mode=99))

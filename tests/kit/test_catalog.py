@@ -197,6 +197,51 @@ money_per_day = -1
     )
 
 
+CACHED = """
+[providers.local]
+kind = "inference"
+target = "127.0.0.1:1"
+
+[models.silent]
+routes = [{ provider = "local" }]
+
+[models.chosen]
+routes = [{ provider = "local" }]
+cache = "semantic"
+last_resort = {}
+"""
+
+
+def test_an_alias_keeps_equal_questions_unless_it_says_otherwise(tmp_path: Path) -> None:
+    catalog = load(tmp_path, CACHED)
+
+    assert catalog.cache_setting("silent") == "exact"
+    assert catalog.cache_setting("chosen") == "semantic"
+    assert load(tmp_path, CACHED.replace('"semantic"\nlast_resort = {}', '"off"')).cache_setting("chosen") == "off"
+    assert catalog.cache_setting("removed") == "off"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [('"on"', "'on'"), ('"SEMANTIC"', "'SEMANTIC'"), ("true", "True"), ("{}", "{}")]
+)
+def test_what_is_no_setting_of_the_cache_is_refused_with_those_there_are(
+    tmp_path: Path, written: str, shown: str
+) -> None:
+    assert problems(tmp_path, CACHED.replace('"semantic"', written)) == [
+        f"models.chosen.cache: input should be 'off', 'exact' or 'semantic'; found {shown}"
+    ]
+
+
+def test_an_alias_that_keeps_nothing_has_no_stored_answer_as_its_last_resort(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError) as refusal:
+        load(tmp_path, CACHED.replace('"semantic"', '"off"'))
+
+    assert str(refusal.value) == (
+        f"{tmp_path / 'weft.toml'}:12: models.chosen.last_resort: "
+        'serves stored answers, and cache = "off" keeps none; take out one of the two'
+    )
+
+
 def test_a_missing_variable_is_named_without_what_follows_from_it(tmp_path: Path) -> None:
     assert problems(tmp_path, GOOD) == [
         "providers.openai.base_url: OPENAI_URL is not set; set it or write ${OPENAI_URL:-a default}"

@@ -18,6 +18,7 @@ from weft_kit.errors import CannotStart, Invalid, Overloaded
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.document_processes.messages import Order
 from weft_retrieval.document_processes.pool import READING, DocumentProcesses, Limits, ReadingBroke
+from weft_retrieval.document_processes.priority import session_niceness
 
 STAND_IN = Path(__file__).with_name("reading_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
@@ -137,6 +138,33 @@ async def test_a_process_knows_no_secret_and_holds_nothing_of_the_service(monkey
     assert "[0, 1, 2, 3]" in seen
 
 
+def has_autogroup() -> bool:
+    with suppress(OSError):
+        return session_niceness(os.getpid()) < 15
+    return False
+
+
+async def test_a_process_leaves_cpu_time_to_the_service(processes):
+    waiting = asyncio.create_task(said(processes, "wait"))
+    (running,) = await until_reading(1)
+    assert {server().nice(), running.nice()} == {min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)}
+    waiting.cancel()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the kernel has no such policy")
+async def test_where_no_niceness_is_left_a_process_runs_when_nothing_else_wants_to():
+    async with DocumentProcesses(["nice", "-n", "19", *COMMAND], LIMITS) as processes:
+        waiting = asyncio.create_task(said(processes, "wait"))
+        (running,) = await until_reading(1)
+        assert {os.sched_getscheduler(process.pid) for process in (server(), running)} == {os.SCHED_IDLE}
+        waiting.cancel()
+
+
+@pytest.mark.skipif(not has_autogroup(), reason="the kernel does not share CPU time out by session")
+async def test_the_session_of_the_processes_is_nicer_than_the_services(processes):
+    assert session_niceness(server().pid) == session_niceness(os.getpid()) + 5
+
+
 async def test_a_process_writes_no_file(processes, tmp_path):
     with pytest.raises(ReadingBroke, match="File too large"):
         await said(processes, f"write {tmp_path / 'written'}")
@@ -178,8 +206,8 @@ async def test_a_document_is_not_blamed_for_what_its_process_read_before(process
 async def test_every_document_has_its_own_time():
     async with DocumentProcesses(COMMAND, replace(LIMITS, cpu_s=2)) as processes:
         first = await said(processes, "who")
-        for _ in range(4):
-            await said(processes, "spend 0.9")
+        for _ in range(8):
+            await said(processes, "spend 0.3")
         assert await said(processes, "who") == first
         assert "2 s of CPU time" in await refused(processes, "compute")
 

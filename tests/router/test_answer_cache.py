@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
 
+import pytest
 from google.protobuf.duration_pb2 import Duration
+from prometheus_client import REGISTRY
 from tests.router.desk import Desk, asking
 from tests.router.services import serving
 
@@ -18,6 +20,8 @@ from weft_router.answer_cache import generation_time
 PRICES = '[prices]\nas_of = 2026-01-01\ncurrency = "USD"\n[prices.per_million.mock]\n"*" = { input = 1, output = 2 }\n'
 LAST_RESORT = '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nlast_resort = { stale_within_s = 60 }\n'
 EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)
+SEMANTIC = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC)
+GREEDY = chat_pb2.SamplingParams(temperature=0)
 AUDIT = job_pb2.Audit(partition="p", served_text="What was served.")
 
 
@@ -26,6 +30,7 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer):
 
     def __init__(self) -> None:
         self.told: asyncio.Queue[tuple[str, cache_pb2.StoreRequest | cache_pb2.ReportAuditRequest]] = asyncio.Queue()
+        self.asked: list[job_pb2.GenerationRequest] = []
 
     def running(self) -> AbstractAsyncContextManager[str]:
         return serving("weft.cache.v1.CacheService", cache_pb2_grpc.add_CacheServiceServicer_to_server, self)
@@ -39,6 +44,7 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer):
         return cache_pb2.ReportAuditResponse(verdict=cache_pb2.ReportAuditResponse.VERDICT_SAME)
 
     async def Lookup(self, request: cache_pb2.LookupRequest, _: object) -> cache_pb2.LookupResponse:
+        self.asked.append(request.request)
         answer = job_pb2.Answer(text="Of another version.", finish_reason=chat_pb2.FINISH_REASON_STOP)
         hit = job_pb2.CacheHit(tier=job_pb2.CACHE_MODE_EXACT, similarity=1, served_stale=True)
         return cache_pb2.LookupResponse(found=cache_pb2.Found(answer=answer, hit=hit))
@@ -115,3 +121,86 @@ async def test_a_stored_answer_is_not_stored_again_as_a_new_one(pair: Desk, mock
     assert (served.answer.text, served.cache_hit.served_stale) == ("Of another version.", True)
     assert isinstance(told, cache_pb2.StoreRequest)
     assert told.answer.text == "Next."
+
+
+def reloads() -> float:
+    return REGISTRY.get_sample_value("weft_catalog_reloads_total", {"result": "taken"}) or 0.0
+
+
+def alias(name: str, setting: str, rest: str = "") -> str:
+    return f'[models.{name}]\nroutes = [{{ provider = "mock", model = "m" }}]\ncache = "{setting}"\n{rest}\n'
+
+
+@pytest.mark.parametrize(
+    ("model", "policy", "mode"),
+    [
+        ("default", None, EXACT.mode),
+        ("semantic", None, SEMANTIC.mode),
+        ("semantic", EXACT, EXACT.mode),
+        ("exact", SEMANTIC, SEMANTIC.mode),
+        ("falls_back", None, EXACT.mode),
+        ("escalates", None, EXACT.mode),
+    ],
+)
+async def test_the_cache_is_told_the_mode_of_the_alias_asked_for_and_the_log_what_was_sent(
+    desk: Desk, model: str, policy: job_pb2.CachePolicy | None, mode: int
+) -> None:
+    desk.with_settings(
+        alias("semantic", "semantic")
+        + alias("exact", "exact")
+        + alias("falls_back", "exact", 'fallbacks = ["semantic"]').replace('"mock", model', '"away", model')
+        + alias("escalates", "exact", 'escalate = { to = "semantic", shorter_than = 10000 }')
+        + '[providers.away]\nkind = "openai"\nbase_url = "http://127.0.0.1:1"\n'
+    )
+    request = asking(model=model, sampling=GREEDY, cache=policy)
+    shelf = Shelf()
+    async with shelf.running() as target, desk.routing(cache_target=target):
+        job_id = await desk.submit(request)
+        await desk.done(job_id)
+        _, told = await asyncio.wait_for(shelf.told.get(), 20)
+
+    assert isinstance(told, cache_pb2.StoreRequest)
+    assert told.request.cache.mode == mode
+    assert (await desk.log.events(job_id))[0].accepted.request == request
+
+
+@pytest.mark.parametrize("policy", [None, EXACT, SEMANTIC])
+async def test_nothing_is_kept_for_an_alias_that_is_off(desk: Desk, policy: job_pb2.CachePolicy | None) -> None:
+    desk.with_settings(alias("off", "off"))
+    shelf = Shelf()
+    async with shelf.running() as target, desk.routing(cache_target=target):
+        await desk.done(await desk.submit(asking(model="off", sampling=GREEDY, cache=policy)))
+        await desk.done(await desk.submit(asking("Another?", cache=EXACT)))
+        _, told = await asyncio.wait_for(shelf.told.get(), 20)
+
+    assert isinstance(told, cache_pb2.StoreRequest)
+    assert told.request.model == "default"
+
+
+async def test_what_an_alias_says_when_an_answer_is_there_counts(desk: Desk, mock: MockProvider) -> None:
+    mock.play(Script(text="This is said slowly.", tokens_per_second=10), Script(text="Next."))
+    desk.with_settings(alias("changed", "exact"))
+    shelf = Shelf()
+    async with shelf.running() as target, desk.routing(cache_target=target):
+        running = await desk.submit(asking(model="changed", sampling=GREEDY))
+        await desk.first(running, "delta")
+        before = reloads()
+        desk.catalog(desk.read_catalog().replace('cache = "exact"', 'cache = "off"'))
+        await desk.until(lambda: reloads() > before)
+        await desk.done(running)
+        await desk.done(await desk.submit(asking("Another?", cache=EXACT)))
+        _, told = await asyncio.wait_for(shelf.told.get(), 20)
+
+    assert isinstance(told, cache_pb2.StoreRequest)
+    assert told.request.model == "default"
+
+
+async def test_the_last_resort_is_asked_for_by_the_mode_of_the_alias(pair: Desk, mock: MockProvider) -> None:
+    mock.play(Script(status=400))
+    pair.with_settings(alias("default", "semantic", "last_resort = {}"))
+    shelf = Shelf()
+    async with shelf.running() as target, pair.routing(cache_target=target):
+        served = await pair.done(await pair.submit(asking(sampling=GREEDY)))
+
+    assert served.answer.text == "Of another version."
+    assert [request.cache.mode for request in shelf.asked] == [SEMANTIC.mode]

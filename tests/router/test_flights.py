@@ -105,18 +105,23 @@ async def test_who_comes_late_gets_what_was_said_at_once(routed: Desk, mock: Moc
         {"messages": asking("What is the capital of Spain?").messages},
         {"routing": job_pb2.Routing(first_token_timeout=duration_pb2.Duration(seconds=4))},
         {"model": "alone"},
+        {"model": "uncached"},
     ],
-    ids=["cache off", "only its own", "model", "sampling", "question", "routing", "switched off"],
+    ids=["cache off", "only its own", "model", "sampling", "question", "routing", "switched off", "alias off"],
 )
 async def test_a_request_that_differs_makes_its_own_call(desk: Desk, mock: MockProvider, other: dict[str, Any]) -> None:
     routes = 'routes = [{ provider = "mock", model = "mock" }]'
-    desk.with_settings(f"[models.other]\n{routes}\n[models.alone]\n{routes}\nsingle_flight = false")
+    desk.with_settings(
+        f"[models.other]\n{routes}\n[models.alone]\n{routes}\nsingle_flight = false\n"
+        f'[models.uncached]\n{routes}\ncache = "off"'
+    )
     mock.play(SLOW)
     async with desk.routing():
         jobs = [await desk.submit(alike(**fields)) for fields in ({}, other, other)]
         dones = [await desk.done(job_id) for job_id in jobs]
 
-    joins = other.keys() <= {"model", "sampling", "messages", "routing"} and other.get("model") != "alone"
+    apart = other.get("model") in {"alone", "uncached"}
+    joins = other.keys() <= {"model", "sampling", "messages", "routing"} and not apart
     assert mock.stats.requests == (2 if joins else 3)
     assert not any(joined(dones[0]))
 

@@ -32,6 +32,11 @@ def test_a_request_joins_where_it_lets_an_equal_answer_serve(
     assert may_join(request_) is joins
 
 
+@pytest.mark.parametrize("request_", [asking(sampling=GREEDY), asking(cache=EXACT)])
+def test_nobody_joins_where_the_alias_turned_the_cache_off(request_: job_pb2.GenerationRequest) -> None:
+    assert not may_join(request_, "off")
+
+
 @pytest.mark.parametrize(
     "other",
     [

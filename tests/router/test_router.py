@@ -50,6 +50,7 @@ routes = [{{ provider = "first", model = "mock" }}, {{ provider = "second" }}]
 
 [models.other]
 routes = [{{ provider = "first", model = "mock-large" }}]
+cache = "semantic"
 """
 
 
@@ -92,9 +93,9 @@ async def test_models_are_listed_in_the_order_of_the_catalog(desk: Desk, mock_ur
     async with desk.routing() as server, stub_of(server) as stub:
         models = (await stub.ListModels(pb.ListModelsRequest())).models
 
-    assert [(model.name, list(model.providers)) for model in models] == [
-        ("default", ["first", "second"]),
-        ("other", ["first"]),
+    assert [(model.name, list(model.providers), model.cache_mode) for model in models] == [
+        ("default", ["first", "second"], job_pb2.CACHE_MODE_EXACT),
+        ("other", ["first"], job_pb2.CACHE_MODE_SEMANTIC),
     ]
 
 
@@ -183,7 +184,7 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
 
     async with (
         Channel(NOWHERE, "any") as channel,
-        AnswerCache(channel) as answers,
+        AnswerCache(channel, lambda: catalog) as answers,
         Fleet(open_provider, lambda _: {}) as fleet,
         Redis.from_url("redis://127.0.0.1:1") as redis,
     ):

@@ -125,7 +125,8 @@ async def ask(  # noqa: PLR0913, PLR0917 - the options of a question
     max_backoff_s: Annotated[float | None, _whom("Longest wait between two.", least=0.001, most=86_400)] = None,
     on_outage: Annotated[OnOutage | None, _whom("What to do while all its providers are out.")] = None,
     cache: Annotated[
-        CacheChoice | None, _cached("Tier that may answer; without it semantic at temperature 0.", "--cache")
+        CacheChoice | None,
+        _cached("Furthest tier that may answer; else, at temperature 0, what the alias says.", "--cache"),
     ] = None,
     max_age_s: Annotated[float | None, _cached("Oldest answer it may give.", least=0, most=1e9)] = None,
     min_similarity: Annotated[float | None, _cached("How alike its question must be.", least=0, most=1)] = None,

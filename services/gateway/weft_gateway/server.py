@@ -155,7 +155,7 @@ async def _server(
         events = AuditStore(database, limit_s=config.read_limit_s)
         audit = Audit(events)
         gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value(), audit)
-        answers = Answers(cache, retrieval, limit_s=config.cache_limit_s)
+        answers = Answers(cache, retrieval, lambda: catalog.current, limit_s=config.cache_limit_s)
         budgets = Budgets(
             redis,
             lambda: catalog.current,

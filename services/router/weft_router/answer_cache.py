@@ -1,7 +1,7 @@
 """Finished answers on their way to the cache service and back; it may be away without anybody noticing."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,8 @@ from prometheus_client import Counter
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_mode import cache_mode
+from weft_kit.catalog import Catalog
 from weft_kit.channel import Channel
 from weft_kit.errors import WeftError
 from weft_router import metrics
@@ -20,7 +21,7 @@ _LIMIT_S = 2.0
 _MOST_UNDER_WAY = 256
 
 
-def may_be_stored(request: job_pb2.GenerationRequest, done: event_pb2.Done) -> bool:
+def may_be_stored(mode: job_pb2.CacheMode.ValueType, done: event_pb2.Done) -> bool:
     """Say whether the policy lets this answer serve again, whether it is whole, and whether it was made for this job.
 
     One from the cache is there already, under its own age and its own question.
@@ -28,7 +29,7 @@ def may_be_stored(request: job_pb2.GenerationRequest, done: event_pb2.Done) -> b
     answer = done.answer
     if done.HasField("cache_hit") or answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
         return False
-    return cacheable(request)
+    return mode != job_pb2.CACHE_MODE_OFF
 
 
 def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
@@ -48,10 +49,15 @@ def _succeeded(done: event_pb2.Done) -> list[job_pb2.Attempt]:
 
 
 class AnswerCache:
-    """Stores answers without keeping anybody waiting. Leaving the context waits for those under way."""
+    """Stores answers without keeping anybody waiting. Leaving the context waits for those under way.
 
-    def __init__(self, channel: Channel) -> None:
+    `catalog` is asked anew each time for what a model alias says of the cache. The cache service knows no catalog, and
+    is told the mode that follows; the request on record stays as it was sent.
+    """
+
+    def __init__(self, channel: Channel, catalog: Callable[[], Catalog]) -> None:
         self._channel = channel
+        self._catalog = catalog
         self._stub: cache_pb2_grpc.CacheServiceAsyncStub = cache_pb2_grpc.CacheServiceStub(channel.raw)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -69,14 +75,16 @@ class AnswerCache:
         audit came to. Too many at once are dropped and counted.
         """
         request, answer = accepted.request, done.answer
+        mode = self._mode(request)
         if accepted.HasField("audit"):
             report = cache_pb2.ReportAuditRequest(model=request.model, audit=accepted.audit, answer=answer)
             report.collection_version = collection_version
             self._start(self._report(report), metrics.CACHE_AUDITS)
-        elif may_be_stored(request, done):
+        elif may_be_stored(mode, done):
             stored = cache_pb2.StoreRequest(
                 request=request, collection_version=collection_version, answer=answer, job_id=job_id
             )
+            stored.request.cache.mode = mode
             if cost := cost_of(done):
                 stored.cost.CopyFrom(cost)
             if took := generation_time(done):
@@ -90,9 +98,11 @@ class AnswerCache:
 
         With `stale_within_s` it may be older than the request wants, or built on another version of its collection.
         """
-        if not cacheable(request):
+        mode = self._mode(request)
+        if mode == job_pb2.CACHE_MODE_OFF:
             return None
         wanted = cache_pb2.LookupRequest(request=request, collection_version=collection_version)
+        wanted.request.cache.mode = mode
         if stale_within_s:
             wanted.stale_within.FromSeconds(stale_within_s)
         try:
@@ -100,6 +110,9 @@ class AnswerCache:
         except WeftError:
             return None
         return response.found if response.HasField("found") else None
+
+    def _mode(self, request: job_pb2.GenerationRequest) -> job_pb2.CacheMode.ValueType:
+        return cache_mode(request, self._catalog().cache_setting(request.model))
 
     def _start(self, telling: Coroutine[object, object, None], counted: Counter) -> None:
         if len(self._under_way) >= _MOST_UNDER_WAY:

@@ -64,7 +64,8 @@ class Attempts:
                 await self._find_context(job, registry)
             except JobFailed as failure:
                 return await self._unanswered(job, registry, failure.error)
-            if not (_alias(job, registry).single_flight and may_join(job.request)):
+            alias = _alias(job, registry)
+            if not (alias.single_flight and may_join(job.request, alias.cache)):
                 return await self._answered(job, registry)
         return await self._flights.answer(job, self._call)
 

@@ -4,16 +4,19 @@ from collections.abc import Iterable
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_mode import CacheSetting, cacheable
 from weft_kit.sameness import digest, exact_of, partition_of
 from weft_router import policy
 from weft_router.policy import RetryLimits
 
 
-def may_join(request: job_pb2.GenerationRequest) -> bool:
-    """Say whether an equal answer may serve: the cache may, and not only with one that is made for this request."""
+def may_join(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> bool:
+    """Say whether an equal answer may serve: the cache may, and not only with one that is made for this request.
+
+    `setting` is what the alias says of the cache.
+    """
     wants_its_own = request.cache.HasField("max_age") and request.cache.max_age.ToNanoseconds() <= 0
-    return cacheable(request) and not wants_its_own
+    return cacheable(request, setting) and not wants_its_own
 
 
 def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:

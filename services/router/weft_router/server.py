@@ -86,7 +86,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         budgets = Budgets(ledger, config.budget_fallback)
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
-        answers = await stack.enter_async_context(AnswerCache(cache))
+        answers = await stack.enter_async_context(AnswerCache(cache, lambda: fleet.current.catalog))
         limits = RetryLimits(config.max_attempts, config.max_lost_attempts, config.first_wait_s, config.longest_wait_s)
         flights = Flights(RedisFlights(redis, limit_s=config.flight_limit_s), limits)
         attempts = Attempts(

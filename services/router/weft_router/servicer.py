@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from weft.common.v1 import budget_pb2, catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
+from weft_kit.cache_mode import MODES
 from weft_kit.catalog_watch import WatchedCatalog
 from weft_kit.context import current, remaining
 from weft_kit.prices import Prices
@@ -52,7 +53,10 @@ class RouterServicer(rpc.RouterServiceServicer):
     async def ListModels(self, _request: pb.ListModelsRequest, _: object) -> pb.ListModelsResponse:
         models = self._registry.catalog.models
         return pb.ListModelsResponse(
-            models=[pb.Model(name=name, providers=self._registry.serving(name)) for name in models],
+            models=[
+                pb.Model(name=name, providers=self._registry.serving(name), cache_mode=MODES[model.cache])
+                for name, model in models.items()
+            ],
             catalog=self._catalog_status(),
         )
 

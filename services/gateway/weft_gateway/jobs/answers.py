@@ -1,6 +1,7 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import Counter
@@ -9,7 +10,8 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker, Silence
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_mode import cache_mode
+from weft_kit.catalog import Catalog
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
 
@@ -23,14 +25,23 @@ class Answers:
     """Finds stored answers.
 
     A cache or retrieval service that is down or late is a miss. One that is down, or answers nobody any more, is then
-    left alone for a while.
+    left alone for a while. `catalog` is asked anew each time for what a model alias says of the cache. The cache
+    service knows no catalog, and is told the mode that follows.
     """
 
     def __init__(
-        self, cache: Channel, retrieval: Channel, *, limit_s: float = 2.0, silence_s: float = 1.0, rest_s: float = 1.0
+        self,
+        cache: Channel,
+        retrieval: Channel,
+        catalog: Callable[[], Catalog],
+        *,
+        limit_s: float = 2.0,
+        silence_s: float = 1.0,
+        rest_s: float = 1.0,
     ) -> None:
         self._cache = cache
         self._retrieval = retrieval
+        self._catalog = catalog
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
         self._limit_s, self._silence_s = limit_s, silence_s
@@ -39,11 +50,12 @@ class Answers:
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
-        if not cacheable(request) or not self._breaker.allows(time.monotonic()):
+        mode = cache_mode(request, self._catalog().cache_setting(request.model))
+        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows(time.monotonic()):
             return None
         self._silence.asked(time.monotonic())
         try:
-            found = await self._look_up(request)
+            found = await self._look_up(request, mode)
         except DeadlineExceeded:
             self._late(time.monotonic())
             return None
@@ -70,9 +82,12 @@ class Answers:
             self._breaker.broke(now)
         ASKED.labels("down" if is_silent else "late").inc()
 
-    async def _look_up(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
+    async def _look_up(
+        self, request: job_pb2.GenerationRequest, mode: job_pb2.CacheMode.ValueType
+    ) -> cache_pb2.Found | None:
         version = await self._collection_version(request.retrieval.collection)
         question = cache_pb2.LookupRequest(request=request, collection_version=version)
+        question.request.cache.mode = mode
         answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
         return answer.found if answer.HasField("found") else None
 

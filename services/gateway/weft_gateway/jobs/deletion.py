@@ -86,5 +86,6 @@ def may_be_cached(known: Sequence[event_pb2.JobEvent]) -> bool:
     done = known[-1].done
     if done.state != job_pb2.JOB_STATE_SUCCEEDED or done.HasField("cache_hit"):
         return False
-    # Without its contents a request no longer says what it wanted of the cache.
+    # Without its contents a request no longer says what it wanted of the cache. Its alias is not asked: it may say
+    # something else today than when the answer was stored.
     return done.HasField("contents_delete_time") or cacheable(envelope_of(known[0]).request)

@@ -19,16 +19,15 @@ from typing import Final, NoReturn
 from weft_retrieval.document_processes import confinement
 from weft_retrieval.document_processes.control import COMMAND, FORK, NOT_FORKED, OUT_OF_MEMORY, REPORT
 from weft_retrieval.document_processes.messages import HEADER, Broken, Task, decoder, encoded
+from weft_retrieval.document_processes.priority import yield_to
 from weft_retrieval.document_processes.reading import Reading, reading
 
-_NICENESS: Final = 5
-"""A third of the CPU time that others get who want it at the same moment: searches first."""
 _LONGEST_TRACEBACK: Final = 8000
 
 
 def serve(read: Reading) -> None:
     """Serves until the service at the other end of standard input is gone."""
-    os.nice(_NICENESS)
+    yield_to(os.getppid())
     # Whoever stops the service may tell its children, too; they go when it does.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

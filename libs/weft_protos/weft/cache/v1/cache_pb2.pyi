@@ -35,7 +35,9 @@ class LookupRequest(_message.Message):
     """Version of the collection the answer must be built on; 0 without retrieval."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
-        """What is to be generated; its `cache` field says which tiers may answer."""
+        """What is to be generated; its `cache.mode` says which tiers may answer, with what the catalog says of the model alias
+        in it already. Not given: as for an alias of which the catalog says nothing.
+        """
 
     @_builtins.property
     def stale_within(self) -> _duration_pb2.Duration:
@@ -206,7 +208,7 @@ class StoreRequest(_message.Message):
     """Job that generated it, by which Invalidate may name it. Empty: none."""
     @_builtins.property
     def request(self) -> _job_pb2.GenerationRequest:
-        """What was generated."""
+        """What was generated, with its `cache.mode` as in LookupRequest."""
 
     @_builtins.property
     def answer(self) -> _job_pb2.Answer:

@@ -60,7 +60,9 @@ class _CacheMode:
 class _CacheModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CACHE_MODE_UNSPECIFIED: _CacheMode.ValueType  # 0
-    """Not given: SEMANTIC when temperature is exactly 0 and there are no tools, else OFF."""
+    """Not given: OFF, unless temperature is exactly 0 and there are no tools. Then what the catalog says of the model
+    alias, which is EXACT where it says nothing.
+    """
     CACHE_MODE_OFF: _CacheMode.ValueType  # 1
     """Neither read nor written."""
     CACHE_MODE_EXACT: _CacheMode.ValueType  # 2
@@ -72,7 +74,9 @@ class CacheMode(_CacheMode, metaclass=_CacheModeEnumTypeWrapper):
     """Names which cache tiers may answer."""
 
 CACHE_MODE_UNSPECIFIED: CacheMode.ValueType  # 0
-"""Not given: SEMANTIC when temperature is exactly 0 and there are no tools, else OFF."""
+"""Not given: OFF, unless temperature is exactly 0 and there are no tools. Then what the catalog says of the model
+alias, which is EXACT where it says nothing.
+"""
 CACHE_MODE_OFF: CacheMode.ValueType  # 1
 """Neither read nor written."""
 CACHE_MODE_EXACT: CacheMode.ValueType  # 2
@@ -405,9 +409,11 @@ class CachePolicy(_message.Message):
     MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     mode: Global___CacheMode.ValueType
-    """Which tiers may answer."""
+    """Which tiers may answer. A model alias that the catalog turned off for the cache stays off, whatever is given here."""
     min_similarity: _builtins.float
-    """Cosine similarity needed in the semantic tier, 0–1; may only be stricter than the cache's own threshold."""
+    """Cosine similarity needed in the semantic tier, 0–1; may only be stricter than the cache's own threshold. It does not
+    turn that tier on.
+    """
     @_builtins.property
     def max_age(self) -> _duration_pb2.Duration:
         """Oldest answer to accept, 0 to 1,000,000,000 s. Default: whatever is still stored."""

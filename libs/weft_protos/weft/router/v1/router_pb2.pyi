@@ -217,8 +217,13 @@ class Model(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     PROVIDERS_FIELD_NUMBER: _builtins.int
+    CACHE_MODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The alias."""
+    cache_mode: _job_pb2.CacheMode.ValueType
+    """Which cache tiers may answer greedy requests without tools that name no mode of their own. With OFF the cache answers
+    and keeps nothing of this alias, whatever a request asks for.
+    """
     @_builtins.property
     def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Providers that serve it, most preferred first."""
@@ -228,10 +233,11 @@ class Model(_message.Message):
         *,
         name: _builtins.str = ...,
         providers: _abc.Iterable[_builtins.str] | None = ...,
+        cache_mode: _job_pb2.CacheMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "providers", b"providers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_mode", b"cache_mode", "name", b"name", "providers", b"providers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
