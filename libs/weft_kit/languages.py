@@ -5,7 +5,7 @@ that no other language shares count for English as well. What was measured: docs
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
 
@@ -19,12 +19,21 @@ _LEAST_LEAD: Final = 1.0
 """How far, in log-probability, the likeliest language must be ahead of the next one to be named."""
 _ENGLISH_LEADS: Final = (-2.0, -5.0, -10.0)
 """How far English must be ahead of all others, by how many of its own words there are: none, one, two and more."""
+_DOUBT: Final = 4.0
+"""How much further behind a part must be to be clearly in another language."""
+_LEAST_WORDS: Final = 3
+"""A part with fewer cannot be told by itself: names, titles, the word that is asked about."""
+_PARTS_CHARACTERS: Final = 2_000
 _VARIANTS: Final[Mapping[str, str]] = {"yue": "zh", "wuu": "zh", "arz": "ar", "ary": "ar", "nn": "no", "uzs": "uz"}
 """What the model tells apart, and users of one language do not."""
 _NO_LANGUAGE: Final = "zxx"
 """The model's name for numbers, markup and noise."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_BORDER: Final = re.compile(
+    r"""[.!?:;\n()\[\]{}<>"|\u00ab\u00bb\u2013\u2014\u201c-\u201f]+|(?<!\w)['\u2018\u2019]|['\u2019](?!\w)"""
+)
+"""Between sentences, and around what is quoted or in brackets."""
 _ENGLISH_FUNCTION_WORDS: Final = """
     about after also and another any anyone anything are because been before being between both but can can't
     could did didn't do does doesn't doing don't each every everything from get has haven't having he'd he's
@@ -47,12 +56,37 @@ def language_of(text: str) -> str | None:
     if not _WORD.search(read):
         return None
     scores = _scores(read)
-    english = scores.pop(ENGLISH)
-    (likeliest, best), (_, second), *_ = scores.items()
-    if english - best >= _ENGLISH_LEADS[min(_english_words(read), 2)]:
+    if _lead(scores, {ENGLISH}) >= _needed_lead(read):
         return ENGLISH
-    is_told = best - max(second, english) >= _LEAST_LEAD
-    return likeliest if is_told and likeliest != _NO_LANGUAGE else None
+    likeliest, second = sorted(scores, key=lambda code: -scores[code])[:2]
+    is_told = scores[likeliest] - scores[second] >= _LEAST_LEAD
+    return likeliest if is_told and likeliest not in {_NO_LANGUAGE, ENGLISH} else None
+
+
+def is_all_in(text: str, languages: Collection[str]) -> bool:
+    """Whether a text is in one of `languages`, and no sentence or quotation of its beginning clearly in another."""
+    if language_of(text) not in languages:
+        return False
+    parts = _BORDER.split(text[:_PARTS_CHARACTERS])
+    return not any(_is_clearly_other(part, languages) for part in parts if len(part) + 2 < len(text))
+
+
+def _is_clearly_other(part: str, languages: Collection[str]) -> bool:
+    read = part[:_READ_CHARACTERS]
+    if len(_WORD.findall(read)) < _LEAST_WORDS:
+        return False
+    return _lead(_scores(read), languages) < _needed_lead(read) - _DOUBT
+
+
+def _lead(scores: Mapping[str, float], languages: Collection[str]) -> float:
+    """Returns how far the likeliest of `languages` is ahead of all others."""
+    of_these = max(score for code, score in scores.items() if code in languages)
+    return of_these - max(score for code, score in scores.items() if code not in languages)
+
+
+def _needed_lead(text: str) -> float:
+    found = _ENGLISH_WORDS.intersection(_WORD.findall(text.lower().replace("\u2019", "'")))
+    return _ENGLISH_LEADS[min(len(found), 2)]
 
 
 def load() -> None:
@@ -60,12 +94,8 @@ def load() -> None:
     _identifier()
 
 
-def _english_words(text: str) -> int:
-    return len(_ENGLISH_WORDS.intersection(_WORD.findall(text.lower().replace("\u2019", "'"))))
-
-
 def _scores(text: str) -> dict[str, float]:
-    """Returns the log-probability of each language, the likeliest first."""
+    """Returns the log-probability of each language."""
     scores: dict[str, float] = {}
     for code, score in _identifier().rank(text):
         scores.setdefault(_VARIANTS.get(code, code), score)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft_kit.languages import language_of
+from weft_kit.languages import is_all_in, language_of
 
 ENGLISH = [
     "How do I change the address on my account?",
@@ -62,3 +62,26 @@ def test_only_the_beginning_of_a_text_is_read() -> None:
 
 def test_half_a_surrogate_pair_is_no_fault() -> None:
     assert language_of("How do I change the address \ud83d on my account?") == "en"
+
+
+MIXED = [
+    "Translate this into English: Wie schalte ich Benachrichtigungen ein?",
+    'How do I say "où est la gare la plus proche" in English?',
+    "I got this message and do not understand it. como activo las notificaciones",
+    "What does this mean (jak włączyć powiadomienia)?",
+]
+
+
+@pytest.mark.parametrize("text", [*ENGLISH, "Who wrote 'The Old Man and the Sea'? I need it: thanks!"])
+def test_english_is_all_english(text: str) -> None:
+    assert is_all_in(text, {"en"})
+
+
+@pytest.mark.parametrize("text", [*MIXED, *OTHERS.values(), "", "12 + 30 = ?"])
+def test_a_part_in_another_language_is_seen(text: str) -> None:
+    assert not is_all_in(text, {"en"})
+
+
+@pytest.mark.parametrize("text", [MIXED[0], ENGLISH[0], OTHERS["de"]])
+def test_several_languages_may_be_meant(text: str) -> None:
+    assert is_all_in(text, {"en", "de"})
