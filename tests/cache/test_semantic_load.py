@@ -10,6 +10,7 @@ from tests.cache.virtual_time import run_virtually
 
 from weft.job.v1 import job_pb2
 from weft_cache.choice import Miss, Reason
+from weft_cache.coverage import ALL, Coverage, QuestionReader
 from weft_cache.lookup import Asked
 from weft_cache.policy import Terms, Tier
 from weft_cache.semantic_queue import LookupLimits, SemanticQueue
@@ -92,7 +93,9 @@ class Seen:
 
 async def asked(limit_s: float, callers: dict[str, int]) -> dict[str, Seen]:
     """So many callers of each tenant ask for a while; those who are not served are away, at their provider."""
-    queue = SemanticQueue(TwoCores(), None, LookupLimits(0.2, limit_s, limit_s, limit_s), at_once=4)
+    queue = SemanticQueue(
+        TwoCores(), QuestionReader(None, Coverage({ALL})), LookupLimits(0.2, limit_s, limit_s, limit_s), at_once=4
+    )
     loop = asyncio.get_running_loop()
     until = loop.time() + SECONDS
     seen = {tenant: Seen() for tenant in callers}

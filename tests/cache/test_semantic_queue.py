@@ -6,6 +6,7 @@ from collections import deque
 import pytest
 
 from weft_cache.choice import Miss, Reason
+from weft_cache.coverage import ALL, Coverage, QuestionReader
 from weft_cache.lookup import Asked
 from weft_cache.partition import address
 from weft_cache.policy import Terms, Tier
@@ -61,8 +62,12 @@ def played() -> Played:
     return Played()
 
 
+def reader(played: Played) -> QuestionReader:
+    return QuestionReader(played, Coverage({ALL}))
+
+
 def queue(played: Played, limit_s: float = 60.0, at_once: int = 1) -> SemanticQueue:
-    return SemanticQueue(played, played, LookupLimits(0.2, limit_s, limit_s, limit_s), at_once)
+    return SemanticQueue(played, reader(played), LookupLimits(0.2, limit_s, limit_s, limit_s), at_once)
 
 
 def lookup(queue: SemanticQueue, generation, tenant: str = "acme") -> asyncio.Task:
@@ -117,7 +122,7 @@ async def test_calls_behind_the_queue_know_of_the_limit_and_of_a_nearer_deadline
 
 async def test_a_lookup_whose_turn_would_come_too_late_is_refused_before_anything_is_computed(played, generation):
     waiting = queue(played, limit_s=SLOW_S)
-    patient = SemanticQueue(played, played, LookupLimits(0.2, 60.0, 60.0, 60.0), at_once=1)
+    patient = SemanticQueue(played, reader(played), LookupLimits(0.2, 60.0, 60.0, 60.0), at_once=1)
     for one in (waiting, patient):
         learnt = lookup(one, generation)
         await asyncio.sleep(SLOW_S / 2)
@@ -212,3 +217,14 @@ async def test_a_caller_without_time_is_not_looked_up_for(played, generation):
     waiting = queue(played)
     with bound(CallContext(deadline=asyncio.get_running_loop().time())), pytest.raises(DeadlineExceeded):
         await waiting.find(Asked("acme", generation("Is it?"), 0), None, TERMS, 0.0)
+
+
+async def test_a_question_in_a_language_nobody_here_compares_takes_no_turn(played: Played, generation) -> None:
+    busy = SemanticQueue(played, QuestionReader(played, Coverage({"en"})), LookupLimits(0.2, 60.0, 60.0, 60.0), 1)
+    first = lookup(busy, generation)
+    request = generation("通知をオンにする方法は")
+    assert await busy.find(Asked("acme", request, 0), None, TERMS, 0.0) == Miss(Reason.LANGUAGE)
+    assert await busy.embed("acme", "通知をオンにする方法は") is None
+    await played.end_one()
+    assert await first == FOUND
+    assert played.begun == ["acme"]

@@ -21,6 +21,10 @@ class Reason(Enum):
     DOUBTED = "doubted"
     OVERLOADED = "overloaded"
     LATE = "late"
+    LANGUAGE = "language"
+    """The question is not in a language that embedder and verifier know."""
+    UNREAD = "unread"
+    """The embedder cannot read enough of it."""
 
 
 @dataclass(frozen=True, slots=True)

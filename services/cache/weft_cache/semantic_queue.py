@@ -11,9 +11,9 @@ from typing import Final
 from prometheus_client import Gauge
 
 from weft_cache.choice import Miss, Reason
-from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.coverage import QuestionReader
 from weft_cache.lookup import Asked, Hit
-from weft_cache.partition import Address
+from weft_cache.partition import Address, question_text
 from weft_cache.policy import Terms
 from weft_cache.semantic_tier import SemanticTier
 from weft_cache.vector import Vector
@@ -67,8 +67,8 @@ class SemanticQueue:
     was begun waits for newcomers. Who would be late in any case is refused before anything is computed.
     """
 
-    def __init__(self, tier: SemanticTier, embedder: InferenceEmbedder, limits: LookupLimits, at_once: int) -> None:
-        self._tier, self._embedder, self._limits = tier, embedder, limits
+    def __init__(self, tier: SemanticTier, reader: QuestionReader, limits: LookupLimits, at_once: int) -> None:
+        self._tier, self._reader, self._limits = tier, reader, limits
         self._admission = Admission(at_once, _MOST_WAITING)
         self._work = ServiceTime(_WEIGHT)
         """How much of the tier's time one takes: half of what it takes beside another."""
@@ -77,6 +77,9 @@ class SemanticQueue:
 
     async def find(self, asked: Asked, where: Address, terms: Terms, now: float) -> Hit | Miss:
         """The semantic tier's hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
+        refusal = self._reader.refusal(question_text(asked.request))
+        if refusal is not None:
+            return Miss(refusal)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + remaining_to_pass_on(self._limits.of(asked.tenant, asked.request.model))
         try:
@@ -89,15 +92,20 @@ class SemanticQueue:
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
         """The vector to store an answer with, or None. It has seconds, so lookups of the tenant go first."""
-        known = self._embedder.remembered(tenant, text)
-        if known is not None or not text:
-            return known
+        if self._reader.refusal(text) is not None:
+            return None
+        if self._reader.remembers(tenant, text):
+            return await self._read(tenant, text)
         deadline = asyncio.get_running_loop().time() + remaining_to_pass_on(self._limits.most_s)
         try:
             async with self._place(tenant, deadline):
-                return await self._embedder.embed(tenant, text)
+                return await self._read(tenant, text)
         except (DeadlineExceeded, Overloaded):
             return None
+
+    async def _read(self, tenant: str, text: str) -> Vector | None:
+        read = await self._reader.read(tenant, text)
+        return None if isinstance(read, Reason) else read
 
     @asynccontextmanager
     async def _place(self, tenant: str, deadline: float) -> AsyncIterator[None]:

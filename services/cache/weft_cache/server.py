@@ -9,6 +9,7 @@ from weft_cache.audits import Audits, Vigilance
 from weft_cache.cache import Cache, Keeping
 from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
+from weft_cache.coverage import Coverage, QuestionReader
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_guard import InferenceGuard
 from weft_cache.inference_verifier import InferenceVerifier
@@ -54,11 +55,12 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         audits = Audits(RedisWatch(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
         verifier = InferenceVerifier(InferenceGuard(*asking))
-        tier = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
+        reader = QuestionReader(embedder, await asyncio.to_thread(Coverage.of, config.languages))
+        tier = SemanticTier(answers, reader, verifier, audits, threshold(CALIBRATION, config.target_precision))
         limits = LookupLimits(
             config.lookup_share, config.shortest_lookup_s, config.longest_lookup_s, config.lookup_limit_s
         )
-        alike = SemanticQueue(tier, embedder, limits, config.lookups_at_once)
+        alike = SemanticQueue(tier, reader, limits, config.lookups_at_once)
         servicer = CacheServicer(Cache(answers, alike, limits, tally, audits, keeping), audits)
         add = cache_pb2_grpc.add_CacheServiceServicer_to_server
         service = Service(_SERVICE, add, servicer)
