@@ -1,28 +1,46 @@
 """The models of the inference service, without the service: vectors and confidences of many questions at once."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from bench.cache_quality.readings import Readings, Vectors, digest
 
+import weft_inference
 from weft_inference.encoder import DIMENSIONS, Encoder, bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
 
-Vectors = NDArray[np.float32]
-
-_TOGETHER = 32
+_TOGETHER: Final = 32
+_CODE: Final = Path(weft_inference.__file__).parent
 
 
 class Reader:
-    """Reads with the precisions and the weights that the service has by default."""
+    """Reads with the precisions and the weights that the service has by default; what was read before is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
         self._encoder = Encoder.load(bundled_model(), Precision.FP32, threads=1)
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
+        model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
+        self._embedder = digest(*model, _CODE / "minilm_graph.py")
+        self._verifier = digest(*model, SHIPPED, _CODE / "verifier_graph.py")
 
     def vectors(self, questions: Sequence[str]) -> Vectors:
         """A unit vector a question."""
+        return self._readings.vectors(self._embedder, questions, self._embed)
+
+    def confidences(self, question: str, others: Sequence[str]) -> list[float]:
+        """How surely each of `others` asks what `question` asks; 0 where not all was read."""
+        return self._readings.confidences(self._verifier, question, others, partial(self._compare, question))
+
+    def commit(self) -> None:
+        """Keeps what was read since."""
+        self._readings.commit()
+
+    def _embed(self, questions: Sequence[str]) -> Vectors:
         rows = [self._encoder.windows(question)[0] for question in questions]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         made = np.zeros((len(rows), DIMENSIONS), np.float32)
@@ -32,8 +50,7 @@ class Reader:
                 made[place] = encoded.embedding
         return made
 
-    def confidences(self, question: str, others: Sequence[str]) -> list[float]:
-        """How surely each of `others` asks what `question` asks; 0 where not all was read."""
+    def _compare(self, question: str, others: Sequence[str]) -> list[float]:
         pairs = self._pairs.rows(question, others)
         sure = self._pairs.run([row for row, _ in pairs])
         return [0.0 if cut else confidence for confidence, (_, cut) in zip(sure, pairs, strict=True)]
