@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 
+_ASKED_TOGETHER: Final = 500
 _TOGETHER: Final = 2000
 """So many are read before they are kept: what was read is not lost when the program is stopped."""
 
@@ -20,6 +22,7 @@ class Readings:
     """Vectors by text and confidences by pair, each under the digest of the model that made them."""
 
     def __init__(self, path: Path | None) -> None:
+        self._found: dict[bytes, bytes] = {}
         self._database = sqlite3.connect(path or ":memory:", timeout=60)
         self._database.execute("PRAGMA journal_mode=WAL")  # two runs may share the file
         self._database.execute("CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
@@ -33,7 +36,7 @@ class Readings:
             rows = read([text for _, text in part])
             self._keep((key, row.tobytes()) for (key, _), row in zip(part, rows, strict=True))
             self.commit()
-        return np.array([np.frombuffer(self._kept(key), np.float32) for key in keys])
+        return np.array([np.frombuffer(self._found[key], np.float32) for key in keys])
 
     def confidences(
         self, model: bytes, question: str, others: Sequence[str], read: Callable[[Sequence[str]], Sequence[float]]
@@ -44,27 +47,26 @@ class Readings:
         if missing:
             sure = read([other for _, other in missing])
             self._keep((key, np.float32(one).tobytes()) for (key, _), one in zip(missing, sure, strict=True))
-        return [float(np.frombuffer(self._kept(key), np.float32)[0]) for key in keys]
+        return [float(np.frombuffer(self._found[key], np.float32)[0]) for key in keys]
 
     def commit(self) -> None:
         """Writes what was kept since."""
         self._database.commit()
 
     def _missing(self, texts: Iterable[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
-        return [(key, text) for key, text in dict(texts).items() if self._find(key) is None]
+        """What is not here. What is here is remembered: shelves are asked several times over."""
+        wanted = {key: text for key, text in texts if key not in self._found}
+        keys = iter(list(wanted))
+        while some := list(islice(keys, _ASKED_TOGETHER)):
+            marks = ",".join("?" * len(some))
+            rows = self._database.execute(f"SELECT key, value FROM readings WHERE key IN ({marks})", some)  # noqa: S608
+            self._found.update(rows)
+        return [(key, text) for key, text in wanted.items() if key not in self._found]
 
     def _keep(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        self._database.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?)", rows)
-
-    def _kept(self, key: bytes) -> bytes:
-        found = self._find(key)
-        if found is None:
-            raise KeyError(key)
-        return found
-
-    def _find(self, key: bytes) -> bytes | None:
-        row = self._database.execute("SELECT value FROM readings WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
+        kept = list(rows)
+        self._database.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?)", kept)
+        self._found.update(kept)
 
 
 def kept_at() -> Path:

@@ -88,12 +88,11 @@ def out_of_scope(shelf: Shelf, name: str, asked: Sequence[str]) -> Shelf:
 
 
 def mixed(name: str, shelves: Sequence[Shelf], of_each: int) -> Shelf:
-    """All on one shelf, and so many questions of each."""
-    stored = {
-        entry.question: replace(entry, meaning=f"{number}:{entry.meaning}")
-        for number, shelf in enumerate(shelves)
-        for entry in shelf.stored
-    }
+    """All on one shelf, and so many questions of each; what two of them store means what it does on the first."""
+    stored: dict[str, Entry] = {}
+    for number, shelf in enumerate(shelves):
+        for entry in shelf.stored:
+            stored.setdefault(entry.question, replace(entry, meaning=f"{number}:{entry.meaning}"))
     asked = [
         replace(ask, meaning=None if ask.meaning is None else f"{number}:{ask.meaning}")
         for number, shelf in enumerate(shelves)

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from bench.cache_quality.aims import aims
 from bench.cache_quality.measures import most_right, served, served_most
 from bench.cache_quality.more_sets import SetMissing, clinc
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.readings import Readings
+from bench.cache_quality.results import Result
+from bench.cache_quality.sections import Section, measure, render
 from bench.cache_quality.shelves import mixed, of_intents, of_pairs, out_of_scope, without_duplicate
 from bench.cache_quality.word_swaps import swaps
 
@@ -59,6 +62,13 @@ def test_on_a_mixed_shelf_an_intent_of_one_set_does_not_answer_that_of_another()
     ]
 
 
+def test_a_mixed_shelf_may_hold_one_twice_to_ask_of_it_what_nothing_answers():
+    shelf = mixed("both", [of_pairs("a", PAIRS, 10), without_duplicate("b", PAIRS, 10)], of_each=10)
+    assert len(shelf.stored) == 6
+    right = {ask.question: sum(shelf.is_right(i, found) for found in range(6)) for i, ask in enumerate(shelf.asked)}
+    assert right == {"b": 3, "c": 3, "x": 0, "y": 0, "z": 0}
+
+
 def test_a_swap_keeps_the_words_and_changes_their_order():
     [pair] = swaps(["How do I copy photos from phones?", "Is tea or coffee better for health?"], at_most=5)
     assert pair == Pair("How do I copy photos from phones?", "How do I copy phones from photos?", False)
@@ -109,3 +119,36 @@ def test_confidences_are_kept_by_both_questions(tmp_path):
     assert readings.confidences(b"model", "asked", ["b", "c"], read) == [0.25, 0.25]
     assert readings.confidences(b"model", "another", ["b"], read) == [0.25]
     assert reads == [["a", "b"], ["c"], ["b"]]
+
+
+def result(name, certainties, right, cosines):
+    scores, flags = np.array(certainties), np.array(right)
+    return Result(name, int(flags.sum()), scores, flags, np.array(cosines), flags, ~flags)
+
+
+def test_an_aim_is_met_by_what_the_threshold_serves():
+    good = result("CLINC150", [0.9] * 60, [True] * 60, [0.9] * 60)
+    bad = result("banking77", [0.9] * 60, [True] * 50 + [False] * 10, [0.9] * 60)
+    found = {aim.wanted: aim.met for aim in aims({one.name: one for one in (good, bad)}, [good, bad], threshold=0.5)}
+    assert found["CLINC150, unique answers: at most 2 % of the hits are wrong"] is True
+    assert found["banking77, unique answers: at most 2 % of the hits are wrong"] is False
+    assert found["Quora, unique answers: recall of 25 %"] is None
+
+
+def test_a_set_on_which_one_cosine_is_better_is_named():
+    right = [True] * 30 + [False] * 30
+    worse = result("letters", [0.4] * 30 + [0.9] * 30, right, [0.9] * 30 + [0.4] * 30)
+    [aim] = [aim for aim in aims({}, [worse], threshold=0.5) if "cosine" in aim.wanted]
+    assert (aim.met, aim.reached) == (False, "letters: 30 wrong, cosine 0")
+
+
+def test_a_section_says_which_of_its_sets_are_missing():
+    def absent():
+        raise SetMissing("no letters: name the folder that holds them (SETS=folder)")
+
+    given = result("numbers", [0.9] * 30, [True] * 30, [0.9] * 30)
+    section = Section("Sets", "Some.", {"numbers": lambda: given, "letters": absent})
+    results, missing = measure(section)
+    lines = render(section, results, missing, threshold=0.5)
+    assert results == [given]
+    assert any(line.startswith("**letters** was not measured: no letters") for line in lines)
