@@ -25,6 +25,7 @@ EACH = {
     "kinds": ("Are you open on Monday?", "Are you open on Tuesday?"),
     "roles": ("Do dogs chase cats?", "Do cats chase dogs?"),
     "persons": ("Can I see your calendar?", "Can you see my calendar?"),
+    "spelling": ("How long should a resume be?", "How long should a résumé be?"),
     "asked": ("When did Rome fall?", "Why did Rome fall?"),
 }
 PAIRS = [pair for pairs in (*DIFFERENT.values(), *SAME.values()) for pair in pairs]

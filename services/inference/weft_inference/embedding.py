@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from weft_inference.batching import Batcher
-from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Vector
+from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Reading, Vector
 from weft_inference.tokenising import tokenised
 
 SHORT_TOKENS = 64
@@ -24,10 +24,10 @@ SHORT_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Vectors in the order of the texts, which of these were cut off, and the tokens read."""
+    """Vectors in the order of the texts, how each of these was read, and the tokens read."""
 
     vectors: list[Vector]
-    truncated: list[bool]
+    readings: list[Reading]
     tokens: int
 
 
@@ -74,11 +74,11 @@ class Embedder:
         self.reranker = f"{encoder.name}-maxsim"
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
-        windows = await self._windows(texts)
-        rows = [parts[0] for parts in windows]
+        readings = await tokenised(lambda part: [self._encoder.read(text) for text in part], texts)
+        rows = [reading.windows[0] for reading in readings]
         tokens = sum(map(len, rows))
         vectors = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
-        return Embedded(vectors, [len(parts) > 1 for parts in windows], tokens)
+        return Embedded(vectors, readings, tokens)
 
     async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
         """Returns the `top_k` best documents, best first; 0 means all. A long query is read to MAX_TOKENS."""

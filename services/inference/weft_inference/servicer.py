@@ -8,6 +8,7 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
 from weft_inference.embedding import Embedder
+from weft_inference.encoder import Reading, Vector
 from weft_inference.engines.port import Finish, Piece
 from weft_inference.generation import Admitted, Generations, Step
 from weft_inference.requests import MAX_TEXTS, read_comparison, read_generation, read_rerank, read_texts
@@ -34,8 +35,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
     async def Embed(self, request: pb.EmbedRequest, _: object) -> pb.EmbedResponse:
         embedded = await self._embedder.embed(read_texts(request.texts, "texts", MAX_TEXTS))
         embeddings = [
-            pb.Embedding(values=vector.tolist(), truncated=is_truncated)  # number by number NumPy is slow
-            for vector, is_truncated in zip(embedded.vectors, embedded.truncated, strict=True)
+            _embedding(vector, reading) for vector, reading in zip(embedded.vectors, embedded.readings, strict=True)
         ]
         return pb.EmbedResponse(embeddings=embeddings, embedder=self._embedder.name, tokens=embedded.tokens)
 
@@ -69,6 +69,15 @@ class InferenceServicer(rpc.InferenceServiceServicer):
             continues_prefix="prefix" in engine.capabilities,
             verifier=self._verifier.name,
         )
+
+
+def _embedding(vector: Vector, reading: Reading) -> pb.Embedding:
+    return pb.Embedding(
+        values=vector.tolist(),  # number by number NumPy is slow
+        truncated=len(reading.windows) > 1,
+        unread_share=reading.unread_share,
+        unread=reading.unread,
+    )
 
 
 def _to_wire(step: Step, model: str) -> pb.GenerateResponse:

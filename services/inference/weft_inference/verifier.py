@@ -7,6 +7,7 @@ they were measured at and on whose texts they were trained: docs/cache.md.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -14,13 +15,14 @@ from typing import Final, Self
 import numpy as np
 import onnxruntime
 from safetensors.numpy import load_file
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from weft_inference import verifier_graph
 from weft_inference.batching import Batcher
 from weft_inference.encoder import Ids
 from weft_inference.minilm_graph import Precision
 from weft_inference.tokenising import tokenised
+from weft_inference.unread import Legibility
 
 SHIPPED: Final = Path(__file__).parent / "verifier.safetensors"
 _NAME: Final = "minilm-l6-same-question-3"
@@ -29,10 +31,22 @@ _MAX_TOKENS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How sure it is that two questions ask the same, 0 to 1, and whether their ends were not read."""
+    """How sure it is that two questions ask the same, 0 to 1, and whether their ends were not read.
+
+    It is not sure at all of two that differ in what it has no tokens for.
+    """
 
     confidence: float
     truncated: bool
+
+
+class Gap(Enum):
+    """Why a row does not say all that two questions ask."""
+
+    CUT = auto()
+    """They are longer than a row."""
+    UNREAD = auto()
+    """They differ in what there are no tokens for."""
 
 
 class PairReader:
@@ -46,6 +60,7 @@ class PairReader:
         self._tokenizer = tokenizer
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="verifier")
         self._separator: int = tokenizer.encode("").ids[-1]
+        self._legibility = Legibility.of(tokenizer)
 
     @classmethod
     def load(cls, folder: Path, difference: Path, precision: Precision, threads: int) -> Self:
@@ -59,10 +74,10 @@ class PairReader:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return cls(session, tokenizer, threads)
 
-    def rows(self, question: str, others: Sequence[str]) -> list[tuple[Ids, bool]]:
-        """A row for each of `others`, and whether it was cut off."""
+    def rows(self, question: str, others: Sequence[str]) -> list[tuple[Ids, Gap | None]]:
+        """A row for each of `others`, and what it lacks."""
         encoded = self._tokenizer.encode_batch([(question, other) for other in others])
-        return [(one.ids, bool(one.overflowing)) for one in encoded]
+        return [(one.ids, self._gap(one, question, other)) for one, other in zip(encoded, others, strict=True)]
 
     def run(self, rows: Sequence[Ids]) -> list[float]:
         """The confidence of each row.
@@ -74,6 +89,12 @@ class PairReader:
         if len(rows) == 1:
             return [self._confidence(rows[0])]
         return list(self._threads.map(self._confidence, rows))
+
+    def _gap(self, encoded: Encoding, question: str, other: str) -> Gap | None:
+        if encoded.overflowing:
+            return Gap.CUT
+        unread = self._legibility.unread(encoded, question)
+        return Gap.UNREAD if unread != self._legibility.unread(encoded, other, sequence=1) else None
 
     def _confidence(self, row: Ids) -> float:
         ids = np.array([row], np.int32)
@@ -97,8 +118,11 @@ class Verifier:
     async def compare(self, question: str, others: Sequence[str]) -> list[Comparison]:
         pairs = await tokenised(partial(self._reader.rows, question), others, with_each=len(question))
         confidences = await self._batcher.run([row for row, _ in pairs], _as_is)
-        truncated = [is_truncated for _, is_truncated in pairs]
-        return [Comparison(*one) for one in zip(confidences, truncated, strict=True)]
+        return [_comparison(gap, confidence) for (_, gap), confidence in zip(pairs, confidences, strict=True)]
+
+
+def _comparison(gap: Gap | None, confidence: float) -> Comparison:
+    return Comparison(0.0 if gap is Gap.UNREAD else confidence, truncated=gap is Gap.CUT)
 
 
 def _as_is(confidence: float) -> float:

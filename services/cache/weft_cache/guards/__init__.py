@@ -11,6 +11,7 @@ from weft_cache.guards.moments import moments_differ
 from weft_cache.guards.names import names_differ
 from weft_cache.guards.numbers import numbers_differ
 from weft_cache.guards.order import roles_differ
+from weft_cache.guards.spelling import spelling_differs
 from weft_cache.guards.symbols import symbols_differ
 from weft_cache.guards.words import Question
 
@@ -29,6 +30,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "roles": roles_differ,
     "persons": persons_differ,
     "asked": asked_differ,
+    "spelling": spelling_differs,
 }
 
 _read_once = lru_cache(maxsize=1)(Question.read)  # one question is compared with several candidates in a row

@@ -26,7 +26,7 @@ from weft.common.v1 import chat_pb2 as weft_dot_common_dot_v1_dot_chat__pb2
 from weft.job.v1 import event_pb2 as weft_dot_job_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!weft/inference/v1/inference.proto\x12\x11weft.inference.v1\x1a\x19weft/common/v1/chat.proto\x1a\x17weft/job/v1/event.proto\"\x9c\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.weft.common.v1.Message\x12\x30\n\x08sampling\x18\x03 \x01(\x0b\x32\x1e.weft.common.v1.SamplingParams\x12#\n\x05tools\x18\x04 \x03(\x0b\x32\x14.weft.common.v1.Tool\x12/\n\x0btool_choice\x18\x05 \x01(\x0e\x32\x1a.weft.common.v1.ToolChoice\x12\x37\n\x0fresponse_format\x18\x06 \x01(\x0b\x32\x1e.weft.common.v1.ResponseFormat\x12\x0e\n\x06prefix\x18\x07 \x01(\t\"\xa2\x01\n\x10GenerateResponse\x12/\n\x08\x61\x64mitted\x18\x01 \x01(\x0b\x32\x1b.weft.inference.v1.AdmittedH\x00\x12#\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x12.weft.job.v1.DeltaH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.weft.inference.v1.FinishedH\x00\x42\x07\n\x05\x65vent\",\n\x08\x41\x64mitted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tqueued_ms\x18\x02 \x01(\x01\"\x80\x01\n\x08\x46inished\x12\x33\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1c.weft.common.v1.FinishReason\x12$\n\x05usage\x18\x02 \x01(\x0b\x32\x15.weft.common.v1.Usage\x12\x19\n\x11raw_finish_reason\x18\x03 \x01(\t\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"c\n\rEmbedResponse\x12\x30\n\nembeddings\x18\x01 \x03(\x0b\x32\x1c.weft.inference.v1.Embedding\x12\x10\n\x08\x65mbedder\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\".\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"@\n\rRerankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\r\n\x05top_k\x18\x03 \x01(\x05\"Q\n\x0eRerankResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.weft.inference.v1.RerankResult\x12\r\n\x05model\x18\x02 \x01(\t\",\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x01\";\n\x17\x43ompareQuestionsRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0e\n\x06others\x18\x02 \x03(\t\"h\n\x18\x43ompareQuestionsResponse\x12:\n\x0b\x63omparisons\x18\x01 \x03(\x0b\x32%.weft.inference.v1.QuestionComparison\x12\x10\n\x08verifier\x18\x02 \x01(\t\";\n\x12QuestionComparison\x12\x12\n\nconfidence\x18\x01 \x01(\x02\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"\x12\n\x10GetEngineRequest\"\xbf\x02\n\x11GetEngineResponse\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x03 \x01(\x05\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x0f\n\x07running\x18\x05 \x01(\x05\x12\x0f\n\x07waiting\x18\x06 \x01(\x05\x12\x13\n\x0bqueue_limit\x18\x07 \x01(\x05\x12\x10\n\x08\x65mbedder\x18\x08 \x01(\t\x12\x1c\n\x14\x65mbedding_dimensions\x18\t \x01(\x05\x12\x1c\n\x14\x65mbedding_max_tokens\x18\n \x01(\x05\x12\x10\n\x08reranker\x18\x0b \x01(\t\x12\x10\n\x08\x66inished\x18\x0c \x01(\x03\x12\x0f\n\x07\x61\x62orted\x18\r \x01(\x03\x12\x18\n\x10\x63ontinues_prefix\x18\x0e \x01(\x08\x12\x10\n\x08verifier\x18\x0f \x01(\t2\xc9\x03\n\x10InferenceService\x12U\n\x08Generate\x12\".weft.inference.v1.GenerateRequest\x1a#.weft.inference.v1.GenerateResponse0\x01\x12J\n\x05\x45mbed\x12\x1f.weft.inference.v1.EmbedRequest\x1a .weft.inference.v1.EmbedResponse\x12M\n\x06Rerank\x12 .weft.inference.v1.RerankRequest\x1a!.weft.inference.v1.RerankResponse\x12k\n\x10\x43ompareQuestions\x12*.weft.inference.v1.CompareQuestionsRequest\x1a+.weft.inference.v1.CompareQuestionsResponse\x12V\n\tGetEngine\x12#.weft.inference.v1.GetEngineRequest\x1a$.weft.inference.v1.GetEngineResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!weft/inference/v1/inference.proto\x12\x11weft.inference.v1\x1a\x19weft/common/v1/chat.proto\x1a\x17weft/job/v1/event.proto\"\x9c\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x08messages\x18\x02 \x03(\x0b\x32\x17.weft.common.v1.Message\x12\x30\n\x08sampling\x18\x03 \x01(\x0b\x32\x1e.weft.common.v1.SamplingParams\x12#\n\x05tools\x18\x04 \x03(\x0b\x32\x14.weft.common.v1.Tool\x12/\n\x0btool_choice\x18\x05 \x01(\x0e\x32\x1a.weft.common.v1.ToolChoice\x12\x37\n\x0fresponse_format\x18\x06 \x01(\x0b\x32\x1e.weft.common.v1.ResponseFormat\x12\x0e\n\x06prefix\x18\x07 \x01(\t\"\xa2\x01\n\x10GenerateResponse\x12/\n\x08\x61\x64mitted\x18\x01 \x01(\x0b\x32\x1b.weft.inference.v1.AdmittedH\x00\x12#\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x12.weft.job.v1.DeltaH\x00\x12/\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.weft.inference.v1.FinishedH\x00\x42\x07\n\x05\x65vent\",\n\x08\x41\x64mitted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tqueued_ms\x18\x02 \x01(\x01\"\x80\x01\n\x08\x46inished\x12\x33\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1c.weft.common.v1.FinishReason\x12$\n\x05usage\x18\x02 \x01(\x0b\x32\x15.weft.common.v1.Usage\x12\x19\n\x11raw_finish_reason\x18\x03 \x01(\t\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"c\n\rEmbedResponse\x12\x30\n\nembeddings\x18\x01 \x03(\x0b\x32\x1c.weft.inference.v1.Embedding\x12\x10\n\x08\x65mbedder\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\"T\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x11\n\ttruncated\x18\x02 \x01(\x08\x12\x14\n\x0cunread_share\x18\x03 \x01(\x02\x12\x0e\n\x06unread\x18\x04 \x01(\x0c\"@\n\rRerankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x03(\t\x12\r\n\x05top_k\x18\x03 \x01(\x05\"Q\n\x0eRerankResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.weft.inference.v1.RerankResult\x12\r\n\x05model\x18\x02 \x01(\t\",\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x01\";\n\x17\x43ompareQuestionsRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0e\n\x06others\x18\x02 \x03(\t\"h\n\x18\x43ompareQuestionsResponse\x12:\n\x0b\x63omparisons\x18\x01 \x03(\x0b\x32%.weft.inference.v1.QuestionComparison\x12\x10\n\x08verifier\x18\x02 \x01(\t\";\n\x12QuestionComparison\x12\x12\n\nconfidence\x18\x01 \x01(\x02\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"\x12\n\x10GetEngineRequest\"\xbf\x02\n\x11GetEngineResponse\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x03 \x01(\x05\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x0f\n\x07running\x18\x05 \x01(\x05\x12\x0f\n\x07waiting\x18\x06 \x01(\x05\x12\x13\n\x0bqueue_limit\x18\x07 \x01(\x05\x12\x10\n\x08\x65mbedder\x18\x08 \x01(\t\x12\x1c\n\x14\x65mbedding_dimensions\x18\t \x01(\x05\x12\x1c\n\x14\x65mbedding_max_tokens\x18\n \x01(\x05\x12\x10\n\x08reranker\x18\x0b \x01(\t\x12\x10\n\x08\x66inished\x18\x0c \x01(\x03\x12\x0f\n\x07\x61\x62orted\x18\r \x01(\x03\x12\x18\n\x10\x63ontinues_prefix\x18\x0e \x01(\x08\x12\x10\n\x08verifier\x18\x0f \x01(\t2\xc9\x03\n\x10InferenceService\x12U\n\x08Generate\x12\".weft.inference.v1.GenerateRequest\x1a#.weft.inference.v1.GenerateResponse0\x01\x12J\n\x05\x45mbed\x12\x1f.weft.inference.v1.EmbedRequest\x1a .weft.inference.v1.EmbedResponse\x12M\n\x06Rerank\x12 .weft.inference.v1.RerankRequest\x1a!.weft.inference.v1.RerankResponse\x12k\n\x10\x43ompareQuestions\x12*.weft.inference.v1.CompareQuestionsRequest\x1a+.weft.inference.v1.CompareQuestionsResponse\x12V\n\tGetEngine\x12#.weft.inference.v1.GetEngineRequest\x1a$.weft.inference.v1.GetEngineResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,23 +46,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDRESPONSE']._serialized_start=768
   _globals['_EMBEDRESPONSE']._serialized_end=867
   _globals['_EMBEDDING']._serialized_start=869
-  _globals['_EMBEDDING']._serialized_end=915
-  _globals['_RERANKREQUEST']._serialized_start=917
-  _globals['_RERANKREQUEST']._serialized_end=981
-  _globals['_RERANKRESPONSE']._serialized_start=983
-  _globals['_RERANKRESPONSE']._serialized_end=1064
-  _globals['_RERANKRESULT']._serialized_start=1066
-  _globals['_RERANKRESULT']._serialized_end=1110
-  _globals['_COMPAREQUESTIONSREQUEST']._serialized_start=1112
-  _globals['_COMPAREQUESTIONSREQUEST']._serialized_end=1171
-  _globals['_COMPAREQUESTIONSRESPONSE']._serialized_start=1173
-  _globals['_COMPAREQUESTIONSRESPONSE']._serialized_end=1277
-  _globals['_QUESTIONCOMPARISON']._serialized_start=1279
-  _globals['_QUESTIONCOMPARISON']._serialized_end=1338
-  _globals['_GETENGINEREQUEST']._serialized_start=1340
-  _globals['_GETENGINEREQUEST']._serialized_end=1358
-  _globals['_GETENGINERESPONSE']._serialized_start=1361
-  _globals['_GETENGINERESPONSE']._serialized_end=1680
-  _globals['_INFERENCESERVICE']._serialized_start=1683
-  _globals['_INFERENCESERVICE']._serialized_end=2140
+  _globals['_EMBEDDING']._serialized_end=953
+  _globals['_RERANKREQUEST']._serialized_start=955
+  _globals['_RERANKREQUEST']._serialized_end=1019
+  _globals['_RERANKRESPONSE']._serialized_start=1021
+  _globals['_RERANKRESPONSE']._serialized_end=1102
+  _globals['_RERANKRESULT']._serialized_start=1104
+  _globals['_RERANKRESULT']._serialized_end=1148
+  _globals['_COMPAREQUESTIONSREQUEST']._serialized_start=1150
+  _globals['_COMPAREQUESTIONSREQUEST']._serialized_end=1209
+  _globals['_COMPAREQUESTIONSRESPONSE']._serialized_start=1211
+  _globals['_COMPAREQUESTIONSRESPONSE']._serialized_end=1315
+  _globals['_QUESTIONCOMPARISON']._serialized_start=1317
+  _globals['_QUESTIONCOMPARISON']._serialized_end=1376
+  _globals['_GETENGINEREQUEST']._serialized_start=1378
+  _globals['_GETENGINEREQUEST']._serialized_end=1396
+  _globals['_GETENGINERESPONSE']._serialized_start=1399
+  _globals['_GETENGINERESPONSE']._serialized_end=1718
+  _globals['_INFERENCESERVICE']._serialized_start=1721
+  _globals['_INFERENCESERVICE']._serialized_end=2178
 # @@protoc_insertion_point(module_scope)

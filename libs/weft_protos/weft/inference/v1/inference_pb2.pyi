@@ -234,8 +234,18 @@ class Embedding(_message.Message):
 
     VALUES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    UNREAD_SHARE_FIELD_NUMBER: _builtins.int
+    UNREAD_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
     """True when the text was longer than the embedder reads, so that its end is not in the vector."""
+    unread_share: _builtins.float
+    """Share of the text's tokens that tell the embedder nothing, 0–1: those it does not know, such as emoji, and those of
+    words that it can only spell letter by letter, as in most scripts.
+    """
+    unread: _builtins.bytes
+    """Equal for texts that are equal where the embedder does not know their tokens; empty when it knows all of them.
+    Vectors of texts that differ in this do not tell whether the texts do.
+    """
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Components; the Euclidean norm is 1."""
@@ -245,10 +255,12 @@ class Embedding(_message.Message):
         *,
         values: _abc.Iterable[_builtins.float] | None = ...,
         truncated: _builtins.bool = ...,
+        unread_share: _builtins.float = ...,
+        unread: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["truncated", b"truncated", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["truncated", b"truncated", "unread", b"unread", "unread_share", b"unread_share", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,7 +417,9 @@ class QuestionComparison(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     confidence: _builtins.float
-    """Probability that the answer to one also answers the other, 0–1, as the verifier sees it."""
+    """Probability that the answer to one also answers the other, 0–1, as the verifier sees it. 0 where the two differ in
+    what it has no tokens for.
+    """
     truncated: _builtins.bool
     """True when the two were longer than the verifier reads, so that their ends were not compared."""
     def __init__(

@@ -1,0 +1,107 @@
+"""Which language a text is written in: py3langid's model, and the words that only English has.
+
+The model knows 139 languages by their byte sequences. Of a short English text it is often unsure, so function words
+that no other language shares count for English as well. What was measured: docs/cache.md.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Final
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+ENGLISH: Final = "en"
+
+_READ_CHARACTERS: Final = 512
+"""More of a text does not change the answer, and would take longer."""
+_LEAST_LEAD: Final = 1.0
+"""How far, in log-probability, the likeliest language must be ahead of the next one to be named."""
+_ENGLISH_LEADS: Final = (-2.0, -5.0, -10.0)
+"""How far English must be ahead of all others, by how many of its own words there are: none, one, two and more."""
+_DOUBT: Final = 4.0
+"""How much further behind a part must be to be clearly in another language."""
+_LEAST_WORDS: Final = 3
+"""A part with fewer cannot be told by itself: names, titles, the word that is asked about."""
+_PARTS_CHARACTERS: Final = 2_000
+_VARIANTS: Final[Mapping[str, str]] = {"yue": "zh", "wuu": "zh", "arz": "ar", "ary": "ar", "nn": "no", "uzs": "uz"}
+"""What the model tells apart, and users of one language do not."""
+_NO_LANGUAGE: Final = "zxx"
+"""The model's name for numbers, markup and noise."""
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_BORDER: Final = re.compile(
+    r"""[.!?:;\n()\[\]{}<>"|\u00ab\u00bb\u2013\u2014\u201c-\u201f]+|(?<!\w)['\u2018\u2019]|['\u2019](?!\w)"""
+)
+"""Between sentences, and around what is quoted or in brackets."""
+_ENGLISH_FUNCTION_WORDS: Final = """
+    about after also and another any anyone anything are because been before being between both but can can't
+    could did didn't do does doesn't doing don't each every everything from get has haven't having he'd he's
+    here's his how how's i'd i'll i'm i've if into isn't it it's its just know let's like make many more most
+    much my need not of off only or other out should since some someone something than that that's the their
+    them there there's these they they're this those through to until wasn't we'd we're were what what's when
+    where where's which while who's whose why with without won't would wouldn't you you'd you'll you're you've
+    your
+"""
+"""Function words and some verbs, less those that are words elsewhere too, such as `in`, `was` and `me`."""
+_ENGLISH_WORDS: Final = frozenset(_ENGLISH_FUNCTION_WORDS.split())
+
+
+def language_of(text: str) -> str | None:
+    """Returns the code of the language that the beginning of a text is in, None where it cannot be told.
+
+    Codes are ISO 639-1, and ISO 639-3 for languages that have none there.
+    """
+    read = text[:_READ_CHARACTERS]
+    if not _WORD.search(read):
+        return None
+    scores = _scores(read)
+    if _lead(scores, {ENGLISH}) >= _needed_lead(read):
+        return ENGLISH
+    likeliest, second = sorted(scores, key=lambda code: -scores[code])[:2]
+    is_told = scores[likeliest] - scores[second] >= _LEAST_LEAD
+    return likeliest if is_told and likeliest not in {_NO_LANGUAGE, ENGLISH} else None
+
+
+def is_all_in(text: str, languages: Collection[str]) -> bool:
+    """Whether a text is in one of `languages`, and no sentence or quotation of its beginning clearly in another."""
+    if language_of(text) not in languages:
+        return False
+    parts = _BORDER.split(text[:_PARTS_CHARACTERS])
+    return not any(_is_clearly_other(part, languages) for part in parts if len(part) + 2 < len(text))
+
+
+def _is_clearly_other(part: str, languages: Collection[str]) -> bool:
+    read = part[:_READ_CHARACTERS]
+    if len(_WORD.findall(read)) < _LEAST_WORDS:
+        return False
+    return _lead(_scores(read), languages) < _needed_lead(read) - _DOUBT
+
+
+def _lead(scores: Mapping[str, float], languages: Collection[str]) -> float:
+    """Returns how far the likeliest of `languages` is ahead of all others."""
+    of_these = max(score for code, score in scores.items() if code in languages)
+    return of_these - max(score for code, score in scores.items() if code not in languages)
+
+
+def _needed_lead(text: str) -> float:
+    found = _ENGLISH_WORDS.intersection(_WORD.findall(text.lower().replace("\u2019", "'")))
+    return _ENGLISH_LEADS[min(len(found), 2)]
+
+
+def known() -> frozenset[str]:
+    """Returns the codes that `language_of` may return. Reads the model: a second's work, and 80 MB from then on."""
+    return frozenset(_VARIANTS.get(code, code) for code in _identifier().labels) - {_NO_LANGUAGE}
+
+
+def _scores(text: str) -> dict[str, float]:
+    """Returns the log-probability of each language."""
+    scores: dict[str, float] = {}
+    for code, score in _identifier().rank(text):
+        scores.setdefault(_VARIANTS.get(code, code), score)
+    return scores
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    return LanguageIdentifier.from_model_file(MODEL_FILE)
