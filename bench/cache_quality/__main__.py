@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import evaldata
-from bench.cache_quality import aims, report, sections, sets, speed
-from bench.cache_quality.judging import Judge
+from bench.cache_quality import aims, inputs, report, sections, speed
 from bench.cache_quality.pairs import Split, qqp
-from bench.cache_quality.reading import Reader
-from bench.cache_quality.readings import Readings, kept_at
 from bench.cache_quality.results import Result
 
 from weft_cache.calibration import CALIBRATION, threshold
@@ -29,16 +25,13 @@ _AT_MOST: Final = 3000
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality", description=__doc__)
-    evaldata.add_option(parser)
-    evaldata.add_sets_option(parser)
-    parser.add_argument("--readings", type=Path, default=kept_at(), help="file that keeps vectors and confidences")
+    inputs.add_options(parser)
     parser.add_argument("--only", action="append", help="only this section; may be repeated")
     given = parser.parse_args()
-    data, config = evaldata.folder(given.data), Config.load()
-    judge = Judge(Reader(Readings(given.readings)), config.floor, _LEAST_CERTAIN)
-    found = sections.all_sections(judge, sets.Sources(data, evaldata.sets_folder(given.sets), _AT_MOST))
+    config, sources = Config.load(), inputs.sources_of(given, _AT_MOST)
+    found = sections.all_sections(inputs.judge_of(given, config, _LEAST_CERTAIN), sources)
     needed = threshold(CALIBRATION, config.target_precision)
-    written, results = _measured(found, given.only or [*found, _SPEED], needed, data)
+    written, results = _measured(found, given.only or [*found, _SPEED], needed, sources.data)
     shown = aims.render(aims.aims(_whole(found, results), [one for rows in results.values() for one in rows], needed))
     print("\n".join(shown))
     if not given.only:

@@ -3,16 +3,12 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
-from bench import evaldata
-from bench.cache_quality import sets
+from bench.cache_quality import inputs, sets
 from bench.cache_quality.judging import Judge
 from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split
-from bench.cache_quality.reading import Reader
-from bench.cache_quality.readings import Readings, kept_at
 from bench.cache_quality.results import Result, of_shelf
 
 from weft_cache.calibration import Lookups, measured
@@ -59,13 +55,11 @@ def _together(results: Sequence[Result]) -> Lookups:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality.calibrating", description=__doc__)
-    evaldata.add_option(parser)
-    evaldata.add_sets_option(parser)
-    parser.add_argument("--readings", type=Path, default=kept_at(), help="file that keeps vectors and confidences")
+    inputs.add_options(parser)
     given = parser.parse_args()
-    sources = sets.Sources(evaldata.folder(given.data), evaldata.sets_folder(given.sets), _ASKED)
+    judge = inputs.judge_of(given, Config.load(), _LEAST_CERTAIN)
     try:
-        found = kinds(shelves(Judge(Reader(Readings(given.readings)), Config.load().floor, _LEAST_CERTAIN), sources))
+        found = kinds(shelves(judge, inputs.sources_of(given, _ASKED)))
     except SetMissing as problem:
         sys.exit(str(problem))
     for kind, lookups in found.items():

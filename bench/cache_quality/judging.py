@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -11,10 +12,12 @@ from bench.cache_quality.reading import Reader
 from bench.cache_quality.readings import Vectors
 from bench.cache_quality.shelves import Shelf
 
-from weft_cache.choice import Candidate, Miss, Shortlist, Verified, choose, shortlist
+from weft_cache.choice import Candidate, Miss, Reason, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
 _NEAREST: Final = 5
+_SEARCHED: Final = 12
+"""More than are looked at: what is asked itself, and what may not be compared with it, is left out."""
 _TOGETHER: Final = 64
 
 
@@ -33,16 +36,18 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A lookup as far as the verifier: what is near, what it read of that, and how sure it is of each."""
+    """A lookup as far as the verifier: the nearest of all, what the tier sees, what it reads of that, and how sure
+    the verifier is of each.
+    """
 
+    nearest: Sequence[Candidate]
     near: Sequence[Candidate]
     listed: Shortlist | Miss
     confidences: Sequence[float]
 
     def judged(self) -> Judged:
         """What the rule makes of it."""
-        first = max(self.near, key=lambda candidate: candidate.similarity, default=None)
-        nearest, similarity = (int(first.key), first.similarity) if first else (-1, 0.0)
+        nearest, similarity = next(((int(one.key), one.similarity) for one in self.nearest), (-1, 0.0))
         chosen = self._chosen()
         if isinstance(chosen, Miss):
             return Judged(nearest, similarity, -1, 0.0)
@@ -82,21 +87,27 @@ class Judge:
         stored = self._reader.vectors([entry.question for entry in shelf.stored])
         asked = self._reader.vectors([ask.question for ask in shelf.asked])
         compared = []
-        for ask, found in zip(shelf.asked, nearest(stored, asked, _NEAREST + 1), strict=True):
+        for ask, found in zip(shelf.asked, nearest(stored, asked, _SEARCHED), strict=True):
             near = [
                 Candidate(str(place), shelf.stored[place].question, cosine, 0.0, told=shelf.stored[place].told)
                 for place, cosine in found
                 if shelf.stored[place].question != ask.question
             ]
-            compared.append(self._compared(ask.question, near[:_NEAREST]))
+            compared.append(self._compared(ask.question, near))
         self._reader.commit()
         return compared
 
-    def _compared(self, question: str, near: Sequence[Candidate]) -> Compared:
+    def _compared(self, question: str, found: Sequence[Candidate]) -> Compared:
+        """`found` is what a cosine goes by; of it the tier sees what may be compared at all."""
+        place = self._reader.place(question)
+        if place is None:
+            return Compared(found[:1], [], Miss(Reason.LANGUAGE), [])
+        comparable = (candidate for candidate in found if self._reader.place(candidate.question) == place)
+        near = list(islice(comparable, _NEAREST))
         listed = shortlist(question, near, self._terms, self._least_certain, now=0.0)
         if isinstance(listed, Miss):
-            return Compared(near, listed, [])
-        return Compared(near, listed, self._reader.confidences(question, listed.questions))
+            return Compared(found[:1], near, listed, [])
+        return Compared(found[:1], near, listed, self._reader.confidences(question, listed.questions))
 
 
 def nearest(stored: Vectors, asked: Vectors, count: int) -> Iterator[list[tuple[int, float]]]:

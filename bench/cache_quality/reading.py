@@ -9,6 +9,7 @@ import numpy as np
 from bench.cache_quality.readings import Readings, Vectors, digest
 
 import weft_inference
+from weft_cache.coverage import MOST_UNREAD, Coverage
 from weft_inference.encoder import DIMENSIONS, Encoder, bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
@@ -20,8 +21,9 @@ _CODE: Final = Path(weft_inference.__file__).parent
 class Reader:
     """Reads with the precisions and the weights that the service has by default; what was read before is kept."""
 
-    def __init__(self, readings: Readings) -> None:
-        self._readings = readings
+    def __init__(self, readings: Readings, coverage: Coverage) -> None:
+        self._readings, self._coverage = readings, coverage
+        self._places: dict[str, bytes | None] = {}
         self._encoder = Encoder.load(bundled_model(), Precision.FP32, threads=1)
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
         model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
@@ -36,9 +38,23 @@ class Reader:
         """How surely each of `others` asks what `question` asks; 0 where not all was read."""
         return self._readings.confidences(self._verifier, question, others, partial(self._compare, question))
 
+    def place(self, question: str) -> bytes | None:
+        """What two questions must have in common to be compared; None where this one is for the exact tier alone."""
+        if question not in self._places:
+            self._places[question] = self._place(question)
+        return self._places[question]
+
     def commit(self) -> None:
         """Keeps what was read since."""
         self._readings.commit()
+
+    def _place(self, question: str) -> bytes | None:
+        if not self._coverage.includes(question):
+            return None
+        reading = self._encoder.read(question)
+        if len(reading.windows) > 1 or reading.unread_share >= MOST_UNREAD:
+            return None
+        return reading.unread + self._coverage.foreign_letters(question).encode()
 
     def _embed(self, questions: Sequence[str]) -> Vectors:
         rows = [self._encoder.windows(question)[0] for question in questions]
@@ -53,4 +69,4 @@ class Reader:
     def _compare(self, question: str, others: Sequence[str]) -> list[float]:
         pairs = self._pairs.rows(question, others)
         sure = self._pairs.run([row for row, _ in pairs])
-        return [0.0 if cut else confidence for confidence, (_, cut) in zip(sure, pairs, strict=True)]
+        return [0.0 if gap else confidence for confidence, (_, gap) in zip(sure, pairs, strict=True)]
