@@ -17,6 +17,7 @@ from bench.cache_quality.pairs import Split
 
 from weft_cache.certainty import WEIGHTS, Evidence, Neighbour, Weights, evidence, weighed
 from weft_cache.choice import Miss
+from weft_cache.config import Config
 
 _ASKED: Final = 1200
 _SERVED: Final = 0.5
