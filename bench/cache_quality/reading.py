@@ -1,5 +1,6 @@
 """The models of the inference service, without the service: vectors and confidences of many questions at once."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Final
 
 import numpy as np
 from bench.cache_quality.readings import Readings, Vectors, digest
+from safetensors.numpy import load_file
 
 import weft_inference
 from weft_cache.coverage import MOST_UNREAD, Coverage
 from weft_inference.encoder import DIMENSIONS, Encoder, bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
+from weft_inference.verifier_graph import build
 
 _TOGETHER: Final = 32
 _CODE: Final = Path(weft_inference.__file__).parent
@@ -28,7 +31,7 @@ class Reader:
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
         model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
         self._embedder = digest(*model, _CODE / "minilm_graph.py")
-        self._verifier = digest(*model, SHIPPED, _CODE / "verifier_graph.py")
+        self._verifier = digest(*model, SHIPPED) + _built(SHIPPED)
 
     def vectors(self, questions: Sequence[str]) -> Vectors:
         """A unit vector a question."""
@@ -70,3 +73,9 @@ class Reader:
         pairs = self._pairs.rows(question, others)
         sure = self._pairs.run([row for row, _ in pairs])
         return [0.0 if gap else confidence for confidence, (_, gap) in zip(sure, pairs, strict=True)]
+
+
+def _built(difference: Path) -> bytes:
+    """A digest of what the verifier computes: its code may change without that."""
+    weights = load_file(bundled_model() / "model.safetensors")
+    return hashlib.blake2b(build(weights, load_file(difference), Precision.INT8), digest_size=16).digest()
