@@ -103,8 +103,8 @@ check: $(VENV)/dev.stamp ## lint, types, imports, contracts
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder)
-	@$(BIN)/python -m bench.cache_quality $(if $(DATA),--data $(DATA))
+eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder, SETS=folder, READINGS=file)
+	@$(BIN)/python -m bench.cache_quality $(if $(DATA),--data $(DATA)) $(if $(SETS),--sets $(SETS)) $(if $(READINGS),--readings $(READINGS))
 
 eval-retrieval: $(VENV)/dev.stamp ## score retrieval on public collections, write bench/RETRIEVAL.md (DATA=folder, VECTORS=file)
 	@$(BIN)/python -m bench.retrieval_quality $(if $(DATA),--data $(DATA)) $(if $(VECTORS),--vectors $(VECTORS))

@@ -1,38 +1,70 @@
-"""Measures the shipped calibration on questions kept apart for it: python -m bench.cache_quality.calibrating."""
+"""Measures the shipped calibration on validation parts: python -m bench.cache_quality.calibrating --sets FOLDER."""
 
 import argparse
-import random
-from pathlib import Path
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from bench import evaldata
+from bench.cache_quality import inputs, sets
 from bench.cache_quality.judging import Judge
-from bench.cache_quality.pairs import intents
-from bench.cache_quality.reading import Reader
+from bench.cache_quality.more_sets import SetMissing
+from bench.cache_quality.pairs import Split
+from bench.cache_quality.results import Result, of_shelf
 
-from weft_cache.calibration import Point, measured
+from weft_cache.calibration import Lookups, measured
 from weft_cache.config import Config
 
-_PRECISIONS = (0.97, 0.975, 0.98, 0.9825, 0.985, 0.9875, 0.99)
-_ASKED = 3000
+_PRECISIONS: Final = (0.8, 0.85, 0.9, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
+_ASKED: Final = 3000
+_LEAST_CERTAIN: Final = 0.05
+_KINDS: Final = {
+    "questions": ("Quora",),
+    "sentences": ("MRPC", "STS-b"),
+    "intents, unique answers": ("CLINC150", "CLINC150, out of scope", "banking77"),
+    "intents, an answer an intent": (
+        "CLINC150, an answer an intent",
+        "CLINC150, out of scope, an answer an intent",
+        "banking77, an answer an intent",
+    ),
+    "all of them, and what none answers": ("All of them on one shelf",),
+}
 
 
-def calibration(judge: Judge, folder: Path) -> list[Point]:
-    """Of banking77's train split, so many utterances are looked up among the rest."""
-    found = intents(folder, "train")
-    random.Random(7).shuffle(found)
-    stored, asked = list(dict(found[_ASKED:]).items()), found[:_ASKED]
-    judged = judge.lookups(stored, [text for text, _ in asked])
-    pairs = zip(judged, asked, strict=True)
-    right = [one.surest >= 0 and stored[one.surest][1] == intent for one, (_, intent) in pairs]
-    return measured([one.certainty for one in judged], right, _PRECISIONS)
+def shelves(judge: Judge, sources: sets.Sources) -> dict[str, Result]:
+    """What the rule makes of every validation shelf."""
+    made: Mapping[str, sets.Make] = {
+        **sets.unique_answers(sources, Split.VALIDATION),
+        **sets.unanswered(sources, Split.VALIDATION),
+        **sets.intent_answers(sources, Split.VALIDATION),
+        **sets.mixed(sources, Split.VALIDATION),
+    }
+    return {name: of_shelf(judge, make()) for name, make in made.items()}
+
+
+def kinds(results: Mapping[str, Result]) -> dict[str, Lookups]:
+    """Certainties, and whether they were right, by the kind of shelf."""
+    return {kind: _together([results[name] for name in names]) for kind, names in _KINDS.items()}
+
+
+def _together(results: Sequence[Result]) -> Lookups:
+    rows = [
+        (float(one), bool(right)) for each in results for one, right in zip(each.certainties, each.right, strict=True)
+    ]
+    return [one for one, _ in rows], [right for _, right in rows]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality.calibrating", description=__doc__)
-    evaldata.add_option(parser)
+    inputs.add_options(parser)
     given = parser.parse_args()
-    for point in calibration(Judge(Reader(), Config.load().floor), evaldata.folder(given.data)):
-        print(point)
+    judge = inputs.judge_of(given, Config.load(), _LEAST_CERTAIN)
+    try:
+        found = kinds(shelves(judge, inputs.sources_of(given, _ASKED)))
+    except SetMissing as problem:
+        sys.exit(str(problem))
+    for kind, lookups in found.items():
+        print(kind, *measured([lookups], _PRECISIONS), sep="\n  ")
+    print("the worst of them", *measured(list(found.values()), _PRECISIONS), sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,32 @@
-"""Judgements by the code that the cache serves with: floor, guards, verifier, threshold."""
+"""Judgements by the code that the cache serves with: floor, guards, verifier, certainty."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import numpy as np
 from bench.cache_quality.pairs import Pair
-from bench.cache_quality.reading import Reader, Vectors
+from bench.cache_quality.reading import Reader
+from bench.cache_quality.readings import Vectors
+from bench.cache_quality.shelves import Shelf
 
-from weft_cache.choice import Candidate, Miss, Shortlist, Verified, choose, shortlist
+from weft_cache.choice import Candidate, Miss, Reason, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
 
-_NEAREST = 5
-_ANY_CERTAINTY = 0.0  # where to draw the line is measured, not given
+_NEAREST: Final = 5
+_SEARCHED: Final = 12
+"""More than are looked at: what is asked itself, and what may not be compared with it, is left out."""
+_TOGETHER: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A lookup as far as the threshold: the surest candidate's place and certainty, and the nearest's cosine."""
+    """A lookup as far as the threshold: the surest candidate's place and certainty, and the nearest's cosine.
+
+    A place is -1 where there is none.
+    """
 
     nearest: int
     similarity: float
@@ -25,53 +34,86 @@ class Judged:
     certainty: float
 
 
-class Judge:
-    """`floor` is the cache's own: candidates less alike are not compared."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A lookup as far as the verifier: the nearest of all, what the tier sees, what it reads of that, and how sure
+    the verifier is of each.
+    """
 
-    def __init__(self, reader: Reader, floor: float) -> None:
-        self._reader = reader
+    nearest: Sequence[Candidate]
+    near: Sequence[Candidate]
+    listed: Shortlist | Miss
+    confidences: Sequence[float]
+
+    def judged(self) -> Judged:
+        """What the rule makes of it."""
+        nearest, similarity = next(((int(one.key), one.similarity) for one in self.nearest), (-1, 0.0))
+        chosen = self._chosen()
+        if isinstance(chosen, Miss):
+            return Judged(nearest, similarity, -1, 0.0)
+        return Judged(nearest, similarity, int(chosen.candidate.key), chosen.certainty)
+
+    def _chosen(self) -> Verified | Miss:
+        if isinstance(self.listed, Miss):
+            return self.listed
+        return choose(self.near, self.listed, self.confidences, threshold=0.0)
+
+
+class Judge:
+    """`floor` is the cache's own: candidates less alike are not compared.
+
+    Where to draw the line is measured, not given: all is compared that could be `least_certain`.
+    """
+
+    def __init__(self, reader: Reader, floor: float, least_certain: float) -> None:
+        self._reader, self._least_certain = reader, least_certain
         self._terms = Terms(Tier.SEMANTIC, math.inf, floor)
 
-    def pairs(self, pairs: Sequence[Pair]) -> list[Judged]:
+    def pairs(self, pairs: Sequence[Pair]) -> list[Compared]:
         """Each pair alone: the first is stored, the second asked."""
         stored, asked = (
             self._reader.vectors(side) for side in ([pair.first for pair in pairs], [pair.second for pair in pairs])
         )
         cosines = (stored * asked).sum(axis=1)
-        return [
-            self._judge(pair.second, [Candidate("0", pair.first, float(cosine), 0.0, told="")])
+        compared = [
+            self._compared(pair.second, [Candidate("0", pair.first, float(cosine), 0.0, told="")])
             for pair, cosine in zip(pairs, cosines, strict=True)
         ]
+        self._reader.commit()
+        return compared
 
-    def lookups(self, stored: Sequence[tuple[str, str]], asked: Sequence[str]) -> list[Judged]:
-        """Each of `asked` against all that is stored: questions with their answers."""
-        shelf, vectors = self._reader.vectors([question for question, _ in stored]), self._reader.vectors(asked)
-        return [
-            self._judge(
-                question,
-                [
-                    Candidate(str(place), stored[place][0], cosine, 0.0, told=stored[place][1])
-                    for place, cosine in nearest(shelf, vector)
-                ],
-            )
-            for question, vector in zip(asked, vectors, strict=True)
-        ]
+    def lookups(self, shelf: Shelf) -> list[Compared]:
+        """Each question against all that is stored, but for itself: that is the exact tier's."""
+        stored = self._reader.vectors([entry.question for entry in shelf.stored])
+        asked = self._reader.vectors([ask.question for ask in shelf.asked])
+        compared = []
+        for ask, found in zip(shelf.asked, nearest(stored, asked, _SEARCHED), strict=True):
+            near = [
+                Candidate(str(place), shelf.stored[place].question, cosine, 0.0, told=shelf.stored[place].told)
+                for place, cosine in found
+                if shelf.stored[place].question != ask.question
+            ]
+            compared.append(self._compared(ask.question, near))
+        self._reader.commit()
+        return compared
 
-    def _judge(self, question: str, near: Sequence[Candidate]) -> Judged:
-        first = max(near, key=lambda candidate: candidate.similarity)
-        chosen = self._choose(question, near, shortlist(question, near, self._terms, _ANY_CERTAINTY, now=0.0))
-        if isinstance(chosen, Miss):
-            return Judged(int(first.key), first.similarity, -1, 0.0)
-        return Judged(int(first.key), first.similarity, int(chosen.candidate.key), chosen.certainty)
-
-    def _choose(self, question: str, near: Sequence[Candidate], listed: Shortlist | Miss) -> Verified | Miss:
+    def _compared(self, question: str, found: Sequence[Candidate]) -> Compared:
+        """`found` is what a cosine goes by; of it the tier sees what may be compared at all."""
+        place = self._reader.place(question)
+        if place is None:
+            return Compared(found[:1], [], Miss(Reason.LANGUAGE), [])
+        comparable = (candidate for candidate in found if self._reader.place(candidate.question) == place)
+        near = list(islice(comparable, _NEAREST))
+        listed = shortlist(question, near, self._terms, self._least_certain, now=0.0)
         if isinstance(listed, Miss):
-            return listed
-        return choose(near, listed, self._reader.confidences(question, listed.questions), _ANY_CERTAINTY)
+            return Compared(found[:1], near, listed, [])
+        return Compared(found[:1], near, listed, self._reader.confidences(question, listed.questions))
 
 
-def nearest(shelf: Vectors, vector: np.ndarray) -> list[tuple[int, float]]:
-    """Places of the nearest on the shelf with their cosines, nearest first."""
-    cosines = shelf @ vector
-    places = np.argpartition(-cosines, min(_NEAREST, len(cosines) - 1))[:_NEAREST]
-    return [(int(place), float(cosines[place])) for place in sorted(places, key=lambda place: -cosines[place])]
+def nearest(stored: Vectors, asked: Vectors, count: int) -> Iterator[list[tuple[int, float]]]:
+    """For each that is asked the places of the nearest with their cosines, nearest first."""
+    for start in range(0, len(asked), _TOGETHER):
+        cosines = asked[start : start + _TOGETHER] @ stored.T
+        places = np.argpartition(-cosines, min(count, cosines.shape[1] - 1), axis=1)[:, :count]
+        for row, found in zip(cosines, places, strict=True):
+            yield [(int(place), float(row[place])) for place in found[np.argsort(-row[found], kind="stable")]]

@@ -1,15 +1,17 @@
-"""Figures of a judge: average precision, recall at a precision, and what a threshold serves."""
+"""Figures of a judge: what a threshold serves, what recall it has at a precision, and a cosine that serves as much."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weft_cache.interval import Share, share
+
 Scores = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
-_LEAST_SERVED = 20
+_LEAST_SERVED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +27,45 @@ class Served:
         return self.right + self.wrong + self.missed
 
     @property
-    def hit_share(self) -> float:
-        return (self.right + self.wrong) / self.lookups
+    def hits(self) -> int:
+        return self.right + self.wrong
 
     @property
-    def wrong_share_of_hits(self) -> float:
-        return self.wrong / max(1, self.right + self.wrong)
+    def hit_share(self) -> float:
+        return self.hits / max(1, self.lookups)
+
+    @property
+    def wrong_share(self) -> Share:
+        """Of the hits."""
+        return share(self.wrong, self.hits)
 
 
-def served(scores: Sequence[float], right: Sequence[bool], threshold: float) -> Served:
+def served(scores: Scores, right: Labels, threshold: float) -> Served:
     """What serving everything at or above a threshold comes to."""
-    given = [is_right for score, is_right in zip(scores, right, strict=True) if score >= threshold]
-    return Served(sum(given), len(given) - sum(given), len(scores) - len(given))
+    given = scores >= threshold
+    good = int((given & right).sum())
+    return Served(good, int(given.sum()) - good, int((~given).sum()))
 
 
-def average_precision(scores: Scores, same: Labels) -> float:
-    precisions, ordered = _precisions(scores, same)
+def served_most(scores: Scores, right: Labels, hits: int) -> Served:
+    """What serving the highest comes to, so many of them."""
+    good = int(right[np.argsort(-scores, kind="stable")[:hits]].sum())
+    return Served(good, hits - good, len(scores) - hits)
+
+
+def average_precision(scores: Scores, right: Labels) -> float:
+    """Over all thresholds."""
+    precisions, ordered = _precisions(scores, right)
     return float((precisions * ordered).sum() / ordered.sum())
 
 
-def recall_at(scores: Scores, same: Labels, precision: float) -> float:
-    """The most recall that any threshold has at this precision; fewer than twenty served pairs prove none."""
-    precisions, ordered = _precisions(scores, same)
+def most_right(scores: Scores, right: Labels, precision: float) -> int:
+    """The most right answers that any threshold serves at this precision; fewer than twenty served prove none."""
+    precisions, ordered = _precisions(scores, right)
     enough = np.flatnonzero((precisions >= precision) & (np.arange(len(ordered)) >= _LEAST_SERVED - 1))
-    return float(ordered[: enough[-1] + 1].sum() / ordered.sum()) if len(enough) else 0.0
+    return int(ordered[: enough[-1] + 1].sum()) if len(enough) else 0
 
 
-def _precisions(scores: Scores, same: Labels) -> tuple[Scores, Labels]:
-    ordered = same[np.argsort(-scores, kind="stable")]
+def _precisions(scores: Scores, right: Labels) -> tuple[Scores, Labels]:
+    ordered = right[np.argsort(-scores, kind="stable")]
     return np.cumsum(ordered) / np.arange(1, len(ordered) + 1), ordered

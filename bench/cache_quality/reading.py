@@ -1,28 +1,65 @@
 """The models of the inference service, without the service: vectors and confidences of many questions at once."""
 
+import hashlib
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from bench.cache_quality.readings import Readings, Vectors, digest
+from safetensors.numpy import load_file
 
+import weft_inference
+from weft_cache.coverage import MOST_UNREAD, Coverage
 from weft_inference.encoder import DIMENSIONS, Encoder, bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
+from weft_inference.verifier_graph import build
 
-Vectors = NDArray[np.float32]
-
-_TOGETHER = 32
+_TOGETHER: Final = 32
+_CODE: Final = Path(weft_inference.__file__).parent
 
 
 class Reader:
-    """Reads with the precisions and the weights that the service has by default."""
+    """Reads with the precisions and the weights that the service has by default; what was read before is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, readings: Readings, coverage: Coverage) -> None:
+        self._readings, self._coverage = readings, coverage
+        self._places: dict[str, bytes | None] = {}
         self._encoder = Encoder.load(bundled_model(), Precision.FP32, threads=1)
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
+        model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
+        self._embedder = digest(*model, _CODE / "minilm_graph.py")
+        self._verifier = digest(*model, SHIPPED) + _built(SHIPPED)
 
     def vectors(self, questions: Sequence[str]) -> Vectors:
         """A unit vector a question."""
+        return self._readings.vectors(self._embedder, questions, self._embed)
+
+    def confidences(self, question: str, others: Sequence[str]) -> list[float]:
+        """How surely each of `others` asks what `question` asks; 0 where not all was read."""
+        return self._readings.confidences(self._verifier, question, others, partial(self._compare, question))
+
+    def place(self, question: str) -> bytes | None:
+        """What two questions must have in common to be compared; None where this one is for the exact tier alone."""
+        if question not in self._places:
+            self._places[question] = self._place(question)
+        return self._places[question]
+
+    def commit(self) -> None:
+        """Keeps what was read since."""
+        self._readings.commit()
+
+    def _place(self, question: str) -> bytes | None:
+        if not self._coverage.includes(question):
+            return None
+        reading = self._encoder.read(question)
+        if len(reading.windows) > 1 or reading.unread_share >= MOST_UNREAD:
+            return None
+        return reading.unread + self._coverage.foreign_letters(question).encode()
+
+    def _embed(self, questions: Sequence[str]) -> Vectors:
         rows = [self._encoder.windows(question)[0] for question in questions]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         made = np.zeros((len(rows), DIMENSIONS), np.float32)
@@ -32,8 +69,13 @@ class Reader:
                 made[place] = encoded.embedding
         return made
 
-    def confidences(self, question: str, others: Sequence[str]) -> list[float]:
-        """How surely each of `others` asks what `question` asks; 0 where not all was read."""
+    def _compare(self, question: str, others: Sequence[str]) -> list[float]:
         pairs = self._pairs.rows(question, others)
         sure = self._pairs.run([row for row, _ in pairs])
-        return [0.0 if cut else confidence for confidence, (_, cut) in zip(sure, pairs, strict=True)]
+        return [0.0 if gap else confidence for confidence, (_, gap) in zip(sure, pairs, strict=True)]
+
+
+def _built(difference: Path) -> bytes:
+    """A digest of what the verifier computes: its code may change without that."""
+    weights = load_file(bundled_model() / "model.safetensors")
+    return hashlib.blake2b(build(weights, load_file(difference), Precision.INT8), digest_size=16).digest()

@@ -1,100 +1,154 @@
-"""The three sets of the evaluation, each beside the plain cosine that others serve by."""
+"""The sections about quality: each a text and a table, a row a set."""
 
-import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
-import numpy as np
-from bench.cache_quality.judging import Judge, Judged
-from bench.cache_quality.measures import Served, average_precision, recall_at, served
-from bench.cache_quality.pairs import Split, gptcache, intents, qqp
+from bench.cache_quality import sets
+from bench.cache_quality.judging import Judge
+from bench.cache_quality.measures import Served
+from bench.cache_quality.more_sets import LANGUAGES, SetMissing
+from bench.cache_quality.pairs import Pair, Split
+from bench.cache_quality.results import COSINES, Result, of_pairs, of_shelf
+from bench.cache_quality.shelves import of_pairs as shelf_of_pairs
 from bench.markdown import paragraph, table
 
-from weft_cache.calibration import CALIBRATION, threshold
+_PRECISIONS: Final = (0.99, 0.98, 0.95, 0.9)
+_UNIQUE: Final = """\
+Every stored text has an answer of its own, as a model gives. Of Quora's, MRPC's and STS-b's pairs all texts are stored
+once, and of each that has a duplicate one is asked, itself left out: right is what it is labelled a duplicate of,
+directly or through others. Of CLINC150 and banking77 the train split is stored and the test split asked: right is an
+utterance of the same intent, which is generous (another utterance of an intent is not always the same question)."""
+_UNANSWERED: Final = """\
+Nothing on the shelf answers what is asked, so that every hit is wrong; of Quora's questions as far as labels know: most
+pairs of that shelf nobody compared."""
+_INTENTS: Final = """\
+All texts of an intent have one answer, as where a bot answers from a list: a hit of any text of the right intent is
+right."""
+_MIXED: Final = (
+    "The unique answers of all these sets on one shelf, and questions of each, with those that none answers."
+)
+_LONE: Final = """\
+One text is stored, the other asked, and nothing else is there: the tier has no neighbours to go by. Recall is of the
+pairs labelled the same. The swapped ones were made (two words of a question on both sides of a preposition changed
+places) and are all taken as different."""
+_GPTCACHE: Final = """\
+999 texts are stored, 964 of them different; a paraphrase of each is looked up. Right is the text it was made from, and
+no other."""
+_LANGUAGES: Final = """\
+STS-b's sentences in other languages, as lone pairs and on one shelf. Languages that the embedder, the guards and the
+verifier do not know are served from the exact tier only: no hits are what is wanted there."""
 
-COSINES = {"cosine ≥ .80 (GPTCache)": 0.8, "cosine ≥ .90 (RedisVL)": 0.9, "cosine ≥ .95": 0.95}
-_PAIRS = 12_000
-
-
-def question_pairs(judge: Judge, folder: Path, target: float) -> list[str]:
-    """Quora's pairs of the TEST split."""
-    pairs = random.Random(1).sample(qqp(folder, Split.TEST), _PAIRS)
-    judged = judge.pairs(pairs)
-    same = np.array([pair.same for pair in pairs])
-    cosine, weft = np.array([one.similarity for one in judged]), np.array([_ranked(one) for one in judged])
-    needed = threshold(CALIBRATION, target)
-    rows = [_pair_row(name, served(cosine, same, least), same) for name, least in COSINES.items()]
-    rows.append(_pair_row(f"**Weft** (certainty ≥ {needed:.3f})", served(weft, same, needed), same))
-    curves = [
-        (
-            name,
-            f"{average_precision(scores, same):.3f}",
-            *(f"{recall_at(scores, same, p):.3f}" for p in (0.9, 0.93, 0.95)),
-        )
-        for name, scores in (("MiniLM's cosine", cosine), ("**Weft**", weft))
-    ]
-    return [
-        "## Quora's question pairs",
-        "",
-        *paragraph(
-            f"{_PAIRS:,} pairs of the TEST split, {same.mean():.0%} of them duplicates by their labels: one question "
-            "is stored, the other asked. In the first table what floor and guards refuse ranks last, by its cosine."
-        ),
-        *table(("", "average precision", "recall at precision .90", "at .93", "at .95"), curves),
-        *table(("served when", "precision", "recall", "wrong of all pairs"), rows),
-    ]
+Build = Callable[[], Result]
 
 
-def paraphrases(judge: Judge, folder: Path, target: float) -> list[str]:
-    """GPTCache's 999 pairs: its own benchmark."""
-    pairs = gptcache(folder)
-    stored = list(dict.fromkeys(pair.first for pair in pairs))
-    judged = judge.lookups([(text, text) for text in stored], [pair.second for pair in pairs])
-    rows = _lookup_rows(judged, lambda asked, found: pairs[asked].first == stored[found], target)
-    text = (
-        f"{len(pairs)} texts are stored, {len(stored)} of them different; a paraphrase of each is looked up. Right is "
-        "the text it was made from, and no other."
-    )
-    return ["## GPTCache's own benchmark", "", *paragraph(text), *rows]
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Sets under one heading: what builds the result of each, and what of it was seen before, by its name."""
+
+    heading: str
+    about: str
+    builds: Mapping[str, Build]
 
 
-def banking(judge: Judge, folder: Path, target: float) -> list[str]:
-    """banking77: other people's customers, 77 intents that lie close together."""
-    stored, asked = list(dict(intents(folder, "train")).items()), intents(folder, "test")
-    judged = judge.lookups(stored, [text for text, _ in asked])
-    rows = _lookup_rows(judged, lambda query, found: asked[query][1] == stored[found][1], target)
-    text = (
-        f"{len(stored):,} utterances are stored, {len(asked):,} others looked up. The answer to each is its intent; "
-        "wrong is a hit of another one. Nothing of this set was trained on."
-    )
-    return ["## banking77", "", *paragraph(text), *rows]
-
-
-def _ranked(one: Judged) -> float:
-    """What the floor and the guards refuse comes last, by its cosine."""
-    return one.certainty if one.surest >= 0 else one.similarity - 2
-
-
-def _pair_row(name: str, result: Served, same: np.ndarray) -> tuple[str, ...]:
-    precision = 1 - result.wrong_share_of_hits
-    return name, f"{precision:.3f}", f"{result.right / same.sum():.3f}", f"{result.wrong / result.lookups:.1%}"
-
-
-def _lookup_rows(judged: Sequence[Judged], is_right: Callable[[int, int], bool], target: float) -> list[str]:
-    needed = threshold(CALIBRATION, target)
-    nearest = [is_right(place, one.nearest) for place, one in enumerate(judged)]
-    surest = [is_right(place, one.surest) for place, one in enumerate(judged)]
-    results = {name: served([one.similarity for one in judged], nearest, least) for name, least in COSINES.items()} | {
-        f"**Weft** (certainty ≥ {needed:.3f})": served([one.certainty for one in judged], surest, needed)
+def all_sections(judge: Judge, sources: sets.Sources) -> Mapping[str, Section]:
+    """By the name that `--only` takes."""
+    shelves = partial(_shelves, judge)
+    test = Split.TEST
+    unique = {**sets.unique_answers(sources, test), **sets.unlearnt(sources)}
+    pairs = {name: partial(_lone, judge, name, make) for name, make in sets.lone_pairs(sources, test).items()}
+    return {
+        "unique": Section("Shelves with unique answers", _UNIQUE, shelves(unique)),
+        "unanswered": Section("Nothing there answers it", _UNANSWERED, shelves(sets.unanswered(sources, test))),
+        "mixed": Section("Mixed shelf", _MIXED, shelves(sets.mixed(sources, test))),
+        "lone": Section("Lone pairs", _LONE, pairs),
+        "intents": Section("An answer an intent", _INTENTS, shelves(sets.intent_answers(sources, test))),
+        "gptcache": Section("GPTCache's own benchmark", _GPTCACHE, shelves(sets.paraphrases(sources))),
+        "languages": Section("Other languages", _LANGUAGES, _languages(judge, sources)),
     }
-    rows = [
-        (
-            name,
-            f"{one.right} ({one.right / one.lookups:.1%})",
-            f"{one.wrong} ({one.wrong / one.lookups:.1%})",
-            f"{one.hit_share:.1%}",
-            f"{one.wrong_share_of_hits:.1%}",
-        )
-        for name, one in results.items()
-    ]
-    return table(("served when", "right", "wrong", "hits", "wrong of the hits"), rows)
+
+
+def measure(section: Section) -> tuple[list[Result], list[str]]:
+    """Its results, and what is missing: sets that are not there are said, not skipped in silence."""
+    results, missing = [], []
+    for name, build in section.builds.items():
+        try:
+            results.append(build())
+        except SetMissing as problem:
+            missing.append(f"**{name}** was not measured: {problem}.")
+    return results, missing
+
+
+def render(section: Section, results: Sequence[Result], missing: Sequence[str], threshold: float) -> list[str]:
+    """Markdown."""
+    lines = ["## " + section.heading, "", *paragraph(section.about)]
+    if results:
+        lines += table(_HEAD, [_row(one, threshold) for one in results])
+        curve = [_curve(one) for one in results if one.answerable]
+        lines += table(("most recall at", *(f"{1 - p:.0%} wrong" for p in _PRECISIONS)), curve) if curve else []
+    for sentence in missing:
+        lines += paragraph(sentence)
+    return lines
+
+
+_HEAD: Final = (
+    "set",
+    "asked",
+    "hits",
+    "recall",
+    "wrong of the hits",
+    "labelled so",
+    "cosine, as many hits",
+    *(f"≥ {least:.2f}".replace("0.", ".") for least in COSINES),
+)
+
+
+def _row(one: Result, threshold: float) -> tuple[str, ...]:
+    tier = one.served(threshold)
+    return (
+        one.name,
+        f"{tier.lookups:,}",
+        f"{tier.hit_share:.1%}",
+        f"{one.recall(tier):.1%}" if one.answerable else "-",
+        wrong_of(tier),
+        f"{one.known_wrong(threshold)} of {tier.wrong}",
+        wrong_of(one.by_as_many(threshold)),
+        *(f"{wrong.wrong_share.rate:.1%} of {wrong.hit_share:.1%}" for wrong in map(one.by_cosine, COSINES)),
+    )
+
+
+def wrong_of(result: Served) -> str:
+    """The share of wrong hits, with its 95 % interval."""
+    wrong = result.wrong_share
+    return f"{wrong.rate:.1%} ({wrong.low:.1%}–{wrong.high:.1%})" if result.hits else "no hits"  # noqa: RUF001
+
+
+def _curve(one: Result) -> tuple[str, ...]:
+    recalls = (one.recall_at(precision) for precision in _PRECISIONS)
+    return one.name, *(f"{tier:.1%} (cosine {cosine:.1%})" for tier, cosine in recalls)
+
+
+def _shelves(judge: Judge, made: Mapping[str, sets.Make]) -> dict[str, Build]:
+    return {name: partial(_shelf, judge, make) for name, make in made.items()}
+
+
+def _shelf(judge: Judge, make: sets.Make) -> Result:
+    return of_shelf(judge, make())
+
+
+def _lone(judge: Judge, name: str, make: sets.MakePairs) -> Result:
+    return of_pairs(judge, name, make())
+
+
+def _languages(judge: Judge, sources: sets.Sources) -> dict[str, Build]:
+    found: dict[str, Build] = {}
+    for language in LANGUAGES:
+        pairs = partial(sets.translated, sources, Split.TEST, language)
+        found[f"{language}, lone"] = partial(_lone, judge, f"{language}, lone", pairs)
+        found[f"{language}, shelf"] = partial(_on_one_shelf, judge, f"{language}, shelf", pairs, sources.at_most)
+    return found
+
+
+def _on_one_shelf(judge: Judge, name: str, make: Callable[[], list[Pair]], at_most: int) -> Result:
+    return of_shelf(judge, shelf_of_pairs(name, make(), at_most))

@@ -26,7 +26,7 @@ def test_a_measured_point_holds_from_its_confidence_upwards():
     rng = random.Random(1)
     certainties = [rng.random() for _ in range(40_000)]
     right = [rng.random() < certainty for certainty in certainties]
-    [low, high] = measured(certainties, right, [0.8, 0.9])
+    [low, high] = measured([(certainties, right)], [0.8, 0.9])
     assert (low.certainty, high.certainty) == (pytest.approx(0.6, abs=0.05), pytest.approx(0.8, abs=0.05))
     for point in (low, high):
         served = [good for certainty, good in zip(certainties, right, strict=True) if certainty >= point.certainty]
@@ -34,9 +34,16 @@ def test_a_measured_point_holds_from_its_confidence_upwards():
 
 
 def test_a_precision_that_was_never_reached_has_no_point():
-    assert measured([0.9] * 50, [False] * 50, [0.9]) == []
+    assert measured([([0.9] * 50, [False] * 50)], [0.9]) == []
 
 
 def test_a_handful_of_answers_proves_nothing():
-    assert measured([0.9] * 5, [True] * 5, [0.9]) == []
-    assert measured([0.9] * 50, [True] * 50, [0.9]) == [Point(0.9, 0.9)]
+    assert measured([([0.9] * 5, [True] * 5)], [0.9]) == []
+    assert measured([([0.9] * 50, [True] * 50)], [0.9]) == [Point(0.9, 0.9)]
+
+
+def test_the_worst_kind_of_shelf_decides():
+    good, bad = ([0.8] * 100, [True] * 100), ([0.9] * 100 + [0.8] * 100, [True] * 100 + [False] * 100)
+    assert measured([good], [0.9]) == [Point(0.8, 0.9)]
+    assert measured([good, bad], [0.9]) == [Point(0.9, 0.9)]
+    assert measured([good, ([0.9] * 100, [False] * 100)], [0.9]) == []

@@ -21,6 +21,12 @@ def listed(*candidates, terms=TERMS, threshold=0.0):
     return shortlist(ASKED, candidates, terms, threshold, now=110)
 
 
+def compared(found):
+    """What is read: those that may serve, and their rivals."""
+    assert isinstance(found, Shortlist)
+    return found.servable, found.rivals
+
+
 def chosen(*sure, terms=TERMS, threshold=0.5):
     """Each a candidate and how sure the verifier is of it."""
     candidates = [one for one, _ in sure]
@@ -33,18 +39,18 @@ def chosen(*sure, terms=TERMS, threshold=0.5):
 
 
 def test_what_a_guard_objects_to_is_not_compared():
-    assert listed(candidate(0.97, OPPOSITE), candidate(0.8)) == Shortlist([candidate(0.8)], [])
+    assert compared(listed(candidate(0.97, OPPOSITE), candidate(0.8))) == ([candidate(0.8)], [])
 
 
 def test_where_no_confidence_could_be_enough_nothing_is_compared():
-    rivals = candidate(0.85, told="one"), candidate(0.84, told="two"), candidate(0.83, told="two")
-    assert listed(*rivals, threshold=0.5) == Miss(Reason.DOUBTED, 0.85)
-    assert listed(*rivals, threshold=0.1) == Shortlist(list(rivals), [])
+    far = candidate(0.8, told="one"), candidate(0.79, told="two")
+    assert listed(*far, threshold=0.5) == Miss(Reason.DOUBTED, 0.8)
+    assert compared(listed(*far, threshold=0.0)) == (list(far), [])
 
 
-def test_rivals_are_compared_unless_they_are_far():
-    near, rival, far = candidate(0.95), candidate(0.9, told="two"), candidate(0.72, told="three")
-    assert listed(near, rival, far) == Shortlist([near, rival], [])
+def test_of_what_cannot_serve_only_rivals_within_reach_are_compared():
+    near, rival, far = candidate(0.95), candidate(0.86, told="two"), candidate(0.72, told="three")
+    assert compared(listed(near, rival, far, threshold=0.5)) == ([near], [rival])
 
 
 @pytest.mark.parametrize(
@@ -63,14 +69,14 @@ def test_a_miss_says_why_and_how_near_it_was(candidates, miss):
 def test_what_the_callers_terms_leave_out_is_a_rival_still():
     strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.93)
     near, less, old = candidate(0.95), candidate(0.9), candidate(0.94, stored_at=1)
-    assert listed(near, old, less, terms=strict) == Shortlist([near], [old, less])
+    assert compared(listed(near, old, less, terms=strict)) == ([near], [old, less])
 
 
 def test_the_most_certain_serves_even_when_another_is_nearer():
-    near, sure = candidate(0.93, told="one"), candidate(0.9, told="two")
-    served = chosen((near, 0.1), (sure, 0.99))
+    near, sure = candidate(0.98, told="one"), candidate(0.96, told="two")
+    served = chosen((near, 0.1), (sure, 0.999))
     assert isinstance(served, Verified)
-    assert (served.candidate, served.confidence) == (sure, 0.99)
+    assert (served.candidate, served.confidence) == (sure, 0.999)
 
 
 def test_what_a_guard_refused_is_no_rival_in_the_verifiers_eyes():
@@ -81,8 +87,8 @@ def test_what_a_guard_refused_is_no_rival_in_the_verifiers_eyes():
 
 
 def test_none_serves_in_doubt():
-    doubtful = candidate(0.9, told="one"), candidate(0.89, told="two")
-    assert chosen(*((one, 0.8) for one in doubtful), threshold=0.9) == Miss(Reason.DOUBTED, 0.9)
+    doubtful = candidate(0.95, told="one"), candidate(0.94, told="two")
+    assert chosen(*((one, 0.8) for one in doubtful), threshold=0.9) == Miss(Reason.DOUBTED, 0.95)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=3), st.floats(0, 1))
@@ -101,3 +107,16 @@ def test_stricter_terms_never_serve_what_looser_ones_would_not(near, min_similar
     strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=min_similarity)
     if isinstance(chosen(*sure), Miss):
         assert isinstance(chosen(*sure, terms=strict), Miss)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.7, 1), st.sampled_from("ab"), st.floats(0, 1)), min_size=1, max_size=5),
+    st.floats(0.01, 1),
+)
+def test_reading_less_where_a_threshold_is_given_changes_nothing(near, threshold):
+    sure = [(candidate(similarity, told=told), confidence) for similarity, told, confidence in near]
+    all_read, least_read = chosen(*sure, threshold=0.0), chosen(*sure, threshold=threshold)
+    if isinstance(all_read, Verified) and all_read.certainty >= threshold:
+        assert least_read == all_read
+    else:
+        assert isinstance(least_read, Miss)

@@ -7,7 +7,7 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache import verdict
 from weft_cache.guards import GUARDS
-from weft_cache.guards.figures import numbers_differ
+from weft_cache.guards.numbers import numbers_differ
 from weft_cache.guards.words import Question
 from weft_cache.partition import address, question_text
 

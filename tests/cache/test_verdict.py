@@ -19,6 +19,8 @@ LONG = "The lighthouse was built of granite, and its keepers lived there all yea
         ("Paris.", "The capital of France is Paris.", SAME),
         ("It takes  3 days.", "It takes 3 days", SAME),
         ("It takes 3 days.", "It takes 5 days.", DIFFERENT),
+        ("It opens at 9 am.", "It opens at 10 am.", DIFFERENT),
+        ("It opens at 9 am.", "It opens at 09:00.", NOT_COMPARED),
         ("The capital of France is Paris.", "The capital of Spain is Madrid.", DIFFERENT),
         ("You can turn it off.", "You cannot turn it off.", DIFFERENT),
         ("Restart the router.", "Switch the device off and on again.", NOT_COMPARED),

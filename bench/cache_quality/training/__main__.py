@@ -4,45 +4,73 @@ Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the 
 """
 
 import argparse
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from bench import evaldata
 from bench.cache_quality.pairs import Split, qqp
-from bench.cache_quality.training.examples import examples
+from bench.cache_quality.training import sets
+from bench.cache_quality.training.examples import Amounts, Material, examples
 from bench.cache_quality.training.learning import Course, learn, read
 from bench.cache_quality.training.model import Verifier
+from bench.cache_quality.training.neighbours import vectors
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 _OUT = Path("services/inference/weft_inference/verifier.safetensors")
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Writes what was learnt so far."""
+
+    out: Path
+
+    def __call__(self, model: Verifier) -> None:
+        partial_file = self.out.with_suffix(".part")
+        save_file(model.difference(), partial_file)
+        partial_file.replace(self.out)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench.cache_quality.training", description=__doc__)
-    evaldata.add_option(parser)
-    parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
-    parser.add_argument("--out", type=Path, default=_OUT)
-    parser.add_argument("--people", type=int, default=48_000, help="pairs that people labelled")
-    parser.add_argument("--edited", type=int, default=24_000, help="pairs made by edits of theirs")
-    parser.add_argument("--start", type=Path, help="go on from this difference; default: MiniLM as it is")
-    parser.add_argument("--passes", type=int, default=2, help="how often all of them are read")
-    parser.add_argument("--minutes", type=float, default=60, help="stops after so many, if that is earlier")
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.manual_seed(1)
-    torch.set_num_threads(given.threads)
-    chosen = examples(qqp(evaldata.folder(given.data), Split.TRAIN), given.people, given.edited, seed=3)
-    print(f"{len(chosen)} pairs, {sum(pair.same for pair in chosen)} ask the same", flush=True)
-    rows = read(Tokenizer.from_file(str(given.minilm / "tokenizer.json")), chosen)
-    model = Verifier(load_file(given.minilm / "model.safetensors"))
+    given = _parser().parse_args()
+    torch.set_num_threads(given.processes)
+    data = evaldata.folder(given.data)
+    tokenizer = Tokenizer.from_file(str(given.minilm / "tokenizer.json"))
+    weights = load_file(given.minilm / "model.safetensors")
+    chosen = examples(_material(data, given.sets), partial(vectors, Verifier(weights), tokenizer), Amounts(), seed=3)
+    print(f"{len(chosen)} pairs, {sum(pair.same for pair in chosen)} of them the same", flush=True)
+    model = Verifier(weights)
     if given.start:
         model.resume(load_file(given.start))
-    labels = torch.tensor([float(pair.same) for pair in chosen])
-    course = Course(given.passes, given.minutes)
-    learn(model, rows, labels, course, keep=lambda: save_file(model.difference(), given.out))
-    save_file(model.difference(), given.out)
+    rows, labels = read(tokenizer, chosen)
+    learn(model, rows, labels, Course(given.passes, given.minutes, given.processes), Keeping(given.out))
     print(f"written to {given.out}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.cache_quality.training", description=__doc__)
+    evaldata.add_option(parser)
+    parser.add_argument("--sets", type=Path, help="folder of the other sets: msr, stsb, clinc150 (docs/cache.md)")
+    parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
+    parser.add_argument("--out", type=Path, default=_OUT)
+    parser.add_argument("--start", type=Path, help="go on from this difference; default: MiniLM as it is")
+    parser.add_argument("--passes", type=int, default=1, help="how often all pairs are read")
+    parser.add_argument("--minutes", type=float, default=600, help="stops after so many, if that is earlier")
+    parser.add_argument("--processes", type=int, default=2, help="of one thread each")
+    return parser
+
+
+def _material(data: Path, folder: Path | None) -> Material:
+    questions = qqp(data, Split.TRAIN)
+    if folder is None:
+        print("no other sets (--sets): the verifier learns from Quora's questions only, and knows no statements")
+        return Material(questions)
+    if absent := sets.missing(folder):
+        raise SystemExit("no such file: " + ", ".join(str(path) for path in absent))
+    return Material(questions, sets.statements(folder), sets.utterances(folder, data))
 
 
 if __name__ == "__main__":

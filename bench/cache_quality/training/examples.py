@@ -1,45 +1,96 @@
-"""What the verifier learns from: pairs as people labelled them, and the same with edits."""
+"""What the verifier learns from: labelled pairs, what follows from them, nearest neighbours, edits and templates."""
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass, field
+from itertools import islice
 
 from bench.cache_quality.pairs import Pair
-from bench.cache_quality.training import edits
-from bench.cache_quality.training.edits import Edit, OtherName
+from bench.cache_quality.training import edits, mining, templates
+from bench.cache_quality.training.edits import Edit, KinWord, OtherName, Qualified
+from bench.cache_quality.training.mining import Vectors
+from bench.cache_quality.training.sets import Utterance
 
-_LEAST_OVERLAP: Final = 0.2
+
+@dataclass(frozen=True)
+class Material:
+    """Training parts only; the extra sets may be empty."""
+
+    questions: Sequence[Pair]
+    statements: Sequence[Pair] = ()
+    utterances: Sequence[Utterance] = ()
 
 
-def examples(pairs: Sequence[Pair], people: int, edited: int, seed: int) -> list[Pair]:
-    """Shuffled: `people` labelled pairs, and `edited` ones, a third of which ask the same."""
+@dataclass(frozen=True)
+class Amounts:
+    """How many pairs of each kind, where there are as many; two of three are of different meaning."""
+
+    questions: int = 72_000  # labelled; more than there are: some twice
+    implied: int = 12_000
+    strangers: int = 36_000
+    statements: int = 14_000  # so that each is read about twice
+    same_intent: int = 14_000
+    other_intent: int = 22_000
+    broken: int = 30_000
+    kept: int = 16_000
+    wishes: int = 5_000
+    operators: int = 3_000
+    mined_from: int = field(default=45_000)  # questions on the shelf that neighbours are found on
+
+
+def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) -> list[Pair]:
+    """Shuffled, and either text first."""
     rng = random.Random(seed)
-    likely = [pair for pair in pairs if pair.same or overlap(pair) >= _LEAST_OVERLAP]
-    chosen = rng.sample(likely, min(people, len(likely)))
-    name = OtherName([pair.first for pair in pairs])
-    breaking = [edits.other_word, edits.other_word, edits.other_number, edits.negated, edits.swapped, name]
-    keeping = [edits.polite, edits.respelt, edits.swapped_sides, edits.misspelt]
-    bases = [pair for pair in pairs if pair.same]
-    broken = _edited(bases, breaking, rng, same=False)
-    kept = _edited(bases, keeping, rng, same=True)
-    made = [next(kept if place % 3 == 0 else broken) for place in range(edited)]
-    found = [*chosen, *made]
+    texts = sorted({text for pair in material.questions for text in (pair.first, pair.second)})
+    rng.shuffle(texts)
+    intents = mining.of_intents(material.utterances, vectors) if material.utterances else []
+    found = [
+        *_some(material.questions, amounts.questions, rng),
+        *_some(mining.implied(material.questions, rng), amounts.implied, rng),
+        *_some(mining.strangers(material.questions, texts[: amounts.mined_from], vectors), amounts.strangers, rng),
+        *_some(material.statements, amounts.statements, rng),
+        *_some([pair for pair in intents if pair.same], amounts.same_intent, rng),
+        *_some([pair for pair in intents if not pair.same], amounts.other_intent, rng),
+        *_edits(material, vectors, amounts, rng),
+    ]
     rng.shuffle(found)
     return [Pair(pair.second, pair.first, pair.same) if rng.random() < 0.5 else pair for pair in found]
 
 
-def overlap(pair: Pair) -> float:
-    """The share of words that two questions have in common."""
-    one, other = (set(question.lower().rstrip("?").split()) for question in (pair.first, pair.second))
-    return len(one & other) / max(1, len(one | other))
+def _some(pairs: Sequence[Pair], count: int, rng: random.Random) -> list[Pair]:
+    """So many of them; each twice at most, where there are too few."""
+    rest = max(0, count - len(pairs))
+    return [*rng.sample(pairs, min(count, len(pairs))), *rng.sample(pairs, min(rest, len(pairs)))]
+
+
+def _edits(material: Material, vectors: Vectors, amounts: Amounts, rng: random.Random) -> Iterator[Pair]:
+    spoken = [Pair(text, text, True) for text, _ in material.utterances]
+    bases = [pair for pair in (*material.questions, *material.statements, *spoken) if pair.same]
+    texts = [pair.first for pair in bases]
+    name, kin = OtherName(texts), mining.kin(texts, vectors)
+    breaking = [
+        edits.other_word, edits.other_word, edits.other_number, edits.negated, edits.affirmed, edits.swapped,
+        edits.swapped, edits.swapped_roles, edits.swapped_roles, edits.swapped_owners, edits.swapped_persons, name,
+        Qualified(name.names), KinWord(kin), KinWord(kin),
+    ]  # fmt: skip
+    keeping = [
+        edits.polite, edits.respelt, edits.swapped_sides, edits.misspelt, edits.synonym, edits.moved, edits.reopened,
+    ]  # fmt: skip
+    yield from islice(_edited(bases, breaking, rng, same=False), amounts.broken)
+    yield from islice(_edited(bases, keeping, rng, same=True), amounts.kept)
+    subjects = mining.nouns(texts)
+    yield from islice(templates.wishes(subjects, rng), amounts.wishes if subjects else 0)
+    yield from islice(templates.operators(rng), amounts.operators)
 
 
 def _edited(bases: Sequence[Pair], choices: Sequence[Edit], rng: random.Random, *, same: bool) -> Iterator[Pair]:
+    """Each kind of edit as often as any other, of the texts that it can be made of."""
     while True:
-        base = rng.choice(bases)
-        made = rng.choice(choices)(base.first, rng)
-        if made is None:
-            continue
-        # Half beside the question it was made from, half beside a paraphrase of that.
-        beside_paraphrase = rng.random() < 0.5
-        yield Pair(made, base.second if beside_paraphrase else base.first, same)
+        edit = rng.choice(choices)
+        for _ in range(200):
+            base = rng.choice(bases)
+            made = edit(base.first, rng)
+            if made is not None and made != base.first:
+                # Half beside the text it was made from, half beside a paraphrase of that.
+                yield Pair(made, rng.choice((base.first, base.second)), same)
+                break

@@ -1,24 +1,27 @@
-"""The verifier's lessons: batches of pairs of similar length, for so many passes or minutes."""
+"""The verifier's lessons: batches of pairs of one length, for so many passes or minutes."""
 
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from bench.cache_quality.pairs import Pair
-from bench.cache_quality.training.model import Verifier, Whole
+from bench.cache_quality.training.model import Verifier
+from bench.cache_quality.training.neighbours import of_one_length
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, distributed, multiprocessing
 from torch.nn import functional
 
-_LONGEST_TOKENS = 96
-_BATCH = 128
-_SORTED_TOGETHER = 20 * _BATCH
-_WARM_UP_STEPS = 30
-_REPORT_EVERY = 25
+_LONGEST_TOKENS = 80
+_BATCH = 96
+_WARM_UP = 0.04
+_REPORT_EVERY = 20
 
 Row = tuple[list[int], list[int]]
+Keep = Callable[[Verifier], None]
 
 
 @dataclass(frozen=True)
@@ -27,79 +30,106 @@ class Course:
 
     passes: int
     minutes: float
+    processes: int = 2
     seed: int = 2
-    whole_rate: float = 1e-4
-    other_rate: float = 4e-4  # of what MiniLM has not: differences of low rank, segments, head
+    dense_rate: float = 2e-4
+    other_rate: float = 5e-4  # of what MiniLM has not: segments, head
 
 
-def read(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> list[Row]:
-    """Ids and segments of every pair."""
+def read(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> tuple[list[Row], Tensor]:
+    """Ids and segments of every pair, and their labels; what is too long is left out."""
     tokenizer.no_padding()
-    tokenizer.enable_truncation(_LONGEST_TOKENS)
-    return [(one.ids, one.type_ids) for one in tokenizer.encode_batch([(pair.first, pair.second) for pair in pairs])]
+    tokenizer.no_truncation()
+    made = tokenizer.encode_batch([(pair.first, pair.second) for pair in pairs])
+    kept = [(one, pair) for one, pair in zip(made, pairs, strict=True) if len(one.ids) <= _LONGEST_TOKENS]
+    return [(one.ids, one.type_ids) for one, _ in kept], torch.tensor([float(pair.same) for _, pair in kept])
 
 
-def learn(model: Verifier, rows: Sequence[Row], labels: Tensor, course: Course, keep: Callable[[], None]) -> None:
-    """Changes the model; prints the loss and calls `keep` now and then."""
+@dataclass(frozen=True)
+class Pupil:
+    """What every process is given."""
+
+    model: Verifier
+    rows: Sequence[Row]
+    labels: Tensor
+    course: Course
+    keep: Keep
+    meeting: Path
+
+
+def learn(model: Verifier, rows: Sequence[Row], labels: Tensor, course: Course, keep: Keep) -> None:
+    """Learns in several processes of a thread each: where others use the machine, threads wait for one another."""
+    with TemporaryDirectory() as folder:
+        given = Pupil(model, rows, labels, course, keep, Path(folder) / "meeting")
+        multiprocessing.spawn(_learn, (given,), nprocs=course.processes)
+
+
+def _learn(rank: int, given: Pupil) -> None:
+    model, course = given.model, given.course
+    torch.set_num_threads(1)
+    torch.manual_seed(course.seed + rank)
+    distributed.init_process_group("gloo", f"file://{given.meeting}", rank=rank, world_size=course.processes)
+    for parameter in model.parameters():  # they came in memory that all processes share
+        parameter.data = parameter.data.clone()
     model.train()
-    optimizer = _optimizer(model, course)
-    began, steps, average = time.monotonic(), course.passes * -(-len(rows) // _BATCH), 0.0
-
-    def spent(step: int) -> float:
-        return max(step / steps, (time.monotonic() - began) / 60 / course.minutes)
-
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: max(0.0, min((step + 1) / _WARM_UP_STEPS, 1 - spent(step)))
-    )
-    for step, places in enumerate(_batches(rows, course.passes, random.Random(course.seed)), 1):
-        loss = _loss(model, [rows[place] for place in places], labels[places])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        rate.step()
-        average += (loss.item() - average) / min(step, 20)
-        if step % _REPORT_EVERY == 0:
-            print(f"step {step} of {steps}: loss {average:.3f}, {time.monotonic() - began:.0f} s", flush=True)
-            keep()
-        if spent(step) >= 1:
+    optimizer, lessons = _optimizer(model, course), list(_lessons(given.rows, course))
+    began, average, spent = time.monotonic(), 0.0, 0.0
+    for step, places in enumerate(lessons, 1):
+        _set_rates(optimizer, max(0.0, min(step / len(lessons) / _WARM_UP, 1 - spent)))
+        loss = _step(model, optimizer, given, places[rank :: course.processes])
+        mean_loss, seconds = _mean_of_processes(torch.tensor([loss, time.monotonic() - began])).tolist()
+        spent = max(step / len(lessons), seconds / 60 / course.minutes)
+        average += (mean_loss - average) / min(step, 50)
+        if rank == 0 and step % _REPORT_EVERY == 0:
+            print(f"step {step} of {len(lessons)}: loss {average:.3f}, {seconds:.0f} s", flush=True)
+            given.keep(model)
+        if spent >= 1:
             break
-    print(f"{step} steps of {_BATCH} pairs in {(time.monotonic() - began) / 60:.0f} minutes", flush=True)
+    if rank == 0:
+        given.keep(model)
+
+
+def _step(model: Verifier, optimizer: torch.optim.Optimizer, given: Pupil, places: Sequence[int]) -> float:
+    """Returns the loss of this process's share of a batch."""
+    optimizer.zero_grad()
+    ids, segments = (torch.tensor(part) for part in zip(*(given.rows[place] for place in places), strict=True))
+    loss = functional.binary_cross_entropy_with_logits(model(ids, segments), given.labels[places])
+    loss.backward()
+    gradients = [value.grad for value in model.parameters() if value.grad is not None]
+    together = _mean_of_processes(torch.cat([value.flatten() for value in gradients]))
+    for value, part in zip(gradients, together.split([value.numel() for value in gradients]), strict=True):
+        value.copy_(part.view_as(value))
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def _mean_of_processes(values: Tensor) -> Tensor:
+    distributed.all_reduce(values)
+    return values / distributed.get_world_size()
 
 
 def _optimizer(model: Verifier, course: Course) -> torch.optim.Optimizer:
-    whole = [layer.weight for layer in model.modules() if isinstance(layer, Whole)]
-    others = [value for value in model.parameters() if not any(value is weight for weight in whole)]
-    groups = [{"params": whole, "lr": course.whole_rate}, {"params": others, "lr": course.other_rate}]
-    return torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    others = [model.segments, *model.head.parameters()]
+    groups = [
+        {"params": list(model.dense.parameters()), "peak": course.dense_rate},
+        {"params": others, "peak": course.other_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
 
 
-def _loss(model: Verifier, rows: Sequence[Row], labels: Tensor) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(*_padded(rows)).float()
-    return functional.binary_cross_entropy_with_logits(logits, labels)
+def _set_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = share * group["peak"]
 
 
-def _batches(rows: Sequence[Row], passes: int, rng: random.Random) -> Iterator[list[int]]:
-    """Places of rows of similar length, in random order, so that little is computed on padding."""
-    for _ in range(passes):
-        yield from _pass(rows, rng)
-
-
-def _pass(rows: Sequence[Row], rng: random.Random) -> Iterator[list[int]]:
-    order = list(range(len(rows)))
-    rng.shuffle(order)
-    for start in range(0, len(order), _SORTED_TOGETHER):
-        near = sorted(order[start : start + _SORTED_TOGETHER], key=lambda place: len(rows[place][0]))
-        cut = [near[begin : begin + _BATCH] for begin in range(0, len(near), _BATCH)]
-        rng.shuffle(cut)
-        yield from cut
-
-
-def _padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
-    lengths = torch.tensor([len(ids) for ids, _ in rows])
-    ids, segments = (torch.zeros(len(rows), int(lengths.max()), dtype=torch.long) for _ in range(2))
-    for place, (its_ids, its_segments) in enumerate(rows):
-        ids[place, : len(its_ids)] = torch.tensor(its_ids)
-        segments[place, : len(its_ids)] = torch.tensor(its_segments)
-    return ids, segments, lengths
+def _lessons(rows: Sequence[Row], course: Course) -> Iterator[list[int]]:
+    """Batches for all processes together, in random order."""
+    rng = random.Random(course.seed)
+    together = _BATCH * course.processes
+    for _ in range(course.passes):
+        order = rng.sample(range(len(rows)), len(rows))
+        batches = list(of_one_length([rows[place][0] for place in order], together))
+        batches = [[order[place] for place in batch] for batch in batches if len(batch) >= together // 4]
+        rng.shuffle(batches)
+        yield from batches

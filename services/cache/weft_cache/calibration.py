@@ -7,6 +7,8 @@ docs/cache.md says how to measure one for questions of your own.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from weft_cache.interval import share
@@ -30,19 +32,31 @@ def threshold(calibration: Sequence[Point], target_precision: float) -> float:
     return min(enough, default=math.inf)
 
 
-def measured(certainties: Sequence[float], right: Sequence[bool], precisions: Sequence[float]) -> list[Point]:
-    """A new calibration: for each precision the lowest certainty from which on it was reached, if it ever was.
+Lookups = tuple[Sequence[float], Sequence[bool]]
+"""Of one kind of shelf: how certain the surest answer of each lookup was, and whether it was right."""
 
-    Reached means beyond doubt, so that few answers prove little: .97 takes 125 of which all are right.
+
+def measured(kinds: Sequence[Lookups], precisions: Sequence[float]) -> list[Point]:
+    """A new calibration: for each precision the lowest certainty from which on every kind reached it, if all did.
+
+    Reached means beyond doubt, so that few answers prove little: .97 takes 125 of which all are right. The worst kind
+    decides, since nobody knows of which one a partition is.
     """
-    points = [(wanted, _lowest(certainties, right, wanted)) for wanted in precisions]
-    return [Point(certainty, wanted) for wanted, certainty in points if certainty is not None]
+    points = []
+    for wanted in precisions:
+        lowest = [_lowest(certainties, right, wanted) for certainties, right in kinds]
+        needed = [certainty for certainty in lowest if certainty is not None]
+        if needed and len(needed) == len(lowest):
+            points.append(Point(max(needed), wanted))
+    return points
 
 
 def _lowest(certainties: Sequence[float], right: Sequence[bool], precision: float) -> float | None:
-    lowest, good = None, 0
-    for served, (certainty, is_right) in enumerate(sorted(zip(certainties, right, strict=True), reverse=True), 1):
-        good += is_right
+    lowest, good, served = None, 0, 0
+    ordered = sorted(zip(certainties, right, strict=True), reverse=True)
+    for certainty, alike in groupby(ordered, key=itemgetter(0)):  # a threshold serves all that are as certain, or none
+        flags = [is_right for _, is_right in alike]
+        good, served = good + sum(flags), served + len(flags)
         if share(good, served).low >= precision:
             lowest = certainty
     return lowest

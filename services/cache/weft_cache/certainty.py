@@ -1,31 +1,53 @@
-"""How sure it is that a stored answer may serve: its nearness, the verifier's word, and what else is near."""
+"""How sure it is that a stored answer may serve: its nearness, the verifier's word, and what else is near.
+
+Two things must hold, so that neither can make up for the other, and what is sure of both is the product:
+
+    sigmoid(slope * (cosine - middle + vote * votes - rival * rivalry))        it is near enough
+    sigmoid(verifier_slope * (logit - verifier_middle + verifier_vote * votes))        both ask the same
+
+Where all that are near were answered alike, each is a vote for that answer: it does not matter which is meant. A rival,
+which was answered differently, only ever lowers. A beaten one proves nothing, since a question that is stored nowhere
+beats some, too.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_SIMILARITY_WEIGHT: Final = 8.0
-_VERIFIER_WEIGHT: Final = 0.4
-_LEAST_CONFIDENCE: Final = 0.3
+NEAR: Final = 0.7
+"""Cosine from which on two questions are about one subject; what is farther says nothing of either."""
+LEAST_CONFIDENCE: Final = 0.3
+"""Where the verifier is less sure it says no, and nothing outvotes it."""
 _SUREST: Final = 0.999
+_MOST_VOTES: Final = 4
+REACH: Final = 0.1
+"""A rival that is so much farther from the question, in cosine, is none."""
 
-WIDEST_LEAD: Final = 0.2
-"""A stored question that is so much farther than another, in cosine, is no rival to it."""
-_LEAD_WEIGHT: Final = 56.0
-_PREFERENCE_WEIGHT: Final = 1.2
-_WIDEST_PREFERENCE: Final = 7.0
-_LEAST_UNANIMOUS: Final = 3
-_SHARED: Final = -12.0
-_UNANIMOUS: Final = 2.0
-_LONE: Final = 0.9
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Fitted by bench/cache_quality/fitting.py on validation parts; docs/cache.md says how."""
+
+    slope: float
+    middle: float
+    vote: float
+    rival: float
+    verifier_slope: float
+    verifier_middle: float
+    verifier_vote: float
+
+
+WEIGHTS: Final = Weights(
+    slope=110.0, middle=0.91, vote=0.03, rival=0.33, verifier_slope=2.5, verifier_middle=1.0, verifier_vote=0.3
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A stored question near the one that is asked.
+    """A stored question near the one that is asked, to which no guard objects.
 
-    `told` is equal where two answers are; `confidence` is the verifier's, 0 where it was refused without a reading.
+    `told` is equal where two answers are; `confidence` is the verifier's, 0 where it has read nothing.
     """
 
     similarity: float
@@ -33,34 +55,48 @@ class Neighbour:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one neighbour: its cosine, the verifier's logit, and how many others have its answer, where all
+    have; against it, how far the nearest rival that the verifier does not refuse has come within reach.
+    """
+
+    similarity: float
+    logit: float
+    votes: int
+    rivalry: float
+
+
 def certainty(one: Neighbour, near: Sequence[Neighbour]) -> float:
-    """How sure it is that this one's answer may serve, 0 to 1; `near` are all that are near, this one included.
-
-    Where the verifier says no, nothing outvotes it.
-    """
-    if one.confidence < _LEAST_CONFIDENCE:
-        return 0.0
-    nearness = _SIMILARITY_WEIGHT * (one.similarity - 1) + _VERIFIER_WEIGHT * _logit(one.confidence)
-    return 1 / (1 + math.exp(-nearness - standing(one, near)))
+    """How sure it is that this one's answer may serve, 0 to 1; `near` are all that are near, this one included."""
+    found = evidence(one, near)
+    return weighed(found, WEIGHTS) if found else 0.0
 
 
-def standing(one: Neighbour, near: Sequence[Neighbour]) -> float:
-    """What the others say of it, in logits.
+def evidence(one: Neighbour, near: Sequence[Neighbour]) -> Evidence | None:
+    """What speaks for this one; None where it is far, or the verifier says no."""
+    if one.similarity < NEAR or one.confidence < LEAST_CONFIDENCE:
+        return None
+    beside = [other for other in near if other is not one and other.similarity >= NEAR]
+    others = [other for other in beside if other.told != one.told]
+    votes = 0 if others else min(len(beside), _MOST_VOTES)
+    liked = (other.similarity for other in others if other.confidence >= LEAST_CONFIDENCE)
+    rivalry = max(0.0, max(liked, default=0.0) - one.similarity + REACH)
+    return Evidence(one.similarity, _logit(one.confidence), votes, rivalry)
 
-    Where they were answered differently it must lead: be nearer, and the verifier must prefer it. Where some of them
-    share an answer they are about one subject, and the question may be another about the same: there the lead must be
-    wide. Where all were answered alike it does not matter which is meant. One or two alone tell nothing.
-    """
-    rivals = [other for other in near if other.told != one.told]
-    if not rivals:
-        return _UNANIMOUS if len(near) >= _LEAST_UNANIMOUS else _LONE
-    lead = min(WIDEST_LEAD, one.similarity - max(rival.similarity for rival in rivals))
-    preference = min(_WIDEST_PREFERENCE, _logit(one.confidence) - max(_logit(rival.confidence) for rival in rivals))
-    shared = len({other.told for other in near}) < len(near)
-    return _LEAD_WEIGHT * lead + _PREFERENCE_WEIGHT * preference + (_SHARED if shared else 0.0)
+
+def weighed(found: Evidence, weights: Weights) -> float:
+    """The probability that evidence comes to."""
+    nearness = found.similarity - weights.middle + weights.vote * found.votes - weights.rival * found.rivalry
+    verified = found.logit - weights.verifier_middle + weights.verifier_vote * found.votes
+    return _sigmoid(weights.slope * nearness) * _sigmoid(weights.verifier_slope * verified)
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def _logit(confidence: float) -> float:
-    """From .9 to .99 is as far as from .5 to .9; past .999 and .001 nothing is gained."""
+    """From .9 to .99 is as far as from .5 to .9; past .999 nothing is gained."""
     bounded = min(_SUREST, max(1 - _SUREST, confidence))
     return math.log(bounded / (1 - bounded))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from weft_cache.certainty import WIDEST_LEAD, Neighbour, certainty
+from weft_cache.certainty import NEAR, REACH, Neighbour, certainty
 from weft_cache.guards import objection
 from weft_cache.policy import Terms
 
@@ -43,10 +43,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """What the verifier is to read: those that may serve, and rivals that may not but count against them."""
+    """What the verifier is to read: those that may serve, and rivals that may not but count against them.
+
+    `near` are all that say something, read or not.
+    """
 
     servable: Sequence[Candidate]
     rivals: Sequence[Candidate]
+    near: Sequence[Candidate]
 
     @property
     def compared(self) -> list[Candidate]:
@@ -79,7 +83,7 @@ def shortlist(
 ) -> Shortlist | Miss:
     """Those close enough and young enough to which no guard objects, if the verifier's word could be decisive.
 
-    What the caller's terms leave out is a rival still: stricter terms must not make anything else surer.
+    Rivals are read whatever the caller's terms say of them: stricter terms must not make anything else surer.
     """
     best = best_similarity(candidates)
     close = [candidate for candidate in candidates if candidate.similarity >= terms.min_similarity]
@@ -88,15 +92,15 @@ def shortlist(
     young = [candidate for candidate in close if is_young(candidate.stored_at, terms, now)]
     if not young:
         return Miss(Reason.TOO_OLD, best)
-    alike = [candidate for candidate in young if objection(question, candidate.question) is None]
-    if not alike:
+    near = [one for one in candidates if one.similarity >= NEAR and objection(question, one.question) is None]
+    allowed = [candidate for candidate in young if candidate in near]
+    if not allowed:
         return Miss(Reason.GUARDED, best)
-    if all(_sureness(one, candidates, {one.key: 1.0}) < threshold for one in alike):
+    servable = [one for one in allowed if _sureness(one, near, {one.key: 1.0}) >= threshold]
+    if not servable:
         return Miss(Reason.DOUBTED, best)
-    reach = best_similarity(alike) - WIDEST_LEAD
-    others = [one for one in candidates if one.similarity >= reach and one not in young]
-    rivals = [one for one in others if objection(question, one.question) is None]
-    return Shortlist([one for one in alike if one.similarity >= reach], rivals)
+    reach = min(one.similarity for one in servable) - REACH
+    return Shortlist(servable, [one for one in near if one.similarity >= reach and one not in servable], near)
 
 
 def choose(
@@ -104,16 +108,16 @@ def choose(
 ) -> Verified | Miss:
     """The one that most certainly may serve, if that is certain enough; `confidences` are of `listed.questions`."""
     by_key = {one.key: confidence for one, confidence in zip(listed.compared, confidences, strict=True)}
-    verified = [Verified(one, by_key[one.key], _sureness(one, candidates, by_key)) for one in listed.servable]
+    verified = [Verified(one, by_key[one.key], _sureness(one, listed.near, by_key)) for one in listed.servable]
     surest = max(verified, key=lambda one: one.certainty)
     if surest.certainty >= threshold:
         return surest
     return Miss(Reason.DOUBTED, best_similarity(candidates))
 
 
-def _sureness(one: Candidate, candidates: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
-    """What was not compared was refused before, or is far, and counts as if the verifier had refused it."""
-    seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in candidates}
+def _sureness(one: Candidate, near: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
+    """What was not read is no rival: it is far behind, or its word is still to come."""
+    seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in near}
     return certainty(seen[one.key], list(seen.values()))
 
 

@@ -18,7 +18,7 @@ from weft_kit.errors import CannotStart
 ALL: Final = "*"
 """In place of languages: every one is covered."""
 
-_MOST_UNREAD: Final = 0.5
+MOST_UNREAD: Final = 0.5
 """Share of tokens that tell the embedder nothing, from which a vector says too little of its text."""
 _OTHER_SCRIPTS: Final = frozenset(
     [
@@ -90,7 +90,7 @@ class QuestionReader:
         vector = await self._embedder.embed(tenant, question)
         if vector is None:
             return Reason.NOT_STORED
-        if vector.unread_share >= _MOST_UNREAD:
+        if vector.unread_share >= MOST_UNREAD:
             return Reason.UNREAD
         letters = self._coverage.foreign_letters(question)
         return replace(vector, unread=vector.unread + letters.encode()) if letters else vector

@@ -3,7 +3,7 @@
 A served answer is right when the model, asked the same question itself, says the same:
 
 1. Equal but for case, punctuation and white space: the same.
-2. Short answers that differ in a number, a code, a name or a negation: different.
+2. Short answers that differ in a number, a time, a code, a name or a negation: different.
 3. Short answers of which one holds every word of the other: the same.
 4. Otherwise the cosine of their embeddings decides. Of long answers that sees the beginning.
 
@@ -24,7 +24,7 @@ HEAD_CHARACTERS: Final = 700
 """How much of an answer is compared: about what the embedder reads."""
 _SHORT_CHARACTERS: Final = 300
 """Of longer answers each tells something that the other leaves out, and the guards would object to all of them."""
-_TELLING: Final = ("numbers", "codes", "names", "negation")
+_TELLING: Final = ("numbers", "moments", "codes", "names", "negation")
 _WORD: Final = re.compile(r"\w+")
 
 

@@ -25,7 +25,7 @@ from weft_inference.tokenising import tokenised
 from weft_inference.unread import Legibility
 
 SHIPPED: Final = Path(__file__).parent / "verifier.safetensors"
-_NAME: Final = "minilm-l6-same-question-2"
+_NAME: Final = "minilm-l6-same-question-3"
 _MAX_TOKENS: Final = 256
 
 

@@ -1,73 +1,207 @@
-"""Words that stand for different things where one text has one of them and the other text another."""
+"""Words that stand for different things where one text has one of them and the other text another.
 
-from collections.abc import Mapping
+Most are WordNet's (wordnet/, with its licence; `python -m bench.cache_quality.wordnet` derives them); the rest is what
+it lacks: actions of software, words said of two sides, names of products.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from weft_cache.guards.words import stem
+from weft_cache.guards.forms import IRREGULAR, listed, stem, wordnet_lines
 
 # Both of a pair in one text is fine: only one text's `buy` against the other's `sell` tells two questions apart.
 _OPPOSITES: Final = """
-increase decrease|increase reduce|raise lower|raise reduce|grow shrink|expand shrink|open close|buy sell|start stop|
-start end|begin end|enable disable|activate deactivate|add remove|add delete|insert delete|create delete|save delete|
-lock unlock|block unblock|freeze unfreeze|mute unmute|upload download|send receive|gain lose|win lose|best worst|
-better worse|good bad|advantage disadvantage|pro con|benefit drawback|benefit risk|most least|more less|more fewer|
-first last|before after|with without|left right|hot cold|warm cool|high low|higher lower|highest lowest|
-maximum minimum|max min|cheap expensive|cheapest expensive|easy hard|easy difficult|easier harder|fast slow|
-faster slower|love hate|like dislike|male female|man woman|men women|boy girl|boyfriend girlfriend|husband wife|
-internal external|internally externally|import export|legal illegal|possible impossible|old new|old young|
-older younger|oldest youngest|oldest newest|latest earliest|early late|inside outside|indoor outdoor|above below|over
-under|install uninstall|follow unfollow|subscribe unsubscribe|connect disconnect|attach detach|mount unmount|
-login logout|debit credit|deposit withdraw|deposit withdrawal|lend borrow|accept reject|accept decline|
-approve reject|allow deny|allow forbid|allow block|grant revoke|public private|cause effect|large small|big small|
-larger smaller|bigger smaller|largest smallest|biggest smallest|long short|longer shorter|longest shortest|
-tall short|rich poor|happy sad|happy unhappy|strong weak|input output|forward backward|morning evening|day night|on off|
-up down|in out|always never|all none|everyone nobody|show hide|join leave|pass fail|succeed fail|improve worsen|
-positive negative|true false|safe dangerous|safe unsafe|safe harmful|healthy unhealthy|full empty|arrive depart|
-arrival departure|incoming outgoing|inbound outbound|ascending descending|encrypt decrypt|encode decode|
-compress decompress|push pull|push pop|read write|get set|parent child|client server|buyer seller|employer employee|
-landlord tenant|teacher student|doctor patient|sender recipient|lender borrower|winner loser|refund charge|
-single married|sunrise sunset|birth death|born die|live die|war peace|front back|top bottom|upper lower|
-manual automatic|manually automatically|online offline|free paid|wet dry|light dark|hard soft|heavy light|clean dirty|
-attack defend|guilty innocent|gain loss|profit loss|supply demand|shallow deep|wide narrow|thick thin|increase cut|
-introvert extrovert|capitalism communism|ancient modern|expire renew|cancel renew|cancel book|hire fire|odd even|
+increase reduce|increase cut|raise reduce|grow shrink|expand shrink|add remove|add delete|insert delete|
+create delete|save delete|mute unmute|send receive|gain lose|benefit drawback|benefit risk|before after|
+boyfriend girlfriend|follow unfollow|login logout|deposit withdrawal|accept decline|approve reject|
+allow forbid|allow block|allow prevent|grant revoke|cause effect|happy sad|input output|all none|
+everyone nobody|join leave|improve worsen|safe harmful|safe dangerous|arrive depart|arrival departure|push pop|
+read write|client server|landlord tenant|teacher student|doctor patient|sender recipient|refund charge|
+single married|born die|live die|upper lower|higher lower|free paid|profit loss|capitalism communism|ancient modern|
+expire renew|cancel renew|cancel book|weekday weekend|quick slow|near far|close far|all no|sunrise sunset|mild severe|
+mild spicy|producer consumer|predator prey|hardware software|frontend backend|singular plural|ally enemy|
+vertical horizontal|vertically horizontally|row column|borrow return|earn spend|immigrant emigrant|inside outside|
 """
 _SIBLINGS: Final = """
-monday tuesday wednesday thursday friday saturday sunday|january february march april may june july august september
-october november december|spring summer autumn winter|today tomorrow yesterday|breakfast lunch dinner|
-english french german spanish italian portuguese russian hindi chinese japanese korean arabic turkish dutch polish|
-android ios windows linux macos ubuntu|python java javascript ruby php rust golang perl kotlin scala typescript|
-physics chemistry biology mathematics history geography economics|who when where|
-north south east west|northern southern eastern western|mother father brother sister son daughter uncle aunt|
-red blue green yellow black white orange purple pink brown|cat dog horse cow pig sheep|
-kilometer mile meter foot inch centimeter yard|kilogram pound gram ounce|celsius fahrenheit kelvin|
-dollar euro pound rupee yen yuan franc|gigabyte megabyte terabyte kilobyte|second minute hour|
-hourly daily weekly monthly quarterly yearly|once twice thrice|visa mastercard amex paypal|
-mercury venus earth mars jupiter saturn uranus neptune pluto|gold silver bronze platinum copper|
+north south east west northeast northwest southeast southwest|northern southern eastern western|
+today tomorrow yesterday tonight|
+android ios windows linux macos ubuntu|python java javascript ruby php rust golang perl kotlin scala typescript swift|
+kilometer mile meter foot inch centimeter millimeter yard|kilogram pound gram ounce ton milligram|
+celsius fahrenheit kelvin|liter gallon milliliter pint quart|
+dollar euro pound rupee yen yuan franc|gigabyte megabyte terabyte kilobyte byte bit|
+second minute hour|hourly daily weekly monthly quarterly yearly|weekday weekend|once twice thrice|
+day week month year decade century|half quarter third|double triple quadruple|halve double|
+visa mastercard amex paypal|facebook instagram whatsapp twitter snapchat tiktok linkedin pinterest|
+chrome firefox safari edge opera|excel word powerpoint outlook|mysql postgresql sqlite mongodb redis|
+aws azure gcp|iphone ipad macbook|gmail yahoo outlook|
+write,author direct,film compose produce illustrate sing paint invent,discover design translate publish edit star|
+picture,image,photo,photograph,drawing,painting,illustration,sketch joke,pun,riddle poem,verse,haiku,limerick,sonnet
+story,tale essay song,lyrics recipe email letter translation outline headline,title speech script review tweet blog
+biography summary,synopsis quote|
+definition,meaning example synonym antonym plural etymology pronunciation|
+symptom,sign cause treatment,cure,remedy,therapy prevention diagnosis|
+capital population currency,money flag language anthem president area|
+noun verb adjective adverb pronoun preposition|mean,average median mode|sine cosine tangent|numerator denominator|
+latitude longitude|velocity acceleration|king queen prince princess|ceo cfo cto|height,altitude weight width depth|
+birthday anniversary|primary secondary tertiary|bachelor master phd|circumference diameter radius|
+perimeter volume area|list table chart,diagram|cylinder cone sphere cube|
 """
-_UNITS: Final = {
-    "km": "kilometer", "kms": "kilometer", "mi": "mile", "cm": "centimeter", "ft": "foot", "feet": "foot",
-    "inches": "inch", "kg": "kilogram", "kgs": "kilogram", "lb": "pound", "lbs": "pound", "oz": "ounce",
+_SPELT_OUT: Final = {
+    "km": "kilometer", "kms": "kilometer", "mi": "mile", "cm": "centimeter", "mm": "millimeter", "ft": "foot",
+    "kg": "kilogram", "kgs": "kilogram", "kilo": "kilogram", "kilos": "kilogram", "lb": "pound", "lbs": "pound",
+    "oz": "ounce", "mg": "milligram", "ml": "milliliter", "litre": "liter", "litres": "liter", "tonne": "ton",
     "usd": "dollar", "eur": "euro", "gbp": "pound", "inr": "rupee", "rs": "rupee", "gb": "gigabyte", "mb": "megabyte",
-    "tb": "terabyte", "kb": "kilobyte", "kilometre": "kilometer", "metre": "meter", "fall": "autumn",
-    "centimetre": "centimeter", "kilometres": "kilometer", "metres": "meter", "sec": "second", "secs": "second",
-    "min": "minute", "mins": "minute", "hr": "hour", "hrs": "hour", "annually": "yearly", "maths": "mathematics",
-    "math": "mathematics", "mac": "macos", "osx": "macos",
+    "tb": "terabyte", "kb": "kilobyte", "kilometre": "kilometer", "kilometres": "kilometer", "metre": "meter",
+    "metres": "meter", "centimetre": "centimeter", "centimetres": "centimeter", "fall": "autumn", "sec": "second",
+    "secs": "second", "min": "minute", "mins": "minute", "hr": "hour", "hrs": "hour", "annually": "yearly",
+    "maths": "mathematics", "math": "mathematics", "mac": "macos", "osx": "macos", "postgres": "postgresql",
+    "farther": "far", "farthest": "far", "further": "far", "furthest": "far", "bike": "bicycle",
+    "colour": "color", "grey": "gray",
 }  # fmt: skip
+# WordNet's opposites that are as often said of the same, or are too common to say anything.
+_LOOSE: Final = listed("""
+    some all same other here there come go have lack give take answer question know ignore differ be miss keep
+    make break get leave like different one can will do yes no nay much most well let look part end use man about
+    really say said find think want need see back still even ever good ill second
+    """)
+_DETACHED: Final = (
+    ("iest", "y"), ("ier", "y"), ("ied", "y"), ("ies", "y"), ("est", ""), ("est", "e"), ("ing", ""), ("ing", "e"),
+    ("ers", "er"), ("er", ""), ("er", "e"), ("ed", ""), ("ed", "e"), ("es", ""), ("es", "e"), ("s", ""),
+)  # fmt: skip
+_DOUBLING: Final = frozenset({"est", "ing", "er", "ed"})
+_OPPOSED_PREFIXES: Final = (
+    "in ex|im ex|up down|over under|pre post|ante post|macro micro|hyper hypo|inter intra|max min|intro extro|"
+    "endo exo|mono poly|homo hetero|for back|sun moon|pro anti|in de|en de|as des|at det|ac de|a de|en dis|as dis|"
+    "im em|uni bi|bi tri|super sub|in out|ultra infra|multi mono|multi single|every no|some no|any no|re de"
+)
+_NEGATIVE_PREFIXES: Final = frozenset({"un", "non", "dis", "mis", "anti", "mal"})
+_LEAST_ROOT: Final = 3
+# The prefix of these turns nothing around.
+_UNTURNED: Final = listed(
+    "inflammable invaluable unloose unloosen unravel unthaw inhabitable disgruntled missing mister mistress"
+)
 
 
-def level(word: str) -> str:
-    """The form under which a word is listed: its stem, abbreviated units spelt out."""
-    return stem(_UNITS.get(word, word))
+def _pairs_of(text: str) -> Iterator[frozenset[str]]:
+    return (frozenset(group.split()) for group in text.replace("\n", " ").split("|"))
 
 
-def _rivals() -> Mapping[str, frozenset[str]]:
+def _antonyms() -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for group in (_OPPOSITES + "|" + _SIBLINGS).split("|"):
-        words = {level(word) for word in group.split()}
-        for word in words:
-            found.setdefault(word, set()).update(words - {word})
-    return {word: frozenset(rivals) for word, rivals in found.items()}
+    pairs = [frozenset(line.split()) for line in wordnet_lines("antonyms.txt")]
+    for pair in [*(pair for pair in pairs if not pair & _LOOSE), *_pairs_of(_OPPOSITES)]:
+        for word in pair:
+            found.setdefault(word, set()).update(pair - {word})
+    return {word: frozenset(opposites) for word, opposites in found.items()}
 
 
-RIVALS: Final = _rivals()
-"""For every listed word those that exclude it, all levelled."""
+def _opposed_prefixes() -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for pair in _pairs_of(_OPPOSED_PREFIXES):
+        for prefix in pair:
+            found.setdefault(prefix, set()).update(pair - {prefix})
+    return {prefix: frozenset(others) for prefix, others in found.items()}
+
+
+_OPPOSED: Final = _opposed_prefixes()
+_LONGEST_PREFIX: Final = max(map(len, _OPPOSED))
+ANTONYMS: Final = _antonyms()
+"""For every listed word its opposites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A word's place in a family; whatever is a kind of it has its place from `first` to before `end`."""
+
+    family: str
+    first: int
+    end: int
+
+    def includes(self, other: "Member") -> bool:
+        return self.first <= other.first < self.end
+
+
+def _families() -> Mapping[str, tuple[Member, ...]]:
+    places: dict[str, list[Member]] = {}
+    for family, lines in _trees():
+        depths = [len(line) - len(line.lstrip()) for line in lines]
+        for first, (line, end) in enumerate(zip(lines, _ends(depths), strict=True)):
+            for word in line.split():
+                places.setdefault(word, []).append(Member(family, first, end))
+    for number, group in enumerate(_SIBLINGS.replace("\n", " ").split("|")):
+        for first, names in enumerate(group.split()):
+            for word in names.split(","):
+                places.setdefault(word, []).append(Member(f"{number}", first, first + 1))
+    return {word: tuple(members) for word, members in places.items()}
+
+
+def _ends(depths: Sequence[int]) -> list[int]:
+    """For each line of a tree where the lines end that stand deeper."""
+    ends, open_lines = [len(depths)] * len(depths), list[int]()
+    for at, depth in enumerate(depths):
+        while open_lines and depths[open_lines[-1]] >= depth:
+            ends[open_lines.pop()] = at
+        open_lines.append(at)
+    return ends
+
+
+def _trees() -> Iterator[tuple[str, list[str]]]:
+    name, lines = "", list[str]()
+    for line in wordnet_lines("families.txt"):
+        if line.startswith(" "):
+            lines.append(line)
+        else:
+            yield name, lines
+            name, lines = line, []
+    yield name, lines
+
+
+FAMILIES: Final = _families()
+"""For every word that names one of a family's kinds, its places there."""
+
+
+@lru_cache(maxsize=4096)
+def base(word: str) -> str:
+    """The listed word that a word is a form of: near for nearest; of others the stem."""
+    word = _SPELT_OUT.get(word, word)
+    word = IRREGULAR.get(word, word)
+    if _is_listed(word):
+        return word
+    for ending, put in _DETACHED:
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            left = word.removesuffix(ending)
+            doubled = ending in _DOUBLING and len(left) > 3 and left[-1] == left[-2]
+            for found in (left + put, left[:-1]) if doubled else (left + put,):
+                if _is_listed(found):
+                    return _SPELT_OUT.get(found, found)
+    return stem(word)
+
+
+def _is_listed(word: str) -> bool:
+    return word in ANTONYMS or word in FAMILIES
+
+
+@lru_cache(maxsize=4096)
+def opposites(word: str) -> frozenset[str]:
+    """What excludes a base form: its listed opposites, and its root behind an opposed prefix or a negative one."""
+    found = set(ANTONYMS.get(word, ()))
+    for size in range(1, min(_LONGEST_PREFIX, len(word) - _LEAST_ROOT) + 1):
+        root = word[size:]
+        found.update(prefix + root for prefix in _OPPOSED.get(word[:size], ()))
+        if word[:size] in _NEGATIVE_PREFIXES and len(root) > _LEAST_ROOT and word not in _UNTURNED:
+            found.add(root)
+    if len(word) > _LEAST_ROOT:
+        found.update(prefix + word for prefix in _NEGATIVE_PREFIXES if prefix + word not in _UNTURNED)
+    for ending, turned in (("ful", "less"), ("less", "ful")):
+        if word.endswith(ending):
+            found.add(word.removesuffix(ending) + turned)
+    return frozenset(found)
+
+
+def are_siblings(one: str, other: str) -> bool:
+    """Whether both are of one family, and neither is a kind of the other nor another word for it."""
+    ours, theirs = FAMILIES.get(one, ()), FAMILIES.get(other, ())
+    pairs = [(mine, its) for mine in ours for its in theirs if mine.family == its.family]
+    return bool(pairs) and not any(mine.includes(its) or its.includes(mine) for mine, its in pairs)

@@ -1,33 +1,88 @@
-"""Words that turn a question around: a negation, an opposite, another unit, day or colour."""
+"""Words that turn a question around: a negation, an opposite, another of a kind."""
 
-import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
-from weft_cache.guards.lexicon import RIVALS, level
-from weft_cache.guards.words import Question
+from weft_cache.guards.forms import stem
+from weft_cache.guards.lexicon import are_siblings, base, opposites
+from weft_cache.guards.negation import negations
+from weft_cache.guards.number_words import NUMBER_WORDS
+from weft_cache.guards.order import mirrored
+from weft_cache.guards.units import unit
+from weft_cache.guards.words import FUNCTION_WORDS, Question
 
-_NEGATIONS: Final = frozenset({"not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "unable", "except"})
-_ASKED_OF_THE_SAME: Final = re.compile(
-    r"^\W*(?:is|are|do|does|did|can|could|should|would|will|was|were|has|have)n't\b", re.IGNORECASE
-)
+_LESSENING: Final = frozenset({"less", "least", "lesser"})
+_TURNED: Final = {
+    "on": "off", "off": "on", "in": "out", "out": "in", "up": "down", "down": "up", "over": "under", "under": "over",
+}  # fmt: skip
+_MOST_REPLACED: Final = 2
 
 
 def negation_differs(asked: Question, stored: Question) -> bool:
     """One text denies what the other asserts. `Isn't it …?` asks what `Is it …?` asks."""
-    return _denies(asked) != _denies(stored)
+    return asked.once(negations).deny(stored) or stored.once(negations).deny(asked)
 
 
 def opposites_differ(asked: Question, stored: Question) -> bool:
-    """One text has a word, and the other in its stead one that excludes it: on and off, kilometres and miles."""
-    ours, theirs = _levelled(asked), _levelled(stored)
+    """One text has a word, and the other in its stead one that excludes it: buy and sell, edible and inedible."""
+    ours, theirs = asked.once(_turned), stored.once(_turned)
+    only_ours, only_theirs = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
+    if not only_ours or not only_theirs:
+        return False
+    do_exclude = (
+        _exclude(ours, only_ours, theirs, only_theirs)
+        or _exclude(theirs, only_theirs, ours, only_ours)
+        or not asked.once(_particles).isdisjoint(stored.once(_turned_particles))
+    )
+    return do_exclude and mirrored(asked, stored) != "than"  # A is bigger than B: B is smaller than A
+
+
+def _exclude(
+    ours: Mapping[str, bool], only_ours: AbstractSet[str], theirs: Mapping[str, bool], only_theirs: AbstractSet[str]
+) -> bool:
+    return any(ours[word] == theirs[other] for word in only_ours for other in opposites(word) & only_theirs)
+
+
+def _particles(question: Question) -> frozenset[tuple[str, str]]:
+    """The words such as on and off, each with the stem before it."""
+    if question.vocabulary.isdisjoint(_TURNED):
+        return frozenset()
+    pairs = zip(question.words, question.words[1:], strict=False)
+    return frozenset(
+        (stem(before), word) for before, word in pairs if word in _TURNED and _TURNED[word] not in question.vocabulary
+    )
+
+
+def _turned_particles(question: Question) -> frozenset[tuple[str, str]]:
+    return frozenset((before, _TURNED[particle]) for before, particle in question.once(_particles))
+
+
+def kinds_differ(asked: Question, stored: Question) -> bool:
+    """The texts are alike but for one of a kind: a dog and a cat, Monday and Tuesday, kilometres and miles."""
+    ours, theirs = asked.once(_bases), stored.once(_bases)
     only_ours, only_theirs = ours - theirs, theirs - ours
-    return any(RIVALS.get(word, frozenset()) & only_theirs for word in only_ours)
+    if max(len(only_ours), len(only_theirs)) > _MOST_REPLACED:
+        return False
+    return any(are_siblings(one, other) for one in only_ours for other in only_theirs)
 
 
-def _denies(question: Question) -> bool:
-    words = question.words[1:] if question.words[:1] == ("no",) else question.words  # "No, …" answers, it does not deny
-    return sum(word in _NEGATIONS for word in words) > bool(_ASKED_OF_THE_SAME.match(question.text))
+def _bases(question: Question) -> frozenset[str]:
+    """Base forms of the words of matter, without units behind a number: with it they are compared as one."""
+    pairs = zip(("", *question.words), question.words, strict=False)
+    return frozenset(
+        base(word)
+        for before, word in pairs
+        if word not in FUNCTION_WORDS and not (unit(word) and (before.isdecimal() or before in NUMBER_WORDS))
+    )
 
 
-def _levelled(question: Question) -> frozenset[str]:
-    return frozenset(level(word) for word in question.words)
+def _turned(question: Question) -> dict[str, bool]:
+    """Base forms of all words, each with whether the text turns it around: not cheap, less cheap."""
+    negated, words = question.once(negations).denied, question.words
+    if not negated and _LESSENING.isdisjoint(words):
+        return dict.fromkeys(map(base, words), False)
+    return {
+        base(word): (stem(word) in negated) != (before in _LESSENING)
+        for before, word in zip(("", *words), words, strict=False)
+    }

@@ -1,8 +1,16 @@
-"""Named things: France is not Spain."""
+"""Named things: France is not Spain, and vitamin A is not vitamin B."""
 
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from weft_cache.guards.words import FUNCTION_WORDS, Question, stem
+from weft_cache.guards.forms import listed, stem
+from weft_cache.guards.moments import moments
+from weft_cache.guards.number_reading import numbers
+from weft_cache.guards.number_words import NUMBER_WORDS
+from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
 _KIN: Final = 4
 _LONGEST_INITIALS: Final = 12
@@ -11,44 +19,158 @@ _ALIASES: Final = {
     "uk": "britain", "british": "britain", "england": "britain", "kingdom": "britain", "united": "",
     "eu": "europe", "uae": "emirates", "nyc": "york", "la": "angeles", "sf": "francisco", "js": "javascript",
     "fb": "facebook", "ig": "instagram", "ml": "machine", "ai": "artificial", "pm": "minister", "ceo": "executive",
+    "wwii": "war", "wwi": "war", "ww": "war", "fifa": "", "nba": "", "mr": "", "mrs": "", "ms": "", "dr": "",
+    "sir": "", "inr": "rupee", "rs": "rupee", "u": "",
 }  # fmt: skip
+_NO_NAMES: Final = FUNCTION_WORDS - _ALIASES.keys()
+_ROMAN_LETTERS: Final = frozenset("ivxl")
+_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_SENTENCE_END: Final = frozenset('.?!:;\n"“(')
+_SHORT: Final = 3
+# What these name is told apart by a letter behind them: vitamin A, plan B, drive C, blood type O.
+_LETTERED: Final = listed("""
+    vitamin plan hepatitis grade type drive class option section team group part appendix exhibit level schedule form
+    figure gate terminal platform block building room unit wing channel variable letter column row point player side
+    model series factor category phase stage influenza flu blood strain list site zone lane track flat apartment
+    answer choice question school district driver permit visa list tier league division key chord note size cup string
+    malaria step bus line train hall floor bay tower dock camp variant version test case sample product company
+    omega interferon protein rank licence license
+    """)
+_PRONOUNS: Final = frozenset("aAiI")
+_NO_VARIABLES: Final = frozenset("aiurnkstdmowb")  # words, and what chats write for words
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name, levelled, and the words before and behind it."""
+
+    word: str
+    before: str
+    behind: str
 
 
 def names_differ(asked: Question, stored: Question) -> bool:
-    """Each text names something that the other has no trace of.
+    """Each text names something that the other has no trace of, and in its place; or the texts are else alike.
 
     Only one that names more is left to the verifier: `Trump` and `Donald Trump` are one.
     """
-    return bool(_missing(asked, stored)) and bool(_missing(stored, asked))
+    if _letters_differ(asked.once(_letters), stored.once(_letters)):
+        return True
+    ours, theirs = _missing(asked, stored), _missing(stored, asked)
+    if not ours or not theirs:
+        return False
+    return are_alike(asked, stored) or not _slots(ours).isdisjoint(_slots(theirs))
 
 
-def _missing(named: Question, other: Question) -> list[str]:
-    known = {_plain(word) for word in other.words}
-    beginnings, initials = {word[:_KIN] for word in known}, _initials(other)
-    return [name for name in _names(named) if not _has_kin(name, known, beginnings) and name not in initials]
+def _letters_differ(ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    return bool(ours - theirs) and bool(theirs - ours)
 
 
-def _names(question: Question) -> list[str]:
-    """Capitalised words. Of a first word nobody knows, and where nearly all are capitalised none stands out."""
-    inner = question.written[1:]
-    matter = [word for word in inner if word.lower().partition("'")[0] not in FUNCTION_WORDS]
-    capitalised = [word for word in matter if word[0].isupper()]
-    if len(inner) > 6 and len(capitalised) > 0.7 * len(matter):
+def _missing(named: Question, other: Question) -> list[Name]:
+    found = named.once(_names)
+    if not found:
         return []
-    return list(filter(None, (_plain(word.lower()) for word in capitalised)))
+    known, beginnings = other.once(_known)
+    return [
+        name
+        for name in found
+        if name.word not in known
+        and not (len(name.word) >= _KIN and name.word[:_KIN] in beginnings)  # India, Indian and Indians are kin
+        and name.word not in other.once(_initials)
+    ]
 
 
+def _slots(names: Iterable[Name]) -> set[tuple[str, str]]:
+    found = [slot for name in names for slot in (("behind", name.before), ("before", name.behind))]
+    return {slot for slot in found if slot[1]}
+
+
+def _known(question: Question) -> tuple[frozenset[str], frozenset[str]]:
+    """All words, levelled, and their beginnings."""
+    known = frozenset(map(_plain, question.words))
+    return known, frozenset(word[:_KIN] for word in known)
+
+
+def _initials(question: Question) -> frozenset[str]:
+    """What capitalised words in a row may be abbreviated to."""
+    letters = "".join(word[0] for word in question.written if word[0].isupper()).lower()
+    return frozenset(letters[at : at + size] for size in range(2, _LONGEST_INITIALS + 1) for at in range(len(letters)))
+
+
+def _names(question: Question) -> tuple[Name, ...]:
+    """Capitalised words. Of a first word nobody knows, and where nearly all are capitalised none stands out."""
+    if not any(word[0].isupper() and len(word) > 1 for word in question.written[1:]):
+        return ()
+    words = list(_WORD.finditer(question.once(moments).rest))
+    capitalised = [at for at, word in enumerate(words) if word.group()[0].isupper()]
+    matter = sum(word.group().lower().partition("'")[0] not in FUNCTION_WORDS for word in words)
+    inner = [at for at in capitalised if not _begins_a_sentence(question.text, words, at)]
+    if len(words) > 7 and len(capitalised) > 0.7 * matter:
+        return ()
+    return tuple(_named(question, words, inner))
+
+
+def _named(question: Question, words: list[re.Match[str]], inner: list[int]) -> Iterator[Name]:
+    for at in inner:
+        written = words[at].group().lower().partition("'")[0]
+        if len(written) < 2 or written in _NO_NAMES or _counts(question, written, words[at].start()):
+            continue
+        if not (name := _plain(written)):
+            continue
+        before = words[at - 1].group().lower() if at else ""
+        yield Name(name, before, words[at + 1].group().lower() if at + 1 < len(words) else "")
+
+
+def _counts(question: Question, word: str, start: int) -> bool:
+    """Whether a word is a number, spelt out or Roman."""
+    if word in NUMBER_WORDS:
+        return True
+    return _ROMAN_LETTERS.issuperset(word) and start in question.once(numbers).numerals
+
+
+def _begins_a_sentence(text: str, words: list[re.Match[str]], at: int) -> bool:
+    if not at:
+        return True
+    last = words[at - 1]
+    between = text[last.end() : words[at].start()]
+    if between.strip() == ".":  # Mr. Smith, St. Louis
+        return not (last.group()[0].isupper() and len(last.group()) <= _SHORT)
+    return not _SENTENCE_END.isdisjoint(between)
+
+
+def _letters(question: Question) -> frozenset[str]:
+    """Single letters that name something: vitamin A, plan B, C:, solve for x."""
+    text = question.text
+    singles = {word for word in question.written if len(word) == 1}
+    if not singles or (singles <= _PRONOUNS and question.vocabulary.isdisjoint(_LETTERED)):
+        return frozenset()
+    words = [word for word in _WORD.finditer(text) if len(word.group()) == 1 or word.group().lower() in _LETTERED]
+    return frozenset(
+        word.group().lower()
+        for at, word in enumerate(words)
+        if len(word.group()) == 1
+        and word.group().isalpha()
+        and not _counts(question, word.group().lower(), word.start())
+        and _names_something(text, word, words[at - 1] if at else None)
+    )
+
+
+def _names_something(text: str, letter: re.Match[str], before: re.Match[str] | None) -> bool:
+    start, end = letter.span()
+    if text[end : end + 1] in {"+", "#", "'", "&", "-"} or text[start - 1 : start] in {"'", "-", "&", ".", "_"}:
+        return False  # C++, T-shirt, U.S., AT&T
+    written = letter.group()
+    if text[end : end + 1] == "." and text[end + 1 : end + 2].strip():
+        return False
+    is_lettered = before is not None and len(before.group()) > 1 and not text[before.end() : start].strip(" :-")
+    if is_lettered:
+        return True
+    if written.isupper():
+        return written not in "AI" and text[end : end + 2] != ". "  # George W. Bush is as well without
+    return written not in _NO_VARIABLES and written.isascii()
+
+
+@lru_cache(maxsize=4096)
 def _plain(word: str) -> str:
     bare = word.partition("'")[0]
     return _ALIASES.get(bare, stem(bare))
-
-
-def _has_kin(name: str, words: set[str], beginnings: set[str]) -> bool:
-    """India, Indian and Indians are kin."""
-    return name in words or (len(name) >= _KIN and name[:_KIN] in beginnings)
-
-
-def _initials(question: Question) -> set[str]:
-    """What capitalised words in a row may be abbreviated to."""
-    letters = "".join(word[0] for word in question.written if word[0].isupper()).lower()
-    return {letters[at : at + size] for size in range(1, _LONGEST_INITIALS + 1) for at in range(len(letters))}

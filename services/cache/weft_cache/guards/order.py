@@ -1,17 +1,32 @@
 """Who does what to whom: the same words in other roles ask something else."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from weft_cache.guards.words import FUNCTION_WORDS, Question, stem
+from weft_cache.guards.forms import IRREGULAR, listed, stem
+from weft_cache.guards.lexicon import base, opposites
+from weft_cache.guards.words import FUNCTION_WORDS, Question
 
 _EVEN_WORDS: Final = "and or vs versus between difference differences compare comparison similar same"
-_EVEN: Final = frozenset(_EVEN_WORDS.split())
+_EVEN: Final = listed(_EVEN_WORDS)
 _LEAST_SHARED: Final = 0.75
 _MOST_OTHER_WORDS: Final = 2
 _ROLE_WORDS: Final = """
     to from by than before after over under into onto with without for of in on at against about above below
 """
-_ROLES: Final = frozenset(_ROLE_WORDS.split())
+_ROLES: Final = listed(_ROLE_WORDS)
+# On both sides of these stands something else in kind; beside `with` and `against` only where the verb says so.
+_SIDED: Final = _ROLES - {"with", "against"}
+# What is around these may as well be one compound: problems of motion, motion problems.
+_LOOSE: Final = frozenset({"of", "for", "in", "on", "at"})
+_DIRECTED: Final = listed("to from by than before after over under into onto above below")
+_EXCHANGES: Final = frozenset({"replac", "substitut", "chang", "swap", "overwrit", "overrid"})
+_LONGEST_PART: Final = 3
+_MOST_PARTS: Final = 16
+_BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
+_DO: Final = frozenset({"do", "does", "did"})
+
+Sides = tuple[frozenset[str], frozenset[str]]
 
 
 def roles_differ(asked: Question, stored: Question) -> bool:
@@ -19,22 +34,123 @@ def roles_differ(asked: Question, stored: Question) -> bool:
 
     Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
     """
-    ours, theirs = asked.matter, stored.matter
-    shared = set(ours) & set(theirs)
-    if len(shared) < 2 or len(shared) < _LEAST_SHARED * max(len(set(ours)), len(set(theirs))):
+    ours, theirs = asked.subjects, stored.subjects
+    shared = ours & theirs
+    if len(shared) < 2 or len(shared) < _LEAST_SHARED * max(len(ours), len(theirs)):
         return False
-    if asked.vocabulary & _EVEN and stored.vocabulary & _EVEN:
-        return False
-    if _trade_roles(asked, stored):
+    if _ask_for_another(asked, stored) or _act_on_another(asked, stored) or _act_on_another(stored, asked):
         return True
+    if around := mirrored(asked, stored):
+        return around != "than" or not _compared_the_other_way(asked, stored)
+    return not _are_even(asked, stored) and (_trade_roles(asked, stored) or _are_exchanged(asked, stored, shared))
+
+
+def _are_exchanged(asked: Question, stored: Question, shared: frozenset[str]) -> bool:
     if len(asked.vocabulary ^ stored.vocabulary) > _MOST_OTHER_WORDS:
         return False  # put differently as well, as in the passive voice: that is the verifier's to judge
-    return not _is_moved_part(_only(ours, shared), _only(theirs, shared))
+    return _changed_places(_only(asked.matter, shared), _only(stored.matter, shared))
+
+
+def mirrored(asked: Question, stored: Question) -> str:
+    """The preposition whose two sides changed places, as in `list to tuple` and `tuple to list`; "" where none did."""
+    theirs = stored.once(_sides)
+    for role, left, right in asked.once(_sides):
+        for other, their_left, their_right in theirs:
+            if role == other and _are_crossed(role, (left, right), (their_left, their_right)):
+                return role
+    return ""
+
+
+def _are_crossed(role: str, ours: Sides, theirs: Sides) -> bool:
+    if role in _LOOSE:
+        return ours == theirs[::-1] and all(map(len, ours))
+    moved_behind, moved_before = (ours[0] & theirs[1]) - theirs[0], (ours[1] & theirs[0]) - theirs[1]
+    return bool(moved_behind - ours[1] and moved_before - ours[0])
+
+
+def _sides(question: Question) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
+    """The first prepositions, each with the words of matter that stand around it in a row."""
+    if question.vocabulary.isdisjoint(_ROLES):
+        return ()
+    roles = _SIDED if _EXCHANGES.isdisjoint(question.subjects) else _ROLES
+    words = question.words
+    places = [at for at, word in enumerate(words[:-1]) if word in roles][:_MOST_PARTS]
+    if words[-1:] and words[-1] in _ROLES:  # music to listen to
+        return ()
+    return tuple((words[at], _part(words[max(0, at - 5) : at][::-1]), _part(words[at + 1 : at + 6])) for at in places)
+
+
+def _part(words: Sequence[str]) -> frozenset[str]:
+    """The first words of matter in a row, an article before them apart."""
+    stems: list[str] = []
+    for word in words:
+        if word in FUNCTION_WORDS:
+            if stems or word not in {"a", "an", "the", "my", "your", "his", "her"}:
+                break
+        elif len(stems) < _LONGEST_PART:
+            stems.append(stem(word))
+    return frozenset(stems)
+
+
+def _compared_the_other_way(asked: Question, stored: Question) -> bool:
+    """A is bigger than B, and B is smaller than A."""
+    ours, theirs = ({base(word) for word in question.words} for question in (asked, stored))
+    return any(not opposites(word).isdisjoint(theirs - ours) for word in ours - theirs)
+
+
+def _ask_for_another(asked: Question, stored: Question) -> bool:
+    """Who killed X is not who X killed. Only where neither names more than the other."""
+    if asked.words[:1] != ("who",) or stored.words[:1] != ("who",) or asked.subjects != stored.subjects:
+        return False
+    ours, theirs = asked.once(_asked_for), stored.once(_asked_for)
+    return ours is not None and theirs is not None and ours != theirs
+
+
+def _asked_for(question: Question) -> bool | None:
+    """Whether it asks for the one who acts (True) or who is acted on; None where that is not plain."""
+    words = question.words
+    second = words[1] if len(words) > 1 else ""
+    if "by" in words and second in _BE:
+        return words[-1] == "by"  # who was X killed by; who was killed by X
+    if second in _DO:
+        return False
+    return None if second in FUNCTION_WORDS else True
+
+
+def _act_on_another(passive: Question, active: Question) -> bool:
+    """B is said to be done to by A in the one, and to do to A in the other."""
+    if passive.subjects != active.subjects or not (told := passive.once(_passive)):
+        return False
+    if not _BE.isdisjoint(active.vocabulary):
+        return False
+    verb, agents, patients = told
+    if verb not in active.matter:
+        return False
+    at = active.matter.index(verb)
+    before, behind = frozenset(active.matter[:at]), frozenset(active.matter[at + 1 :])
+    return bool(agents & behind) and bool(patients & before)
+
+
+def _passive(question: Question) -> tuple[str, frozenset[str], frozenset[str]] | None:
+    """The verb, who acts and who is acted on, of a text in the passive voice."""
+    words = question.words
+    if "by" not in words or _BE.isdisjoint(words):
+        return None
+    at = words.index("by")
+    verb = words[at - 1] if at else ""
+    if not (verb.endswith(("ed", "en")) or verb in IRREGULAR) or words[at - 2 : at - 1] == ("by",):
+        return None
+    before = frozenset(stem(word) for word in words[: at - 1] if word not in FUNCTION_WORDS)
+    return stem(verb), _part(words[at + 1 :]), before
+
+
+def _are_even(asked: Question, stored: Question) -> bool:
+    return not asked.vocabulary.isdisjoint(_EVEN) and not stored.vocabulary.isdisjoint(_EVEN)
 
 
 def _trade_roles(asked: Question, stored: Question) -> bool:
     """A word stands behind the preposition that in the other text another shared word stands behind."""
-    ours, theirs = _by_role(asked), _by_role(stored)
+    ours, theirs = asked.once(_by_role), stored.once(_by_role)
     return any(
         ours[role] != theirs[role] and ours[role] in theirs.values() and theirs[role] in ours.values()
         for role in ours.keys() & theirs.keys()
@@ -42,11 +158,11 @@ def _trade_roles(asked: Question, stored: Question) -> bool:
 
 
 def _by_role(question: Question) -> dict[str, str]:
-    """For every preposition the first word of matter behind it."""
+    """For every preposition of a direction the first word of matter behind it."""
     found: dict[str, str] = {}
     role = ""
     for word in question.words:
-        if word in _ROLES:
+        if word in _DIRECTED:
             role = word
         elif role and word not in FUNCTION_WORDS:
             found.setdefault(role, stem(word))
@@ -54,17 +170,19 @@ def _by_role(question: Question) -> dict[str, str]:
     return found
 
 
-def _only(words: tuple[str, ...], shared: set[str]) -> list[str]:
+def _only(words: tuple[str, ...], shared: frozenset[str]) -> list[str]:
     """The shared words in order, each once."""
     return [word for word in dict.fromkeys(words) if word in shared]
 
 
-def _is_moved_part(ours: list[str], theirs: list[str]) -> bool:
-    """Whether one order is the other with two neighbouring parts exchanged; equal orders are. No word comes twice."""
+def _changed_places(ours: list[str], theirs: list[str]) -> bool:
+    """Whether one order is the other with two parts exchanged around what stands between. No word comes twice."""
     apart = [place for place, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
     if not apart:
-        return True
+        return False
     first, last = apart[0], apart[-1] + 1
     ours, theirs = ours[first:last], theirs[first:last]
-    cut = ours.index(theirs[0])
-    return ours[cut:] + ours[:cut] == theirs
+    back, front = len(ours) - ours.index(theirs[0]), len(theirs) - theirs.index(ours[0])
+    if back + front >= len(ours):
+        return False  # one part moved, nothing stands between
+    return ours == theirs[-front:] + theirs[back:-front] + theirs[:back]

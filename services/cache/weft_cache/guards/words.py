@@ -2,16 +2,27 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final, Self
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Self, TypeVar
+
+from weft_cache.guards.forms import listed, stem
+
+Read = TypeVar("Read")
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*", re.UNICODE)
+_FIGURE: Final = re.compile(r"\d")
+_RAISED: Final = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")  # 10² is not 102
 _CONTRACTED: Final = {
     "can't": ("can", "not"),
+    "cant": ("can", "not"),
+    "aint": ("is", "not"),
+    "whats": ("what", "is"),
     "cannot": ("can", "not"),
     "won't": ("will", "not"),
     "shan't": ("shall", "not"),
+    "ain't": ("is", "not"),
     "what's": ("what", "is"),
     "who's": ("who", "is"),
     "where's": ("where", "is"),
@@ -20,6 +31,8 @@ _CONTRACTED: Final = {
     "i'm": ("i", "am"),
     "let's": ("let", "us"),
 }
+_AUXILIARIES: Final = listed("is are was were do does did has have had could should would must need")
+_BARE_NEGATIONS: Final = frozenset(f"{verb}nt" for verb in _AUXILIARIES)
 _ENDINGS: Final = ("'re", "'ve", "'ll", "'d", "'s")
 _FUNCTION_WORDS: Final = """
     a an the this that these those i me my mine we us our you your he him his she her it its they them their
@@ -30,51 +43,70 @@ _FUNCTION_WORDS: Final = """
     what which who whom whose when where why how not no never please kindly tell explain know there here just also
     too very really any some get got go going let hi hello hey thanks thank
 """
-FUNCTION_WORDS: Final = frozenset(_FUNCTION_WORDS.split())
+FUNCTION_WORDS: Final = listed(_FUNCTION_WORDS)
 """Words that carry grammar rather than matter. Prepositions are here: they give the words behind them a role."""
 
 
-@dataclass(frozen=True, slots=True)
+_MOST_REPLACED: Final = 2
+
+
+@dataclass(frozen=True)
 class Question:
     """The text, its words as written and the same in lower case with contractions spelt out."""
 
     text: str
     written: tuple[str, ...]
     words: tuple[str, ...]
+    _readings: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, text: str) -> Self:
         """Any text is a question; other scripts and accents are kept, look-alike forms made one."""
-        level = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
-        written = tuple(_WORD.findall(level))
-        return cls(level, written, tuple(part for word in written for part in _spelt_out(word.lower())))
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
+        written = tuple(_WORD.findall(text))
+        return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))
 
-    @property
+    def once(self, read: Callable[["Question"], Read]) -> Read:
+        """What `read` makes of this question; it is made once, however many others the question is compared with."""
+        if read not in self._readings:
+            self._readings[read] = read(self)
+        return self._readings[read]  # type: ignore[no-any-return]
+
+    @cached_property
+    def has_figures(self) -> bool:
+        return bool(_FIGURE.search(self.text))
+
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
         return frozenset(self.words)
 
-    @property
+    @cached_property
     def matter(self) -> tuple[str, ...]:
         """Stems of the words that carry meaning, in order."""
         return tuple(stem(word) for word in self.words if word not in FUNCTION_WORDS)
+
+    @cached_property
+    def subjects(self) -> frozenset[str]:
+        """Stems of the words that carry meaning."""
+        return frozenset(self.matter)
+
+
+def are_alike(one: Question, other: Question) -> bool:
+    """Whether at most two words of matter of each are not in the other."""
+    return len(one.subjects - other.subjects) <= _MOST_REPLACED and len(other.subjects - one.subjects) <= _MOST_REPLACED
 
 
 def _spelt_out(word: str) -> tuple[str, ...]:
     if word in _CONTRACTED:
         return _CONTRACTED[word]
+    if word in _BARE_NEGATIONS:
+        return (word.removesuffix("nt"), "not")
+    if "'" not in word:
+        return (word,)
     if word.endswith("n't"):
         return (word.removesuffix("n't"), "not")
     for ending in _ENDINGS:
         if word.endswith(ending):
             return (word.removesuffix(ending),)
     return (word,)
-
-
-@lru_cache(maxsize=4096)
-def stem(word: str) -> str:
-    """A word without the commonest English endings; only good for telling whether two words are forms of one."""
-    for ending, left in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word.removesuffix(ending) + left
-            break
-    return word.removesuffix("e") if len(word) > 3 else word

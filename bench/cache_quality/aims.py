@@ -1,0 +1,81 @@
+"""What was aimed at beside what was reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.cache_quality.results import Result
+from bench.cache_quality.sections import wrong_of
+from bench.markdown import paragraph, table
+
+_INTENT_SHELVES: Final = ("CLINC150", "banking77")
+_QUORA: Final = "Quora"
+_BANKING: Final = "banking77, an answer an intent"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One aim; `met` is None where what it needs was not measured."""
+
+    wanted: str
+    reached: str
+    met: bool | None
+
+
+def aims(shelves: Mapping[str, Result], all_results: Sequence[Result], threshold: float) -> list[Aim]:
+    """Every aim of the tier's quality; `shelves` are those of whole sets, by name."""
+    return [
+        *(_few_wrong(shelves.get(name), name, threshold) for name in _INTENT_SHELVES),
+        *_quora(shelves.get(_QUORA), threshold),
+        *_banking(shelves.get(_BANKING), threshold),
+        _no_worse_than_cosine(all_results, threshold),
+    ]
+
+
+def render(found: Sequence[Aim]) -> list[str]:
+    """The table at the top of the report."""
+    said = {True: "yes", False: "**no**", None: "not measured"}
+    rows = [(aim.wanted, aim.reached, said[aim.met]) for aim in found]
+    about = "At the threshold that ships, in brackets the 95 % interval. An aim is met when the figure is, as counted."
+    return ["## Aims", "", *paragraph(about), *table(("aim", "reached", "met"), rows, words=3)]
+
+
+def _few_wrong(one: Result | None, name: str, threshold: float) -> Aim:
+    wanted = f"{name}, unique answers: at most 2 % of the hits are wrong"
+    if one is None:
+        return Aim(wanted, "-", None)
+    tier = one.served(threshold)
+    return Aim(wanted, wrong_of(tier), tier.hits > 0 and tier.wrong_share.rate <= 0.02)
+
+
+def _quora(one: Result | None, threshold: float) -> list[Aim]:
+    wrong, recall = "Quora, unique answers: at most 5 % of the hits are wrong", "Quora, unique answers: recall of 25 %"
+    if one is None:
+        return [Aim(wrong, "-", None), Aim(recall, "-", None)]
+    tier = one.served(threshold)
+    return [
+        Aim(wrong, wrong_of(tier), tier.hits > 0 and tier.wrong_share.rate <= 0.05),
+        Aim(recall, f"{one.recall(tier):.1%}", one.recall(tier) >= 0.25),
+    ]
+
+
+def _banking(one: Result | None, threshold: float) -> list[Aim]:
+    hits, wrong = f"{_BANKING}: 50 % hits", f"{_BANKING}: at most 1 % of the hits are wrong"
+    if one is None:
+        return [Aim(hits, "-", None), Aim(wrong, "-", None)]
+    tier = one.served(threshold)
+    return [
+        Aim(hits, f"{tier.hit_share:.1%}", tier.hit_share >= 0.5),
+        Aim(wrong, wrong_of(tier), tier.hits > 0 and tier.wrong_share.rate <= 0.01),
+    ]
+
+
+def _no_worse_than_cosine(results: Sequence[Result], threshold: float) -> Aim:
+    wanted = "no set on which one cosine serves as many hits with fewer wrong"
+    if not results:
+        return Aim(wanted, "-", None)
+    worse = [one for one in results if one.served(threshold).wrong > one.by_as_many(threshold).wrong]
+    said = "; ".join(
+        f"{one.name}: {one.served(threshold).wrong} wrong, cosine {one.by_as_many(threshold).wrong}" for one in worse
+    )
+    return Aim(wanted, said or f"none of {len(results)}", not worse)

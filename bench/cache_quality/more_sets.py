@@ -1,0 +1,43 @@
+"""Three more public sets, as files of a second folder (bench/CACHE.md says from where): intents, sentences, news."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Final
+
+from bench.cache_quality.pairs import Pair
+
+LANGUAGES: Final = ("de", "es", "fr", "it", "nl", "pl", "pt", "ru", "ja", "zh")
+"""Those into which STS-b's English sentences were translated."""
+_SAME: Final = 4.0  # "mostly equivalent, some unimportant details differ", and above
+
+
+class SetMissing(Exception):
+    """The folder that was given, or none, has not the files of a set; the message says what it is."""
+
+
+def clinc(folder: Path | None, part: str) -> list[tuple[str, str]]:
+    """CLINC150's utterances of a part: train, val or test, each with its intent, or oos_val or oos_test."""
+    rows = json.loads(_file(folder, "clinc150/data_full.json").read_text("utf-8"))[part]
+    return [(text, intent) for text, intent in rows]
+
+
+def sts(folder: Path | None, part: str, language: str = "en") -> list[Pair]:
+    """STS-b's sentence pairs of a part: train, dev or test; four of five points and more are the same."""
+    with _file(folder, f"stsb/{language}-{part}.csv").open(encoding="utf-8", newline="") as handle:
+        return [Pair(first, second, float(score) >= _SAME) for first, second, score in csv.reader(handle)]
+
+
+def mrpc(folder: Path | None, part: str) -> list[Pair]:
+    """Pairs of sentences from news, of a part: train, val or test, as two of three people judged them."""
+    with _file(folder, f"msr/msr-para-{part}.tsv").open(encoding="utf-8-sig", newline="") as handle:
+        rows = list(csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [Pair(first, second, label == "1") for label, _, _, first, second in rows[1:]]
+
+
+def _file(folder: Path | None, name: str) -> Path:
+    if folder is None:
+        raise SetMissing(f"no {name}: name the folder that holds it (SETS=folder)")
+    if not (folder / name).is_file():
+        raise SetMissing(f"no {name} in the folder of further sets")
+    return folder / name

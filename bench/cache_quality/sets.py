@@ -1,0 +1,159 @@
+"""Every shelf and every list of lone pairs that is judged, of the validation and of the test parts alike."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bench.cache_quality import more_sets, shelves
+from bench.cache_quality.pairs import Pair, Split, gptcache, intents, qqp
+from bench.cache_quality.shelves import Ask, Entry, Shelf, of_intents, of_pairs, sample
+from bench.cache_quality.training.sets import held_out
+from bench.cache_quality.word_swaps import swaps
+
+Make = Callable[[], Shelf]
+MakePairs = Callable[[], list[Pair]]
+
+_ASKED_OF_TRAIN: Final = 3000
+"""Of banking77's train split, so many are asked in its validation part; its test split is the test part."""
+_SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the sets lie, and how many questions at most are asked of one."""
+
+    data: Path
+    sets: Path | None
+    at_most: int
+
+
+def unique_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """Shelves on which every stored text has an answer of its own."""
+    return {
+        "Quora": lambda: of_pairs("Quora", qqp(sources.data, split), sources.at_most),
+        "MRPC": lambda: of_pairs("MRPC", _mrpc(sources, split), sources.at_most),
+        "STS-b": lambda: of_pairs("STS-b", _sts(sources, split), sources.at_most),
+        "CLINC150": lambda: _clinc(sources, split, unique=True),
+        "banking77": lambda: _banking(sources, split, unique=True),
+    }
+
+
+def unlearnt(sources: Sources) -> Mapping[str, Make]:
+    """The test parts of the same shelves, asked only of the intents that the verifier learnt nothing of."""
+
+    def strange(shelf: Shelf) -> Shelf:
+        asked = [ask for ask in shelf.asked if ask.meaning is not None and held_out(ask.meaning)]
+        return replace(shelf, name=f"{shelf.name}, intents never learnt", asked=asked)
+
+    return {
+        "CLINC150, intents never learnt": lambda: strange(_clinc(sources, Split.TEST, unique=True)),
+        "banking77, intents never learnt": lambda: strange(_banking(sources, Split.TEST, unique=True)),
+    }
+
+
+def unanswered(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """Shelves on which nothing answers what is asked."""
+    oos = partial(_out_of_scope, sources, split)
+    return {
+        "Quora, no duplicate stored": lambda: shelves.without_duplicate(
+            "Quora, no duplicate stored", qqp(sources.data, split), sources.at_most
+        ),
+        "CLINC150, out of scope": lambda: oos(unique=True),
+        "CLINC150, out of scope, an answer an intent": lambda: oos(unique=False),
+    }
+
+
+def intent_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """Shelves on which all texts of an intent have one answer."""
+    return {
+        "banking77, an answer an intent": lambda: _banking(sources, split, unique=False),
+        "CLINC150, an answer an intent": lambda: _clinc(sources, split, unique=False),
+    }
+
+
+def mixed(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """All texts with answers of their own on one shelf."""
+
+    def make() -> Shelf:
+        parts = [build() for build in [*unique_answers(sources, split).values(), *_strangers(sources, split)]]
+        return shelves.mixed("All of them on one shelf", parts, sources.at_most // len(parts))
+
+    return {"All of them on one shelf": make}
+
+
+def lone_pairs(sources: Sources, split: Split) -> Mapping[str, MakePairs]:
+    """One text stored, one asked, and nothing else there."""
+    return {
+        "Quora": lambda: sample(qqp(sources.data, split), sources.at_most),
+        "MRPC": lambda: sample(_mrpc(sources, split), sources.at_most),
+        "STS-b": lambda: sample(_sts(sources, split), sources.at_most),
+        "Quora, two words swapped (made)": lambda: swaps(
+            [pair.first for pair in qqp(sources.data, split)], sources.at_most
+        ),
+    }
+
+
+def paraphrases(sources: Sources) -> Mapping[str, Make]:
+    """GPTCache's benchmark: right is the text that the paraphrase was made from, and no other."""
+
+    def make() -> Shelf:
+        pairs = gptcache(sources.data)
+        stored = [Entry(text, text, text) for text in dict.fromkeys(pair.first for pair in pairs)]
+        return Shelf("GPTCache", stored, [Ask(pair.second, pair.first) for pair in pairs])
+
+    return {"GPTCache": make}
+
+
+def translated(sources: Sources, split: Split, language: str) -> list[Pair]:
+    """STS-b in another language."""
+    return sample(more_sets.sts(sources.sets, _STS_PARTS[split], language), sources.at_most)
+
+
+_STS_PARTS: Final = {Split.VALIDATION: "dev", Split.TEST: "test"}
+_PARTS: Final = {Split.VALIDATION: "val", Split.TEST: "test"}
+
+
+def _sts(sources: Sources, split: Split) -> list[Pair]:
+    return more_sets.sts(sources.sets, _STS_PARTS[split])
+
+
+def _mrpc(sources: Sources, split: Split) -> list[Pair]:
+    return more_sets.mrpc(sources.sets, _PARTS[split])
+
+
+def _clinc(sources: Sources, split: Split, *, unique: bool) -> Shelf:
+    name = "CLINC150" if unique else "CLINC150, an answer an intent"
+    stored, asked = (more_sets.clinc(sources.sets, part) for part in ("train", _PARTS[split]))
+    if split is Split.VALIDATION:
+        asked = _strange(asked)
+    return of_intents(name, stored, asked, sources.at_most, unique=unique)
+
+
+def _out_of_scope(sources: Sources, split: Split, *, unique: bool) -> Shelf:
+    shelf = _clinc(sources, split, unique=unique)
+    asked = [text for text, _ in more_sets.clinc(sources.sets, f"oos_{_PARTS[split]}")]
+    name = "CLINC150, out of scope" if unique else "CLINC150, out of scope, an answer an intent"
+    return shelves.out_of_scope(shelf, name, asked)
+
+
+def _banking(sources: Sources, split: Split, *, unique: bool) -> Shelf:
+    name = "banking77" if unique else "banking77, an answer an intent"
+    stored: Sequence[tuple[str, str]] = intents(sources.data, "train")
+    asked = intents(sources.data, "test")
+    if split is Split.VALIDATION:
+        shuffled = random.Random(_SEED).sample(stored, len(stored))
+        stored, asked = shuffled[_ASKED_OF_TRAIN:], _strange(shuffled[:_ASKED_OF_TRAIN])
+    return of_intents(name, stored, asked, sources.at_most, unique=unique)
+
+
+def _strange(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of the intents that the verifier learnt nothing of: of others it knows more than of what users will ask."""
+    return [(text, intent) for text, intent in asked if held_out(intent)]
+
+
+def _strangers(sources: Sources, split: Split) -> list[Make]:
+    found = unanswered(sources, split)
+    return [found["Quora, no duplicate stored"], found["CLINC150, out of scope"]]

@@ -1,0 +1,66 @@
+"""What must agree to the letter: codes, addresses, quotations and code between backticks."""
+
+import re
+from typing import Final
+
+from weft_cache.guards.moments import moments
+from weft_cache.guards.words import Question
+
+# The parts of an address and of a code are bounded as mail and the DNS bound them: every word may begin one, and would
+# be read to its end each time.
+_ADDRESS: Final = re.compile(
+    r"\b(?:https?://|www\.)\S+|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.-]*|\b[\w-]{1,63}\.(?:com|org|net|io|gov|edu)\b"
+)
+_CODE: Final = re.compile(
+    r"\b(?=[\w-]{0,63}\d)(?=[\w-]{0,63}[a-z])\w+(?:[-_.]\w+)*|\b[a-z]+(?:_[a-z]+)+\b|#[a-z]\w*|\.net\b"
+    r"|\b\w{1,32}\.(?:js|py|ts|rb|rs|go|java|cpp|cs|php|sh|html|css|json|xml|yaml|yml|csv|txt|pdf|docx?|xlsx?|exe)\b"
+)
+_MAY_HOLD_CODES: Final = re.compile(r"[@_#/]|\.\w")
+_MEASURED: Final = re.compile(
+    r"\d[\d.,:/-]*(?:st|nd|rd|th|k|m|b|bn|mn|mln|million|billion|[ap]m|s|x|h|w|d|l|ms|mm|cm|km|kms|ft|in|mi|mg|g|kg|kgs"
+    r"|lbs?|oz|ml|kb|mb|gb|tb|mph|kmph|kph|px|mp|yo|yrs?|years?|days?|hrs?|hours?|mins?|secs?|weeks?|months?|rs|inr|usd"
+    r"|eur|gbp|dollars?|euros?|rupees?|lakhs?|crores?|year-olds?|year-old)|\d[\d.,:/-]*"
+)
+_NUMBERED: Final = re.compile(r"\d+-(?:[a-z]+-?)+")  # 5-year-old, 10-day
+_QUOTED: Final = re.compile(r"[\"“”]([^\"“”]{1,80})[\"“”]")
+_MAY_QUOTE: Final = re.compile('["“”]')
+_BACKTICKED: Final = re.compile(r"`{1,3}([^`]{1,200})`{1,3}")
+
+
+def codes_differ(asked: Question, stored: Question) -> bool:
+    """Each text has an id, a model's name, a file or an address that the other lacks."""
+    return _differ(asked.once(_codes), stored.once(_codes))
+
+
+def quotes_differ(asked: Question, stored: Question) -> bool:
+    """Both texts quote something, and not the same."""
+    return _differ(asked.once(_quotes), stored.once(_quotes)) or _differ(asked.once(_snippets), stored.once(_snippets))
+
+
+def _differ(ours: frozenset[str], theirs: frozenset[str]) -> bool:
+    return bool(ours - theirs) and bool(theirs - ours)
+
+
+def _codes(question: Question) -> frozenset[str]:
+    if not question.has_figures and not _MAY_HOLD_CODES.search(question.text):
+        return frozenset()
+    text = question.once(moments).rest.lower()
+    addresses = {re.sub(r"^https?://", "", found).rstrip("/.,?!)") for found in _ADDRESS.findall(text)}
+    codes = _CODE.findall(_ADDRESS.sub(" ", text))
+    return frozenset(addresses | {code for code in codes if not _counts(code)})
+
+
+def _counts(code: str) -> bool:
+    return bool(_MEASURED.fullmatch(code) or _NUMBERED.fullmatch(code))
+
+
+def _quotes(question: Question) -> frozenset[str]:
+    if not _MAY_QUOTE.search(question.text):
+        return frozenset()
+    return frozenset(" ".join(quote.strip(" .,?!").lower().split()) for quote in _QUOTED.findall(question.text)) - {""}
+
+
+def _snippets(question: Question) -> frozenset[str]:
+    if "`" not in question.text:
+        return frozenset()
+    return frozenset(snippet.strip() for snippet in _BACKTICKED.findall(question.text))

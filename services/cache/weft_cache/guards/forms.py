@@ -1,0 +1,36 @@
+"""Forms of an English word: what is only an ending, and what is irregular."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+
+
+def listed(words: str) -> frozenset[str]:
+    """The words of a list, which white space separates."""
+    return frozenset(words.split())
+
+
+def wordnet_lines(name: str) -> list[str]:
+    """The lines of a list derived from WordNet."""
+    return (files("weft_cache.guards") / "wordnet" / name).read_text("utf-8").splitlines()
+
+
+def _irregular() -> Mapping[str, str]:
+    pairs = (line.split() for line in wordnet_lines("irregular.txt"))
+    return dict(pairs) | {"women": "woman"}
+
+
+IRREGULAR: Final = _irregular()
+"""Irregular forms, each with the word it is a form of."""
+
+
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
+    """A word without the commonest English endings; only good for telling whether two words are forms of one."""
+    word = IRREGULAR.get(word, word)
+    for ending, left in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", "e"), ("s", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word.removesuffix(ending) + left
+            break
+    return word.removesuffix("e") if len(word) > 3 else word

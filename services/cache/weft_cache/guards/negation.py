@@ -1,0 +1,137 @@
+"""What a text denies: the words behind a `not`, a `without`, an `unable`, as far as the negation reaches."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weft_cache.guards.forms import listed, stem
+from weft_cache.guards.words import FUNCTION_WORDS, Question
+
+_NEGATORS: Final = listed("""
+    not no never none nobody nothing nowhere neither nor without except excluding unable hardly barely scarcely rarely
+    seldom fail fails failed failing lack lacks lacked lacking refuse refuses refused non
+    """)
+# These deny only what stands in the form in -ing, or behind `from`: how to stop smoking is not how to stop a train.
+_CEASING: Final = listed(
+    "stop stops stopped stopping quit quits quitting avoid avoids avoided avoiding prevent prevents prevented "
+    "preventing"
+)
+_CEASED: Final = _CEASING | listed(
+    "keep keeps cease ceases give gave overcome beat break rid remove end control reduce cure fight resist"
+)
+_BREAKS: Final = listed(
+    "how what why when where who whom which that if because but so and or then while unless although though"
+)
+_AUXILIARIES: Final = listed("is are am do does did can could should would will was were has have had must need ought")
+_FREE: Final = re.compile(r"\b(\w{2,40})-free\b|\bfree (?:of|from) (\w{2,40})", re.IGNORECASE)
+_OFTEN_FREE: Final = listed("gluten sugar dairy fat smoke lactose alcohol nut caffeine tax duty")
+_LESS: Final = "less"
+_NO_LESS: Final = listed(
+    "unless regardless nevertheless nonetheless doubtless bless priceless wireless countless reckless ruthless"
+)
+_NO_OBJECT: Final = frozenset({"or", "yes", "only"})
+_PASSED_OVER: Final = frozenset({"longer", "one", "anymore"})
+_LONGEST_REACH: Final = 3
+_FARTHEST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """The stems that are denied, and those that may be denied with them.
+
+    A `mild` one asks the same with and without it: `Can't I …?`, `Isn't it …?`. Of what somebody `ceases` the other
+    text may speak in another way: give up smoking.
+    """
+
+    denied: frozenset[str]
+    shadow: frozenset[str]
+    mild: bool = False
+    ceases: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Negations:
+    """All of a text, what they deny and what they cast their shadows on."""
+
+    all: tuple[Negation, ...]
+    denied: frozenset[str]
+    shadow: frozenset[str]
+
+    def deny(self, asserting: Question) -> bool:
+        """Whether one denies what the other text asserts."""
+        return any(
+            negation.denied <= asserting.subjects
+            and negation.denied.isdisjoint(asserting.once(negations).shadow)
+            and not (negation.ceases and not asserting.vocabulary.isdisjoint(_CEASED))
+            for negation in self.all
+            if not negation.mild
+        )
+
+
+def negations(question: Question) -> Negations:
+    """What a text denies; what denies nothing that is named (`or not`, `why not`) is left out."""
+    found = () if question.vocabulary.isdisjoint(_NEGATORS | _CEASING) else tuple(_spoken(question.words))
+    found += tuple(_affixed(question))
+    denied = frozenset[str]().union(*(negation.denied for negation in found))
+    return Negations(found, denied, frozenset[str]().union(*(negation.shadow for negation in found)))
+
+
+def _spoken(words: Sequence[str]) -> Iterator[Negation]:
+    at = 0
+    while at < len(words):
+        if not _negates(words, at):
+            at += 1
+            continue
+        start, is_odd = at + 1, True
+        while start < len(words) and (words[start] in _NEGATORS or words[start] == "to"):
+            is_odd ^= words[start] != "to"  # never fail to: two negations are none
+            start += 1
+        reach = _reach(words, start)
+        if reach and is_odd:
+            shadow = frozenset(stem(word) for word in words[start : start + _FARTHEST])
+            is_mild = at == 1 and words[1] == "not" and words[0] in _AUXILIARIES
+            yield Negation(reach, shadow, is_mild, words[at] in _CEASING)
+        at = start
+
+
+def _negates(words: Sequence[str], at: int) -> bool:
+    word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
+    if word in _CEASING:
+        return following.endswith("ing") or "from" in words[at + 2 : at + 5]
+    if word not in _NEGATORS or not following or following in _NO_OBJECT:
+        return False
+    before = words[at - 1] if at else ""
+    if word == "no":  # "No, …" answers, "No. 5" counts
+        return at > 0 and not following.isdigit() and before not in _NO_OBJECT
+    return before not in {"or", "and"}  # a peninsula and not a continent
+
+
+def _reach(words: Sequence[str], start: int) -> frozenset[str]:
+    """The first words of matter in a row."""
+    stems: list[str] = []
+    for word in words[start : start + _FARTHEST]:
+        if word in _BREAKS or len(stems) == _LONGEST_REACH:
+            break
+        if word not in FUNCTION_WORDS and word not in _PASSED_OVER:
+            stems.append(stem(word))
+        elif stems:
+            break
+    return frozenset(stems)
+
+
+def _affixed(question: Question) -> Iterator[Negation]:
+    for word in question.vocabulary if _LESS in question.text.lower() else ():
+        if word.endswith(_LESS) and len(word) > len(_LESS) + 2 and word not in _NO_LESS:
+            yield _of(word.removesuffix(_LESS))
+    if "free" in question.vocabulary:
+        for before, behind in _FREE.findall(question.text):
+            yield _of((before or behind).lower())
+        for one, following in zip(question.words, question.words[1:], strict=False):
+            if following == "free" and one in _OFTEN_FREE:
+                yield _of(one)
+
+
+def _of(word: str) -> Negation:
+    denied = frozenset({stem(word)})
+    return Negation(denied, denied)
