@@ -10,12 +10,11 @@ import Stemmer  # type: ignore[import-not-found]  # PyStemmer ships no types
 from pydantic import Field
 
 from weft_retrieval.characters import legible
+from weft_retrieval.languages import SIMPLE
 from weft_retrieval.tokenization import MAX_TERM, TOKEN, Expander, Weighed, plain_word
 
-ANALYSIS: Final = 2
+ANALYSIS: Final = 3
 """Changes whenever the terms of some text do. What is stored under another one is analysed anew."""
-LANGUAGES = frozenset({"simple", *Stemmer.algorithms()})
-"""What a collection can be stemmed as; "simple" leaves words as they are."""
 
 # Lucene's list: words so common that they say nothing, and none that a question could be about.
 _ENGLISH_STOPS = frozenset(
@@ -72,7 +71,7 @@ def _tokens(language: str, text: str) -> tuple[dict[str, int], list[tuple[list[W
     """
     stops = stop_words(language)
     # A stemmer of its own for each text: one must not be shared between threads.
-    stemmer = None if language == "simple" else Stemmer.Stemmer(language)
+    stemmer = None if language == SIMPLE else Stemmer.Stemmer(language)
     expander = Expander(stemmer.stemWord if stemmer else str, stops)
     words: dict[str, int] = {}
     others = []
