@@ -62,7 +62,7 @@ async def fill(postgres_url: str, name: str, source: Source, made: Made, size: i
 
 def _document(name: str, source: Source, made: Made) -> Revision:
     new = list(_chunks(name, source, made))
-    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", name)
+    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", name, "english")
     return Revision(entry, [added.chunk for added in new], new, made.name, datetime.now(UTC))
 
 

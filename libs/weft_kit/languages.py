@@ -55,7 +55,7 @@ def language_of(text: str) -> str | None:
     read = text[:_READ_CHARACTERS]
     if not _WORD.search(read):
         return None
-    scores = _scores(read)
+    scores = log_likelihoods(read)
     if _lead(scores, {ENGLISH}) >= _needed_lead(read):
         return ENGLISH
     likeliest, second = sorted(scores, key=lambda code: -scores[code])[:2]
@@ -71,11 +71,19 @@ def is_all_in(text: str, languages: Collection[str]) -> bool:
     return not any(_is_clearly_other(part, languages) for part in parts if len(part) + 2 < len(text))
 
 
+def log_likelihoods(text: str) -> dict[str, float]:
+    """Returns how likely the beginning of a text is in each language, as logarithms that compare with one another."""
+    scores: dict[str, float] = {}
+    for code, score in _identifier().rank(text[:_READ_CHARACTERS]):
+        scores.setdefault(_VARIANTS.get(code, code), score)
+    return scores
+
+
 def _is_clearly_other(part: str, languages: Collection[str]) -> bool:
     read = part[:_READ_CHARACTERS]
     if len(_WORD.findall(read)) < _LEAST_WORDS:
         return False
-    return _lead(_scores(read), languages) < _needed_lead(read) - _DOUBT
+    return _lead(log_likelihoods(read), languages) < _needed_lead(read) - _DOUBT
 
 
 def _lead(scores: Mapping[str, float], languages: Collection[str]) -> float:
@@ -92,14 +100,6 @@ def _needed_lead(text: str) -> float:
 def known() -> frozenset[str]:
     """Returns the codes that `language_of` may return. Reads the model: a second's work, and 80 MB from then on."""
     return frozenset(_VARIANTS.get(code, code) for code in _identifier().labels) - {_NO_LANGUAGE}
-
-
-def _scores(text: str) -> dict[str, float]:
-    """Returns the log-probability of each language."""
-    scores: dict[str, float] = {}
-    for code, score in _identifier().rank(text):
-        scores.setdefault(_VARIANTS.get(code, code), score)
-    return scores
 
 
 @cache

@@ -72,12 +72,16 @@ class Client:
         with bound(self._context):
             return await self._channel.unary(getattr(self._stub, method)(request, **self._channel.call(self.limit_s)))
 
-    async def create(self, name: str = "docs", **chunking: int) -> pb.Collection:
-        request = pb.CreateCollectionRequest(name=name, chunking=pb.ChunkingOptions(**chunking))
+    async def create(self, name: str = "docs", language: str = "", **chunking: int) -> pb.Collection:
+        request = pb.CreateCollectionRequest(name=name, language=language, chunking=pb.ChunkingOptions(**chunking))
         return (await self._call("CreateCollection", request)).collection
 
     async def get(self, name: str = "docs") -> pb.Collection:
         return (await self._call("GetCollection", pb.GetCollectionRequest(name=name))).collection
+
+    async def update(self, language: str, name: str = "docs") -> pb.Collection:
+        request = pb.UpdateCollectionRequest(name=name, language=language)
+        return (await self._call("UpdateCollection", request)).collection
 
     async def collections(self, page_size: int = 0, page_token: str = "") -> pb.ListCollectionsResponse:
         request = pb.ListCollectionsRequest(page_size=page_size, page_token=page_token)

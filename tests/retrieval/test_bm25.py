@@ -83,7 +83,7 @@ async def store(database: Database, name: str, words: list[list[str]]) -> Collec
     keys = [sha256(f"{name} {n} {text}".encode()).hexdigest()[:32] for n, text in enumerate(words)]
     chunks = [Chunk(key, n, " ".join(words[n]), (), "", ("",)) for n, key in enumerate(keys)]
     vectors = np.eye(1, 8, dtype=np.float32)
-    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", str(words))
+    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", str(words), "english")
     new = [
         IndexedChunk(chunk, Terms(Counter(text), len(text)), vectors)
         for chunk, text in zip(chunks, words, strict=True)

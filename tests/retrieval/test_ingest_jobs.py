@@ -113,6 +113,12 @@ async def refused(call) -> WeftError:
     return caught.value
 
 
+async def test_a_job_keeps_the_language_that_each_document_was_sent_with(house, desk):
+    await desk.done(await desk.begin([document("given", "houses", language="german"), document("none", "houses")]))
+    listed = {one.document_id: one.language for one in (await house.client.documents()).documents}
+    assert listed == {"given": "german", "none": "english"}
+
+
 async def test_a_job_stores_its_documents_and_counts_them(house, desk):
     job = await desk.done(await desk.begin(notes(50)))
     assert job.state == job_pb2.JOB_STATE_SUCCEEDED

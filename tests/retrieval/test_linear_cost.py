@@ -8,9 +8,10 @@ import pytest
 from tests.cost import assert_linear
 
 from weft_kit.errors import Invalid
-from weft_retrieval.analysis import LANGUAGES, analyzer
+from weft_retrieval.analysis import analyzer
 from weft_retrieval.chunking import Chunking, Cutter
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
+from weft_retrieval.languages import LANGUAGES
 from weft_retrieval.metadata import point_in_time
 from weft_retrieval.tokens import load_tokenizer
 

@@ -45,7 +45,7 @@ async def store(database: Database, tenant: str, documents: dict[str, str], vect
     for n, (document_id, text) in enumerate(documents.items()):
         seen = await written.standing(tenant, "docs", document_id)
         metadata = {"n": float(n)}
-        entry = Entry(document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}")
+        entry = Entry(document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}", "english")
         key = sha256(f"{document_id} {text}".encode()).hexdigest()[:32]
         chunk = Chunk(key, 0, text, (), "", (text,))
         indexed = IndexedChunk(chunk, analyzer("english")(text), vectors[n : n + 1])
@@ -122,7 +122,7 @@ async def test_a_chunk_of_many_near_windows_leaves_the_others_their_places(datab
     await store(database, "acme", {f"d{n}": f"text {n}" for n in range(9)}, unit_vectors(9))
     documents = Documents(database)
     chunk = Chunk("0" * 32, 0, "crowd", (), "", ("",) * len(near))
-    entry = Entry("crowd", "", "", ContentType.TEXT, {}, (), "", "crowd")
+    entry = Entry("crowd", "", "", ContentType.TEXT, {}, (), "", "crowd", "english")
     revision = Revision(entry, [chunk], [IndexedChunk(chunk, Terms(Counter(["crowd"]), 1), near)], "test", NOW)
     assert await documents.replace(await documents.standing("acme", "docs", "crowd"), revision)
     collection = await Catalog(database).collection("acme", "docs")
@@ -216,7 +216,7 @@ async def test_a_write_that_lost_a_race_changes_nothing(database):
     documents = Documents(database)
     seen = await documents.standing("acme", "docs", "d")
     await store(database, "acme", {"d": "two"}, unit_vectors(1))
-    entry = Entry("d", "", "", ContentType.TEXT, {}, (), "", "late")
+    entry = Entry("d", "", "", ContentType.TEXT, {}, (), "", "late", "english")
     assert await documents.replace(seen, Revision(entry, [], [], "test", NOW)) is None
     assert (await documents.standing("acme", "docs", "d")).fingerprint == "0two"
 

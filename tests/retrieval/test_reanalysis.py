@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from weft_kit.errors import DependencyDown
+from weft_retrieval.analyses import Analysis
 from weft_retrieval.analysis import ANALYSIS, analyzer
 from weft_retrieval.bm25 import POSTING_BYTES, Bm25, pack
 from weft_retrieval.chunking import Chunk, Chunking, Cutter
@@ -138,7 +139,8 @@ def test_the_text_of_a_chunk_is_what_it_was_when_it_was_stored(title):
     assert len({chunk.context for chunk in chunks}) > 1
     for chunk in chunks:
         former = former_terms("english", f"{chunk.context}\n{chunk.text}")
-        assert as_it_was("english", title, chunk.headings, chunk.text, former.total())[1] == former
+        was = as_it_was(Analysis("english", 1), title, chunk.headings, chunk.text, former.total())[1]
+        assert (was.counts, was.length) == (former, former.total())
 
 
 async def test_half_way_both_halves_are_found(database):
@@ -177,7 +179,7 @@ async def test_documents_come_and_go_meanwhile_and_leave_nothing_behind(database
     seen = await documents.standing("acme", "docs", "new")
     chunk = Chunk("0" * 32, 0, "see ERR-4099", (), "", ("",))
     new = IndexedChunk(chunk, analyzer("english")("see ERR-4099"), np.eye(1, 8, dtype=np.float32))
-    entry = Entry("new", "", "", ContentType.TEXT, {}, (), "", "new")
+    entry = Entry("new", "", "", ContentType.TEXT, {}, (), "", "new", "english")
     assert await documents.replace(seen, Revision(entry, [chunk], [new], "test", datetime.now(UTC)))
     await reanalysis.step()
     assert await best(database, "ERR4099") == MANY

@@ -21,6 +21,8 @@ FIRST = [
     ("hindi nukta", "वह फ़िल्म देखता है", "फिल्म", "वह फल देखता है"),  # Lucene IndicNormalizer
     ("hindi joiner", "क्\u200dया बात", "क्या", "कया बात"),  # Lucene IndicNormalizer
     ("hindi digits", "कमरा ३४", "कमरा 34", "कमरा ३५"),  # Lucene DecimalDigitFilter
+    ("hindi nasal, as a letter or as a dot", "हिन्दी में कंप्यूटर", "हिंदी कम्प्यूटर", "मराठी में पुस्तक"),
+    ("gujarati nasal", "સુન્દર ઘર", "સુંદર", "સાદું ઘર"),
     ("bengali", "আমি বাংলা বলি", "বাংলা", "আমি বালি দেখি"),
     ("tamil", "நான் தமிழ் பேசுகிறேன்", "தமிழ்", "நான் தமர் பேசுகிறேன்"),
     ("telugu", "నేను తెలుగు మాట్లాడతాను", "తెలుగు", "నేను తలగ మాట్లాడతాను"),
@@ -65,6 +67,9 @@ FIRST = [
     ("tie of the IPA", "sound g͡b here", "g͡b", "sound b here"),
     # Without blanks: CJKAnalyzer; typesense/typesense#228, emdash-cms/emdash#2245, deepset-ai/haystack#12836.
     ("chinese", "北京大学的学生", "大学", "学生很大"),
+    ("chinese behind latin letters", "在Python里怎么读文件", "读文件", "在Python里写网页"),
+    ("chinese, the sign that matters", "一只狗在追球", "小狗追球", "一只猫在睡觉"),
+    ("japanese, the noun before the ending", "映画を見ました", "映画は面白かった", "本を見ました"),
     ("japanese", "東京都に住む", "東京", "京の東に住む"),
     ("japanese katakana", "コンピューターを買う", "コンピュータ", "ピアノを買う"),
     ("half-width katakana", "ｺﾝﾋﾟｭｰﾀ", "コンピュータ", "ピアノ"),
@@ -120,6 +125,9 @@ FIRST = [
     ("thousands and decimals", "1.000,00 €", "1,000.00", "1.000,50 €"),
     ("price", "only $9.99", "9.99", "only $9.49"),
     ("time", "at 10:30 sharp", "10:30", "at 10:45 sharp"),
+    ("mac address, with other marks", "card 00:1A:2B:3C:4D:5E", "001A2B3C4D5E", "card 00:1A:2B:3C:4D:5F"),
+    ("mac address, with hyphens", "card 00-1A-2B-3C-4D-5E", "00:1A:2B:3C:4D:5E", "card 00-1A-2B-3C-4D-5F"),
+    ("thousands of code", "size = 1_000_000", "1000000", "size = 1_000_001"),
     ("address with a port", "at 192.168.0.1:8080", "192.168.0.1", "at 192.168.0.2:8080"),
     ("arabic decimals", "السعر ٣٫٥", "3.5", "السعر ٣ و٥"),
     ("keycap", "press 1\ufe0f\u20e3", "press 1", "press 2"),
@@ -229,6 +237,9 @@ def test_a_word_counts_once_however_many_terms_it_has(text, length):
         ("german", "Häuser", "Haus"),
         ("german", "Häuser", "haeuser"),
         ("simple", "l'hôpital", "hopital"),
+        ("arabic", "السيارة الجديدة", "سيارة"),
+        ("arabic", "سيارة جديدة", "السيارة"),
+        ("arabic", "والمدرسة بعيدة", "مدرسة"),
     ],
 )
 def test_words_of_a_language_are_found_in_all_their_forms(language, text, query):

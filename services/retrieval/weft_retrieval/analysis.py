@@ -10,12 +10,11 @@ import Stemmer  # type: ignore[import-not-found]  # PyStemmer ships no types
 from pydantic import Field
 
 from weft_retrieval.characters import legible
-from weft_retrieval.tokenization import MAX_TERM, TOKEN, Expander, Weighed, plain_word
+from weft_retrieval.languages import SIMPLE
+from weft_retrieval.tokenization import MAX_TERM, Expander, Runs, Weighed, plain_word, runs, tokens, weighed_runs
 
-ANALYSIS: Final = 2
+ANALYSIS: Final = 3
 """Changes whenever the terms of some text do. What is stored under another one is analysed anew."""
-LANGUAGES = frozenset({"simple", *Stemmer.algorithms()})
-"""What a collection can be stemmed as; "simple" leaves words as they are."""
 
 # Lucene's list: words so common that they say nothing, and none that a question could be about.
 _ENGLISH_STOPS = frozenset(
@@ -44,7 +43,7 @@ def analyzer(language: str) -> Callable[[str], Terms]:
     """Returns the function that turns a document's text into terms, for one of LANGUAGES."""
 
     def analyze(text: str) -> Terms:
-        plain, others = _tokens(language, text)
+        plain, others = _tokens(language, text, runs)
         counts = Counter(plain)
         length = sum(plain.values())
         for weighed, words, times in others:
@@ -58,7 +57,7 @@ def analyzer(language: str) -> Callable[[str], Terms]:
 
 def query_terms(language: str, text: str) -> dict[str, float]:
     """Returns a query's terms, and what each counts."""
-    plain, others = _tokens(language, text)
+    plain, others = _tokens(language, text, weighed_runs)
     wanted: dict[str, float] = dict(plain)
     for weighed, _, times in others:
         for term, weight in weighed:
@@ -66,14 +65,14 @@ def query_terms(language: str, text: str) -> dict[str, float]:
     return wanted
 
 
-def _tokens(language: str, text: str) -> tuple[dict[str, int], list[tuple[list[Weighed], int, int]]]:
+def _tokens(language: str, text: str, of_signs: Runs) -> tuple[dict[str, int], list[tuple[list[Weighed], int, int]]]:
     """Returns the terms that are a word each, with their counts, and the other tokens: their terms, how many words they
     count as, and how often they come.
     """
     stops = stop_words(language)
     # A stemmer of its own for each text: one must not be shared between threads.
-    stemmer = None if language == "simple" else Stemmer.Stemmer(language)
-    expander = Expander(stemmer.stemWord if stemmer else str, stops)
+    stemmer = None if language == SIMPLE else Stemmer.Stemmer(language)
+    expander = Expander(stemmer.stemWord if stemmer else str, stops, of_signs, is_arabic=language == "arabic")
     words: dict[str, int] = {}
     others = []
     # Most words come more than once, and to find that out is quick.
@@ -82,7 +81,7 @@ def _tokens(language: str, text: str) -> tuple[dict[str, int], list[tuple[list[W
             if word not in stops and len(word) <= MAX_TERM:
                 words[word] = words.get(word, 0) + times
         else:
-            others += [(*expander.expand(token), times) for token in TOKEN.findall(written)]
+            others += [(*expander.expand(token), times) for token in tokens(written)]
     plain: dict[str, int] = {}
     for term, times in zip(stemmer.stemWords(list(words)) if stemmer else words, words.values(), strict=True):
         plain[term] = plain.get(term, 0) + times

@@ -104,6 +104,14 @@ _LATIN = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ł": "l", "ŋ": "n", "ŧ": "t", "ə": "e",
      "ɓ": "b", "ɗ": "d", "ƙ": "k", "ɛ": "e", "ɔ": "o"}
 )  # fmt: skip
+# Where a nasal is spoken where the consonant after it is, Devanagari and its kin write a dot as often (हिन्दी, हिंदी).
+_DOTTED: Final = {
+    chr(block + nasal) + chr(block + 0x4D) + chr(block + consonant): chr(block + 0x02) + chr(block + consonant)
+    for block in (0x0900, 0x0A80, 0x0C00, 0x0C80)
+    for nasal in (0x19, 0x1E, 0x23, 0x28, 0x2E)
+    for consonant in range(nasal - 4, nasal)
+}
+_NASAL = re.compile(f"[{_class({ord(form[0]) for form in _DOTTED})}][{_class({ord(form[1]) for form in _DOTTED})}].")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _CYRILLIC = re.compile("[\u0400-\u052f]")
 _HAS_LETTER_FORM = re.compile(f"[{_class(_LETTER_FORMS)}]")
@@ -124,6 +132,7 @@ def legible(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
         if _HAS_LETTER_FORM.search(text):
             text = text.translate(_LETTER_FORMS)
+        text = _NASAL.sub(lambda nasal: _DOTTED.get(nasal[0], nasal[0]), text)
     return _BROKEN.sub("-", text) if "-\n" in text or "-\r" in text else text
 
 

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from weft_kit.config import Settings
 from weft_kit.secret_settings import SecretUrl
-from weft_retrieval.analysis import LANGUAGES
 from weft_retrieval.ingest_jobs.log_link import IngestLog
+from weft_retrieval.languages import DETECTED, language_problem
 
 
 def _known_language(name: str) -> str:
-    if name not in LANGUAGES:
-        raise ValueError(f"must be one of {', '.join(sorted(LANGUAGES))}")
+    if problem := language_problem(name):
+        raise ValueError(problem)
     return name
 
 
@@ -75,11 +75,14 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """Who is told that documents changed. Empty: nobody."""
     forget_poll_s: float = Field(default=0.5, gt=0)
     """How often to look for documents that changed."""
+    reanalysis_poll_s: float = Field(default=5.0, gt=0)
+    """How often to look for stored chunks that are to be analysed anew."""
     sweep_poll_s: float = Field(default=600.0, gt=0)
     """How often to sweep out uploads that are over."""
 
-    language: Annotated[str, AfterValidator(_known_language)] = "english"
-    """How the words of new collections are stemmed; "simple" leaves them as they are. A collection keeps its own."""
+    language: Annotated[str, AfterValidator(_known_language)] = DETECTED
+    """What new collections are stemmed as that name no language. "detected" is each document's own language, "simple"
+    leaves words as they are. A collection keeps its own."""
     bm25_k1: float = Field(default=0.9, ge=0)
     """How fast a repeated term stops counting. 0.9 and 0.4 are Anserini's."""
     bm25_b: float = Field(default=0.4, ge=0, le=1)

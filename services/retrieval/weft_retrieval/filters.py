@@ -32,6 +32,7 @@ _TEXT_FIELDS = {
     "content_type": sql.SQL("d.content_type"),
     "title": sql.SQL("nullif(d.title, '')"),
     "source_uri": sql.SQL("nullif(d.source_uri, '')"),
+    "language": sql.SQL("d.language"),
 }
 _TIME_FIELDS = {"ingest_time": sql.SQL("d.ingest_time")}
 _FIELDS = {**_TEXT_FIELDS, **_TIME_FIELDS}

@@ -163,7 +163,7 @@ def _order(upload: Upload, collection: Collection) -> Order:
         upload.source_uri,
         upload.content_type,
         collection.chunking,
-        collection.language,
+        upload.language or collection.language,
     )
 
 
@@ -177,6 +177,8 @@ def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> Entry:
         facts=known,
         content_hash=upload.content_hash,
         fingerprint=upload.fingerprint,
+        language=read.language,
+        language_given=bool(upload.language),
     )
 
 

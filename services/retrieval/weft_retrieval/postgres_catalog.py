@@ -7,31 +7,47 @@ from psycopg.rows import TupleRow
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import AlreadyExists, NotFound
+from weft_retrieval.analyses import from_stored
 from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.formats import ContentType
+from weft_retrieval.languages import DETECTED
 from weft_retrieval.postgres import Connection, Database, Rows
 from weft_retrieval.records import Collection, Document
 
 _LIMIT_S = 5.0
+_UPDATE_LIMIT_S = 60.0
 COLUMNS: LiteralString = """
     id, tenant, name, max_tokens, overlap_tokens, language, embedder, dimensions, version, document_count, chunk_count,
-    window_count, total_length, hnsw, analysis, create_time
+    window_count, total_length, hnsw, analysis, analysed, create_time
 """
 _COLLECTION: LiteralString = f"SELECT {COLUMNS} FROM collections WHERE tenant = %(tenant)s"  # noqa: S608 - literals
 _BY_NAME: LiteralString = _COLLECTION + " AND name = %(name)s"
 _DOCUMENTS = """
-    SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time
+    SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time,
+           coalesce(language, '')
     FROM documents WHERE collection_id = %s AND document_id > %s ORDER BY document_id LIMIT %s
 """
+
+
+# A collection without chunks has nothing to be analysed anew.
+_SET_LANGUAGE = (
+    "UPDATE collections SET language = %s, analysis = CASE WHEN chunk_count > 0 THEN 0 ELSE analysis END WHERE id = %s"
+)
+_UNSETTLE = "UPDATE documents SET language = NULL WHERE collection_id = %s AND NOT language_given"
 
 
 class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, tenant: str, name: str, chunking: Chunking, language: str) -> Collection:
-        """Creates a collection, or returns the one there; raises AlreadyExists when that one is cut differently."""
+    async def create(
+        self, tenant: str, name: str, chunking: Chunking, language: str, default_language: str = DETECTED
+    ) -> Collection:
+        """Creates a collection, or returns the one there; raises AlreadyExists when that one has other settings.
+
+        An empty language is the default one, and none of one that is there.
+        """
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             await connection.execute(
                 """
@@ -40,14 +56,42 @@ class Catalog:
                     (SELECT version FROM deleted_collections WHERE tenant = %s AND name = %s), 0
                 )) ON CONFLICT DO NOTHING
                 """,
-                (tenant, name, chunking.max_tokens, chunking.overlap_tokens, language, ANALYSIS, tenant, name),
+                (
+                    tenant,
+                    name,
+                    chunking.max_tokens,
+                    chunking.overlap_tokens,
+                    language or default_language,
+                    ANALYSIS,
+                    tenant,
+                    name,
+                ),
             )
             collection = await read_collection(connection, tenant, name)
         if collection.chunking != chunking:
             there = f"{collection.chunking.max_tokens} tokens, {collection.chunking.overlap_tokens} of overlap"
             message = f"collection {name!r} exists with chunks of {there}; use it so, or choose another name"
             raise AlreadyExists(error_pb2.ERROR_REASON_COLLECTION_EXISTS, message, collection=name)
+        if language and collection.language != language:
+            message = (
+                f"collection {name!r} exists with the language {collection.language!r}; use it so, change it with"
+                " UpdateCollection, or choose another name"
+            )
+            raise AlreadyExists(error_pb2.ERROR_REASON_COLLECTION_EXISTS, message, collection=name)
         return collection
+
+    async def update(self, tenant: str, name: str, language: str) -> Collection:
+        """Changes a collection's language; raises NotFound(COLLECTION_NOT_FOUND).
+
+        Documents that were sent with one of their own keep it. The others get theirs, and new terms, in the background.
+        """
+        async with self._database.transaction(tenant, _UPDATE_LIMIT_S) as connection:
+            collection = await lock_collection(connection, tenant, name)
+            if collection.language == language:
+                return collection
+            await connection.execute(_SET_LANGUAGE, (language, collection.id))
+            await connection.execute(_UNSETTLE, (collection.id,))
+            return await read_collection(connection, tenant, name)
 
     async def collection(self, tenant: str, name: str) -> Collection:
         """Returns a collection; raises NotFound(COLLECTION_NOT_FOUND)."""
@@ -103,14 +147,15 @@ async def one_collection(rows: Rows, name: str) -> Collection:
 
 def to_collection(row: Sequence[Any]) -> Collection:
     """Reads a row of COLUMNS."""
-    collection_id, tenant, name, max_tokens, overlap_tokens, *rest = row
+    collection_id, tenant, name, max_tokens, overlap_tokens, *counts, analysed, create_time = row
+    rest = [*counts, from_stored(analysed), create_time]
     return Collection(collection_id, tenant, name, Chunking(max_tokens, overlap_tokens), *rest)
 
 
 def to_document(row: TupleRow) -> Document:
-    document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time = row
+    document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time, language = row
     kind = ContentType(content_type)
-    return Document(document_id, title, source_uri, kind, metadata, content_hash, chunk_count, ingest_time)
+    return Document(document_id, title, source_uri, kind, metadata, content_hash, chunk_count, ingest_time, language)
 
 
 def _only_collection(row: TupleRow | None, name: str) -> Collection:

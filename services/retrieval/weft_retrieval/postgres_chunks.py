@@ -4,10 +4,12 @@ Whatever their number, each table gets one statement. Not COPY: row-level securi
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pgvector import HalfVector
 
+from weft_retrieval.analyses import Analysis
 from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunk
 from weft_retrieval.postgres import Connection
@@ -17,8 +19,8 @@ from weft_retrieval.revisions import Change, IndexedChunk
 
 _INSERT_CHUNKS = """
     INSERT INTO chunks
-        (collection_id, document, analysis, id, key, ordinal, headings, body, length, terms, window_count)
-    SELECT %s, %s, %s, n.* FROM json_to_recordset(%s) n (
+        (collection_id, document, analysis, language, id, key, ordinal, headings, body, length, terms, window_count)
+    SELECT %s, %s, %s, %s, n.* FROM json_to_recordset(%s) n (
         id bigint, key uuid, ordinal int, headings text[], body text, length int, terms text[], window_count int
     )
 """
@@ -29,33 +31,43 @@ _INSERT_WINDOWS = """
 
 
 async def add_chunks(
-    connection: Connection, collection: Collection, document: int, by_id: Mapping[int, IndexedChunk]
+    connection: Connection, collection: Collection, document: int, language: str, by_id: Mapping[int, IndexedChunk]
 ) -> Change:
     """Stores new chunks of a document, given by its row's id, under ids that ascend and are the highest there are."""
     if not by_id:
         return Change()
     packed = json.dumps([_row(chunk, one) for chunk, one in by_id.items()], ensure_ascii=False)
-    await connection.execute(_INSERT_CHUNKS, (collection.id, document, ANALYSIS, packed))
+    await connection.execute(_INSERT_CHUNKS, (collection.id, document, ANALYSIS, language, packed))
     windows = [(chunk, HalfVector(vector)) for chunk, one in by_id.items() for vector in one.vectors]
     if windows:
         chunks, vectors = zip(*windows, strict=True)
         await connection.execute(_INSERT_WINDOWS, (collection.id, document, list(chunks), list(vectors)))
     await add_postings(connection, collection.id, {chunk: one.terms for chunk, one in by_id.items()})
     length = sum(one.terms.length for one in by_id.values())
-    return Change(chunks=len(by_id), windows=len(windows), length=length, new_chunks=len(by_id))
+    analysed = {Analysis(language): len(by_id)}
+    return Change(chunks=len(by_id), windows=len(windows), length=length, new_chunks=len(by_id), analysed=analysed)
 
 
 async def drop_chunks(connection: Connection, collection: Collection, document: int, *, keep: Sequence[str]) -> Change:
     """Deletes the chunks of a document whose keys are not among those to keep."""
     rows = await connection.execute(
-        "DELETE FROM chunks WHERE document = %s AND key <> ALL(%s::uuid[]) RETURNING id, terms, window_count, length",
+        """
+        DELETE FROM chunks WHERE document = %s AND key <> ALL(%s::uuid[])
+        RETURNING id, terms, window_count, length, language, analysis
+        """,
         (document, list(keep)),
     )
     gone = await rows.fetchall()
     if gone:
-        await drop_postings(connection, collection.id, {chunk: terms for chunk, terms, _, _ in gone})
+        await drop_postings(connection, collection.id, {chunk: terms for chunk, terms, *_ in gone})
     windows, length = (sum(row[at] for row in gone) for at in (2, 3))
-    return Change(chunks=-len(gone), windows=-windows, length=-length)
+    analysed = Counter(Analysis(*row[4:]) for row in gone)
+    return Change(
+        chunks=-len(gone),
+        windows=-windows,
+        length=-length,
+        analysed={analysis: -chunks for analysis, chunks in analysed.items()},
+    )
 
 
 async def order_chunks(connection: Connection, document: int, chunks: Sequence[Chunk]) -> None:
@@ -66,6 +78,19 @@ async def order_chunks(connection: Connection, document: int, chunks: Sequence[C
         WHERE c.document = %s AND c.key = u.key AND c.ordinal <> u.ordinal
         """,
         ([chunk.key for chunk in chunks], [chunk.ordinal for chunk in chunks], document),
+    )
+
+
+async def note_misread(connection: Connection, collection: Collection, document: int, language: str) -> None:
+    """Marks kept chunks that have the words of another language than their document by now, to be analysed anew."""
+    await connection.execute(
+        """
+        WITH misread AS (
+            UPDATE chunks SET misread = true WHERE document = %s AND language <> %s RETURNING 1
+        )
+        UPDATE collections SET analysis = 0 WHERE id = %s AND EXISTS (SELECT FROM misread)
+        """,
+        (document, language, collection.id),
     )
 
 

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
 from weft_kit.errors import NotFound
+from weft_retrieval.analyses import changed, to_stored
 from weft_retrieval.postgres import Connection, Database, Rows
 from weft_retrieval.postgres_catalog import (
     COLUMNS,
@@ -18,7 +19,7 @@ from weft_retrieval.postgres_catalog import (
     to_collection,
     to_document,
 )
-from weft_retrieval.postgres_chunks import add_chunks, drop_chunks, order_chunks
+from weft_retrieval.postgres_chunks import add_chunks, drop_chunks, note_misread, order_chunks
 from weft_retrieval.postgres_forgotten import note_forgotten
 from weft_retrieval.postgres_postings import pack_postings
 from weft_retrieval.records import Collection, Document
@@ -29,23 +30,24 @@ _WRITE_LIMIT_S = 120.0
 _STANDING = """
     SELECT d.id, d.fingerprint, ARRAY(SELECT replace(c.key::text, '-', '') FROM chunks c WHERE c.document = d.id),
            d.document_id, d.title, d.source_uri, d.content_type, d.metadata, d.content_hash, d.chunk_count,
-           d.ingest_time
+           d.ingest_time, coalesce(d.language, '')
     FROM documents d WHERE d.collection_id = %s AND d.document_id = %s
 """
 _TAKE_IDS = "SELECT nextval('documents_id_seq'), ARRAY(SELECT nextval('chunks_id_seq') FROM generate_series(1, %s))"
 _PUT = """
     INSERT INTO documents (id, collection_id, document_id, title, source_uri, content_type, metadata, content_hash,
-                           fingerprint, chunk_count, window_count, ingest_time)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                           fingerprint, chunk_count, window_count, ingest_time, language, language_given)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (collection_id, document_id) DO UPDATE SET
         title = excluded.title, source_uri = excluded.source_uri, content_type = excluded.content_type,
         metadata = excluded.metadata, content_hash = excluded.content_hash, fingerprint = excluded.fingerprint,
-        chunk_count = excluded.chunk_count, window_count = excluded.window_count, ingest_time = excluded.ingest_time
+        chunk_count = excluded.chunk_count, window_count = excluded.window_count, ingest_time = excluded.ingest_time,
+        language = excluded.language, language_given = excluded.language_given
 """
 _COUNT: LiteralString = """
     UPDATE collections SET version = version + 1, document_count = document_count + %(documents)s,
         chunk_count = chunk_count + %(chunks)s, window_count = window_count + %(windows)s,
-        total_length = total_length + %(length)s, fresh_chunks = fresh_chunks + %(new_chunks)s
+        total_length = total_length + %(length)s, fresh_chunks = fresh_chunks + %(new_chunks)s, analysed = %(analysed)s
     WHERE id = %(id)s RETURNING fresh_chunks,
 """
 
@@ -86,6 +88,8 @@ class Documents:
             async with connection.pipeline():
                 claim = await _claim(connection, seen, revision)
             if not claim.standing.same_content(seen) or claim.collection.embedder not in {"", revision.embedder}:
+                return None
+            if claim.collection.language != old.language and not revision.entry.language_given:
                 return None
             if revision.only_copy and not seen.document and await _is_copy(connection, claim.collection, revision):
                 return None
@@ -137,7 +141,8 @@ async def _standing(rows: Rows, collection: Collection) -> tuple[int, Standing]:
 async def _twin(connection: Connection, collection: Collection, document_id: str, content_hash: str) -> Document | None:
     rows = await connection.execute(
         """
-        SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time
+        SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time,
+               coalesce(language, '')
         FROM documents WHERE collection_id = %s AND content_hash = %s AND document_id <> %s ORDER BY id LIMIT 1
         """,
         (collection.id, content_hash, document_id),
@@ -157,10 +162,12 @@ async def _write(connection: Connection, claim: _Claim, revision: Revision, keys
     is_new = claim.standing.document is None
     await _put_document(connection, claim, revision)
     await _put_facts(connection, collection, document, revision.entry, is_new=is_new)
-    change = await add_chunks(connection, collection, document, dict(zip(claim.chunks, revision.new, strict=True)))
+    by_id = dict(zip(claim.chunks, revision.new, strict=True))
+    change = await add_chunks(connection, collection, document, revision.entry.language, by_id)
     if not is_new:
         change += await drop_chunks(connection, collection, document, keep=keys)
         await order_chunks(connection, document, revision.chunks)
+        await note_misread(connection, collection, document, revision.entry.language)
     if revision.new and not collection.embedder:
         query = "UPDATE collections SET embedder = %s, dimensions = %s WHERE id = %s"
         await connection.execute(query, (revision.embedder, revision.dimensions, collection.id))
@@ -174,7 +181,7 @@ async def _put_document(connection: Connection, claim: _Claim, revision: Revisio
         (
             claim.document, claim.collection.id, entry.document_id, entry.title, entry.source_uri, entry.content_type,
             Jsonb(dict(entry.metadata)), entry.content_hash, entry.fingerprint, len(chunks),
-            sum(len(chunk.windows) for chunk in chunks), revision.time,
+            sum(len(chunk.windows) for chunk in chunks), revision.time, entry.language, entry.language_given,
         ),
     )  # fmt: skip
 
@@ -197,8 +204,11 @@ async def _put_facts(
 
 
 async def _count(connection: Connection, collection: Collection, change: Change) -> Collection:
-    """Brings the collection's counts up to date, packs its postings when that is due, and returns it as it is."""
-    rows = await connection.execute(_COUNT + COLUMNS, {"id": collection.id, **asdict(change)})
+    """Brings a locked collection's counts up to date, packs its postings when that is due, and returns it as it is."""
+    analysed = changed(collection.analysed, change.analysed)
+    rows = await connection.execute(
+        _COUNT + COLUMNS, {"id": collection.id, **asdict(change), "analysed": Jsonb(to_stored(analysed))}
+    )
     (fresh_chunks, *columns) = await rows.fetchone() or ()
     await pack_postings(connection, collection.id, fresh_chunks)
     return to_collection(columns)

@@ -1,23 +1,26 @@
-"""Stored chunks analysed anew, in the background, after a release whose terms are others.
+"""Stored chunks analysed anew, in the background: after a release whose terms are others, or in another language.
 
-A few chunks at a time, each time in one transaction: whoever stops, on purpose or not, leaves every chunk found by its
-old terms or by its new ones, and the next one goes on. Searches ask for both until the collection is done.
+A few at a time, each time in one transaction: whoever stops, on purpose or not, leaves every chunk found by its old
+terms or by its new ones, and the next one goes on. Searches ask for both until the collection is done.
 """
 
 import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import structlog
+from psycopg.types.json import Jsonb
 
 from weft_kit.errors import NotFound, WeftError
-from weft_retrieval.analysis import ANALYSIS, analyzer
-from weft_retrieval.former_analysis import former_terms
+from weft_retrieval.analyses import Analysis, changed, to_stored
+from weft_retrieval.analysis import ANALYSIS, Terms, analyzer
+from weft_retrieval.former_analysis import FORMER, former_terms
+from weft_retrieval.languages import DETECTED, detected
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import lock_collection, read_collection
 from weft_retrieval.postgres_postings import Rewrite, rewrite_postings
@@ -26,22 +29,56 @@ from weft_retrieval.records import Collection
 _LIMIT_S = 60.0
 # The collection's writers wait while so many are written: a fraction of a second.
 _CHUNKS = 32
+_DOCUMENTS = 256
 # A length this much off changes no order, and leaves the postings of all other terms as they are.
 _NEAR = 0.1
 _DUE = "SELECT tenant, name FROM retrieval.collections WHERE analysis < %s ORDER BY id"
+# The first chunks of a document show its language.
+_UNSETTLED = """
+    SELECT d.id, ARRAY(SELECT c.body FROM chunks c WHERE c.document = d.id AND c.ordinal < 3 ORDER BY c.ordinal)
+    FROM documents d WHERE d.collection_id = %s AND d.language IS NULL ORDER BY d.id LIMIT %s
+"""
+_SETTLE = """
+    UPDATE documents d SET language = u.language FROM unnest(%s::bigint[], %s::text[]) u(id, language)
+    WHERE d.id = u.id AND d.language IS NULL RETURNING d.id
+"""
+_NOTE_MISREAD = """
+    UPDATE chunks c SET misread = c.language <> d.language FROM documents d
+    WHERE d.id = c.document AND d.id = ANY(%s) AND c.misread <> (c.language <> d.language)
+"""
 _OLD: LiteralString = """
-    SELECT c.id, d.title, c.headings, c.body, c.terms, c.length FROM chunks c JOIN documents d ON d.id = c.document
-    WHERE c.collection_id = %s AND c.analysis = 1 ORDER BY c.id LIMIT %s
+    SELECT c.id, d.language, c.language, c.analysis, d.title, c.headings, c.body, c.terms, c.length
+    FROM chunks c JOIN documents d ON d.id = c.document
+    WHERE c.collection_id = %s AND (c.analysis < 3 OR c.misread) AND d.language IS NOT NULL ORDER BY c.id LIMIT %s
 """
-_STILL_OLD = "SELECT id FROM chunks WHERE collection_id = %s AND analysis = 1 AND id = ANY(%s)"
+_STILL_OLD = """
+    SELECT c.id, d.language, c.language, c.analysis FROM chunks c JOIN documents d ON d.id = c.document
+    WHERE c.collection_id = %s AND (c.analysis < 3 OR c.misread) AND c.id = ANY(%s)
+"""
 _MARK = """
-    UPDATE chunks c SET analysis = %s, length = n.length, terms = n.terms
-    FROM json_to_recordset(%s) n (id bigint, length int, terms text[]) WHERE c.id = n.id
+    UPDATE chunks c SET analysis = %s, misread = false, language = n.language, length = n.length, terms = n.terms
+    FROM json_to_recordset(%s) n (id bigint, language text, length int, terms text[]) WHERE c.id = n.id
 """
+_COUNT = "UPDATE collections SET total_length = total_length + %s, analysed = %s WHERE id = %s"
 _DONE = """
     UPDATE collections SET analysis = %(analysis)s WHERE id = %(id)s
-        AND NOT EXISTS (SELECT FROM chunks WHERE collection_id = %(id)s AND analysis = 1)
+        AND NOT EXISTS (SELECT FROM documents WHERE collection_id = %(id)s AND language IS NULL)
+        AND NOT EXISTS (SELECT FROM chunks WHERE collection_id = %(id)s AND (analysis < 3 OR misread))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A chunk with its terms as they are stored, and the language that they are to be of."""
+
+    id: int
+    language: str
+    analysis: Analysis
+    title: str
+    headings: Sequence[str]
+    body: str
+    terms: Sequence[str]
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +86,7 @@ class _Analysed:
     """A stored chunk with all its terms, what that changes in the postings, and by how much its length differs."""
 
     rewrite: Rewrite
+    change: tuple[Analysis, Analysis]
     terms: Sequence[str]
     grown: int
 
@@ -81,55 +119,98 @@ class Reanalysis:
         return len(due)
 
     async def _analyse_some(self, tenant: str, name: str) -> None:
+        await self._settle_some(tenant, name)
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             collection = await read_collection(connection, tenant, name)
             rows = await (await connection.execute(_OLD, (collection.id, _CHUNKS))).fetchall()
-        # Chunks never change, so this needs no lock.
-        analysed = await asyncio.to_thread(lambda: [_analysed(collection.language, *row) for row in rows])
+        # The texts of chunks never change, so this needs no lock.
+        analysed = await asyncio.to_thread(lambda: [_analysed(_to_stored_chunk(row)) for row in rows])
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
-            await lock_collection(connection, tenant, name)
+            collection = await lock_collection(connection, tenant, name)
             await _store(connection, collection, analysed)
             done = await connection.execute(_DONE, {"id": collection.id, "analysis": ANALYSIS})
         if done.rowcount:
             self._log.info("words of a collection analysed anew", tenant=tenant, collection=name)
 
+    async def _settle_some(self, tenant: str, name: str) -> None:
+        """Gives documents their language whose collection has another one by now."""
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
+            collection = await read_collection(connection, tenant, name)
+            rows = await (await connection.execute(_UNSETTLED, (collection.id, _DOCUMENTS))).fetchall()
+        if not rows:
+            return
+        texts = {document: "\n".join(bodies) for document, bodies in rows}
+        languages = await asyncio.to_thread(_languages, collection.language, texts.values())
+        async with self._database.transaction(tenant, _LIMIT_S) as connection:
+            locked = await lock_collection(connection, tenant, name)
+            if locked.language == collection.language:
+                settled = await (await connection.execute(_SETTLE, (list(texts), languages))).fetchall()
+                await connection.execute(_NOTE_MISREAD, ([document for (document,) in settled],))
+
 
 async def _store(connection: Connection, collection: Collection, analysed: Sequence[_Analysed]) -> None:
-    """Stores what is analysed, but for chunks that were deleted or that another replica stored."""
+    """Stores what is analysed, but for chunks that were deleted meanwhile, changed, or stored by another replica."""
     wanted = [one.rewrite.chunk for one in analysed]
-    rows = await connection.execute(_STILL_OLD, (collection.id, wanted))
-    left = {chunk for (chunk,) in await rows.fetchall()}
-    analysed = [one for one in analysed if one.rewrite.chunk in left]
+    rows = await (await connection.execute(_STILL_OLD, (collection.id, wanted))).fetchall()
+    left = {chunk: (Analysis(was, version), Analysis(language)) for chunk, language, was, version in rows}
+    analysed = [one for one in analysed if left.get(one.rewrite.chunk) == one.change]
     if not analysed:
         return
     await rewrite_postings(connection, collection.id, [one.rewrite for one in analysed])
-    marks = [{"id": one.rewrite.chunk, "length": one.rewrite.length, "terms": list(one.terms)} for one in analysed]
+    marks = [
+        {
+            "id": one.rewrite.chunk,
+            "language": one.change[1].language,
+            "length": one.rewrite.length,
+            "terms": list(one.terms),
+        }
+        for one in analysed
+    ]
     await connection.execute(_MARK, (ANALYSIS, json.dumps(marks, ensure_ascii=False)))
-    query = "UPDATE collections SET total_length = total_length + %s WHERE id = %s"
-    await connection.execute(query, (sum(one.grown for one in analysed), collection.id))
+    moved = Counter(one.change[1] for one in analysed)
+    moved.subtract(one.change[0] for one in analysed)
+    counts = Jsonb(to_stored(changed(collection.analysed, moved)))
+    await connection.execute(_COUNT, (sum(one.grown for one in analysed), counts, collection.id))
 
 
-def _analysed(
-    language: str, chunk: int, title: str, headings: Sequence[str], body: str, stored: Sequence[str], length: int
-) -> _Analysed:
-    text, former = as_it_was(language, title, headings, body, length)
-    new = analyzer(language)(text)
-    kept = length if abs(new.length - length) <= _NEAR * length else new.length
-    # Most postings of prose stay as they are.
-    same = {term for term in stored if former[term] == new.counts[term]} if kept == length else set()
-    gone = [term for term in stored if term not in new.counts]
+def _to_stored_chunk(row: Sequence[Any]) -> _Stored:
+    chunk, language, was, version, *rest = row
+    return _Stored(chunk, language, Analysis(was, version), *rest)
+
+
+def _languages(language: str, texts: Iterable[str]) -> list[str]:
+    return [detected(text) if language == DETECTED else language for text in texts]
+
+
+def _analysed(stored: _Stored) -> _Analysed:
+    text, former = as_it_was(stored.analysis, stored.title, stored.headings, stored.body, stored.length)
+    new = analyzer(stored.language)(text)
+    kept = stored.length if abs(new.length - stored.length) <= _NEAR * stored.length else new.length
+    # Most postings of prose stay as they are. An analysis between the first and this one may have made other terms.
+    is_known = former.length == stored.length and former.counts.keys() == set(stored.terms)
+    is_same = is_known and kept == stored.length
+    same = {term for term in stored.terms if former.counts[term] == new.counts[term]} if is_same else set()
+    gone = [term for term in stored.terms if term not in new.counts]
     put = {term: count for term, count in new.counts.items() if term not in same}
-    return _Analysed(Rewrite(chunk, kept, gone, put), list(new.counts), kept - length)
+    change = (stored.analysis, Analysis(stored.language))
+    return _Analysed(Rewrite(stored.id, kept, gone, put), change, list(new.counts), kept - stored.length)
 
 
-def as_it_was(language: str, title: str, headings: Sequence[str], body: str, length: int) -> tuple[str, Counter[str]]:
-    """Returns the text whose terms a chunk has, and their counts.
+def as_it_was(analysis: Analysis, title: str, headings: Sequence[str], body: str, length: int) -> tuple[str, Terms]:
+    """Returns the text whose terms a chunk has, and these.
 
     The last heading stands over the body or in it: what was stored tells, in the length.
     """
     texts = [f"{' '.join(_above(title, headings, above))}\n{body}" for above in (headings, headings[:-1])]
-    found = [(text, former_terms(language, text)) for text in dict.fromkeys(texts)]
-    return next((one for one in found if one[1].total() == length), found[0])
+    found = [(text, _terms(analysis, text)) for text in dict.fromkeys(texts)]
+    return min(found, key=lambda one: abs(one[1].length - length))
+
+
+def _terms(analysis: Analysis, text: str) -> Terms:
+    if analysis.version != FORMER:
+        return analyzer(analysis.language)(text)
+    counts = former_terms(analysis.language, text)
+    return Terms(counts, counts.total())
 
 
 def _above(title: str, headings: Sequence[str], above: Sequence[str]) -> Sequence[str]:

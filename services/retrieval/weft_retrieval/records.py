@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from weft_retrieval.analyses import Analysed
+from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.fusion import Scored
@@ -19,6 +21,7 @@ class Collection:
     name: str
     chunking: Chunking
     language: str
+    """What its documents are stemmed as: one language, or "detected", each document's own."""
     embedder: str
     dimensions: int
     version: int
@@ -28,8 +31,14 @@ class Collection:
     total_length: int
     hnsw: bool
     analysis: int
-    """The oldest analysis that some of its terms are of."""
+    """The oldest analysis that some of its terms are of; 0 while some are of another language than they should be."""
+    analysed: Analysed
     create_time: datetime
+
+    @property
+    def is_analysing(self) -> bool:
+        """Whether some of its chunks are to be analysed anew."""
+        return self.analysis < ANALYSIS
 
     def lacks_index(self, exact_windows: int) -> bool:
         """Whether it has more windows than are to be compared one by one, and no index yet."""
@@ -48,6 +57,8 @@ class Document:
     content_hash: str
     chunk_count: int
     ingest_time: datetime
+    language: str
+    """What it is stemmed as; empty while that is not known anew."""
 
 
 @dataclass(frozen=True, slots=True)

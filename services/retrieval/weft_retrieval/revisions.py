@@ -1,13 +1,14 @@
 """A document on its way into the store, and what it finds there."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weft_retrieval.analyses import Analysed
 from weft_retrieval.analysis import Terms
 from weft_retrieval.chunking import Chunk
 from weft_retrieval.formats import ContentType
@@ -28,6 +29,10 @@ class Entry:
     facts: Sequence[Fact]
     content_hash: str
     fingerprint: str
+    language: str
+    """What it is stemmed as."""
+    language_given: bool = False
+    """Whether its sender said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Revision:
             entry.content_hash,
             len(self.chunks),
             self.time,
+            entry.language,
         )
 
 
@@ -90,13 +96,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many documents, chunks, windows and terms a write brought or, negative, took, and how many chunks are new."""
+    """How many documents, chunks, windows and terms a write brought or, negative, took, and how many chunks are new.
+
+    `analysed` has the chunks by the analysis of their terms.
+    """
 
     documents: int = 0
     chunks: int = 0
     windows: int = 0
     length: int = 0
     new_chunks: int = 0
+    analysed: Analysed = field(default_factory=dict)
 
     def __add__(self, other: "Change") -> "Change":
         return Change(
@@ -105,4 +115,5 @@ class Change:
             self.windows + other.windows,
             self.length + other.length,
             self.new_chunks + other.new_chunks,
+            {key: self.analysed.get(key, 0) + other.analysed.get(key, 0) for key in {*self.analysed, *other.analysed}},
         )

@@ -9,14 +9,16 @@ from prometheus_client import Histogram
 
 from weft_kit.background import ended
 from weft_kit.logging import note
-from weft_retrieval.analysis import ANALYSIS, query_terms
+from weft_retrieval.analyses import chunks_by_language
+from weft_retrieval.analysis import query_terms
 from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
 from weft_retrieval.filters import Compiled
-from weft_retrieval.former_analysis import former_terms
+from weft_retrieval.former_analysis import FORMER, former_terms
 from weft_retrieval.fusion import Fused, fuse, vote
 from weft_retrieval.inference_embedder import Embedder, Vectors
 from weft_retrieval.inference_reranker import Reranker
+from weft_retrieval.languages import asked_in
 from weft_retrieval.postgres_catalog import Catalog
 from weft_retrieval.postgres_search import Found, Index
 from weft_retrieval.records import Collection, Hit
@@ -123,9 +125,18 @@ class Searcher:
 
 
 def wanted_terms(collection: Collection, query: str) -> dict[str, float]:
-    """Returns a query's terms with their weights: also the former ones, while some of the collection's are such."""
-    terms = query_terms(collection.language, query)
-    return terms if collection.analysis == ANALYSIS else {**terms, **former_terms(collection.language, query)}
+    """Returns a query's terms with their weights, in the languages that the collection has chunks of.
+
+    A word that is the same in several counts once. The former terms are asked for while some chunks have those.
+    """
+    terms: dict[str, float] = {}
+    for language, share in asked_in(query, chunks_by_language(collection.analysed)).items():
+        for term, weight in query_terms(language, query).items():
+            terms[term] = max(terms.get(term, 0.0), share * weight)
+    for analysis in collection.analysed:
+        if analysis.version == FORMER:
+            terms = {**terms, **former_terms(analysis.language, query)}
+    return terms
 
 
 def _hit(fused: Fused, found: Found) -> Hit:

@@ -1,5 +1,6 @@
 """How the retrieval service is put together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -8,6 +9,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
+from weft_kit.languages import load as load_languages
 from weft_kit.page_tokens import PageTokens
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
@@ -72,6 +74,7 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         readiness = await stack.enter_async_context(Readiness(_needs(config, database, link)))
         server = None
         if "serve" in roles:
+            await asyncio.to_thread(load_languages)
             deletion = CollectionDeletion(database, indexes)
             servicer = _servicer(config, database, link, inference, embedder, ingestor, deletion)
             add = rpc.add_RetrievalServiceServicer_to_server
@@ -157,7 +160,7 @@ async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
         forgetting = Forgetting(Outbox(database), cache)
         await stack.enter_async_context(regularly("tell the cache", forgetting.tell, config.forget_poll_s))
         reanalysis = Reanalysis(database)
-        await stack.enter_async_context(regularly("analyse stored chunks", reanalysis.step, config.sweep_poll_s))
+        await stack.enter_async_context(regularly("analyse stored chunks", reanalysis.step, config.reanalysis_poll_s))
         await stack.enter_async_context(regularly("sweep uploads", Uploads(database).sweep, config.sweep_poll_s))
         yield
 

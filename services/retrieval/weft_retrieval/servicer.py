@@ -27,7 +27,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         ingest_jobs: IngestJobs,
         searcher: Searcher,
         tokens: PageTokens,
-        language: str,
+        default_language: str,
     ) -> None:
         self._catalog = catalog
         self._documents = documents
@@ -36,18 +36,24 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         self._ingest_jobs = ingest_jobs
         self._searcher = searcher
         self._tokens = tokens
-        self._language = language
+        self._default_language = default_language
 
     async def CreateCollection(self, request: pb.CreateCollectionRequest, _: object) -> pb.CreateCollectionResponse:
         name = wire.collection_name(request.name, "name")
         chunking = wire.chunking(request.chunking)
-        collection = await self._catalog.create(current_tenant(), name, chunking, self._language)
+        language = wire.language(request.language) if request.language else ""
+        collection = await self._catalog.create(current_tenant(), name, chunking, language, self._default_language)
         return pb.CreateCollectionResponse(collection=wire.collection_to_wire(collection))
 
     async def GetCollection(self, request: pb.GetCollectionRequest, _: object) -> pb.GetCollectionResponse:
         name = wire.collection_name(request.name, "name")
         collection = await self._catalog.collection(current_tenant(), name)
         return pb.GetCollectionResponse(collection=wire.collection_to_wire(collection))
+
+    async def UpdateCollection(self, request: pb.UpdateCollectionRequest, _: object) -> pb.UpdateCollectionResponse:
+        name, language = wire.collection_name(request.name, "name"), wire.language(request.language)
+        collection = await self._catalog.update(current_tenant(), name, language)
+        return pb.UpdateCollectionResponse(collection=wire.collection_to_wire(collection))
 
     async def ListCollections(self, request: pb.ListCollectionsRequest, _: object) -> pb.ListCollectionsResponse:
         tenant, size = current_tenant(), page_size(request.page_size)

@@ -11,6 +11,7 @@ from weft.common.v1 import error_pb2
 from weft_kit.errors import Invalid, InvalidFields
 from weft_kit.text_rules import text_problem
 from weft_retrieval.formats import ContentType, Parsed, detect
+from weft_retrieval.languages import language_problem
 
 READING = 2
 """How the same bytes are read and cut. With another number a document that is sent again is read anew."""
@@ -29,6 +30,7 @@ class Upload:
     source_uri: str = ""
     content_type: ContentType | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    language: str = ""
 
     @cached_property
     def content_hash(self) -> str:
@@ -38,6 +40,8 @@ class Upload:
     def fingerprint(self) -> str:
         """Hash of all that was sent but the id, and of how it is read; where it is equal there is nothing to do."""
         described = [READING, self.content_hash, self.title, self.source_uri, self.content_type, dict(self.metadata)]
+        if self.language:
+            described.append(self.language)
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def kind(self) -> ContentType:
@@ -68,6 +72,8 @@ def check_upload(upload: Upload, max_bytes: int) -> None:
         )
         if (problem := _problem(value, most))
     }
+    if upload.language and (problem := language_problem(upload.language)):
+        problems["document.language"] = problem
     if not upload.content:
         problems["document.content"] = "must not be empty"
     if problems:

@@ -12,11 +12,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.errors import InvalidFields
+from weft_retrieval.analyses import chunks_by_language
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.filters import Compiled, compile_filter
 from weft_retrieval.formats import ContentType
 from weft_retrieval.fusion import Scored
 from weft_retrieval.ingest import Ingested, Outcome
+from weft_retrieval.languages import language_problem
 from weft_retrieval.metadata import MAX_FACTS
 from weft_retrieval.records import Collection, Document, Hit
 from weft_retrieval.uploads import MAX_DOCUMENT_ID, Upload
@@ -66,6 +68,13 @@ def chunking(options: pb.ChunkingOptions) -> Chunking:
     return Chunking(size, overlap)
 
 
+def language(given: str) -> str:
+    """Reads a language that must be there."""
+    if problem := language_problem(given):
+        raise InvalidFields({"language": problem})
+    return given
+
+
 def upload(document: pb.Document) -> Upload:
     return Upload(
         content=document.content,
@@ -74,6 +83,7 @@ def upload(document: pb.Document) -> Upload:
         source_uri=document.source_uri,
         content_type=_CONTENT_TYPES.get(document.content_type),
         metadata=_metadata(document.metadata),
+        language=document.language,
     )
 
 
@@ -119,6 +129,12 @@ def collection_to_wire(collection: Collection) -> pb.Collection:
             max_tokens=collection.chunking.max_tokens, overlap_tokens=collection.chunking.overlap_tokens
         ),
         create_time=_timestamp(collection.create_time),
+        language=collection.language,
+        languages=[
+            pb.LanguageCount(language=language, chunk_count=chunks)
+            for language, chunks in chunks_by_language(collection.analysed).items()
+        ],
+        analysing=collection.is_analysing,
     )
 
 
@@ -132,6 +148,7 @@ def document_to_wire(document: Document) -> pb.Document:
         content_hash=document.content_hash,
         chunk_count=document.chunk_count,
         ingest_time=_timestamp(document.ingest_time),
+        language=document.language,
     )
 
 

@@ -3,16 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from weft_retrieval.analysis import Terms
 from weft_retrieval.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
+from weft_retrieval.languages import LANGUAGES
 
 HEADER: Final = Struct("!cI")
 """A frame's kind, and the bytes of JSON that follow."""
+
+
+def _stemmed(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError("is no language that words are stemmed as")
+    return language
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Order:
     content_type: ContentType | None
     chunking: Chunking
     language: str
+    """What its words are stemmed as; "detected" where its own language is to be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Found:
 
     title: str
     content_type: ContentType
+    language: Annotated[str, AfterValidator(_stemmed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class ReadDocument:
 
     title: str
     content_type: ContentType
+    language: str
     chunks: list[AnalysedChunk]
 
 

@@ -183,7 +183,7 @@ class DocumentProcesses:
                 case AnalysedChunk() as chunk if found:
                     chunks.append(chunk)
                 case End() if found and chunks:
-                    return ReadDocument(found.title, found.content_type, chunks)
+                    return ReadDocument(found.title, found.content_type, found.language, chunks)
                 case message:
                     raise _failure(message)
 

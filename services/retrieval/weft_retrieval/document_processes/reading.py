@@ -9,13 +9,14 @@ from weft_retrieval.analysis import analyzer
 from weft_retrieval.chunking import Chunking, Cutter
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order, Refusal
 from weft_retrieval.formats import parse, unreadable
+from weft_retrieval.languages import DETECTED, detected
 from weft_retrieval.tokens import load_tokenizer
 from weft_retrieval.uploads import Upload
 
 Reading: TypeAlias = Callable[[Order, bytes], Iterator[Message]]
 """Yields Found, each chunk, and End; or Refusal instead of any of them."""
 
-_SAMPLE = Order("sample", "", "sample.md", None, Chunking(), "english")
+_SAMPLE = Order("sample", "", "sample.md", None, Chunking(), DETECTED)
 
 
 def reading(tokenizer_path: Path | None, window_tokens: int) -> Reading:
@@ -40,8 +41,9 @@ def _read(cutter: Cutter, order: Order, content: bytes) -> Iterator[Message]:
     chunks = cutter.chunks(order.document_id, title, parsed, order.chunking)
     if not chunks:
         raise unreadable("the document holds no words; leave it out, or send one that has some")
-    yield Found(title, kind)
-    analyze = analyzer(order.language)
+    language = detected(parsed.text) if order.language == DETECTED else order.language
+    yield Found(title, kind, language)
+    analyze = analyzer(language)
     for chunk in chunks:
         yield AnalysedChunk(chunk, analyze(f"{chunk.context}\n{chunk.text}"))
     yield End()

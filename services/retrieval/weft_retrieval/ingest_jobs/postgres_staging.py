@@ -50,15 +50,15 @@ class Staging:
         query = """
             UPDATE staged_documents SET readings = readings + 1
             WHERE upload = %s AND position = %s AND outcome = 'waiting'
-            RETURNING content, document_id, title, source_uri, content_type, metadata
+            RETURNING content, document_id, title, source_uri, content_type, metadata, language
         """
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             row = await (await connection.execute(query, (self._batch.id, waiting.position))).fetchone()
         if row is None:
             raise Settled
-        content, document_id, title, source_uri, content_type, metadata = row
+        content, document_id, title, source_uri, content_type, metadata, language = row
         kind = ContentType(content_type) if content_type else None
-        return Upload(content, document_id, title, source_uri, kind, metadata)
+        return Upload(content, document_id, title, source_uri, kind, metadata, language)
 
     async def forget_readings(self) -> None:
         """Clears waiting documents of suspicion: the attempt that read them ends in good order."""

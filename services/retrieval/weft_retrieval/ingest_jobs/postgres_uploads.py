@@ -148,12 +148,13 @@ async def _fill(connection: Connection, tenant: str, batch: Batch, arrivals: Seq
     await connection.cursor().executemany(
         """
         INSERT INTO staged_documents (upload, tenant, document_id, title, source_uri, content_type, metadata,
-                                      content_bytes, content, outcome, reason, message)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s)
+                                      content_bytes, content, outcome, reason, message, language)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s, %s)
         ON CONFLICT (upload, document_id) DO UPDATE SET
             title = excluded.title, source_uri = excluded.source_uri, content_type = excluded.content_type,
             metadata = excluded.metadata, content_bytes = excluded.content_bytes, content = excluded.content,
-            outcome = excluded.outcome, reason = excluded.reason, message = excluded.message
+            outcome = excluded.outcome, reason = excluded.reason, message = excluded.message,
+            language = excluded.language
         """,
         [(batch.id, tenant, *_row(arrival)) for arrival in arrivals],
     )
@@ -173,10 +174,10 @@ async def _fill(connection: Connection, tenant: str, batch: Batch, arrivals: Seq
 def _row(arrival: Arrival) -> tuple[Any, ...]:
     upload, refusal = arrival.upload, arrival.refusal
     if refusal:
-        return upload.document_id, "", "", None, Jsonb({}), 0, None, FAILED, refusal.reason, refusal.message
+        return upload.document_id, "", "", None, Jsonb({}), 0, None, FAILED, refusal.reason, refusal.message, ""
     return (
         upload.document_id, upload.title, upload.source_uri, upload.content_type, Jsonb(dict(upload.metadata)),
-        len(upload.content), upload.content, "waiting", 0, "",
+        len(upload.content), upload.content, "waiting", 0, "", upload.language,
     )  # fmt: skip
 
 

@@ -130,7 +130,7 @@ class Condition(_message.Message):
     OPERATOR_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """`document_id`, `content_type`, `title`, `source_uri`, `ingest_time`, or `metadata.KEY` with KEY of
+    """`document_id`, `content_type`, `title`, `source_uri`, `language`, `ingest_time`, or `metadata.KEY` with KEY of
     1–64 [a-zA-Z0-9_-].
     """
     operator: Global___Condition.Operator.ValueType

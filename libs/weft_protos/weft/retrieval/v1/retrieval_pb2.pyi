@@ -93,6 +93,9 @@ class Collection(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     CHUNKING_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    ANALYSING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique for the tenant, 1–64 of [a-z0-9_-]."""
     version: _builtins.int
@@ -103,6 +106,12 @@ class Collection(_message.Message):
     """Chunks in it."""
     embedder: _builtins.str
     """Embedder its vectors come from."""
+    language: _builtins.str
+    """What its documents' words are stemmed as: a language by its English name in lower case, such as german, "simple",
+    which leaves words as they are, or "detected", which is each document's own language.
+    """
+    analysing: _builtins.bool
+    """Whether some of its chunks are to be analysed anew: the collection's language, or the rules for words, changed."""
     @_builtins.property
     def chunking(self) -> Global___ChunkingOptions:
         """How documents are cut."""
@@ -110,6 +119,10 @@ class Collection(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
+
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageCount]:
+        """The languages its chunks have words of, the most common first. A query is asked in them."""
 
     def __init__(
         self,
@@ -121,14 +134,43 @@ class Collection(_message.Message):
         embedder: _builtins.str = ...,
         chunking: Global___ChunkingOptions | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        language: _builtins.str = ...,
+        languages: _abc.Iterable[Global___LanguageCount] | None = ...,
+        analysing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunking", b"chunking", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "chunking", b"chunking", "create_time", b"create_time", "document_count", b"document_count", "embedder", b"embedder", "name", b"name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysing", b"analysing", "chunk_count", b"chunk_count", "chunking", b"chunking", "create_time", b"create_time", "document_count", b"document_count", "embedder", b"embedder", "language", b"language", "languages", b"languages", "name", b"name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Collection: _TypeAlias = Collection  # noqa: Y015
+
+@_typing.final
+class LanguageCount(_message.Message):
+    """Counts chunks of one language."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    CHUNK_COUNT_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """The language, or "simple"."""
+    chunk_count: _builtins.int
+    """Chunks with words of it."""
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        chunk_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "language", b"language"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LanguageCount: _TypeAlias = LanguageCount  # noqa: Y015
 
 @_typing.final
 class ChunkingOptions(_message.Message):
@@ -171,8 +213,11 @@ class CreateCollectionRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     CHUNKING_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
+    language: _builtins.str
+    """What words are stemmed as, as in Collection. Default: the service's, which is "detected" unless it is set."""
     @_builtins.property
     def chunking(self) -> Global___ChunkingOptions:
         """How documents are cut. Fixed from then on."""
@@ -182,10 +227,11 @@ class CreateCollectionRequest(_message.Message):
         *,
         name: _builtins.str = ...,
         chunking: Global___ChunkingOptions | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunking", b"chunking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunking", b"chunking", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunking", b"chunking", "language", b"language", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -260,6 +306,56 @@ class GetCollectionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCollectionResponse: _TypeAlias = GetCollectionResponse  # noqa: Y015
+
+@_typing.final
+class UpdateCollectionRequest(_message.Message):
+    """Asks for a collection to be changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    language: _builtins.str
+    """Its language from now on, as in Collection. Required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCollectionRequest: _TypeAlias = UpdateCollectionRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCollectionResponse(_message.Message):
+    """Holds the collection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def collection(self) -> Global___Collection:
+        """The collection; `analysing` until all its words are of the new language."""
+
+    def __init__(
+        self,
+        *,
+        collection: Global___Collection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCollectionResponse: _TypeAlias = UpdateCollectionResponse  # noqa: Y015
 
 @_typing.final
 class ListCollectionsRequest(_message.Message):
@@ -374,6 +470,7 @@ class Document(_message.Message):
     CONTENT_HASH_FIELD_NUMBER: _builtins.int
     CHUNK_COUNT_FIELD_NUMBER: _builtins.int
     INGEST_TIME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     """Identifies it in the collection, 1–512 characters. Default: the SHA-256 of the content."""
     title: _builtins.str
@@ -388,6 +485,10 @@ class Document(_message.Message):
     """SHA-256 of the content, hex. Output only."""
     chunk_count: _builtins.int
     """Chunks it was cut into. Output only."""
+    language: _builtins.str
+    """What its words are stemmed as, as in Collection. Default: the collection's. As output it is the language that was
+    detected where that was asked for, and empty while the collection's has changed and this one's is not known yet.
+    """
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """For filters: text, numbers, truth values, or lists of them, one level deep."""
@@ -408,10 +509,11 @@ class Document(_message.Message):
         content_hash: _builtins.str = ...,
         chunk_count: _builtins.int = ...,
         ingest_time: _timestamp_pb2.Timestamp | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ingest_time", b"ingest_time", "metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "document_id", b"document_id", "ingest_time", b"ingest_time", "metadata", b"metadata", "source_uri", b"source_uri", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_count", b"chunk_count", "content", b"content", "content_hash", b"content_hash", "content_type", b"content_type", "document_id", b"document_id", "ingest_time", b"ingest_time", "language", b"language", "metadata", b"metadata", "source_uri", b"source_uri", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class RetrievalServiceStub:
                 request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionRequest.SerializeToString,
                 response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionResponse.FromString,
                 _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/weft.retrieval.v1.RetrievalService/UpdateCollection',
+                request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionResponse.FromString,
+                _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/weft.retrieval.v1.RetrievalService/ListCollections',
                 request_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.ListCollectionsRequest.SerializeToString,
@@ -120,6 +125,14 @@ class RetrievalServiceServicer:
 
     def GetCollection(self, request, context):
         """Returns a collection.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """Changes a collection's language. Documents sent with one of their own keep it; the words of the others are analysed
+        anew in the background, and are found all the while.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,6 +239,11 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.GetCollection,
                     request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionRequest.FromString,
                     response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionResponse.SerializeToString,
+            ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionResponse.SerializeToString,
             ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
@@ -343,6 +361,33 @@ class RetrievalService:
             '/weft.retrieval.v1.RetrievalService/GetCollection',
             weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionRequest.SerializeToString,
             weft_dot_retrieval_dot_v1_dot_retrieval__pb2.GetCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/weft.retrieval.v1.RetrievalService/UpdateCollection',
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionRequest.SerializeToString,
+            weft_dot_retrieval_dot_v1_dot_retrieval__pb2.UpdateCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

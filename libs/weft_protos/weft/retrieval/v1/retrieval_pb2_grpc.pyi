@@ -37,6 +37,10 @@ class RetrievalServiceStub:
     """Creates a collection. A repeat with the same settings returns it, with others is ALREADY_EXISTS."""
     GetCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse]
     """Returns a collection."""
+    UpdateCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateCollectionRequest, _retrieval_pb2.UpdateCollectionResponse]
+    """Changes a collection's language. Documents sent with one of their own keep it; the words of the others are analysed
+    anew in the background, and are found all the while.
+    """
     ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]
     """Lists collections by name."""
     DeleteCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]
@@ -80,6 +84,10 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Creates a collection. A repeat with the same settings returns it, with others is ALREADY_EXISTS."""
     GetCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse]  # type: ignore[assignment]
     """Returns a collection."""
+    UpdateCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.UpdateCollectionRequest, _retrieval_pb2.UpdateCollectionResponse]  # type: ignore[assignment]
+    """Changes a collection's language. Documents sent with one of their own keep it; the words of the others are analysed
+    anew in the background, and are found all the while.
+    """
     ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """Lists collections by name."""
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
@@ -132,6 +140,16 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_pb2.GetCollectionResponse, _abc.Awaitable[_retrieval_pb2.GetCollectionResponse]]:
         """Returns a collection."""
+
+    @_abc_1.abstractmethod
+    def UpdateCollection(
+        self,
+        request: _retrieval_pb2.UpdateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_pb2.UpdateCollectionResponse, _abc.Awaitable[_retrieval_pb2.UpdateCollectionResponse]]:
+        """Changes a collection's language. Documents sent with one of their own keep it; the words of the others are analysed
+        anew in the background, and are found all the while.
+        """
 
     @_abc_1.abstractmethod
     def ListCollections(
