@@ -99,6 +99,18 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """What that counts beside the weights of the legs."""
     rerank_budget_s: float = Field(default=0.5, gt=0)
     """A search goes on without it after so long."""
+    feedback: bool = False
+    """Whether searches that do not say so ask both legs a second time, with what their best chunks say."""
+    feedback_chunks: int = Field(default=3, ge=2, le=20)
+    """Best chunks that are believed."""
+    feedback_terms: int = Field(default=20, ge=1, le=100)
+    """Most words that the keyword leg takes from them."""
+    feedback_keyword_share: float = Field(default=0.1, gt=0, lt=1)
+    """What these words count beside the question's, of 1."""
+    feedback_dense_share: float = Field(default=0.3, gt=0, lt=1)
+    """How far the question's vector moves towards the mean of their windows, of 1."""
+    feedback_budget_s: float = Field(default=0.25, gt=0)
+    """A search goes on with its first pass after so long."""
     exact_windows: int = Field(default=10_000, ge=0)
     """Up to this many windows, in a collection or left by a filter, every one is compared; beyond, HNSW chooses."""
     unindexed_budget_s: float = Field(default=1.0, gt=0)

@@ -11,7 +11,7 @@ from itertools import groupby
 from psycopg import sql
 
 from weft_retrieval.analysis import Terms
-from weft_retrieval.bm25 import POSTING_BYTES, Statistics, first_chunk, merged, pack, without
+from weft_retrieval.bm25 import POSTING_BYTES, Leg, Statistics, first_chunk, merged, pack, without
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
 
@@ -19,6 +19,11 @@ from weft_retrieval.records import Collection
 _SEGMENT_BYTES = 512 * POSTING_BYTES
 # Chunks whose postings lie as they came before they are packed. More make searches slower, fewer packing.
 _FRESH = 512
+# A term that more than this share of all chunks hold, and more than so many, says nothing of some of them.
+_COMMON = 0.1
+_FEW = 10
+# How many terms are looked at for each one taken.
+_CANDIDATES = 8
 
 _READ = """
     SELECT c.chunk_count, c.total_length, p.term, string_agg(p.postings, '')
@@ -28,6 +33,27 @@ _READ = """
         SELECT f.term, f.postings FROM postings f WHERE f.collection_id = c.id AND f.term = ANY(%(terms)s)
     ) p ON true
     WHERE c.id = %(collection)s AND c.tenant = %(tenant)s GROUP BY c.id, p.term
+"""
+# Terms that two or more chunks hold, by how much of these chunks they are. No more segments of a term are looked at
+# than it takes to see that it is common.
+_SHARED = """
+    WITH shared AS (
+        SELECT t.term, sum(b.score / cardinality(c.terms)) AS weight
+        FROM unnest(%(chunks)s::bigint[], %(scores)s::float8[]) b (chunk, score)
+        JOIN chunks c ON c.id = b.chunk, unnest(c.terms) t (term)
+        WHERE c.collection_id = %(collection)s
+            AND %(tenant)s = (SELECT l.tenant FROM collections l WHERE l.id = %(collection)s)
+        GROUP BY t.term HAVING count(*) > 1 ORDER BY weight DESC, t.term LIMIT %(candidates)s
+    )
+    SELECT s.term, s.weight FROM shared s WHERE (
+        SELECT coalesce(sum(octet_length(p.postings)), 0) FROM (
+            (SELECT g.postings FROM segments g
+             WHERE g.collection_id = %(collection)s AND g.term = s.term LIMIT %(segments)s)
+            UNION ALL
+            SELECT f.postings FROM postings f WHERE f.collection_id = %(collection)s AND f.term = s.term
+        ) p
+    ) <= %(bytes)s
+    ORDER BY s.weight DESC, s.term LIMIT %(terms)s
 """
 # What is new goes to the end of each term's last segment, and into further ones when that is full.
 _PACK = """
@@ -99,6 +125,28 @@ async def read_postings(
         return Statistics(0, 0), {}
     chunk_count, total_length, *_ = rows[0]
     return Statistics(chunk_count, total_length), {term: packed for *_, term, packed in rows if term is not None}
+
+
+async def read_shared_terms(
+    database: Database, collection: Collection, chunks: Leg, count: int, limit_s: float
+) -> list[tuple[str, float]]:
+    """Returns terms that at least two of some scored chunks hold, up to `count`, with their weights, the largest first.
+
+    A chunk's score is shared out among its terms. Terms that are common in the whole collection are left out.
+    """
+    ids, scores = zip(*chunks, strict=True)
+    size = max(int(_COMMON * collection.chunk_count), _FEW) * POSTING_BYTES
+    params = {
+        "collection": collection.id,
+        "tenant": collection.tenant,
+        "chunks": list(ids),
+        "scores": list(scores),
+        "candidates": _CANDIDATES * count,
+        "segments": size // _SEGMENT_BYTES + 2,
+        "bytes": size,
+        "terms": count,
+    }
+    return [(term, weight) for term, weight in await database.rows(collection.tenant, limit_s, _SHARED, params)]
 
 
 async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Terms]) -> None:

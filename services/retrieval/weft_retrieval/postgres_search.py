@@ -16,7 +16,7 @@ from psycopg import sql
 from weft_retrieval.bm25 import Bm25, Leg, Ranking, rank
 from weft_retrieval.filters import Compiled
 from weft_retrieval.postgres import Database, Query
-from weft_retrieval.postgres_postings import read_postings
+from weft_retrieval.postgres_postings import read_postings, read_shared_terms
 from weft_retrieval.records import Collection
 from weft_retrieval.search_threads import in_search_thread
 
@@ -56,6 +56,12 @@ _ALLOWED_AMONG = sql.SQL("""
     SELECT string_agg(int8send(k.id), '') FROM chunks k JOIN documents d ON d.id = k.document
     WHERE k.id = ANY(%(chunks)s) AND d.collection_id = %(collection)s AND {condition}
 """)
+_NEAREST_WINDOWS = """
+    SELECT DISTINCT ON (w.chunk) w.embedding FROM windows w
+    WHERE w.chunk = ANY(%(chunks)s) AND w.collection_id = %(collection)s
+        AND %(tenant)s = (SELECT l.tenant FROM collections l WHERE l.id = %(collection)s)
+    ORDER BY w.chunk, w.embedding <=> %(vector)s
+"""
 _FOUND = """
     SELECT c.id, replace(c.key::text, '-', ''), d.document_id, d.title, d.source_uri, c.body, c.headings, c.ordinal,
            d.metadata
@@ -114,6 +120,18 @@ class Index:
         if allowed is None:
             return ranking.best(count)
         return await self._best_allowed(collection, ranking, allowed, count)
+
+    async def shared_terms(self, collection: Collection, chunks: Leg, count: int) -> list[tuple[str, float]]:
+        """Returns the terms, up to `count`, that say most of what some scored chunks share, with their weights."""
+        return await read_shared_terms(self._database, collection, chunks, count, _LIMIT_S) if chunks else []
+
+    async def nearest_windows(
+        self, collection: Collection, vector: NDArray[np.float32], chunks: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Returns of every chunk the vector of the window nearest to a vector, a row each."""
+        params = {**_params(collection, None), "chunks": list(chunks), "vector": HalfVector(vector)}
+        rows = await self._rows(collection, _NEAREST_WINDOWS, params)
+        return np.array([window.to_numpy() for (window,) in rows], np.float32).reshape(-1, len(vector))
 
     async def found(self, collection: Collection, chunks: Sequence[int]) -> dict[int, Found]:
         """Reads chunks with their documents; those deleted meanwhile are left out."""

@@ -13,6 +13,7 @@ from weft_retrieval.analyses import chunks_by_language
 from weft_retrieval.analysis import query_terms
 from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
+from weft_retrieval.feedback import Feedback, FirstPass
 from weft_retrieval.filters import Compiled
 from weft_retrieval.former_analysis import FORMER, former_terms
 from weft_retrieval.fusion import Fused, fuse, vote
@@ -64,6 +65,9 @@ class Searcher:
         embedder: Embedder,
         reranker: Reranker | None,
         fusion: Fusion,
+        feedback: Feedback,
+        *,
+        feedback_by_default: bool,
     ) -> None:
         self._catalog = catalog
         self._index = index
@@ -71,9 +75,25 @@ class Searcher:
         self._embedder = embedder
         self._reranker = reranker
         self._fusion = fusion
+        self._feedback = feedback
+        self._feedback_by_default = feedback_by_default
 
-    async def search(self, tenant: str, name: str, query: str, top_k: int, allowed: Compiled | None) -> Results:
-        """Finds up to `top_k` chunks; raises NotFound, and FailedPrecondition when another embedder runs."""
+    async def search(
+        self,
+        tenant: str,
+        name: str,
+        query: str,
+        top_k: int,
+        allowed: Compiled | None,
+        *,
+        with_feedback: bool | None = None,
+    ) -> Results:
+        """Finds up to `top_k` chunks; raises NotFound, and FailedPrecondition when another embedder runs.
+
+        `with_feedback` lets both legs ask a second time; None leaves that to the setting.
+        """
+        if with_feedback is None:
+            with_feedback = self._feedback_by_default
         # The embedder need not know the collection, and takes longest of all.
         embedding = asyncio.create_task(self._embedder.query(query))
         try:
@@ -81,17 +101,38 @@ class Searcher:
             collection = await self._catalog.collection(tenant, name)
             if not collection.chunk_count:
                 return Results([], collection.version)
-            dense, keyword = await together(
-                (self._dense(collection, embedding, allowed), self._keyword(collection, query, allowed))
-            )
+            first = await self._first_pass(collection, query, embedding, allowed)
         finally:
             await ended(embedding)
+        dense, keyword = first.dense, first.keyword
+        if with_feedback:
+            dense, keyword = await self._second_pass(collection, first, allowed)
         return Results(await self._chosen(collection, query, top_k, dense, keyword), collection.version)
+
+    async def _first_pass(
+        self, collection: Collection, query: str, embedding: asyncio.Task[Vectors], allowed: Compiled | None
+    ) -> FirstPass:
+        terms = await in_search_thread(wanted_terms, collection, query)
+        dense, keyword = await together(
+            (self._dense(collection, embedding, allowed), self._keyword(collection, terms, allowed))
+        )
+        return FirstPass(embedding.result().rows[0], terms, dense, keyword)
+
+    async def _second_pass(self, collection: Collection, first: FirstPass, allowed: Compiled | None) -> tuple[Leg, Leg]:
+        fused = self._fused(first.dense, first.keyword)[: self._feedback.chunks]
+        # What has no score was brought by a leg that weighs nothing.
+        best = [(hit.chunk, hit.score) for hit in fused if hit.score]
+        if not best or not self._index.is_quick(collection):
+            return first.dense, first.keyword
+        return await self._feedback.second_pass(collection, first, best, allowed, self._fusion.top_n)
+
+    def _fused(self, dense: Leg, keyword: Leg) -> list[Fused]:
+        weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
+        return fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.top_n)
 
     async def _chosen(self, collection: Collection, query: str, top_k: int, dense: Leg, keyword: Leg) -> list[Hit]:
         """Makes one order out of the two legs and reads the hits."""
-        weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
-        best = fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.top_n)
+        best = self._fused(dense, keyword)
         reach = max(top_k, self._reranker.depth if self._reranker else 0)
         found = await self._index.found(collection, [fused.chunk for fused in best[:reach]])
         best = await self._reranked(query, [fused for fused in best if fused.chunk in found], found)
@@ -111,9 +152,8 @@ class Searcher:
             nearest = partial(self._index.nearest, collection, vectors.rows[0], allowed, self._fusion.top_n)
             return await (nearest() if self._index.is_quick(collection) else self._unindexed.compare(nearest))
 
-    async def _keyword(self, collection: Collection, query: str, allowed: Compiled | None) -> Leg:
+    async def _keyword(self, collection: Collection, terms: Mapping[str, float], allowed: Compiled | None) -> Leg:
         with LEG_SECONDS.labels("keyword").time():
-            terms = await in_search_thread(wanted_terms, collection, query)
             return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
 
     async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, Found]) -> list[Fused]:

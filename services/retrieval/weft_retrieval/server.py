@@ -20,6 +20,7 @@ from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.document_processes.fork_client import fork_server
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.document_processes.pool import Limits as DocumentLimits
+from weft_retrieval.feedback import Feedback, FeedbackOptions
 from weft_retrieval.forgetting import Forgetting
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.inference_embedder import Embedder
@@ -110,7 +111,17 @@ def _servicer(
     limits = Limits(config.staged_bytes_per_tenant, config.ingest_jobs_per_tenant, config.ingest_timeout_s)
     jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
     unindexed = Unindexed(config.unindexed_budget_s)
-    searcher = Searcher(catalog, _index(config, database), unindexed, embedder, reranker, _fusion(config))
+    index = _index(config, database)
+    searcher = Searcher(
+        catalog,
+        index,
+        unindexed,
+        embedder,
+        reranker,
+        _fusion(config),
+        Feedback(index, _feedback(config)),
+        feedback_by_default=config.feedback,
+    )
     tokens = PageTokens(catalog.page_token_key)
     return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, tokens, config.language)
 
@@ -189,6 +200,16 @@ def _index(config: Config, database: Database) -> Index:
 
 def _fusion(config: Config) -> Fusion:
     return Fusion(config.top_n, config.dense_weight, config.keyword_weight, config.rerank_weight)
+
+
+def _feedback(config: Config) -> FeedbackOptions:
+    return FeedbackOptions(
+        config.feedback_chunks,
+        config.feedback_terms,
+        config.feedback_keyword_share,
+        config.feedback_dense_share,
+        config.feedback_budget_s,
+    )
 
 
 def _reranker(config: Config, inference: Channel) -> Reranker | None:

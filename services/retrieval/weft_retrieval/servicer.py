@@ -129,6 +129,8 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
     async def Search(self, request: pb.SearchRequest, _: object) -> pb.SearchResponse:
         name = wire.collection_name(request.collection, "collection")
         query, top_k = wire.query(request.query), wire.top_k(request.top_k)
-        results = await self._searcher.search(current_tenant(), name, query, top_k, wire.allowed(request))
+        allowed, feedback = wire.allowed(request), wire.with_feedback(request)
+        searching = self._searcher.search(current_tenant(), name, query, top_k, allowed, with_feedback=feedback)
+        results = await searching
         hits = [wire.hit_to_wire(hit) for hit in results.hits]
         return pb.SearchResponse(hits=hits, collection_version=results.collection_version)

@@ -118,6 +118,10 @@ def allowed(request: pb.SearchRequest) -> Compiled | None:
     return compile_filter(request.filter) if request.HasField("filter") else None
 
 
+def with_feedback(request: pb.SearchRequest) -> bool | None:
+    return request.feedback if request.HasField("feedback") else None
+
+
 def collection_to_wire(collection: Collection) -> pb.Collection:
     return pb.Collection(
         name=collection.name,
