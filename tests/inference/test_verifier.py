@@ -1,4 +1,4 @@
-"""The verifier: what it takes for the same question, and that nothing but the two questions counts."""
+"""The verifier: what it takes for the same question or statement, and that nothing but the two texts counts."""
 
 import pytest
 from tests.inference.calling import calling, on_a_free_port
@@ -12,6 +12,25 @@ ASKED = "How do I reset my password?"
 PARAPHRASE = "What are the steps to reset a password?"
 OTHERS = ["How do I change my user name?", "Flights from Paris to Rome", "How do I delete my account?"]
 LONG = "word " * 300
+SAME = [
+    ("How can I get rid of ants?", "What is the best way to get rid of ants?"),
+    ("The committee approved the plan on Monday.", "On Monday, the plan was approved by the committee."),
+    ("turn the heating off please", "please switch off the heating"),
+    ("A child is drawing a tree.", "A kid is drawing a tree."),
+]
+DIFFERENT = {
+    "opposite": ("How do I enable two-factor login?", "How do I disable two-factor login?"),
+    "direction": ("convert miles to kilometres", "convert kilometres to miles"),
+    "statement": ("The bank raised its interest rate on Friday.", "The bank lowered its interest rate on Friday."),
+    "negation": ("A child is drawing a tree.", "There is no child drawing a tree."),
+    "roles": ("The hunter is following the bear.", "The bear is following the hunter."),
+    "another wish": ("Draw a picture of a lighthouse", "Tell me a joke about a lighthouse"),
+    "another thing": ("How do I prune a rose?", "How do I prune an apple tree?"),
+    "owner": ("Can I see your calendar?", "Can I see my calendar?"),
+    "operator": ("What does && do in C?", "What does || do in C?"),
+    "neighbour": ("my card was declined at the shop", "how do i order a new card"),
+    "stranger": ("What are your opening hours on Sunday?", "How do I train for a marathon?"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +51,12 @@ def test_a_paraphrase_is_surer_than_any_other_question(exact):
     paraphrase, *others = confidences(exact, ASKED, PARAPHRASE, *OTHERS)
     assert paraphrase > 0.8
     assert max(others) < 0.5
+
+
+@pytest.mark.parametrize("kind", DIFFERENT)
+def test_what_differs_in_meaning_is_less_sure_than_every_paraphrase(fast, kind):
+    [confidence] = confidences(fast, *DIFFERENT[kind])
+    assert confidence < min(confidences(fast, *pair)[0] for pair in SAME)
 
 
 def test_confidences_are_those_of_the_reference_implementation(exact):

@@ -57,9 +57,9 @@ def test_every_edit_changes_the_text_or_makes_nothing():
         assert text not in made(edit, text)
 
 
-def test_templates_label_one_wish_the_same_and_another_different():
+def test_templates_label_one_request_the_same_and_another_different():
     subjects = ["horse", "violin"]
-    stream = templates.wishes(subjects, random.Random(1))
+    stream = templates.requests(subjects, random.Random(1))
     pairs = [next(stream) for _ in range(400)]
     assert {pair.same for pair in pairs} == {True, False}
     for pair in pairs:
@@ -83,10 +83,9 @@ def folder(tmp_path):
         "msr/msr-para-train.tsv": "Quality\ta\tb\tc\td\n1\t1\t2\tProfits rose.\tProfits went up.\n",
         "msr/msr-para-val.tsv": "Quality\ta\tb\tc\td\n",
         "msr/msr-para-test.tsv": "Quality\ta\tb\tc\td\n0\t3\t4\tA man is eating.\tHe left.\n",
-        "stsb/en-train.csv": "A man is eating!,A man eats.,4.8\nTwo dogs run.,A cat sits.,0.5\nIt rains.,It snows.,4.0\n",
+        "stsb/en-train.csv": "A man is eating!,A man eats.,4.8\nTwo dogs run.,A cat sits.,0.5\nRain.,Snow.,4.0\n",
         "stsb/en-dev.csv": "",
         "stsb/en-test.csv": "",
-        "sick/SICK_train.txt": "pair_ID\ta\tb\tc\td\n1\tA boy runs\tNo boy runs\t4.6\tCONTRADICTION\n",
         "clinc150/data_full.json": json.dumps({"train": [], "oos_train": [["how is glue made", "oos"]]}),
     }
     for name, text in files.items():
@@ -99,11 +98,10 @@ def test_statements_leave_out_what_is_doubtful_and_what_others_are_measured_on(f
     assert sets.statements(folder) == [
         Pair("Profits rose.", "Profits went up.", same=True),
         Pair("Two dogs run.", "A cat sits.", same=False),
-        Pair("A boy runs", "No boy runs", same=False),
     ]
 
 
 def test_what_is_missing_is_named(folder):
     assert not sets.missing(folder)
-    (folder / "sick" / "SICK_train.txt").unlink()
-    assert sets.missing(folder) == [folder / "sick" / "SICK_train.txt"]
+    (folder / "stsb" / "en-dev.csv").unlink()
+    assert sets.missing(folder) == [folder / "stsb" / "en-dev.csv"]

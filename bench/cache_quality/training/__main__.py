@@ -4,7 +4,6 @@ Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the 
 """
 
 import argparse
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,22 +15,10 @@ from bench.cache_quality.training.examples import Amounts, Material, examples
 from bench.cache_quality.training.learning import Course, learn, read
 from bench.cache_quality.training.model import Verifier
 from bench.cache_quality.training.neighbours import vectors
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 _OUT = Path("services/inference/weft_inference/verifier.safetensors")
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """Writes what was learnt so far."""
-
-    out: Path
-
-    def __call__(self, model: Verifier) -> None:
-        partial_file = self.out.with_suffix(".part")
-        save_file(model.difference(), partial_file)
-        partial_file.replace(self.out)
 
 
 def main() -> None:
@@ -40,23 +27,28 @@ def main() -> None:
     data = evaldata.folder(given.data)
     tokenizer = Tokenizer.from_file(str(given.minilm / "tokenizer.json"))
     weights = load_file(given.minilm / "model.safetensors")
-    chosen = examples(_material(data, given.sets), partial(vectors, Verifier(weights), tokenizer), Amounts(), seed=3)
+    amounts, nearby = Amounts().scaled(given.share), partial(vectors, Verifier(weights), tokenizer)
+    chosen = examples(_material(data, given.sets), nearby, amounts, given.seed)
     print(f"{len(chosen)} pairs, {sum(pair.same for pair in chosen)} of them the same", flush=True)
     model = Verifier(weights)
     if given.start:
         model.resume(load_file(given.start))
     rows, labels = read(tokenizer, chosen)
-    learn(model, rows, labels, Course(given.passes, given.minutes, given.processes), Keeping(given.out))
+    course = Course(given.passes, given.minutes, given.processes, given.seed, given.rate)
+    learn(model, rows, labels, course, given.out)
     print(f"written to {given.out}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.cache_quality.training", description=__doc__)
     evaldata.add_option(parser)
-    parser.add_argument("--sets", type=Path, help="folder of the other sets: msr, stsb, clinc150 (docs/cache.md)")
+    parser.add_argument("--sets", type=Path, help="folder of the other sets (docs/cache.md)")
     parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
     parser.add_argument("--out", type=Path, default=_OUT)
     parser.add_argument("--start", type=Path, help="go on from this difference; default: MiniLM as it is")
+    parser.add_argument("--seed", type=int, default=3, help="of what is drawn")
+    parser.add_argument("--rate", type=float, default=2e-4, help="the highest learning rate")
+    parser.add_argument("--share", type=float, default=1.0, help="of the usual number of pairs: .01 for a trial")
     parser.add_argument("--passes", type=int, default=1, help="how often all pairs are read")
     parser.add_argument("--minutes", type=float, default=600, help="stops after so many, if that is earlier")
     parser.add_argument("--processes", type=int, default=2, help="of one thread each")

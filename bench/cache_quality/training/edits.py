@@ -255,14 +255,14 @@ class Qualified:
         return f"{text[: len(text) - len(end)]} {rng.choice(_QUALIFIERS).format(rng.choice(self._names))}{end}"
 
 
-class KinWord:
+class RelatedWord:
     """Puts a word near in meaning, yet another, in place of one."""
 
-    def __init__(self, kin: Mapping[str, Sequence[str]]) -> None:
-        self._kin = kin
+    def __init__(self, related: Mapping[str, Sequence[str]]) -> None:
+        self._related = related
 
     def __call__(self, text: str, rng: random.Random) -> str | None:
-        return _replaced(text, rng, self._kin)
+        return _replaced(text, rng, self._related)
 
 
 def content(text: str) -> frozenset[str]:

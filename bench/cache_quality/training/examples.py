@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
+from typing import Self
 
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.training import edits, mining, templates
-from bench.cache_quality.training.edits import Edit, KinWord, OtherName, Qualified
+from bench.cache_quality.training.edits import Edit, OtherName, Qualified, RelatedWord
 from bench.cache_quality.training.mining import Vectors
 from bench.cache_quality.training.sets import Utterance
 
@@ -27,15 +28,19 @@ class Amounts:
 
     questions: int = 72_000  # labelled; more than there are: some twice
     implied: int = 12_000
-    strangers: int = 36_000
-    statements: int = 14_000  # so that each is read about twice
+    hard_negatives: int = 36_000
+    statements: int = 14_000  # each about twice
     same_intent: int = 14_000
     other_intent: int = 22_000
-    broken: int = 30_000
-    kept: int = 16_000
-    wishes: int = 5_000
+    meaning_changed: int = 30_000
+    meaning_kept: int = 16_000
+    requests: int = 5_000
     operators: int = 3_000
-    mined_from: int = field(default=45_000)  # questions on the shelf that neighbours are found on
+    shelf: int = 45_000  # questions that neighbours are looked for among
+
+    def scaled(self, share: float) -> Self:
+        """As many of each as this share."""
+        return type(self)(**{kind: round(count * share) for kind, count in asdict(self).items()})
 
 
 def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) -> list[Pair]:
@@ -47,7 +52,7 @@ def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) 
     found = [
         *_some(material.questions, amounts.questions, rng),
         *_some(mining.implied(material.questions, rng), amounts.implied, rng),
-        *_some(mining.strangers(material.questions, texts[: amounts.mined_from], vectors), amounts.strangers, rng),
+        *_some(mining.hard_negatives(material.questions, texts[: amounts.shelf], vectors), amounts.hard_negatives, rng),
         *_some(material.statements, amounts.statements, rng),
         *_some([pair for pair in intents if pair.same], amounts.same_intent, rng),
         *_some([pair for pair in intents if not pair.same], amounts.other_intent, rng),
@@ -58,7 +63,7 @@ def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) 
 
 
 def _some(pairs: Sequence[Pair], count: int, rng: random.Random) -> list[Pair]:
-    """So many of them; each twice at most, where there are too few."""
+    """As many of them as asked for; each twice at most, where there are too few."""
     rest = max(0, count - len(pairs))
     return [*rng.sample(pairs, min(count, len(pairs))), *rng.sample(pairs, min(rest, len(pairs)))]
 
@@ -67,19 +72,19 @@ def _edits(material: Material, vectors: Vectors, amounts: Amounts, rng: random.R
     spoken = [Pair(text, text, True) for text, _ in material.utterances]
     bases = [pair for pair in (*material.questions, *material.statements, *spoken) if pair.same]
     texts = [pair.first for pair in bases]
-    name, kin = OtherName(texts), mining.kin(texts, vectors)
+    name, related = OtherName(texts), mining.related_words(texts, vectors)
     breaking = [
         edits.other_word, edits.other_word, edits.other_number, edits.negated, edits.affirmed, edits.swapped,
         edits.swapped, edits.swapped_roles, edits.swapped_roles, edits.swapped_owners, edits.swapped_persons, name,
-        Qualified(name.names), KinWord(kin), KinWord(kin),
+        Qualified(name.names), RelatedWord(related), RelatedWord(related),
     ]  # fmt: skip
     keeping = [
         edits.polite, edits.respelt, edits.swapped_sides, edits.misspelt, edits.synonym, edits.moved, edits.reopened,
     ]  # fmt: skip
-    yield from islice(_edited(bases, breaking, rng, same=False), amounts.broken)
-    yield from islice(_edited(bases, keeping, rng, same=True), amounts.kept)
+    yield from islice(_edited(bases, breaking, rng, same=False), amounts.meaning_changed)
+    yield from islice(_edited(bases, keeping, rng, same=True), amounts.meaning_kept)
     subjects = mining.nouns(texts)
-    yield from islice(templates.wishes(subjects, rng), amounts.wishes if subjects else 0)
+    yield from islice(templates.requests(subjects, rng), amounts.requests if subjects else 0)
     yield from islice(templates.operators(rng), amounts.operators)
 
 

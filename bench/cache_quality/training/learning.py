@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ import torch
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.training.model import Verifier
 from bench.cache_quality.training.neighbours import of_one_length
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, distributed, multiprocessing
 from torch.nn import functional
@@ -21,7 +22,6 @@ _WARM_UP = 0.04
 _REPORT_EVERY = 20
 
 Row = tuple[list[int], list[int]]
-Keep = Callable[[Verifier], None]
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,28 @@ def read(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> tuple[list[Row], Tensor
 
 
 @dataclass(frozen=True)
-class Pupil:
+class WorkerInput:
     """What every process is given."""
 
     model: Verifier
     rows: Sequence[Row]
     labels: Tensor
     course: Course
-    keep: Keep
+    out: Path
     meeting: Path
 
 
-def learn(model: Verifier, rows: Sequence[Row], labels: Tensor, course: Course, keep: Keep) -> None:
-    """Learns in several processes of a thread each: where others use the machine, threads wait for one another."""
+def learn(model: Verifier, rows: Sequence[Row], labels: Tensor, course: Course, out: Path) -> None:
+    """Learns, and writes what was learnt to `out` now and then.
+
+    Several processes of a thread each: where others use the machine, threads would wait for one another.
+    """
     with TemporaryDirectory() as folder:
-        given = Pupil(model, rows, labels, course, keep, Path(folder) / "meeting")
+        given = WorkerInput(model, rows, labels, course, out, Path(folder) / "meeting")
         multiprocessing.spawn(_learn, (given,), nprocs=course.processes)
 
 
-def _learn(rank: int, given: Pupil) -> None:
+def _learn(rank: int, given: WorkerInput) -> None:
     model, course = given.model, given.course
     torch.set_num_threads(1)
     torch.manual_seed(course.seed + rank)
@@ -82,14 +85,14 @@ def _learn(rank: int, given: Pupil) -> None:
         average += (mean_loss - average) / min(step, 50)
         if rank == 0 and step % _REPORT_EVERY == 0:
             print(f"step {step} of {len(lessons)}: loss {average:.3f}, {seconds:.0f} s", flush=True)
-            given.keep(model)
+            _write(model, given.out)
         if spent >= 1:
             break
     if rank == 0:
-        given.keep(model)
+        _write(model, given.out)
 
 
-def _step(model: Verifier, optimizer: torch.optim.Optimizer, given: Pupil, places: Sequence[int]) -> float:
+def _step(model: Verifier, optimizer: torch.optim.Optimizer, given: WorkerInput, places: Sequence[int]) -> float:
     """Returns the loss of this process's share of a batch."""
     optimizer.zero_grad()
     ids, segments = (torch.tensor(part) for part in zip(*(given.rows[place] for place in places), strict=True))
@@ -107,6 +110,12 @@ def _step(model: Verifier, optimizer: torch.optim.Optimizer, given: Pupil, place
 def _mean_of_processes(values: Tensor) -> Tensor:
     distributed.all_reduce(values)
     return values / distributed.get_world_size()
+
+
+def _write(model: Verifier, out: Path) -> None:
+    unfinished = out.with_suffix(".part")
+    save_file(model.difference(), unfinished)
+    unfinished.replace(out)
 
 
 def _optimizer(model: Verifier, course: Course) -> torch.optim.Optimizer:

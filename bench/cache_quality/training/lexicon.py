@@ -78,7 +78,7 @@ simple|hard difficult|happy glad|smart intelligent|mobile cell|film movie|films 
 mistake|error bug|create make|correct right|correct fix|repair fix|repair mend|photo picture|photos pictures|phone
 telephone|car automobile|kids children|kid child|mom mother|dad father|begin commence|choose pick|choose select|find
 locate|get obtain|help assist|help aid|show display|answer reply|answer response|job career|error fault|method
-way|methods ways|best top|reason cause|ways methods|wealthy rich|ill sick|illness disease|remove delete|erase
+way|methods ways|reason cause|ways methods|wealthy rich|ill sick|illness disease|remove delete|erase
 delete|approx approximately|maybe perhaps|about regarding|whole entire|nearly almost|shut close|shop store|city
 town|start launch|laptop notebook|cost price|cheap inexpensive|expensive costly|discover find|need require|speak
 talk|learn study|use utilize|major main|important crucial|weird strange|unusual strange|begin start|email e-mail|tv

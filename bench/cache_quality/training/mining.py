@@ -16,17 +16,17 @@ from torch import Tensor
 
 _NEAREST: Final = 6
 _LEAST_COSINE: Final = 0.5
-_TOO_NEAR: Final = 0.88  # across families these are often the same, only nobody said so
+_TOO_NEAR: Final = 0.92  # across families these are often the same, only nobody said so
 _A_FAMILY: Final = 3
 _COMMON_IN_INTENT: Final = 4
-_KIN: Final = (0.3, 0.58)
-_KIN_EACH: Final = 8
+_RELATED: Final = (0.3, 0.58)
+_RELATED_EACH: Final = 8
 _BEFORE_NOUNS: Final = frozenset(("a", "an", "about", "of", "my"))
 
 Vectors = Callable[[Sequence[str]], Tensor]
 
 
-def strangers(pairs: Sequence[Pair], texts: Sequence[str], vectors: Vectors) -> list[Pair]:
+def hard_negatives(pairs: Sequence[Pair], texts: Sequence[str], vectors: Vectors) -> list[Pair]:
     """Questions beside their nearest of other families: what lies on a shelf that has no answer for them."""
     family = families((pair.first, pair.second) for pair in pairs)
     made = vectors(texts)
@@ -73,14 +73,14 @@ def of_intents(spoken: Sequence[Utterance], vectors: Vectors) -> list[Pair]:
     return kept
 
 
-def kin(texts: Iterable[str], vectors: Vectors) -> Mapping[str, list[str]]:
+def related_words(texts: Iterable[str], vectors: Vectors) -> Mapping[str, list[str]]:
     """For frequent words others near in meaning: copper for iron, but not film for movie."""
     counts = Counter(word for text in texts for word in content(text))
     words = sorted(word for word, count in counts.items() if count >= 8 and word.isalpha() and len(word) > 2)
     made, found = vectors(words), defaultdict(list)
     for one, other, cosine in nearest(made, made, 40):
         word, near = words[one], words[other]
-        if _KIN[0] <= cosine <= _KIN[1] and _alike_in_form(word, near) and len(found[word]) < _KIN_EACH:
+        if _RELATED[0] <= cosine <= _RELATED[1] and _alike_in_form(word, near) and len(found[word]) < _RELATED_EACH:
             found[word].append(near)
     return {word: near for word, near in found.items() if near}
 

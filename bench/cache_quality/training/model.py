@@ -92,11 +92,8 @@ class Verifier(nn.Module):
 
 
 def change(difference: Mapping[str, Tensor], name: str) -> Tensor:
-    """What was learnt of one dense layer: in eight bits, or of low rank as earlier courses wrote it."""
-    prefix = f"dense.{name}"
-    if f"{prefix}.up" in difference:
-        return difference[f"{prefix}.up"].float() @ difference[f"{prefix}.down"].float()
-    return difference[f"{prefix}.change"].float() * difference[f"{prefix}.scale"].float()[:, None]
+    """What was learnt of one dense layer."""
+    return difference[f"dense.{name}.change"].float() * difference[f"dense.{name}.scale"].float()[:, None]
 
 
 def eight_bits(change: Tensor) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The training parts of the sets beside Quora's: statements with labels, and utterances with their intents.
 
-A folder holds `msr/msr-para-{train,val,test}.tsv`, `stsb/en-{train,dev,test}.csv`, `sick/SICK_train.txt` and
-`clinc150/data_full.json`, as their publishers lay them out.
+A folder holds `msr/msr-para-{train,val,test}.tsv`, `stsb/en-{train,dev,test}.csv` and `clinc150/data_full.json`, as
+their publishers lay them out.
 """
 
 import csv
@@ -15,8 +15,7 @@ from typing import Final
 from bench.cache_quality.pairs import Pair, intents
 
 _SAME_FROM: Final = 4.5
-_DIFFERENT_TO: Final = 3.4  # what STS-b scores in between is left out
-_NEUTRAL_TO: Final = 4.2  # and so are SICK's neutral pairs above
+_DIFFERENT_TO: Final = 3.4  # what is scored in between is left out
 _HELD_OUT: Final = 20  # of a hundred intents
 OUT_OF_SCOPE: Final = "oos"
 
@@ -24,13 +23,13 @@ Utterance = tuple[str, str]
 
 
 def statements(folder: Path) -> list[Pair]:
-    """MRPC's, STS-b's and SICK's training pairs without the sentences of others' parts: they took from one another."""
+    """MRPC's and STS-b's training pairs without the sentences of their other parts: STS-b took some of MRPC's."""
     measured = {
         _plain(text)
         for pair in (*_mrpc(folder, "val"), *_mrpc(folder, "test"), *_stsb(folder, "dev"), *_stsb(folder, "test"))
         for text in (pair.first, pair.second)
     }
-    pairs = [*_mrpc(folder, "train"), *_stsb(folder, "train"), *_sick(folder)]
+    pairs = [*_mrpc(folder, "train"), *_stsb(folder, "train")]
     return [pair for pair in pairs if not {_plain(pair.first), _plain(pair.second)} & measured]
 
 
@@ -50,7 +49,6 @@ def missing(folder: Path) -> list[Path]:
     """The files that are not there."""
     names = [
         "clinc150/data_full.json",
-        "sick/SICK_train.txt",
         *(f"msr/msr-para-{part}.tsv" for part in ("train", "val", "test")),
     ]
     names += [f"stsb/en-{part}.csv" for part in ("train", "dev", "test")]
@@ -73,13 +71,3 @@ def _stsb(folder: Path, part: str) -> Iterator[Pair]:
         for first, second, score in csv.reader(handle):
             if not _DIFFERENT_TO < float(score) < _SAME_FROM:
                 yield Pair(first, second, float(score) >= _SAME_FROM)
-
-
-def _sick(folder: Path) -> Iterator[Pair]:
-    lines = (folder / "sick" / "SICK_train.txt").read_text("utf-8").splitlines()
-    for line in lines[1:]:
-        _, first, second, related, judgement = line.split("\t")
-        if judgement == "ENTAILMENT" and float(related) >= _SAME_FROM:
-            yield Pair(first, second, same=True)
-        elif judgement == "CONTRADICTION" or (judgement == "NEUTRAL" and float(related) <= _NEUTRAL_TO):
-            yield Pair(first, second, same=False)

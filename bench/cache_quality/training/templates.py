@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.cache_quality.pairs import Pair
 
-_WISHES: Final = (
+_REQUESTS: Final = (
     ("tell me a joke about {}", "say something funny about {}", "do you know a joke about {}", "joke about {} please"),
     ("show me a picture of {}", "i want to see a photo of {}", "find an image of {}", "draw a picture of {}"),
     ("write a poem about {}", "compose a poem on {}", "make up a poem about {}"),
@@ -51,16 +51,16 @@ _LANGUAGES: Final = (
 )  # fmt: skip
 
 
-def wishes(subjects: Sequence[str], rng: random.Random) -> Iterator[Pair]:
+def requests(subjects: Sequence[str], rng: random.Random) -> Iterator[Pair]:
     """A joke about a horse beside another wish for one, beside a picture of one, beside a joke about another."""
     while True:
-        subject, kind = rng.choice(subjects), rng.choice(_WISHES)
+        subject, kind = rng.choice(subjects), rng.choice(_REQUESTS)
         first = rng.choice(kind).format(subject)
         turn = rng.random()
         if turn < 0.45:
             yield Pair(first, rng.choice([one for one in kind if one.format(subject) != first]).format(subject), True)
         elif turn < 0.8:
-            other = rng.choice([one for one in _WISHES if one is not kind])
+            other = rng.choice([one for one in _REQUESTS if one is not kind])
             yield Pair(first, rng.choice(other).format(subject), False)
         else:
             other_subject = rng.choice(subjects)

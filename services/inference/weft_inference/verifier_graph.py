@@ -22,19 +22,14 @@ _DENSE: Final = "dense."
 def changed(weights: Weights, difference: Difference) -> Weights:
     """The encoder's weights with the verifier's difference added.
 
-    Of a dense layer that is `up · down`, of low rank, or all of it, `change` in eight bits and a `scale` a row.
+    Of a dense layer that is `change` in eight bits and a `scale` a row.
     """
     result = dict(weights)
     parts = {name: values.astype(np.float32) for name, values in difference.items() if name.startswith(_DENSE)}
     for layer in {name.removeprefix(_DENSE).rpartition(".")[0] for name in parts}:
-        result[f"{layer}.weight"] = weights[f"{layer}.weight"] + _change(parts, f"{_DENSE}{layer}")
+        change, scale = (parts[f"{_DENSE}{layer}.{part}"] for part in ("change", "scale"))
+        result[f"{layer}.weight"] = weights[f"{layer}.weight"] + change * scale[:, None]
     return result
-
-
-def _change(parts: Weights, layer: str) -> NDArray[np.float32]:
-    if f"{layer}.up" in parts:
-        return parts[f"{layer}.up"] @ parts[f"{layer}.down"]
-    return parts[f"{layer}.change"] * parts[f"{layer}.scale"][:, None]
 
 
 def build(weights: Weights, difference: Difference, precision: Precision) -> bytes:
