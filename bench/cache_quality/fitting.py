@@ -22,11 +22,18 @@ from weft_cache.config import Config
 _ASKED: Final = 1200
 _SERVED: Final = 0.5
 """The certainty at which weights are compared; the shipped threshold is measured afterwards (calibrating.py)."""
-_EXCESS: Final = 30.0
+_EXCESS: Final = 100.0
 """What one wrong answer more than is allowed costs, in right ones."""
 _STEPS: Final = (0.5, 0.8, 0.9, 1.1, 1.25, 2.0)
 _MOVES: Final = {"middle": (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02), "verifier_middle": (-1.0, -0.5, 0.5, 1.0)}
 _ROUNDS: Final = 4
+_STARTS: Final = (
+    WEIGHTS,
+    Weights(110.0, 0.91, 0.03, 0.33, 2.5, 1.0, 0.3),
+    Weights(60.0, 0.91, 0.03, 0.33, 2.5, 1.5, 0.3),
+    Weights(110.0, 0.92, 0.03, 0.2, 1.5, 1.5, 0.3),
+)
+"""Small steps end in the nearest hollow, so that several places are begun at."""
 
 Weighable = Sequence[tuple[Evidence, bool]]
 
@@ -39,10 +46,11 @@ class Allowance:
     of_lookups: float = 0.0
 
 
-# By the beginning of a set's name, the first that fits. Below the aims, for what is new is never as what was seen. Of
-# lone pairs and of sentences one label in ten is in doubt: those pairs were picked to be hard, and STS-b's are grades.
+# By the beginning of a set's name, the first that fits. Below the aims, for what is new is never as what was seen. Labels
+# are in doubt: of 29 hits of Quora's questions without a duplicate, all of which count as wrong, 23 read like one; lone
+# pairs were picked to be hard, and STS-b's are grades.
 _ALLOWANCES: Final = {
-    "Quora, no duplicate": Allowance(0.0, 0.015),
+    "Quora, no duplicate": Allowance(0.0, 0.02),
     "Quora, two words swapped": Allowance(0.0, 0.04),
     "CLINC150, out of scope": Allowance(0.0, 0.005),
     "CLINC150, an answer": Allowance(0.008),
@@ -51,7 +59,7 @@ _ALLOWANCES: Final = {
     "banking77": Allowance(0.015),
     "Quora, lone": Allowance(0.1),
     "Quora": Allowance(0.035),
-    "All of them": Allowance(0.06),
+    "All of them": Allowance(0.08),
     "MRPC": Allowance(0.06),
     "STS-b": Allowance(0.13),
 }
@@ -78,7 +86,12 @@ class Lookups:
         return (right - _EXCESS * max(0.0, wrong - allowed)) / len(self.lookups)
 
 
-def fit(found: Sequence[Lookups], start: Weights) -> Weights:
+def fit(found: Sequence[Lookups]) -> Weights:
+    """The best that any start leads to."""
+    return max((_climbed(found, start) for start in _STARTS), key=lambda weights: _worth(found, weights))
+
+
+def _climbed(found: Sequence[Lookups], start: Weights) -> Weights:
     """Changes one weight at a time as long as that is worth more."""
     best, worth = start, _worth(found, start)
     for _ in range(_ROUNDS):
@@ -151,7 +164,7 @@ def main() -> None:
         found = gathered(judge, inputs.sources_of(given, _ASKED))
     except SetMissing as problem:
         sys.exit(str(problem))
-    best = fit(found, WEIGHTS)
+    best = fit(found)
     print(best)
     for one in found:
         print(f"{one.name}: worth {one.worth(best):.3f}")

@@ -39,7 +39,7 @@ class Weights:
 
 
 WEIGHTS: Final = Weights(
-    slope=110.0, middle=0.91, vote=0.03, rival=0.33, verifier_slope=2.5, verifier_middle=1.0, verifier_vote=0.3
+    slope=302.5, middle=0.925, vote=0.024, rival=0.1562, verifier_slope=1.65, verifier_middle=1.0, verifier_vote=0.24
 )
 
 
