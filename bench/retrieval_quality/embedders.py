@@ -28,9 +28,12 @@ class Remembering(rpc.InferenceServiceServicer):
         self._stub = rpc.InferenceServiceStub(channel.raw)
         self._path = path
         self._known: dict[str, NDArray[np.float32]] = {}
-        if path and path.exists():
-            stored = np.load(path)
-            self._known = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+        self._unread: dict[str, float] = {}
+        stored = np.load(path) if path and path.exists() else {}
+        if "unread" in stored:  # else an earlier version wrote it
+            keys = stored["keys"].tolist()
+            self._known = dict(zip(keys, stored["vectors"], strict=True))
+            self._unread = dict(zip(keys, stored["unread"].tolist(), strict=True))
 
     async def Embed(self, request: pb.EmbedRequest, _: object) -> pb.EmbedResponse:
         keys = [hashlib.sha256(f"{self.name}\0{text}".encode()).hexdigest() for text in request.texts]
@@ -39,7 +42,8 @@ class Remembering(rpc.InferenceServiceServicer):
             answer = await self._stub.Embed(pb.EmbedRequest(texts=[request.texts[at] for at in new]), timeout=_LIMIT_S)
             for at, embedding in zip(new, answer.embeddings, strict=True):
                 self._known[keys[at]] = np.array(embedding.values, np.float32)
-        embeddings = [pb.Embedding(values=self._known[key]) for key in keys]
+                self._unread[keys[at]] = embedding.unread_share
+        embeddings = [pb.Embedding(values=self._known[key], unread_share=self._unread[key]) for key in keys]
         return pb.EmbedResponse(embeddings=embeddings, embedder=self.name)
 
     async def Rerank(self, request: pb.RerankRequest, _: object) -> pb.RerankResponse:
@@ -49,7 +53,9 @@ class Remembering(rpc.InferenceServiceServicer):
     def save(self) -> None:
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(self._path, keys=np.array(list(self._known)), vectors=np.array(list(self._known.values())))
+            keys, vectors = np.array(list(self._known)), np.array(list(self._known.values()))
+            unread = np.array([self._unread[key] for key in self._known])
+            np.savez(self._path, keys=keys, vectors=vectors, unread=unread)
 
     def vectors(self) -> NDArray[np.float32]:
         """Returns all vectors of this run and those before."""

@@ -97,9 +97,9 @@ def _needed_lead(text: str) -> float:
     return _ENGLISH_LEADS[min(len(found), 2)]
 
 
-def load() -> None:
-    """Reads the model, a second's work and 80 MB, so that the first text need not wait for it."""
-    _identifier()
+def known() -> frozenset[str]:
+    """Returns the codes that `language_of` may return. Reads the model: a second's work, and 80 MB from then on."""
+    return frozenset(_VARIANTS.get(code, code) for code in _identifier().labels) - {_NO_LANGUAGE}
 
 
 @cache

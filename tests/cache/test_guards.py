@@ -36,6 +36,11 @@ DIFFERENT = {
         ("Which foods can dogs eat?", "Which foods can dogs not eat?"),
         ("What should I do at an interview?", "What should I never do at an interview?"),
     ],
+    "spelling": [
+        ("How long should a resume be?", "How long should a résumé be?"),
+        ("What is the minimum wage in the US?", "Can you tell us what the minimum wage is?"),
+        ("Is WHO funding cut?", "who is funding it?"),
+    ],
     "opposites": [
         ("How do I turn on dark mode?", "How do I turn off dark mode?"),
         ("How do I buy shares?", "How do I sell shares?"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from weft.common.v1 import chat_pb2, filter_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.partition import Address, address, question_text, semantic_partition
+from weft_cache.vector import Vector
 
 USER, ASSISTANT, SYSTEM, TOOL = chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_TOOL
 
@@ -193,7 +194,7 @@ def test_a_part_that_is_not_text_leaves_nothing_to_embed():
 
 def test_embedders_see_different_partitions():
     where = address("acme", full(), 1)
-    assert semantic_partition(where, "a") != semantic_partition(where, "b")
+    assert semantic_partition(where, Vector("a", b"")) != semantic_partition(where, Vector("b", b""))
 
 
 texts = st.text(max_size=8)
@@ -215,3 +216,9 @@ def test_two_tenants_never_share_anything_but_names(one, other, what, version):
     here, there = address(one, WALLS[what], version), address(other, WALLS[what], version)
     shared = {field.name for field in fields(Address) if getattr(here, field.name) == getattr(there, field.name)}
     assert shared == ({field.name for field in fields(Address)} if one == other else {"model", "collection"})
+
+
+def test_vectors_of_texts_that_differ_where_they_cannot_be_read_are_never_compared():
+    where = address("acme", full(), 1)
+    read, apple, car = (Vector("a", b"", unread) for unread in (b"", b"apple", b"car"))
+    assert len({semantic_partition(where, vector) for vector in (read, apple, car)}) == 3

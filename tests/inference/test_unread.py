@@ -40,6 +40,18 @@ async def test_the_share_of_unknown_tokens_is_told(client):
     assert none.unread_share == 1
 
 
+@pytest.mark.parametrize("text", ["Можно ли принимать это лекарство", "सूचनाएं कैसे चालू करें", "كيف أفتح حسابا"])
+async def test_words_that_are_only_spelt_are_not_read(client, text):
+    [embedding] = await _embedded(client, text)
+    assert embedding.unread_share > 0.8
+
+
+@pytest.mark.parametrize("text", ["Où est le café Châtelet, s'il vous plaît ?", "naïve Übergröße 3 kg", "x² + y²"])
+async def test_words_in_known_letters_are_read(client, text):
+    [embedding] = await _embedded(client, text)
+    assert embedding.unread_share < 0.3
+
+
 @pytest.mark.parametrize(("one", "other"), ANOTHER)
 async def test_a_pair_that_differs_where_tokens_are_unknown_is_not_the_same(client, one, other):
     differs, equal = (await client.compare(one, other, one)).comparisons

@@ -12,7 +12,7 @@ from weft.job.v1 import job_pb2
 from weft_cache import policy
 from weft_cache.audits import Audits
 from weft_cache.choice import Miss, Reason, age_s, is_young
-from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.coverage import QuestionReader
 from weft_cache.lookup import Asked, Hit
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
@@ -64,12 +64,12 @@ class Cache:
         self,
         answers: RedisAnswers,
         alike: SemanticTier,
-        embedder: InferenceEmbedder,
+        reader: QuestionReader,
         tally: RedisTally,
         audits: Audits,
         keeping: Keeping,
     ) -> None:
-        self._answers, self._alike, self._embedder = answers, alike, embedder
+        self._answers, self._alike, self._reader = answers, alike, reader
         self._tally, self._audits, self._keeping = tally, audits, keeping
 
     @property
@@ -101,7 +101,8 @@ class Cache:
             return False
         where = address(asked.tenant, asked.request, asked.collection_version)
         text = question_text(asked.request) if terms.tier is Tier.SEMANTIC else ""
-        vector = await self._embedder.embed(asked.tenant, text)
+        read = await self._reader.read(asked.tenant, text)
+        vector = None if isinstance(read, Reason) else read
         life_s = policy.life_s(self._keeping.ttl_s, self._keeping.ttl_jitter, random.random())  # noqa: S311 - no secret
         stored = Stored(answer, time.time(), cost, asked.collection_version)
         lasting = address(asked.tenant, asked.request, 0).exact if asked.collection_version else ""

@@ -19,6 +19,10 @@ class Reason(Enum):
     GUARDED = "guarded"
     NOT_VERIFIED = "not_verified"
     DOUBTED = "doubted"
+    LANGUAGE = "language"
+    """The question is not in a language that embedder and verifier know."""
+    UNREAD = "unread"
+    """The embedder cannot read enough of it."""
 
 
 @dataclass(frozen=True, slots=True)

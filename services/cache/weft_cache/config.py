@@ -25,6 +25,10 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     target_precision: float = Field(0.985, gt=0, lt=1)
     """Share of the semantic tier's answers that shall be right; from it follows how certain a hit must be."""
 
+    languages: str = "en"
+    """Languages that guards, embedder and verifier know: codes of ISO 639-1 with commas between, * for all. Questions
+    in others are for the exact tier alone. What Weft ships knows English."""
+
     redis_limit_s: float = Field(0.05, gt=0)
     """How long one exchange with Redis may take; after that the lookup is a miss."""
     redis_connections: int = Field(64, ge=1)
@@ -58,6 +62,14 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     """How long it stays so before it tries with less."""
     off_for_s: float = Field(3600.0, gt=0)
     """How long the semantic tier is off in a partition where strictness did not help; twice as long each time again."""
+
+    @field_validator("languages")
+    @classmethod
+    def _are_codes(cls, languages: str) -> str:
+        codes = [code.strip().lower() for code in languages.split(",")]
+        if not all(codes):
+            raise ValueError("must be * or codes of languages separated by commas, such as en,de")
+        return ",".join(codes)
 
     @property
     def sealing_keys(self) -> list[bytes]:

@@ -48,4 +48,7 @@ class InferenceEmbedder:
             return None
         embedding = answer.embeddings[0]
         # Two long texts that differ behind what the embedder reads would be the same vector.
-        return None if embedding.truncated else Vector(answer.embedder, array("f", embedding.values[:]).tobytes())
+        if embedding.truncated:
+            return None
+        components = array("f", embedding.values[:]).tobytes()
+        return Vector(answer.embedder, components, embedding.unread, embedding.unread_share)

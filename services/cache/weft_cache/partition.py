@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from weft.job.v1 import job_pb2
+from weft_cache.vector import Vector
 from weft_kit.sameness import digest, exact_of, partition_of, question
 
 
@@ -29,9 +30,10 @@ def address(tenant: str, request: job_pb2.GenerationRequest, collection_version:
     )
 
 
-def semantic_partition(where: Address, embedder: str) -> str:
-    """The partition as one embedder sees it: vectors of different embedders must not be compared."""
-    return digest(b"semantic", where.partition.encode(), embedder.encode())
+def semantic_partition(where: Address, vector: Vector) -> str:
+    """The partition as far as vectors may be compared: of one embedder, of texts equal in what it cannot read."""
+    unread = [vector.unread] if vector.unread else []
+    return digest(b"semantic", where.partition.encode(), vector.embedder.encode(), *unread)
 
 
 def question_text(request: job_pb2.GenerationRequest) -> str:

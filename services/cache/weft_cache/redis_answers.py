@@ -88,7 +88,7 @@ class RedisAnswers:
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
         """The few answers of the partition whose questions are most like this one."""
-        partition = semantic_partition(where, vector.embedder)
+        partition = semantic_partition(where, vector)
         found = await self._index.nearest(partition, vector, _NEAREST)
         candidates = (self._candidate(key, fields, partition) for key, fields in found)
         return [candidate for candidate in candidates if candidate is not None]
@@ -153,7 +153,7 @@ class RedisAnswers:
         if stored.cost.currency:
             fields["cost"] = stored.cost.SerializeToString()
         if vector is not None:
-            fields["partition"] = semantic_partition(where, vector.embedder)
+            fields["partition"] = semantic_partition(where, vector)
             fields["told"] = self._seal.fingerprint(stored.answer.text, where.tenant)
             fields[vector_field(vector.embedder)] = vector.components
         return fields

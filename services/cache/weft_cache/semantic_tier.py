@@ -3,7 +3,7 @@
 from weft.job.v1 import job_pb2
 from weft_cache.audits import Audits
 from weft_cache.choice import Miss, Reason, Verified, age_s, best_similarity, choose, shortlist
-from weft_cache.inference_embedder import InferenceEmbedder
+from weft_cache.coverage import QuestionReader
 from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.lookup import Asked, Hit
 from weft_cache.partition import Address, question_text
@@ -21,12 +21,12 @@ class SemanticTier:
     def __init__(
         self,
         answers: RedisAnswers,
-        embedder: InferenceEmbedder,
+        reader: QuestionReader,
         verifier: InferenceVerifier,
         audits: Audits,
         threshold: float,
     ) -> None:
-        self._answers, self._embedder, self._verifier, self._audits = answers, embedder, verifier, audits
+        self._answers, self._reader, self._verifier, self._audits = answers, reader, verifier, audits
         self._threshold = threshold
 
     async def find(self, asked: Asked, where: Address, terms: Terms, now: float) -> Hit | Miss:
@@ -49,9 +49,9 @@ class SemanticTier:
         self, asked: Asked, where: Address, terms: Terms, threshold: float, now: float
     ) -> Verified | Miss:
         question = question_text(asked.request)
-        vector = await self._embedder.embed(asked.tenant, question)
-        if vector is None:
-            return Miss(Reason.NOT_STORED)
+        vector = await self._reader.read(asked.tenant, question)
+        if isinstance(vector, Reason):
+            return Miss(vector)
         near = await self._answers.nearest(where, vector)
         listed = shortlist(question, near, terms, threshold, now)
         if isinstance(listed, Miss):

@@ -9,6 +9,7 @@ from weft_cache.audits import Audits, Vigilance
 from weft_cache.cache import Cache, Keeping
 from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
+from weft_cache.coverage import Coverage, QuestionReader
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_verifier import InferenceVerifier
 from weft_cache.redis_answers import RedisAnswers
@@ -51,8 +52,9 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         audits = Audits(RedisWatch(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
         verifier = InferenceVerifier(inference, config.verify_limit_s, config.rest_s)
-        alike = SemanticTier(answers, embedder, verifier, audits, threshold(CALIBRATION, config.target_precision))
-        servicer = CacheServicer(Cache(answers, alike, embedder, tally, audits, keeping), audits)
+        reader = QuestionReader(embedder, await asyncio.to_thread(Coverage.of, config.languages))
+        alike = SemanticTier(answers, reader, verifier, audits, threshold(CALIBRATION, config.target_precision))
+        servicer = CacheServicer(Cache(answers, alike, reader, tally, audits, keeping), audits)
         add = cache_pb2_grpc.add_CacheServiceServicer_to_server
         service = Service(_SERVICE, add, servicer)
         needs = (Need("redis", redis.check, frozenset({WHOLE, _SERVICE})),)

@@ -30,6 +30,8 @@ _REASONS: Final = {
     Reason.GUARDED: pb.Missed.REASON_NOT_STORED,
     Reason.NOT_VERIFIED: pb.Missed.REASON_NOT_STORED,
     Reason.DOUBTED: pb.Missed.REASON_NOT_STORED,
+    Reason.LANGUAGE: pb.Missed.REASON_NOT_STORED,
+    Reason.UNREAD: pb.Missed.REASON_NOT_STORED,
 }
 _VERDICTS: Final = {
     Verdict.SAME: pb.ReportAuditResponse.VERDICT_SAME,

@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 
 from weft_inference import minilm_graph
 from weft_inference.minilm_graph import Precision
-from weft_inference.unread import digest, unknown_token, unread_pieces
+from weft_inference.unread import Legibility, digest
 from weft_kit.errors import CannotStart
 
 Ids = list[int]
@@ -36,9 +36,10 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as tokens: its windows, and what of the first one the encoder has no tokens for.
+    """A text as tokens: its windows, and what those of the first one do not tell.
 
-    `unread` is a digest of that, empty when there is none; `unread_share` is its share of the tokens.
+    `unread` is a digest of what the encoder has no tokens for, empty when there is nothing; `unread_share` is the share
+    of the tokens that tell it nothing.
     """
 
     windows: list[Ids]
@@ -62,8 +63,7 @@ class Encoder:
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, precision: Precision) -> None:
         self._session = session
         self._tokenizer = tokenizer
-        self._unknown = unknown_token(tokenizer)
-        self._marks = tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._legibility = Legibility.of(tokenizer)
         # Part of the name, because vectors of different precision must not be compared.
         self.name = f"all-MiniLM-L6-v2-{precision}"
 
@@ -82,14 +82,16 @@ class Encoder:
 
     def windows(self, text: str) -> list[Ids]:
         """Cuts a text into windows of at most MAX_TOKENS ids; all but long texts are one."""
-        return self.read(text).windows
+        return _windows(self._tokenizer.encode(text))
 
     def read(self, text: str) -> Reading:
-        """Makes tokens of a text, in windows, and finds what they leave out."""
+        """Cuts a text, and looks for what the tokens do not tell."""
         first: Encoding = self._tokenizer.encode(text)
-        pieces = unread_pieces(first, text, self._unknown)
-        share = len(pieces) / max(1, len(first.ids) - self._marks)
-        return Reading([first.ids, *(window.ids for window in first.overflowing)], digest(pieces), share)
+        return Reading(
+            windows=_windows(first),
+            unread=digest(self._legibility.unread(first, text)),
+            unread_share=self._legibility.unread_share(first, text),
+        )
 
     def run(self, rows: Sequence[Ids]) -> list[Encoded]:
         """Reads rows of ids together, padded to the longest."""
@@ -99,3 +101,7 @@ class Encoder:
             ids[place, : len(row)] = row
         embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
         return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
+
+
+def _windows(first: Encoding) -> list[Ids]:
+    return [first.ids, *(window.ids for window in first.overflowing)]

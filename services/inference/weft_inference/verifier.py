@@ -22,7 +22,7 @@ from weft_inference.batching import Batcher
 from weft_inference.encoder import Ids
 from weft_inference.minilm_graph import Precision
 from weft_inference.tokenising import tokenised
-from weft_inference.unread import unknown_token, unread_pieces
+from weft_inference.unread import Legibility
 
 SHIPPED: Final = Path(__file__).parent / "verifier.safetensors"
 _NAME: Final = "minilm-l6-same-question-2"
@@ -60,7 +60,7 @@ class PairReader:
         self._tokenizer = tokenizer
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="verifier")
         self._separator: int = tokenizer.encode("").ids[-1]
-        self._unknown = unknown_token(tokenizer)
+        self._legibility = Legibility.of(tokenizer)
 
     @classmethod
     def load(cls, folder: Path, difference: Path, precision: Precision, threads: int) -> Self:
@@ -93,8 +93,8 @@ class PairReader:
     def _gap(self, encoded: Encoding, question: str, other: str) -> Gap | None:
         if encoded.overflowing:
             return Gap.CUT
-        unread = unread_pieces(encoded, question, self._unknown)
-        return Gap.UNREAD if unread != unread_pieces(encoded, other, self._unknown, sequence=1) else None
+        unread = self._legibility.unread(encoded, question)
+        return Gap.UNREAD if unread != self._legibility.unread(encoded, other, sequence=1) else None
 
     def _confidence(self, row: Ids) -> float:
         ids = np.array([row], np.int32)

@@ -149,7 +149,9 @@ class Ingestor:
         vectors = await self._embedder.documents([window for analysed in new for window in analysed.chunk.windows])
         vectors.check_comparable(collection.name, collection.embedder)
         ends = np.cumsum([len(analysed.chunk.windows) for analysed in new])
-        parts = np.split(vectors.rows, ends[:-1])
+        windows = zip(np.split(vectors.rows, ends[:-1]), np.split(vectors.is_read, ends[:-1]), strict=True)
+        # What could not be read has a vector that is near to others of its kind, whatever they say.
+        parts = [rows[is_read] for rows, is_read in windows]
         indexed = [IndexedChunk(found.chunk, found.terms, rows) for found, rows in zip(new, parts, strict=True)]
         return indexed, vectors.embedder
 

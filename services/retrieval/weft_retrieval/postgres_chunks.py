@@ -39,8 +39,9 @@ async def add_chunks(
     packed = json.dumps([_row(chunk, one) for chunk, one in by_id.items()], ensure_ascii=False)
     await connection.execute(_INSERT_CHUNKS, (collection.id, document, ANALYSIS, language, packed))
     windows = [(chunk, HalfVector(vector)) for chunk, one in by_id.items() for vector in one.vectors]
-    chunks, vectors = zip(*windows, strict=True)
-    await connection.execute(_INSERT_WINDOWS, (collection.id, document, list(chunks), list(vectors)))
+    if windows:
+        chunks, vectors = zip(*windows, strict=True)
+        await connection.execute(_INSERT_WINDOWS, (collection.id, document, list(chunks), list(vectors)))
     await add_postings(connection, collection.id, {chunk: one.terms for chunk, one in by_id.items()})
     length = sum(one.terms.length for one in by_id.values())
     analysed = {Analysis(language): len(by_id)}

@@ -88,7 +88,7 @@ class Index:
         self, collection: Collection, vector: NDArray[np.float32], allowed: Compiled | None, count: int
     ) -> Leg:
         """Returns the chunks whose best window is nearest to a vector, with that window's cosine."""
-        spread = collection.window_count / max(collection.chunk_count, 1)
+        spread = max(1, collection.window_count / max(collection.chunk_count, 1))
         windows = min(_MAX_WINDOWS, ceil(count * spread))
         few = await self._few(collection, allowed)
         kind = _COMPARED if few else _INDEXED.format(sql.Literal(collection.dimensions))

@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A chunk with what the two legs need: its terms, and a vector for each of its windows."""
+    """A chunk with what the two legs need: its terms, and a vector for each of its windows that could be read."""
 
     chunk: Chunk
     terms: Terms

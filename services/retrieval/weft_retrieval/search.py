@@ -103,6 +103,11 @@ class Searcher:
         with LEG_SECONDS.labels("dense").time():
             vectors = await embedding
             vectors.check_comparable(collection.name, collection.embedder)
+            if not collection.window_count:
+                return []
+            if not vectors.is_read[0]:
+                note(dense_leg="left out: the embedder cannot read the query")
+                return []
             nearest = partial(self._index.nearest, collection, vectors.rows[0], allowed, self._fusion.top_n)
             return await (nearest() if self._index.is_quick(collection) else self._unindexed.compare(nearest))
 

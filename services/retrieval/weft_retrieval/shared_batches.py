@@ -67,7 +67,8 @@ class SharedBatches:
         """Embeds at least one text; raises what Embedder.documents raises."""
         parts = [texts[at : at + self._batch_texts] for at in range(0, len(texts), self._batch_texts)]
         found = await together(self._ordered(part) for part in parts)
-        return Vectors(np.concatenate([vectors.rows for vectors in found]), found[0].embedder)
+        rows = np.concatenate([vectors.rows for vectors in found])
+        return Vectors(rows, found[0].embedder, np.concatenate([vectors.is_read for vectors in found]))
 
     async def _ordered(self, texts: Sequence[str]) -> Vectors:
         order = _Order(texts, asyncio.get_running_loop().create_future())
@@ -127,9 +128,10 @@ class SharedBatches:
             await self._failed(batch, error)
             return
         ends = np.cumsum([len(order.texts) for order in batch])
-        for order, rows in zip(batch, np.split(found.rows, ends[:-1]), strict=True):
+        parts = zip(batch, np.split(found.rows, ends[:-1]), np.split(found.is_read, ends[:-1]), strict=True)
+        for order, rows, is_read in parts:
             if not order.vectors.done():
-                order.vectors.set_result(Vectors(rows, found.embedder))
+                order.vectors.set_result(Vectors(rows, found.embedder, is_read))
 
     async def _failed(self, batch: Sequence[_Order], error: Exception) -> None:
         """Finds out whose texts a batch failed for, unless it would have failed with any."""

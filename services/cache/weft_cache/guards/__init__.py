@@ -7,6 +7,7 @@ from weft_cache.guards.figures import codes_differ, numbers_differ, quotes_diffe
 from weft_cache.guards.meaning import negation_differs, opposites_differ
 from weft_cache.guards.names import names_differ
 from weft_cache.guards.order import roles_differ
+from weft_cache.guards.spelling import spelling_differs
 from weft_cache.guards.words import Question
 
 Guard = Callable[[Question, Question], bool]
@@ -19,6 +20,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "negation": negation_differs,
     "opposites": opposites_differ,
     "roles": roles_differ,
+    "spelling": spelling_differs,
 }
 
 

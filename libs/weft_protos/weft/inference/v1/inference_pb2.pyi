@@ -239,8 +239,8 @@ class Embedding(_message.Message):
     truncated: _builtins.bool
     """True when the text was longer than the embedder reads, so that its end is not in the vector."""
     unread_share: _builtins.float
-    """Share of the text's tokens that the embedder does not know, 0–1: emoji, symbols, letters of most scripts. All of them
-    are the same to it.
+    """Share of the text's tokens that tell the embedder nothing, 0–1: those it does not know, such as emoji, and those of
+    words that it can only spell letter by letter, as in most scripts.
     """
     unread: _builtins.bytes
     """Equal for texts that are equal where the embedder does not know their tokens; empty when it knows all of them.
