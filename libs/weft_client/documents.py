@@ -13,7 +13,8 @@ from weft_kit.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
 _INGEST_S = 590.0
-_DELETE_S = 120.0
+# Deleting a collection, and changing its language, touch all its documents.
+_WHOLE_COLLECTION_S = 120.0
 
 
 class Documents:
@@ -42,10 +43,15 @@ class Documents:
         ask = partial(self._connection.ask, self._stub.ListCollections)
         return await first(limit, ask, pb.ListCollectionsRequest(), attrgetter("collections"))
 
+    async def set_language(self, name: str, language: str) -> pb.Collection:
+        """Changes what a collection's words are stemmed as; stored ones follow in the background."""
+        asked = pb.UpdateCollectionRequest(name=name, language=language)
+        return (await self._connection.ask(self._stub.UpdateCollection, asked, _WHOLE_COLLECTION_S)).collection
+
     async def delete_collection(self, name: str) -> int:
         """Deletes a collection with all that is in it; returns how many documents that were."""
         asked = pb.DeleteCollectionRequest(name=name)
-        return (await self._connection.ask(self._stub.DeleteCollection, asked, _DELETE_S)).deleted_documents
+        return (await self._connection.ask(self._stub.DeleteCollection, asked, _WHOLE_COLLECTION_S)).deleted_documents
 
     async def documents(self, collection: str, limit: int = 1000) -> list[pb.Document]:
         """Returns a collection's documents by id, without their content."""
@@ -57,9 +63,14 @@ class Documents:
         asked = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
         return (await self._connection.ask(self._stub.DeleteDocument, asked)).collection_version
 
-    async def ingest(self, collection: str, document_id: str, content: bytes) -> pb.IngestResponse:
-        """Stores one document; other content under the same `document_id` replaces what was there."""
-        document = pb.Document(document_id=document_id, source_uri=document_id, content=content)
+    async def ingest(
+        self, collection: str, document_id: str, content: bytes, *, language: str = ""
+    ) -> pb.IngestResponse:
+        """Stores one document; other content under the same `document_id` replaces what was there.
+
+        Its words are stemmed in `language`, by default in the collection's, which may be each document's own.
+        """
+        document = pb.Document(document_id=document_id, source_uri=document_id, content=content, language=language)
         asked = pb.IngestRequest(collection=collection, document=document)
         return await self._connection.ask(self._stub.Ingest, asked, _INGEST_S)
 

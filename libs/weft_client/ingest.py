@@ -56,8 +56,11 @@ class Summary:
 class FileIngest:
     """One run of files into a collection, told of on a console."""
 
-    def __init__(self, weft: WeftClient, collection: str, found: Found, console: Console) -> None:
+    def __init__(
+        self, weft: WeftClient, collection: str, found: Found, console: Console, *, language: str = ""
+    ) -> None:
         self._weft = weft
+        self._language = language
         self._collection = collection
         self._found = found
         self._console = console
@@ -111,7 +114,8 @@ class FileIngest:
             except ValueError as too_large:
                 self._fail(file.document_id, str(too_large), progress)
             else:
-                yield pb.Document(document_id=file.document_id, source_uri=file.document_id, content=content)
+                name = file.document_id
+                yield pb.Document(document_id=name, source_uri=name, content=content, language=self._language)
             progress.advance(bar)
 
     def _fail(self, document_id: str, why: str, progress: Progress) -> None:

@@ -10,10 +10,10 @@ from weft_client.timing import moment
 
 
 def collections_table(collections: Iterable[pb.Collection]) -> RenderableType:
-    table = columns("collection", "documents", "chunks", "version", "created", wraps={"created"})
+    table = columns("collection", "documents", "chunks", "version", "language", "created", wraps={"created"})
     for one in collections:
         counts = (f"{one.document_count:,}", f"{one.chunk_count:,}", f"{one.version:,}")
-        table.add_row(one.name, *counts, moment(one.create_time))
+        table.add_row(one.name, *counts, one.language, moment(one.create_time))
     return or_none(table, "no collections")
 
 
@@ -28,12 +28,16 @@ def collection_sheet(collection: pb.Collection) -> RenderableType:
     facts.add_row(
         "cut into", f"at most {cut.max_tokens} tokens, {cut.overlap_tokens} of them shared with the one before"
     )
+    facts.add_row("language", collection.language or "not told")
+    if collection.languages:
+        counts = (f"{one.language} {one.chunk_count:,}" for one in collection.languages)
+        facts.add_row("chunks in", ", ".join(counts) + (" (being analysed anew)" if collection.analysing else ""))
     facts.add_row("created", moment(collection.create_time))
     return facts
 
 
 def documents_table(documents: Iterable[pb.Document]) -> RenderableType:
-    table = columns("document", "title", "chunks", "stored", wraps={"title", "stored"})
+    table = columns("document", "title", "chunks", "language", "stored", wraps={"title", "stored"})
     for one in documents:
-        table.add_row(one.document_id, one.title, f"{one.chunk_count:,}", moment(one.ingest_time))
+        table.add_row(one.document_id, one.title, f"{one.chunk_count:,}", one.language, moment(one.ingest_time))
     return or_none(table, "no documents")

@@ -28,6 +28,15 @@ class Library(rpc.RetrievalServiceServicer):
         names, further = self._page(sorted(self.shelves), request.page_token)
         return pb.ListCollectionsResponse(collections=map(self._collection, names), next_page_token=further)
 
+    async def UpdateCollection(self, request, _):
+        counts = [
+            pb.LanguageCount(language="english", chunk_count=1200),
+            pb.LanguageCount(language="german", chunk_count=3),
+        ]
+        collection = pb.Collection(languages=counts, analysing=True, language=request.language)
+        collection.MergeFrom(self._collection(request.name))
+        return pb.UpdateCollectionResponse(collection=collection)
+
     async def DeleteCollection(self, request, _):
         if self.busy:
             message = f"job {self.busy} still stores into it; wait for it"
@@ -38,7 +47,9 @@ class Library(rpc.RetrievalServiceServicer):
     async def ListDocuments(self, request, _):
         self._collection(request.collection)
         names, further = self._page(self.shelves[request.collection], request.page_token)
-        documents = [pb.Document(document_id=name, title=f"The {name}", chunk_count=7) for name in names]
+        documents = [
+            pb.Document(document_id=name, title=f"The {name}", chunk_count=7, language="german") for name in names
+        ]
         return pb.ListDocumentsResponse(documents=documents, next_page_token=further)
 
     async def DeleteDocument(self, request, _):
@@ -68,6 +79,19 @@ async def at(library) -> AsyncIterator[tuple[str, ...]]:
     service = Service("weft.retrieval.v1.RetrievalService", rpc.add_RetrievalServiceServicer_to_server, library)
     async with Server("127.0.0.1:0", [service], grace_s=0) as server:
         yield ("--endpoint", server.address, "--key", "k")
+
+
+async def test_a_collections_language_is_set_and_shown(at):
+    code, out, err = await weft("collections", "language", "handbook", "german", *at)
+    assert (code, err) == (0, "")
+    facts = [" ".join(line.split()) for line in out.splitlines()]
+    assert "language german" in facts
+    assert "chunks in english 1,200, german 3 (being analysed anew)" in facts
+
+
+async def test_documents_show_their_language(at):
+    _, out, _ = await weft("documents", "handbook", *at)
+    assert all("german" in line.split() for line in out.splitlines()[1:])
 
 
 async def test_collections_and_documents_are_listed_over_all_pages(at):

@@ -140,6 +140,7 @@ def _of_documents(world: World) -> Iterator[Message]:
     document = retrieval_pb2.Document(document_id="fees.md", content=b"# Fees\n\nNine marks.", metadata=metadata)
     yield retrieval_pb2.CreateCollectionRequest(name=name)
     yield retrieval_pb2.GetCollectionRequest(name=name)
+    yield retrieval_pb2.UpdateCollectionRequest(name=name, language="german")
     yield retrieval_pb2.IngestRequest(collection=name, document=document)
     yield retrieval_pb2.StageDocumentsRequest(upload_id="one", collection=name, documents=[document])
     yield retrieval_pb2.IngestDocumentsRequest(request_id="one", collection=name, documents=[document])

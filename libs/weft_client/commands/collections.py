@@ -16,7 +16,9 @@ from weft_client.session import AsJson, Session, aside, out, present
 from weft_kit.errors import WeftError
 
 app = typer.Typer()
-collections = typer.Typer(help="Collections of documents: list them, look at one, delete one.", cls=ListsByDefault)
+collections = typer.Typer(
+    help="Collections of documents: list them, look at one, set its language, delete one.", cls=ListsByDefault
+)
 documents = typer.Typer(help="The documents of a collection: list them, delete some.", cls=ListsByDefault)
 app.add_typer(collections, name="collections")
 app.add_typer(documents, name="documents")
@@ -40,6 +42,23 @@ async def show_collection(context: typer.Context, name: Name, *, as_json: AsJson
     """Show a collection: how much is in it, and how its documents are cut."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.collection(name)
+    present(found, collection_sheet, as_json=as_json)
+
+
+@collections.command(
+    "language", epilog=examples("collections language handbook german", "collections language handbook detected")
+)
+@reporting
+async def set_language(
+    context: typer.Context,
+    name: Name,
+    language: Annotated[str, typer.Argument(help="Such as german; detected, each document's own; simple, none.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a collection's words are stemmed as. Stored documents follow in the background."""
+    async with Session.of(context).client() as weft:
+        found = await weft.documents.set_language(name, language)
     present(found, collection_sheet, as_json=as_json)
 
 

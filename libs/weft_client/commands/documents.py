@@ -45,6 +45,9 @@ async def ingest(
     skip_duplicates: Annotated[
         bool, typer.Option("--skip-duplicates", help="Leave out files whose content is there under another name.")
     ] = False,
+    language: Annotated[
+        str, typer.Option("--language", help="What their words are stemmed as; the collection's by default.")
+    ] = "",
     as_json: AsJson = False,
 ) -> int:
     """Store documents in a collection, which is made when it is missing.
@@ -57,7 +60,7 @@ async def ingest(
     if not found.files:
         raise CommandFailed("; ".join(_why_nothing(found)))
     async with Session.of(context).client(Troubles(aside())) as weft:
-        run = FileIngest(weft, collection, found, aside() if as_json or detach else out())
+        run = FileIngest(weft, collection, found, aside() if as_json or detach else out(), language=language)
         job_id = await run.begin(skip_duplicates=skip_duplicates)
         ended = await run.watch(job_id) if job_id and not detach else None
     if as_json:
