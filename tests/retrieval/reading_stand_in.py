@@ -38,7 +38,7 @@ def broken() -> None:
 
 
 def repeat(times: str) -> Iterator[Message]:
-    yield Found("", ContentType.TEXT)
+    yield Found("", ContentType.TEXT, "english")
     for _ in range(int(times)):
         yield chunk("x" * 1024)
 
@@ -46,13 +46,13 @@ def repeat(times: str) -> Iterator[Message]:
 def look() -> Iterator[Message]:
     """Tells what the process can see."""
     descriptors = [number for number in range(1024) if is_open(number)]
-    yield Found("", ContentType.TEXT)
+    yield Found("", ContentType.TEXT, "english")
     yield chunk(f"{sorted(os.environ)} {descriptors}")
     yield End()
 
 
 def who() -> Iterator[Message]:
-    yield Found("", ContentType.TEXT)
+    yield Found("", ContentType.TEXT, "english")
     yield chunk(str(os.getpid()))
     yield End()
 
@@ -86,7 +86,7 @@ def read(order: Order, content: bytes) -> Iterator[Message]:
     if deed in DEEDS and (messages := DEEDS[deed](*how)):
         yield from messages
         return
-    yield Found(order.title, ContentType.TEXT)
+    yield Found(order.title, ContentType.TEXT, "english")
     yield chunk(told)
     yield End()
 
