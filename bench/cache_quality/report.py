@@ -60,8 +60,8 @@ _LOSSES: Final = (
     such hits read like the same question. So less is wrong than these tables say, and they prove no more than labels
     are worth: one and two per cent on banking77 is below the share of its labels that is in doubt.""",
     """Recall. A paraphrase in other words is a miss: nearness and the verifier must both be sure, and a cosine below
-    .92 is near enough only among neighbours that all have one answer. The best single cosine, known only afterwards, has
-    more recall where a tenth of the hits may be wrong.""",
+    .92 is near enough only among neighbours that all have one answer. The best single cosine, known only afterwards,
+    has more recall where a tenth of the hits may be wrong.""",
     """Sentences. STS-b's shelf holds captions that differ in a detail, graded 3.8 where 4 counts as the same: a sixth
     of what is served there counts as wrong, of the cosine's as many a fifth.""",
     """Swapped words. Of pairs in which two words changed places around a preposition 3 % are served; of patterns
