@@ -17,6 +17,7 @@ from weft_cache.config import Config
 _PRECISIONS: Final = (0.8, 0.85, 0.9, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 _ASKED: Final = 3000
 _LEAST_CERTAIN: Final = 0.05
+"""What cannot be so certain was not compared: nothing is known of thresholds below."""
 _KINDS: Final = {
     "questions": ("Quora",),
     "sentences": ("MRPC", "STS-b"),
@@ -48,7 +49,10 @@ def kinds(results: Mapping[str, Result]) -> dict[str, Lookups]:
 
 def _together(results: Sequence[Result]) -> Lookups:
     rows = [
-        (float(one), bool(right)) for each in results for one, right in zip(each.certainties, each.right, strict=True)
+        (float(one), bool(right))
+        for each in results
+        for one, right in zip(each.certainties, each.right, strict=True)
+        if one >= _LEAST_CERTAIN
     ]
     return [one for one, _ in rows], [right for _, right in rows]
 

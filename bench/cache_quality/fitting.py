@@ -46,9 +46,9 @@ class Allowance:
     of_lookups: float = 0.0
 
 
-# By the beginning of a set's name, the first that fits. Below the aims, for what is new is never as what was seen. Labels
-# are in doubt: of 29 hits of Quora's questions without a duplicate, all of which count as wrong, 23 read like one; lone
-# pairs were picked to be hard, and STS-b's are grades.
+# By the beginning of a set's name, the first that fits. Below the aims, for what is new is never as what was seen.
+# Labels are in doubt: of 29 hits of Quora's questions without a duplicate, all of which count as wrong, 23 read like
+# one; lone pairs were picked to be hard, and STS-b's are grades.
 _ALLOWANCES: Final = {
     "Quora, no duplicate": Allowance(0.0, 0.02),
     "Quora, two words swapped": Allowance(0.0, 0.04),

@@ -6,7 +6,10 @@ import random
 import pytest
 
 from weft_cache.calibration import CALIBRATION, Point, measured, threshold
+from weft_cache.certainty import Neighbour, certainty
+from weft_cache.config import Config
 from weft_cache.interval import share
+from weft_cache.vigilance import Ladder, raised
 
 TABLE = (Point(0.7, 0.9), Point(0.9, 0.97), Point(0.95, 0.99))
 
@@ -17,7 +20,7 @@ def test_the_lowest_confidence_that_reached_the_target(target, needed):
 
 
 def test_the_shipped_table_asks_for_more_where_more_is_wanted():
-    needed = [threshold(CALIBRATION, target) for target in (0.98, 0.9825, 0.985)]
+    needed = [threshold(CALIBRATION, target) for target in (0.85, 0.9, 0.92)]
     assert needed == sorted(needed)
     assert needed[-1] < 1
 
@@ -47,3 +50,9 @@ def test_the_worst_kind_of_shelf_decides():
     assert measured([good], [0.9]) == [Point(0.8, 0.9)]
     assert measured([good, bad], [0.9]) == [Point(0.9, 0.9)]
     assert measured([good, ([0.9] * 100, [False] * 100)], [0.9]) == []
+
+
+def test_the_strictest_threshold_that_audits_ask_for_is_one_that_the_surest_reach():
+    ladder, one = Ladder(), Neighbour(0.99, "the answer", 0.99)
+    needed = threshold(CALIBRATION, Config().target_precision)
+    assert needed < raised(needed, ladder.rungs, ladder) < certainty(one, [one])
