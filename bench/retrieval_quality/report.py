@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bench.markdown import paragraph, table
 from bench.report import machine
 from bench.retrieval_quality import aims, feedback, fusions
+from bench.retrieval_quality.corpora import title
 from bench.retrieval_quality.feedback import Change
 from bench.retrieval_quality.filling import EXACT_WINDOWS
 from bench.retrieval_quality.fusions import Compared
@@ -142,7 +143,7 @@ def _known(known: Sequence[Recall]) -> list[str]:
     found = {(one.corpus, one.way): one for one in known}
     ways, corpora = (list(dict.fromkeys(getattr(one, key) for one in known)) for key in ("way", "corpus"))
     rows = (
-        (corpus, str(found[corpus, ways[0]].questions), *(f"{found[corpus, way].recall:.3f}" for way in ways))
+        (title(corpus), str(found[corpus, ways[0]].questions), *(f"{found[corpus, way].recall:.3f}" for way in ways))
         for corpus in corpora
     )
     return [*lines, *paragraph(_KNOWN), *table(("", "questions", *ways), rows)]
