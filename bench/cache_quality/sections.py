@@ -85,7 +85,7 @@ def render(section: Section, results: Sequence[Result], missing: Sequence[str], 
     lines = ["## " + section.heading, "", *paragraph(section.about)]
     if results:
         lines += table(_HEAD, [_row(one, threshold) for one in results])
-        curve = [_curve(one) for one in results if one.answerable]
+        curve = [_curve(one) for one in results if one.answerable and one.served(0.0).hits]
         lines += table(("most recall at", *(f"{1 - p:.0%} wrong" for p in _PRECISIONS)), curve) if curve else []
     for sentence in missing:
         lines += paragraph(sentence)
