@@ -21,7 +21,7 @@ _REGULAR_ENDINGS: Final = ("ed", "ing", "ies", "ied", "er", "est", "es")
 _NO_FORM: Final = "left"  # the direction, rather than what somebody left
 _ADJECTIVES: Final = frozenset({"color", "element", "language"})
 _TURNING_PREFIXES: Final = frozenset({"a", "anti", "counter", "de", "dis", "il", "im", "in", "ir", "mis", "non", "un"})
-_PLACES: Final = frozenset({"country", "state", "city", "continent", "planet", "zodiac"})
+_PLACES: Final = frozenset({"country", "state", "city", "continent", "planet", "zodiac", "holiday"})
 _FAMILIES: Final = {
     "animal": "animal.1",
     "food": "food.1 food.2 edible_fruit.1 vegetable.1 vegetable.2 nut.1 beverage.1 flavorer.1 spice.2 grain.2",
@@ -58,13 +58,15 @@ _FAMILIES: Final = {
     "room": "room.1",
     "building": "building.1",
     "gem": "gem.2 gem.5",
-    "plant": "tree.1 flower.1 herb.1 shrub.1",
+    "plant": "tree.1 flower.1 herb.1 shrub.1 bulbous_plant.1",
     "polygon": "polygon.1",
     "zodiac": "sign_of_the_zodiac.1",
     "appliance": "home_appliance.1",
     "operation": "mathematical_operation.1",
     "occupation": "worker.1 professional.1",
     "fabric": "fabric.1",
+    "symptom": "symptom.1 pain.1 pain.2",
+    "holiday": "season.3 christian_holy_day.1 jewish_holy_day.1 legal_holiday.1 holiday.2",
     "tool": "tool.1",
 }
 
@@ -72,7 +74,8 @@ _FAMILIES: Final = {
 # Said of many of their family, or of a part of another: a question about one of them is often one about the other.
 _LOOSE: Final = (
     "pet clothes clothing underwear sibling siblings parent child relative meal dish food head ear belly abdomen "
-    "person worker general communications animal vehicle"
+    "person worker general communications animal vehicle "
+    "kingdom republic empire nation land dominion state symptom pain ache feast holiday season"
 )
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.cache.guard_pairs import DIFFERENT, SAME
 
 from weft_cache.guards import GUARDS, objection
-from weft_cache.guards.forms import stem
+from weft_cache.guards.forms import stem, wordnet_lines
 from weft_cache.guards.lexicon import are_siblings, base, opposites
 from weft_cache.guards.moments import moments
 from weft_cache.guards.number_reading import numbers
@@ -147,6 +147,11 @@ def test_numbers_are_read_however_they_are_written(text, values):
 )  # fmt: skip
 def test_times_are_read_however_they_are_written(text, minutes):
     assert Question.read(text).once(moments).clocks == {minutes}
+
+
+def test_the_lists_from_wordnet_lie_beside_its_licence():
+    assert any("Princeton University" in line for line in wordnet_lines("LICENSE"))
+    assert all(len(set(line.split())) == 2 for line in wordnet_lines("antonyms.txt"))
 
 
 @pytest.mark.parametrize("word", ["nearest", "bigger", "wrote", "studies", "women", "deactivated", "carrots"])

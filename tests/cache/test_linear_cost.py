@@ -13,7 +13,9 @@ from weft_cache.partition import address, question_text
 
 ATOMS = [
     "a1-", "1-", "a-", "a_", "_", "a.", "1.", "1,", "1:", "a@", "a@b.", "a+", "a'", "n't ", '"', '"a', "www.", "http://",
-    "#", "a#", "-", ".", " ", "A", "Ab ", "no ", "to a ", "1.1s ", "k", "12 ", "e\u0301", "字", "\ufdfa",
+    "not ", "i ", "V ", "5 kg ", "one hundred and ", "twenty-", "1/2 ", "5:30 ", "may 5 ", "half past ", "than b ",
+    "my ", "\U0001f1eb\U0001f1f7", "x-y ", "ww2 ", "`a", "[a-", "\\d", "less ", "free of ", "stop ", "== ", "a or ",
+    "1-a", "#", "a#", "-", ".", " ", "A", "Ab ", "no ", "to a ", "1.1s ", "k", "12 ", "e\u0301", "字", "\ufdfa",
 ]  # fmt: skip
 
 

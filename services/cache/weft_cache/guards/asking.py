@@ -25,7 +25,8 @@ _OPENING: Final = 5
 # Asked of whoever answers, these say nothing of the two.
 _POLITE: Final = re.compile(
     r"\b(?:(?:can|could|would|will|do|did) you (?:please |kindly |mind )?(?:to )?"
-    r"(?:tell|show|give|explain|help|teach|know|think|recommend|suggest|describe|advise|believe|mean|guys)\w*"
+    r"(?:tell|show|give|explain|help|teach|know|think(?! (?:of|about) (?:me|my)\b)"
+    r"|recommend|suggest|describe|advise|believe|mean|guys)\w*"
     r"(?: (?:me|us)\b)?"
     r"|(?:please |kindly )?(?:tell|show|give|help|teach|let|advise) (?:me|us)\b"
     r"|i(?:'d| would| want| need|'m| am)? (?:like |want |need |trying )?to know|i (?:wonder|was wondering)"
@@ -72,7 +73,7 @@ def _persons(question: Question) -> tuple[int, ...]:
     """The first and second persons of a text, in order, without what is said for politeness."""
     if question.vocabulary.isdisjoint(_PERSONS):
         return ()
-    text = _POLITE.sub(" ", question.text).lower()
+    text = _POLITE.sub(" ", " ".join(question.written).lower())
     return tuple(_PERSONS[word] for word in re.findall(r"[a-z]+", text) if word in _PERSONS)
 
 

@@ -12,10 +12,10 @@ _ADDRESS: Final = re.compile(
     r"\b(?:https?://|www\.)\S+|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.-]*|\b[\w-]{1,63}\.(?:com|org|net|io|gov|edu)\b"
 )
 _CODE: Final = re.compile(
-    r"\b(?=[\w-]{0,63}\d)(?=[\w-]{0,63}[a-z])\w+(?:[-_.]\w+)*|\b[a-z]+(?:_[a-z]+)+\b|#[a-z]\w*|\.net\b"
+    r"\b(?=[\w-]{0,63}\d)(?=[\w-]{0,63}[a-z])\w+(?:[-_.]\w+)*|\b[a-z]+(?:_[a-z]+)+\b|#[a-z]\w*|\.net\b|\[\^?\S-[^\]\s]{1,20}\]"
     r"|\b\w{1,32}\.(?:js|py|ts|rb|rs|go|java|cpp|cs|php|sh|html|css|json|xml|yaml|yml|csv|txt|pdf|docx?|xlsx?|exe)\b"
 )
-_MAY_HOLD_CODES: Final = re.compile(r"[@_#/]|\.\w")
+_MAY_HOLD_CODES: Final = re.compile(r"[@_#/\[]|\.\w")
 _MEASURED: Final = re.compile(
     r"\d[\d.,:/-]*(?:st|nd|rd|th|k|m|b|bn|mn|mln|million|billion|[ap]m|s|x|h|w|d|l|ms|mm|cm|km|kms|ft|in|mi|mg|g|kg|kgs"
     r"|lbs?|oz|ml|kb|mb|gb|tb|mph|kmph|kph|px|mp|yo|yrs?|years?|days?|hrs?|hours?|mins?|secs?|weeks?|months?|rs|inr|usd"
@@ -34,7 +34,17 @@ def codes_differ(asked: Question, stored: Question) -> bool:
 
 def quotes_differ(asked: Question, stored: Question) -> bool:
     """Both texts quote something, and not the same."""
-    return _differ(asked.once(_quotes), stored.once(_quotes)) or _differ(asked.once(_snippets), stored.once(_snippets))
+    if _differ(asked.once(_snippets), stored.once(_snippets)):
+        return True
+    return _has_other_quote(asked, stored) and _has_other_quote(stored, asked)
+
+
+def _has_other_quote(quoting: Question, other: Question) -> bool:
+    """Whether it quotes what the other does not even say."""
+    return any(
+        quote not in other.once(_quotes) and not other.vocabulary.issuperset(Question.read(quote).words)
+        for quote in quoting.once(_quotes)
+    )
 
 
 def _differ(ours: frozenset[str], theirs: frozenset[str]) -> bool:

@@ -20,7 +20,9 @@ allow forbid|allow block|allow prevent|grant revoke|cause effect|happy sad|input
 everyone nobody|join leave|improve worsen|safe harmful|safe dangerous|arrive depart|arrival departure|push pop|
 read write|client server|landlord tenant|teacher student|doctor patient|sender recipient|refund charge|
 single married|born die|live die|upper lower|higher lower|free paid|profit loss|capitalism communism|ancient modern|
-expire renew|cancel renew|cancel book|weekday weekend|quick slow|near far|close far|all no|sunrise sunset|mild severe|
+expire renew|cancel renew|cancel book|weekday weekend|quick slow|near far|close far|all no|
+good bad|good evil|most least|entrance exit|enter exit|entry exit|speed slow|
+pre post|micro macro|hyper hypo|inter intra|multi single|inner outer|intro outro|sunrise sunset|mild severe|
 mild spicy|producer consumer|predator prey|hardware software|frontend backend|singular plural|ally enemy|
 vertical horizontal|vertically horizontally|row column|borrow return|earn spend|immigrant emigrant|inside outside|
 """
@@ -39,12 +41,12 @@ aws azure gcp|iphone ipad macbook|gmail yahoo outlook|
 write,author direct,film compose produce illustrate sing paint invent,discover design translate publish edit star|
 picture,image,photo,photograph,drawing,painting,illustration,sketch joke,pun,riddle poem,verse,haiku,limerick,sonnet
 story,tale essay song,lyrics recipe email letter translation outline headline,title speech script review tweet blog
-biography summary,synopsis quote|
+biography summary,synopsis quote|summarize,summarise translate proofread,rewrite|
 definition,meaning example synonym antonym plural etymology pronunciation|
 symptom,sign cause treatment,cure,remedy,therapy prevention diagnosis|
 capital population currency,money flag language anthem president area|
 noun verb adjective adverb pronoun preposition|mean,average median mode|sine cosine tangent|numerator denominator|
-latitude longitude|velocity acceleration|king queen prince princess|ceo cfo cto|height,altitude weight width depth|
+latitude longitude|velocity acceleration|king queen prince princess|ceo cfo cto|height,altitude weight width depth age|
 birthday anniversary|primary secondary tertiary|bachelor master phd|circumference diameter radius|
 perimeter volume area|list table chart,diagram|cylinder cone sphere cube|
 """
@@ -58,7 +60,7 @@ _SPELT_OUT: Final = {
     "secs": "second", "min": "minute", "mins": "minute", "hr": "hour", "hrs": "hour", "annually": "yearly",
     "maths": "mathematics", "math": "mathematics", "mac": "macos", "osx": "macos", "postgres": "postgresql",
     "farther": "far", "farthest": "far", "further": "far", "furthest": "far", "bike": "bicycle",
-    "colour": "color", "grey": "gray",
+    "men": "man", "women": "woman", "colour": "color", "grey": "gray",
 }  # fmt: skip
 # WordNet's opposites that are as often said of the same, or are too common to say anything.
 _LOOSE: Final = listed("""
@@ -69,12 +71,13 @@ _LOOSE: Final = listed("""
 _DETACHED: Final = (
     ("iest", "y"), ("ier", "y"), ("ied", "y"), ("ies", "y"), ("est", ""), ("est", "e"), ("ing", ""), ("ing", "e"),
     ("ers", "er"), ("er", ""), ("er", "e"), ("ed", ""), ("ed", "e"), ("es", ""), ("es", "e"), ("s", ""),
+    ("ves", "f"), ("ves", "fe"),
 )  # fmt: skip
 _DOUBLING: Final = frozenset({"est", "ing", "er", "ed"})
 _OPPOSED_PREFIXES: Final = (
     "in ex|im ex|up down|over under|pre post|ante post|macro micro|hyper hypo|inter intra|max min|intro extro|"
     "endo exo|mono poly|homo hetero|for back|sun moon|pro anti|in de|en de|as des|at det|ac de|a de|en dis|as dis|"
-    "im em|uni bi|bi tri|super sub|in out|ultra infra|multi mono|multi single|every no|some no|any no|re de"
+    "im em|im e|uni bi|bi tri|super sub|in out|ultra infra|multi mono|multi single|every no|some no|any no|re de"
 )
 _NEGATIVE_PREFIXES: Final = frozenset({"un", "non", "dis", "mis", "anti", "mal"})
 _LEAST_ROOT: Final = 3
@@ -166,21 +169,21 @@ FAMILIES: Final = _families()
 def base(word: str) -> str:
     """The listed word that a word is a form of: near for nearest; of others the stem."""
     word = _SPELT_OUT.get(word, word)
-    word = IRREGULAR.get(word, word)
-    if _is_listed(word):
-        return word
-    for ending, put in _DETACHED:
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            left = word.removesuffix(ending)
-            doubled = ending in _DOUBLING and len(left) > 3 and left[-1] == left[-2]
-            for found in (left + put, left[:-1]) if doubled else (left + put,):
-                if _is_listed(found):
-                    return _SPELT_OUT.get(found, found)
+    for known in (FAMILIES, ANTONYMS):  # composed is what composers did, rather than calm
+        found = next((form for form in (word, IRREGULAR.get(word, word), *_detached(word)) if form in known), None)
+        if found:
+            return _SPELT_OUT.get(found, found)
     return stem(word)
 
 
-def _is_listed(word: str) -> bool:
-    return word in ANTONYMS or word in FAMILIES
+def _detached(word: str) -> Iterator[str]:
+    """What a word may be a regular form of."""
+    for ending, put in _DETACHED:
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            left = word.removesuffix(ending)
+            yield left + put
+            if ending in _DOUBLING and len(left) > 3 and left[-1] == left[-2]:
+                yield left[:-1]
 
 
 @lru_cache(maxsize=4096)

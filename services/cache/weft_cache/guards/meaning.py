@@ -1,5 +1,6 @@
 """Words that turn a question around: a negation, an opposite, another of a kind."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -12,6 +13,7 @@ from weft_cache.guards.order import mirrored
 from weft_cache.guards.units import unit
 from weft_cache.guards.words import FUNCTION_WORDS, Question
 
+_HYPHENATED: Final = re.compile(r"\b([a-z]{2,20})-([a-z]{3,20})\b")
 _LESSENING: Final = frozenset({"less", "least", "lesser"})
 _TURNED: Final = {
     "on": "off", "off": "on", "in": "out", "out": "in", "up": "down", "down": "up", "over": "under", "under": "over",
@@ -80,9 +82,14 @@ def _bases(question: Question) -> frozenset[str]:
 def _turned(question: Question) -> dict[str, bool]:
     """Base forms of all words, each with whether the text turns it around: not cheap, less cheap."""
     negated, words = question.once(negations).denied, question.words
+    joined = (
+        {base(one + two): False for one, two in _HYPHENATED.findall(question.text.lower())}
+        if "-" in question.text
+        else {}
+    )
     if not negated and _LESSENING.isdisjoint(words):
-        return dict.fromkeys(map(base, words), False)
-    return {
+        return joined | dict.fromkeys(map(base, words), False)
+    return joined | {
         base(word): (stem(word) in negated) != (before in _LESSENING)
         for before, word in zip(("", *words), words, strict=False)
     }

@@ -39,6 +39,7 @@ _CLOCK: Final = re.compile(
     | (?<![\w.:/-])(?P<digital>[01]?\d|2[0-4]):(?P<past>[0-5]\d)(?::[0-5]\d)?(?![\w:]){_PART.format(n=1)}
     | \b(?P<even>{_HOUR})\s*o\s?'?\s?clock\b{_PART.format(n=2)}
     | \b(?P<fraction>half|(?:a\s)?quarter)\s+(?P<side>past|to)\s+(?P<near>{_HOUR})\b{_PART.format(n=3)}
+    | (?<![\w.:/-])(?P<bare>{_HOUR})\s+(?:in\s+the\s+(?P<part4>morning|afternoon|evening)|at\s+(?P<night4>night))\b
     | \b(?:12\s+)?(?P<name>noon|midday|midnight)\b
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -56,8 +57,8 @@ _DATE: Final = re.compile(
 _HALF_A_DAY: Final = 720
 _MOST_DATES: Final = 50
 _TIMES: Final = frozenset({"noon", "midday", "midnight", "clock", "o'clock", "oclock"})
-_BESIDE_HOURS: Final = frozenset({"half", "quarter", "am", "pm", "m"})
-_MAY_BE_TIME: Final = re.compile(r"\d[:h.]\d|\d\s*[ap]\.?\s?m\b|\b(?:past|to) \d", re.IGNORECASE)
+_BESIDE_HOURS: Final = frozenset({"half", "quarter", "am", "pm", "m", "morning", "afternoon", "evening", "night"})
+_MAY_BE_TIME: Final = re.compile(r"\d[:h.]\d|\d\s*[ap]\.?\s?m\b|\b(?:past|to)\s+\d|\d\s+(?:in|at)\s", re.IGNORECASE)
 _MAY_BE_DATE: Final = re.compile(r"\d[-/.]\d")
 
 
@@ -148,16 +149,23 @@ def _minutes(match: re.Match[str]) -> tuple[int, bool]:
     if match["half"]:
         hour = _hour(match["hour"]) % 12 + 12 * (match["half"].lower() == "p")
         return hour * 60 + int(match["minute"] or 0), False
+    if match["digital"]:
+        minutes = int(match["digital"]) * 60 + int(match["past"])
+        if match["digital"].startswith("0") or minutes >= 13 * 60:
+            return minutes % (2 * _HALF_A_DAY), False
+        return _in_part(minutes, match["part1"] or match["night1"])
+    return _spoken(match)
+
+
+def _spoken(match: re.Match[str]) -> tuple[int, bool]:
+    """Half past five, seven o'clock, six in the morning."""
     if match["fraction"]:
         off = 30 if match["fraction"].lower() == "half" else 15
         minutes = _hour(match["near"]) * 60 + (off if match["side"].lower() == "past" else -off)
         return _in_part(minutes, match["part3"] or match["night3"])
     if match["even"]:
         return _in_part(_hour(match["even"]) * 60, match["part2"] or match["night2"])
-    minutes = int(match["digital"]) * 60 + int(match["past"])
-    if match["digital"].startswith("0") or minutes >= 13 * 60:
-        return minutes % (2 * _HALF_A_DAY), False
-    return _in_part(minutes, match["part1"] or match["night1"])
+    return _in_part(_hour(match["bare"]) * 60, match["part4"] or match["night4"])
 
 
 def _in_part(minutes: int, part: str | None) -> tuple[int, bool]:

@@ -14,6 +14,7 @@ from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
 _KIN: Final = 4
 _LONGEST_INITIALS: Final = 12
+_MOST_NAMES: Final = 0.3
 _ALIASES: Final = {
     "usa": "america", "us": "america", "states": "america", "american": "america", "americans": "america",
     "uk": "britain", "british": "britain", "england": "britain", "kingdom": "britain", "united": "",
@@ -37,6 +38,8 @@ _LETTERED: Final = listed("""
     omega interferon protein rank licence license
     """)
 _PRONOUNS: Final = frozenset("aAiI")
+_TIES_BEFORE: Final = frozenset("'-&._\\")
+_TIES_BEHIND: Final = frozenset("+#'&-")
 _NO_VARIABLES: Final = frozenset("aiurnkstdmowb")  # words, and what chats write for words
 
 
@@ -47,6 +50,14 @@ class Name:
     word: str
     before: str
     behind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Single letters that surely name something, and all that may."""
+
+    sure: frozenset[str]
+    all: frozenset[str]
 
 
 def names_differ(asked: Question, stored: Question) -> bool:
@@ -62,8 +73,9 @@ def names_differ(asked: Question, stored: Question) -> bool:
     return are_alike(asked, stored) or not _slots(ours).isdisjoint(_slots(theirs))
 
 
-def _letters_differ(ours: frozenset[str], theirs: frozenset[str]) -> bool:
-    return bool(ours - theirs) and bool(theirs - ours)
+def _letters_differ(ours: Letters, theirs: Letters) -> bool:
+    only_ours, only_theirs = ours.all - theirs.all, theirs.all - ours.all
+    return bool(only_ours and only_theirs) and not (only_ours | only_theirs).isdisjoint(ours.sure | theirs.sure)
 
 
 def _missing(named: Question, other: Question) -> list[Name]:
@@ -99,23 +111,28 @@ def _initials(question: Question) -> frozenset[str]:
 
 def _names(question: Question) -> tuple[Name, ...]:
     """Capitalised words. Of a first word nobody knows, and where nearly all are capitalised none stands out."""
-    if not any(word[0].isupper() and len(word) > 1 for word in question.written[1:]):
+    if not any(word[0].isupper() and word not in _PRONOUNS for word in question.written[1:]):
         return ()
     words = list(_WORD.finditer(question.once(moments).rest))
     capitalised = [at for at, word in enumerate(words) if word.group()[0].isupper()]
-    matter = sum(word.group().lower().partition("'")[0] not in FUNCTION_WORDS for word in words)
-    inner = [at for at in capitalised if not _begins_a_sentence(question.text, words, at)]
-    if len(words) > 7 and len(capitalised) > 0.7 * matter:
+    if len(capitalised) > _MOST_NAMES * len(words) and _is_titled(words, len(capitalised)):
         return ()
+    inner = [at for at in capitalised if not _begins_a_sentence(question.text, words, at)]
     return tuple(_named(question, words, inner))
+
+
+def _is_titled(words: list[re.Match[str]], capitalised: int) -> bool:
+    """Whether a text is written as headlines are."""
+    matter = sum(word.group().lower().partition("'")[0] not in FUNCTION_WORDS for word in words)
+    return capitalised > 0.7 * matter if len(words) > 7 else capitalised >= max(matter, 4)
 
 
 def _named(question: Question, words: list[re.Match[str]], inner: list[int]) -> Iterator[Name]:
     for at in inner:
         written = words[at].group().lower().partition("'")[0]
-        if len(written) < 2 or written in _NO_NAMES or _counts(question, written, words[at].start()):
+        if (len(written) < 2 and written not in question.once(_letters).sure) or written in _NO_NAMES:
             continue
-        if not (name := _plain(written)):
+        if _counts(question, written, words[at].start()) or not (name := _plain(written)):
             continue
         before = words[at - 1].group().lower() if at else ""
         yield Name(name, before, words[at + 1].group().lower() if at + 1 < len(words) else "")
@@ -138,36 +155,40 @@ def _begins_a_sentence(text: str, words: list[re.Match[str]], at: int) -> bool:
     return not _SENTENCE_END.isdisjoint(between)
 
 
-def _letters(question: Question) -> frozenset[str]:
+def _letters(question: Question) -> Letters:
     """Single letters that name something: vitamin A, plan B, C:, solve for x."""
     text = question.text
     singles = {word for word in question.written if len(word) == 1}
     if not singles or (singles <= _PRONOUNS and question.vocabulary.isdisjoint(_LETTERED)):
-        return frozenset()
+        return Letters(frozenset(), frozenset())
     words = [word for word in _WORD.finditer(text) if len(word.group()) == 1 or word.group().lower() in _LETTERED]
-    return frozenset(
-        word.group().lower()
+    found = [
+        (word.group().lower(), _surely_names(text, word, words[at - 1] if at else None))
         for at, word in enumerate(words)
-        if len(word.group()) == 1
-        and word.group().isalpha()
-        and not _counts(question, word.group().lower(), word.start())
-        and _names_something(text, word, words[at - 1] if at else None)
-    )
+        if _stands_alone(text, word) and not _counts(question, word.group().lower(), word.start())
+    ]
+    sure = frozenset(letter for letter, is_sure in found if is_sure)
+    return Letters(sure, sure | {letter for letter, _ in found if letter not in _PRONOUNS})
 
 
-def _names_something(text: str, letter: re.Match[str], before: re.Match[str] | None) -> bool:
+def _stands_alone(text: str, letter: re.Match[str]) -> bool:
+    """A single letter that is no part of C++, T-shirt, U.S. or AT&T, nor an initial: George W. Bush is so without."""
     start, end = letter.span()
-    if text[end : end + 1] in {"+", "#", "'", "&", "-"} or text[start - 1 : start] in {"'", "-", "&", ".", "_"}:
-        return False  # C++, T-shirt, U.S., AT&T
-    written = letter.group()
-    if text[end : end + 1] == "." and text[end + 1 : end + 2].strip():
+    if end - start > 1 or not letter.group().isalpha() or text[start - 1 : start] in _TIES_BEFORE:
         return False
-    is_lettered = before is not None and len(before.group()) > 1 and not text[before.end() : start].strip(" :-")
-    if is_lettered:
+    if text[end : end + 1] == ".":
+        return not text[end + 1 : end + 3].strip()
+    return text[end : end + 1] not in _TIES_BEHIND
+
+
+def _surely_names(text: str, letter: re.Match[str], before: re.Match[str] | None) -> bool:
+    """Behind a word that letters tell apart, as a capital, or where no chat writes it for a word."""
+    if before is not None and len(before.group()) > 1 and not text[before.end() : letter.start()].strip(" :-"):
         return True
+    written = letter.group()
     if written.isupper():
-        return written not in "AI" and text[end : end + 2] != ". "  # George W. Bush is as well without
-    return written not in _NO_VARIABLES and written.isascii()
+        return written not in "AI"
+    return written not in _NO_VARIABLES and (written.isascii() or "\u03b1" <= written <= "\u03c9")
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,8 @@ from weft_cache.guards.words import FUNCTION_WORDS, Question
 
 _NEGATORS: Final = listed("""
     not no never none nobody nothing nowhere neither nor without except excluding unable hardly barely scarcely rarely
-    seldom fail fails failed failing lack lacks lacked lacking refuse refuses refused non
+    seldom fail fails failed failing lack lacks lacked lacking refuse refuses refused decline declines declined
+    unless incapable non
     """)
 # These deny only what stands in the form in -ing, or behind `from`: how to stop smoking is not how to stop a train.
 _CEASING: Final = listed(
@@ -24,13 +25,14 @@ _BREAKS: Final = listed(
     "how what why when where who whom which that if because but so and or then while unless although though"
 )
 _AUXILIARIES: Final = listed("is are am do does did can could should would will was were has have had must need ought")
-_FREE: Final = re.compile(r"\b(\w{2,40})-free\b|\bfree (?:of|from) (\w{2,40})", re.IGNORECASE)
+_FREE: Final = re.compile(r"\b(\w{2,40})-free\b|\bfree\s+(?:of|from)\s+(\w{2,40})", re.IGNORECASE)
 _OFTEN_FREE: Final = listed("gluten sugar dairy fat smoke lactose alcohol nut caffeine tax duty")
 _LESS: Final = "less"
 _NO_LESS: Final = listed(
     "unless regardless nevertheless nonetheless doubtless bless priceless wireless countless reckless ruthless"
 )
 _NO_OBJECT: Final = frozenset({"or", "yes", "only"})
+_MILD: Final = frozenset({("is", "there", "no"), ("are", "there", "no")})
 _PASSED_OVER: Final = frozenset({"longer", "one", "anymore"})
 _LONGEST_REACH: Final = 3
 _FARTHEST: Final = 8
@@ -90,7 +92,7 @@ def _spoken(words: Sequence[str]) -> Iterator[Negation]:
         reach = _reach(words, start)
         if reach and is_odd:
             shadow = frozenset(stem(word) for word in words[start : start + _FARTHEST])
-            is_mild = at == 1 and words[1] == "not" and words[0] in _AUXILIARIES
+            is_mild = words[0] in _AUXILIARIES and (words[: at + 1] in _MILD or (at == 1 and words[1] == "not"))
             yield Negation(reach, shadow, is_mild, words[at] in _CEASING)
         at = start
 

@@ -52,18 +52,20 @@ class Numbers:
 
 def numbers(question: Question) -> Numbers:
     """The numbers of a text, without its times and dates."""
-    text = question.once(moments).rest
-    if not _may_count(question, text):
+    if not _may_count(question):
         return Numbers((), frozenset())
+    text = question.once(moments).rest
     reader = _Reader([(found.group(), found.start(), found.end()) for found in _TOKEN.finditer(text)])
     return Numbers(tuple(reader.amounts()), frozenset(reader.numerals))
 
 
-_MAY_COUNT: Final = re.compile(r"\d|\b[VXvx]\b|\b[IVXL]{2,}\b|\b[ivx]{2,5}\b")
+_ROMAN_LETTERS: Final = frozenset("ivxl")
 
 
-def _may_count(question: Question, text: str) -> bool:
-    if not question.vocabulary.isdisjoint(NUMBER_WORDS) or _MAY_COUNT.search(text):
+def _may_count(question: Question) -> bool:
+    if question.has_figures or not question.vocabulary.isdisjoint(NUMBER_WORDS):
+        return True
+    if any(word != "i" and _ROMAN_LETTERS.issuperset(word) for word in question.vocabulary):
         return True
     words = question.words  # an I behind a word of matter may be a numeral
     return "i" in words and any(word == "i" and before not in FUNCTION_WORDS for before, word in pairwise(words))
@@ -104,7 +106,7 @@ class _Reader:
             return _value(word), end + 1
         if self._word(end) in {"/", "-", "\u2044"} and self._touches(end) and self._touches(end + 1):
             of = self._word(end + 1)
-            if self._word(end) != "-" and _is_fraction(word, of) and not self._touches(end + 2):
+            if self._word(end) != "-" and _is_fraction(word, of) and not self._goes_on(end + 2):
                 return int(word) / int(of), end + 2
         if self._word(at - 1) in {"/", "-"} and self._touches(at) and self._touches(at - 1):
             before = self._word(at - 2)
@@ -114,6 +116,10 @@ class _Reader:
         if isinstance(value, str) or not self._is_negative(at):
             return value, end
         return -value, end
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether what stands there is of the same date or code: 3/4/2020."""
+        return self._touches(at) and (self._word(at).isalnum() or self._word(at) in {"/", "-"})
 
     def _is_code(self, at: int) -> bool:
         """Whether letters touch the figures that are no unit: AB-1234, E404, 2pac."""
@@ -129,7 +135,11 @@ class _Reader:
         before = self._word(at - 1)
         if before in {"-", "\u2212", "\u2013"}:
             return self._touches(at) and not self._touches(at - 1)
-        return before in {"minus", "negative"}
+        return before in {"minus", "negative"} and not self._may_subtract(at - 2)
+
+    def _may_subtract(self, at: int) -> bool:
+        """Whether a number stands before `minus`."""
+        return self._word(at)[:1].isdecimal() or self._word(at) in CARDINALS
 
     def _spelt(self, at: int) -> tuple[float | str, int] | None:
         word, following = self._word(at), self._word(at + 1)
@@ -147,10 +157,11 @@ class _Reader:
         is_negative = self._word(at) in {"minus", "negative"}
         start = at + 1 if is_negative else at
         word = self._word(start)
+        is_negative = is_negative and not self._may_subtract(at - 1)
         if word not in CARDINALS or (word == "one" and not self._counts(start + 1)):
             return None
         number, end = self._compound(start)
-        if self._word(end) in PARTS and self._word(end + 1) in {"of", "the"}:
+        if self._word(end) in PARTS:
             return number * PARTS[self._word(end)], end + 1
         return -number if is_negative else number, end
 
@@ -174,25 +185,24 @@ class _Reader:
 
     def _compound(self, at: int) -> tuple[int, int]:
         """Twenty-five, one hundred and five, the twenty-first: the number and where it ends."""
-        number = CARDINALS[self._word(at)]
-        at += 1
-        while True:
-            step = at + 1 if self._word(at) in {"-", "and"} else at
-            word = self._word(step)
-            small = CARDINALS.get(word) or ORDINALS.get(word, 0)
-            if not small or not _fits(number, small) or (self._word(at) == "and" and number % 100):
-                break
-            number, at = number + small, step + 1
-            if word in ORDINALS:
-                break
-            if self._word(at) == "hundred":
-                break
-        while self._word(at) == "hundred" and 0 < number < 100:
-            number, at = number * 100, at + 1
-            step = at + 1 if self._word(at) == "and" else at
-            if self._word(step) in CARDINALS:
-                rest, at = self._compound(step)
-                number += rest
+        number, at = self._below_hundred(at)
+        if self._word(at) != "hundred" or not number:
+            return number, at
+        number, at = number * 100, at + 1
+        step = at + 1 if self._word(at) == "and" else at
+        if self._word(step) in CARDINALS:
+            rest, at = self._below_hundred(step)
+            return number + rest, at
+        if self._word(step) in ORDINALS:
+            return number + ORDINALS[self._word(step)], step + 1
+        return number, at
+
+    def _below_hundred(self, at: int) -> tuple[int, int]:
+        number, at = CARDINALS[self._word(at)], at + 1
+        step = at + 1 if self._word(at) == "-" else at
+        small = CARDINALS.get(self._word(step)) or ORDINALS.get(self._word(step), 0)
+        if number >= 20 and 0 < small < 10:
+            return number + small, step + 1
         return number, at
 
     def _roman(self, at: int) -> tuple[float | str, int] | None:
@@ -252,10 +262,6 @@ class _Reader:
 def _may_follow(word: str) -> bool:
     """Whether letters that touch a number belong to it."""
     return word in _ORDINAL_ENDINGS or word in SCALES or word in MONEY_SCALES or word in _TOUCHING or bool(unit(word))
-
-
-def _fits(number: int, small: int) -> bool:
-    return (number >= 20 and number % 10 == 0 and small < 10) or (number % 100 == 0 and number > 0 and small < 100)
 
 
 def _value(written: str) -> float | str:

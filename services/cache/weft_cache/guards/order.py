@@ -21,12 +21,12 @@ _SIDED: Final = _ROLES - {"with", "against"}
 _LOOSE: Final = frozenset({"of", "for", "in", "on", "at"})
 _DIRECTED: Final = listed("to from by than before after over under into onto above below")
 _EXCHANGES: Final = frozenset({"replac", "substitut", "chang", "swap", "overwrit", "overrid"})
+_DISTANCES: Final = frozenset({"far", "distance", "away", "between"})
+_PASSED_OVER: Final = listed("a an the my your his her i you he she we they it")
 _LONGEST_PART: Final = 3
 _MOST_PARTS: Final = 16
 _BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _DO: Final = frozenset({"do", "does", "did"})
-
-Sides = tuple[frozenset[str], frozenset[str]]
 
 
 def roles_differ(asked: Question, stored: Question) -> bool:
@@ -34,11 +34,15 @@ def roles_differ(asked: Question, stored: Question) -> bool:
 
     Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
     """
+    if _ask_for_another(asked, stored):
+        return True
+    if not _DISTANCES.isdisjoint(asked.vocabulary) and not _DISTANCES.isdisjoint(stored.vocabulary):
+        return False
     ours, theirs = asked.subjects, stored.subjects
     shared = ours & theirs
     if len(shared) < 2 or len(shared) < _LEAST_SHARED * max(len(ours), len(theirs)):
         return False
-    if _ask_for_another(asked, stored) or _act_on_another(asked, stored) or _act_on_another(stored, asked):
+    if _act_on_another(asked, stored) or _act_on_another(stored, asked):
         return True
     if around := mirrored(asked, stored):
         return around != "than" or not _compared_the_other_way(asked, stored)
@@ -53,16 +57,19 @@ def _are_exchanged(asked: Question, stored: Question, shared: frozenset[str]) ->
 
 def mirrored(asked: Question, stored: Question) -> str:
     """The preposition whose two sides changed places, as in `list to tuple` and `tuple to list`; "" where none did."""
-    theirs = stored.once(_sides)
-    for role, left, right in asked.once(_sides):
-        for other, their_left, their_right in theirs:
-            if role == other and _are_crossed(role, (left, right), (their_left, their_right)):
+    ours, theirs = asked.once(_sides), stored.once(_sides)
+    exchanges = not _EXCHANGES.isdisjoint(asked.subjects & stored.subjects)
+    for role, *sides in (found for found in ours if found not in theirs):
+        for other, *their_sides in (found for found in theirs if found not in ours):
+            if role == other and _are_crossed(role, sides, their_sides, exchanges=exchanges):
                 return role
     return ""
 
 
-def _are_crossed(role: str, ours: Sides, theirs: Sides) -> bool:
-    if role in _LOOSE:
+def _are_crossed(
+    role: str, ours: Sequence[frozenset[str]], theirs: Sequence[frozenset[str]], *, exchanges: bool
+) -> bool:
+    if role in _LOOSE and not exchanges:
         return ours == theirs[::-1] and all(map(len, ours))
     moved_behind, moved_before = (ours[0] & theirs[1]) - theirs[0], (ours[1] & theirs[0]) - theirs[1]
     return bool(moved_behind - ours[1] and moved_before - ours[0])
@@ -85,7 +92,7 @@ def _part(words: Sequence[str]) -> frozenset[str]:
     stems: list[str] = []
     for word in words:
         if word in FUNCTION_WORDS:
-            if stems or word not in {"a", "an", "the", "my", "your", "his", "her"}:
+            if stems or word not in _PASSED_OVER:
                 break
         elif len(stems) < _LONGEST_PART:
             stems.append(stem(word))
@@ -114,6 +121,8 @@ def _asked_for(question: Question) -> bool | None:
         return words[-1] == "by"  # who was X killed by; who was killed by X
     if second in _DO:
         return False
+    if second in _BE and any(word.endswith("ing") for word in words[2:]):
+        return words[2].endswith("ing")  # who is following me; who am I following
     return None if second in FUNCTION_WORDS else True
 
 

@@ -12,6 +12,7 @@ from weft_cache.guards.forms import listed, stem
 Read = TypeVar("Read")
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*", re.UNICODE)
+_WORLD_WAR: Final = re.compile(r"\bww[ -]?(i{1,2}|[12])\b", re.IGNORECASE)
 _FIGURE: Final = re.compile(r"\d")
 _RAISED: Final = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")  # 10² is not 102
 _CONTRACTED: Final = {
@@ -64,6 +65,7 @@ class Question:
         """Any text is a question; other scripts and accents are kept, look-alike forms made one."""
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
+        text = _WORLD_WAR.sub(r"World War \1", text)
         written = tuple(_WORD.findall(text))
         return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))
 
