@@ -19,7 +19,8 @@ _LEGS: Mapping[str, Mapping[str, float]] = {
     "both (default)": {},
 }
 _SHARES = (0.3, 0.4, 0.6, 0.7)
-_K = 60
+K = 60
+"""The constant of reciprocal rank fusion, as its authors set it."""
 
 Run = dict[str, dict[str, float]]
 """Query → document → score."""
@@ -39,7 +40,7 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) 
     """Ingests every corpus once and searches it in every way."""
     async with service(postgres_url, inference) as client:
         for corpus in corpora:
-            await _ingest(client, corpus)
+            await ingest(client, corpus)
     scores, runs = [], {}
     ways = dict(_LEGS) | {f"both, vectors weigh {share}": _weights(share) for share in _SHARES}
     for way, settings in ways.items():
@@ -50,22 +51,22 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) 
                 print(scores[-1], flush=True)
     for corpus in corpora:
         legs = [runs[way, corpus.name] for way in ways if way.endswith("alone")]
-        scores.append(_scores(corpus, f"both, reciprocal ranks, k = {_K}", _by_rank(legs)))
+        scores.append(_scores(corpus, f"both, reciprocal ranks, k = {K}", by_rank(legs)))
     return scores
 
 
-def _by_rank(legs: Sequence[Run]) -> Run:
+def by_rank(legs: Sequence[Run]) -> Run:
     """Fuses by places (Cormack et al., SIGIR 2009)."""
     fused: Run = {}
     for leg in legs:
         for query, found in leg.items():
             into = fused.setdefault(query, {})
             for rank, document in enumerate(sorted(found, key=lambda key: -found[key]), start=1):
-                into[document] = into.get(document, 0.0) + 1 / (_K + rank)
+                into[document] = into.get(document, 0.0) + 1 / (K + rank)
     return fused
 
 
-async def _ingest(client: Client, corpus: Corpus) -> None:
+async def ingest(client: Client, corpus: Corpus) -> None:
     await client.create(corpus.name)
     for batch in _batches(list(corpus.documents.items()), _WORKERS):
         await asyncio.gather(

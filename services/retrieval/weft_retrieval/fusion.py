@@ -1,7 +1,8 @@
 """Fusion: one order out of several, by what each leg's scores say when they are brought to one scale.
 
 Scores say more than places: how far the first is ahead of the second decides whether the other leg may overrule it.
-Measured against reciprocal rank fusion by `make eval-retrieval`; the family is Bruch, Gai and Ingber's (TOIS 2023).
+How much more depends on the collection: `bench.retrieval_quality.fusions` measures both, and docs/retrieval.md has the
+figures. The family is Bruch, Gai and Ingber's (TOIS 2023).
 """
 
 from collections.abc import Mapping, Sequence
