@@ -106,8 +106,8 @@ bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder)
 	@$(BIN)/python -m bench.cache_quality $(if $(DATA),--data $(DATA))
 
-eval-retrieval: $(VENV)/dev.stamp ## score retrieval on public collections, write bench/RETRIEVAL.md (DATA=folder, VECTORS=file)
-	@$(BIN)/python -m bench.retrieval_quality $(if $(DATA),--data $(DATA)) $(if $(VECTORS),--vectors $(VECTORS))
+eval-retrieval: $(VENV)/dev.stamp ## score retrieval on public collections, write bench/RETRIEVAL.md (DATA=folder, SETS=folder, VECTORS=file)
+	@$(BIN)/python -m bench.retrieval_quality $(if $(DATA),--data $(DATA)) $(if $(SETS),--sets $(SETS)) $(if $(VECTORS),--vectors $(VECTORS))
 
 protos: $(VENV)/dev.stamp ## regenerate the stubs in libs/weft_protos
 	@rm -rf libs/weft_protos/weft

@@ -23,6 +23,24 @@ def folder(given: str) -> Path:
     return found
 
 
+def add_sets_option(parser: argparse.ArgumentParser) -> None:
+    """Lets the user name the folder of further sets: `sets` holds what was given, for `sets_folder`."""
+    parser.add_argument("--sets", default="", help="folder of further sets (default: WEFT_EVALSETS, else none)")
+
+
+def sets_folder(given: str) -> Path | None:
+    """Finds the folder of further sets: as given, else WEFT_EVALSETS; None when neither names one.
+
+    Ends the program when a folder is named that is not there.
+    """
+    named = given or os.environ.get("WEFT_EVALSETS")
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        sys.exit(f"no folder {named}: name the one of further sets with --sets or WEFT_EVALSETS, or leave both out")
+    return Path(named)
+
+
 def loaders(found: Path) -> ModuleType:
     """Imports the folder's own reader: only it knows the files."""
     spec = importlib.util.spec_from_file_location("evaldata_loaders", found / _READER)

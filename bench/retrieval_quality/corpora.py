@@ -31,3 +31,8 @@ def load(folder: Path, name: str) -> Corpus:
     judged = {query: grades for query, grades in loaded.qrels.items() if any(grades.values())}
     documents = {key: (document.title, document.text) for key, document in loaded.corpus.items()}
     return Corpus(name, documents, {query: loaded.queries[query] for query in judged}, judged)
+
+
+def title(name: str) -> str:
+    """Returns what a report calls a corpus; those of XQuAD have the name of their language."""
+    return {"scifact": "SciFact", "cacm": "CACM", "jaquad": "JaQuAD"}.get(name, f"XQuAD {name}")

@@ -12,26 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
-import ir_measures
 import structlog
 import uvloop
 from bench import evaldata
 from bench.markdown import paragraph, table
-from bench.retrieval_quality.corpora import NAMES, Corpus, load
+from bench.retrieval_quality.corpora import NAMES, Corpus, load, title
 from bench.retrieval_quality.embedders import Remembering, embedder_name, real_inference, served
 from bench.retrieval_quality.known_items import REPORTING
 from bench.retrieval_quality.known_items import load as load_known_items
-from bench.retrieval_quality.quality import K, Run, by_rank, ingest
+from bench.retrieval_quality.quality import K, Run, by_question, by_rank, ingest
 from bench.retrieval_quality.stage import Client, postgres, service
-from ir_measures import nDCG
 
 from weft_kit.channel import Channel
 from weft_retrieval.fusion import fuse
 
 LANGUAGES: Final = ("en", "de", "es", "ru")
-_MEASURE: Final = nDCG @ 10
 _DEPTH: Final = 100
 _ALONE: Final[Mapping[str, Mapping[str, float]]] = {
     # One more than is taken: the last that a leg brings stands for 0, and is lost among what the other found.
@@ -135,7 +132,7 @@ def section(compared: Sequence[Compared]) -> list[str]:
     head = ("", "questions", "words alone", "vectors alone", "by scores", "by places", "difference")
     rows = (
         (
-            f"XQuAD {one.corpus}" if one.corpus in LANGUAGES else one.corpus,
+            title(one.corpus),
             str(one.questions),
             *(f"{figure:.3f}" for figure in (one.words, one.vectors, one.by_scores, one.by_places)),
             f"{one.by_scores - one.by_places:+.3f} ± {one.margin:.3f}",
@@ -146,9 +143,9 @@ def section(compared: Sequence[Compared]) -> list[str]:
 
 
 def _compared(corpus: Corpus, legs: _Legs) -> Compared:
-    by_scores, by_places = _by_question(corpus, legs.by_scores()), _by_question(corpus, legs.by_places())
+    by_scores, by_places = by_question(corpus, legs.by_scores()), by_question(corpus, legs.by_places())
     apart = [by_scores[query] - by_places[query] for query in corpus.queries]
-    alone = {leg: statistics.fmean(_by_question(corpus, legs.alone(leg)).values()) for leg in _ALONE}
+    alone = {leg: statistics.fmean(by_question(corpus, legs.alone(leg)).values()) for leg in _ALONE}
     return Compared(
         corpus.name,
         len(corpus.queries),
@@ -158,11 +155,6 @@ def _compared(corpus: Corpus, legs: _Legs) -> Compared:
         statistics.fmean(by_places.values()),
         _NORMAL_95 * statistics.stdev(apart) / math.sqrt(len(apart)),
     )
-
-
-def _by_question(corpus: Corpus, run: Run) -> dict[str, float]:
-    figures: Any = ir_measures.iter_calc([_MEASURE], corpus.judgements, run)
-    return dict.fromkeys(corpus.queries, 0.0) | {one.query_id: one.value for one in figures}
 
 
 async def _main(data: Path, sets: Path | None, vectors: Path | None) -> str:

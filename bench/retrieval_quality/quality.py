@@ -46,7 +46,7 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) 
     for way, settings in ways.items():
         async with service(postgres_url, inference, settings=settings) as client:
             for corpus in corpora:
-                run = runs[way, corpus.name] = await _run(client, corpus)
+                run = runs[way, corpus.name] = await searched(client, corpus)
                 scores.append(_scores(corpus, way, run))
                 print(scores[-1], flush=True)
     for corpus in corpora:
@@ -75,16 +75,23 @@ async def ingest(client: Client, corpus: Corpus) -> None:
         )
 
 
-async def _run(client: Client, corpus: Corpus) -> Run:
+async def searched(client: Client, corpus: Corpus, *, feedback: bool | None = None) -> Run:
+    """Searches for every question of a corpus that is ingested already."""
     run: Run = {}
     for query, text in corpus.queries.items():
         found: dict[str, float] = {}
-        for hit in (await client.search(corpus.name, text, _DEPTH)).hits:
+        for hit in (await client.search(corpus.name, text, _DEPTH, feedback=feedback)).hits:
             # What has no score was brought by the leg that weighs nothing. A document stands where its best chunk does.
             if hit.score:
                 found.setdefault(hit.document_id, hit.score)
         run[query] = found
     return run
+
+
+def by_question(corpus: Corpus, run: Run) -> dict[str, float]:
+    """Returns nDCG@10 of every question."""
+    figures: Any = ir_measures.iter_calc([nDCG @ 10], corpus.judgements, run)
+    return dict.fromkeys(corpus.queries, 0.0) | {one.query_id: one.value for one in figures}
 
 
 def _scores(corpus: Corpus, way: str, run: Run) -> Scores:

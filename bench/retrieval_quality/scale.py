@@ -5,17 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.filling import EXACT_WINDOWS, Source, fill
 from bench.retrieval_quality.stage import TENANT, Client, service
+from bench.spread import Several, quantile
 from pgvector import HalfVector
 
+from weft_kit.errors import WeftError
 from weft_retrieval.postgres import Database
 
 SIZES = (10_000, 100_000)
 RATE = 20
-_SECONDS = 60
+ROUNDS = 5
+SECONDS = 15
+"""Of one round: 300 searches, so that its p99 rests on the three slowest."""
 _WARM_S = 5
 _WORKERS = 4
 _PROBES = 100
@@ -46,24 +49,41 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds a search that was answered, of one round each, and how many were not, of all rounds."""
+
+    p50: Several
+    p99: Several
+    failed: int
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[float | None]]) -> "Times":
+        """Takes the seconds of every search; None for one that failed."""
+        answered = [[took for took in one if took is not None] for one in rounds]
+        p50, p99 = (Several.of(1000 * quantile(took, share) for took in answered) for share in (0.5, 0.99))
+        return cls(p50, p99, sum(map(len, rounds)) - sum(map(len, answered)))
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
-    """What was seen at one size: seconds to build the index, milliseconds a search, the share of hits that are those of
-    comparing everything, chunks ingested a second, and milliseconds that adding a window takes, its index included.
+    """What was seen at one size: seconds to build the index, what a search takes without and with feedback, the share
+    of hits that are those of comparing everything, chunks ingested a second, and milliseconds that adding a window
+    takes, its index included.
     """
 
     chunks: int
     index_s: float
-    p50: float
-    p99: float
+    without: Times
+    with_feedback: Times
     same_hits: float
     ingested_per_s: float
     window_ms: float
 
 
-async def measure(ground: Ground) -> list[Stretch]:
+async def measure(ground: Ground, sizes: Sequence[int]) -> list[Stretch]:
     """Fills a collection of each size, then searches it and adds to it."""
     stretches = []
-    for size in SIZES:
+    for size in sizes:
         index_s = await fill(ground.postgres_url, name_of(size), ground.source, ground.made, size)
         stretches.append(await stretch(ground, size, index_s))
         print(stretches[-1], flush=True)
@@ -74,14 +94,13 @@ async def stretch(ground: Ground, size: int, index_s: float) -> Stretch:
     """Measures a collection that was filled."""
     name = name_of(size)
     async with service(ground.postgres_url, ground.real) as reader:
-        await _paced(reader, name, ground.queries, _WARM_S)
-        took = await _paced(reader, name, ground.queries, _SECONDS)
+        await _paced(reader, name, ground.queries, _WARM_S, feedback=True)
+        without, with_feedback = await _rounds(reader, name, ground.queries)
     same = await _same_hits(ground, name)
     window_ms = await _window_ms(ground, name)
     async with service(ground.postgres_url, ground.free) as writer:
         per_s = await _ingest(writer, name, ground.source)
-    p50, p99 = np.percentile(took, (50, 99)) * 1000
-    return Stretch(size, index_s, float(p50), float(p99), same, per_s, window_ms)
+    return Stretch(size, index_s, without, with_feedback, same, per_s, window_ms)
 
 
 def name_of(size: int) -> str:
@@ -119,13 +138,29 @@ async def _ingest(client: Client, name: str, source: Source) -> float:
     return ((await client.collection(name)).chunk_count - before) / took
 
 
-async def _paced(client: Client, name: str, queries: Sequence[str], seconds: float) -> list[float]:
-    """Searches RATE times a second, whether or not the searches before have ended; returns the seconds of each."""
+async def _rounds(client: Client, name: str, queries: Sequence[str]) -> tuple[Times, Times]:
+    """Searches without and with feedback in turns: what else the machine does is the same for both."""
+    took: dict[bool, list[list[float | None]]] = {False: [], True: []}
+    for _ in range(ROUNDS):
+        for feedback, rounds in took.items():
+            rounds.append(await _paced(client, name, queries, SECONDS, feedback=feedback))
+    return Times.of(took[False]), Times.of(took[True])
 
-    async def one(number: int) -> float:
+
+async def _paced(
+    client: Client, name: str, queries: Sequence[str], seconds: float, *, feedback: bool
+) -> list[float | None]:
+    """Searches RATE times a second, whether or not the searches before have ended; returns the seconds of each, None
+    for one that failed: on a machine that is too busy some do, and the others still say something.
+    """
+
+    async def one(number: int) -> float | None:
         await asyncio.sleep(number / RATE)
         began = time.perf_counter()
-        await client.search(name, queries[number % len(queries)], _TOP_K)
+        try:
+            await client.search(name, queries[number % len(queries)], _TOP_K, feedback=feedback)
+        except WeftError:
+            return None
         return time.perf_counter() - began
 
     return await asyncio.gather(*(one(number) for number in range(int(seconds * RATE))))

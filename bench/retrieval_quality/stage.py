@@ -47,8 +47,10 @@ class Client:
         with bound(self.context):
             return await self.channel.unary(self.stub.Ingest(request, **self.channel.call(_CALL_S)))
 
-    async def search(self, collection: str, query: str, top_k: int) -> pb.SearchResponse:
-        request = pb.SearchRequest(collection=collection, query=query, top_k=top_k)
+    async def search(
+        self, collection: str, query: str, top_k: int, *, feedback: bool | None = None
+    ) -> pb.SearchResponse:
+        request = pb.SearchRequest(collection=collection, query=query, top_k=top_k, feedback=feedback)
         with bound(self.context):
             return await self.channel.unary(self.stub.Search(request, **self.channel.call(_CALL_S)))
 
