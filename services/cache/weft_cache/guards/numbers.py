@@ -1,7 +1,7 @@
 """Amounts, counts, years and places in an order: each text has one that the other lacks.
 
-That only one text has a number tells little (`lose weight`, `lose 10 kilos`): of Quora's TRAIN pairs with one other word
-at most 61 % differ where one has a number, and 54 % where none has. It is left to the verifier.
+That only one text has a number tells little (`lose weight`, `lose 10 kilos`): of Quora's TRAIN pairs with one other
+word at most 61 % differ where one has a number, and 54 % where none has. It is left to the verifier.
 """
 
 from collections import Counter
