@@ -9,7 +9,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
 from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
-from weft_kit.languages import load as load_languages
+from weft_kit.languages import known as known_languages
 from weft_kit.page_tokens import PageTokens
 from weft_kit.readiness import WHOLE, Need, Readiness
 from weft_kit.request_limits import RequestLimits
@@ -74,7 +74,8 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         readiness = await stack.enter_async_context(Readiness(_needs(config, database, link)))
         server = None
         if "serve" in roles:
-            await asyncio.to_thread(load_languages)
+            # The first question would wait for the model of languages to be read.
+            await asyncio.to_thread(known_languages)
             deletion = CollectionDeletion(database, indexes)
             servicer = _servicer(config, database, link, inference, embedder, ingestor, deletion)
             add = rpc.add_RetrievalServiceServicer_to_server
