@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from tests.cache.virtual_time import run_virtually
 
+from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.choice import Miss, Reason
 from weft_cache.coverage import ALL, Coverage, QuestionReader
@@ -16,7 +17,8 @@ from weft_cache.policy import Terms, Tier
 from weft_cache.semantic_queue import LookupLimits, SemanticQueue
 
 TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
-REQUEST = job_pb2.GenerationRequest(model="default")
+QUESTION = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Is it?")])
+REQUEST = job_pb2.GenerationRequest(model="default", messages=[QUESTION])
 HIT = object()
 SECONDS = 20.0
 AWAY_S = 0.75
