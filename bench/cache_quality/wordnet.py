@@ -183,7 +183,11 @@ def antonyms(wordnet: WordNet) -> set[tuple[str, str]]:
                     for two in other.words
                     if wordnet.rank(one, synset.key) == wordnet.rank(two, other.key) == 1 or _is_prefixed(one, two)
                 }
-    return {(min(pair), max(pair)) for pair in found if all(word.islower() and _is_plain(word) for word in pair)}
+    return {
+        (min(pair), max(pair))
+        for pair in found
+        if pair[0] != pair[1] and all(word.islower() and _is_plain(word) for word in pair)
+    }
 
 
 def _is_prefixed(one: str, two: str) -> bool:

@@ -82,6 +82,7 @@ async def test_an_answer_that_may_serve_again_is_stored(desk: Desk, mock: MockPr
         done = await desk.done(await desk.submit(request))
         tenant, stored = await asyncio.wait_for(shelf.stored.get(), 20)
 
+    request.cache.mode = job_pb2.CACHE_MODE_EXACT  # what the cache service is told of a request that says nothing
     assert (tenant, stored.request, stored.collection_version) == ("acme", request, 12)
     assert stored.answer == done.answer
 
