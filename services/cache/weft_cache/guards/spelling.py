@@ -22,6 +22,8 @@ def _accents_differ(asked: Question, stored: Question) -> bool:
 
 
 def _acronyms_differ(asked: Question, stored: Question) -> bool:
+    if asked.vocabulary == stored.vocabulary:  # the same question, typed without capitals
+        return False
     ours, theirs = _acronyms(asked), _acronyms(stored)
     return bool((ours - theirs) & stored.vocabulary or (theirs - ours) & asked.vocabulary)
 
