@@ -16,6 +16,7 @@ import pytest
 from weft.common.v1 import error_pb2
 from weft_kit.errors import CannotStart, Invalid, Overloaded
 from weft_retrieval.chunking import Chunking
+from weft_retrieval.document_processes import priority
 from weft_retrieval.document_processes.messages import Order
 from weft_retrieval.document_processes.pool import READING, DocumentProcesses, Limits, ReadingBroke
 from weft_retrieval.document_processes.priority import session_niceness
@@ -138,12 +139,6 @@ async def test_a_process_knows_no_secret_and_holds_nothing_of_the_service(monkey
     assert "[0, 1, 2, 3]" in seen
 
 
-def has_autogroup() -> bool:
-    with suppress(OSError):
-        return session_niceness(os.getpid()) < 15
-    return False
-
-
 async def test_a_process_leaves_cpu_time_to_the_service(processes):
     waiting = asyncio.create_task(said(processes, "wait"))
     (running,) = await until_reading(1)
@@ -160,9 +155,21 @@ async def test_where_no_niceness_is_left_a_process_runs_when_nothing_else_wants_
         waiting.cancel()
 
 
-@pytest.mark.skipif(not has_autogroup(), reason="the kernel does not share CPU time out by session")
 async def test_the_session_of_the_processes_is_nicer_than_the_services(processes):
-    assert session_niceness(server().pid) == session_niceness(os.getpid()) + 5
+    waiting = asyncio.create_task(said(processes, "wait"))
+    (running,) = await until_reading(1)
+    if (niceness := session_niceness(running.pid)) is None:
+        pytest.skip("the kernel does not share CPU time out by session")
+    assert niceness == min((session_niceness(os.getpid()) or 0) + 5, 19)
+    waiting.cancel()
+
+
+@pytest.mark.parametrize(("said", "niceness"), [("/autogroup-55 nice -3\n", -3), ("", None), (None, None)])
+def test_a_kernel_may_keep_no_niceness_for_a_session(tmp_path, monkeypatch, said, niceness):
+    monkeypatch.setattr(priority, "_SESSION", str(tmp_path / "{}"))
+    if said is not None:
+        (tmp_path / "1").write_text(said)
+    assert priority.session_niceness(1) == niceness
 
 
 async def test_a_process_writes_no_file(processes, tmp_path):

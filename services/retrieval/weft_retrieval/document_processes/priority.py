@@ -27,17 +27,21 @@ def yield_to(service: int) -> None:
     if os.nice(_NICENESS) < before + _NICENESS and hasattr(os, "SCHED_IDLE"):
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    # Not there without autogroup; not ours to write to in some containers.
+    if session_niceness(os.getpid()) is None or os.getsid(service) == os.getsid(0):
+        return
+    # Not ours to write to in some containers.
     with suppress(OSError):
-        theirs = session_niceness(service)
-        if os.getsid(service) != os.getsid(0):
-            _make_session_nice(min(theirs + _NICENESS, _LEAST))
+        _make_session_nice(min((session_niceness(service) or 0) + _NICENESS, _LEAST))
 
 
-def session_niceness(pid: int) -> int:
-    """Returns how nice the session of a process is, as autogroup has it. Raises OSError where the kernel has none."""
-    # Such as "/autogroup-55 nice 0".
-    return int(Path(_SESSION.format(pid)).read_text().rpartition(" ")[2])
+def session_niceness(pid: int) -> int | None:
+    """Returns how nice the session of a process is, as autogroup has it; None where the kernel keeps none for it."""
+    try:
+        # Such as "/autogroup-55 nice 0"; nothing for what runs since before the first session.
+        said = Path(_SESSION.format(pid)).read_text()
+    except OSError:
+        return None
+    return int(said.rpartition(" ")[2]) if said.strip() else None
 
 
 def _make_session_nice(niceness: int) -> None:
