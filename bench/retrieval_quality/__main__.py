@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 import uvloop
 from bench import evaldata
-from bench.retrieval_quality import feedback, fusions, known_items, quality, report, rerank, scale
+from bench.retrieval_quality import feedback, fusions, known_items, quality, reanalysis, report, rerank, scale
 from bench.retrieval_quality.corpora import NAMES, Corpus, load
 from bench.retrieval_quality.embedders import Made, Remembering, embedder_name, real_inference, served
 from bench.retrieval_quality.filling import Source
@@ -75,8 +75,9 @@ async def _scale(plan: Plan, postgres_url: str, real: str, channel: Channel, rem
     async with served(made) as free:
         queries = list(plan.corpora[0].queries.values())
         ground = scale.Ground(postgres_url, Source(plan.corpora), queries, made, free, real)
+        reanalysed_per_s = await reanalysis.chunks_per_s(ground)
         stretches = await scale.measure(ground, plan.sizes)
-    return report.Scale(stretches, await _embedded_per_s(channel, sentences))
+    return report.Scale(stretches, await _embedded_per_s(channel, sentences), reanalysed_per_s)
 
 
 async def _embedded_per_s(channel: Channel, sentences: list[str]) -> float:

@@ -12,6 +12,7 @@ from bench.retrieval_quality.filling import EXACT_WINDOWS
 from bench.retrieval_quality.fusions import Compared
 from bench.retrieval_quality.known_items import Recall
 from bench.retrieval_quality.quality import Scores
+from bench.retrieval_quality.reanalysis import CHUNKS
 from bench.retrieval_quality.rerank import Vote
 from bench.retrieval_quality.scale import RATE, ROUNDS, SECONDS, Stretch, Times
 
@@ -62,6 +63,9 @@ Then a thousand chunks more come, in documents of ten, four at a time through th
 what is measured is all but the embedder: reading, cutting, stemming, writing, one durable transaction a document. The
 last column is the part of it that one window takes, its indexes included. The {first:,} chunks pass the size from which
 a collection gets its index, which is built meanwhile on the same cores."""
+_REANALYSIS = """\
+A collection of {chunks:,} such chunks gets another language by UpdateCollection while nobody searches it: {per_s:.0f}
+chunks a second are analysed anew, the service at rest as long as it works."""
 _LOSES = """\
 - CACM's long questions: words of the question that say nothing ("articles", "interested in") count like any other.
 - The words a text does not use: BM25 misses them, and MiniLM, a small encoder, finds them less often than a larger one
@@ -96,6 +100,7 @@ class Scale:
 
     stretches: Sequence[Stretch]
     embedded_per_s: float
+    reanalysed_per_s: float
 
 
 @dataclass(slots=True)
@@ -133,7 +138,9 @@ def _scale(scale: Scale) -> list[str]:
     method = _SCALE.format(rate=RATE, exact=EXACT_WINDOWS, rounds=ROUNDS, seconds=SECONDS)
     lines = ["## Scale", "", *paragraph(method), *_searches(stretches), *paragraph(_growth(stretches))]
     lines += ["## Ingest", "", *paragraph(_INGEST.format(first=stretches[0].chunks)), *_ingests(stretches)]
-    return [*lines, *paragraph(_share(stretches, scale.embedded_per_s))]
+    lines += paragraph(_share(stretches, scale.embedded_per_s))
+    lines += ["## Another language", ""]
+    return lines + paragraph(_REANALYSIS.format(chunks=CHUNKS, per_s=scale.reanalysed_per_s))
 
 
 def _known(known: Sequence[Recall]) -> list[str]:

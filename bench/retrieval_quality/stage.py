@@ -39,6 +39,11 @@ class Client:
             answer = await self.channel.unary(self.stub.GetCollection(request, **self.channel.call(_CALL_S)))
         return answer.collection
 
+    async def set_language(self, name: str, language: str) -> None:
+        request = pb.UpdateCollectionRequest(name=name, language=language)
+        with bound(self.context):
+            await self.channel.unary(self.stub.UpdateCollection(request, **self.channel.call(_CALL_S)))
+
     async def ingest(self, collection: str, document_id: str, title: str, text: str) -> pb.IngestResponse:
         document = pb.Document(
             document_id=document_id, title=title, content=text.encode(), content_type=pb.CONTENT_TYPE_TEXT
