@@ -185,7 +185,8 @@ def test_twice_the_schema_costs_no_more_than_about_twice_the_time(shape: str) ->
 
         return cost_of(read_or_refuse)
 
-    assert cost(4_000) < 3.2 * max(cost(2_000), 1e-4)
+    # Whatever else the machine does, it does not do it three times.
+    assert any(cost(4_000) < 3.2 * max(cost(2_000), 1e-4) for _ in range(3))
 
 
 def test_a_pattern_is_measured_with_its_repetitions_written_out() -> None:
