@@ -102,6 +102,11 @@ def test_statements_leave_out_what_is_doubtful_and_what_others_are_measured_on(f
     ]
 
 
+def test_statements_leave_out_what_others_are_measured_on_however_it_was_scored(folder):
+    (folder / "stsb" / "en-test.csv").write_text("Profits rose.,Profits went up.,4.0\n", "utf-8")
+    assert sets.statements(folder) == [Pair("Two dogs run.", "A cat sits.", same=False)]
+
+
 def test_what_is_missing_is_named(folder):
     (folder / "stsb" / "en-dev.csv").unlink()
     with pytest.raises(SetMissing, match=r"stsb/en-dev\.csv"):

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from bench.cache_quality.more_sets import clinc, mrpc, scored
+from bench.cache_quality.more_sets import clinc, mrpc, scored, sts
 from bench.cache_quality.pairs import Pair, intents
 
 _SAME_FROM: Final = 4.5
@@ -20,10 +20,10 @@ def statements(folder: Path) -> list[Pair]:
     """MRPC's and STS-b's training pairs without the sentences of their other parts: STS-b took some of MRPC's."""
     measured = {
         _plain(text)
-        for pair in (*mrpc(folder, "val"), *mrpc(folder, "test"), *_sts(folder, "dev"), *_sts(folder, "test"))
+        for pair in (*mrpc(folder, "val"), *mrpc(folder, "test"), *sts(folder, "dev"), *sts(folder, "test"))
         for text in (pair.first, pair.second)
     }
-    pairs = [*mrpc(folder, "train"), *_sts(folder, "train")]
+    pairs = [*mrpc(folder, "train"), *_sts(folder)]
     return [pair for pair in pairs if not {_plain(pair.first), _plain(pair.second)} & measured]
 
 
@@ -43,9 +43,9 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", " ", text.lower()).strip()
 
 
-def _sts(folder: Path, part: str) -> list[Pair]:
+def _sts(folder: Path) -> list[Pair]:
     return [
         Pair(first, second, score >= _SAME_FROM)
-        for first, second, score in scored(folder, part)
+        for first, second, score in scored(folder, "train")
         if not _DIFFERENT_TO < score < _SAME_FROM
     ]
