@@ -67,10 +67,10 @@ class Outcomes:
     def share(self, *outcomes: str) -> float:
         return sum(len(self.took.get(outcome, ())) for outcome in outcomes) / max(1, self.lookups)
 
-    def percentile_ms(self, place: int, *outcomes: str) -> float:
+    def percentile_ms(self, percent: int, *outcomes: str) -> float:
         """Of the time that lookups with these outcomes took; without any, of all."""
         took = [one for name, some in self.took.items() if not outcomes or name in outcomes for one in some]
-        return statistics.quantiles(took, n=100)[place - 1] if len(took) > 1 else sum(took)
+        return statistics.quantiles(took, n=100)[percent - 1] if len(took) > 1 else sum(took)
 
 
 @dataclass(slots=True)
