@@ -34,14 +34,14 @@ def of_tenant(tenant: str) -> tuple[tuple[str, str], ...]:
     return (("weft-tenant", tenant),)
 
 
-def asking(question: str, mode: job_pb2.CacheMode.ValueType = job_pb2.CACHE_MODE_SEMANTIC) -> job_pb2.GenerationRequest:
-    """A request that both tiers may answer, or the exact one alone."""
+def asking(question: str) -> job_pb2.GenerationRequest:
+    """A request that both tiers may answer."""
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=question)])
     return job_pb2.GenerationRequest(
         model="default",
         messages=[message],
         sampling=chat_pb2.SamplingParams(temperature=0),
-        cache=job_pb2.CachePolicy(mode=mode),
+        cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC),
     )
 
 
