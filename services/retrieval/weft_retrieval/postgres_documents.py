@@ -167,7 +167,7 @@ async def _write(connection: Connection, claim: _Claim, revision: Revision, keys
     if not is_new:
         change += await drop_chunks(connection, collection, document, keep=keys)
         await order_chunks(connection, document, revision.chunks)
-        await note_misread(connection, collection, document, revision.entry.language)
+        await note_misread(connection, collection, [document])
     if revision.new and not collection.embedder:
         query = "UPDATE collections SET embedder = %s, dimensions = %s WHERE id = %s"
         await connection.execute(query, (revision.embedder, revision.dimensions, collection.id))

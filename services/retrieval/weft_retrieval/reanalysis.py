@@ -23,6 +23,7 @@ from weft_retrieval.former_analysis import FORMER, former_terms
 from weft_retrieval.languages import DETECTED, detected
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import lock_collection, read_collection
+from weft_retrieval.postgres_chunks import note_misread
 from weft_retrieval.postgres_postings import Rewrite, rewrite_postings
 from weft_retrieval.records import Collection
 
@@ -41,10 +42,6 @@ _UNSETTLED = """
 _SETTLE = """
     UPDATE documents d SET language = u.language FROM unnest(%s::bigint[], %s::text[]) u(id, language)
     WHERE d.id = u.id AND d.language IS NULL RETURNING d.id
-"""
-_NOTE_MISREAD = """
-    UPDATE chunks c SET misread = c.language <> d.language FROM documents d
-    WHERE d.id = c.document AND d.id = ANY(%s) AND c.misread <> (c.language <> d.language)
 """
 _OLD: LiteralString = """
     SELECT c.id, d.language, c.language, c.analysis, d.title, c.headings, c.body, c.terms, c.length
@@ -145,7 +142,7 @@ class Reanalysis:
             locked = await lock_collection(connection, tenant, name)
             if locked.language == collection.language:
                 settled = await (await connection.execute(_SETTLE, (list(texts), languages))).fetchall()
-                await connection.execute(_NOTE_MISREAD, ([document for (document,) in settled],))
+                await note_misread(connection, locked, [document for (document,) in settled])
 
 
 async def _store(connection: Connection, collection: Collection, analysed: Sequence[_Analysed]) -> None:
