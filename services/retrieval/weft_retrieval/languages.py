@@ -61,6 +61,11 @@ def detected(text: str) -> str:
     return _NAMES[nearest] if scores[likeliest] - scores[nearest] < _LEAD_OVER_STEMMED else SIMPLE
 
 
+def settled(language: str, text: str) -> str:
+    """Returns what a text is stemmed as where this is wanted: a language, or "detected"."""
+    return detected(text) if language == DETECTED else language
+
+
 def asked_in(query: str, held: Mapping[str, int]) -> dict[str, float]:
     """Returns the languages to ask a query in, and what their terms count, given a collection's chunks by language.
 
