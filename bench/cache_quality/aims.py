@@ -1,25 +1,18 @@
-"""What was aimed at beside what was reached."""
+"""What the semantic tier aims at, and whether it was reached."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from bench.aims import Aim, section
 from bench.cache_quality.results import Result
 from bench.cache_quality.sections import wrong_of
-from bench.markdown import paragraph, table
 
 _INTENT_SHELVES: Final = ("CLINC150", "banking77")
 _QUORA: Final = "Quora"
 _BANKING: Final = "banking77, an answer an intent"
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """One aim; `met` is None where what it needs was not measured."""
-
-    wanted: str
-    reached: str
-    met: bool | None
+_ABOUT: Final = (
+    "At the threshold that ships, in brackets the 95 % interval. An aim is met when the figure is, as counted."
+)
 
 
 def aims(shelves: Mapping[str, Result], all_results: Sequence[Result], threshold: float) -> list[Aim]:
@@ -34,10 +27,7 @@ def aims(shelves: Mapping[str, Result], all_results: Sequence[Result], threshold
 
 def render(found: Sequence[Aim]) -> list[str]:
     """The table at the top of the report."""
-    said = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [(aim.wanted, aim.reached, said[aim.met]) for aim in found]
-    about = "At the threshold that ships, in brackets the 95 % interval. An aim is met when the figure is, as counted."
-    return ["## Aims", "", *paragraph(about), *table(("aim", "reached", "met"), rows, words=3)]
+    return section(found, _ABOUT)
 
 
 def _few_wrong(one: Result | None, name: str, threshold: float) -> Aim:

@@ -33,13 +33,7 @@ _KINDS: Final = {
 
 def shelves(judge: Judge, sources: sets.Sources) -> dict[str, Result]:
     """What the rule makes of every validation shelf."""
-    made: Mapping[str, sets.Make] = {
-        **sets.unique_answers(sources, Split.VALIDATION),
-        **sets.unanswered(sources, Split.VALIDATION),
-        **sets.intent_answers(sources, Split.VALIDATION),
-        **sets.mixed(sources, Split.VALIDATION),
-    }
-    return {name: of_shelf(judge, make()) for name, make in made.items()}
+    return {name: of_shelf(judge, make()) for name, make in sets.all_shelves(sources, Split.VALIDATION).items()}
 
 
 def kinds(results: Mapping[str, Result]) -> dict[str, Lookups]:

@@ -6,7 +6,7 @@ each, and a wrong one beyond what is allowed costs many: what is looked for is t
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -118,13 +118,7 @@ def _neighbours(weights: Weights, name: str) -> Iterable[Weights]:
 
 def gathered(judge: Judge, sources: sets.Sources) -> list[Lookups]:
     """All validation parts."""
-    shelves: Mapping[str, sets.Make] = {
-        **sets.unique_answers(sources, Split.VALIDATION),
-        **sets.unanswered(sources, Split.VALIDATION),
-        **sets.intent_answers(sources, Split.VALIDATION),
-        **sets.mixed(sources, Split.VALIDATION),
-    }
-    found = [_of_shelf(judge, make) for make in shelves.values()]
+    found = [_of_shelf(judge, make) for make in sets.all_shelves(sources, Split.VALIDATION).values()]
     for name, make in sets.lone_pairs(sources, Split.VALIDATION).items():
         pairs = make()
         compared = judge.pairs(pairs)

@@ -99,10 +99,10 @@ class Judge:
 
     def _compared(self, question: str, found: Sequence[Candidate]) -> Compared:
         """`found` is what a cosine goes by; of it the tier sees what may be compared at all."""
-        place = self._reader.place(question)
-        if place is None:
+        partition = self._reader.partition(question)
+        if partition is None:
             return Compared(found[:1], [], Miss(Reason.LANGUAGE), [])
-        comparable = (candidate for candidate in found if self._reader.place(candidate.question) == place)
+        comparable = (candidate for candidate in found if self._reader.partition(candidate.question) == partition)
         near = list(islice(comparable, _NEAREST))
         listed = shortlist(question, near, self._terms, self._least_certain, now=0.0)
         if isinstance(listed, Miss):

@@ -34,14 +34,14 @@ def of_tenant(tenant: str) -> tuple[tuple[str, str], ...]:
     return (("weft-tenant", tenant),)
 
 
-def asking(question: str, mode: job_pb2.CacheMode.ValueType = job_pb2.CACHE_MODE_SEMANTIC) -> job_pb2.GenerationRequest:
-    """A request that both tiers may answer, or the exact one alone."""
+def asking(question: str) -> job_pb2.GenerationRequest:
+    """A request that both tiers may answer."""
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=question)])
     return job_pb2.GenerationRequest(
         model="default",
         messages=[message],
         sampling=chat_pb2.SamplingParams(temperature=0),
-        cache=job_pb2.CachePolicy(mode=mode),
+        cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC),
     )
 
 
@@ -67,10 +67,10 @@ class Outcomes:
     def share(self, *outcomes: str) -> float:
         return sum(len(self.took.get(outcome, ())) for outcome in outcomes) / max(1, self.lookups)
 
-    def percentile_ms(self, place: int, *outcomes: str) -> float:
+    def percentile_ms(self, percent: int, *outcomes: str) -> float:
         """Of the time that lookups with these outcomes took; without any, of all."""
         took = [one for name, some in self.took.items() if not outcomes or name in outcomes for one in some]
-        return statistics.quantiles(took, n=100)[place - 1] if len(took) > 1 else sum(took)
+        return statistics.quantiles(took, n=100)[percent - 1] if len(took) > 1 else sum(took)
 
 
 @dataclass(slots=True)

@@ -53,19 +53,9 @@ def served_most(scores: Scores, right: Labels, hits: int) -> Served:
     return Served(good, hits - good, len(scores) - hits)
 
 
-def average_precision(scores: Scores, right: Labels) -> float:
-    """Over all thresholds."""
-    precisions, ordered = _precisions(scores, right)
-    return float((precisions * ordered).sum() / ordered.sum())
-
-
 def most_right(scores: Scores, right: Labels, precision: float) -> int:
     """The most right answers that any threshold serves at this precision; fewer than twenty served prove none."""
-    precisions, ordered = _precisions(scores, right)
+    ordered = right[np.argsort(-scores, kind="stable")]
+    precisions = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
     enough = np.flatnonzero((precisions >= precision) & (np.arange(len(ordered)) >= _LEAST_SERVED - 1))
     return int(ordered[: enough[-1] + 1].sum()) if len(enough) else 0
-
-
-def _precisions(scores: Scores, right: Labels) -> tuple[Scores, Labels]:
-    ordered = right[np.argsort(-scores, kind="stable")]
-    return np.cumsum(ordered) / np.arange(1, len(ordered) + 1), ordered

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +18,23 @@ class SetMissing(Exception):
 
 
 def clinc(folder: Path | None, part: str) -> list[tuple[str, str]]:
-    """CLINC150's utterances of a part: train, val or test, each with its intent, or oos_val or oos_test."""
+    """CLINC150's utterances of a part, each with its intent: train, val, test, or what is out of scope, as oos_test."""
     rows = json.loads(_file(folder, "clinc150/data_full.json").read_text("utf-8"))[part]
     return [(text, intent) for text, intent in rows]
 
 
 def sts(folder: Path | None, part: str, language: str = "en") -> list[Pair]:
     """STS-b's sentence pairs of a part: train, dev or test; four of five points and more are the same."""
+    return [Pair(first, second, score >= _SAME) for first, second, score in scored(folder, part, language)]
+
+
+def scored(folder: Path | None, part: str, language: str = "en") -> Iterator[tuple[str, str, float]]:
+    """STS-b's sentence pairs of a part as they were scored: 5 where both say the same, 0 where they have no more in
+    common than any two.
+    """
     with _file(folder, f"stsb/{language}-{part}.csv").open(encoding="utf-8", newline="") as handle:
-        return [Pair(first, second, float(score) >= _SAME) for first, second, score in csv.reader(handle)]
+        for first, second, score in csv.reader(handle):
+            yield first, second, float(score)
 
 
 def mrpc(folder: Path | None, part: str) -> list[Pair]:

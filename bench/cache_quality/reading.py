@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self, readings: Readings, coverage: Coverage) -> None:
         self._readings, self._coverage = readings, coverage
-        self._places: dict[str, bytes | None] = {}
+        self._partitions: dict[str, bytes | None] = {}
         self._encoder = Encoder.load(bundled_model(), Precision.FP32, threads=1)
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
         model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
@@ -41,17 +41,17 @@ class Reader:
         """How surely each of `others` asks what `question` asks; 0 where not all was read."""
         return self._readings.confidences(self._verifier, question, others, partial(self._compare, question))
 
-    def place(self, question: str) -> bytes | None:
+    def partition(self, question: str) -> bytes | None:
         """What two questions must have in common to be compared; None where this one is for the exact tier alone."""
-        if question not in self._places:
-            self._places[question] = self._place(question)
-        return self._places[question]
+        if question not in self._partitions:
+            self._partitions[question] = self._partition(question)
+        return self._partitions[question]
 
     def commit(self) -> None:
         """Keeps what was read since."""
         self._readings.commit()
 
-    def _place(self, question: str) -> bytes | None:
+    def _partition(self, question: str) -> bytes | None:
         if not self._coverage.includes(question):
             return None
         reading = self._encoder.read(question)

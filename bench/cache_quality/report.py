@@ -152,7 +152,7 @@ def _load_table(levels: Sequence[Level]) -> list[str]:
             f"{level.outcomes.share('late', 'store_down'):.1%}",
             f"{level.outcomes.percentile_ms(50):.0f} ms",
             f"{level.outcomes.percentile_ms(99):.0f} ms",
-            " / ".join(f"{level.outcomes.percentile_ms(place, 'overloaded'):.0f} ms" for place in (50, 99)),
+            " / ".join(f"{level.outcomes.percentile_ms(percent, 'overloaded'):.0f} ms" for percent in (50, 99)),
             f"{sum(level.cpu_ms.values()):.0f} ms",
         )
         for level in levels

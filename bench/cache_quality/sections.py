@@ -45,7 +45,7 @@ Build = Callable[[], Result]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Sets under one heading: what builds the result of each, and what of it was seen before, by its name."""
+    """Sets under one heading: what builds the result of each, by its name."""
 
     heading: str
     about: str

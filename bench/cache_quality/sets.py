@@ -85,6 +85,12 @@ def mixed(sources: Sources, split: Split) -> Mapping[str, Make]:
     return {"All of them on one shelf": make}
 
 
+def all_shelves(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """Every shelf of a split."""
+    kinds = (unique_answers, unanswered, intent_answers, mixed)
+    return {name: make for kind in kinds for name, make in kind(sources, split).items()}
+
+
 def lone_pairs(sources: Sources, split: Split) -> Mapping[str, MakePairs]:
     """One text stored, one asked, and nothing else there."""
     return {

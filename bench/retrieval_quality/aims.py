@@ -1,10 +1,9 @@
-"""What was aimed at beside what was reached."""
+"""What retrieval aims at, and whether it was reached."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from bench.markdown import paragraph, table
+from bench.aims import Aim, section
 from bench.retrieval_quality.known_items import Recall
 from bench.retrieval_quality.scale import Stretch
 
@@ -22,15 +21,6 @@ With the default parts and settings. Known items: of the questions of the half t
 whose paragraph is among the first three hits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """One aim; `met` is None where what it needs was not measured."""
-
-    wanted: str
-    reached: str
-    met: bool | None
-
-
 def aims(known: Sequence[Recall], stretches: Sequence[Stretch]) -> list[Aim]:
     """Returns every aim of retrieval, whether or not its set was there."""
     reached = {one.corpus: one.recall for one in known if one.way == _WAY}
@@ -42,9 +32,7 @@ def aims(known: Sequence[Recall], stretches: Sequence[Stretch]) -> list[Aim]:
 
 def render(found: Sequence[Aim]) -> list[str]:
     """Writes the table at the top of the report."""
-    said = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [(aim.wanted, aim.reached, said[aim.met]) for aim in found]
-    return ["## Aims", "", *paragraph(_ABOUT), *table(("aim", "reached", "met"), rows, words=3)]
+    return section(found, _ABOUT)
 
 
 def _recall(name: str, least: float, reached: float | None) -> Aim:

@@ -1,6 +1,5 @@
 """What pseudo-relevance feedback changes, on what it was tuned on and on what it was not."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +7,11 @@ from typing import Final
 
 from bench.markdown import paragraph, table
 from bench.retrieval_quality.corpora import Corpus, title
-from bench.retrieval_quality.quality import by_question, searched
+from bench.retrieval_quality.quality import by_question, margin, searched
 from bench.retrieval_quality.stage import service
 
 # What is measured here is what feedback finds, however slow the machine is.
 _PATIENT: Final = {"feedback_budget_s": 60}
-_NORMAL_95: Final = 1.96
 _METHOD: Final = """\
 nDCG@10 of searches without feedback and with it (docs/retrieval.md, "Feedback"); the difference is the mean over the
 questions with its 95 % interval. Its settings were chosen on SciFact and CACM, and on nothing else."""
@@ -38,10 +36,8 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) 
             without, with_feedback = [
                 by_question(corpus, await searched(client, corpus, feedback=feedback)) for feedback in (False, True)
             ]
-            apart = [with_feedback[query] - without[query] for query in corpus.queries]
             means = (statistics.fmean(figures.values()) for figures in (without, with_feedback))
-            margin = _NORMAL_95 * statistics.stdev(apart) / math.sqrt(len(apart))
-            changes.append(Change(corpus.name, len(apart), *means, margin))
+            changes.append(Change(corpus.name, len(corpus.queries), *means, margin(with_feedback, without)))
             print(changes[-1], flush=True)
     return changes
 

@@ -6,7 +6,6 @@ Without the rest of `make eval-retrieval`: `python -m bench.retrieval_quality.fu
 import argparse
 import asyncio
 import logging
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from bench.retrieval_quality.corpora import NAMES, Corpus, load, title
 from bench.retrieval_quality.embedders import Remembering, embedder_name, real_inference, served
 from bench.retrieval_quality.known_items import REPORTING
 from bench.retrieval_quality.known_items import load as load_known_items
-from bench.retrieval_quality.quality import K, Run, by_question, by_rank, ingest
+from bench.retrieval_quality.quality import K, Run, by_question, by_rank, ingest, margin
 from bench.retrieval_quality.stage import Client, postgres, service
 
 from weft_kit.channel import Channel
@@ -37,7 +36,6 @@ _ALONE: Final[Mapping[str, Mapping[str, float]]] = {
 }
 _WEIGHTS: Final = {"dense": 1.0, "keyword": 1.0}
 _AT_ONCE: Final = 4
-_NORMAL_95: Final = 1.96
 _METHOD: Final = f"""\
 The hundred best chunks of each leg, the same for both ways, are joined by their scores, scaled and added up as the
 service does, and by reciprocal ranks (k = {K}). nDCG@10; the last column is the mean of the difference over the
@@ -144,7 +142,6 @@ def section(compared: Sequence[Compared]) -> list[str]:
 
 def _compared(corpus: Corpus, legs: _Legs) -> Compared:
     by_scores, by_places = by_question(corpus, legs.by_scores()), by_question(corpus, legs.by_places())
-    apart = [by_scores[query] - by_places[query] for query in corpus.queries]
     alone = {leg: statistics.fmean(by_question(corpus, legs.alone(leg)).values()) for leg in _ALONE}
     return Compared(
         corpus.name,
@@ -153,7 +150,7 @@ def _compared(corpus: Corpus, legs: _Legs) -> Compared:
         alone["dense"],
         statistics.fmean(by_scores.values()),
         statistics.fmean(by_places.values()),
-        _NORMAL_95 * statistics.stdev(apart) / math.sqrt(len(apart)),
+        margin(by_scores, by_places),
     )
 
 

@@ -19,13 +19,14 @@ import structlog
 import uvloop
 from bench.retrieval_quality.corpora import Corpus
 from bench.retrieval_quality.embedders import embedder_name, real_inference
+from bench.retrieval_quality.quality import ingest
 from bench.retrieval_quality.stage import Client, postgres, service
 
 from weft_kit.channel import Channel
 
 CHOOSING, REPORTING = 0, 1
 """The halves: articles of even and of odd places."""
-LEGS: Mapping[str, Mapping[str, float]] = {
+_LEGS: Mapping[str, Mapping[str, float]] = {
     "words alone": {"dense_weight": 0},
     "vectors alone": {"keyword_weight": 0},
     "both (default)": {},
@@ -51,31 +52,18 @@ def load(folder: Path, half: int, names: Sequence[str] = ()) -> list[Corpus]:
     return [_corpus(name, files[name], half) for name in names or files]
 
 
-async def measure(
-    corpora: Sequence[Corpus], postgres_url: str, inference: str, ways: Mapping[str, Mapping[str, float]] = LEGS
-) -> list[Recall]:
+async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) -> list[Recall]:
     """Ingests every corpus once and searches it in every way."""
     async with service(postgres_url, inference) as client:
         for corpus in corpora:
-            await _ingest(client, corpus)
+            await ingest(client, corpus)
     found = []
-    for way, settings in ways.items():
+    for way, settings in _LEGS.items():
         async with service(postgres_url, inference, settings=settings) as client:
             for corpus in corpora:
                 found.append(Recall(corpus.name, way, len(corpus.queries), await _recall(client, corpus)))
                 print(found[-1], flush=True)
     return found
-
-
-async def _ingest(client: Client, corpus: Corpus) -> None:
-    await client.create(corpus.name)
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(key: str, text: str) -> None:
-        async with turn:
-            await client.ingest(corpus.name, key, "", text)
-
-    await asyncio.gather(*(one(key, text) for key, (_, text) in corpus.documents.items()))
 
 
 async def _recall(client: Client, corpus: Corpus) -> float:

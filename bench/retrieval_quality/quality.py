@@ -1,6 +1,8 @@
 """Quality: public collections ingested and searched through the service, scored by ir-measures."""
 
 import asyncio
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ _LEGS: Mapping[str, Mapping[str, float]] = {
     "vectors alone": {"keyword_weight": 0},
     "both (default)": {},
 }
+_NORMAL_95 = 1.96
 _SHARES = (0.3, 0.4, 0.6, 0.7)
 K = 60
 """The constant of reciprocal rank fusion, as its authors set it."""
@@ -92,6 +95,12 @@ def by_question(corpus: Corpus, run: Run) -> dict[str, float]:
     """Returns nDCG@10 of every question."""
     figures: Any = ir_measures.iter_calc([nDCG @ 10], corpus.judgements, run)
     return dict.fromkeys(corpus.queries, 0.0) | {one.query_id: one.value for one in figures}
+
+
+def margin(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Returns half the width of the 95 % interval of how far one is ahead of the other, question by question."""
+    apart = [one[question] - other[question] for question in one]
+    return _NORMAL_95 * statistics.stdev(apart) / math.sqrt(len(apart))
 
 
 def _scores(corpus: Corpus, way: str, run: Run) -> Scores:

@@ -9,7 +9,6 @@ from tests.cache.played_inference import PlayedInference, playing
 
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_guard import InferenceGuard
-from weft_kit.breaker import Silence
 from weft_kit.channel import Channel
 from weft_kit.context import CallContext, bound
 from weft_kit.errors import DeadlineExceeded, DependencyDown, Draining, Internal, Overloaded
@@ -118,15 +117,3 @@ async def test_those_who_ask_for_one_text_at_once_share_its_embedding_but_not_wi
         assert None not in await asyncio.gather(*calls)
     assert tenants == {"acme", "other"}
     assert inference.asked.empty()
-
-
-def test_silence_lasts_only_while_somebody_waits():
-    silence = Silence()
-    silence.asked(0.0)
-    assert silence.given_up(0.5) == 0.5
-    silence.asked(100.0)
-    assert silence.given_up(100.25) == 0.75
-    silence.asked(200.0)
-    silence.asked(200.1)
-    silence.heard(200.5)
-    assert silence.given_up(200.75) == 0.25

@@ -11,7 +11,6 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.choice import age_s
 from weft_cache.policy import Tier, life_s, storable, terms
-from weft_kit.breaker import Breaker
 
 OFF, EXACT, SEMANTIC = job_pb2.CACHE_MODE_OFF, job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
 TOOL = chat_pb2.Tool(name="f")
@@ -90,15 +89,3 @@ def test_a_life_is_shortened_and_never_prolonged(drawn):
 
 def test_a_clock_that_runs_ahead_makes_nothing_older_than_new():
     assert (age_s(100, now=99), age_s(100, now=101)) == (0, 1)
-
-
-def test_a_breaker_opens_after_failures_in_a_row_and_then_lets_one_try():
-    breaker = Breaker(threshold=2, rest_s=10)
-    breaker.failed(0)
-    breaker.succeeded()
-    breaker.failed(1)
-    assert breaker.allows(1)
-    breaker.failed(1)
-    assert [breaker.allows(now) for now in (2, 10.9, 11, 12, 21)] == [False, False, True, False, True]
-    breaker.succeeded()
-    assert breaker.allows(22)

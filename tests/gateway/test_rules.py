@@ -1,4 +1,4 @@
-"""The gateway's pure rules: keys, rates, breaker, pages, records."""
+"""The gateway's pure rules: keys, rates, pages, records."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,6 @@ from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, re
 from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.record.records import rows
-from weft_kit.breaker import Breaker
 from weft_kit.errors import Unauthenticated
 from weft_kit.joblog import new_job_id
 from weft_kit.peers import address_of
@@ -80,18 +79,6 @@ def test_a_flood_of_addresses_does_not_fill_the_memory() -> None:
 )
 def test_an_address_is_read_from_the_name_of_a_peer(peer: str, address: str) -> None:
     assert address_of(peer) == address
-
-
-def test_a_breaker_opens_rests_and_lets_one_try() -> None:
-    breaker = Breaker(threshold=2, rest_s=10)
-    breaker.failed(0)
-    assert breaker.allows(0)
-    breaker.failed(0)
-    assert not breaker.allows(9)
-    assert breaker.allows(10)
-    assert not breaker.allows(10)
-    breaker.succeeded()
-    assert breaker.allows(11)
 
 
 def story(ask: Ask) -> list[event_pb2.JobEvent]:

@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.training import edits, sets, templates
 
@@ -101,7 +102,12 @@ def test_statements_leave_out_what_is_doubtful_and_what_others_are_measured_on(f
     ]
 
 
+def test_statements_leave_out_what_others_are_measured_on_however_it_was_scored(folder):
+    (folder / "stsb" / "en-test.csv").write_text("Profits rose.,Profits went up.,4.0\n", "utf-8")
+    assert sets.statements(folder) == [Pair("Two dogs run.", "A cat sits.", same=False)]
+
+
 def test_what_is_missing_is_named(folder):
-    assert not sets.missing(folder)
     (folder / "stsb" / "en-dev.csv").unlink()
-    assert sets.missing(folder) == [folder / "stsb" / "en-dev.csv"]
+    with pytest.raises(SetMissing, match=r"stsb/en-dev\.csv"):
+        sets.statements(folder)

@@ -34,6 +34,7 @@ RUSSIAN = "Старые дома стоят у самой воды, и паро�
         ("البيوت القديمة في الميناء تقع بجانب الماء.", "arabic"),
         ("बंदरगाह के पुराने घर पानी के पास खड़े हैं।", "hindi"),
         ("துறைமுகத்தின் பழைய வீடுகள் தண்ணீருக்கு அருகில் உள்ளன.", "tamil"),
+        ("Batho bohle ba tswetswe ba lokolohile mme ba lekana ka botho le ditokelo.", "sesotho"),
         # No stemmer is there for these.
         ("港口的老房子就在水边。", "simple"),
         ("港の古い家々は水辺に建っている。", "simple"),

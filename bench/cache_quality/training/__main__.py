@@ -4,11 +4,13 @@ Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the 
 """
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
 import torch
 from bench import evaldata
+from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split, qqp
 from bench.cache_quality.training import sets
 from bench.cache_quality.training.examples import Amounts, Material, examples
@@ -60,9 +62,10 @@ def _material(data: Path, folder: Path | None) -> Material:
     if folder is None:
         print("no other sets (--sets): the verifier learns from Quora's questions only, and knows no statements")
         return Material(questions)
-    if absent := sets.missing(folder):
-        raise SystemExit("no such file: " + ", ".join(str(path) for path in absent))
-    return Material(questions, sets.statements(folder), sets.utterances(folder, data))
+    try:
+        return Material(questions, sets.statements(folder), sets.utterances(folder, data))
+    except SetMissing as problem:
+        sys.exit(str(problem))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_PRECISION = torch.bfloat16
 _HEADS = 12
 _LAYERS = 6
 _EPSILON = 1e-12
@@ -15,14 +16,15 @@ _DENSE = (*_ATTENTION, "attention.output.dense", "intermediate.dense", "output.d
 
 
 class Verifier(nn.Module):
-    """Gives the logit that the answer to one text may serve the other; the rows of a batch are of one length."""
+    """Gives the logit that the answer to one text may serve the other; the rows of a batch are of one length.
 
-    def __init__(self, weights: Mapping[str, Tensor], precision: torch.dtype = torch.bfloat16) -> None:
-        """Computes in `precision`, and learns in 32 bits."""
+    It computes in 16 bits, and learns in 32.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self._precision = precision
         self._before = {name: weights[f"{name}.weight"].float() for name in _dense_names()}
-        self._fixed = {name: value.to(precision) for name, value in weights.items()}
+        self._fixed = {name: value.to(_PRECISION) for name, value in weights.items()}
         width = weights["embeddings.LayerNorm.weight"].shape[0]
         self.segments = nn.Parameter(torch.zeros(2, width))
         self.dense = nn.ParameterDict({_key(name): nn.Parameter(value.clone()) for name, value in self._before.items()})
@@ -31,7 +33,7 @@ class Verifier(nn.Module):
 
     def forward(self, ids: Tensor, segments: Tensor) -> Tensor:
         """`ids` and `segments` [batch, length]; returns logits [batch]."""
-        x = self._states(ids, self.segments.to(self._precision)[segments])
+        x = self._states(ids, self.segments.to(_PRECISION)[segments])
         one, other = (_mean(x, segments == side) for side in (0, 1))
         features = torch.cat([x[:, 0], (one - other).abs(), one * other], dim=1).float()
         logits: Tensor = self.head(functional.dropout(features, _HEAD_DROPOUT, self.training)).squeeze(1)
@@ -39,7 +41,7 @@ class Verifier(nn.Module):
 
     def embedded(self, ids: Tensor) -> Tensor:
         """Unit vectors [batch, width] of single texts: MiniLM's own as long as nothing was learnt."""
-        return functional.normalize(self._states(ids, torch.zeros((), dtype=self._precision)).mean(1).float())
+        return functional.normalize(self._states(ids, torch.zeros((), dtype=_PRECISION)).mean(1).float())
 
     def resume(self, difference: Mapping[str, Tensor]) -> None:
         """Goes on from what was learnt before."""
@@ -83,7 +85,7 @@ class Verifier(nn.Module):
 
     def _linear(self, names: list[str], x: Tensor) -> Tensor:
         """Dense layers over the same `x`, side by side."""
-        weight = torch.cat([self.dense[_key(name)] for name in names]).to(self._precision)
+        weight = torch.cat([self.dense[_key(name)] for name in names]).to(_PRECISION)
         return functional.linear(x, weight, torch.cat([self._fixed[f"{name}.bias"] for name in names]))
 
     def _norm(self, name: str, x: Tensor) -> Tensor:

@@ -1,13 +1,12 @@
 """The inference service, asked for as long as there is time, and left alone where it fails."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
 
 from weft.common.v1 import error_pb2
-from weft_kit.breaker import Breaker, Silence
+from weft_kit.breaker import Breaker, CallBreaker
 from weft_kit.channel import Channel
 from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.logging import note
@@ -24,42 +23,32 @@ class InferenceGuard:
 
     def __init__(self, channel: Channel, limit_s: float, silence_s: float, rest_s: float) -> None:
         self.channel = channel
-        self._limit_s, self._silence_s = limit_s, silence_s
-        self._silence = Silence()
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._limit_s = limit_s
+        self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3)
 
     async def ask(self, method: Callable[..., Awaitable[Any]], request: object) -> Any | None:
         """The response, or None: the service failed, or is left alone.
 
         Raises DeadlineExceeded when the caller's time was over first, Overloaded when the service has too much to do.
         """
-        if not self._breaker.allows(time.monotonic()):
+        if not self._breaker.allows():
             return None
-        call = self.channel.call(self._limit_s)
-        self._silence.asked(time.monotonic())
-        try:
-            response = await self.channel.unary(method(request, **call))
-        except DeadlineExceeded:
-            self._late(time.monotonic())
-            raise
-        except WeftError as error:
-            note(inference=error.reason_name)
-            self._refused(error, time.monotonic())
-            return None
-        except BaseException:
-            self._silence.given_up(time.monotonic())
-            raise
-        self._silence.heard(time.monotonic())
-        self._breaker.succeeded()
+        limits = self.channel.call(self._limit_s)
+        with self._breaker.call() as call:
+            try:
+                response = await self.channel.unary(method(request, **limits))
+            except DeadlineExceeded:
+                call.late()
+                raise
+            except WeftError as error:
+                note(inference=error.reason_name)
+                if error.reason == error_pb2.ERROR_REASON_OVERLOADED:
+                    call.refused()
+                    raise Overloaded(error.message, error.retry_after_s or 0.0) from error
+                if error.status in _FAILURES:
+                    call.failed()
+                else:
+                    call.refused()
+                return None
+            call.succeeded()
         return response
-
-    def _late(self, now: float) -> None:
-        if self._silence.given_up(now) >= self._silence_s:
-            self._breaker.broke(now)
-
-    def _refused(self, error: WeftError, now: float) -> None:
-        self._silence.heard(now)
-        if error.reason == error_pb2.ERROR_REASON_OVERLOADED:
-            raise Overloaded(error.message, error.retry_after_s or 0.0) from error
-        if error.status in _FAILURES:
-            self._breaker.failed(now)

@@ -1,6 +1,5 @@
 """Redis that answers soon or not at all."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -11,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from weft_kit.breaker import Breaker, Silence
+from weft_kit.breaker import Breaker, CallBreaker
 from weft_kit.context import remaining
 from weft_kit.errors import DependencyDown
 from weft_kit.loop_time import loop_timeout
@@ -53,8 +52,7 @@ class RedisGuard:
         # As Any: redis-py's commands are typed for its blocking and its asyncio client at once.
         self._redis: Any = redis
         self._limit_s = limit_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
-        self._silence = Silence()
+        self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s=limit_s, silence_counts=1)
 
     async def command(self, *words: Word) -> Any:
         """Redis's answer to one command, in one round trip."""
@@ -77,37 +75,28 @@ class RedisGuard:
 
     async def _within_limit(self, exchange: Callable[[], Awaitable[T]]) -> T:
         patient = _is_patient.get()
-        if not patient and not self._breaker.allows(time.monotonic()):
+        if not patient and not self._breaker.allows():
             raise StoreDown
         return await self._counted(exchange, max(self._limit_s, _PATIENT_S) if patient else self._limit_s)
 
     async def _counted(self, exchange: Callable[[], Awaitable[T]], longest_s: float) -> T:
         limit_s = remaining(longest_s)
-        self._silence.asked(time.monotonic())
-        try:
-            async with loop_timeout(limit_s):
-                answer = await exchange()
-        except ResponseError as error:
-            self._heard()
-            raise Refused from error
-        except TimeoutError as error:
-            # A caller with little time left says nothing about Redis, and must not shut it to others.
-            if self._silence.given_up(time.monotonic()) >= self._limit_s:
-                self._breaker.failed(time.monotonic())
-            raise StoreDown from error
-        except (RedisError, OSError) as error:
-            self._silence.given_up(time.monotonic())
-            self._breaker.failed(time.monotonic())
-            raise StoreDown from error
-        except BaseException:
-            self._silence.given_up(time.monotonic())
-            raise
-        self._heard()
+        with self._breaker.call() as call:
+            try:
+                async with loop_timeout(limit_s):
+                    answer = await exchange()
+            except ResponseError as error:
+                call.succeeded()
+                raise Refused from error
+            except TimeoutError as error:
+                # A caller with little time left says nothing about Redis, and must not shut it to others.
+                call.late()
+                raise StoreDown from error
+            except (RedisError, OSError) as error:
+                call.broke()
+                raise StoreDown from error
+            call.succeeded()
         return answer
-
-    def _heard(self) -> None:
-        self._silence.heard(time.monotonic())
-        self._breaker.succeeded()
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
     "it": "italian", "lt": "lithuanian", "nb": "norwegian", "ne": "nepali", "nl": "dutch", "no": "norwegian",
     "pcm": "english", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
-    "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+    "st": "sesotho", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 """The languages that have a stemmer, by their codes."""
 
@@ -59,6 +59,11 @@ def detected(text: str) -> str:
         return _NAMES[ENGLISH]
     nearest = max(_NAMES.keys() & scores.keys(), key=lambda code: (scores[code], code))
     return _NAMES[nearest] if scores[likeliest] - scores[nearest] < _LEAD_OVER_STEMMED else SIMPLE
+
+
+def settled(language: str, text: str) -> str:
+    """Returns what a text is stemmed as where this is wanted: a language, or "detected"."""
+    return detected(text) if language == DETECTED else language
 
 
 def asked_in(query: str, held: Mapping[str, int]) -> dict[str, float]:

@@ -23,11 +23,14 @@ COLUMNS: LiteralString = """
 """
 _COLLECTION: LiteralString = f"SELECT {COLUMNS} FROM collections WHERE tenant = %(tenant)s"  # noqa: S608 - literals
 _BY_NAME: LiteralString = _COLLECTION + " AND name = %(name)s"
-_DOCUMENTS = """
-    SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time,
-           coalesce(language, '')
-    FROM documents WHERE collection_id = %s AND document_id > %s ORDER BY document_id LIMIT %s
+DOCUMENT_COLUMNS: LiteralString = """
+    document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time,
+    coalesce(language, '')
 """
+_DOCUMENTS: LiteralString = (
+    f"SELECT {DOCUMENT_COLUMNS} FROM documents "  # noqa: S608 - literals
+    "WHERE collection_id = %s AND document_id > %s ORDER BY document_id LIMIT %s"
+)
 
 
 # A collection without chunks has nothing to be analysed anew.
@@ -153,6 +156,7 @@ def to_collection(row: Sequence[Any]) -> Collection:
 
 
 def to_document(row: TupleRow) -> Document:
+    """Reads a row of DOCUMENT_COLUMNS."""
     document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time, language = row
     kind = ContentType(content_type)
     return Document(document_id, title, source_uri, kind, metadata, content_hash, chunk_count, ingest_time, language)

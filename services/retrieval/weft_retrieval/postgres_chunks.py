@@ -81,16 +81,17 @@ async def order_chunks(connection: Connection, document: int, chunks: Sequence[C
     )
 
 
-async def note_misread(connection: Connection, collection: Collection, document: int, language: str) -> None:
-    """Marks kept chunks that have the words of another language than their document by now, to be analysed anew."""
+async def note_misread(connection: Connection, collection: Collection, documents: Sequence[int]) -> None:
+    """Marks chunks that have the words of another language than their document by now, to be analysed anew."""
     await connection.execute(
         """
-        WITH misread AS (
-            UPDATE chunks SET misread = true WHERE document = %s AND language <> %s RETURNING 1
+        WITH noted AS (
+            UPDATE chunks c SET misread = c.language <> d.language FROM documents d
+            WHERE d.id = c.document AND d.id = ANY(%s) AND c.misread <> (c.language <> d.language) RETURNING c.misread
         )
-        UPDATE collections SET analysis = 0 WHERE id = %s AND EXISTS (SELECT FROM misread)
+        UPDATE collections SET analysis = 0 WHERE id = %s AND analysis > 0 AND EXISTS (SELECT FROM noted WHERE misread)
         """,
-        (document, language, collection.id),
+        (list(documents), collection.id),
     )
 
 

@@ -12,6 +12,7 @@ from weft_retrieval.analyses import changed, to_stored
 from weft_retrieval.postgres import Connection, Database, Rows
 from weft_retrieval.postgres_catalog import (
     COLUMNS,
+    DOCUMENT_COLUMNS,
     ask_for_lock,
     lock_collection,
     one_collection,
@@ -27,12 +28,15 @@ from weft_retrieval.revisions import Change, Entry, Revision, Standing
 
 _READ_LIMIT_S = 5.0
 _WRITE_LIMIT_S = 120.0
-_STANDING = """
+_STANDING: LiteralString = f"""
     SELECT d.id, d.fingerprint, ARRAY(SELECT replace(c.key::text, '-', '') FROM chunks c WHERE c.document = d.id),
-           d.document_id, d.title, d.source_uri, d.content_type, d.metadata, d.content_hash, d.chunk_count,
-           d.ingest_time, coalesce(d.language, '')
+           {DOCUMENT_COLUMNS}
     FROM documents d WHERE d.collection_id = %s AND d.document_id = %s
-"""
+"""  # noqa: S608 - literals
+_TWIN: LiteralString = (
+    f"SELECT {DOCUMENT_COLUMNS} FROM documents "  # noqa: S608 - literals
+    "WHERE collection_id = %s AND content_hash = %s AND document_id <> %s ORDER BY id LIMIT 1"
+)
 _TAKE_IDS = "SELECT nextval('documents_id_seq'), ARRAY(SELECT nextval('chunks_id_seq') FROM generate_series(1, %s))"
 _PUT = """
     INSERT INTO documents (id, collection_id, document_id, title, source_uri, content_type, metadata, content_hash,
@@ -139,14 +143,7 @@ async def _standing(rows: Rows, collection: Collection) -> tuple[int, Standing]:
 
 
 async def _twin(connection: Connection, collection: Collection, document_id: str, content_hash: str) -> Document | None:
-    rows = await connection.execute(
-        """
-        SELECT document_id, title, source_uri, content_type, metadata, content_hash, chunk_count, ingest_time,
-               coalesce(language, '')
-        FROM documents WHERE collection_id = %s AND content_hash = %s AND document_id <> %s ORDER BY id LIMIT 1
-        """,
-        (collection.id, content_hash, document_id),
-    )
+    rows = await connection.execute(_TWIN, (collection.id, content_hash, document_id))
     row = await rows.fetchone()
     return to_document(row) if row else None
 
@@ -167,7 +164,7 @@ async def _write(connection: Connection, claim: _Claim, revision: Revision, keys
     if not is_new:
         change += await drop_chunks(connection, collection, document, keep=keys)
         await order_chunks(connection, document, revision.chunks)
-        await note_misread(connection, collection, document, revision.entry.language)
+        await note_misread(connection, collection, [document])
     if revision.new and not collection.embedder:
         query = "UPDATE collections SET embedder = %s, dimensions = %s WHERE id = %s"
         await connection.execute(query, (revision.embedder, revision.dimensions, collection.id))

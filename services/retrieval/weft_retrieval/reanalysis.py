@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -20,9 +20,10 @@ from weft_kit.errors import NotFound, WeftError
 from weft_retrieval.analyses import Analysis, changed, to_stored
 from weft_retrieval.analysis import ANALYSIS, Terms, analyzer
 from weft_retrieval.former_analysis import FORMER, former_terms
-from weft_retrieval.languages import DETECTED, detected
+from weft_retrieval.languages import settled
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import lock_collection, read_collection
+from weft_retrieval.postgres_chunks import note_misread
 from weft_retrieval.postgres_postings import Rewrite, rewrite_postings
 from weft_retrieval.records import Collection
 
@@ -41,10 +42,6 @@ _UNSETTLED = """
 _SETTLE = """
     UPDATE documents d SET language = u.language FROM unnest(%s::bigint[], %s::text[]) u(id, language)
     WHERE d.id = u.id AND d.language IS NULL RETURNING d.id
-"""
-_NOTE_MISREAD = """
-    UPDATE chunks c SET misread = c.language <> d.language FROM documents d
-    WHERE d.id = c.document AND d.id = ANY(%s) AND c.misread <> (c.language <> d.language)
 """
 _OLD: LiteralString = """
     SELECT c.id, d.language, c.language, c.analysis, d.title, c.headings, c.body, c.terms, c.length
@@ -140,12 +137,12 @@ class Reanalysis:
         if not rows:
             return
         texts = {document: "\n".join(bodies) for document, bodies in rows}
-        languages = await asyncio.to_thread(_languages, collection.language, texts.values())
+        languages = await asyncio.to_thread(lambda: [settled(collection.language, text) for text in texts.values()])
         async with self._database.transaction(tenant, _LIMIT_S) as connection:
             locked = await lock_collection(connection, tenant, name)
             if locked.language == collection.language:
-                settled = await (await connection.execute(_SETTLE, (list(texts), languages))).fetchall()
-                await connection.execute(_NOTE_MISREAD, ([document for (document,) in settled],))
+                known = await (await connection.execute(_SETTLE, (list(texts), languages))).fetchall()
+                await note_misread(connection, locked, [document for (document,) in known])
 
 
 async def _store(connection: Connection, collection: Collection, analysed: Sequence[_Analysed]) -> None:
@@ -176,10 +173,6 @@ async def _store(connection: Connection, collection: Collection, analysed: Seque
 def _to_stored_chunk(row: Sequence[Any]) -> _Stored:
     chunk, language, was, version, *rest = row
     return _Stored(chunk, language, Analysis(was, version), *rest)
-
-
-def _languages(language: str, texts: Iterable[str]) -> list[str]:
-    return [detected(text) if language == DETECTED else language for text in texts]
 
 
 def _analysed(stored: _Stored) -> _Analysed:

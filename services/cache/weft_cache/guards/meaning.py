@@ -11,14 +11,13 @@ from weft_cache.guards.negation import negations
 from weft_cache.guards.number_words import NUMBER_WORDS
 from weft_cache.guards.order import mirrored
 from weft_cache.guards.units import unit
-from weft_cache.guards.words import FUNCTION_WORDS, Question
+from weft_cache.guards.words import FUNCTION_WORDS, MOST_REPLACED, Question
 
 _HYPHENATED: Final = re.compile(r"\b([a-z]{2,20})-([a-z]{3,20})\b")
 _LESSENING: Final = frozenset({"less", "least", "lesser"})
 _TURNED: Final = {
     "on": "off", "off": "on", "in": "out", "out": "in", "up": "down", "down": "up", "over": "under", "under": "over",
 }  # fmt: skip
-_MOST_REPLACED: Final = 2
 
 
 def negation_differs(asked: Question, stored: Question) -> bool:
@@ -64,7 +63,7 @@ def kinds_differ(asked: Question, stored: Question) -> bool:
     """The texts are alike but for one of a kind: a dog and a cat, Monday and Tuesday, kilometres and miles."""
     ours, theirs = asked.once(_bases), stored.once(_bases)
     only_ours, only_theirs = ours - theirs, theirs - ours
-    if max(len(only_ours), len(only_theirs)) > _MOST_REPLACED:
+    if max(len(only_ours), len(only_theirs)) > MOST_REPLACED:
         return False
     return any(are_siblings(one, other) for one in only_ours for other in only_theirs)
 

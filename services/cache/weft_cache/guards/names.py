@@ -10,7 +10,8 @@ from weft_cache.guards.forms import listed, stem
 from weft_cache.guards.moments import moments
 from weft_cache.guards.number_reading import numbers
 from weft_cache.guards.number_words import NUMBER_WORDS
-from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
+from weft_cache.guards.roman import ROMAN_LETTERS
+from weft_cache.guards.words import FUNCTION_WORDS, WORD, Question, are_alike
 
 _KIN: Final = 4
 _LONGEST_INITIALS: Final = 12
@@ -24,8 +25,6 @@ _ALIASES: Final = {
     "sir": "", "inr": "rupee", "rs": "rupee", "u": "",
 }  # fmt: skip
 _NO_NAMES: Final = FUNCTION_WORDS - _ALIASES.keys()
-_ROMAN_LETTERS: Final = frozenset("ivxl")
-_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _SENTENCE_END: Final = frozenset('.?!:;\n"“(')
 _SHORT: Final = 3
 # What these name is told apart by a letter behind them: vitamin A, plan B, drive C, blood type O.
@@ -113,7 +112,7 @@ def _names(question: Question) -> tuple[Name, ...]:
     """Capitalised words. Of a first word nobody knows, and where nearly all are capitalised none stands out."""
     if not any(word[0].isupper() and word not in _PRONOUNS for word in question.written[1:]):
         return ()
-    words = list(_WORD.finditer(question.once(moments).rest))
+    words = list(WORD.finditer(question.once(moments).rest))
     capitalised = [at for at, word in enumerate(words) if word.group()[0].isupper()]
     if len(capitalised) > _MOST_NAMES * len(words) and _is_titled(words, len(capitalised)):
         return ()
@@ -142,7 +141,7 @@ def _counts(question: Question, word: str, start: int) -> bool:
     """Whether a word is a number, spelt out or Roman."""
     if word in NUMBER_WORDS:
         return True
-    return _ROMAN_LETTERS.issuperset(word) and start in question.once(numbers).numerals
+    return ROMAN_LETTERS.issuperset(word) and start in question.once(numbers).numerals
 
 
 def _begins_a_sentence(text: str, words: list[re.Match[str]], at: int) -> bool:
@@ -161,7 +160,7 @@ def _letters(question: Question) -> Letters:
     singles = {word for word in question.written if len(word) == 1}
     if not singles or (singles <= _PRONOUNS and question.vocabulary.isdisjoint(_LETTERED)):
         return Letters(frozenset(), frozenset())
-    words = [word for word in _WORD.finditer(text) if len(word.group()) == 1 or word.group().lower() in _LETTERED]
+    words = [word for word in WORD.finditer(text) if len(word.group()) == 1 or word.group().lower() in _LETTERED]
     found = [
         (word.group().lower(), _surely_names(text, word, words[at - 1] if at else None))
         for at, word in enumerate(words)

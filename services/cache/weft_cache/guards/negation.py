@@ -18,6 +18,7 @@ _CEASING: Final = listed(
     "stop stops stopped stopping quit quits quitting avoid avoids avoided avoiding prevent prevents prevented "
     "preventing"
 )
+_DENYING: Final = _NEGATORS | _CEASING
 _CEASED: Final = _CEASING | listed(
     "keep keeps cease ceases give gave overcome beat break rid remove end control reduce cure fight resist"
 )
@@ -73,7 +74,7 @@ class Negations:
 
 def negations(question: Question) -> Negations:
     """What a text denies; what denies nothing that is named (`or not`, `why not`) is left out."""
-    found = () if question.vocabulary.isdisjoint(_NEGATORS | _CEASING) else tuple(_spoken(question.words))
+    found = () if question.vocabulary.isdisjoint(_DENYING) else tuple(_spoken(question.words))
     found += tuple(_affixed(question))
     denied = frozenset[str]().union(*(negation.denied for negation in found))
     return Negations(found, denied, frozenset[str]().union(*(negation.shadow for negation in found)))

@@ -17,7 +17,7 @@ from weft_cache.guards.number_words import (
     PARTS,
     SCALES,
 )
-from weft_cache.guards.roman import is_numeral, may_be_roman, roman_value
+from weft_cache.guards.roman import ROMAN_LETTERS, is_numeral, may_be_roman, roman_value
 from weft_cache.guards.units import CURRENCIES, unit
 from weft_cache.guards.words import FUNCTION_WORDS, Question
 
@@ -59,13 +59,10 @@ def numbers(question: Question) -> Numbers:
     return Numbers(tuple(reader.amounts()), frozenset(reader.numerals))
 
 
-_ROMAN_LETTERS: Final = frozenset("ivxl")
-
-
 def _may_count(question: Question) -> bool:
     if question.has_figures or not question.vocabulary.isdisjoint(NUMBER_WORDS):
         return True
-    if any(word != "i" and _ROMAN_LETTERS.issuperset(word) for word in question.vocabulary):
+    if any(word != "i" and ROMAN_LETTERS.issuperset(word) for word in question.vocabulary):
         return True
     words = question.words  # an I behind a word of matter may be a numeral
     return "i" in words and any(word == "i" and before not in FUNCTION_WORDS for before, word in pairwise(words))

@@ -8,6 +8,7 @@ from weft_cache.guards.forms import listed
 
 _NUMERAL: Final = re.compile(r"(?=[ivxl])(xl|l?x{0,3})(ix|iv|v?i{0,3})")
 _VALUES: Final = {"i": 1, "v": 5, "x": 10, "l": 50}
+ROMAN_LETTERS: Final = frozenset(_VALUES)
 _NUMBERED: Final = listed("""
     war chapter part phase class stage level volume book act scene section article tier grade type appendix title
     factor schedule episode season version mark model step unit group category division superbowl bowl

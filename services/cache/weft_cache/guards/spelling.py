@@ -24,7 +24,7 @@ def _accents_differ(asked: Question, stored: Question) -> bool:
 def _acronyms_differ(asked: Question, stored: Question) -> bool:
     if asked.vocabulary == stored.vocabulary:  # the same question, typed without capitals
         return False
-    ours, theirs = _acronyms(asked), _acronyms(stored)
+    ours, theirs = asked.once(_acronyms), stored.once(_acronyms)
     return bool((ours - theirs) & stored.vocabulary or (theirs - ours) & asked.vocabulary)
 
 

@@ -11,7 +11,7 @@ from weft_cache.guards.forms import listed, stem
 
 Read = TypeVar("Read")
 
-_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*", re.UNICODE)
+WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _WORLD_WAR: Final = re.compile(r"\bww[ -]?(i{1,2}|[12])\b", re.IGNORECASE)
 _FIGURE: Final = re.compile(r"\d")
 _RAISED: Final = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")  # 10² is not 102
@@ -46,9 +46,8 @@ _FUNCTION_WORDS: Final = """
 """
 FUNCTION_WORDS: Final = listed(_FUNCTION_WORDS)
 """Words that carry grammar rather than matter. Prepositions are here: they give the words behind them a role."""
-
-
-_MOST_REPLACED: Final = 2
+MOST_REPLACED: Final = 2
+"""Words of matter in which texts may differ that are else alike."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Question:
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
         text = _WORLD_WAR.sub(r"World War \1", text)
-        written = tuple(_WORD.findall(text))
+        written = tuple(WORD.findall(text))
         return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))
 
     def once(self, read: Callable[["Question"], Read]) -> Read:
@@ -96,7 +95,7 @@ class Question:
 
 def are_alike(one: Question, other: Question) -> bool:
     """Whether at most two words of matter of each are not in the other."""
-    return len(one.subjects - other.subjects) <= _MOST_REPLACED and len(other.subjects - one.subjects) <= _MOST_REPLACED
+    return len(one.subjects - other.subjects) <= MOST_REPLACED and len(other.subjects - one.subjects) <= MOST_REPLACED
 
 
 def _spelt_out(word: str) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -9,7 +8,7 @@ from prometheus_client import Counter
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_kit.breaker import Breaker, Silence
+from weft_kit.breaker import Breaker, CallBreaker
 from weft_kit.cache_mode import cache_mode
 from weft_kit.catalog import Catalog
 from weft_kit.channel import Channel
@@ -44,43 +43,31 @@ class Answers:
         self._catalog = catalog
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
-        self._limit_s, self._silence_s = limit_s, silence_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
-        self._silence = Silence()
+        self._limit_s = limit_s
+        self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3)
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
         mode = cache_mode(request, self._catalog().cache_setting(request.model))
-        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows(time.monotonic()):
+        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows():
             return None
-        self._silence.asked(time.monotonic())
-        try:
-            found = await self._look_up(request, mode)
-        except DeadlineExceeded:
-            self._late(time.monotonic())
-            return None
-        except Unavailable:
-            self._silence.heard(time.monotonic())
-            self._breaker.failed(time.monotonic())
-            ASKED.labels("down").inc()
-            return None
-        except WeftError:
-            # Such as a collection that does not exist. The job will say so in its record.
-            found = None
-        except BaseException:
-            self._silence.given_up(time.monotonic())
-            raise
-        self._silence.heard(time.monotonic())
-        self._breaker.succeeded()
+        with self._breaker.call() as call:
+            try:
+                found = await self._look_up(request, mode)
+            except DeadlineExceeded:
+                # Down only where others were not answered either: it may just be busy.
+                ASKED.labels("down" if call.late() else "late").inc()
+                return None
+            except Unavailable:
+                call.failed()
+                ASKED.labels("down").inc()
+                return None
+            except WeftError:
+                # Such as a collection that does not exist. The job will say so in its record.
+                found = None
+            call.succeeded()
         ASKED.labels("hit" if found else "miss").inc()
         return found
-
-    def _late(self, now: float) -> None:
-        """Counts what was late as down only where others were not answered either: it may just be busy."""
-        is_silent = self._silence.given_up(now) >= self._silence_s
-        if is_silent:
-            self._breaker.broke(now)
-        ASKED.labels("down" if is_silent else "late").inc()
 
     async def _look_up(
         self, request: job_pb2.GenerationRequest, mode: job_pb2.CacheMode.ValueType

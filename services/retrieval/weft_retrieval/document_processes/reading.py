@@ -9,7 +9,7 @@ from weft_retrieval.analysis import analyzer
 from weft_retrieval.chunking import Chunking, Cutter
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order, Refusal
 from weft_retrieval.formats import parse, unreadable
-from weft_retrieval.languages import DETECTED, detected
+from weft_retrieval.languages import DETECTED, settled
 from weft_retrieval.tokens import load_tokenizer
 from weft_retrieval.uploads import Upload
 
@@ -41,7 +41,7 @@ def _read(cutter: Cutter, order: Order, content: bytes) -> Iterator[Message]:
     chunks = cutter.chunks(order.document_id, title, parsed, order.chunking)
     if not chunks:
         raise unreadable("the document holds no words; leave it out, or send one that has some")
-    language = detected(parsed.text) if order.language == DETECTED else order.language
+    language = settled(order.language, parsed.text)
     yield Found(title, kind, language)
     analyze = analyzer(language)
     for chunk in chunks:
