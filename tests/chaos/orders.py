@@ -139,13 +139,15 @@ def _order(chance: random.Random, seed: int, number: int, at_s: float) -> Order:
     [flavour] = chance.choices(FLAVOURS, [flavour.weight for flavour in FLAVOURS])
     way = chance.choices([Way.SUBMIT, Way.STAY, Way.WANDER, Way.LEAVE], [42, 26, 26, 6])[0]
     length = chance.randint(3, 60)
+    # Providers of OpenAI's kind refuse a question for JSON that does not name it; the router would add words to it.
+    opening = f"order {number} of seed {seed}{', in JSON' if flavour.form == 'json' else ''}:"
     order = Order(
         number,
         at_s,
         tenant=chance.choice(TENANTS),
         flavour=flavour,
         way=way,
-        prompt=" ".join([f"order {number} of seed {seed}:", *chance.choices(_WORDS, k=length)]),
+        prompt=" ".join([opening, *chance.choices(_WORDS, k=length)]),
         priority=chance.choice([job_pb2.PRIORITY_HIGH, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_LOW]),
         webhook=chance.random() < 0.15,
         seed=seed,
