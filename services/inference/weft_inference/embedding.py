@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from weft_inference.batching import Batcher
-from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Reading, Vector
+from weft_inference.encoder import Encoded, Encoder, Reading, Vector
 from weft_inference.tokenising import tokenised
 
 SHORT_TOKENS = 64
@@ -62,9 +62,6 @@ def score(windows: Sequence[Vector]) -> float:
 class Embedder:
     """Embeds and reranks; the name says which vectors may be compared."""
 
-    dimensions = DIMENSIONS
-    max_tokens = MAX_TOKENS
-
     def __init__(self, encoder: Encoder, batcher: Batcher[Encoded], short: Batcher[Encoded]) -> None:
         self._encoder = encoder
         self._batcher = batcher
@@ -72,6 +69,7 @@ class Embedder:
         self._short = short
         self.name = encoder.name
         self.reranker = f"{encoder.name}-maxsim"
+        self.dimensions, self.max_tokens = encoder.dimensions, encoder.max_tokens
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
         readings = await tokenised(lambda part: [self._encoder.read(text) for text in part], texts)
@@ -81,7 +79,7 @@ class Embedder:
         return Embedded(vectors, readings, tokens)
 
     async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
-        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to MAX_TOKENS."""
+        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to `max_tokens`."""
         first, *windows = await self._windows([query, *documents])
         asked = (await self._batcher.run(first[:1], pieces))[0]
         matches = await self._batcher.run([row for rows in windows for row in rows], partial(best_matches, asked))
