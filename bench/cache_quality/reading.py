@@ -56,7 +56,7 @@ class Reader:
         if not self._coverage.includes(question):
             return None
         reading = self._encoder.read(question)
-        if len(reading.windows) > 1 or reading.unread_share >= MOST_UNREAD:
+        if reading.truncated or reading.unread_share >= MOST_UNREAD:
             return None
         return reading.unread + self._coverage.foreign_letters(question).encode()
 

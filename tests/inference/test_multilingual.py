@@ -78,9 +78,10 @@ def test_forms_of_one_text_are_the_same_tokens(multilingual, one, other):
 
 
 def test_a_long_text_is_cut_into_windows_that_the_model_reads(multilingual):
-    windows = multilingual.read(" ".join(str(number) for number in range(900))).windows
-    assert len(windows) > 1
-    assert max(map(len, windows)) == multilingual.max_tokens == 512
+    reading = multilingual.read(" ".join(str(number) for number in range(900)))
+    assert len(reading.windows) > 1
+    assert not reading.truncated
+    assert max(map(len, reading.windows)) == multilingual.max_tokens == 512
 
 
 async def test_the_service_embeds_and_reranks_with_it_under_a_name_of_its_own():
@@ -91,5 +92,10 @@ async def test_the_service_embeds_and_reranks_with_it_under_a_name_of_its_own():
         assert not embedded.embeddings[0].unread
         engine = await client.engine()
         assert (engine.embedder, engine.embedding_dimensions) == (embedded.embedder, 384)
+        long, *parts = (await client.embed("🍎🚗 " * 600, "🍎🚗", "🐘")).embeddings
+        assert not long.truncated
+        near, far = (np.dot(long.values, part.values) for part in parts)
+        assert near > far
+        assert np.linalg.norm(long.values) == pytest.approx(1, abs=1e-5)
         ranked = await client.rerank(QUESTIONS["ru"], OTHER["ru"], QUESTIONS["en"], OTHER["en"])
         assert ranked.results[0].index == 1

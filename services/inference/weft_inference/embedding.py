@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from weft_inference.batching import Batcher
-from weft_inference.encoder import Encoded, Encoder, Reading, Vector
+from weft_inference.encoder import Encoded, Encoder, Ids, Reading, Vector
 from weft_inference.tokenising import tokenised
 
 SHORT_TOKENS = 64
@@ -41,6 +41,14 @@ class Ranked:
 
 def whole(encoded: Encoded) -> Vector:
     return encoded.embedding
+
+
+def joined(windows: Sequence[Vector], rows: Sequence[Ids]) -> Vector:
+    """Returns the unit vector of a text: the mean of its windows', by how many tokens each has."""
+    if len(windows) == 1:
+        return windows[0]
+    total = np.average(windows, axis=0, weights=[len(row) for row in rows])
+    return np.asarray(total / np.linalg.norm(total), np.float32)
 
 
 def pieces(encoded: Encoded) -> Vector:
@@ -73,9 +81,11 @@ class Embedder:
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
         readings = await tokenised(lambda part: [self._encoder.read(text) for text in part], texts)
-        rows = [reading.windows[0] for reading in readings]
+        rows = [row for reading in readings for row in reading.windows]
         tokens = sum(map(len, rows))
-        vectors = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        read = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        borders = accumulate((len(reading.windows) for reading in readings), initial=0)
+        vectors = [joined(read[begin:end], rows[begin:end]) for begin, end in pairwise(borders)]
         return Embedded(vectors, readings, tokens)
 
     async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:

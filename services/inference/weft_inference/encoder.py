@@ -31,13 +31,14 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as tokens: its windows, and what those of the first one do not tell.
+    """A text as tokens: the windows whose mean is its vector, and what those of the first one do not tell.
 
-    `unread` is a digest of what the encoder has no tokens for, empty when there is nothing; `unread_share` is the share
-    of the tokens that tell it nothing.
+    `truncated` says that there are more windows. `unread` is a digest of what the encoder has no tokens for, empty when
+    there is nothing; `unread_share` is the share of the tokens that tell it nothing.
     """
 
     windows: list[Ids]
+    truncated: bool
     unread: bytes
     unread_share: float
 
@@ -46,13 +47,20 @@ class Reader:
     """Makes tokens of texts, for one model.
 
     `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
-    the model was trained, and not before one whose token states are compared.
+    the model was trained, and not before one whose token states are compared. A vector is of `joined` windows at most.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, max_tokens: int, prepared: Callable[[str], str] = str, prefix: str = ""
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        prepared: Callable[[str], str] = str,
+        *,
+        prefix: str = "",
+        joined: int = 1,
     ) -> None:
         self.max_tokens = max_tokens
+        self._joined = joined
         self._tokenizer = tokenizer
         self._prepared = prepared
         self._legibility = Legibility.of(tokenizer)
@@ -69,8 +77,10 @@ class Reader:
         """Cuts a text, and looks for what the tokens do not tell."""
         prepared = self._prepared(text)
         first: Encoding = self._tokenizer.encode(prepared)
+        windows = [[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)]
         return Reading(
-            windows=[[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)],
+            windows=windows[: self._joined],
+            truncated=len(windows) > self._joined,
             unread=digest(self._legibility.unread(first, prepared)),
             unread_share=self._legibility.unread_share(first, prepared),
         )

