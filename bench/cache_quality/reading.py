@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 
 import weft_inference
 from weft_cache.coverage import MOST_UNREAD, Coverage
-from weft_inference.encoder import DIMENSIONS, Encoder, bundled_model
+from weft_inference import minilm
+from weft_inference.minilm import bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
 from weft_inference.verifier_graph import build
@@ -27,7 +28,7 @@ class Reader:
     def __init__(self, readings: Readings, coverage: Coverage) -> None:
         self._readings, self._coverage = readings, coverage
         self._partitions: dict[str, bytes | None] = {}
-        self._encoder = Encoder.load(bundled_model(), Precision.FP32, threads=1)
+        self._encoder = minilm.load(Precision.FP32, threads=1)
         self._pairs = PairReader.load(bundled_model(), SHIPPED, Precision.INT8, threads=1)
         model = (bundled_model() / "model.safetensors", bundled_model() / "tokenizer.json")
         self._embedder = digest(*model, _CODE / "minilm_graph.py")
@@ -55,14 +56,14 @@ class Reader:
         if not self._coverage.includes(question):
             return None
         reading = self._encoder.read(question)
-        if len(reading.windows) > 1 or reading.unread_share >= MOST_UNREAD:
+        if reading.truncated or reading.unread_share >= MOST_UNREAD:
             return None
         return reading.unread + self._coverage.foreign_letters(question).encode()
 
     def _embed(self, questions: Sequence[str]) -> Vectors:
         rows = [self._encoder.windows(question)[0] for question in questions]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
-        made = np.zeros((len(rows), DIMENSIONS), np.float32)
+        made = np.zeros((len(rows), self._encoder.dimensions), np.float32)
         for start in range(0, len(order), _TOGETHER):
             places = order[start : start + _TOGETHER]
             for place, encoded in zip(places, self._encoder.run([rows[place] for place in places]), strict=True):

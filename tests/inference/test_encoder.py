@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoder, bundled_model
+from weft_inference import minilm
+from weft_inference.encoder import Encoder
 from weft_inference.minilm_graph import Precision
 
 TEXTS = [
@@ -20,7 +21,7 @@ def vectors(encoder: Encoder, *texts: str) -> np.ndarray:
 
 def test_vectors_have_norm_one(encoder):
     made = vectors(encoder, *TEXTS)
-    assert made.shape == (len(TEXTS), DIMENSIONS)
+    assert made.shape == (len(TEXTS), encoder.dimensions)
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
 
 
@@ -38,7 +39,7 @@ def test_a_paraphrase_is_nearer_than_another_subject(encoder):
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8_BY_PIECE])
 def test_a_vector_does_not_depend_on_company_or_padding(precision):
-    encoder = Encoder.load(bundled_model(), precision, threads=1)
+    encoder = minilm.load(precision, threads=1)
     together = vectors(encoder, *TEXTS)
     alone = np.concatenate([vectors(encoder, text) for text in TEXTS])
     assert (together * alone).sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -46,7 +47,7 @@ def test_a_vector_does_not_depend_on_company_or_padding(precision):
 
 @pytest.mark.parametrize(("precision", "least"), [(Precision.INT8, 0.98), (Precision.INT8_BY_PIECE, 0.995)])
 def test_int8_stays_near_the_exact_vectors_under_another_name(encoder, precision, least):
-    fast = Encoder.load(bundled_model(), precision, threads=1)
+    fast = minilm.load(precision, threads=1)
     cosines = [float(vectors(fast, text)[0] @ vectors(encoder, text)[0]) for text in TEXTS]
     assert min(cosines) > least
     assert fast.name != encoder.name
@@ -55,5 +56,11 @@ def test_int8_stays_near_the_exact_vectors_under_another_name(encoder, precision
 def test_a_long_text_is_cut_into_overlapping_windows(encoder):
     windows = encoder.windows(" ".join(str(number) for number in range(400)))
     assert len(windows) > 1
-    assert all(len(window) <= MAX_TOKENS for window in windows)
+    assert all(len(window) <= encoder.max_tokens for window in windows)
     assert windows[0][-2] in windows[1][1:40]
+
+
+def test_what_is_embedded_is_the_text_and_its_borders_alone(encoder):
+    [row] = encoder.read("a question").windows
+    assert [row] == encoder.windows("a question")
+    assert len(row) == 4

@@ -3,7 +3,7 @@
 import pytest
 from tests.inference.calling import calling, on_a_free_port
 
-from weft_inference.encoder import bundled_model
+from weft_inference.minilm import bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
 from weft_kit.errors import WeftError

@@ -27,6 +27,7 @@ class WordEmbedder(inference_pb2_grpc.InferenceServiceServicer):
 
     def __init__(self) -> None:
         self.name = "words-64"
+        self.dimensions = DIMENSIONS
         self.texts: list[str] = []
         self.truncates = False
         self.reranked: list[int] = []
@@ -53,10 +54,9 @@ class WordEmbedder(inference_pb2_grpc.InferenceServiceServicer):
         total = np.sum([self._direction(word) for word in words], axis=0)
         return total / np.linalg.norm(total)
 
-    @staticmethod
-    def _direction(word: str) -> np.ndarray:
+    def _direction(self, word: str) -> np.ndarray:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
-        return np.random.default_rng(seed).standard_normal(DIMENSIONS)
+        return np.random.default_rng(seed).standard_normal(self.dimensions)
 
 
 class Client:

@@ -237,6 +237,18 @@ async def test_another_embedder_is_refused_with_what_to_do(client, embedder):
         assert "new collection" in error.message
 
 
+async def test_collections_of_embedders_with_other_dimensions_stand_beside_each_other(client, embedder):
+    await client.create("before")
+    await client.ingest("The moon pulls the sea.", "tides", collection="before")
+    embedder.name, embedder.dimensions = "words-32", 32
+    await client.create("after")
+    await client.ingest("The moon pulls the sea.", "tides", collection="after")
+    assert (await client.search("moon", collection="after")).hits[0].HasField("dense")
+    await refused(client.search("moon", collection="before"), "EMBEDDER_MISMATCH", grpc.StatusCode.FAILED_PRECONDITION)
+    embedder.name, embedder.dimensions = "words-64", 64
+    assert (await client.search("moon", collection="before")).hits[0].HasField("dense")
+
+
 async def test_an_embedder_that_cuts_windows_off_is_refused(client, embedder):
     await client.create()
     embedder.truncates = True

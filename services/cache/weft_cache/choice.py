@@ -25,6 +25,8 @@ class Reason(Enum):
     """The question is not in a language that embedder and verifier know."""
     UNREAD = "unread"
     """The embedder cannot read enough of it."""
+    UNCALIBRATED = "uncalibrated"
+    """What is certain was never measured with this embedder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,27 @@ Guards, embedder and verifier that Weft ships know English. Of a question in ano
 nothing, and texts in letters they do not know are all the same to them. Such questions are for the exact tier alone.
 """
 
+import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final, Self
 
+from weft_cache.calibration import CALIBRATED_FOR
 from weft_cache.choice import Reason
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.vector import Vector
 from weft_kit import languages
 from weft_kit.errors import CannotStart
+from weft_kit.outages import Outage
 
 ALL: Final = "*"
 """In place of languages: every one is covered."""
 
 MOST_UNREAD: Final = 0.5
 """Share of tokens that tell the embedder nothing, from which a vector says too little of its text."""
+TRY_AGAIN_S: Final = 30.0
+"""How long after an answer by an uncalibrated embedder the next question is embedded: by then it may be another one."""
 _OTHER_SCRIPTS: Final = frozenset(
     [
         *("am", "ar", "as", "az", "ba", "be", "bg", "bn", "bs", "dz", "el", "fa", "gu", "he", "hi", "hy", "ja", "ka"),
@@ -67,15 +72,21 @@ class Coverage:
 
 
 class QuestionReader:
-    """Makes vectors of the questions that are covered."""
+    """Makes vectors of the questions that are covered, while the embedder is one that certainty was calibrated for."""
 
-    def __init__(self, embedder: InferenceEmbedder, coverage: Coverage) -> None:
-        self._embedder, self._coverage = embedder, coverage
+    def __init__(
+        self, embedder: InferenceEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._embedder, self._coverage, self._clock = embedder, coverage, clock
+        self._off_until = 0.0
+        self._off = Outage("the semantic tier is off: it is not calibrated for the embedder", "the semantic tier is on")
 
     def refusal(self, question: str) -> Reason | None:
         """Why a question is not worth a vector; None when it is."""
         if not question:
             return Reason.NOT_STORED
+        if self._clock() < self._off_until:
+            return Reason.UNCALIBRATED
         return None if self._coverage.includes(question) else Reason.LANGUAGE
 
     def remembers(self, tenant: str, question: str) -> bool:
@@ -90,10 +101,19 @@ class QuestionReader:
         vector = await self._embedder.embed(tenant, question)
         if vector is None:
             return Reason.NOT_STORED
+        if vector.embedder not in CALIBRATED_FOR:
+            self._embedder.forget(tenant, question)  # else it would speak for the embedder when that is another
+            self._turn_off(vector.embedder)
+            return Reason.UNCALIBRATED
+        self._off.ended()
         if vector.unread_share >= MOST_UNREAD:
             return Reason.UNREAD
         letters = self._coverage.foreign_letters(question)
         return replace(vector, unread=vector.unread + letters.encode()) if letters else vector
+
+    def _turn_off(self, embedder: str) -> None:
+        self._off_until = self._clock() + TRY_AGAIN_S
+        self._off.failed(f"{embedder} embeds; calibrated are {', '.join(sorted(CALIBRATED_FOR))}")
 
 
 def _is_foreign(character: str) -> bool:

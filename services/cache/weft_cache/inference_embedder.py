@@ -35,6 +35,10 @@ class InferenceEmbedder:
             self._latest.move_to_end(name)
         return vector
 
+    def forget(self, tenant: str, text: str) -> None:
+        """Remembers the text's vector no longer."""
+        self._latest.pop(_name(tenant, text), None)
+
     async def embed(self, tenant: str, text: str) -> Vector | None:
         """The text's vector, or None: there is no text, it is longer than the embedder reads, or nobody embeds it now.
 

@@ -32,6 +32,7 @@ _REASONS: Final = {
     Reason.DOUBTED: pb.Missed.REASON_NOT_STORED,
     Reason.LANGUAGE: pb.Missed.REASON_NOT_STORED,
     Reason.UNREAD: pb.Missed.REASON_NOT_STORED,
+    Reason.UNCALIBRATED: pb.Missed.REASON_NOT_STORED,
     Reason.OVERLOADED: pb.Missed.REASON_OVERLOADED,
     Reason.LATE: pb.Missed.REASON_OVERLOADED,
 }

