@@ -1,5 +1,10 @@
 """Pairs of questions by what tells them apart, and pairs that ask the same in spite of it."""
 
+ENGLAND, SCOTLAND = (
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct")
+)
+
 DIFFERENT = {
     "ordinals": [
         ("Who was the first man on the moon?", "Who was the second man on the moon?"),
@@ -120,12 +125,19 @@ DIFFERENT = {
     ],
     "signs and pictures": [
         ("What country is 🇫🇷?", "What country is 🇩🇪?"),
+        (f"What country is {ENGLAND}?", f"What country is {SCOTLAND}?"),
+        (f"What does {ENGLAND} mean?", "What does \U0001f3f4 mean?"),
         ("What does 😀 mean?", "What does 😢 mean?"),
         ("How do I type ∑?", "How do I type ∫?"),
         ("How do I type → on a Mac?", "How do I type ← on a Mac?"),
         ("How do I type € on a Mac?", "How do I type £ on a Mac?"),
         ("🍎🍎🍎", "🚗🚗"),
         ("∑ x²", "∫ y³"),
+    ],
+    "what nobody sees": [
+        ("How do I en\u00adcrypt a file?", "How do I de\u00adcrypt a file?"),
+        ("How do I turn o\u200bn dark mode?", "How do I turn o\u200bff dark mode?"),
+        ("Should I take it with\u2060out food?", "Should I take it with food?"),
     ],
     "quotes": [
         ('How do you say "good morning" in Spanish?', 'How do you say "good night" in Spanish?'),
