@@ -77,6 +77,12 @@ DIFFERENT = {
         ("How many feet is it to the top?", "How many metres is it to the top?"),
         ("Can I lose 5 kg in a week?", "Can I lose 5 kg in a month?"),
     ],
+    "capitals": [
+        ("How many bits are in 1 MB?", "How many bits are in 1 Mb?"),
+        ("What is 5 mW in watts?", "What is 5 MW in watts?"),
+        ("Is 5Mb much?", "Is 5MB much?"),
+        ("What is in the video dQw4w9WgXcQ?", "What is in the video dqW4w9WgXcQ?"),
+    ],
     "versions": [
         ("How do I install Python 3.10?", "How do I install Python 3.1?"),
         ("What is new in Java 17?", "What is new in Java 21?"),
@@ -543,6 +549,12 @@ SAME = {
         ("What can I buy for $20?", "What can I buy for 20 dollars?"),
         ("Can I park for 90 minutes?", "Can I park for 1.5 hours?"),
         ("What can I buy for Rs. 500?", "What can I buy for 500 rupees?"),
+    ],
+    "capitals": [
+        ("How many bits are in 1 MB?", "how many bits are in 1 mb?"),
+        ("What is in the video dQw4w9WgXcQ?", "what is in the video dqw4w9wgxcq?"),
+        ("How much is an iPhone7?", "How much is an Iphone7?"),
+        ("IS 5MB MUCH?", "Is 5MB much?"),
     ],
     "versions": [
         ("How do I install Python 3.10?", "How can I install Python 3.10?"),
