@@ -266,6 +266,15 @@ DIFFERENT = {
         ("What is the history of christianity?", "What is the history of buddhism?"),
     ],
     "roles": [
+        ("How do I transfer money to my savings account?", "How do I transfer money from my savings account?"),
+        ("What do I need to do to travel to Cuba?", "What do I need to do to travel from Cuba?"),
+        ("Can I submit the form by Friday?", "Can I submit the form after Friday?"),
+        ("What is 5-3?", "What is 3-5?"),
+        ("What does f(x, y) return?", "What does f(y, x) return?"),
+        (
+            "The office is clean and interns hire managers. Is that allowed?",
+            "The office is clean and managers hire interns. Is that allowed?",
+        ),
         ("How do I convert a list to a tuple?", "How do I convert a tuple to a list?"),
         ("Convert miles to kilometers", "Convert kilometers to miles"),
         ("Flights from Paris to Rome", "Flights from Rome to Paris"),
@@ -282,6 +291,8 @@ DIFFERENT = {
         ("Who is following me?", "Who am I following?"),
     ],
     "persons": [
+        ("Can my landlord sue me?", "Can I sue my landlord?"),
+        ("He said that she lied. Who lied?", "She said that he lied. Who lied?"),
         ("Can I see your calendar?", "Can you see my calendar?"),
         ("What is your name?", "What is my name?"),
         ("Are you a robot?", "Am I a robot?"),
@@ -291,6 +302,11 @@ DIFFERENT = {
         ("Can I borrow your car?", "Can you borrow my car?"),
     ],
     "what is asked for": [
+        ("How do I remove all rows from a table?", "How do I remove some rows from a table?"),
+        ("Are most planets round?", "Are all planets round?"),
+        ("Must I wear a mask in the store?", "Can I wear a mask in the store?"),
+        ("Do I have to tip in Japan?", "May I tip in Japan?"),
+        ("Employees must work from home. Is that legal?", "Employees may work from home. Is that legal?"),
         ("When did Rome fall?", "Why did Rome fall?"),
         ("Who invented the telephone?", "When was the telephone invented?"),
         ("How many moons does Saturn have?", "How far is Saturn's moon?"),
@@ -629,6 +645,9 @@ SAME = {
         ("Who is your mom?", "Who is your mother?"),
     ],
     "roles": [
+        ("Do sales and marketing earn the same?", "Do marketing and sales earn the same?"),
+        ("How do I fly to Rome from Oslo?", "How do I fly from Oslo to Rome?"),
+        ("What is x or y?", "What is y or x?"),
         ("Python vs Java", "Java vs Python"),
         ("Is gold or silver better?", "Is silver or gold better?"),
         ("Who was killed by Achilles?", "Who did Achilles kill?"),
@@ -639,6 +658,8 @@ SAME = {
         ("How do I go from Paris to Rome?", "How do I go to Rome from Paris?"),
     ],
     "persons": [
+        ("Can you get me a visa?", "Can I get a visa?"),
+        ("Is it legal for me to park here?", "Can I legally park here?"),
         ("How do I reset my password?", "How do you reset your password?"),
         ("How do I tie a tie?", "How does one tie a tie?"),
         ("Can you tell me how I lose weight?", "How do I lose weight?"),
@@ -646,6 +667,8 @@ SAME = {
         ("How can we save energy?", "How can I save energy?"),
     ],
     "what is asked for": [
+        ("What can I do to get a visa?", "What do I have to do to get a visa?"),
+        ("What are some of the best films?", "What are the best films of all time?"),
         ("Who invented the telephone?", "By whom was the telephone invented?"),
         ("When did Rome fall?", "What year did Rome fall?"),
         ("Where can I buy stamps?", "How can I buy stamps?"),
