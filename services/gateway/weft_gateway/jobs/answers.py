@@ -1,7 +1,8 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import Counter
@@ -44,43 +45,30 @@ class Answers:
         self._catalog = catalog
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
-        self._limit_s, self._silence_s = limit_s, silence_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
-        self._silence = Silence()
+        self._limit_s = limit_s
+        # Each apart: who asks for a collection must not keep from the cache who asks for none.
+        self._cache_watch, self._retrieval_watch = _Watch(silence_s, rest_s), _Watch(silence_s, rest_s)
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
         mode = cache_mode(request, self._catalog().cache_setting(request.model))
-        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows(time.monotonic()):
+        if mode == job_pb2.CACHE_MODE_OFF:
             return None
-        self._silence.asked(time.monotonic())
         try:
             found = await self._look_up(request, mode)
-        except DeadlineExceeded:
-            self._late(time.monotonic())
+        except _LeftAloneError:
             return None
         except Unavailable:
-            self._silence.heard(time.monotonic())
-            self._breaker.failed(time.monotonic())
             ASKED.labels("down").inc()
+            return None
+        except DeadlineExceeded:
+            ASKED.labels("late").inc()
             return None
         except WeftError:
             # Such as a collection that does not exist. The job will say so in its record.
             found = None
-        except BaseException:
-            self._silence.given_up(time.monotonic())
-            raise
-        self._silence.heard(time.monotonic())
-        self._breaker.succeeded()
         ASKED.labels("hit" if found else "miss").inc()
         return found
-
-    def _late(self, now: float) -> None:
-        """Counts what was late as down only where others were not answered either: it may just be busy."""
-        is_silent = self._silence.given_up(now) >= self._silence_s
-        if is_silent:
-            self._breaker.broke(now)
-        ASKED.labels("down" if is_silent else "late").inc()
 
     async def _look_up(
         self, request: job_pb2.GenerationRequest, mode: job_pb2.CacheMode.ValueType
@@ -88,7 +76,8 @@ class Answers:
         version = await self._collection_version(request.retrieval.collection)
         question = cache_pb2.LookupRequest(request=request, collection_version=version)
         question.request.cache.mode = mode
-        answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
+        with self._cache_watch.over_a_call():
+            answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
         return answer.found if answer.HasField("found") else None
 
     async def _collection_version(self, collection: str) -> int:
@@ -97,6 +86,56 @@ class Answers:
             return 0
         question = retrieval_pb2.GetCollectionRequest(name=collection)
         limit_s = min(self._limit_s, _VERSION_LIMIT_S)
-        call = self._collections.GetCollection(question, **self._retrieval.call(limit_s))
-        answer = await self._retrieval.unary(call)
+        with self._retrieval_watch.over_a_call():
+            call = self._collections.GetCollection(question, **self._retrieval.call(limit_s))
+            answer = await self._retrieval.unary(call)
         return answer.collection.version
+
+
+class _LeftAloneError(Exception):
+    """A service is not asked now."""
+
+
+class _Watch:
+    """Leaves a service alone for a while where it is down, or answers nobody any more."""
+
+    def __init__(self, silence_s: float, rest_s: float) -> None:
+        self._silence_s = silence_s
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._silence = Silence()
+
+    @contextmanager
+    def over_a_call(self) -> Iterator[None]:
+        """Learns from what the block's call comes to.
+
+        Raises _LeftAloneError before it, and Unavailable where it was late and nobody else is answered either.
+        """
+        if not self._breaker.allows(time.monotonic()):
+            raise _LeftAloneError
+        self._silence.asked(time.monotonic())
+        try:
+            yield
+        except DeadlineExceeded as error:
+            self._late(error, time.monotonic())
+            raise
+        except Unavailable:
+            self._silence.heard(time.monotonic())
+            self._breaker.failed(time.monotonic())
+            raise
+        except WeftError:
+            self._heard()
+            raise
+        except BaseException:
+            self._silence.given_up(time.monotonic())
+            raise
+        self._heard()
+
+    def _heard(self) -> None:
+        self._silence.heard(time.monotonic())
+        self._breaker.succeeded()
+
+    def _late(self, error: DeadlineExceeded, now: float) -> None:
+        """What is late is down only where others are not answered either: it may just be busy."""
+        if self._silence.given_up(now) >= self._silence_s:
+            self._breaker.broke(now)
+            raise Unavailable(error.reason, error.message) from error
