@@ -266,6 +266,8 @@ DIFFERENT = {
         ("What is the history of christianity?", "What is the history of buddhism?"),
     ],
     "roles": [
+        ("What eats snakes?", "What do snakes eat?"),
+        ("What causes stress at work?", "What does stress cause at work?"),
         ("How do I transfer money to my savings account?", "How do I transfer money from my savings account?"),
         ("What do I need to do to travel to Cuba?", "What do I need to do to travel from Cuba?"),
         ("Can I submit the form by Friday?", "Can I submit the form after Friday?"),
@@ -645,6 +647,7 @@ SAME = {
         ("Who is your mom?", "Who is your mother?"),
     ],
     "roles": [
+        ("What films did Nolan make?", "What did Nolan make films of?"),
         ("Do sales and marketing earn the same?", "Do marketing and sales earn the same?"),
         ("How do I fly to Rome from Oslo?", "How do I fly from Oslo to Rome?"),
         ("What is x or y?", "What is y or x?"),

@@ -123,11 +123,23 @@ def _compared_the_other_way(asked: Question, stored: Question) -> bool:
 
 
 def _ask_for_another(asked: Question, stored: Question) -> bool:
-    """Who killed X is not who X killed. Only where neither names more than the other."""
-    if asked.words[:1] != ("who",) or stored.words[:1] != ("who",) or asked.subjects != stored.subjects:
+    """Who killed X is not who X killed, and what eats X is not what X eats. Only where neither names more."""
+    if asked.words[:1] != stored.words[:1] or asked.subjects != stored.subjects:
+        return False
+    if asked.words[:1] == ("what",):
+        return _ask_what_acts(asked, stored) or _ask_what_acts(stored, asked)
+    if asked.words[:1] != ("who",):
         return False
     ours, theirs = asked.once(_asked_for), stored.once(_asked_for)
     return ours is not None and theirs is not None and ours != theirs
+
+
+def _ask_what_acts(active: Question, other: Question) -> bool:
+    """Whether one asks what acts, and the other what is acted on: what eats snakes, what do snakes eat."""
+    verb = active.words[1] if len(active.words) > 1 else ""
+    if _DO.isdisjoint(other.words[1:2]) or verb in FUNCTION_WORDS:
+        return False
+    return other.matter[:1] == active.matter[1:2] and other.matter[1:2] == (stem(verb),)
 
 
 def _asked_for(question: Question) -> bool | None:
