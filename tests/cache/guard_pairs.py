@@ -1,5 +1,10 @@
 """Pairs of questions by what tells them apart, and pairs that ask the same in spite of it."""
 
+ENGLAND, SCOTLAND = (
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct")
+)
+
 DIFFERENT = {
     "ordinals": [
         ("Who was the first man on the moon?", "Who was the second man on the moon?"),
@@ -72,6 +77,12 @@ DIFFERENT = {
         ("How many feet is it to the top?", "How many metres is it to the top?"),
         ("Can I lose 5 kg in a week?", "Can I lose 5 kg in a month?"),
     ],
+    "capitals": [
+        ("How many bits are in 1 MB?", "How many bits are in 1 Mb?"),
+        ("What is 5 mW in watts?", "What is 5 MW in watts?"),
+        ("Is 5Mb much?", "Is 5MB much?"),
+        ("What is in the video dQw4w9WgXcQ?", "What is in the video dqW4w9WgXcQ?"),
+    ],
     "versions": [
         ("How do I install Python 3.10?", "How do I install Python 3.1?"),
         ("What is new in Java 17?", "What is new in Java 21?"),
@@ -120,12 +131,19 @@ DIFFERENT = {
     ],
     "signs and pictures": [
         ("What country is 🇫🇷?", "What country is 🇩🇪?"),
+        (f"What country is {ENGLAND}?", f"What country is {SCOTLAND}?"),
+        (f"What does {ENGLAND} mean?", "What does \U0001f3f4 mean?"),
         ("What does 😀 mean?", "What does 😢 mean?"),
         ("How do I type ∑?", "How do I type ∫?"),
         ("How do I type → on a Mac?", "How do I type ← on a Mac?"),
         ("How do I type € on a Mac?", "How do I type £ on a Mac?"),
         ("🍎🍎🍎", "🚗🚗"),
         ("∑ x²", "∫ y³"),
+    ],
+    "what nobody sees": [
+        ("How do I en\u00adcrypt a file?", "How do I de\u00adcrypt a file?"),
+        ("How do I turn o\u200bn dark mode?", "How do I turn o\u200bff dark mode?"),
+        ("Should I take it with\u2060out food?", "Should I take it with food?"),
     ],
     "quotes": [
         ('How do you say "good morning" in Spanish?', 'How do you say "good night" in Spanish?'),
@@ -248,6 +266,17 @@ DIFFERENT = {
         ("What is the history of christianity?", "What is the history of buddhism?"),
     ],
     "roles": [
+        ("What eats snakes?", "What do snakes eat?"),
+        ("What causes stress at work?", "What does stress cause at work?"),
+        ("How do I transfer money to my savings account?", "How do I transfer money from my savings account?"),
+        ("What do I need to do to travel to Cuba?", "What do I need to do to travel from Cuba?"),
+        ("Can I submit the form by Friday?", "Can I submit the form after Friday?"),
+        ("What is 5-3?", "What is 3-5?"),
+        ("What does f(x, y) return?", "What does f(y, x) return?"),
+        (
+            "The office is clean and interns hire managers. Is that allowed?",
+            "The office is clean and managers hire interns. Is that allowed?",
+        ),
         ("How do I convert a list to a tuple?", "How do I convert a tuple to a list?"),
         ("Convert miles to kilometers", "Convert kilometers to miles"),
         ("Flights from Paris to Rome", "Flights from Rome to Paris"),
@@ -264,6 +293,8 @@ DIFFERENT = {
         ("Who is following me?", "Who am I following?"),
     ],
     "persons": [
+        ("Can my landlord sue me?", "Can I sue my landlord?"),
+        ("He said that she lied. Who lied?", "She said that he lied. Who lied?"),
         ("Can I see your calendar?", "Can you see my calendar?"),
         ("What is your name?", "What is my name?"),
         ("Are you a robot?", "Am I a robot?"),
@@ -273,6 +304,11 @@ DIFFERENT = {
         ("Can I borrow your car?", "Can you borrow my car?"),
     ],
     "what is asked for": [
+        ("How do I remove all rows from a table?", "How do I remove some rows from a table?"),
+        ("Are most planets round?", "Are all planets round?"),
+        ("Must I wear a mask in the store?", "Can I wear a mask in the store?"),
+        ("Do I have to tip in Japan?", "May I tip in Japan?"),
+        ("Employees must work from home. Is that legal?", "Employees may work from home. Is that legal?"),
         ("When did Rome fall?", "Why did Rome fall?"),
         ("Who invented the telephone?", "When was the telephone invented?"),
         ("How many moons does Saturn have?", "How far is Saturn's moon?"),
@@ -532,6 +568,12 @@ SAME = {
         ("Can I park for 90 minutes?", "Can I park for 1.5 hours?"),
         ("What can I buy for Rs. 500?", "What can I buy for 500 rupees?"),
     ],
+    "capitals": [
+        ("How many bits are in 1 MB?", "how many bits are in 1 mb?"),
+        ("What is in the video dQw4w9WgXcQ?", "what is in the video dqw4w9wgxcq?"),
+        ("How much is an iPhone7?", "How much is an Iphone7?"),
+        ("IS 5MB MUCH?", "Is 5MB much?"),
+    ],
     "versions": [
         ("How do I install Python 3.10?", "How can I install Python 3.10?"),
         ("How do I install version 3.0?", "How do I install version 3?"),
@@ -605,6 +647,10 @@ SAME = {
         ("Who is your mom?", "Who is your mother?"),
     ],
     "roles": [
+        ("What films did Nolan make?", "What did Nolan make films of?"),
+        ("Do sales and marketing earn the same?", "Do marketing and sales earn the same?"),
+        ("How do I fly to Rome from Oslo?", "How do I fly from Oslo to Rome?"),
+        ("What is x or y?", "What is y or x?"),
         ("Python vs Java", "Java vs Python"),
         ("Is gold or silver better?", "Is silver or gold better?"),
         ("Who was killed by Achilles?", "Who did Achilles kill?"),
@@ -615,6 +661,8 @@ SAME = {
         ("How do I go from Paris to Rome?", "How do I go to Rome from Paris?"),
     ],
     "persons": [
+        ("Can you get me a visa?", "Can I get a visa?"),
+        ("Is it legal for me to park here?", "Can I legally park here?"),
         ("How do I reset my password?", "How do you reset your password?"),
         ("How do I tie a tie?", "How does one tie a tie?"),
         ("Can you tell me how I lose weight?", "How do I lose weight?"),
@@ -622,6 +670,8 @@ SAME = {
         ("How can we save energy?", "How can I save energy?"),
     ],
     "what is asked for": [
+        ("What can I do to get a visa?", "What do I have to do to get a visa?"),
+        ("What are some of the best films?", "What are the best films of all time?"),
         ("Who invented the telephone?", "By whom was the telephone invented?"),
         ("When did Rome fall?", "What year did Rome fall?"),
         ("Where can I buy stamps?", "How can I buy stamps?"),

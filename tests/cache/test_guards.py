@@ -175,3 +175,14 @@ def test_opposites_exclude_each_other(one, other):
 )  # fmt: skip
 def test_siblings_are_of_one_family_and_neither_is_a_kind_of_the_other(one, other, exclude):
     assert are_siblings(one, other) == are_siblings(other, one) == exclude
+
+
+def test_figures_that_python_would_not_convert_are_compared():
+    longest = "7" * 5_000
+    assert objection(f"Is {longest}/3 a whole number?", f"Is {longest}/4 a whole number?") == "numbers"
+
+
+def test_marks_that_nobody_sees_change_nothing():
+    question = "How do I encrypt a file?"
+    for mark in "\u00ad\u200b\u2060\ufeff\u202e\u0336":
+        assert Question.read(mark.join(question)).words == Question.read(question).words

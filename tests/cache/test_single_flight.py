@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from weft_cache.single_flight import SingleFlight
+from weft_kit.errors import DeadlineExceeded
 
 
 class Call:
@@ -76,3 +77,15 @@ async def test_a_failure_reaches_all():
     for caller in callers:
         with pytest.raises(ZeroDivisionError):
             await caller
+
+
+async def test_one_whose_time_is_over_takes_nothing_from_those_with_more():
+    flights, hurried, patient = SingleFlight(), Call(), Call()
+    patient.result.set_result("said")
+    [first] = await begun(flights, "a", hurried, 1)
+    others = await begun(flights, "a", patient, 3)
+    hurried.result.set_exception(DeadlineExceeded("its time is over"))
+    with pytest.raises(DeadlineExceeded):
+        await first
+    assert await asyncio.gather(*others) == ["said"] * 3
+    assert (hurried.made, patient.made) == (1, 1)

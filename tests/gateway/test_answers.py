@@ -236,3 +236,19 @@ async def test_a_cache_that_answers_nobody_any_more_is_left_alone(answers: Answe
     await late(answers, ask)
     assert not await is_asked(answers, ask)
     assert len(shelf.asked) == 1
+
+
+async def test_a_retrieval_service_that_is_away_keeps_nobody_elses_answers_away(shelf: Shelf, ask: Ask) -> None:
+    alias = {"routes": [{"provider": "local"}]}
+    providers = {"local": {"kind": "inference", "target": "x:1"}}
+    catalog = Catalog.model_validate({"providers": providers, "models": {"default": alias}})
+    async with (
+        served(shelf) as behind,
+        Channel(behind.address, "cache") as cache,
+        Channel("127.0.0.1:1", "retrieval") as retrieval,
+    ):
+        answers = Answers(cache, retrieval, lambda: catalog, rest_s=60.0)
+        with bound(CallContext(tenant="globex")):
+            for _ in range(4):
+                assert await answers.find(ask(sampling=GREEDY, retrieval=DOCS)) is None
+        assert await is_asked(answers, ask)

@@ -1,9 +1,13 @@
 """Callers that want the same thing at the same time share one call."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from weft_kit.context import remaining
+from weft_kit.errors import DeadlineExceeded
 
 Key = TypeVar("Key", bound=Hashable)
 T = TypeVar("T")
@@ -22,19 +26,29 @@ class SingleFlight(Generic[Key, T]):
         self._flights: dict[Key, _Flight[T]] = {}
 
     async def share(self, key: Key, call: Callable[[], Awaitable[T]]) -> T:
-        """Returns or raises what the call under `key` comes to, and begins it where there is none."""
-        flight = self._flights.get(key)
+        """Returns or raises what the call under `key` comes to, and begins it where there is none.
+
+        A call lasts as long as the caller that began it has. When that was too short, those who have as much time again
+        begin one of their own.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        flight = joined = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.ensure_future(_run(call)))
             flight.task.add_done_callback(lambda _: self._forget(key, flight))
         flight.callers += 1
         try:
             return await asyncio.shield(flight.task)
+        except DeadlineExceeded:
+            if joined is None or remaining(math.inf) < clock() - began:
+                raise
         finally:
             flight.callers -= 1
             if not flight.callers:
                 self._forget(key, flight)
                 flight.task.cancel()
+        return await self.share(key, call)
 
     def _forget(self, key: Key, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:

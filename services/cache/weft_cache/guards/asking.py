@@ -6,13 +6,15 @@ from itertools import pairwise
 from typing import Final
 
 from weft_cache.guards.forms import IRREGULAR, listed
-from weft_cache.guards.words import Question, are_alike
+from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
 _PERSONS: Final = dict.fromkeys(listed("i me my mine myself we us our ours ourselves"), 1) | dict.fromkeys(
     listed("you your yours yourself u ur"), 2
 )
 _FEMININE: Final = listed("she her hers herself")
 _MASCULINE: Final = listed("he him his himself")
+_ACTING: Final = frozenset({"i", "we"})
+_ACTED_ON: Final = frozenset({"me", "us"})
 _ASKING: Final = frozenset({"what", "who", "where", "when", "which"})
 _BEING: Final = (("is",), ("are",), ("was",), ("were",))
 _SINGLE: Final = frozenset({"my", "mine", "your", "yours"})
@@ -20,6 +22,11 @@ _SAID_OF_ONE: Final = frozenset({("am", "i"), ("are", "you"), ("was", "i"), ("we
 _WORD_OF: Final = {"whom": "who", "whose": "who"}
 _TOLD_APART: Final = frozenset({"who", "when", "where", "why"})
 _MEASURES: Final = listed("many much long old far often tall big deep fast high heavy wide large soon")
+_WH: Final = _ASKING | listed("how why whom whose")
+_SHARES: Final = frozenset({"all", "most", "some"})
+_OBLIGED: Final = listed("must mandatory obligatory compulsory required obliged")
+_ALLOWED: Final = listed("may can could might allowed permitted optional")
+_OBLIGING: Final = frozenset({(verb, "to") for verb in ("have", "has", "need", "needs", "got")})
 _PAST: Final = frozenset({"did", "was", "were"})
 _OPENING: Final = 5
 # Asked of whoever answers, these say nothing of the two.
@@ -48,7 +55,30 @@ def persons_differ(asked: Question, stored: Question) -> bool:
         return False
     if {asked.once(_gender), stored.once(_gender)} == {"feminine", "masculine"}:
         return True
-    return asked.subjects == stored.subjects and _change_places(asked, stored)
+    if asked.subjects != stored.subjects:
+        return False
+    return _change_places(asked, stored) or _change_parts(asked, stored)
+
+
+def _change_parts(asked: Question, stored: Question) -> bool:
+    """Who acts is acted on: can I sue them, can they sue me; he said that she lied, she said that he lied."""
+    if {asked.once(_part), stored.once(_part)} == {"subject", "object"}:
+        return True
+    ours, theirs = asked.once(_genders), stored.once(_genders)
+    return ours != theirs and sorted(ours) == sorted(theirs) and asked.matter == stored.matter
+
+
+def _part(question: Question) -> str:
+    """Whether the first person acts or is acted on; "" where both or neither. `For me` and `get me` say neither."""
+    words = _POLITE.sub(" ", " ".join(question.words)).split()
+    acts = not _ACTING.isdisjoint(words)
+    is_acted_on = any(word in _ACTED_ON and before not in FUNCTION_WORDS for before, word in pairwise(words))
+    return "" if acts == is_acted_on else "subject" if acts else "object"
+
+
+def _genders(question: Question) -> tuple[bool, ...]:
+    """The third persons of a text, in order: whether each is feminine."""
+    return tuple(word in _FEMININE for word in question.words if word in _FEMININE or word in _MASCULINE)
 
 
 def _change_places(asked: Question, stored: Question) -> bool:
@@ -95,7 +125,12 @@ def _is_of_one(question: Question) -> bool:
 
 
 def asked_differ(asked: Question, stored: Question) -> bool:
-    """The same matter asked for another thing: who and when, how many and how often, what was and what will be."""
+    """The same matter asked for another thing: who and when, how many and how often, what was and what will be.
+
+    Or another share of it: all and some; or whether it must be and whether it may.
+    """
+    if are_alike(asked, stored) and (_forces_differ(asked, stored) or _shares_differ(asked, stored)):
+        return True
     if asked.subjects - _MEASURES != stored.subjects - _MEASURES:
         return False
     ours, theirs = asked.once(_things), stored.once(_things)
@@ -116,6 +151,32 @@ def _things(question: Question) -> frozenset[str]:
         elif word in {"how", "what", "which"}:
             return frozenset()
     return frozenset(found)
+
+
+def _forces_differ(asked: Question, stored: Question) -> bool:
+    return {asked.once(_force), stored.once(_force)} == {"must", "may"}
+
+
+def _force(question: Question) -> str:
+    """Whether something must be or may be; "" where both or neither, or where it is asked how, what or when."""
+    if question.words[:1] and question.words[0] in _WH:
+        return ""
+    words = _POLITE.sub(" ", " ".join(question.words)).split()
+    must = not _OBLIGED.isdisjoint(words) or not _OBLIGING.isdisjoint(pairwise(words))
+    may = not _ALLOWED.isdisjoint(words)
+    return "" if must == may else "must" if must else "may"
+
+
+def _shares_differ(asked: Question, stored: Question) -> bool:
+    ours, theirs = asked.once(_shares), stored.once(_shares)
+    return any((ours[whole] == "all") != (theirs[whole] == "all") for whole in ours.keys() & theirs.keys())
+
+
+def _shares(question: Question) -> dict[str, str]:
+    """Of what it speaks of all, of most or of some. `Most` may only make a superlative."""
+    if question.vocabulary.isdisjoint(_SHARES):
+        return {}
+    return {whole: share for share, whole in pairwise(question.words) if share in _SHARES}
 
 
 def _tense(question: Question) -> str:

@@ -274,7 +274,7 @@ def _value(written: str) -> float | str:
 
 
 def _is_fraction(part: str, of: str) -> bool:
-    return part.isdecimal() and of.isdecimal() and len(of) <= 2 and 0 < int(part) < int(of)
+    return part.isdecimal() and of.isdecimal() and len(part) <= len(of) <= 2 and 0 < int(part) < int(of)
 
 
 def _rounded(number: float) -> float:

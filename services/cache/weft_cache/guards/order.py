@@ -5,10 +5,11 @@ from typing import Final
 
 from weft_cache.guards.forms import IRREGULAR, listed, stem
 from weft_cache.guards.lexicon import base, opposites
-from weft_cache.guards.words import FUNCTION_WORDS, Question
+from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
-_EVEN_WORDS: Final = "and or vs versus between difference differences compare comparison similar same"
-_EVEN: Final = listed(_EVEN_WORDS)
+_COMPARING: Final = listed("between difference differences compare comparison similar same")
+_JOINING: Final = listed("and or vs versus")
+_EVEN: Final = _COMPARING | _JOINING
 _LEAST_SHARED: Final = 0.75
 _MOST_OTHER_WORDS: Final = 2
 _ROLE_WORDS: Final = """
@@ -22,6 +23,8 @@ _LOOSE: Final = frozenset({"of", "for", "in", "on", "at"})
 _DIRECTED: Final = listed("to from by than before after over under into onto above below")
 _EXCHANGES: Final = frozenset({"replac", "substitut", "chang", "swap", "overwrit", "overrid"})
 _DISTANCES: Final = frozenset({"far", "distance", "away", "between"})
+# Between the same two words, each of these says something else.
+_TELLING: Final = listed("to from about by after until since behind against during")
 _PASSED_OVER: Final = listed("a an the my your his her i you he she we they it")
 _LONGEST_PART: Final = 3
 _MOST_PARTS: Final = 16
@@ -34,8 +37,12 @@ def roles_differ(asked: Question, stored: Question) -> bool:
 
     Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
     """
-    if _ask_for_another(asked, stored):
+    if _ask_for_another(asked, stored) or _go_another_way(asked, stored) or _exchange_signs(asked, stored):
         return True
+    return _change_places(asked, stored)
+
+
+def _change_places(asked: Question, stored: Question) -> bool:
     if not _DISTANCES.isdisjoint(asked.vocabulary) and not _DISTANCES.isdisjoint(stored.vocabulary):
         return False
     ours, theirs = asked.subjects, stored.subjects
@@ -46,13 +53,23 @@ def roles_differ(asked: Question, stored: Question) -> bool:
         return True
     if around := mirrored(asked, stored):
         return around != "than" or not _compared_the_other_way(asked, stored)
-    return not _are_even(asked, stored) and (_trade_roles(asked, stored) or _are_exchanged(asked, stored, shared))
+    if not (_COMPARING.isdisjoint(asked.vocabulary) or _COMPARING.isdisjoint(stored.vocabulary)):
+        return False
+    return _trade_roles(asked, stored) or _are_exchanged(asked, stored, shared)
 
 
 def _are_exchanged(asked: Question, stored: Question, shared: frozenset[str]) -> bool:
     if len(asked.vocabulary ^ stored.vocabulary) > _MOST_OTHER_WORDS:
         return False  # put differently as well, as in the passive voice: that is the verifier's to judge
-    return _changed_places(_only(asked.matter, shared), _only(stored.matter, shared))
+    exchanged = _exchanged(_only(asked.matter, shared), _only(stored.matter, shared))
+    return bool(exchanged) and not (_are_joined(asked, exchanged) and _are_joined(stored, exchanged))
+
+
+def _are_joined(question: Question, exchanged: frozenset[str]) -> bool:
+    """Whether an `and` or an `or` stands between what was exchanged."""
+    words = question.words
+    places = [at for at, word in enumerate(words) if word not in FUNCTION_WORDS and stem(word) in exchanged]
+    return not _JOINING.isdisjoint(words[places[0] : places[-1]])
 
 
 def mirrored(asked: Question, stored: Question) -> str:
@@ -106,11 +123,23 @@ def _compared_the_other_way(asked: Question, stored: Question) -> bool:
 
 
 def _ask_for_another(asked: Question, stored: Question) -> bool:
-    """Who killed X is not who X killed. Only where neither names more than the other."""
-    if asked.words[:1] != ("who",) or stored.words[:1] != ("who",) or asked.subjects != stored.subjects:
+    """Who killed X is not who X killed, and what eats X is not what X eats. Only where neither names more."""
+    if asked.words[:1] != stored.words[:1] or asked.subjects != stored.subjects:
+        return False
+    if asked.words[:1] == ("what",):
+        return _ask_what_acts(asked, stored) or _ask_what_acts(stored, asked)
+    if asked.words[:1] != ("who",):
         return False
     ours, theirs = asked.once(_asked_for), stored.once(_asked_for)
     return ours is not None and theirs is not None and ours != theirs
+
+
+def _ask_what_acts(active: Question, other: Question) -> bool:
+    """Whether one asks what acts, and the other what is acted on: what eats snakes, what do snakes eat."""
+    verb = active.words[1] if len(active.words) > 1 else ""
+    if _DO.isdisjoint(other.words[1:2]) or verb in FUNCTION_WORDS:
+        return False
+    return other.matter[:1] == active.matter[1:2] and other.matter[1:2] == (stem(verb),)
 
 
 def _asked_for(question: Question) -> bool | None:
@@ -153,8 +182,30 @@ def _passive(question: Question) -> tuple[str, frozenset[str], frozenset[str]] |
     return stem(verb), _part(words[at + 1 :]), before
 
 
-def _are_even(asked: Question, stored: Question) -> bool:
-    return not asked.vocabulary.isdisjoint(_EVEN) and not stored.vocabulary.isdisjoint(_EVEN)
+def _go_another_way(asked: Question, stored: Question) -> bool:
+    """Another preposition stands between the same two words: travel to Cuba and from Cuba, by Friday and after it."""
+    if not are_alike(asked, stored):
+        return False
+    ours, theirs = asked.once(_ways), stored.once(_ways)
+    return any(ours[around].isdisjoint(theirs[around]) for around in ours.keys() & theirs.keys())
+
+
+def _ways(question: Question) -> dict[tuple[str, str], set[str]]:
+    """The words before and behind telling prepositions, with these."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for before, word, behind in zip(question.words, question.words[1:], question.words[2:], strict=False):
+        if word in _TELLING:
+            found.setdefault((before, behind), set()).add(word)
+    return found
+
+
+def _exchange_signs(asked: Question, stored: Question) -> bool:
+    """The same words, but figures or single letters changed places: 5 - 3 and 3 - 5, f(x, y) and f(y, x)."""
+    if len(asked.words) != len(stored.words) or not _EVEN.isdisjoint(asked.vocabulary):
+        return False
+    apart = [pair for pair in zip(asked.words, stored.words, strict=True) if pair[0] != pair[1]]
+    ours, theirs = sorted(word for word, _ in apart), sorted(word for _, word in apart)
+    return bool(apart) and ours == theirs and all(len(word) == 1 or word.isdecimal() for word in ours)
 
 
 def _trade_roles(asked: Question, stored: Question) -> bool:
@@ -184,14 +235,18 @@ def _only(words: tuple[str, ...], shared: frozenset[str]) -> list[str]:
     return [word for word in dict.fromkeys(words) if word in shared]
 
 
-def _changed_places(ours: list[str], theirs: list[str]) -> bool:
-    """Whether one order is the other with two parts exchanged around what stands between. No word comes twice."""
+def _exchanged(ours: list[str], theirs: list[str]) -> frozenset[str]:
+    """Two parts that changed places and what stands between, if one order is the other but for that.
+
+    No word comes twice.
+    """
     apart = [place for place, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
     if not apart:
-        return False
+        return frozenset()
     first, last = apart[0], apart[-1] + 1
     ours, theirs = ours[first:last], theirs[first:last]
     back, front = len(ours) - ours.index(theirs[0]), len(theirs) - theirs.index(ours[0])
     if back + front >= len(ours):
-        return False  # one part moved, nothing stands between
-    return ours == theirs[-front:] + theirs[back:-front] + theirs[:back]
+        return frozenset()  # one part moved, nothing stands between
+    is_exchange = ours == theirs[-front:] + theirs[back:-front] + theirs[:back]
+    return frozenset(ours) if is_exchange else frozenset()

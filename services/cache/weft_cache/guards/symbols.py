@@ -26,6 +26,8 @@ _MEANINGLESS: Final = frozenset("°©®™+<>=|~^$¢")
 # They stand for a word, too.
 _AND: Final = frozenset("&+")
 _FLAG_LETTERS: Final = range(0x1F1E6, 0x1F200)
+_TAGS: Final = re.compile("[\U000e0020-\U000e007e]*")
+"""Letters that nobody sees behind a black flag: they say of which region it is."""
 
 
 def symbols_differ(asked: Question, stored: Question) -> bool:
@@ -57,5 +59,5 @@ def _drawn(text: str) -> list[str]:
         kind = unicodedata.category(character)
         if kind not in _DRAWN or character in _MEANINGLESS or (kind == "Sc" and text[place + 1 : place + 2].strip()):
             continue
-        found.append(character)
+        found.append(character + _TAGS.match(text, place + 1)[0])  # type: ignore[index]  # it matches anything
     return list(filter(None, found))

@@ -14,6 +14,10 @@ Read = TypeVar("Read")
 WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _WORLD_WAR: Final = re.compile(r"\bww[ -]?(i{1,2}|[12])\b", re.IGNORECASE)
 _FIGURE: Final = re.compile(r"\d")
+# Readers do not see these, or see them struck through the letter before; they part no words.
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\u0334-\u0338]+"
+)
 _RAISED: Final = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")  # 10² is not 102
 _CONTRACTED: Final = {
     "can't": ("can", "not"),
@@ -64,6 +68,7 @@ class Question:
         """Any text is a question; other scripts and accents are kept, look-alike forms made one."""
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
+            text = _UNSEEN.sub("", text)
         text = _WORLD_WAR.sub(r"World War \1", text)
         written = tuple(WORD.findall(text))
         return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))

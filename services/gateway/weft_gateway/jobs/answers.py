@@ -1,6 +1,7 @@
 """Answers the cache already has: asked for before a job is queued, and never waited for long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import Counter
@@ -44,28 +45,29 @@ class Answers:
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
         self._limit_s = limit_s
-        self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3)
+        # Each apart: who asks for a collection must not keep from the cache who asks for none.
+        self._cache_breaker, self._retrieval_breaker = (
+            CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3) for _ in range(2)
+        )
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
         """The stored answer that may serve this request of the current tenant."""
         mode = cache_mode(request, self._catalog().cache_setting(request.model))
-        if mode == job_pb2.CACHE_MODE_OFF or not self._breaker.allows():
+        if mode == job_pb2.CACHE_MODE_OFF:
             return None
-        with self._breaker.call() as call:
-            try:
-                found = await self._look_up(request, mode)
-            except DeadlineExceeded:
-                # Down only where others were not answered either: it may just be busy.
-                ASKED.labels("down" if call.late() else "late").inc()
-                return None
-            except Unavailable:
-                call.failed()
-                ASKED.labels("down").inc()
-                return None
-            except WeftError:
-                # Such as a collection that does not exist. The job will say so in its record.
-                found = None
-            call.succeeded()
+        try:
+            found = await self._look_up(request, mode)
+        except _LeftAloneError:
+            return None
+        except Unavailable:
+            ASKED.labels("down").inc()
+            return None
+        except DeadlineExceeded:
+            ASKED.labels("late").inc()
+            return None
+        except WeftError:
+            # Such as a collection that does not exist. The job will say so in its record.
+            found = None
         ASKED.labels("hit" if found else "miss").inc()
         return found
 
@@ -75,7 +77,8 @@ class Answers:
         version = await self._collection_version(request.retrieval.collection)
         question = cache_pb2.LookupRequest(request=request, collection_version=version)
         question.request.cache.mode = mode
-        answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
+        with _watched(self._cache_breaker):
+            answer = await self._cache.unary(self._caches.Lookup(question, **self._cache.call(self._limit_s)))
         return answer.found if answer.HasField("found") else None
 
     async def _collection_version(self, collection: str) -> int:
@@ -84,6 +87,36 @@ class Answers:
             return 0
         question = retrieval_pb2.GetCollectionRequest(name=collection)
         limit_s = min(self._limit_s, _VERSION_LIMIT_S)
-        call = self._collections.GetCollection(question, **self._retrieval.call(limit_s))
-        answer = await self._retrieval.unary(call)
+        with _watched(self._retrieval_breaker):
+            call = self._collections.GetCollection(question, **self._retrieval.call(limit_s))
+            answer = await self._retrieval.unary(call)
         return answer.collection.version
+
+
+class _LeftAloneError(Exception):
+    """A service is not asked now."""
+
+
+@contextmanager
+def _watched(breaker: CallBreaker) -> Iterator[None]:
+    """Tells a breaker what the call in the block comes to.
+
+    Raises _LeftAloneError before it, and Unavailable where it was late and nobody else is answered either.
+    """
+    if not breaker.allows():
+        raise _LeftAloneError
+    with breaker.call() as call:
+        try:
+            yield
+        except DeadlineExceeded as error:
+            # Down only where others were not answered either: it may just be busy.
+            if call.late():
+                raise Unavailable(error.reason, error.message) from error
+            raise
+        except Unavailable:
+            call.failed()
+            raise
+        except WeftError:
+            call.succeeded()
+            raise
+        call.succeeded()
