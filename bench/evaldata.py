@@ -1,4 +1,12 @@
-"""The evaluation data: public sets in a folder that the user names, read by the loaders that lie beside them."""
+"""The evaluation data: public sets in a folder that the user names, read by the loaders that lie beside them.
+
+No set is in the repository. The folder's `loaders.py` has a function without arguments for each, however its files lie:
+
+- `qqp()`: Quora's pairs, `gptcache_mock()`: GPTCache's benchmark; each row has `first`, `second` and `same`.
+- `banking77()`: rows with `text`, `intent` and `split` ("train" or "test").
+- `scifact()`, `cacm()`: a collection with `corpus` (id to `title` and `text`), `queries` (id to text) and `qrels`
+  (query id to document id to grade).
+"""
 
 import argparse
 import importlib.util
@@ -19,7 +27,10 @@ def folder(given: str) -> Path:
     """Finds the folder: as given, else WEFT_EVALDATA, else beside the checkout; ends the program when it is absent."""
     found = Path(given or os.environ.get("WEFT_EVALDATA") or "../shared/evaldata")
     if not (found / _READER).is_file():
-        sys.exit(f"no evaluation data at {found}: name its folder with --data or WEFT_EVALDATA (it holds {_READER})")
+        sys.exit(
+            f"no evaluation data at {found}: name its folder with --data (make: DATA=folder) or WEFT_EVALDATA;"
+            f" bench/evaldata.py says what {_READER} in it holds"
+        )
     return found
 
 

@@ -26,10 +26,12 @@ _AT_MOST: Final = 3000
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality", description=__doc__)
     inputs.add_options(parser)
-    parser.add_argument("--only", action="append", help="only this section; may be repeated")
+    parser.add_argument("--only", action="append", help="only this section, and no report; may be repeated")
     given = parser.parse_args()
     config, sources = Config.load(), inputs.sources_of(given, _AT_MOST)
     found = sections.all_sections(inputs.judge_of(given, config, _LEAST_CERTAIN), sources)
+    if unknown := {*(given.only or ())} - {*found, _SPEED}:
+        parser.error(f"there is no section {min(unknown)}; there are {', '.join([*found, _SPEED])}")
     needed = threshold(CALIBRATION, config.target_precision)
     written, results = _measured(found, given.only or [*found, _SPEED], needed, sources.data)
     shown = aims.render(aims.aims(_whole(found, results), [one for rows in results.values() for one in rows], needed))

@@ -4,7 +4,7 @@ FOLDER holds data.noun, index.noun and so on, as Debian's `wordnet-base` install
 same folder always gives the same lists.
 """
 
-import sys
+import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -267,4 +267,9 @@ def _write(name: str, lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="bench.cache_quality.wordnet", description=__doc__)
+    parser.add_argument("folder", type=Path, help="WordNet 3.0's files")
+    given = parser.parse_args().folder
+    if not (given / "data.noun").is_file():
+        parser.error(f"{given} holds no data.noun: install wordnet-base, and name /usr/share/wordnet")
+    main(given)

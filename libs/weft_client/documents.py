@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import error_pb2, filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
@@ -74,7 +74,19 @@ class Documents:
         asked = pb.IngestRequest(collection=collection, document=document)
         return await self._connection.ask(self._stub.Ingest, asked, _INGEST_S)
 
-    async def search(self, collection: str, query: str, top_k: int = 10) -> Sequence[pb.Hit]:
-        """Returns the chunks that answer the query, best first."""
-        asked = pb.SearchRequest(collection=collection, query=query, top_k=top_k)
+    async def search(
+        self,
+        collection: str,
+        query: str,
+        top_k: int = 10,
+        *,
+        only: filter_pb2.Filter | None = None,
+        feedback: bool | None = None,
+    ) -> Sequence[pb.Hit]:
+        """Returns the chunks that answer the query, best first.
+
+        `only` selects the documents that are searched. `feedback` says whether both legs ask a second time; None leaves
+        that to the service.
+        """
+        asked = pb.SearchRequest(collection=collection, query=query, top_k=top_k, filter=only, feedback=feedback)
         return (await self._connection.ask(self._stub.Search, asked)).hits

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.batches import Outcome
@@ -38,10 +39,14 @@ def hits_list(hits: Sequence[retrieval_pb2.Hit]) -> RenderableType:
 
 def models_table(models: Iterable[router_pb2.Model]) -> RenderableType:
     listed = "providers, most preferred first"
-    table = columns("model", listed, wraps={listed})
+    table = columns("model", "cache", listed, wraps={listed})
     for model in models:
-        table.add_row(model.name, ", ".join(model.providers))
+        table.add_row(model.name, _tier(model.cache_mode), ", ".join(model.providers))
     return table
+
+
+def _tier(mode: job_pb2.CacheMode.ValueType) -> str:
+    return job_pb2.CacheMode.Name(mode).removeprefix("CACHE_MODE_").lower() if mode else "not told"
 
 
 def outcome_json(line: int, outcome: Outcome) -> dict[str, object]:

@@ -21,9 +21,9 @@ def cache_stats(stats: pb.GetStatsResponse) -> RenderableType:
     facts.add_row("tokens saved", f"{stats.tokens_saved:,}")
     saved = ", ".join(amount(cost.micros, cost.currency) for cost in stats.cost_saved)
     facts.add_row("money saved", saved or "not known: none of these answers had a price")
-    facts.add_row("answers stored", f"{stats.entries:,}, {stats.tenant_bytes / 1e6:.1f} MB")
-    facts.add_row("room, all tenants", f"{stats.most_bytes / 1e6:.1f} MB")
-    facts.add_row("Redis, all of it", f"{stats.store_bytes / 1e6:.1f} MB")
+    facts.add_row("answers stored", f"{stats.entries:,}, {_size(stats.tenant_bytes)}")
+    facts.add_row("room, all tenants", _size(stats.most_bytes))
+    facts.add_row("Redis, all of it", _size(stats.store_bytes))
     facts.add_row("forgotten after", span(stats.time_to_live))
     return facts
 
@@ -36,6 +36,10 @@ def _false_hits(found: pb.FalseHits) -> str:
     if not found.audits:
         return "not known: none was asked again yet"
     return (
-        f"{found.rate:.1%}, surely {found.rate_low:.1%} to {found.rate_high:.1%}"
-        f" ({found.wrong:,} of {found.audits:,} asked again)"
+        f"{found.rate:.1%} ({found.wrong:,} of {found.audits:,} asked again;"
+        f" 95% interval {found.rate_low:.1%} to {found.rate_high:.1%})"
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"

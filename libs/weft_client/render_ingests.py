@@ -14,10 +14,13 @@ _OUTCOMES = ("created", "updated", "unchanged", "duplicate", "failed")
 
 
 def ingests_table(jobs: Iterable[pb.IngestJob]) -> RenderableType:
-    table = columns("job", "state", "accepted UTC", "collection", "documents", wraps={"accepted UTC", "collection"})
+    table = columns(
+        "job", "state", "accepted UTC", "collection", "done", "failed", wraps={"accepted UTC", "collection"}
+    )
     for job in jobs:
-        accepted = moment(job.accept_time).removesuffix(" UTC")
-        table.add_row(job.job_id, state_text(job.state), accepted, job.collection, _done_of(job.progress))
+        accepted, failed = moment(job.accept_time).removesuffix(" UTC"), job.progress.failed
+        done = _done_of(job.progress)
+        table.add_row(job.job_id, state_text(job.state), accepted, job.collection, done, f"{failed}" if failed else "")
     return or_none(table, "no ingest jobs")
 
 

@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         aliases = {str(field.validation_alias) for field in cls.model_fields.values() if field.validation_alias}
         place = ".".join(map(str, problem["loc"]))
         name = place if place in aliases else cls._variable(place)
-        return f"{name}: {problem['msg']}{cls._given(problem)}"
+        return f"{name}: {problem['msg'].removeprefix('Value error, ')}{cls._given(problem)}"
 
     @classmethod
     def _given(cls, problem: ErrorDetails) -> str:

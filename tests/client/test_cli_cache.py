@@ -65,11 +65,11 @@ async def test_stats_say_what_was_saved_and_how_often_it_was_wrong(run):
     for shown in (
         "600 (60.0%)",
         "150 (15.0%)",
-        "10.1%, surely 6.2% to 16.1% (15 of 148 asked again)",
+        "10.1% (15 of 148 asked again; 95% interval 6.2% to 16.1%)",
         "98,765",
         "12.34 EUR",
-        "1,234, 2.5 MB",
-        "268.4 MB",
+        "1,234, 2.4 MiB",
+        "256.0 MiB",
     ):
         assert shown in out
 
@@ -81,6 +81,12 @@ async def test_stats_of_an_unused_cache_claim_nothing(run, shelf):
     assert "none was asked again yet" in out
     assert "none of these answers had a price" in out
     assert "%" not in out
+
+
+async def test_few_answers_have_a_size_too(run, shelf):
+    shelf.stats = pb.GetStatsResponse(entries=2, tenant_bytes=10_169)
+    _, out, _ = await run("stats")
+    assert "2, 9.9 KiB" in out
 
 
 async def test_models_are_told_apart_where_there_are_several(run, shelf):

@@ -4,9 +4,10 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from tests.client.command_line import weft
 
-from weft.common.v1 import error_pb2
+from weft.common.v1 import error_pb2, filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client import WeftClient
@@ -20,6 +21,7 @@ class Library(rpc.RetrievalServiceServicer):
     def __init__(self) -> None:
         self.shelves = {"handbook": ["a.md", "b.md", "c.md"], "notes": [], "old": []}
         self.busy = ""
+        self.searches: list[pb.SearchRequest] = []
 
     async def GetCollection(self, request, _):
         return pb.GetCollectionResponse(collection=self._collection(request.name))
@@ -58,6 +60,10 @@ class Library(rpc.RetrievalServiceServicer):
         self.shelves[request.collection].remove(request.document_id)
         return pb.DeleteDocumentResponse(collection_version=9)
 
+    async def Search(self, request, _):
+        self.searches.append(request)
+        return pb.SearchResponse(hits=[pb.Hit(title="The light", source_uri="a.md", text="The keeper.")])
+
     def _collection(self, name: str) -> pb.Collection:
         if name not in self.shelves:
             raise NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, f"there is no collection {name}")
@@ -92,6 +98,31 @@ async def test_a_collections_language_is_set_and_shown(at):
 async def test_documents_show_their_language(at):
     _, out, _ = await weft("documents", "handbook", *at)
     assert all("german" in line.split() for line in out.splitlines()[1:])
+
+
+@pytest.mark.parametrize(("words", "feedback"), [((), None), (("--feedback",), True), (("--no-feedback",), False)])
+async def test_a_search_may_ask_twice(at, library, words, feedback):
+    code, out, _ = await weft("search", "the keeper", "-c", "handbook", *words, *at)
+    assert (code, "The keeper." in out) == (0, True)
+    (asked,) = library.searches
+    assert (asked.feedback if asked.HasField("feedback") else None) is feedback
+
+
+async def test_a_search_may_be_filtered(at, library, tmp_path):
+    condition = filter_pb2.Condition(field="language", operator=filter_pb2.Condition.OPERATOR_EQUAL)
+    condition.values.add(text="german")
+    written = json.dumps(MessageToDict(filter_pb2.Filter(condition=condition)))
+    (tmp_path / "filter.json").write_text(written)
+    for given in (written, f"@{tmp_path / 'filter.json'}"):
+        assert (await weft("search", "the keeper", "-c", "handbook", "--filter", given, *at))[0] == 0
+        assert library.searches.pop().filter.condition == condition
+
+
+@pytest.mark.parametrize("given", ["german", '{"language": "german"}'])
+async def test_what_is_no_filter_is_told_with_one_that_is(at, library, given):
+    code, _, err = await weft("search", "the keeper", "-c", "handbook", "--filter", given, *at)
+    assert (code, library.searches) == (2, [])
+    assert '"field": "language", "operator": "OPERATOR_EQUAL"' in err
 
 
 async def test_collections_and_documents_are_listed_over_all_pages(at):

@@ -7,10 +7,13 @@ from rich.console import Console
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.gateway.v1 import gateway_pb2
-from weft.job.v1 import event_pb2, job_pb2
+from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
+from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.money import amount
+from weft_client.render import models_table
 from weft_client.render_events import event_line
+from weft_client.render_ingests import ingests_table
 from weft_client.render_jobs import finish, job_record, whole_job
 from weft_client.render_providers import checks_table, providers_table
 from weft_client.render_spending import usage_table
@@ -63,6 +66,22 @@ def test_a_provider_of_several_models_shows_each_with_its_breaker():
         name="p", state=router_pb2.Provider.STATE_DEGRADED, succeeded=2, failed=5, models=models
     )
     assert shown(providers_table([provider]))[2:] == ["p DEGRADED 7 5", "large OPEN 5 5", "small CLOSED 2"]
+
+
+def test_a_model_shows_what_the_cache_does_for_it():
+    kept = router_pb2.Model(name="faq", providers=["a", "b"], cache_mode=job_pb2.CACHE_MODE_SEMANTIC)
+    older = router_pb2.Model(name="plain", providers=["a"])
+    assert shown(models_table([kept, older])) == [
+        "model cache providers, most preferred first",
+        "faq semantic a, b",
+        "plain not told a",
+    ]
+
+
+def test_an_ingest_job_shows_how_many_documents_failed():
+    progress = ingest_pb2.IngestProgress(documents=3, created=2, failed=1)
+    job = retrieval_pb2.IngestJob(job_id="n-1", state=job_pb2.JOB_STATE_SUCCEEDED, collection="hb", progress=progress)
+    assert shown(ingests_table([job]))[1].endswith("hb 3 of 3 1")
 
 
 def test_a_check_that_failed_says_what_to_do():

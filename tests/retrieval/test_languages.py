@@ -13,11 +13,17 @@ from weft.common.v1.filter_pb2 import Condition, Filter, Value
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.errors import WeftError
 from weft_retrieval.config import Config
-from weft_retrieval.languages import LANGUAGES, asked_in, detected
+from weft_retrieval.languages import LANGUAGES, asked_in, detected, language_problem
 
 ENGLISH = "The old houses of the harbour stand beside the water, and the ferries leave from there every morning."
 GERMAN = "Die alten Häuser am Hafen stehen direkt am Wasser, und die Fähren fahren dort jeden Morgen ab."
 RUSSIAN = "Старые дома стоят у самой воды, и паромы отправляются оттуда каждое утро."
+
+
+@pytest.mark.parametrize(("given", "meant"), [("de", "german"), ("EN", "english"), ("German", "german")])
+def test_a_language_written_another_way_is_told_as_it_is_written(given, meant):
+    assert language_problem(given) == f"must be written {meant}"
+    assert language_problem(meant) == ""
 
 
 @pytest.mark.parametrize(

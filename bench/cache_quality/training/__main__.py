@@ -8,7 +8,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import torch
+try:
+    import torch
+except ModuleNotFoundError:
+    sys.exit("training wants PyTorch, which is not here: run it in an environment that has it, or `pip install torch`")
 from bench import evaldata
 from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split, qqp

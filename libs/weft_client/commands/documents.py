@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from google.protobuf.json_format import Parse, ParseError
 
+from weft.common.v1 import filter_pb2
 from weft.job.v1 import job_pb2
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.failures import FAILED, CommandFailed, reporting
+from weft_client.commands.questions import read_text
+from weft_client.failures import FAILED, CommandFailed, CommandMisused, reporting
 from weft_client.files import READ, Found, find_files, told
 from weft_client.ingest import FileIngest
-from weft_client.path_arguments import existing_path
+from weft_client.path_arguments import any_path, existing_path
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out, present
@@ -22,6 +25,7 @@ app = typer.Typer()
 ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
 app.add_typer(ingests, name="ingests")
 Collection = Annotated[str, typer.Option("--collection", "-c", help="The collection.")]
+_FILTER = '{"condition": {"field": "language", "operator": "OPERATOR_EQUAL", "values": [{"text": "german"}]}}'
 JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
 
 
@@ -29,6 +33,7 @@ JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
     epilog=examples(
         "ingest handbook --collection handbook",
         "ingest a.md b.pdf -c handbook --skip-duplicates",
+        "ingest handbuch -c handbook --language german",
         "ingest handbook -c handbook --detach",
     )
 )
@@ -130,7 +135,13 @@ async def cancel(
     present(found, ingest_record, as_json=as_json)
 
 
-@app.command(epilog=examples("search 'Who keeps the light?' -c handbook --top-k 3"))
+@app.command(
+    epilog=examples(
+        "search 'Who keeps the light?' -c handbook --top-k 3",
+        "search 'the keeper and the sea' -c handbook --feedback",
+        "search 'Who keeps the light?' -c handbook --filter @filter.json",
+    )
+)
 @reporting
 async def search(
     context: typer.Context,
@@ -138,9 +149,25 @@ async def search(
     collection: Collection,
     top_k: Annotated[int, typer.Option(help="How many passages.", min=1, max=100)] = 5,
     *,
+    feedback: Annotated[
+        bool | None, typer.Option(help="Ask again with words of the best passages, or never.", show_default=False)
+    ] = None,
+    only: Annotated[
+        str, typer.Option("--filter", help="Search only documents that this JSON selects; @PATH reads it from a file.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Find the passages that answer a question."""
+    selected = _filter(only) if only else None
     async with Session.of(context).client() as weft:
-        hits = await weft.documents.search(collection, query, top_k)
+        hits = await weft.documents.search(collection, query, top_k, only=selected, feedback=feedback)
     present(hits, hits_list, as_json=as_json)
+
+
+def _filter(given: str) -> filter_pb2.Filter:
+    text = read_text(any_path(given[1:])) if given.startswith("@") else given
+    try:
+        return Parse(text, filter_pb2.Filter())
+    except ParseError as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise CommandMisused(f"--filter is no filter: {why}; write it like {_FILTER}") from None

@@ -1,8 +1,11 @@
 """How the cache is put together."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import structlog
 
 from weft.cache.v1 import cache_pb2_grpc
 from weft_cache.audits import Audits, Vigilance
@@ -56,7 +59,7 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
         verifier = InferenceVerifier(InferenceGuard(*asking))
         reader = QuestionReader(embedder, await asyncio.to_thread(Coverage.of, config.languages))
-        tier = SemanticTier(answers, reader, verifier, audits, threshold(CALIBRATION, config.target_precision))
+        tier = SemanticTier(answers, reader, verifier, audits, _threshold(config.target_precision))
         limits = LookupLimits(
             config.lookup_share, config.shortest_lookup_s, config.longest_lookup_s, config.lookup_limit_s
         )
@@ -69,6 +72,16 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         request_limits = RequestLimits(held_bytes=config.held_request_bytes)
         server = Server(config.listen, [service], grace_s=config.grace_s, limits=request_limits, readiness=readiness)
         yield await stack.enter_async_context(server)
+
+
+def _threshold(target_precision: float) -> float:
+    """Returns the certainty that a hit needs; tells when that is more than any hit has."""
+    needed = threshold(CALIBRATION, target_precision)
+    if math.isinf(needed):
+        proven = max(point.precision for point in CALIBRATION)
+        what = "the semantic tier is off: lower WEFT_CACHE_TARGET_PRECISION to what is proven"
+        structlog.get_logger().warning(what, target_precision=target_precision, proven=proven)
+    return needed
 
 
 def _vigilance(config: Config) -> Vigilance:

@@ -45,6 +45,8 @@ def language_problem(name: str) -> str:
     """Returns what is wrong with a language that somebody names, "" when nothing is."""
     if name in LANGUAGES or name == DETECTED:
         return ""
+    if meant := _NAMES.get(name.lower(), name.lower() if name.lower() in LANGUAGES else ""):
+        return f"must be written {meant}"
     return f"must be {DETECTED} or one of {', '.join(sorted(LANGUAGES))}"
 
 
