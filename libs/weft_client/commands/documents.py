@@ -33,7 +33,7 @@ JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
     epilog=examples(
         "ingest handbook --collection handbook",
         "ingest a.md b.pdf -c handbook --skip-duplicates",
-        "ingest handbuch -c handbook --language german",
+        "ingest handbook -c handbook --language german",
         "ingest handbook -c handbook --detach",
     )
 )
