@@ -48,6 +48,8 @@ def _capitals_differ(asked: Question, stored: Question) -> bool:
 
 def _capitals(question: Question) -> dict[str, set[str]]:
     """The codes and units with capitals of their own, as written, by what they are without."""
+    if question.text.istitle():  # every word has one
+        return {}
     found: dict[str, set[str]] = {}
     for word in question.written:
         unit = word.lstrip(_FIGURES)
