@@ -82,6 +82,11 @@ DIFFERENT = {
         ("What is 5 mW in watts?", "What is 5 MW in watts?"),
         ("Is 5Mb much?", "Is 5MB much?"),
         ("What is in the video dQw4w9WgXcQ?", "What is in the video dqW4w9WgXcQ?"),
+        ("How do I cook Turkey for Christmas?", "How do I cook turkey for Christmas?"),
+        ("Can I polish nails?", "Can I Polish nails?"),
+        ("Where can I buy cheap china?", "Where can I buy cheap China?"),
+        ("What is the constant G in physics?", "What is the constant g in physics?"),
+        ("What does SUMIF do in Excel?", "What does SUMIFS do in Excel?"),
     ],
     "versions": [
         ("How do I install Python 3.10?", "How do I install Python 3.1?"),
@@ -622,6 +627,11 @@ SAME = {
         ("What is in the video dQw4w9WgXcQ?", "what is in the video dqw4w9wgxcq?"),
         ("How much is an iPhone7?", "How much is an Iphone7?"),
         ("IS 5MB MUCH?", "Is 5MB much?"),
+        ("do you ship to turkey", "Do you ship to Turkey?"),
+        ("How do I learn python?", "How do I learn Python?"),
+        ("How old is the earth?", "How old is the Earth?"),
+        ("What is vitamin c good for?", "What is vitamin C good for?"),
+        ("Is march warm?", "is march warm?"),
     ],
     "versions": [
         ("How do I install Python 3.10?", "How can I install Python 3.10?"),
