@@ -257,6 +257,9 @@ DIFFERENT = {
         ("Can I cancel if I paid?", "Can I cancel even if I paid?"),
         ("Is alcohol allowed in the park?", "Is alcohol prohibited in the park?"),
         ("We pay women the same wages, is that legal?", "We pay women less wages, is that legal?"),
+        ("Do I need at least two witnesses?", "Do I need exactly two witnesses?"),
+        ("Can only admins delete users?", "Can even admins delete users?"),
+        ("Is every element null?", "Is at least one element null?"),
     ],
     "kinds": [
         ("How do I wash a dog?", "How do I wash a cat?"),
@@ -288,6 +291,8 @@ DIFFERENT = {
         ("Where do I park a car?", "Where do I park a truck?"),
         ("How do I draw a rose?", "How do I draw a tulip?"),
         ("What is the history of christianity?", "What is the history of buddhism?"),
+        ("Does it usually hurt?", "Does it sometimes hurt?"),
+        ("Do I always need a password?", "Do I ever need a password?"),
     ],
     "roles": [
         ("What eats snakes?", "What do snakes eat?"),
@@ -326,6 +331,7 @@ DIFFERENT = {
         ("I am owed 500 dollars, what can I do?", "I owe 500 dollars, what can I do?"),
         ("How do I keep away from a bear that chases a dog?", "How do I keep away from a dog that chases a bear?"),
         ("How far can I drive from Rome to Oslo in May?", "How far can I drive from Oslo to Rome in May?"),
+        ("When am I paid?", "When am I paying?"),
     ],
     "persons": [
         ("Can my landlord sue me?", "Can I sue my landlord?"),
@@ -361,6 +367,8 @@ DIFFERENT = {
         ("Who is the president of France?", "Who was the president of France?"),
         ("How many people live in Rome?", "How many people lived in Rome?"),
         ("How long have I been on the list?", "How long will I be on the list?"),
+        ("Do I get to keep the deposit?", "Do I have to keep the deposit?"),
+        ("I take it at noon. Should I stop?", "I took it at noon. Should I stop?"),
     ],
     "shares": [
         ("Can I bring all of my pets?", "Can I bring any of my pets?"),
@@ -713,6 +721,7 @@ SAME = {
         ("Show me a photo of a horse", "Show me a picture of a horse"),
         ("How do I see a doctor?", "How do I see a physician?"),
         ("Who is your mom?", "Who is your mother?"),
+        ("Does it usually hurt?", "Does it generally hurt?"),
     ],
     "roles": [
         ("What films did Nolan make?", "What did Nolan make films of?"),
@@ -733,6 +742,7 @@ SAME = {
         ("Do foxes eat animals?", "Do animals get eaten by foxes?"),
         ("How far is it from Rome to Milan by car?", "How far is it from Milan to Rome by car?"),
         ("What is the distance from Paris to London?", "How far is Paris from London?"),
+        ("When am I paid?", "When do I get paid?"),
     ],
     "persons": [
         ("Can you get me a visa?", "Can I get a visa?"),
@@ -755,6 +765,8 @@ SAME = {
         ("What should I wear to a wedding?", "What could I wear to a wedding?"),
         ("How can I fix it?", "How should I fix it?"),
         ("How should I take an advanced course?", "How should I take an advance course?"),
+        ("How do I get to the airport?", "How can I get to the airport?"),
+        ("Should I take an advanced course?", "Should I take an advance course?"),
     ],
     "shares": [
         ("Do all of your rooms have a bath?", "Does every room of yours have a bath?"),

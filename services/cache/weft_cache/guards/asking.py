@@ -30,11 +30,20 @@ _OBLIGING: Final = frozenset({(verb, "to") for verb in ("have", "has", "need", "
 _PAST: Final = frozenset({"did", "was", "were", "been"})
 _PRESENT: Final = frozenset({"do", "does", "is", "are", "am"})
 _DO: Final = frozenset({"do", "does"})
+_SUBJECTS: Final = listed("i we he she they it")
 _MODALS: Final = {
     "can": "may", "may": "may", "could": "may", "might": "may", "must": "must", "should": "should", "will": "will",
     "would": "will",
 }  # fmt: skip
-_MODALS_TO: Final = {"have": "must", "has": "must", "need": "need", "needs": "need", "want": "want", "wants": "want"}
+_MODALS_TO: Final = {
+    "have": "must",
+    "has": "must",
+    "need": "need",
+    "needs": "need",
+    "want": "want",
+    "wants": "want",
+    "get": "may",
+}
 _NEARLY: Final = ({"need", "must"}, {"need", "should"})
 _OPENING: Final = 5
 # Asked of whoever answers, these say nothing of the two.
@@ -173,23 +182,22 @@ def _times_differ(asked: Question, stored: Question) -> bool:
     """The same words, one in another time: who owns it and who owned it, what is it and what was it."""
     if len(asked.words) != len(stored.words):
         return False
-    apart = [pair for pair in zip(asked.words, stored.words, strict=True) if pair[0] != pair[1]]
-    return (
-        len(apart) == 1
-        and _are_times(*apart[0])
-        and (bool(set(apart[0]) & _PAST) or asked.vocabulary.isdisjoint(_AUXILIARIES))
-    )
+    apart = [at for at, (one, other) in enumerate(zip(asked.words, stored.words, strict=True)) if one != other]
+    if len(apart) != 1:
+        return False
+    (at,) = apart
+    ours, theirs = asked.words[at], stored.words[at]
+    if not _PAST.isdisjoint({ours, theirs}):
+        return not _PRESENT.isdisjoint({ours, theirs})
+    # Behind `I` or where no other verb is, what was done is no adjective: an advanced course.
+    is_verb = asked.vocabulary.isdisjoint(_AUXILIARIES) or asked.words[at - 1] in _SUBJECTS
+    return is_verb and _are_times(ours, theirs)
 
 
 def _are_times(one: str, other: str) -> bool:
-    if {one, other} & _PAST:
-        return bool({one, other} & _PRESENT)
-    return (
-        _is_past((one,)) != _is_past((other,))
-        and stem(one) == stem(other)
-        and not (one + " " + other).count("ing")
-        and not {one, other} & FUNCTION_WORDS
-    )
+    if one.endswith("ing") or other.endswith("ing") or not FUNCTION_WORDS.isdisjoint({one, other}):
+        return False
+    return _is_past((one,)) != _is_past((other,)) and stem(one) == stem(other)
 
 
 def _modals_differ(asked: Question, stored: Question) -> bool:

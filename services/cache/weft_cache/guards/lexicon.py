@@ -31,7 +31,8 @@ whole part_of|entire part_of|in_front_of behind|go_down rise|go_up fall|rent ren
 too_much enough|too_much too_little|too_many enough|too_many too_few|at_least at_most|at_least less_than|
 at_least up_to|at_most more_than|up_to more_than|every_other every|every_other each|every_other all|every_other daily|
 every_second every|all_but only|all_but all|everyone_but only|everyone_except only|once more_than_once|
-once several_times|even_if if|
+once several_times|even_if if|only even|exactly at_least|exactly at_most|exactly more_than|every at_least_one|
+all at_least_one|
 mother mother_in_law|father father_in_law|sister sister_in_law|brother brother_in_law|son son_in_law|
 daughter daughter_in_law|
 little a_lot_of|little lots_of|little plenty_of|few a_lot_of|few lots_of|
@@ -45,6 +46,7 @@ _SPANS: Final = listed("""
 _DAYS: Final = frozenset({"today", "tomorrow", "yesterday"})
 _WHICH: Final = listed("this last next previous past coming")
 _SIBLINGS: Final = """
+always often,usually,frequently,mostly,generally sometimes,occasionally rarely,seldom ever|
 north south east west northeast northwest southeast southwest|northern southern eastern western|
 today tomorrow yesterday tonight|
 android ios windows linux macos ubuntu|python java javascript ruby php rust golang perl kotlin scala typescript swift|

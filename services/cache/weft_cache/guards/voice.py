@@ -128,6 +128,10 @@ def _is_acted_on(passive: Question, active: Question) -> bool:
     """The same words but for the voice: can I be sued, can I sue; I was hit by a car, I hit a car."""
     if not are_alike(passive, active) or BE.isdisjoint(passive.vocabulary):
         return False
+    apart = [pair for pair in zip(passive.words, active.words, strict=False) if pair[0] != pair[1]]
+    if len(apart) == 1 and len(passive.words) == len(active.words):  # am I paid, am I paying
+        (done, doing), *_ = apart
+        return doing.endswith("ing") and _is_participle(done) and stem(done) == stem(doing)
     ours, theirs = (
         _without_be(passive, _AGENTS_SIGN - active.vocabulary),
         _without_be(active, _AGENTS_SIGN - passive.vocabulary),
