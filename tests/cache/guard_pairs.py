@@ -260,6 +260,8 @@ DIFFERENT = {
         ("Do I need at least two witnesses?", "Do I need exactly two witnesses?"),
         ("Can only admins delete users?", "Can even admins delete users?"),
         ("Is every element null?", "Is at least one element null?"),
+        ("Are few snakes venomous?", "Are most snakes venomous?"),
+        ("Do I have enough RAM?", "Do I have more than enough RAM?"),
     ],
     "kinds": [
         ("How do I wash a dog?", "How do I wash a cat?"),
@@ -332,6 +334,8 @@ DIFFERENT = {
         ("How do I keep away from a bear that chases a dog?", "How do I keep away from a dog that chases a bear?"),
         ("How far can I drive from Rome to Oslo in May?", "How far can I drive from Oslo to Rome in May?"),
         ("When am I paid?", "When am I paying?"),
+        ("Can a minor sue?", "Can a minor be sued?"),
+        ("Can my boss track me?", "Can my boss be tracked by me?"),
     ],
     "persons": [
         ("Can my landlord sue me?", "Can I sue my landlord?"),
@@ -369,6 +373,7 @@ DIFFERENT = {
         ("How long have I been on the list?", "How long will I be on the list?"),
         ("Do I get to keep the deposit?", "Do I have to keep the deposit?"),
         ("I take it at noon. Should I stop?", "I took it at noon. Should I stop?"),
+        ("I have paid the fine, what happens next?", "I will pay the fine, what happens next?"),
     ],
     "shares": [
         ("Can I bring all of my pets?", "Can I bring any of my pets?"),
@@ -743,6 +748,7 @@ SAME = {
         ("How far is it from Rome to Milan by car?", "How far is it from Milan to Rome by car?"),
         ("What is the distance from Paris to London?", "How far is Paris from London?"),
         ("When am I paid?", "When do I get paid?"),
+        ("Can it be fixed by me?", "Can I fix it?"),
     ],
     "persons": [
         ("Can you get me a visa?", "Can I get a visa?"),
@@ -767,6 +773,7 @@ SAME = {
         ("How should I take an advanced course?", "How should I take an advance course?"),
         ("How do I get to the airport?", "How can I get to the airport?"),
         ("Should I take an advanced course?", "Should I take an advance course?"),
+        ("I have a fine to pay, what now?", "I have a fine that I will pay, what now?"),
     ],
     "shares": [
         ("Do all of your rooms have a bath?", "Does every room of yours have a bath?"),

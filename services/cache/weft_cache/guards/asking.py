@@ -149,7 +149,10 @@ def asked_differ(asked: Question, stored: Question) -> bool:
     Or whether it must be and whether it may.
     """
     if are_alike(asked, stored) and (
-        _forces_differ(asked, stored) or _modals_differ(asked, stored) or _times_differ(asked, stored)
+        _forces_differ(asked, stored)
+        or _modals_differ(asked, stored)
+        or _times_differ(asked, stored)
+        or _aspects_differ(asked, stored)
     ):
         return True
     if asked.subjects - _MEASURES != stored.subjects - _MEASURES:
@@ -192,6 +195,21 @@ def _times_differ(asked: Question, stored: Question) -> bool:
     # Behind `I` or where no other verb is, what was done is no adjective: an advanced course.
     is_verb = asked.vocabulary.isdisjoint(_AUXILIARIES) or asked.words[at - 1] in _SUBJECTS
     return is_verb and _are_times(ours, theirs)
+
+
+def _aspects_differ(asked: Question, stored: Question) -> bool:
+    """The same is done already, and will be: I have paid, I will pay."""
+    (ours, our_rest), (theirs, their_rest) = asked.once(_aspect), stored.once(_aspect)
+    return {ours, theirs} == {"have", "will"} and our_rest == their_rest
+
+
+def _aspect(question: Question) -> tuple[str, tuple[str, ...]]:
+    """Whether it says have or will, and stems of all other words."""
+    words = tuple("have" if word == "has" else word for word in question.words)
+    said = {"have", "will"}.intersection(words)
+    if len(said) != 1:
+        return "", ()
+    return said.pop(), tuple(stem(word) for word in words if word not in {"have", "will"})
 
 
 def _are_times(one: str, other: str) -> bool:

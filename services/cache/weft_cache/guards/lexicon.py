@@ -32,7 +32,7 @@ too_much enough|too_much too_little|too_many enough|too_many too_few|at_least at
 at_least up_to|at_most more_than|up_to more_than|every_other every|every_other each|every_other all|every_other daily|
 every_second every|all_but only|all_but all|everyone_but only|everyone_except only|once more_than_once|
 once several_times|even_if if|only even|exactly at_least|exactly at_most|exactly more_than|every at_least_one|
-all at_least_one|
+all at_least_one|few most|enough more_than_enough|
 mother mother_in_law|father father_in_law|sister sister_in_law|brother brother_in_law|son son_in_law|
 daughter daughter_in_law|
 little a_lot_of|little lots_of|little plenty_of|few a_lot_of|few lots_of|

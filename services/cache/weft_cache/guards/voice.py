@@ -12,6 +12,7 @@ BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _DO: Final = frozenset({"do", "does", "did"})
 _ASKING: Final = frozenset({"who", "what", "which", "whom"})
 _SUBJECTS: Final = listed("i you he she it we they to")
+_MODALS: Final = listed("can could may might should must will would shall")
 _VOWELS: Final = str.maketrans("", "", "aeiou")
 _OPENING: Final = 4
 _ARTICLES: Final = listed("a an the my your his her its our their")
@@ -64,10 +65,10 @@ def _ask_what_acts(active: Question, other: Question) -> bool:
         return False
     verb, *objects = ours[asked_for:] or ("",)
     behind = theirs[asked_for + 1 :]
-    return bool(objects) and any(
-        _are_forms(verb, word) and Counter(objects) == Counter([theirs[asked_for], *behind[:at], *behind[at + 1 :]])
-        for at, word in enumerate(behind)
-    )
+    at = next((at for at, word in enumerate(behind) if _are_forms(verb, word)), None)
+    if at is None:
+        return False
+    return bool(objects) and Counter(objects) == Counter([theirs[asked_for], *behind[:at], *behind[at + 1 :]])
 
 
 def _place_of_do(question: Question) -> int:
@@ -138,8 +139,9 @@ def _is_acted_on(passive: Question, active: Question) -> bool:
     )
     if len(ours) != len(theirs) or len(passive.words) == len(active.words):
         return False
+    is_modal = not _MODALS.isdisjoint(active.words[:1])
     return any(
-        is_done and not is_doing and before in _SUBJECTS and _is_participle(verb)
+        is_done and not is_doing and (is_modal or before in _SUBJECTS) and _is_participle(verb)
         for before, (verb, is_done), (_, is_doing) in zip(
             ("", *(word for word, _ in theirs)), ours, theirs, strict=False
         )
