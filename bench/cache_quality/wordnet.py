@@ -77,6 +77,9 @@ _LOOSE: Final = (
     "person worker general communications animal vehicle "
     "kingdom republic empire nation land dominion state symptom pain ache feast holiday season"
 )
+# Written either way, whatever is meant.
+_EITHER_WAY: Final = "java east west north south"
+_NAMING: Final = ("country", "state", "city", "continent", "planet", "month", "language", "people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +244,25 @@ def irregular(wordnet: WordNet) -> Mapping[str, str]:
     }
 
 
+def homonyms(wordnet: WordNet) -> set[str]:
+    """Names of places, months, peoples and languages that are common words of another meaning."""
+    written = [[word for word in synset.words if _is_plain(word)] for synset in wordnet.synsets.values()]
+    common = {word for words in written for word in words if word.islower()}
+    either_way = {word.lower() for words in written for word in words if word.istitle() and word.lower() in words}
+    keys = [
+        wordnet.senses[word, "n"][int(number) - 1]
+        for name in _NAMING
+        for word, _, number in (root.partition(".") for root in _FAMILIES[name].split())
+    ]
+    seen: set[str] = set()
+    while keys:
+        if (key := keys.pop()) not in seen:
+            seen.add(key)
+            keys += wordnet.below["@", key] + wordnet.below["@i", key]
+    named = {word.lower() for key in seen for word in wordnet.synsets[key].words if word.istitle()}
+    return (named & common) - either_way - set(_EITHER_WAY.split())
+
+
 def licence(folder: Path) -> Iterator[str]:
     """What stands before the entries of each file, without the numbers of its lines."""
     for line in (folder / "data.noun").read_text("utf-8", "replace").splitlines():
@@ -258,6 +280,7 @@ def main(folder: Path) -> None:
     _write("antonyms.txt", (" ".join(pair) for pair in sorted(antonyms(wordnet))))
     _write("families.txt", (line for name, tree in trees.items() for line in (name, *tree)))
     _write("irregular.txt", (" ".join(pair) for pair in sorted(irregular(wordnet).items())))
+    _write("homonyms.txt", sorted(homonyms(wordnet)))
     _write("LICENSE", licence(folder))
 
 

@@ -14,6 +14,7 @@ from weft_cache.guards.order import roles_differ
 from weft_cache.guards.words import Question
 
 EACH = {
+    "shares": ("Do all of the rooms have a balcony?", "Do any of the rooms have a balcony?"),
     "numbers": ("Who won the World Cup in 2014?", "Who won the World Cup in 2018?"),
     "moments": ("Wake me at 7:30", "Wake me at 8:30"),
     "codes": ("Where is order AB-1234?", "Where is order AB-1243?"),

@@ -11,6 +11,7 @@ from weft_cache.guards.moments import moments_differ
 from weft_cache.guards.names import names_differ
 from weft_cache.guards.numbers import numbers_differ
 from weft_cache.guards.order import roles_differ
+from weft_cache.guards.shares import shares_differ
 from weft_cache.guards.spelling import spelling_differs
 from weft_cache.guards.symbols import symbols_differ
 from weft_cache.guards.words import Question
@@ -30,6 +31,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "roles": roles_differ,
     "persons": persons_differ,
     "asked": asked_differ,
+    "shares": shares_differ,
     "spelling": spelling_differs,
 }
 

@@ -1,11 +1,11 @@
 """Who is spoken of, and what is asked for: my and your, his and her, who and when, is and will be."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from weft_cache.guards.forms import IRREGULAR, listed
+from weft_cache.guards.forms import IRREGULAR, listed, stem
 from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
 _PERSONS: Final = dict.fromkeys(listed("i me my mine myself we us our ours ourselves"), 1) | dict.fromkeys(
@@ -17,17 +17,34 @@ _ACTING: Final = frozenset({"i", "we"})
 _ACTED_ON: Final = frozenset({"me", "us"})
 _ASKING: Final = frozenset({"what", "who", "where", "when", "which"})
 _BEING: Final = (("is",), ("are",), ("was",), ("were",))
+_BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _SINGLE: Final = frozenset({"my", "mine", "your", "yours"})
 _SAID_OF_ONE: Final = frozenset({("am", "i"), ("are", "you"), ("was", "i"), ("were", "you")})
 _WORD_OF: Final = {"whom": "who", "whose": "who"}
 _TOLD_APART: Final = frozenset({"who", "when", "where", "why"})
 _MEASURES: Final = listed("many much long old far often tall big deep fast high heavy wide large soon")
 _WH: Final = _ASKING | listed("how why whom whose")
-_SHARES: Final = frozenset({"all", "most", "some"})
 _OBLIGED: Final = listed("must mandatory obligatory compulsory required obliged")
 _ALLOWED: Final = listed("may can could might allowed permitted optional")
 _OBLIGING: Final = frozenset({(verb, "to") for verb in ("have", "has", "need", "needs", "got")})
-_PAST: Final = frozenset({"did", "was", "were"})
+_PAST: Final = frozenset({"did", "was", "were", "been"})
+_PRESENT: Final = frozenset({"do", "does", "is", "are", "am"})
+_DO: Final = frozenset({"do", "does"})
+_SUBJECTS: Final = listed("i we he she they it")
+_MODALS: Final = {
+    "can": "may", "may": "may", "could": "may", "might": "may", "must": "must", "should": "should", "will": "will",
+    "would": "will",
+}  # fmt: skip
+_MODALS_TO: Final = {
+    "have": "must",
+    "has": "must",
+    "need": "need",
+    "needs": "need",
+    "want": "want",
+    "wants": "want",
+    "get": "may",
+}
+_NEARLY: Final = ({"need", "must"}, {"need", "should"})
 _OPENING: Final = 5
 # Asked of whoever answers, these say nothing of the two.
 _POLITE: Final = re.compile(
@@ -35,7 +52,7 @@ _POLITE: Final = re.compile(
     r"(?:tell|show|give|explain|help|teach|know|think(?! (?:of|about) (?:me|my)\b)"
     r"|recommend|suggest|describe|advise|believe|mean|guys)\w*"
     r"(?: (?:me|us)\b)?"
-    r"|(?:please |kindly )?(?:tell|show|give|help|teach|let|advise) (?:me|us)\b"
+    r"|(?:^|(?<=please )|(?<=kindly ))(?:please |kindly )?(?:tell|show|give|help|teach|let|advise) (?:me|us)\b"
     r"|i(?:'d| would| want| need|'m| am)? (?:like |want |need |trying )?to know|i (?:wonder|was wondering)"
     r"|in your opinion|(?:what|how) (?:are|is) your (?:opinions?|views?|thoughts?|take)|you guys|thank you"
     r"|how are you)\b",
@@ -71,6 +88,8 @@ def _change_parts(asked: Question, stored: Question) -> bool:
 def _part(question: Question) -> str:
     """Whether the first person acts or is acted on; "" where both or neither. `For me` and `get me` say neither."""
     words = _POLITE.sub(" ", " ".join(question.words)).split()
+    if "by" in words and not _BE.isdisjoint(words):
+        return ""  # I am evicted by them
     acts = not _ACTING.isdisjoint(words)
     is_acted_on = any(word in _ACTED_ON and before not in FUNCTION_WORDS for before, word in pairwise(words))
     return "" if acts == is_acted_on else "subject" if acts else "object"
@@ -127,9 +146,14 @@ def _is_of_one(question: Question) -> bool:
 def asked_differ(asked: Question, stored: Question) -> bool:
     """The same matter asked for another thing: who and when, how many and how often, what was and what will be.
 
-    Or another share of it: all and some; or whether it must be and whether it may.
+    Or whether it must be and whether it may.
     """
-    if are_alike(asked, stored) and (_forces_differ(asked, stored) or _shares_differ(asked, stored)):
+    if are_alike(asked, stored) and (
+        _forces_differ(asked, stored)
+        or _modals_differ(asked, stored)
+        or _times_differ(asked, stored)
+        or _aspects_differ(asked, stored)
+    ):
         return True
     if asked.subjects - _MEASURES != stored.subjects - _MEASURES:
         return False
@@ -157,6 +181,74 @@ def _forces_differ(asked: Question, stored: Question) -> bool:
     return {asked.once(_force), stored.once(_force)} == {"must", "may"}
 
 
+def _times_differ(asked: Question, stored: Question) -> bool:
+    """The same words, one in another time: who owns it and who owned it, what is it and what was it."""
+    if len(asked.words) != len(stored.words):
+        return False
+    apart = [at for at, (one, other) in enumerate(zip(asked.words, stored.words, strict=True)) if one != other]
+    if len(apart) != 1:
+        return False
+    (at,) = apart
+    ours, theirs = asked.words[at], stored.words[at]
+    if not _PAST.isdisjoint({ours, theirs}):
+        return not _PRESENT.isdisjoint({ours, theirs})
+    # Behind `I` or where no other verb is, what was done is no adjective: an advanced course.
+    is_verb = asked.vocabulary.isdisjoint(_AUXILIARIES) or asked.words[at - 1] in _SUBJECTS
+    return is_verb and _are_times(ours, theirs)
+
+
+def _aspects_differ(asked: Question, stored: Question) -> bool:
+    """The same is done already, and will be: I have paid, I will pay."""
+    (ours, our_rest), (theirs, their_rest) = asked.once(_aspect), stored.once(_aspect)
+    return {ours, theirs} == {"have", "will"} and our_rest == their_rest
+
+
+def _aspect(question: Question) -> tuple[str, tuple[str, ...]]:
+    """Whether it says have or will, and stems of all other words."""
+    words = tuple("have" if word == "has" else word for word in question.words)
+    said = {"have", "will"}.intersection(words)
+    if len(said) != 1:
+        return "", ()
+    return said.pop(), tuple(stem(word) for word in words if word not in {"have", "will"})
+
+
+def _are_times(one: str, other: str) -> bool:
+    if one.endswith("ing") or other.endswith("ing") or not FUNCTION_WORDS.isdisjoint({one, other}):
+        return False
+    return _is_past((one,)) != _is_past((other,)) and stem(one) == stem(other)
+
+
+def _modals_differ(asked: Question, stored: Question) -> bool:
+    """The same words but for whether it can, must, should or will be. How it can be done is how it is done.
+
+    What one should or could bring is often the same, and what one can or must bring is not.
+    """
+    (ours, our_rest), (theirs, their_rest) = asked.once(_modal), stored.once(_modal)
+    if our_rest != their_rest or not ours or not theirs or ours == theirs or {ours, theirs} in _NEARLY:
+        return False
+    return _WH.isdisjoint(asked.words[:1]) or {ours, theirs} in ({"must", "may"}, {"need", "may"})
+
+
+def _is_done(words: Sequence[str]) -> bool:
+    """What can I do, what do I have to do."""
+    return words[:1] == ("what",) and any(word == "do" for word in words[3:])
+
+
+def _modal(question: Question) -> tuple[str, tuple[str, ...]]:
+    """The first modal verb's kind, "" where there is none, and all other words."""
+    words = question.words
+    if words[:1] == ("how",) and _MEASURES.isdisjoint(words[1:2]):
+        return "", ()
+    rest = [word for word in words if word not in _DO]
+    for at, word in enumerate(rest):
+        kind, size = _MODALS.get(word, ""), 1
+        if word in _MODALS_TO and rest[at + 1 : at + 2] == ["to"]:
+            kind, size = _MODALS_TO[word], 2
+        if kind and not _is_done(words):
+            return kind, (*rest[:at], *rest[at + size :])
+    return "", ()
+
+
 def _force(question: Question) -> str:
     """Whether something must be or may be; "" where both or neither, or where it is asked how, what or when."""
     if question.words[:1] and question.words[0] in _WH:
@@ -165,18 +257,6 @@ def _force(question: Question) -> str:
     must = not _OBLIGED.isdisjoint(words) or not _OBLIGING.isdisjoint(pairwise(words))
     may = not _ALLOWED.isdisjoint(words)
     return "" if must == may else "must" if must else "may"
-
-
-def _shares_differ(asked: Question, stored: Question) -> bool:
-    ours, theirs = asked.once(_shares), stored.once(_shares)
-    return any((ours[whole] == "all") != (theirs[whole] == "all") for whole in ours.keys() & theirs.keys())
-
-
-def _shares(question: Question) -> dict[str, str]:
-    """Of what it speaks of all, of most or of some. `Most` may only make a superlative."""
-    if question.vocabulary.isdisjoint(_SHARES):
-        return {}
-    return {whole: share for share, whole in pairwise(question.words) if share in _SHARES}
 
 
 def _tense(question: Question) -> str:

@@ -24,7 +24,7 @@ _MEASURED: Final = re.compile(
 _NUMBERED: Final = re.compile(r"\d+-(?:[a-z]+-?)+")  # 5-year-old, 10-day
 _QUOTED: Final = re.compile(r"[\"“”]([^\"“”]{1,80})[\"“”]")
 _MAY_QUOTE: Final = re.compile('["“”]')
-_BACKTICKED: Final = re.compile(r"`{1,3}([^`]{1,200})`{1,3}")
+_BACKTICKED: Final = re.compile(r"`{1,3}([^`]+)`{1,3}")
 
 
 def codes_differ(asked: Question, stored: Question) -> bool:

@@ -4,6 +4,7 @@ Most are WordNet's (wordnet/, with its licence; `python -m bench.cache_quality.w
 it lacks: actions of software, words said of two sides, names of products.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -25,8 +26,27 @@ good bad|good evil|most least|entrance exit|enter exit|entry exit|speed slow|
 pre post|micro macro|hyper hypo|inter intra|multi single|inner outer|intro outro|sunrise sunset|mild severe|
 mild spicy|producer consumer|predator prey|hardware software|frontend backend|singular plural|ally enemy|
 vertical horizontal|vertically horizontally|row column|borrow return|earn spend|immigrant emigrant|inside outside|
+allow prohibit|allow ban|permit ban|legal banned|give receive|funny serious|same less|same more|much little|
+whole part_of|entire part_of|in_front_of behind|go_down rise|go_up fall|rent rent_out|still already|still no_longer|
+too_much enough|too_much too_little|too_many enough|too_many too_few|at_least at_most|at_least less_than|
+at_least up_to|at_most more_than|up_to more_than|every_other every|every_other each|every_other all|every_other daily|
+every_second every|all_but only|all_but all|everyone_but only|everyone_except only|once more_than_once|
+once several_times|even_if if|only even|exactly at_least|exactly at_most|exactly more_than|every at_least_one|
+all at_least_one|few most|enough more_than_enough|
+mother mother_in_law|father father_in_law|sister sister_in_law|brother brother_in_law|son son_in_law|
+daughter daughter_in_law|
+little a_lot_of|little lots_of|little plenty_of|few a_lot_of|few lots_of|
 """
+# Of these a phrase is no opposite, but what its words are alone: a little.
+_NO_OPPOSITES: Final = "a_little a_few as_much"
+_SPANS: Final = listed("""
+    day week weekend month quarter year morning afternoon evening night season semester term spring summer autumn winter
+    monday tuesday wednesday thursday friday saturday sunday
+    """)
+_DAYS: Final = frozenset({"today", "tomorrow", "yesterday"})
+_WHICH: Final = listed("this last next previous past coming")
 _SIBLINGS: Final = """
+always often,usually,frequently,mostly,generally sometimes,occasionally rarely,seldom ever|
 north south east west northeast northwest southeast southwest|northern southern eastern western|
 today tomorrow yesterday tonight|
 android ios windows linux macos ubuntu|python java javascript ruby php rust golang perl kotlin scala typescript swift|
@@ -104,12 +124,23 @@ def _antonyms() -> Iterator[list[str]]:
     pairs = (line.split() for line in wordnet_lines("antonyms.txt"))
     yield from (pair for pair in pairs if _LOOSE.isdisjoint(pair))
     yield from _groups(_OPPOSITES)
+    yield from ([f"this_{span}", f"{which}_{span}"] for span in _SPANS for which in _WHICH - {"this"})
+    yield from ([day, f"{which}_{span}"] for span in _SPANS for which in _WHICH for day in _DAYS)
 
 
 _OPPOSED: Final = _excluding(_groups(_OPPOSED_PREFIXES))
 _LONGEST_PREFIX: Final = max(map(len, _OPPOSED))
 ANTONYMS: Final = _excluding(_antonyms())
 """For every listed word its opposites."""
+
+
+_KNOWN_PHRASES: Final = [word.replace("_", " ") for word in (*ANTONYMS, *_NO_OPPOSITES.split()) if "_" in word]
+_PHRASES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_KNOWN_PHRASES, reverse=True))})\b")
+
+
+def phrased(words: Sequence[str]) -> list[str]:
+    """The words with those that are listed as a phrase made one: in_front_of."""
+    return _PHRASES.sub(lambda found: found[0].replace(" ", "_"), " ".join(words)).split()
 
 
 class Member(NamedTuple):  # made twelve thousand times at start, in less time than a dataclass
@@ -169,6 +200,8 @@ FAMILIES: Final = _families()
 def base(word: str) -> str:
     """The listed word that a word is a form of: near for nearest; of others the stem."""
     word = _SPELT_OUT.get(word, word)
+    if "_" in word:
+        return word
     for known in (FAMILIES, ANTONYMS):  # composed is what composers did, rather than calm
         found = next((form for form in (word, IRREGULAR.get(word, word), *_detached(word)) if form in known), None)
         if found:

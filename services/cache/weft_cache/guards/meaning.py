@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from weft_cache.guards.forms import stem
-from weft_cache.guards.lexicon import are_siblings, base, opposites
+from weft_cache.guards.lexicon import are_siblings, base, opposites, phrased
 from weft_cache.guards.negation import negations
 from weft_cache.guards.number_words import NUMBER_WORDS
 from weft_cache.guards.order import mirrored
@@ -80,7 +80,7 @@ def _bases(question: Question) -> frozenset[str]:
 
 def _turned(question: Question) -> dict[str, bool]:
     """Base forms of all words, each with whether the text turns it around: not cheap, less cheap."""
-    negated, words = question.once(negations).denied, question.words
+    negated, words = question.once(negations).denied, phrased(question.words)
     joined = (
         {base(one + two): False for one, two in _HYPHENATED.findall(question.text.lower())}
         if "-" in question.text

@@ -18,10 +18,12 @@ _CEASING: Final = listed(
     "stop stops stopped stopping quit quits quitting avoid avoids avoided avoiding prevent prevents prevented "
     "preventing"
 )
-_DENYING: Final = _NEGATORS | _CEASING
+_DENYING: Final = _NEGATORS | _CEASING | {"but"}
 _CEASED: Final = _CEASING | listed(
     "keep keeps cease ceases give gave overcome beat break rid remove end control reduce cure fight resist"
 )
+_KEEPING: Final = frozenset({"keep", "keeps"})
+_ALL: Final = listed("all everyone everybody everything anyone anybody anything")
 _BREAKS: Final = listed(
     "how what why when where who whom which that if because but so and or then while unless although though"
 )
@@ -66,10 +68,16 @@ class Negations:
         return any(
             negation.denied <= asserting.subjects
             and negation.denied.isdisjoint(asserting.once(negations).shadow)
-            and not (negation.ceases and not asserting.vocabulary.isdisjoint(_CEASED))
+            and not (negation.ceases and _ceases(asserting))
             for negation in self.all
             if not negation.mild
         )
+
+
+def _ceases(question: Question) -> bool:
+    """Whether it speaks of an end in some way. `Keep from` does so, `keep` alone does not."""
+    vocabulary = question.vocabulary
+    return not vocabulary.isdisjoint(_CEASED) and ("from" in vocabulary or not vocabulary & _CEASED <= _KEEPING)
 
 
 def negations(question: Question) -> Negations:
@@ -102,6 +110,8 @@ def _negates(words: Sequence[str], at: int) -> bool:
     word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
     if word in _CEASING:
         return following.endswith("ing") or "from" in words[at + 2 : at + 5]
+    if word == "but" and at and words[at - 1] in _ALL:
+        return bool(following)
     if word not in _NEGATORS or not following or following in _NO_OBJECT:
         return False
     before = words[at - 1] if at else ""

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from weft_cache.guards.forms import IRREGULAR, listed, stem
+from weft_cache.guards.forms import listed, stem
 from weft_cache.guards.lexicon import base, opposites
+from weft_cache.guards.voice import BE, voices_differ
 from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
 
 _COMPARING: Final = listed("between difference differences compare comparison similar same")
 _JOINING: Final = listed("and or vs versus")
 _EVEN: Final = _COMPARING | _JOINING
+_SHARES: Final = listed("all every each any most som")
 _LEAST_SHARED: Final = 0.75
 _MOST_OTHER_WORDS: Final = 2
 _ROLE_WORDS: Final = """
@@ -22,14 +24,13 @@ _SIDED: Final = _ROLES - {"with", "against"}
 _LOOSE: Final = frozenset({"of", "for", "in", "on", "at"})
 _DIRECTED: Final = listed("to from by than before after over under into onto above below")
 _EXCHANGES: Final = frozenset({"replac", "substitut", "chang", "swap", "overwrit", "overrid"})
-_DISTANCES: Final = frozenset({"far", "distance", "away", "between"})
+_FAR_IS: Final = listed("is are was from away apart")
+_DISTANT: Final = listed("from to between in of is")
 # Between the same two words, each of these says something else.
 _TELLING: Final = listed("to from about by after until since behind against during")
 _PASSED_OVER: Final = listed("a an the my your his her i you he she we they it")
 _LONGEST_PART: Final = 3
 _MOST_PARTS: Final = 16
-_BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
-_DO: Final = frozenset({"do", "does", "did"})
 
 
 def roles_differ(asked: Question, stored: Question) -> bool:
@@ -37,25 +38,51 @@ def roles_differ(asked: Question, stored: Question) -> bool:
 
     Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
     """
-    if _ask_for_another(asked, stored) or _go_another_way(asked, stored) or _exchange_signs(asked, stored):
+    if voices_differ(asked, stored) or _go_another_way(asked, stored) or _exchange_signs(asked, stored):
         return True
     return _change_places(asked, stored)
 
 
 def _change_places(asked: Question, stored: Question) -> bool:
-    if not _DISTANCES.isdisjoint(asked.vocabulary) and not _DISTANCES.isdisjoint(stored.vocabulary):
+    if asked.once(_asks_how_far) and stored.once(_asks_how_far):
         return False
     ours, theirs = asked.subjects, stored.subjects
     shared = ours & theirs
     if len(shared) < 2 or len(shared) < _LEAST_SHARED * max(len(ours), len(theirs)):
         return False
-    if _act_on_another(asked, stored) or _act_on_another(stored, asked):
+    if _are_all_of(asked, stored):
         return True
     if around := mirrored(asked, stored):
         return around != "than" or not _compared_the_other_way(asked, stored)
     if not (_COMPARING.isdisjoint(asked.vocabulary) or _COMPARING.isdisjoint(stored.vocabulary)):
         return False
     return _trade_roles(asked, stored) or _are_exchanged(asked, stored, shared)
+
+
+def _asks_how_far(question: Question) -> bool:
+    """Whether it asks for a distance, which is as long either way."""
+    words = question.words
+    triples = zip(("", *words), words, (*words[1:], ""), strict=False)
+    return any(
+        (before == "how" and word == "far" and behind in _FAR_IS)
+        or (word == "distance" and behind in _DISTANT)
+        or (word == "away" and behind == "from" and {"how", "far"} <= question.vocabulary)
+        for before, word, behind in triples
+    )
+
+
+def _are_all_of(asked: Question, stored: Question) -> bool:
+    """Are all squares rectangles, are all rectangles squares: two words behind `be`, and nothing between."""
+    ours, theirs = ([word for word in question.matter if word not in _SHARES] for question in (asked, stored))
+    return (
+        len(ours) == 2
+        and ours == theirs[::-1]
+        and asked.words[:1] == stored.words[:1]
+        and not BE.isdisjoint(asked.words[:1])
+        and _JOINING.isdisjoint(asked.vocabulary | stored.vocabulary)
+        and sorted(word for word in asked.words if word in FUNCTION_WORDS)
+        == sorted(word for word in stored.words if word in FUNCTION_WORDS)
+    )
 
 
 def _are_exchanged(asked: Question, stored: Question, shared: frozenset[str]) -> bool:
@@ -122,69 +149,9 @@ def _compared_the_other_way(asked: Question, stored: Question) -> bool:
     return any(not opposites(word).isdisjoint(theirs - ours) for word in ours - theirs)
 
 
-def _ask_for_another(asked: Question, stored: Question) -> bool:
-    """Who killed X is not who X killed, and what eats X is not what X eats. Only where neither names more."""
-    if asked.words[:1] != stored.words[:1] or asked.subjects != stored.subjects:
-        return False
-    if asked.words[:1] == ("what",):
-        return _ask_what_acts(asked, stored) or _ask_what_acts(stored, asked)
-    if asked.words[:1] != ("who",):
-        return False
-    ours, theirs = asked.once(_asked_for), stored.once(_asked_for)
-    return ours is not None and theirs is not None and ours != theirs
-
-
-def _ask_what_acts(active: Question, other: Question) -> bool:
-    """Whether one asks what acts, and the other what is acted on: what eats snakes, what do snakes eat."""
-    verb = active.words[1] if len(active.words) > 1 else ""
-    if _DO.isdisjoint(other.words[1:2]) or verb in FUNCTION_WORDS:
-        return False
-    return other.matter[:1] == active.matter[1:2] and other.matter[1:2] == (stem(verb),)
-
-
-def _asked_for(question: Question) -> bool | None:
-    """Whether it asks for the one who acts (True) or who is acted on; None where that is not plain."""
-    words = question.words
-    second = words[1] if len(words) > 1 else ""
-    if "by" in words and second in _BE:
-        return words[-1] == "by"  # who was X killed by; who was killed by X
-    if second in _DO:
-        return False
-    if second in _BE and any(word.endswith("ing") for word in words[2:]):
-        return words[2].endswith("ing")  # who is following me; who am I following
-    return None if second in FUNCTION_WORDS else True
-
-
-def _act_on_another(passive: Question, active: Question) -> bool:
-    """B is said to be done to by A in the one, and to do to A in the other."""
-    if passive.subjects != active.subjects or not (told := passive.once(_passive)):
-        return False
-    if not _BE.isdisjoint(active.vocabulary):
-        return False
-    verb, agents, patients = told
-    if verb not in active.matter:
-        return False
-    at = active.matter.index(verb)
-    before, behind = frozenset(active.matter[:at]), frozenset(active.matter[at + 1 :])
-    return bool(agents & behind) and bool(patients & before)
-
-
-def _passive(question: Question) -> tuple[str, frozenset[str], frozenset[str]] | None:
-    """The verb, who acts and who is acted on, of a text in the passive voice."""
-    words = question.words
-    if "by" not in words or _BE.isdisjoint(words):
-        return None
-    at = words.index("by")
-    verb = words[at - 1] if at else ""
-    if not (verb.endswith(("ed", "en")) or verb in IRREGULAR) or words[at - 2 : at - 1] == ("by",):
-        return None
-    before = frozenset(stem(word) for word in words[: at - 1] if word not in FUNCTION_WORDS)
-    return stem(verb), _part(words[at + 1 :]), before
-
-
 def _go_another_way(asked: Question, stored: Question) -> bool:
     """Another preposition stands between the same two words: travel to Cuba and from Cuba, by Friday and after it."""
-    if not are_alike(asked, stored):
+    if not are_alike(asked, stored) or (asked.once(_asks_how_far) and stored.once(_asks_how_far)):
         return False
     ours, theirs = asked.once(_ways), stored.once(_ways)
     return any(ours[around].isdisjoint(theirs[around]) for around in ours.keys() & theirs.keys())

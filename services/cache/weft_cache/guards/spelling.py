@@ -1,9 +1,11 @@
 """What the embedder does not see of a word: its accents and its capitals."""
 
 import unicodedata
+from itertools import pairwise
 from typing import Final
 
-from weft_cache.guards.words import Question
+from weft_cache.guards.forms import listed, wordnet_lines
+from weft_cache.guards.words import WORD, Question, are_alike
 
 _ACRONYMS: Final = frozenset({"add", "aids", "in", "it", "me", "or", "us", "who"})
 """In capitals they stand for something else: a country, an illness, a field of work."""
@@ -11,6 +13,13 @@ _ACRONYMS: Final = frozenset({"add", "aids", "in", "it", "me", "or", "us", "who"
 _UNITS: Final = frozenset({"kb", "mb", "gb", "tb", "kbps", "mbps", "gbps", "mw"})
 """Their capitals tell bits from bytes, and a thousandth from a million."""
 _FIGURES: Final = "0123456789"
+_LEAST_FUNCTION: Final = 5
+_MOST_CAPITALS: Final = 0.5
+_SENTENCE_END: Final = frozenset('.?!:;\n"“(')
+_LETTERED: Final = listed("constant variable symbol unit letter formula equation")
+"""Beside these words a capital letter is not the small one: G and g."""
+HOMONYMS: Final = frozenset(wordnet_lines("homonyms.txt"))
+"""Names that are common words, too: Turkey, Polish, March."""
 
 
 def spelling_differs(asked: Question, stored: Question) -> bool:
@@ -18,7 +27,52 @@ def spelling_differs(asked: Question, stored: Question) -> bool:
 
     Or capitals within a code, or of a unit, are others, and none of both was typed without.
     """
-    return _accents_differ(asked, stored) or _acronyms_differ(asked, stored) or _capitals_differ(asked, stored)
+    if _accents_differ(asked, stored) or _acronyms_differ(asked, stored) or _capitals_differ(asked, stored):
+        return True
+    return _names_differ(asked, stored) or _functions_differ(asked, stored)
+
+
+def _names_differ(asked: Question, stored: Question) -> bool:
+    """A word that is a name in the one and a common word in the other, where both are written as sentences are."""
+    if not are_alike(asked, stored):
+        return False
+    ours, theirs = asked.once(_cased), stored.once(_cased)
+    return any(ours[word] != theirs[word] for word in ours.keys() & theirs.keys())
+
+
+def _cased(question: Question) -> dict[str, bool]:
+    """Words that may be names or not, with whether each is capitalised; of a first word nobody knows.
+
+    Nothing where capitals say nothing: there are none elsewhere, or most words have one.
+    """
+    text, words = question.text, list(WORD.finditer(question.text))
+    capitals = sum(word.group()[0].isupper() for word in words if word.group() != "I")
+    if not capitals or capitals > max(_MOST_CAPITALS * len(words), 2) or not words[0].group()[0].isupper():
+        return {}
+    found: dict[str, bool] = {}
+    may_be_letters = not question.vocabulary.isdisjoint(_LETTERED)
+    for before, word in pairwise(words):
+        written = word.group()
+        if not (written.istitle() or written.islower()) or not _SENTENCE_END.isdisjoint(
+            text[before.end() : word.start()]
+        ):
+            continue
+        if written.lower() in HOMONYMS or (may_be_letters and len(written) == 1 and written not in "aAiIcC"):
+            found[written.lower()] = written[0].isupper()
+    return found
+
+
+def _functions_differ(asked: Question, stored: Question) -> bool:
+    """Functions that are one but for an S behind them: SUMIF and SUMIFS."""
+    ours, theirs = asked.once(_functions), stored.once(_functions)
+    only_ours, only_theirs = ours - theirs, theirs - ours
+    return any({word + "S", word.removesuffix("S")} & only_theirs for word in only_ours)
+
+
+def _functions(question: Question) -> frozenset[str]:
+    if question.text.isupper():
+        return frozenset()
+    return frozenset(word for word in question.written if len(word) >= _LEAST_FUNCTION and word.isupper())
 
 
 def _accents_differ(asked: Question, stored: Question) -> bool:
@@ -48,11 +102,18 @@ def _capitals_differ(asked: Question, stored: Question) -> bool:
 
 def _capitals(question: Question) -> dict[str, set[str]]:
     """The codes and units with capitals of their own, as written, by what they are without."""
+    if question.text.istitle():  # every word has one
+        return {}
     found: dict[str, set[str]] = {}
     for word in question.written:
         unit = word.lstrip(_FIGURES)
         is_unit = unit.lower() in _UNITS and not unit.islower()
-        if is_unit or (any(map(str.isdigit, word)) and not word.isupper() and any(map(str.isupper, word[1:]))):
+        if is_unit or (
+            any(map(str.isdigit, word))
+            and not word.isupper()
+            and not word.istitle()
+            and any(map(str.isupper, word[1:]))
+        ):
             found.setdefault(word.lower(), set()).add(word)
     return found
 

@@ -21,6 +21,9 @@ _SPELT: Final = str.maketrans(
     {"\N{MULTIPLICATION SIGN}": "*", "÷": "/", "\N{MINUS SIGN}": "-", "≠": "!=", "≤": "<=", "≥": ">="}
     | {"→": "->", "⇒": "=>", "←": "<-"}
 )
+_UNGROUPED: Final = str.maketrans("", "", "()?.")
+_GROUP: Final = re.compile(r"\(([^()]*)\)")
+_COMPUTES: Final = re.compile(r"\w\s*[-+*/^%&|<>=]+\s*\w|\b\w (?:and|or|xor) \w\b")
 _DRAWN: Final = frozenset({"So", "Sm", "Sc"})
 _MEANINGLESS: Final = frozenset("°©®™+<>=|~^$¢")
 # They stand for a word, too.
@@ -32,9 +35,21 @@ _TAGS: Final = re.compile("[\U000e0020-\U000e007e]*")
 
 def symbols_differ(asked: Question, stored: Question) -> bool:
     """Each text has an operator, a sign or a picture that the other lacks."""
+    if _grouped_differ(asked.text, stored.text):
+        return True
     ours, theirs = asked.once(symbols), stored.once(symbols)
     only_ours, only_theirs = ours - theirs, theirs - ours
     return bool(only_ours and only_theirs) and not only_ours | only_theirs <= _AND
+
+
+def _grouped_differ(asked: str, stored: str) -> bool:
+    """Parentheses stand elsewhere in the same formula: (2 + 3) * 4 and 2 + 3 * 4, not (a or b) and not a or b."""
+    if ("(" in asked) + ("(" in stored) == 0:
+        return False
+    ours, theirs = ("".join(text.lower().split()) for text in (asked, stored))
+    if ours == theirs or ours.translate(_UNGROUPED) != theirs.translate(_UNGROUPED):
+        return False
+    return any(_COMPUTES.search(group) for text in (asked, stored) for group in _GROUP.findall(text))
 
 
 def symbols(question: Question) -> frozenset[str]:
