@@ -7,8 +7,8 @@ from bench.retrieval_quality.filling import fill
 from bench.retrieval_quality.scale import Ground
 from bench.retrieval_quality.stage import service
 
-CHUNKS = 5_000
-_NAME = "another language"
+CHUNKS = 2_000
+_NAME = "another-language"
 _LANGUAGE = "german"
 _POLL_S = 0.5
 _LIMIT_S = 900.0
