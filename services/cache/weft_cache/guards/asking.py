@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from weft_cache.guards.forms import IRREGULAR, listed, stem
-from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
+from weft_cache.guards.words import BE, FUNCTION_WORDS, Question, are_alike
 
 _PERSONS: Final = dict.fromkeys(listed("i me my mine myself we us our ours ourselves"), 1) | dict.fromkeys(
     listed("you your yours yourself u ur"), 2
@@ -17,7 +17,6 @@ _ACTING: Final = frozenset({"i", "we"})
 _ACTED_ON: Final = frozenset({"me", "us"})
 _ASKING: Final = frozenset({"what", "who", "where", "when", "which"})
 _BEING: Final = (("is",), ("are",), ("was",), ("were",))
-_BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _SINGLE: Final = frozenset({"my", "mine", "your", "yours"})
 _SAID_OF_ONE: Final = frozenset({("am", "i"), ("are", "you"), ("was", "i"), ("were", "you")})
 _WORD_OF: Final = {"whom": "who", "whose": "who"}
@@ -88,7 +87,7 @@ def _change_parts(asked: Question, stored: Question) -> bool:
 def _part(question: Question) -> str:
     """Whether the first person acts or is acted on; "" where both or neither. `For me` and `get me` say neither."""
     words = _POLITE.sub(" ", " ".join(question.words)).split()
-    if "by" in words and not _BE.isdisjoint(words):
+    if "by" in words and not BE.isdisjoint(words):
         return ""  # I am evicted by them
     acts = not _ACTING.isdisjoint(words)
     is_acted_on = any(word in _ACTED_ON and before not in FUNCTION_WORDS for before, word in pairwise(words))

@@ -5,8 +5,8 @@ from typing import Final
 
 from weft_cache.guards.forms import listed, stem
 from weft_cache.guards.lexicon import base, opposites
-from weft_cache.guards.voice import BE, voices_differ
-from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
+from weft_cache.guards.voice import voices_differ
+from weft_cache.guards.words import BE, FUNCTION_WORDS, Question, are_alike, disagree, leading_matter
 
 _COMPARING: Final = listed("between difference differences compare comparison similar same")
 _JOINING: Final = listed("and or vs versus")
@@ -29,7 +29,6 @@ _DISTANT: Final = listed("from to between in of is")
 # Between the same two words, each of these says something else.
 _TELLING: Final = listed("to from about by after until since behind against during")
 _PASSED_OVER: Final = listed("a an the my your his her i you he she we they it")
-_LONGEST_PART: Final = 3
 _MOST_PARTS: Final = 16
 
 
@@ -128,19 +127,14 @@ def _sides(question: Question) -> tuple[tuple[str, frozenset[str], frozenset[str
     places = [at for at, word in enumerate(words[:-1]) if word in roles][:_MOST_PARTS]
     if words[-1:] and words[-1] in _ROLES:  # music to listen to
         return ()
-    return tuple((words[at], _part(words[max(0, at - 5) : at][::-1]), _part(words[at + 1 : at + 6])) for at in places)
-
-
-def _part(words: Sequence[str]) -> frozenset[str]:
-    """The first words of matter in a row, an article before them apart."""
-    stems: list[str] = []
-    for word in words:
-        if word in FUNCTION_WORDS:
-            if stems or word not in _PASSED_OVER:
-                break
-        elif len(stems) < _LONGEST_PART:
-            stems.append(stem(word))
-    return frozenset(stems)
+    return tuple(
+        (
+            words[at],
+            leading_matter(words[max(0, at - 5) : at][::-1], _PASSED_OVER),
+            leading_matter(words[at + 1 : at + 6], _PASSED_OVER),
+        )
+        for at in places
+    )
 
 
 def _compared_the_other_way(asked: Question, stored: Question) -> bool:
@@ -153,8 +147,7 @@ def _go_another_way(asked: Question, stored: Question) -> bool:
     """Another preposition stands between the same two words: travel to Cuba and from Cuba, by Friday and after it."""
     if not are_alike(asked, stored) or (asked.once(_asks_how_far) and stored.once(_asks_how_far)):
         return False
-    ours, theirs = asked.once(_ways), stored.once(_ways)
-    return any(ours[around].isdisjoint(theirs[around]) for around in ours.keys() & theirs.keys())
+    return disagree(asked.once(_ways), stored.once(_ways), set.isdisjoint)
 
 
 def _ways(question: Question) -> dict[tuple[str, str], set[str]]:

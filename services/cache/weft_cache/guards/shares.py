@@ -3,7 +3,7 @@
 from typing import Final
 
 from weft_cache.guards.forms import listed, stem
-from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
+from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike, disagree
 
 _WHOLE: Final = listed("all every each both")
 _PART: Final = listed("any some most either neither no")
@@ -21,21 +21,20 @@ def shares_differ(asked: Question, stored: Question) -> bool:
 
 
 def _parts_differ(asked: Question, stored: Question) -> bool:
-    ours, theirs = asked.once(_shares), stored.once(_shares)
-    return any((ours[whole] in _WHOLE) != (theirs[whole] in _WHOLE) for whole in ours.keys() & theirs.keys())
+    return disagree(asked.once(_wholes), stored.once(_wholes))
 
 
-def _shares(question: Question) -> dict[str, str]:
-    """Of what it speaks of all, of most or of some. `Most` may only make a superlative."""
+def _wholes(question: Question) -> dict[str, bool]:
+    """Of what it speaks of all (True), or of most or some. `Most` may only make a superlative."""
     if question.vocabulary.isdisjoint(_SHARES):
         return {}
-    found: dict[str, str] = {}
+    found: dict[str, bool] = {}
     share = ""
     for word in question.words:
         if word in _SHARES:
             share = word
         elif share and word not in _BETWEEN:
-            found[stem(word)] = share
+            found[stem(word)] = share in _WHOLE
             share = ""
     return found
 
@@ -44,8 +43,7 @@ def _joined_differ(asked: Question, stored: Question) -> bool:
     """A and B, A or B. Where it is asked which of the two, both say the same."""
     if _JOINING.isdisjoint(asked.vocabulary) or not _CHOOSING.isdisjoint(asked.vocabulary | stored.vocabulary):
         return False
-    ours, theirs = asked.once(_joined), stored.once(_joined)
-    return any(ours[around] != theirs[around] for around in ours.keys() & theirs.keys())
+    return disagree(asked.once(_joined), stored.once(_joined))
 
 
 def _joined(question: Question) -> dict[tuple[str, str], str]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from weft_cache.guards.forms import listed, wordnet_lines
-from weft_cache.guards.words import WORD, Question, are_alike
+from weft_cache.guards.words import WORD, Question, are_alike, disagree
 
 _ACRONYMS: Final = frozenset({"add", "aids", "in", "it", "me", "or", "us", "who"})
 """In capitals they stand for something else: a country, an illness, a field of work."""
@@ -36,8 +36,7 @@ def _names_differ(asked: Question, stored: Question) -> bool:
     """A word that is a name in the one and a common word in the other, where both are written as sentences are."""
     if not are_alike(asked, stored):
         return False
-    ours, theirs = asked.once(_cased), stored.once(_cased)
-    return any(ours[word] != theirs[word] for word in ours.keys() & theirs.keys())
+    return disagree(asked.once(_cased), stored.once(_cased))
 
 
 def _cased(question: Question) -> dict[str, bool]:
@@ -96,8 +95,7 @@ def _acronyms(question: Question) -> frozenset[str]:
 
 
 def _capitals_differ(asked: Question, stored: Question) -> bool:
-    ours, theirs = asked.once(_capitals), stored.once(_capitals)
-    return any(ours[word].isdisjoint(theirs[word]) for word in ours.keys() & theirs.keys())
+    return disagree(asked.once(_capitals), stored.once(_capitals), set.isdisjoint)
 
 
 def _capitals(question: Question) -> dict[str, set[str]]:

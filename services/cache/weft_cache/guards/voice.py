@@ -1,14 +1,12 @@
 """Who acts and who is acted on: who killed X and who X killed, the active voice and the passive."""
 
 from collections import Counter
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 from weft_cache.guards.forms import IRREGULAR, listed, stem
-from weft_cache.guards.words import FUNCTION_WORDS, Question, are_alike
+from weft_cache.guards.words import BE, FUNCTION_WORDS, Question, are_alike, leading_matter
 
-BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _DO: Final = frozenset({"do", "does", "did"})
 _ASKING: Final = frozenset({"who", "what", "which", "whom"})
 _SUBJECTS: Final = listed("i you he she it we they to")
@@ -16,7 +14,6 @@ _MODALS: Final = listed("can could may might should must will would shall")
 _VOWELS: Final = str.maketrans("", "", "aeiou")
 _OPENING: Final = 4
 _ARTICLES: Final = listed("a an the my your his her its our their")
-_LONGEST_PART: Final = 3
 _UNCHANGED: Final = listed("hit cut hurt put bet cast set shut split")
 """Verbs whose participle is the verb itself."""
 _AGENTS_SIGN: Final = frozenset({"by"})
@@ -107,18 +104,7 @@ def _passive(question: Question) -> tuple[str, frozenset[str], frozenset[str]] |
     if not _is_participle(verb) or words[at - 2 : at - 1] == ("by",):
         return None
     before = frozenset(stem(word) for word in words[: at - 1] if word not in FUNCTION_WORDS)
-    return stem(verb), _agents(words[at + 1 :]), before
-
-
-def _agents(words: Sequence[str]) -> frozenset[str]:
-    stems: list[str] = []
-    for word in words:
-        if word in FUNCTION_WORDS:
-            if stems or word not in _ARTICLES:
-                break
-        elif len(stems) < _LONGEST_PART:
-            stems.append(stem(word))
-    return frozenset(stems)
+    return stem(verb), leading_matter(words[at + 1 :], _ARTICLES), before
 
 
 def _is_participle(word: str) -> bool:

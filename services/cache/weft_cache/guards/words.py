@@ -1,8 +1,10 @@
 """A question as guards read it: its words, in order, as written and levelled."""
 
+import operator
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self, TypeVar
@@ -10,6 +12,8 @@ from typing import Any, Final, Self, TypeVar
 from weft_cache.guards.forms import listed, stem
 
 Read = TypeVar("Read")
+Key = TypeVar("Key")
+Said = TypeVar("Said")
 
 WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _WORLD_WAR: Final = re.compile(r"\bww[ -]?(i{1,2}|[12])\b", re.IGNORECASE)
@@ -50,6 +54,8 @@ _FUNCTION_WORDS: Final = """
 """
 FUNCTION_WORDS: Final = listed(_FUNCTION_WORDS)
 """Words that carry grammar rather than matter. Prepositions are here: they give the words behind them a role."""
+BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
+_LONGEST_PART: Final = 3
 MOST_REPLACED: Final = 2
 """Words of matter in which texts may differ that are else alike."""
 
@@ -101,6 +107,25 @@ class Question:
 def are_alike(one: Question, other: Question) -> bool:
     """Whether at most two words of matter of each are not in the other."""
     return len(one.subjects - other.subjects) <= MOST_REPLACED and len(other.subjects - one.subjects) <= MOST_REPLACED
+
+
+def disagree(
+    ours: Mapping[Key, Said], theirs: Mapping[Key, Said], differ: Callable[[Said, Said], bool] = operator.ne
+) -> bool:
+    """Whether two texts say different things of anything that both speak of."""
+    return any(differ(ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
+
+
+def leading_matter(words: Sequence[str], passed_over: AbstractSet[str]) -> frozenset[str]:
+    """Stems of the first words of matter in a row, with some words of grammar before them passed over."""
+    stems: list[str] = []
+    for word in words:
+        if word in FUNCTION_WORDS:
+            if stems or word not in passed_over:
+                break
+        elif len(stems) < _LONGEST_PART:
+            stems.append(stem(word))
+    return frozenset(stems)
 
 
 def _spelt_out(word: str) -> tuple[str, ...]:
