@@ -11,11 +11,11 @@ from weft.common.v1 import filter_pb2
 from weft.job.v1 import job_pb2
 from weft_client.commands.examples import examples
 from weft_client.commands.lists_by_default import ListsByDefault
-from weft_client.commands.questions import read_text
+from weft_client.commands.questions import read_prompt
 from weft_client.failures import FAILED, CommandFailed, CommandMisused, reporting
 from weft_client.files import READ, Found, find_files, told
 from weft_client.ingest import FileIngest
-from weft_client.path_arguments import any_path, existing_path
+from weft_client.path_arguments import existing_path
 from weft_client.render import hits_list, print_json
 from weft_client.render_ingests import ingest_record, ingests_table
 from weft_client.session import AsJson, Session, aside, out, present
@@ -153,7 +153,8 @@ async def search(
         bool | None, typer.Option(help="Ask again with words of the best passages, or never.", show_default=False)
     ] = None,
     only: Annotated[
-        str, typer.Option("--filter", help="Search only documents that this JSON selects; @PATH reads it from a file.")
+        str,
+        typer.Option("--filter", help="Search only what this JSON selects; from a file (@PATH) or stdin (-)."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -165,9 +166,8 @@ async def search(
 
 
 def _filter(given: str) -> filter_pb2.Filter:
-    text = read_text(any_path(given[1:])) if given.startswith("@") else given
     try:
-        return Parse(text, filter_pb2.Filter())
+        return Parse(read_prompt(given, "filter"), filter_pb2.Filter())
     except ParseError as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise CommandMisused(f"--filter is no filter: {why}; write it like {_FILTER}") from None

@@ -15,15 +15,15 @@ from weft_client.path_arguments import any_path
 from weft_client.requests import ChatOptions, chat
 
 
-def read_prompt(given: str) -> str:
-    """Returns the question: as given, from stdin (`-`), or from a file (`@PATH`)."""
+def read_prompt(given: str, what: str = "question") -> str:
+    """Returns the question, or what else is asked for: as given, from stdin (`-`), or from a file (`@PATH`)."""
     if given != "-" and not given.startswith("@"):
         return given
     if given == "@":
-        raise CommandMisused("@ goes before the name of a file, as in @question.txt")
+        raise CommandMisused(f"@ goes before the name of a file, as in @{what}.txt")
     where, text = ("stdin", read_stdin()) if given == "-" else (given[1:], read_text(any_path(given[1:])))
     if not text.strip():
-        raise CommandFailed(f"there is no question in {where}: it is empty")
+        raise CommandFailed(f"there is no {what} in {where}: it is empty")
     return text
 
 
