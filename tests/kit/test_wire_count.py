@@ -1,5 +1,6 @@
 """Messages are counted before they are made, and only where there may be too many."""
 
+import asyncio
 import random
 
 import pytest
@@ -26,6 +27,14 @@ async def test_megabytes_of_empty_messages_are_refused_before_they_are_made() ->
     encoded = submit(*[chat_pb2.Message()] * 500_000)
     with pytest.raises(InvalidFields, match="must not hold more than"):
         await check_count(encoded, SUBMIT)
+
+
+async def test_others_are_served_many_times_while_messages_are_counted() -> None:
+    counting = asyncio.create_task(check_count(submit(*[chat_pb2.Message(role=chat_pb2.ROLE_USER)] * 20_000), SUBMIT))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not counting.done()
+    await counting
 
 
 async def test_many_messages_that_say_something_are_let_through() -> None:

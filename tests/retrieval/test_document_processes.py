@@ -142,7 +142,7 @@ async def test_a_process_knows_no_secret_and_holds_nothing_of_the_service(monkey
 async def test_a_process_leaves_cpu_time_to_the_service(processes):
     waiting = asyncio.create_task(said(processes, "wait"))
     (running,) = await until_reading(1)
-    assert {server().nice(), running.nice()} == {min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)}
+    assert {server().nice(), running.nice()} == {min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)}
     waiting.cancel()
 
 
@@ -160,7 +160,7 @@ async def test_the_session_of_the_processes_is_nicer_than_the_services(processes
     (running,) = await until_reading(1)
     if (niceness := session_niceness(running.pid)) is None:
         pytest.skip("the kernel does not share CPU time out by session")
-    assert niceness == min((session_niceness(os.getpid()) or 0) + 5, 19)
+    assert niceness == min((session_niceness(os.getpid()) or 0) + 10, 19)
     waiting.cancel()
 
 

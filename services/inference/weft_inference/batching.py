@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from prometheus_client import Histogram
 
 from weft_inference.encoder import Ids
+from weft_inference.yielding import yield_cpu
 from weft_kit.background import ended
 from weft_kit.context import current
 from weft_kit.errors import DeadlineExceeded, Overloaded
@@ -134,10 +135,11 @@ class Batcher(Generic[Seen]):
     """Runs a model in one thread, a batch at a time.
 
     `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait, but for one
-    request of each tenant. Who would be read too late for its caller's deadline is refused at once.
+    request of each tenant. Who would be read too late for its caller's deadline is refused at once. With `yields` the
+    thread lets others go first.
     """
 
-    def __init__(self, model: Model[Seen], budget_tokens: int, limit_tokens: int) -> None:
+    def __init__(self, model: Model[Seen], budget_tokens: int, limit_tokens: int, *, yields: bool = False) -> None:
         self._model = model
         self._budget_tokens = budget_tokens
         self._limit_tokens = limit_tokens
@@ -146,7 +148,7 @@ class Batcher(Generic[Seen]):
         """Those of requests that are not answered, by tenant."""
         self._speed = Speed()
         self._news = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._thread = ThreadPoolExecutor(1, "encoder", yield_cpu if yields else None)
 
     async def __aenter__(self) -> Self:
         self._worker = asyncio.create_task(self._work())

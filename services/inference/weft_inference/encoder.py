@@ -5,6 +5,7 @@ Which encoders there are, and how one is added: `encoders`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from weft_inference.unread import Legibility, digest
+from weft_inference.yielding import in_yielding_thread
 
 Ids = list[int]
 Vector = NDArray[np.float32]
@@ -86,18 +88,38 @@ class Reader:
         )
 
 
-class Encoder:
-    """Reads texts; blocking, to be called from a thread (ONNX Runtime and tokenizers release the GIL).
+class Rows:
+    """Reads rows of ids together; blocking, to be called from a thread (ONNX Runtime releases the GIL)."""
 
-    The name says which vectors may be compared, so it names the precision as well.
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    def run(self, rows: Sequence[Ids]) -> list[Encoded]:
+        """Reads rows, padded to the longest."""
+        lengths = np.array([len(row) for row in rows], np.int32)
+        ids = np.zeros((len(rows), int(lengths.max())), np.int32)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = row
+        embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
+        return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
+
+
+class Encoder(Rows):
+    """Reads texts.
+
+    The name says which vectors may be compared, so it names the precision as well. `yielding` reads the same on threads
+    of its own, which let all others go first: documents are read on it, so that they do not slow questions down, nor
+    any other service on the machine. It takes the memory of a second session.
     """
 
-    def __init__(self, name: str, session: onnxruntime.InferenceSession, reader: Reader) -> None:
+    def __init__(self, name: str, model: bytes, threads: int, reader: Reader) -> None:
+        reading = _session(model, threads)
+        super().__init__(reading)
+        self.yielding = Rows(in_yielding_thread(partial(_session, model, threads)))
         self.name = name
-        self._session = session
         self._reader = reader
         self.max_tokens = reader.max_tokens
-        [self.dimensions] = [made.shape[-1] for made in session.get_outputs() if made.name == "embedding"]
+        [self.dimensions] = [made.shape[-1] for made in reading.get_outputs() if made.name == "embedding"]
 
     def windows(self, text: str) -> list[Ids]:
         """The tokens whose states are compared, in windows."""
@@ -107,17 +129,8 @@ class Encoder:
         """The tokens that are embedded, and what they do not tell."""
         return self._reader.read(text)
 
-    def run(self, rows: Sequence[Ids]) -> list[Encoded]:
-        """Reads rows of ids together, padded to the longest."""
-        lengths = np.array([len(row) for row in rows], np.int32)
-        ids = np.zeros((len(rows), int(lengths.max())), np.int32)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = row
-        embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
-        return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
 
-
-def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     """Loads a graph for the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

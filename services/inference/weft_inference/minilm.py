@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from weft_inference import minilm_graph
-from weft_inference.encoder import Encoder, Reader, session
+from weft_inference.encoder import Encoder, Reader
 from weft_inference.minilm_graph import Precision
 from weft_kit.errors import CannotStart
 from weft_kit.packages import package_files
@@ -28,4 +28,4 @@ def load(precision: Precision, threads: int) -> Encoder:
     folder = bundled_model()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)
-    return Encoder(f"all-MiniLM-L6-v2-{precision}", session(model, threads), Reader(tokenizer, _MAX_TOKENS))
+    return Encoder(f"all-MiniLM-L6-v2-{precision}", model, threads, Reader(tokenizer, _MAX_TOKENS))

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from weft_inference import minilm_graph
-from weft_inference.encoder import Encoder, Reader, session
+from weft_inference.encoder import Encoder, Reader
 from weft_inference.minilm_graph import Graph, Precision
 from weft_inference.model_files import missing_embedder
 from weft_inference.packed_model import Blocks, NotPacked, PackedModel, Vocabulary
@@ -53,7 +53,7 @@ def load(precision: Precision, threads: int) -> Encoder:
     prepared = partial(_prepared, vocabulary.replaced)
     reader = Reader(_tokenizer(vocabulary), packed.max_tokens, prepared, prefix=_PREFIX, joined=_JOINED)
     # What is in four bits is part of the name: the original's vectors are others.
-    return Encoder(f"multilingual-e5-small-q4-{precision}", session(model, threads), reader)
+    return Encoder(f"multilingual-e5-small-q4-{precision}", model, threads, reader)
 
 
 def _model_file() -> Path:

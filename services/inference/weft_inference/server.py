@@ -43,7 +43,8 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
         stack.push_async_callback(engine.close)
         _, encoder, pairs = await asyncio.gather(engine.start(), _load_encoder(config), _load_verifier(config))
         limits = config.embedder_batch_tokens, config.embedder_queue_tokens
-        batcher, short = [await stack.enter_async_context(Batcher(encoder, *limits)) for _ in range(2)]
+        batcher = await stack.enter_async_context(Batcher(encoder.yielding, *limits, yields=True))
+        short = await stack.enter_async_context(Batcher(encoder, *limits))
         embedder = Embedder(encoder, batcher, short)
         compares = Verifier(pairs, await stack.enter_async_context(Batcher(pairs, *limits)))
         admission = Admission(config.slots, config.queue_limit)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_NICENESS: Final = 5
-"""A third of the CPU time that others get who want it at the same moment."""
+_NICENESS: Final = 10
+"""A tenth of the CPU time that others get who want it at the same moment."""
 _LEAST: Final = 19
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.05
