@@ -19,7 +19,7 @@ from weft_compose.ports import free_ports
 from weft_compose.state import StateFolder
 
 ROUND_S = 3.0
-ROUNDS = 10
+ROUNDS = 20
 MOST = 2.0
 LARGEST_BYTES = 1024**2
 PIECE_BYTES = 50_000
