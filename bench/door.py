@@ -9,7 +9,7 @@ from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.channel import OPTIONS, StreamCall
+from weft_kit.rpc.channel import OPTIONS, StreamCall
 
 PROMPT = "Tell me what the mesh does when a worker dies in the middle of a sentence."
 LIMIT_S = 180.0

@@ -14,7 +14,7 @@ import uvloop
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.boundary import SERVER_OPTIONS
+from weft_kit.rpc.interceptor import SERVER_OPTIONS
 
 
 class Passthrough(rpc.GatewayServiceServicer):

@@ -20,7 +20,7 @@ from bench.retrieval_quality.stage import postgres
 
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 _REPORT: Final = Path(__file__).parents[1] / "RETRIEVAL.md"
 _PARTS: Final = ("quality", "scale")

@@ -13,8 +13,8 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_compose.child import Child, Command
 from weft_compose.ports import free_ports
-from weft_kit.channel import Channel
-from weft_kit.server import Server, Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.server import Server, Service
 
 _LIMIT_S = 600.0
 _NOISE = 0.3

@@ -24,7 +24,7 @@ from bench.retrieval_quality.known_items import load as load_known_items
 from bench.retrieval_quality.quality import K, Run, by_question, by_rank, ingest, margin
 from bench.retrieval_quality.stage import Client, postgres, service
 
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 from weft_retrieval.fusion import fuse
 
 LANGUAGES: Final = ("en", "de", "es", "ru")

@@ -23,7 +23,7 @@ from bench.retrieval_quality.embedders import embedder_name, real_inference
 from bench.retrieval_quality.quality import ingest
 from bench.retrieval_quality.stage import Client, postgres, service
 
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 CHOOSING, REPORTING = 0, 1
 """The halves: articles of even and of odd places."""

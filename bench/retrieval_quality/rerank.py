@@ -11,7 +11,7 @@ from ir_measures import nDCG
 
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 _QUERIES = 20
 _DEPTH = 20

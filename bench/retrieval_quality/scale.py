@@ -11,7 +11,7 @@ from bench.retrieval_quality.stage import TENANT, Client, service
 from bench.spread import Several, quantile
 from pgvector import HalfVector
 
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.postgres import Database
 
 SIZES = (10_000, 100_000)

@@ -8,8 +8,8 @@ from pathlib import Path
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_compose.servers import PostgresServer, serving
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
 from weft_retrieval.config import Config
 from weft_retrieval.server import retrieval
 

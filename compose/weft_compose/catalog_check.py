@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weft_compose.errors import CatalogUnusable
-from weft_kit.catalog import CatalogError, parse_catalog, read_catalog, readable
+from weft_kit.catalog.catalog import (
+    CatalogError,
+    parse_catalog,
+    read_catalog,
+    readable,
+)
 from weft_router.keys import read_keys
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from weft_compose.errors import WrongSettings
 from weft_compose.plan import ServicePlan
-from weft_kit.config import Settings
+from weft_kit.config.settings import Settings
 
 
 def check_settings(plans: Sequence[ServicePlan], environ: Mapping[str, str] = os.environ) -> None:

@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 from weft_client.endpoint import target
 from weft_client.observer import Observer
 from weft_client.patience import Patience, silent
-from weft_kit.channel import Call, Channel
-from weft_kit.context import remaining
-from weft_kit.errors import DeadlineExceeded, DependencyDown, WeftError
+from weft_kit.rpc.channel import Call, Channel
+from weft_kit.rpc.context import remaining
+from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, WeftError
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
 from weft_client.pages import first
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 # A long PDF is cut and embedded within the call.
 _INGEST_S = 590.0

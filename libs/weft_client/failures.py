@@ -22,7 +22,7 @@ from weft_client.budgets import SpentBudget
 from weft_client.patience import OutOfPatience, is_silence
 from weft_client.timing import length
 from weft_client.transcript import CorruptAnswer
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 P = ParamSpec("P")
 

@@ -14,7 +14,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client.connection import Connection
 from weft_client.pages import first
 from weft_client.streams import Streams
-from weft_kit.errors import Draining, WeftError
+from weft_kit.rpc.errors import Draining, WeftError
 
 Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
 

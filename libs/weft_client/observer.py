@@ -1,7 +1,7 @@
 """Callbacks that tell what a client waits for."""
 
 from weft.job.v1 import event_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 class Observer:

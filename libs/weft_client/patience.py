@@ -6,7 +6,7 @@ import random
 import grpc
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import DependencyDown, Unavailable, WeftError
+from weft_kit.rpc.errors import DependencyDown, Unavailable, WeftError
 
 _FIRST_CEILING_S = 0.2
 _LAST_CEILING_S = 2.0

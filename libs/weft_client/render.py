@@ -14,7 +14,7 @@ from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
 from weft_client.batches import Outcome
 from weft_client.layout import FactSheet, Listing
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str, object]) -> None:

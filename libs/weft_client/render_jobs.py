@@ -13,7 +13,7 @@ from weft_client.failures import line_of
 from weft_client.money import amount
 from weft_client.render import columns, fact_sheet, or_none
 from weft_client.timing import between, moment, span
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 # The parts of a request that say how it is to be answered.
 _SETTINGS = frozenset({"sampling", "response_format", "retrieval", "cache", "routing", "retry_policy"})

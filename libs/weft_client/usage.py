@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from weft_client.failures import INTERRUPTED, MISUSED, warn
-from weft_kit.variables import mistyped, unknown_variables
+from weft_kit.config.variables import mistyped, unknown_variables
 
 
 class WeftCommand(TyperGroup):

@@ -15,7 +15,7 @@ from weft_client.observer import Observer
 from weft_client.patience import is_silence, is_unavailable
 from weft_client.render_jobs import reason
 from weft_client.timing import elapsed
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 # What is over sooner is not shown: it would only flicker.
 _NOTICED_S = 0.3

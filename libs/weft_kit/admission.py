@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from weft_kit.errors import DeadlineExceeded, Draining, Overloaded
+from weft_kit.rpc.errors import DeadlineExceeded, Draining, Overloaded
 
 _SHORTEST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 30.0

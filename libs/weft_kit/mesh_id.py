@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import StringConstraints
 
-from weft_kit.errors import CannotStart
+from weft_kit.rpc.errors import CannotStart
 
 DEFAULT_MESH_ID: Final = "weft"
 """The mesh whose names have no id in them, as those of all meshes before there were ids."""

@@ -25,9 +25,9 @@ from weft_cache.redis_shelf import RedisShelf
 from weft_cache.seal import Seal
 from weft_cache.server import cache
 from weft_compose.ports import free_ports
-from weft_kit import context
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext
+from weft_kit.rpc import context
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext
 
 # The machine that runs tests may be busy; the limits of production are for the tests about limits. Audits are drawn at
 # random, so those that are about them ask for them.

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_kit.context import current, current_tenant
-from weft_kit.errors import WeftError  # noqa: TC001  # as the other names
-from weft_kit.server import Server, Service
+from weft_kit.rpc.context import current, current_tenant
+from weft_kit.rpc.errors import WeftError  # noqa: TC001  # as the other names
+from weft_kit.rpc.server import Server, Service
 
 
 class PlayedInference(rpc.InferenceServiceServicer):

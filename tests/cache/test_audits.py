@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 from weft.cache.v1 import cache_pb2 as pb
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 FRANCE = "What is the capital of France?"
 SPACED = "What is  the capital of France?"  # not equal to the byte, and the same to every model

@@ -8,7 +8,7 @@ import pytest
 from weft.cache.v1 import cache_pb2 as pb
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 EXACT = job_pb2.CACHE_MODE_EXACT
 

@@ -9,9 +9,15 @@ from tests.cache.played_inference import PlayedInference, playing
 
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.inference_guard import InferenceGuard
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Draining, Internal, Overloaded
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    Draining,
+    Internal,
+    Overloaded,
+)
 
 TIMES = 4  # one more than a breaker bears
 SOON_S = 0.2

@@ -20,7 +20,7 @@ from weft_cache.redis_shelf import RedisShelf
 from weft_cache.seal import Seal
 from weft_compose.servers import ValkeyServer
 from weft_compose.servers import serving as started
-from weft_kit.context import CallContext, bound
+from weft_kit.rpc.context import CallContext, bound
 
 FRANCE, FRANCE_AGAIN = "What is the capital of France?", "Please, what is the capital of France?"  # 0.98 alike
 LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2}

@@ -12,8 +12,8 @@ from weft_cache.partition import address
 from weft_cache.policy import Terms, Tier
 from weft_cache.semantic_queue import LookupLimits, SemanticQueue
 from weft_cache.vector import Vector
-from weft_kit.context import CallContext, bound, current
-from weft_kit.errors import DeadlineExceeded
+from weft_kit.rpc.context import CallContext, bound, current
+from weft_kit.rpc.errors import DeadlineExceeded
 
 TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
 FOUND = Miss(Reason.DOUBTED)

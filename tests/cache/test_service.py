@@ -10,7 +10,7 @@ from weft.cache.v1 import cache_pb2 as pb
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_compose.ports import free_ports
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 EXACT, SEMANTIC, OFF = job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC, job_pb2.CACHE_MODE_OFF
 FRANCE = "What is the capital of France?"

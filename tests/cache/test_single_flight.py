@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from weft_cache.single_flight import SingleFlight
-from weft_kit.errors import DeadlineExceeded
+from weft_kit.rpc.errors import DeadlineExceeded
 
 
 class Call:

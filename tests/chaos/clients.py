@@ -19,7 +19,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_client.client import TERMINAL, WeftClient
 from weft_client.connection import Connection
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 T = TypeVar("T")
 

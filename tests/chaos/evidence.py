@@ -15,9 +15,9 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.connection import Connection
-from weft_kit.errors import WeftError
 from weft_kit.joblog import LogConfig, envelope_of
 from weft_kit.joblog.codec import Stored, stored
+from weft_kit.rpc.errors import WeftError
 
 _AT_ONCE = 24
 _PATIENCE_S = 20.0

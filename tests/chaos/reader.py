@@ -14,8 +14,8 @@ from weft_client.generation import Generation
 from weft_client.patience import Patience
 from weft_client.streams import Events
 from weft_client.transcript import CorruptAnswer
-from weft_kit.channel import StreamCall
-from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.rpc.channel import StreamCall
+from weft_kit.rpc.errors import DependencyDown, WeftError
 
 # A job that is lost must not hold up the run: nothing asked for here takes as long.
 _STREAM_S = 120.0

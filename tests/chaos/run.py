@@ -17,8 +17,8 @@ from tests.chaos.schedule import draw_schedule
 from tests.chaos.shaking import shake
 from tests.chaos.stage import Stage, stage
 
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog, connect
+from weft_kit.rpc.errors import DependencyDown
 
 Tell = Callable[[str], None]
 

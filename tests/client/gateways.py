@@ -8,9 +8,9 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.gateway.v1 import webhook_pb2, webhook_pb2_grpc
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.boundary import send_header
-from weft_kit.rpc import Rpc
-from weft_kit.server import Server, Service
+from weft_kit.rpc.call import Rpc
+from weft_kit.rpc.interceptor import send_header
+from weft_kit.rpc.server import Server, Service
 
 HOLD = asyncio.Event
 """A step that never ends: the stream stays open."""

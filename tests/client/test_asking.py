@@ -9,7 +9,7 @@ from tests.client.gateways import succeeded
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
-from weft_kit.errors import DependencyDown, Internal, WeftError
+from weft_kit.rpc.errors import DependencyDown, Internal, WeftError
 
 SCHEMA = {"title": "An order!", "type": "object", "required": ["item"]}
 TOOL = {"name": "find", "description": "Finds a boat.", "parameters": {"type": "object"}}

@@ -7,7 +7,7 @@ from tests.client.command_line import weft
 from tests.client.gateways import succeeded
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import Unauthenticated
+from weft_kit.rpc.errors import Unauthenticated
 
 
 async def test_ask_streams_the_answer_and_shows_the_record(playing, say):

@@ -10,7 +10,7 @@ from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
 from weft.common.v1 import budget_pb2
 from weft_client.client import WeftClient
-from weft_kit.server import Server, Service
+from weft_kit.rpc.server import Server, Service
 
 FALSE_HITS = pb.FalseHits(audits=148, wrong=15, rate=0.1014, rate_low=0.0624, rate_high=0.1605)
 STATS = pb.GetStatsResponse(

@@ -16,8 +16,8 @@ from weft.job.v1 import job_pb2
 from weft_client import SpentBudget, WeftClient, chat
 from weft_client.budgets import micros_left, tokens_left
 from weft_client.printing import drain
-from weft_kit.errors import WeftError
 from weft_kit.joblog import JobLog
+from weft_kit.rpc.errors import WeftError
 from weft_kit.spending import Account, day_of
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"

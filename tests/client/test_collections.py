@@ -11,8 +11,8 @@ from weft.common.v1 import error_pb2, filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_client import WeftClient
-from weft_kit.errors import FailedPrecondition, NotFound
-from weft_kit.server import Server, Service
+from weft_kit.rpc.errors import FailedPrecondition, NotFound
+from weft_kit.rpc.server import Server, Service
 
 
 class Library(rpc.RetrievalServiceServicer):

@@ -10,7 +10,13 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_client import CorruptAnswer, Token
 from weft_client.printing import drain
 from weft_client.streams import was_served
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Draining, Unauthenticated, WeftError
+from weft_kit.rpc.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    Draining,
+    Unauthenticated,
+    WeftError,
+)
 
 
 async def test_tokens_arrive_and_add_up(playing, say):

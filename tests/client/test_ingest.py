@@ -19,8 +19,13 @@ from weft_client import WeftClient
 from weft_client.files import find_files
 from weft_client.ingest import ingest_files
 from weft_kit.document_names import PLAIN_SUFFIXES, SUFFIXES
-from weft_kit.errors import DeadlineExceeded, Draining, NotFound, WeftError
-from weft_kit.server import Server, Service
+from weft_kit.rpc.errors import (
+    DeadlineExceeded,
+    Draining,
+    NotFound,
+    WeftError,
+)
+from weft_kit.rpc.server import Server, Service
 from weft_retrieval.formats import ContentType, detect
 
 

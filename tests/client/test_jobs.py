@@ -13,7 +13,7 @@ from weft.job.v1 import job_pb2
 from weft_client import WeftClient
 from weft_client.batches import outcome, parts
 from weft_client.requests import chat
-from weft_kit.errors import Draining, Unauthenticated, WeftError
+from weft_kit.rpc.errors import Draining, Unauthenticated, WeftError
 
 
 class Finishing(ScriptedGateway):

@@ -15,7 +15,7 @@ from weft.retrieval.v1 import retrieval_pb2
 from weft_client import Observer, OutOfPatience, WeftClient
 from weft_client.printing import drain
 from weft_client.requests import chat
-from weft_kit.errors import DependencyDown, WeftError
+from weft_kit.rpc.errors import DependencyDown, WeftError
 
 PATIENCE_S = 1.5
 HANGS_S = 45.0

@@ -7,7 +7,15 @@ from weft.job.v1 import job_pb2
 from weft_client import WeftClient
 from weft_client.patience import Patience
 from weft_client.requests import chat
-from weft_kit.errors import DependencyDown, Draining, Exhausted, Internal, Invalid, Overloaded, WeftError
+from weft_kit.rpc.errors import (
+    DependencyDown,
+    Draining,
+    Exhausted,
+    Internal,
+    Invalid,
+    Overloaded,
+    WeftError,
+)
 
 AWAY = DependencyDown("gateway", "gateway does not answer; retry", retry_after_s=1.0)
 

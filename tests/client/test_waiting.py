@@ -21,7 +21,7 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.waiting import Steps, Troubles, Waiting
-from weft_kit.errors import DependencyDown, Invalid
+from weft_kit.rpc.errors import DependencyDown, Invalid
 
 NATS_AWAY = DependencyDown("nats", "the log does not answer; retry", retry_after_s=0.1)
 

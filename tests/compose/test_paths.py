@@ -9,7 +9,7 @@ from tests.compose.conftest import Weft
 from weft_compose.errors import StateUnusable
 from weft_compose.servers import NatsServer, PostgresServer, Server, ValkeyServer, serving
 from weft_compose.state import StateFolder
-from weft_kit.config import Settings
+from weft_kit.config.settings import Settings
 
 SERVERS = [NatsServer, PostgresServer, ValkeyServer]
 # Longer than the path of a Unix socket may be, with what a server would add to it.

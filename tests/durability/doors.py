@@ -12,7 +12,7 @@ from tests.durability.processes import Service
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 ANSWER_S = 20.0
 

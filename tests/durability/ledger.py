@@ -10,8 +10,8 @@ from tests.durability.house import TENANT, House
 from tests.durability.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import Depth, JobGone, text_hash
+from weft_kit.rpc.errors import DependencyDown
 from weft_mock import Script
 from weft_mock.chat import answer_tokens
 

@@ -15,8 +15,8 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
 from weft_client.requests import chat
-from weft_kit.channel import Channel
 from weft_kit.joblog import text_hash
+from weft_kit.rpc.channel import Channel
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

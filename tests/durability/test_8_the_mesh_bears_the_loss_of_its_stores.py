@@ -18,7 +18,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_client.generation import Generation
 from weft_client.requests import chat
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -22,7 +22,7 @@ from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.generation import Generation
 from weft_client.requests import chat
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -19,10 +19,10 @@ from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_compose.ports import LOOPBACK, free_ports
 from weft_compose.servers import NatsServer, PostgresServer, serving
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.server import Server
-from weft_kit.server import Service as Served
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.server import Server
+from weft_kit.rpc.server import Service as Served
 
 DOCUMENTS = 120
 # Those of before, of which the job changes some.

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 from tests.fuzz.targets import Target
 
-from weft_kit.channel import OPTIONS
+from weft_kit.rpc.channel import OPTIONS
 
 DEADLINE_S: Final = 30.0
 """What every call is given: long for a busy machine, short for one that hangs."""

@@ -23,7 +23,7 @@ from weft_client.requests import chat
 from weft_compose.launcher import Launch, RunningMesh, mesh
 from weft_compose.plan import SERVICES, Ports
 from weft_compose.state import StateFolder
-from weft_kit.context import TENANT_KEY
+from weft_kit.rpc.context import TENANT_KEY
 
 Tell = Callable[[str], None]
 

@@ -22,8 +22,8 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, text_hash
-from weft_kit.server import Server
-from weft_kit.status import from_rpc
+from weft_kit.rpc.server import Server
+from weft_kit.rpc.status import from_rpc
 
 OPERATOR_TOKEN = "operator-token"
 SIGNING_KEY = "a key of at least thirty-two characters"

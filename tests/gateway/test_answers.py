@@ -17,12 +17,12 @@ from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.jobs.answers import Answers
 from weft_gateway.server import gateway
-from weft_kit.catalog import Catalog
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound, current_tenant
-from weft_kit.errors import NotFound
+from weft_kit.catalog.catalog import Catalog
 from weft_kit.joblog import JobLog, kind_of, text_hash
-from weft_kit.server import Server, Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound, current_tenant
+from weft_kit.rpc.errors import NotFound
+from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 

@@ -21,7 +21,7 @@ from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
 from weft_gateway.server import gateway
-from weft_kit.server import Server, Service
+from weft_kit.rpc.server import Server, Service
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 OPERATOR_TOKEN = "operator-token"

@@ -19,7 +19,7 @@ from weft_gateway.config import Config
 from weft_gateway.jobs.budgets import Standing
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog
-from weft_kit.server import Server
+from weft_kit.rpc.server import Server
 from weft_kit.spending import Account, Spent, day_of
 
 Ask = Callable[..., job_pb2.GenerationRequest]

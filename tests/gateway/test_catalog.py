@@ -13,8 +13,8 @@ from weft.common.v1 import catalog_pb2, catalog_pb2_grpc, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_kit.catalog import CatalogError
-from weft_kit.server import Server
+from weft_kit.catalog.catalog import CatalogError
+from weft_kit.rpc.server import Server
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

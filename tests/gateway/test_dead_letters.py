@@ -24,9 +24,9 @@ from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.records import Row
 from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.server import gateway
-from weft_kit.errors import DependencyDown
+from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import JobLog, Unreadable, new_job_id
-from weft_kit.retention import Retention
+from weft_kit.rpc.errors import DependencyDown
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Work = Callable[..., Awaitable[event_pb2.Done]]

@@ -19,11 +19,11 @@ from weft_gateway.postgres import Database
 from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.server import gateway
-from weft_kit.channel import Channel
-from weft_kit.context import current_tenant
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog, kind_of
-from weft_kit.server import Server, Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -18,13 +18,13 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.server import gateway
-from weft_kit.boundary import send_header
-from weft_kit.channel import Channel
-from weft_kit.context import current, current_tenant
-from weft_kit.errors import InvalidFields, Overloaded
-from weft_kit.request_limits import ORDINARY_BYTES
-from weft_kit.rpc import Rpc
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import ORDINARY_BYTES
+from weft_kit.rpc.call import Rpc
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import current, current_tenant
+from weft_kit.rpc.errors import InvalidFields, Overloaded
+from weft_kit.rpc.interceptor import send_header
+from weft_kit.rpc.server import Server, Service
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 

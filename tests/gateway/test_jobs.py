@@ -15,7 +15,7 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, kind_of, new_job_id
-from weft_kit.server import Server
+from weft_kit.rpc.server import Server
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -21,8 +21,8 @@ from weft_gateway.access.keys import Key, new_credential
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database, migrate
 from weft_gateway.server import gateway
-from weft_kit.errors import DependencyDown
-from weft_kit.server import Server
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.rpc.server import Server
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

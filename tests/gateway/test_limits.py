@@ -19,8 +19,8 @@ from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_kit.errors import Exhausted
-from weft_kit.server import Server
+from weft_kit.rpc.errors import Exhausted
+from weft_kit.rpc.server import Server
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 

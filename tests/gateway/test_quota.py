@@ -15,9 +15,9 @@ from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
 from weft_gateway.jobs.quota import Quota, Standing
 from weft_gateway.server import gateway
-from weft_kit.errors import Exhausted
 from weft_kit.joblog import JobLog, Work
-from weft_kit.server import Server
+from weft_kit.rpc.errors import Exhausted
+from weft_kit.rpc.server import Server
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -14,7 +14,7 @@ from weft.job.v1 import job_pb2
 from weft_compose.servers import NatsServer, serving
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_kit.errors import CannotStart
+from weft_kit.rpc.errors import CannotStart
 
 WHOLE, LIVENESS = "", "liveness"
 JOBS, KEYS, WEBHOOKS, DOCUMENTS = (

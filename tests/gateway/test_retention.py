@@ -23,8 +23,8 @@ from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.records import rows
 from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.server import gateway
+from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import new_job_id, project
-from weft_kit.retention import Retention
 
 Finish = Callable[..., Awaitable[list[event_pb2.JobEvent]]]
 

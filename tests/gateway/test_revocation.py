@@ -19,7 +19,7 @@ from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, kind_of
-from weft_kit.server import Server, Service
+from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

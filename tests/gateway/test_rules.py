@@ -12,9 +12,9 @@ from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, re
 from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.record.records import rows
-from weft_kit.errors import Unauthenticated
 from weft_kit.joblog import new_job_id
-from weft_kit.peers import address_of
+from weft_kit.rpc.errors import Unauthenticated
+from weft_kit.rpc.peers import address_of
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 

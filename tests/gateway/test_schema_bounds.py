@@ -11,9 +11,9 @@ from tests.cost import cost_of
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.validation import check
-from weft_kit.errors import InvalidFields
-from weft_kit.json_bounds import BadJson
-from weft_kit.schema_bounds import read_schema, written_out
+from weft_kit.rpc.errors import InvalidFields
+from weft_kit.validation.json_schemas import read_schema, written_out
+from weft_kit.validation.json_values import BadJson
 
 TOOL_PATH = "request.tools[0].parameters_schema"
 FORM_PATH = "request.response_format.json_schema.schema_json"

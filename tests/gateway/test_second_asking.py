@@ -15,7 +15,7 @@ from weft_gateway.config import Config
 from weft_gateway.jobs.second_asking import second_asking
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, Lease, Work
-from weft_kit.server import Server, Service
+from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 AUDIT = job_pb2.Audit(partition="p", served_text="Rayleigh scattering")

@@ -17,10 +17,10 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_kit.context import current_tenant
-from weft_kit.errors import FailedPrecondition
 from weft_kit.joblog import JobLog, kind_of, new_job_id
-from weft_kit.server import Server, Service
+from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.errors import FailedPrecondition
+from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -18,8 +18,8 @@ from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.record.records import rows
 from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.server import gateway
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog, connect, kind_of, new_job_id, project, text_hash
+from weft_kit.rpc.errors import DependencyDown
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Work = Callable[..., Awaitable[event_pb2.Done]]

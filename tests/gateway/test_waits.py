@@ -13,7 +13,7 @@ from weft_gateway.config import Config
 from weft_gateway.jobs.waits import Waits
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog
-from weft_kit.server import Server
+from weft_kit.rpc.server import Server
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

@@ -10,7 +10,7 @@ from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_inference.config import Config
 from weft_inference.engines.port import Engine
 from weft_inference.server import build_engine, serving
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 
 class Client:

@@ -11,8 +11,8 @@ import pytest
 
 from weft_inference.batching import Batcher, Request, choose, pack
 from weft_inference.embedding import SHORT_TOKENS, Embedder, whole
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import DeadlineExceeded, Overloaded
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import DeadlineExceeded, Overloaded
 
 
 def request(*lengths: int) -> Request:

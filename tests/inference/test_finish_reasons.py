@@ -5,7 +5,7 @@ from tests.inference.calling import asking, calling, on_a_free_port
 
 from weft_inference.engines.echo import Echo
 from weft_inference.engines.port import finish_reason
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 @pytest.mark.parametrize("word", ["stop", "length"])

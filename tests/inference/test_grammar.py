@@ -8,7 +8,7 @@ import pytest
 from tests.cost import cost_of
 
 from weft_inference.engines.grammar import MOST_ITEMS, MOST_PROPERTIES, are_read, grammar_of
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 
 FIELD = "response_format.json_schema.schema_json"
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.inference.calling import asking, calling, json_schema, on_a_free_port
 
 from weft.common.v1 import chat_pb2, error_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

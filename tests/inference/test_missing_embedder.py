@@ -9,7 +9,7 @@ from weft_inference import encoders
 from weft_inference.encoders import EmbedderName
 from weft_inference.minilm_graph import Precision
 from weft_inference.server import inference
-from weft_kit.errors import CannotStart
+from weft_kit.rpc.errors import CannotStart
 
 MULTILINGUAL = EmbedderName.MULTILINGUAL_E5_SMALL
 

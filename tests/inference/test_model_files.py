@@ -11,7 +11,7 @@ import pytest
 
 from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings, bundled_model
 from weft_inference.model_files import problem_of
-from weft_kit.server import CannotStart
+from weft_kit.rpc.server import CannotStart
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from asyncio.subprocess import PIPE
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.inference.calling import Client, asking
 
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft_inference.engines.port import Description
 from weft_inference.requests import MAX_TEXT_LENGTH, read_generation, read_rerank, read_texts
-from weft_kit.errors import InvalidFields, Unsupported
+from weft_kit.rpc.errors import InvalidFields, Unsupported
 
 ABLE = Description("llamacpp", "smol", 4096, frozenset({"prefix", "json"}))
 PLAIN = Description("echo", "echo", 4096, frozenset())

@@ -12,7 +12,7 @@ from tests.inference.calling import asking, calling, on_a_free_port
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft_inference.engines.echo import Echo
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,7 +6,7 @@ from tests.inference.calling import calling, on_a_free_port
 from weft_inference.minilm import bundled_model
 from weft_inference.minilm_graph import Precision
 from weft_inference.verifier import SHIPPED, PairReader
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 ASKED = "How do I reset my password?"
 PARAPHRASE = "What are the steps to reset a password?"

@@ -12,7 +12,7 @@ from vllm.v1.engine import FinishReason
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft_inference.engines.vllm import Vllm, VllmSettings
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft_kit import logging
-from weft_kit.context import CallContext
-from weft_kit.errors import Unauthenticated
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.context import CallContext
+from weft_kit.rpc.errors import Unauthenticated
+from weft_kit.rpc.server import Server, Service
 
 KEY = "Bearer good"
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from weft_kit.admission import Admission, ServiceTime
-from weft_kit.errors import DeadlineExceeded, Draining, Overloaded
+from weft_kit.rpc.errors import DeadlineExceeded, Draining, Overloaded
 
 FAR = 1e9
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from weft_kit.background import ended, for_ever
-from weft_kit.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.tasks import ended, for_ever
 
 
 async def test_a_loop_that_loses_its_cancellation_is_ended_all_the_same() -> None:

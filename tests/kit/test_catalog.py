@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from weft_kit.catalog import Catalog, CatalogError, Route, load_catalog
-from weft_kit.provider_entries import (
+from weft_kit.catalog.catalog import (
+    Catalog,
+    CatalogError,
+    Route,
+    load_catalog,
+)
+from weft_kit.catalog.providers import (
     KINDS,
     AnthropicEntry,
     GeminiEntry,
@@ -13,7 +18,7 @@ from weft_kit.provider_entries import (
     OpenAIEntry,
     OpenAIResponsesEntry,
 )
-from weft_kit.routing_entries import Timeouts
+from weft_kit.catalog.routing import Timeouts
 
 GOOD = """
 [providers.local]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weft_kit.catalog_lines import line_of
+from weft_kit.catalog.lines import line_of
 
 TEXT = '''# a comment
 [providers.local]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from weft_kit.catalog import Catalog, CatalogError
-from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
+from weft_kit.catalog.catalog import Catalog, CatalogError
+from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
 
 GOOD = """
 [providers.local]

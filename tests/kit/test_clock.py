@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import JobLog, Work, new_job_id
 from weft_kit.joblog.clock import ahead_s
+from weft_kit.rpc.errors import DependencyDown
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))
 

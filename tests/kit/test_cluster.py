@@ -9,7 +9,6 @@ import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsCluster, serving
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import (
     AlreadyAccepted,
     Fenced,
@@ -22,6 +21,7 @@ from weft_kit.joblog import (
     new_job_id,
     text_hash,
 )
+from weft_kit.rpc.errors import DependencyDown
 
 WORDS = 20
 TENANTS = 3

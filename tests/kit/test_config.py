@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, model_validator
 
-from weft_kit.config import Settings
+from weft_kit.config.secrets import SecretUrl
+from weft_kit.config.settings import Settings
 from weft_kit.joblog import LogConfig
-from weft_kit.secret_settings import SecretUrl
 
 
 class Config(Settings, env_prefix="WEFT_TEST_"):

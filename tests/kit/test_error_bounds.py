@@ -7,9 +7,14 @@ import grpc
 import pytest
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Exhausted, Invalid, InvalidFields, WeftError
+from weft_kit.rpc.errors import (
+    Exhausted,
+    Invalid,
+    InvalidFields,
+    WeftError,
+)
+from weft_kit.rpc.status import PeerError, to_trailers
 from weft_kit.shortening import bytes_on_wire
-from weft_kit.status import PeerError, to_trailers
 
 LONG = "x" * 100_000
 WIDE = "\N{SNOWMAN}%\n" * 30_000

@@ -6,7 +6,7 @@ import sys
 
 PROGRAM = """\
 import resource
-from weft_kit.server import run
+from weft_kit.rpc.server import run
 def assemble():
     print(*resource.getrlimit(resource.RLIMIT_NOFILE))
     raise SystemExit

@@ -7,7 +7,12 @@ from contextlib import suppress
 import pytest
 from tests.cost import cost_of
 
-from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader, read
+from weft_kit.validation.json_values import (
+    ARGUMENTS,
+    BadJson,
+    JointReader,
+    read,
+)
 
 HALVES = "half of a surrogate pair"
 NUL = "NUL, which JSON writes \\u0000"

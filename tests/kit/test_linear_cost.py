@@ -4,8 +4,8 @@ import pytest
 from tests.cost import assert_linear
 
 from weft.job.v1 import event_pb2
-from weft_kit.catalog_lines import line_of
-from weft_kit.catalog_variables import interpolated
+from weft_kit.catalog.lines import line_of
+from weft_kit.catalog.variables import interpolated
 from weft_kit.joblog.ids import JobKey
 from weft_kit.joblog.projection import project
 

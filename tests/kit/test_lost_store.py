@@ -13,8 +13,8 @@ from tests.durability.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, serving
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import Batches, Fenced, JobLog, LogConfig, Work, connect, new_job_id
+from weft_kit.rpc.errors import DependencyDown
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))
 CONFIG = LogConfig(max_bytes=64 * 1024**2, accept_timeout_s=10.0)

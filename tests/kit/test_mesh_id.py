@@ -19,7 +19,7 @@ from weft_gateway.server import gateway
 from weft_kit.joblog import Batches, JobLog, LogConfig, Work, connect, new_job_id
 from weft_kit.joblog.stream import ensure_stream
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
-from weft_kit.mesh_stores import claim_redis
+from weft_kit.stores.ownership import claim_redis
 from weft_retrieval.config import Config as Retrieval
 from weft_retrieval.server import retrieval
 from weft_router.config import Config as Router

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Invalid, InvalidFields
-from weft_kit.page_tokens import PageTokens, page_size
+from weft_kit.rpc.errors import Invalid, InvalidFields
+from weft_kit.stores.page_tokens import PageTokens, page_size
 
 KEY = secrets.token_bytes(32)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from weft.common.v1 import budget_pb2, chat_pb2
-from weft_kit.catalog import Catalog, CatalogError, load_catalog
-from weft_kit.prices import Price
+from weft_kit.catalog.catalog import Catalog, CatalogError, load_catalog
+from weft_kit.catalog.prices import Price
 from weft_kit.spending import Account, Spent, frees_after_s
 
 PROVIDERS = """

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from weft_kit.probe import Unclear, listening_address
-from weft_kit.server import Server
+from weft_kit.rpc.server import Server
 
 
 async def probe(*arguments: str, **environ: str) -> tuple[int, str]:

@@ -8,11 +8,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from weft_kit.channel import Channel
-from weft_kit.errors import DependencyDown, WeftError
-from weft_kit.health import LIVENESS, peer_need
-from weft_kit.readiness import WHOLE, Need, Readiness
-from weft_kit.server import Server, Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import DependencyDown, WeftError
+from weft_kit.rpc.health import LIVENESS, peer_need
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+from weft_kit.rpc.server import Server, Service
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 

@@ -20,12 +20,12 @@ from tests.kit.http2 import Connection, message
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
 from weft_kit import metrics
-from weft_kit.channel import MAX_MESSAGE_BYTES
-from weft_kit.errors import Overloaded, WeftError
-from weft_kit.held_requests import HeldRequests
-from weft_kit.request_limits import OPEN_BYTES, ORDINARY_BYTES, RequestLimits
-from weft_kit.server import Server
-from weft_kit.status import from_rpc
+from weft_kit.requests.held_requests import HeldRequests
+from weft_kit.requests.limits import OPEN_BYTES, ORDINARY_BYTES, RequestLimits
+from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
+from weft_kit.rpc.errors import Overloaded, WeftError
+from weft_kit.rpc.server import Server
+from weft_kit.rpc.status import from_rpc
 
 MIB = 1024 * 1024
 STATS = "/weft.cache.v1.CacheService/GetStats"

@@ -15,8 +15,8 @@ from weft.common.v1 import chat_pb2, filter_pb2
 from weft.gateway.v1 import gateway_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
-from weft_kit.errors import InvalidFields
-from weft_kit.request_rules import MOST_ENTRIES, check_request
+from weft_kit.rpc.errors import InvalidFields
+from weft_kit.validation.fields import MOST_ENTRIES, check_request
 
 YEAR_10000 = 253_402_300_800
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from weft_kit.catalog import Catalog, CatalogError, load_catalog
-from weft_kit.retention import Retention
+from weft_kit.catalog.catalog import Catalog, CatalogError, load_catalog
+from weft_kit.catalog.retention import Retention
 
 MODELS = """
 [providers.local]

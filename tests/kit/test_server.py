@@ -15,12 +15,20 @@ from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft.job.v1 import event_pb2
 from weft.router.v1 import router_pb2, router_pb2_grpc
-from weft_kit import context, metrics
-from weft_kit.boundary import is_sent_away
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Exhausted, InvalidFields, Unsupported, WeftError
-from weft_kit.server import PortInUse, Server, Service
+from weft_kit import metrics
+from weft_kit.rpc import context
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext
+from weft_kit.rpc.errors import (
+    DeadlineExceeded,
+    DependencyDown,
+    Exhausted,
+    InvalidFields,
+    Unsupported,
+    WeftError,
+)
+from weft_kit.rpc.interceptor import is_sent_away
+from weft_kit.rpc.server import PortInUse, Server, Service
 
 
 class Scripted(cache_pb2_grpc.CacheServiceServicer, inference_pb2_grpc.InferenceServiceServicer):

@@ -8,8 +8,8 @@ import pytest
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, serving
-from weft_kit.errors import CannotStart
 from weft_kit.joblog import EventTooLarge, JobLog, LogConfig, bounded, connect, new_job_id, pieces, text_hash, write_end
+from weft_kit.rpc.errors import CannotStart
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))
 DEFAULT_PAYLOAD_BYTES = 1024 * 1024

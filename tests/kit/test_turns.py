@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
+from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, Turns
 
 
 def served(turns: Turns, jobs: dict[str, Sequence[int]], count: int) -> list[str]:

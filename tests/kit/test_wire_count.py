@@ -11,8 +11,13 @@ from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft_client.requests import chat
-from weft_kit.errors import InvalidFields
-from weft_kit.wire_count import SMALL_BYTES, check_count, counts, kind_of
+from weft_kit.requests.message_count import (
+    SMALL_BYTES,
+    check_count,
+    counts,
+    kind_of,
+)
+from weft_kit.rpc.errors import InvalidFields
 
 SUBMIT = gateway_pb2.SubmitJobRequest
 

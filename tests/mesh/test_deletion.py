@@ -13,7 +13,7 @@ from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
 from weft_client.requests import chat
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

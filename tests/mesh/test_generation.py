@@ -13,8 +13,8 @@ from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.requests import chat
-from weft_kit.errors import WeftError
 from weft_kit.joblog import text_hash
+from weft_kit.rpc.errors import WeftError
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

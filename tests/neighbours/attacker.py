@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 from tests.neighbours.attacks import ATTACKS, Attack
 
-from weft_kit.channel import OPTIONS
+from weft_kit.rpc.channel import OPTIONS
 
 _CONNECT_S = 10.0
 

@@ -10,7 +10,7 @@ import yaml
 from tests.packaging.checkout import ROOT
 
 from weft_compose.plan import SERVICES
-from weft_kit.config import Settings
+from weft_kit.config.settings import Settings
 
 COMPOSE = yaml.safe_load((ROOT / "compose" / "docker-compose.yaml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "compose" / "Dockerfile").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ import pytest
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.server import Server, Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.server import Server, Service
 from weft_retrieval.config import Config
 from weft_retrieval.server import retrieval
 

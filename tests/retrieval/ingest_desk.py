@@ -12,9 +12,9 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import Overloaded
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import Overloaded
 
 
 def document(document_id: str, content: str | bytes, **fields: Any) -> pb.Document:

@@ -6,7 +6,7 @@ from tests.retrieval.test_forgetting import Listener, cache, listener  # noqa: F
 from tests.retrieval.test_postgres import EXACT_WINDOWS, counts, store, unit_vectors
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.postgres import Database

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import CannotStart, Invalid, Overloaded
+from weft_kit.rpc.errors import CannotStart, Invalid, Overloaded
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.document_processes import priority
 from weft_retrieval.document_processes.messages import Order

@@ -10,7 +10,7 @@ import random
 import pytest
 from tests.cost import assert_linear
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, detect, parse
 
 TEXTS = [ContentType.TEXT, ContentType.MARKDOWN, ContentType.HTML]

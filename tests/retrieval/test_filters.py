@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from weft.common.v1.filter_pb2 import Condition, Filter, FilterList, Value
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.filters import compile_filter
 from weft_retrieval.metadata import facts, point_in_time
 from weft_retrieval.postgres import migrate

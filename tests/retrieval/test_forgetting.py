@@ -8,9 +8,9 @@ import pytest
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
-from weft_kit.context import current_tenant
-from weft_kit.errors import DependencyDown, Internal
-from weft_kit.server import Server, Service
+from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.errors import DependencyDown, Internal
+from weft_kit.rpc.server import Server, Service
 
 
 class Listener(rpc.CacheServiceServicer):

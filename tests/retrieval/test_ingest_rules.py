@@ -4,7 +4,7 @@ import pytest
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
-from weft_kit.errors import (
+from weft_kit.rpc.errors import (
     DeadlineExceeded,
     DependencyDown,
     Exhausted,

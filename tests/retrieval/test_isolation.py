@@ -7,7 +7,7 @@ import grpc
 import psycopg
 import pytest
 
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.postgres import Database
 from weft_retrieval.postgres_catalog import Catalog

@@ -8,7 +8,7 @@ import pptx
 import pytest
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 def saved(made) -> bytes:

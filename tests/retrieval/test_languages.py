@@ -11,7 +11,7 @@ from tests.retrieval.conftest import Client
 from weft.common.v1 import error_pb2
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.config import Config
 from weft_retrieval.languages import LANGUAGES, asked_in, detected, language_problem
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.cost import assert_linear
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.chunking import Chunking, Cutter
 from weft_retrieval.formats import ContentType, Parsed, detect, parse

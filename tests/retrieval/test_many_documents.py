@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.background import background
+from weft_kit.tasks import background
 from weft_retrieval import wire
 from weft_retrieval.ingest_jobs.orders import arrivals
 

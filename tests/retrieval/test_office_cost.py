@@ -8,7 +8,7 @@ from tests.cost import assert_linear
 from tests.retrieval.office_files import word, workbook
 from tests.retrieval.test_linear_cost import all_of, repeated
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, parse
 
 RUN = "<w:r><w:t>x</w:t></w:r>"

@@ -9,7 +9,7 @@ from tests.cost import cost_of
 from tests.retrieval.office_files import P, R, S, W, inline, package, paragraph, relations, row, word, workbook, zipped
 from tests.retrieval.test_pptx import deck, shape, slide
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, detect, parse
 
 WORKBOOK = f'<workbook xmlns="{S}" xmlns:r="{R}"><sheets>{{}}</sheets></workbook>'

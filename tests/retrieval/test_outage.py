@@ -8,7 +8,7 @@ import grpc
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 class Door:

@@ -10,7 +10,7 @@ from pptx.presentation import Presentation
 from pptx.util import Inches
 from tests.retrieval.office_files import OTHERS, A, P, package, relations
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
 
 BOX = (Inches(1), Inches(1), Inches(4), Inches(2))

@@ -10,7 +10,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from weft_kit.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown
 from weft_retrieval.analyses import Analysis
 from weft_retrieval.analysis import ANALYSIS, analyzer
 from weft_retrieval.bm25 import POSTING_BYTES, Bm25, pack

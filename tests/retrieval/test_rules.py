@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 from weft_retrieval import uploads
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.formats import Parsed

@@ -7,7 +7,7 @@ import pytest
 
 from weft.common.v1 import filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 
 async def refused(call, reason: str, status: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> WeftError:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.retrieval.ingest_desk import PatientEmbedder
 
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import Internal, WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import Internal, WeftError
 from weft_retrieval.inference_embedder import Embedder
 from weft_retrieval.shared_batches import SharedBatches
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, detect, parse
 
 TEXTS = [ContentType.TEXT, ContentType.MARKDOWN, ContentType.HTML]

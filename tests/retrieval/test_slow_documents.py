@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from tests.retrieval.conftest import Client
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 SLOW = b"Seven ferries leave the harbour before noon, and none of them comes back in time. \n\n" * 200_000
 """Prose that takes any machine seconds of CPU time to read."""

@@ -8,7 +8,7 @@ import pytest
 from openpyxl.chart import BarChart, Reference
 from tests.retrieval.office_files import inline, row, workbook
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
 from weft_retrieval.formats.number_formats import NumberFormats
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_kit.channel import Channel
+from weft_kit.rpc.channel import Channel
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft.job.v1 import event_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_kit.context import current_tenant
-from weft_kit.errors import NotFound, WeftError
-from weft_kit.server import Server, Service
+from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.errors import NotFound, WeftError
+from weft_kit.rpc.server import Server, Service
 
 ENGINE_CATALOG = """
 [providers.engine]

@@ -12,8 +12,8 @@ from tests.router.services import serving
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.context import current_tenant
 from weft_kit.joblog import new_job_id
+from weft_kit.rpc.context import current_tenant
 from weft_mock import MockProvider, Script
 from weft_router.answer_cache import generation_time
 

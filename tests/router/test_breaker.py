@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from weft.common.v1 import error_pb2
-from weft_kit.routing_entries import Breaking
+from weft_kit.catalog.routing import Breaking
 from weft_router.breaker import Breaker, BreakerState, Outcome
 from weft_router.calls import Call
 from weft_router.caps import Caps

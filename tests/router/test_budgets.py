@@ -17,8 +17,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
-from weft_kit.catalog import Catalog
-from weft_kit.prices import Budget, Price, Prices
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.catalog.prices import Budget, Price, Prices
 from weft_kit.spending import Account, Spent, day_of, read_spent
 from weft_router.budgets.budgets import Budgets, Fallback, Reservation
 from weft_router.budgets.claims import BudgetSpent, Call, Claim, Grant, Holder, Limit, Refusal

@@ -12,9 +12,9 @@ from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.server import Server
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.server import Server
 from weft_kit.spending import Account, Spent, day_of, read_spent
 from weft_mock import Fault, MockProvider, Script
 

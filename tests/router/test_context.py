@@ -9,7 +9,7 @@ from tests.router.services import Library, Shelf
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
-from weft_kit.errors import Draining, Overloaded
+from weft_kit.rpc.errors import Draining, Overloaded
 from weft_mock import MockProvider, Script
 
 HITS = (

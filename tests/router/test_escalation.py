@@ -3,7 +3,7 @@
 import pytest
 
 from weft.job.v1 import event_pb2
-from weft_kit.routing_entries import Escalation
+from weft_kit.catalog.routing import Escalation
 from weft_router.escalation import shortcoming
 from weft_router.response_format import Fault
 from weft_router.transcript import Transcript

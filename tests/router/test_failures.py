@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from weft.common.v1 import error_pb2
-from weft_kit.routing_entries import Breaking
+from weft_kit.catalog.routing import Breaking
 from weft_router.health import ProviderHealth
 from weft_router.providers.failures import Access, error_in_body, error_in_stream, refusal
 from weft_router.providers.port import Remedy

@@ -11,7 +11,7 @@ from tests.router.services import Engine, serving
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import Overloaded
+from weft_kit.rpc.errors import Overloaded
 from weft_mock import Fault, MockProvider, Script
 
 CHAIN = """

@@ -15,10 +15,10 @@ from tests.router.test_flights import ENDLESS, SOON_S, alike, boarded, flights, 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import flight_pb2, flight_pb2_grpc
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import WeftError
-from weft_kit.server import Server
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import WeftError
+from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
 from weft_router.joining import flight_of
 

@@ -15,9 +15,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
-from weft_kit.server import Server
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.server import Server
 
 CATALOG = """
 [providers.asked]

@@ -12,7 +12,7 @@ from tests.router.recorded import answer, raw, read
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import GeminiEntry
+from weft_kit.catalog.providers import GeminiEntry
 from weft_router.providers.finish_reasons import is_failure
 from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.gemini_answer import GenerateContentAnswer

@@ -16,7 +16,13 @@ from tests.router.http_stage import EVENTS, JSON, Reply, Stage
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, HttpEntry, OpenAIEntry, OpenAIResponsesEntry
+from weft_kit.catalog.providers import (
+    AnthropicEntry,
+    GeminiEntry,
+    HttpEntry,
+    OpenAIEntry,
+    OpenAIResponsesEntry,
+)
 from weft_router.providers.anthropic import Messages
 from weft_router.providers.failures import Access
 from weft_router.providers.gemini import GenerateContent

@@ -10,8 +10,14 @@ from tests.router.services import USAGE, Engine
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.channel import Channel
-from weft_kit.errors import Draining, InvalidFields, Overloaded, Unsupported, WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import (
+    Draining,
+    InvalidFields,
+    Overloaded,
+    Unsupported,
+    WeftError,
+)
 from weft_router.providers.inference import InferenceProvider
 from weft_router.providers.port import ProviderError, Remedy, Step
 

@@ -8,8 +8,8 @@ from tests.router.services import ENGINE_CATALOG, Engine
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.errors import CannotStart
 from weft_kit.joblog import text_hash
+from weft_kit.rpc.errors import CannotStart
 from weft_mock import MockProvider, Script, ToolCall
 
 LIMIT = 256 * 1024

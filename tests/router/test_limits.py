@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from weft_kit.joblog.turns import QUANTUM_TOKENS, Turns
-from weft_kit.routing_entries import Throughput
+from weft_kit.catalog.routing import Throughput
+from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, Turns
 from weft_router.allowance import Allowance
 from weft_router.caps import Caps
 from weft_router.throughput import Flow

@@ -10,8 +10,8 @@ from tests.router.chat import user
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import OpenAIEntry
-from weft_kit.schema_bounds import subschemas
+from weft_kit.catalog.providers import OpenAIEntry
+from weft_kit.validation.json_schemas import subschemas
 from weft_router.providers.moonshot_schema import flavored
 from weft_router.providers.openai import ChatCompletions
 

@@ -12,7 +12,7 @@ from tests.router.chat import says, user
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.provider_entries import OpenAIEntry
+from weft_kit.catalog.providers import OpenAIEntry
 from weft_router.providers.openai import ChatCompletions
 from weft_router.providers.openai_answer import ChatAnswer
 from weft_router.providers.port import ProviderError, Remedy

@@ -10,7 +10,7 @@ from tests.router.desk import user
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.provider_entries import OpenAIEntry
+from weft_kit.catalog.providers import OpenAIEntry
 from weft_mock import Fault, MockProvider, Script, ToolCall
 from weft_router.providers.failures import Access
 from weft_router.providers.http_provider import HttpProvider

@@ -7,7 +7,7 @@ from google.protobuf import duration_pb2
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.catalog import Route
+from weft_kit.catalog.catalog import Route
 from weft_router import policy
 from weft_router.policy import RetryLimits
 from weft_router.providers.port import ProviderError, Remedy

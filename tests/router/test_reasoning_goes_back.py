@@ -9,8 +9,13 @@ from tests.router.chat import says, user
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.json_bounds import ARGUMENTS, read
-from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, OpenAIEntry, OpenAIResponsesEntry
+from weft_kit.catalog.providers import (
+    AnthropicEntry,
+    GeminiEntry,
+    OpenAIEntry,
+    OpenAIResponsesEntry,
+)
+from weft_kit.validation.json_values import ARGUMENTS, read
 from weft_router.providers.answer import Answer, Reading
 from weft_router.providers.anthropic import Messages
 from weft_router.providers.gemini import GenerateContent

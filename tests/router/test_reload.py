@@ -14,8 +14,8 @@ from weft.common.v1 import catalog_pb2_grpc as catalog_rpc
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.routing_entries import Breaking
+from weft_kit.catalog.routing import Breaking
+from weft_kit.rpc.channel import Channel
 from weft_mock import MockProvider, Script
 from weft_router.breaker import BreakerState, Outcome
 from weft_router.caps import Caps

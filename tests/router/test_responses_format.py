@@ -12,7 +12,7 @@ from tests.router.recorded import read
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import OpenAIResponsesEntry
+from weft_kit.catalog.providers import OpenAIResponsesEntry
 from weft_router.providers.finish_reasons import is_failure
 from weft_router.providers.openai_responses import Responses
 from weft_router.providers.openai_responses_answer import ResponsesAnswer

@@ -9,9 +9,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.errors import Draining, InvalidFields, Overloaded
 from weft_kit.joblog import text_hash
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import Draining, InvalidFields, Overloaded
 from weft_mock import Fault, MockProvider, Script, ToolCall
 
 BUSY = Overloaded("the engine dropped it; retry", 0.01)

@@ -13,11 +13,11 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.catalog import CatalogError, load_catalog
-from weft_kit.channel import Channel
+from weft_kit.catalog.catalog import CatalogError, load_catalog
+from weft_kit.catalog.providers import ProviderEntry
 from weft_kit.joblog import Work
-from weft_kit.provider_entries import ProviderEntry
-from weft_kit.server import Server
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
 from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from weft_kit.catalog import Route
+from weft_kit.catalog.catalog import Route
 from weft_router.peak_ewma import PeakEwma
 from weft_router.selection import Candidate, Choice, choose
 

@@ -16,7 +16,7 @@ from tests.router.test_http_provider import KINDS, answer, asking, on
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.provider_entries import GeminiEntry
+from weft_kit.catalog.providers import GeminiEntry
 from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.tool_names import NAME, ToolNames, tool_names
 

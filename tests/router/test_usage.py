@@ -5,7 +5,12 @@ from tests.router.desk import asking
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.catalog import Catalog, ModelAlias, Route, Share
+from weft_kit.catalog.catalog import (
+    Catalog,
+    ModelAlias,
+    Route,
+    Share,
+)
 from weft_kit.joblog import tenant_tag
 from weft_router import usage
 from weft_router.shares import Shares

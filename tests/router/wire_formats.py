@@ -1,6 +1,11 @@
 """The four formats, each as one provider of it has it."""
 
-from weft_kit.provider_entries import AnthropicEntry, GeminiEntry, OpenAIEntry, OpenAIResponsesEntry
+from weft_kit.catalog.providers import (
+    AnthropicEntry,
+    GeminiEntry,
+    OpenAIEntry,
+    OpenAIResponsesEntry,
+)
 from weft_router.providers.anthropic import Messages
 from weft_router.providers.gemini import GenerateContent
 from weft_router.providers.openai import ChatCompletions

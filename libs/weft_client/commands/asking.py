@@ -25,7 +25,7 @@ from weft_client.render_jobs import job_record, shortfall
 from weft_client.requests import CacheChoice, ChatOptions, OnOutage, PriorityChoice, ToolChoiceName
 from weft_client.session import AsJson, Session, aside, out
 from weft_client.waiting import Steps
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 app = typer.Typer()
 Read: TypeAlias = Callable[[Generation], Awaitable[None]]

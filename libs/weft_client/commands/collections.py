@@ -13,7 +13,7 @@ from weft_client.failures import FAILED, line_of, reporting, warn
 from weft_client.render import print_json
 from weft_client.render_collections import collection_sheet, collections_table, documents_table
 from weft_client.session import AsJson, Session, aside, out, present
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 app = typer.Typer()
 collections = typer.Typer(

@@ -21,7 +21,7 @@ from weft_client.render import outcome_json, print_json, print_json_line
 from weft_client.render_events import event_line
 from weft_client.render_jobs import job_record, jobs_table, outcome_line, whole_job
 from weft_client.session import AsJson, Session, aside, out, present
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 app = typer.Typer()
 jobs = typer.Typer(help="Many jobs: list them, wait for one, submit a file of them.", cls=ListsByDefault)

@@ -14,16 +14,16 @@ sizes       what one event holds
 from weft_kit.joblog.batches import Batch, Batches
 from weft_kit.joblog.codec import Unreadable
 from weft_kit.joblog.connection import connect
+from weft_kit.joblog.fair_queue import Turns
 from weft_kit.joblog.ids import PRIORITIES, belongs_to, kind_of, lane_of, new_job_id, priority_of, tenant_tag
 from weft_kit.joblog.lanes import Depth
+from weft_kit.joblog.leases import Lease, Work
 from weft_kit.joblog.log import AlreadyAccepted, JobLog, Unfinished
 from weft_kit.joblog.projection import envelope_of, project, text_hash
 from weft_kit.joblog.reader import JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import END_BYTES, MESSAGE_CHARACTERS, EventTooLarge, beginning, bounded, pieces, write_end
-from weft_kit.joblog.tokens import TokenWriter
-from weft_kit.joblog.turns import Turns
-from weft_kit.joblog.work import Lease, Work
+from weft_kit.joblog.token_writer import TokenWriter
 from weft_kit.joblog.writer import Fenced, Step, Writer
 
 __all__ = [

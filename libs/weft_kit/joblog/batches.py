@@ -12,10 +12,10 @@ from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
 from weft.job.v1 import event_pb2
-from weft_kit.background import background
 from weft_kit.joblog.codec import Unreadable, from_delivery, unreadable
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.puller import Puller
+from weft_kit.tasks import background
 
 
 @dataclass(frozen=True)

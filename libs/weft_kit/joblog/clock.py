@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from weft_kit.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown
 
 TOLERANCE_S = 5.0
 _RETRY_S = 5.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from weft_kit.joblog.ids import is_lane, lanes_of
-from weft_kit.joblog.wire import Wire
+from weft_kit.joblog.stream_client import Wire
 
 _PREFIX = "lane-"
 _NOT_FOUND = 10014

@@ -17,7 +17,6 @@ from nats.js.errors import ServiceUnavailableError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import CannotStart
 from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.codec import from_message
 from weft_kit.joblog.connection import FrugalClient
@@ -29,8 +28,9 @@ from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import HEADERS_BYTES
 from weft_kit.joblog.stream import ensure_stream
-from weft_kit.joblog.wire import Wire, WrongSequence
+from weft_kit.joblog.stream_client import Wire, WrongSequence
 from weft_kit.joblog.writer import Fenced, Step, Writer, event_of
+from weft_kit.rpc.errors import CannotStart
 
 
 class AlreadyAccepted(Exception):

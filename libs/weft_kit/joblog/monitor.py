@@ -11,12 +11,12 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from weft_kit.background import background, for_ever
-from weft_kit.errors import CannotStart, DependencyDown
 from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.stream import DATABASE, ensure_stream
-from weft_kit.joblog.wire import NOT_STORING, Wire
+from weft_kit.joblog.stream_client import NOT_STORING, Wire
 from weft_kit.outages import Outage
+from weft_kit.rpc.errors import CannotStart, DependencyDown
+from weft_kit.tasks import background, for_ever
 
 _LOOK_EVERY_S = 2.0
 _LIMIT_S = 2.0

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 
 from nats.aio.msg import Msg
 
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.pull import HEARTBEAT_S, Pull
 from weft_kit.joblog.settings import LogConfig
+from weft_kit.rpc.errors import DependencyDown
 
 
 class Puller:

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog.codec import Stored, from_message
-from weft_kit.joblog.wire import Wire
+from weft_kit.joblog.stream_client import Wire
+from weft_kit.rpc.errors import DependencyDown
 
 # A replica that answers direct reads may trail the leader for a moment.
 LAG_S = 0.05

@@ -5,9 +5,9 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RePublish, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
-from weft_kit.errors import CannotStart, DependencyDown
 from weft_kit.joblog.settings import LEAST_BYTES, LogConfig
 from weft_kit.mesh_id import OtherMesh
+from weft_kit.rpc.errors import CannotStart, DependencyDown
 
 _NAME_IN_USE = 10058
 _NO_STORAGE = 10047

@@ -6,9 +6,9 @@ from functools import partial
 
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog.ids import JobKey, kind_of
-from weft_kit.joblog.wire import Wire, WrongSequence, new_write_id
+from weft_kit.joblog.stream_client import Wire, WrongSequence, new_write_id
+from weft_kit.rpc.errors import DependencyDown
 
 _LAST_WORDS_S = 0.2
 

@@ -16,7 +16,7 @@ from weft_cache.redis_guard import StoreDown
 from weft_cache.redis_watch import Audited, RedisWatch
 from weft_cache.verdict import Verdict, at_sight, by_meaning, head
 from weft_cache.vigilance import Ladder, as_of, judged
-from weft_kit.errors import DeadlineExceeded, DependencyDown, Overloaded
+from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, Overloaded
 
 WANTED = Counter("weft_cache_audits_wanted", "Hits drawn to be asked again, by what became of the draw.", ["outcome"])
 AUDITS = Counter("weft_cache_audits", "Answers that came back, by what comparing them came to.", ["model", "verdict"])

@@ -5,8 +5,8 @@ from base64 import b64decode
 from pydantic import Field, SecretStr, field_validator
 
 from weft_cache.seal import KEY_BYTES
-from weft_kit.config import Settings
-from weft_kit.secret_settings import SecretUrl
+from weft_kit.config.secrets import SecretUrl
+from weft_kit.config.settings import Settings
 
 
 class Config(Settings, env_prefix="WEFT_CACHE_"):

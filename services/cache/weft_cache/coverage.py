@@ -15,8 +15,8 @@ from weft_cache.choice import Reason
 from weft_cache.inference_embedder import InferenceEmbedder
 from weft_cache.vector import Vector
 from weft_kit import languages
-from weft_kit.errors import CannotStart
 from weft_kit.outages import Outage
+from weft_kit.rpc.errors import CannotStart
 
 ALL: Final = "*"
 """In place of languages: every one is covered."""

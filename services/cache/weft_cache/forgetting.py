@@ -4,7 +4,7 @@ from typing import Final
 
 from weft.cache.v1 import cache_pb2
 from weft_cache.redis_answers import Names
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 
 _MOST_DOCUMENTS: Final = 1_000
 

@@ -7,9 +7,9 @@ import grpc
 
 from weft.common.v1 import error_pb2
 from weft_kit.breaker import Breaker, CallBreaker
-from weft_kit.channel import Channel
-from weft_kit.errors import DeadlineExceeded, Overloaded, WeftError
 from weft_kit.logging import note
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import DeadlineExceeded, Overloaded, WeftError
 
 _FAILURES: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 

@@ -1,10 +1,15 @@
-"""Where an answer belongs, as digests: what two requests must share is `weft_kit.sameness`."""
+"""Where an answer belongs, as digests: what two requests must share is `weft_kit.cache_key`."""
 
 from dataclasses import dataclass
 
 from weft.job.v1 import job_pb2
 from weft_cache.vector import Vector
-from weft_kit.sameness import digest, exact_of, partition_of, question
+from weft_kit.cache_key import (
+    digest,
+    exact_of,
+    partition_of,
+    question,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from weft_cache.policy import Terms
 from weft_cache.semantic_tier import SemanticTier
 from weft_cache.vector import Vector
 from weft_kit.admission import Admission, ServiceTime
-from weft_kit.context import bound, current, remaining_to_pass_on
-from weft_kit.errors import DeadlineExceeded, Overloaded
+from weft_kit.rpc.context import bound, current, remaining_to_pass_on
+from weft_kit.rpc.errors import DeadlineExceeded, Overloaded
 
 _RUNNING = Gauge("weft_cache_semantic_running", "Lookups and stores that hold a place in the semantic tier now.")
 _WAITING = Gauge("weft_cache_semantic_waiting", "Lookups and stores that wait for one now.")

@@ -27,11 +27,11 @@ from weft_cache.semantic_tier import SemanticTier
 from weft_cache.servicer import CacheServicer
 from weft_cache.vigilance import Ladder
 from weft_kit import metrics
-from weft_kit.background import background
-from weft_kit.channel import Channel
-from weft_kit.readiness import WHOLE, Need, Readiness
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+from weft_kit.rpc.server import Server, Service
+from weft_kit.tasks import background
 
 _SERVICE = "weft.cache.v1.CacheService"
 

@@ -18,8 +18,8 @@ from weft_cache.lookup import Asked, Hit
 from weft_cache.policy import Tier
 from weft_cache.redis_watch import Audited
 from weft_cache.verdict import Verdict
-from weft_kit.context import current_tenant
 from weft_kit.logging import note
+from weft_kit.rpc.context import current_tenant
 
 _TIERS: Final = {Tier.EXACT: job_pb2.CACHE_MODE_EXACT, Tier.SEMANTIC: job_pb2.CACHE_MODE_SEMANTIC}
 _REASONS: Final = {

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from weft_kit.context import remaining
-from weft_kit.errors import DeadlineExceeded
+from weft_kit.rpc.context import remaining
+from weft_kit.rpc.errors import DeadlineExceeded
 
 Key = TypeVar("Key", bound=Hashable)
 T = TypeVar("T")

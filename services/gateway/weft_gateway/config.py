@@ -6,10 +6,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from weft_gateway.access.redis_limiter import Fallback
 from weft_gateway.jobs.budgets import Fallback as BudgetFallback
-from weft_kit.catalog_variables import variables_named
-from weft_kit.config import Settings
+from weft_kit.catalog.variables import variables_named
+from weft_kit.config.secrets import SecretUrl
+from weft_kit.config.settings import Settings
 from weft_kit.joblog import LogConfig
-from weft_kit.secret_settings import SecretUrl
 
 
 class Config(Settings, env_prefix="WEFT_GATEWAY_"):

@@ -11,9 +11,9 @@ import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from weft_kit.boundary import send_header
-from weft_kit.channel import Channel
-from weft_kit.server import Service
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.interceptor import send_header
+from weft_kit.rpc.server import Service
 
 
 def forwarded(

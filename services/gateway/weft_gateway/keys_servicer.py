@@ -11,7 +11,7 @@ from weft_gateway.access.key_desk import KeyDesk
 from weft_gateway.access.keys import Key
 from weft_gateway.pages import Pages
 from weft_kit.logging import note
-from weft_kit.page_tokens import page_size
+from weft_kit.stores.page_tokens import page_size
 
 
 class KeyServicer(rpc.KeyServiceServicer):

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from weft_gateway.postgres import Database
-from weft_kit.page_tokens import PageTokens
+from weft_kit.stores.page_tokens import PageTokens
 
 Position = tuple[datetime, str]
 """Where a page ends: time and id of its last item."""

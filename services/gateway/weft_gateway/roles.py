@@ -24,7 +24,7 @@ from weft_gateway.webhooks.resolver import Resolver
 from weft_gateway.webhooks.schedule import Schedule
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.signing import webhooks_off
-from weft_kit.catalog_watch import WatchedCatalog
+from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog
 
 

@@ -54,18 +54,18 @@ from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_kit import metrics
-from weft_kit.background import background
-from weft_kit.catalog import Catalog, Share
-from weft_kit.catalog_service import catalog_service
-from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
-from weft_kit.channel import Channel
-from weft_kit.health import peer_need
+from weft_kit.catalog.catalog import Catalog, Share
+from weft_kit.catalog.service import catalog_service
+from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
 from weft_kit.joblog import END_BYTES, JobLog, connect
 from weft_kit.mesh_id import OtherMesh
-from weft_kit.mesh_stores import claim_redis
-from weft_kit.readiness import WHOLE, Need, Readiness
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.health import peer_need
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+from weft_kit.rpc.server import Server, Service
+from weft_kit.stores.ownership import claim_redis
+from weft_kit.tasks import background
 
 ROLES: Final = ("serve", "recorder", "notifier")
 

@@ -16,10 +16,10 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import Pages
 from weft_gateway.record.listing import read_job_query
-from weft_kit.boundary import send_header
-from weft_kit.context import current, current_tenant
-from weft_kit.errors import WeftError
-from weft_kit.rpc import Rpc
+from weft_kit.rpc.call import Rpc
+from weft_kit.rpc.context import current, current_tenant
+from weft_kit.rpc.errors import WeftError
+from weft_kit.rpc.interceptor import send_header
 from weft_kit.spending import day_end_s
 
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import stamina
 
-from weft_kit.background import background
-from weft_kit.errors import DependencyDown
 from weft_kit.outages import Outage
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.tasks import background
 
 Result = TypeVar("Result")
 

@@ -2,7 +2,7 @@
 
 from weft_inference.config import Config
 from weft_inference.server import inference
-from weft_kit.server import run
+from weft_kit.rpc.server import run
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from prometheus_client import Histogram
 
 from weft_inference.encoder import Ids
 from weft_inference.yielding import yield_cpu
-from weft_kit.background import ended
-from weft_kit.context import current
-from weft_kit.errors import DeadlineExceeded, Overloaded
+from weft_kit.rpc.context import current
+from weft_kit.rpc.errors import DeadlineExceeded, Overloaded
+from weft_kit.tasks import ended
 
 Seen = TypeVar("Seen")
 Seen_co = TypeVar("Seen_co", covariant=True)

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from weft_inference.encoders import EmbedderName
 from weft_inference.minilm_graph import Precision
 from weft_inference.model_files import problem_of
-from weft_kit.config import Settings
+from weft_kit.config.settings import Settings
 
 
 class Config(Settings, env_prefix="WEFT_INFERENCE_"):

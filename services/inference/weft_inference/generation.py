@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from prometheus_client import Counter, Gauge, Histogram
 
 from weft_inference.engines.port import Description, Engine, Finish, Generation, Piece
-from weft_kit import context, logging
+from weft_kit import logging
 from weft_kit.admission import Admission
+from weft_kit.rpc import context
 
 _GENERATIONS = Counter("weft_inference_generations", "Generations that got a slot, by how they ended.", ["outcome"])
 _TOKENS = Counter("weft_inference_tokens", "Tokens of finished generations.", ["kind"])

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer
 from weft_inference import minilm_graph
 from weft_inference.encoder import Encoder, Reader
 from weft_inference.minilm_graph import Precision
-from weft_kit.errors import CannotStart
 from weft_kit.packages import package_files
+from weft_kit.rpc.errors import CannotStart
 
 _MAX_TOKENS: Final = 256
 

@@ -19,8 +19,8 @@ from weft_inference.encoder import Encoder, Reader
 from weft_inference.minilm_graph import Graph, Precision
 from weft_inference.model_files import missing_embedder
 from weft_inference.packed_model import Blocks, NotPacked, PackedModel, Vocabulary
-from weft_kit.errors import CannotStart
 from weft_kit.packages import package_files
+from weft_kit.rpc.errors import CannotStart
 
 _FILE: Final = "e5-small-q4.bin"
 _PREFIX: Final = "query: "

@@ -7,10 +7,10 @@ from typing import Any, Final
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Generation, Role, Sampling, Turn
-from weft_kit.errors import InvalidFields, Unsupported
-from weft_kit.json_bounds import BadJson
-from weft_kit.request_rules import Violation, refuse
-from weft_kit.schema_bounds import read_schema
+from weft_kit.rpc.errors import InvalidFields, Unsupported
+from weft_kit.validation.fields import Violation, refuse
+from weft_kit.validation.json_schemas import read_schema
+from weft_kit.validation.json_values import BadJson
 
 MAX_TEXTS: Final = 1024
 MAX_DOCUMENTS: Final = 256

@@ -20,10 +20,10 @@ from weft_inference.servicer import InferenceServicer
 from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
 from weft_kit.admission import Admission
-from weft_kit.errors import CannotStart
-from weft_kit.readiness import WHOLE, Need, Readiness
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.errors import CannotStart
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+from weft_kit.rpc.server import Server, Service
 
 _SERVICE = "weft.inference.v1.InferenceService"
 

@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 
-from weft_kit.server import run
+from weft_kit.rpc.server import run
 from weft_retrieval.config import Config
 from weft_retrieval.server import ROLES, retrieval
 

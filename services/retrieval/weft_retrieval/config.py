@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from weft_kit.config import Settings
-from weft_kit.secret_settings import SecretUrl
+from weft_kit.config.secrets import SecretUrl
+from weft_kit.config.settings import Settings
 from weft_retrieval.ingest_jobs.log_link import IngestLog
 from weft_retrieval.languages import DETECTED, language_problem
 

@@ -3,7 +3,7 @@
 from typing import LiteralString
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import FailedPrecondition
+from weft_kit.rpc.errors import FailedPrecondition
 from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import lock_collection

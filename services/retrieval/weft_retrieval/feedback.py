@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter, Histogram
 
-from weft_kit.context import remaining_to_pass_on
 from weft_kit.logging import note
+from weft_kit.rpc.context import remaining_to_pass_on
 from weft_retrieval.bm25 import Leg
 from weft_retrieval.concurrency import together
 from weft_retrieval.filters import Compiled

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from weft.common.v1 import error_pb2
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import KEY
 

@@ -8,9 +8,9 @@ from prometheus_client import Counter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.context import CallContext, bound
-from weft_kit.errors import WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.postgres_forgotten import Forgotten, Outbox, Taken
 
 TOLD = Counter("weft_retrieval_forgotten_documents", "Documents the cache was told to forget.")

@@ -14,9 +14,9 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from weft_kit.background import ended
-from weft_kit.errors import DependencyDown
 from weft_kit.outages import Outage
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.tasks import ended
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.records import Collection
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.errors import FailedPrecondition
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import FailedPrecondition
 from weft_retrieval.concurrency import together
 
 _LIMIT_S = 60.0

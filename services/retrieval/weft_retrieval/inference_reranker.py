@@ -6,9 +6,9 @@ from prometheus_client import Counter
 
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_kit.channel import Channel
-from weft_kit.errors import WeftError
 from weft_kit.logging import note
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import WeftError
 
 MISSED = Counter("weft_retrieval_rerank_missed", "Searches that were answered without the reranker's opinion.")
 

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 from prometheus_client import Counter as Metric
 
-from weft_kit.errors import Overloaded
 from weft_kit.logging import note
+from weft_kit.rpc.errors import Overloaded
 from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.hnsw_indexes import HnswIndexes

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from weft_kit.errors import InvalidFields
-from weft_kit.request_rules import quoted, refuse
-from weft_kit.text_rules import number_problem, text_problem
+from weft_kit.rpc.errors import InvalidFields
+from weft_kit.validation.fields import quoted, refuse
+from weft_kit.validation.texts import number_problem, text_problem
 
 KEY = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MAX_FACTS = 1024

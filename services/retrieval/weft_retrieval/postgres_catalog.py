@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 from psycopg.rows import TupleRow
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import AlreadyExists, NotFound
+from weft_kit.rpc.errors import AlreadyExists, NotFound
 from weft_retrieval.analyses import from_stored
 from weft_retrieval.analysis import ANALYSIS
 from weft_retrieval.chunking import Chunking

@@ -7,7 +7,7 @@ from typing import LiteralString
 from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import NotFound
+from weft_kit.rpc.errors import NotFound
 from weft_retrieval.analyses import changed, to_stored
 from weft_retrieval.postgres import Connection, Database, Rows
 from weft_retrieval.postgres_catalog import (

@@ -16,7 +16,7 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from weft_kit.errors import NotFound, WeftError
+from weft_kit.rpc.errors import NotFound, WeftError
 from weft_retrieval.analyses import Analysis, changed, to_stored
 from weft_retrieval.analysis import ANALYSIS, Terms, analyzer
 from weft_retrieval.former_analysis import FORMER, former_terms

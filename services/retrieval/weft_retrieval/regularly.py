@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from weft_kit.background import background
-from weft_kit.errors import WeftError
 from weft_kit.outages import Outage
+from weft_kit.rpc.errors import WeftError
+from weft_kit.tasks import background
 
 _LONGEST_PAUSE_S = 30.0
 

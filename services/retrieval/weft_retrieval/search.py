@@ -7,8 +7,8 @@ from functools import partial
 
 from prometheus_client import Histogram
 
-from weft_kit.background import ended
 from weft_kit.logging import note
+from weft_kit.tasks import ended
 from weft_retrieval.analyses import chunks_by_language
 from weft_retrieval.analysis import query_terms
 from weft_retrieval.bm25 import Leg

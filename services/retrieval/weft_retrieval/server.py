@@ -7,13 +7,13 @@ from typing import Final
 
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit import metrics
-from weft_kit.channel import Channel
 from weft_kit.joblog import JobLog
 from weft_kit.languages import known as known_languages
-from weft_kit.page_tokens import PageTokens
-from weft_kit.readiness import WHOLE, Need, Readiness
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+from weft_kit.rpc.server import Server, Service
+from weft_kit.stores.page_tokens import PageTokens
 from weft_retrieval.bm25 import Bm25
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
-from weft_kit.boundary import send_header
-from weft_kit.context import current, current_tenant
-from weft_kit.page_tokens import PageTokens, page_size
-from weft_kit.rpc import Rpc
+from weft_kit.rpc.call import Rpc
+from weft_kit.rpc.context import current, current_tenant
+from weft_kit.rpc.interceptor import send_header
+from weft_kit.stores.page_tokens import PageTokens, page_size
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.ingest import Ingestor

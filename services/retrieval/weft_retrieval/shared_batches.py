@@ -15,8 +15,8 @@ from typing import Self
 import grpc
 import numpy as np
 
-from weft_kit.context import current, remaining_to_pass_on
-from weft_kit.errors import DeadlineExceeded, WeftError
+from weft_kit.rpc.context import current, remaining_to_pass_on
+from weft_kit.rpc.errors import DeadlineExceeded, WeftError
 from weft_kit.time_limit import time_limit
 from weft_retrieval.concurrency import together
 from weft_retrieval.inference_embedder import Embedder, Vectors

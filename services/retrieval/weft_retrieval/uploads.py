@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Invalid, InvalidFields
-from weft_kit.text_rules import text_problem
+from weft_kit.rpc.errors import Invalid, InvalidFields
+from weft_kit.validation.texts import text_problem
 from weft_retrieval.formats import ContentType, Parsed, detect
 from weft_retrieval.languages import language_problem
 

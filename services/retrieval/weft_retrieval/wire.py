@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 from weft_retrieval.analyses import chunks_by_language
 from weft_retrieval.chunking import Chunking
 from weft_retrieval.filters import Compiled, compile_filter

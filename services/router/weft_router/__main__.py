@@ -2,8 +2,8 @@
 
 import sys
 
-from weft_kit.catalog import CatalogError
-from weft_kit.server import run
+from weft_kit.catalog.catalog import CatalogError
+from weft_kit.rpc.server import run
 from weft_router.config import Config
 from weft_router.server import router
 

@@ -1,6 +1,6 @@
 """What each alias may have beside its first calls, kept for as long as its settings stay."""
 
-from weft_kit.routing_entries import Extra, Hedge
+from weft_kit.catalog.routing import Extra, Hedge
 from weft_router.allowance import Allowance
 
 _HEDGES_OVER_S = 60.0

@@ -12,9 +12,9 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.cache_mode import cache_mode
-from weft_kit.catalog import Catalog
-from weft_kit.channel import Channel
-from weft_kit.errors import WeftError
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 
 _LIMIT_S = 2.0

@@ -9,7 +9,7 @@ import stamina
 
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.catalog import ModelAlias
+from weft_kit.catalog.catalog import ModelAlias
 from weft_router import policy, records
 from weft_router.answer_limit import AnswerLimit
 from weft_router.budgets.claims import BudgetSpent

@@ -9,7 +9,7 @@ stands alone, with time as an argument.
 from collections import deque
 from enum import Enum, auto
 
-from weft_kit.routing_entries import Breaking
+from weft_kit.catalog.routing import Breaking
 
 
 class BreakerState(Enum):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from weft_kit.catalog_variables import variables_named
-from weft_kit.config import Settings
+from weft_kit.catalog.variables import variables_named
+from weft_kit.config.secrets import SecretUrl
+from weft_kit.config.settings import Settings
 from weft_kit.joblog import LogConfig
-from weft_kit.secret_settings import SecretUrl
 from weft_router.answer_limit import MAX_ANSWER_BYTES
 from weft_router.budgets.budgets import Fallback
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from weft_kit.routing_entries import Escalation
+from weft_kit.catalog.routing import Escalation
 from weft_router.response_format import Fault
 from weft_router.transcript import Transcript
 

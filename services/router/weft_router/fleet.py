@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from dataclasses import dataclass
 from typing import Self
 
-from weft_kit.catalog import Catalog
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.catalog.providers import ProviderEntry
 from weft_kit.joblog import Turns
-from weft_kit.provider_entries import ProviderEntry
 from weft_router.caps import Caps
 from weft_router.health import ProviderHealth
 from weft_router.providers.port import Provider

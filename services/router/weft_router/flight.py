@@ -11,9 +11,9 @@ from google.protobuf import timestamp_pb2
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.background import ended
-from weft_kit.errors import Draining
 from weft_kit.joblog import Step
+from weft_kit.rpc.errors import Draining
+from weft_kit.tasks import ended
 from weft_router.job import Job
 from weft_router.joining import unbooked
 from weft_router.outage import ProviderOutage

@@ -12,9 +12,9 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft.router.v1 import flight_pb2 as pb
 from weft.router.v1 import flight_pb2_grpc as rpc
-from weft_kit.channel import Channel
 from weft_kit.joblog import Step, kind_of
-from weft_kit.status import from_rpc
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.status import from_rpc
 from weft_router.flight import PULSE_S, FlightLost
 from weft_router.job import Job
 

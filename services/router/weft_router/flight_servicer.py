@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from weft.job.v1 import event_pb2
 from weft.router.v1 import flight_pb2 as pb
 from weft.router.v1 import flight_pb2_grpc as rpc
-from weft_kit.context import current_tenant
 from weft_kit.joblog import Step
 from weft_kit.joblog.writer import event_of
+from weft_kit.rpc.context import current_tenant
 from weft_router.flight import relaying
 from weft_router.flights import Flights
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import NotFound
+from weft_kit.rpc.errors import NotFound
 from weft_router import metrics, records
 from weft_router.flight import Answer, Flight, FlightLost, Seat
 from weft_router.flight_peers import RemoteSeat

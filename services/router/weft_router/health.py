@@ -5,7 +5,7 @@ from collections import Counter, deque
 
 import structlog
 
-from weft_kit.routing_entries import Breaking
+from weft_kit.catalog.routing import Breaking
 from weft_router import metrics
 from weft_router.breaker import Breaker, Outcome
 from weft_router.peak_ewma import PeakEwma

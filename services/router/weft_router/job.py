@@ -10,9 +10,9 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
-from weft_kit.catalog import ModelAlias
+from weft_kit.catalog.catalog import ModelAlias
+from weft_kit.catalog.routing import Timeouts
 from weft_kit.joblog import Step
-from weft_kit.routing_entries import Timeouts
 from weft_router.answer_limit import AnswerLimit
 from weft_router.prompt import estimated_tokens
 from weft_router.transcript import Transcript

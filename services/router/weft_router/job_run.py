@@ -12,8 +12,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import WeftError
 from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
+from weft_kit.rpc.errors import WeftError
 from weft_router import metrics, policy, records, usage
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts

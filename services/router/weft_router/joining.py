@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.cache_key import digest, exact_of, partition_of
 from weft_kit.cache_mode import CacheSetting, cacheable
-from weft_kit.sameness import digest, exact_of, partition_of
 from weft_router import policy
 from weft_router.policy import RetryLimits
 

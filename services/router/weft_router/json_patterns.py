@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-from weft_kit.schema_bounds import written_out
+from weft_kit.validation.json_schemas import written_out
 
 _MOST_STEPS = 50_000_000
 """States times characters that one match may take: a fraction of a second at worst."""

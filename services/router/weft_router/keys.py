@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from weft_kit.catalog import Catalog, CatalogError
-from weft_kit.provider_entries import HttpEntry
+from weft_kit.catalog.catalog import Catalog, CatalogError
+from weft_kit.catalog.providers import HttpEntry
 
 
 def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[str, str]:

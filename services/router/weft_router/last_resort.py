@@ -2,7 +2,7 @@
 
 from weft.cache.v1 import cache_pb2
 from weft.job.v1 import event_pb2
-from weft_kit import routing_entries
+from weft_kit.catalog import routing
 from weft_kit.joblog import pieces
 from weft_router import metrics, records
 from weft_router.answer_cache import AnswerCache
@@ -16,7 +16,7 @@ class LastResort:
     def __init__(self, answers: AnswerCache) -> None:
         self._answers = answers
 
-    async def serve(self, job: Job, allowed: routing_entries.LastResort) -> event_pb2.Done | None:
+    async def serve(self, job: Job, allowed: routing.LastResort) -> event_pb2.Done | None:
         """Return the record of a job that a stored answer ends, with its text in the log; None when there is none.
 
         Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
-from weft_kit.context_template import ContextTemplate
+from weft_kit.catalog.context_template import ContextTemplate
 
 # Providers count tokens by tokenizers of their own. Three bytes a token is fewer than any common one makes of prose,
 # so what fits by this count fits.

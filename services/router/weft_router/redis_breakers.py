@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from weft_kit.background import background
 from weft_kit.outages import Outage
+from weft_kit.tasks import background
 from weft_router.registry import Registry
 
 _POLL_S = 0.5

@@ -12,9 +12,9 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from weft_kit.background import background
 from weft_kit.breaker import Breaker
 from weft_kit.loop_time import loop_timeout
+from weft_kit.tasks import background
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from weft.job.v1 import job_pb2
-from weft_kit.catalog import Catalog, Route
-from weft_kit.errors import InvalidFields
+from weft_kit.catalog.catalog import Catalog, Route
+from weft_kit.rpc.errors import InvalidFields
 from weft_router.calls import Call
 from weft_router.health import ProviderHealth
 from weft_router.job import Order

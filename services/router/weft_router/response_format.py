@@ -17,7 +17,7 @@ from jsonschema import ValidationError
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.json_bounds import shown, shown_pointer
+from weft_kit.validation.json_values import shown, shown_pointer
 from weft_router.json_schema import TooCostly, violations
 from weft_router.providers.port import ProviderError, Remedy
 from weft_router.transcript import Transcript

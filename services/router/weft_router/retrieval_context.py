@@ -7,8 +7,8 @@ import grpc
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_kit.channel import Channel
-from weft_kit.errors import WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import WeftError
 from weft_router.job import JobFailed
 
 _DEFAULT_TOP_K = 4

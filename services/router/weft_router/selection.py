@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from weft_kit.catalog import Route
-from weft_kit.routing_entries import Selection
+from weft_kit.catalog.catalog import Route
+from weft_kit.catalog.routing import Selection
 
 Draw = Callable[[], float]
 """Draws a number from [0, 1)."""

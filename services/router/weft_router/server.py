@@ -13,16 +13,16 @@ from redis.backoff import NoBackoff
 from weft.router.v1 import flight_pb2_grpc as flight_rpc
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit import metrics
-from weft_kit import provider_entries as entries
-from weft_kit.catalog import Catalog
-from weft_kit.catalog_service import catalog_service
-from weft_kit.catalog_watch import WatchedCatalog, last_good_beside
-from weft_kit.channel import Channel
+from weft_kit.catalog import providers as entries
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.catalog.service import catalog_service
+from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
 from weft_kit.joblog import END_BYTES, JobLog, Work, connect
-from weft_kit.mesh_stores import claim_redis
-from weft_kit.readiness import Need, Readiness
-from weft_kit.request_limits import RequestLimits
-from weft_kit.server import Server, Service
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.readiness import Need, Readiness
+from weft_kit.rpc.server import Server, Service
+from weft_kit.stores.ownership import claim_redis
 from weft_router.allowances import Allowances
 from weft_router.answer_cache import AnswerCache
 from weft_router.attempts import Attempts

@@ -10,9 +10,9 @@ from weft.common.v1 import budget_pb2, catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.cache_mode import MODES
-from weft_kit.catalog_watch import WatchedCatalog
-from weft_kit.context import current, remaining
-from weft_kit.prices import Prices
+from weft_kit.catalog.prices import Prices
+from weft_kit.catalog.watch import WatchedCatalog
+from weft_kit.rpc.context import current, remaining
 from weft_router.breaker import BreakerState
 from weft_router.budgets.budgets import Budgets
 from weft_router.health import ProviderHealth, quantile_s

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from weft.job.v1 import event_pb2
-from weft_kit.catalog import Catalog, Share
+from weft_kit.catalog.catalog import Catalog, Share
 from weft_kit.joblog import tenant_tag
 from weft_router import usage
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from weft_kit.routing_entries import Throughput
+from weft_kit.catalog.routing import Throughput
 
 
 class Flow:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.catalog import ModelAlias
+from weft_kit.catalog.catalog import ModelAlias
 from weft_router.job import max_tokens
 from weft_router.prompt import estimated_tokens
 

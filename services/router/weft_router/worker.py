@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from weft_kit.background import background, for_ever
-from weft_kit.context import CallContext, bound
 from weft_kit.joblog import Lease, Work
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.tasks import background, for_ever
 from weft_router import metrics
 from weft_router.job_run import JobRun, Means, Outcome, Rest
 

@@ -12,10 +12,15 @@ from weft_gateway.access.keys import Key, bearer, prove, read_credential
 from weft_gateway.access.rates import Limit, Rate
 from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.audit.audit import Audit
-from weft_kit.context import TRACE_KEY, CallContext, enter
-from weft_kit.errors import InvalidFields, PermissionDenied, Unauthenticated, WeftError
 from weft_kit.logging import note
-from weft_kit.peers import address_of
+from weft_kit.rpc.context import TRACE_KEY, CallContext, enter
+from weft_kit.rpc.errors import (
+    InvalidFields,
+    PermissionDenied,
+    Unauthenticated,
+    WeftError,
+)
+from weft_kit.rpc.peers import address_of
 
 _OPERATOR_METHODS: Final = (
     "/weft.gateway.v1.AuditService/",
@@ -39,7 +44,10 @@ class Rates:
 
 
 class Gate:
-    """A `weft_kit.boundary.Gate`. Identity comes from the key alone: `weft-…` metadata of clients is not even read."""
+    """The gate of `weft_kit.rpc.interceptor`.
+
+    Identity comes from the key alone: `weft-…` metadata of clients is not even read.
+    """
 
     def __init__(
         self, keyring: Keyring, limiter: RedisLimiter, rates: Rates, operator_token: str, audit: Audit

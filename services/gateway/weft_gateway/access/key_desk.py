@@ -5,7 +5,7 @@ from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.keys import Credential, Key, check_new_key, hash_secret, new_credential
 from weft_gateway.access.postgres_keys import KeyStore
 from weft_gateway.pages import Position
-from weft_kit.errors import NotFound
+from weft_kit.rpc.errors import NotFound
 
 
 class KeyDesk:

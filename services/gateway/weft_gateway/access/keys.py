@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from weft.common.v1 import budget_pb2
-from weft_kit.errors import InvalidFields, Unauthenticated
+from weft_kit.rpc.errors import InvalidFields, Unauthenticated
 
 _CREDENTIAL: Final = re.compile(r"wk_([a-z0-9]{16})_([A-Za-z0-9_-]{43})")
 _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")

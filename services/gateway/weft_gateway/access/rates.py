@@ -9,7 +9,7 @@ Source: ITU-T I.371, annex A.
 from dataclasses import dataclass
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Exhausted
+from weft_kit.rpc.errors import Exhausted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from weft_gateway.access.keyring import Keyring
 from weft_gateway.access.keys import revoked
-from weft_kit.running_calls import RunningCalls
+from weft_kit.rpc.running_calls import RunningCalls
 
 ENDED = Counter("weft_gateway_revoked_keys_in_use", "Keys found revoked while calls with them were open.")
 

@@ -15,9 +15,9 @@ import structlog
 
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
-from weft_kit.context import bound, current
-from weft_kit.errors import DependencyDown, WeftError
 from weft_kit.logging import note, noted
+from weft_kit.rpc.context import bound, current
+from weft_kit.rpc.errors import DependencyDown, WeftError
 from weft_kit.shortening import shortened
 
 _DONE_WITHOUT: Final = "/weft.common.v1.CatalogService/"
@@ -53,7 +53,7 @@ class Audit:
 
 
 class OperatorCall:
-    """One call of the operator. A `weft_kit.accounts.Account`."""
+    """One call of the operator. A `weft_kit.rpc.accounts.Account`."""
 
     def __init__(self, store: AuditStore, method: str) -> None:
         self._store = store

@@ -7,7 +7,7 @@ from weft.gateway.v1 import audit_pb2_grpc as rpc
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.pages import Pages
-from weft_kit.page_tokens import page_size
+from weft_kit.stores.page_tokens import page_size
 
 
 class AuditServicer(rpc.AuditServiceServicer):

@@ -9,9 +9,9 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.validation import check, check_size, seconds
 from weft_gateway.webhooks.signing import webhooks_off
-from weft_kit.context import CallContext
-from weft_kit.errors import AlreadyExists, InvalidFields
 from weft_kit.joblog import envelope_of, text_hash
+from weft_kit.rpc.context import CallContext
+from weft_kit.rpc.errors import AlreadyExists, InvalidFields
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker, CallBreaker
 from weft_kit.cache_mode import cache_mode
-from weft_kit.catalog import Catalog
-from weft_kit.channel import Channel
-from weft_kit.errors import DeadlineExceeded, Unavailable, WeftError
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import DeadlineExceeded, Unavailable, WeftError
 
 ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before queueing.", ["outcome"])
 

@@ -7,8 +7,13 @@ from typing import Final
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.admission import Order
-from weft_kit.channel import MAX_MESSAGE_BYTES
-from weft_kit.errors import DependencyDown, Invalid, InvalidFields, WeftError
+from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
+from weft_kit.rpc.errors import (
+    DependencyDown,
+    Invalid,
+    InvalidFields,
+    WeftError,
+)
 
 _MOST: Final = 1_000
 _AT_ONCE: Final = 64

@@ -12,9 +12,9 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft_gateway.jobs.readers import Readers, Reading
 from weft_gateway.jobs.validation import seconds
 from weft_gateway.tasks import Background
-from weft_kit.boundary import is_sent_away
-from weft_kit.errors import DependencyDown, InvalidFields
 from weft_kit.joblog import JobGone, JobLog
+from weft_kit.rpc.errors import DependencyDown, InvalidFields
+from weft_kit.rpc.interceptor import is_sent_away
 
 CANCELLED = Counter("weft_gateway_left_jobs_cancelled", "Jobs cancelled because their callers had left.")
 

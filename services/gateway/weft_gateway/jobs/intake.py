@@ -14,10 +14,10 @@ from weft_gateway.jobs.quota import Quota
 from weft_gateway.jobs.room import Room
 from weft_gateway.jobs.second_asking import ASKED, second_asking
 from weft_gateway.tasks import Background
-from weft_kit.catalog import Share
-from weft_kit.context import CallContext, bound, remaining
-from weft_kit.errors import Exhausted, Overloaded, WeftError
+from weft_kit.catalog.catalog import Share
 from weft_kit.joblog import AlreadyAccepted, EventTooLarge, JobLog, new_job_id
+from weft_kit.rpc.context import CallContext, bound, remaining
+from weft_kit.rpc.errors import Exhausted, Overloaded, WeftError
 
 
 @dataclass(frozen=True, slots=True)

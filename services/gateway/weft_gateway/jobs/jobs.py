@@ -21,10 +21,15 @@ from weft_gateway.pages import Position
 from weft_gateway.record.listing import JobQuery
 from weft_gateway.record.postgres_records import RecordStore
 from weft_gateway.tasks import unbroken
-from weft_kit.context import CallContext, remaining
-from weft_kit.errors import DependencyDown, FailedPrecondition, InvalidFields, NotFound
 from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
 from weft_kit.logging import note
+from weft_kit.rpc.context import CallContext, remaining
+from weft_kit.rpc.errors import (
+    DependencyDown,
+    FailedPrecondition,
+    InvalidFields,
+    NotFound,
+)
 
 _LONGEST_MESSAGE: Final = 256
 _LONGEST_WAIT_S: Final = 60.0

@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from weft_kit.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown
 from weft_kit.time_limit import time_limit
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from weft.common.v1 import error_pb2
 from weft_gateway.tasks import Background
-from weft_kit.errors import DependencyDown, Exhausted
+from weft_kit.rpc.errors import DependencyDown, Exhausted
 
 _FRESH_S, _FRESH_FAR_S = 1.0, 10.0
 _FAR, _NEAR = 0.1, 0.9

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown
 
 # As long as DETACH_FOR may be, and a little.
 _REMEMBERED_S: Final = 3_700.0

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from weft_kit.errors import Overloaded
 from weft_kit.joblog import JobLog
+from weft_kit.rpc.errors import Overloaded
 
 _FULL: Final = 0.9
 _LOOK_EVERY_S: Final = 2.0

@@ -10,10 +10,15 @@ from google.protobuf.duration_pb2 import Duration
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.jobs.filters import filter_problem
-from weft_kit.errors import Invalid
-from weft_kit.json_bounds import ARGUMENTS, BadJson, JointReader
-from weft_kit.request_rules import Violation, quoted, refuse, request_problems
-from weft_kit.schema_bounds import read_schema
+from weft_kit.rpc.errors import Invalid
+from weft_kit.validation.fields import (
+    Violation,
+    quoted,
+    refuse,
+    request_problems,
+)
+from weft_kit.validation.json_schemas import read_schema
+from weft_kit.validation.json_values import ARGUMENTS, BadJson, JointReader
 
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{0,128}")
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")

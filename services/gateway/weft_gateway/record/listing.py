@@ -8,9 +8,9 @@ from typing import Final
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_gateway.pages import Position
-from weft_kit.errors import InvalidFields
 from weft_kit.joblog import PRIORITIES, new_job_id
-from weft_kit.page_tokens import page_size
+from weft_kit.rpc.errors import InvalidFields
+from weft_kit.stores.page_tokens import page_size
 
 AUDIT_LABEL: Final = "weft.audit"
 """Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""

@@ -6,8 +6,8 @@ import stamina
 from prometheus_client import Counter, Histogram
 
 from weft_gateway.record.batch_writer import BatchWriter
-from weft_kit.errors import DependencyDown
 from weft_kit.joblog import Batches, JobLog
+from weft_kit.rpc.errors import DependencyDown
 
 EVENTS = Counter("weft_gateway_recorded_events", "Events written to PostgreSQL, repeats included.")
 BATCH_EVENTS = Histogram(

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from weft_gateway.record.postgres_erasure import ErasureStore, Oldest
-from weft_kit.retention import Retention
+from weft_kit.catalog.retention import Retention
 
 DROPPED = Counter("weft_gateway_retention_dropped", "Jobs past retention, by what was deleted of them.", ["what"])
 

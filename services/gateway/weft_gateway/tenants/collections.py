@@ -9,8 +9,8 @@ from weft.common.v1 import error_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_gateway.tenants.deleted import CANCEL_MESSAGE, Deleted
-from weft_kit.channel import Channel
-from weft_kit.errors import WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import WeftError
 
 _LIMIT_S: Final = 110.0
 _PAGE: Final = 1000

@@ -19,9 +19,9 @@ from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deleted import CANCEL_MESSAGE, Deleted
 from weft_gateway.webhooks.postgres_secrets import SecretStore
-from weft_kit.context import bound, current, remaining_to_pass_on
-from weft_kit.errors import InvalidFields
 from weft_kit.joblog import JobGone, JobLog, text_hash
+from weft_kit.rpc.context import bound, current, remaining_to_pass_on
+from weft_kit.rpc.errors import InvalidFields
 
 _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")
 # A large collection alone may take so long.

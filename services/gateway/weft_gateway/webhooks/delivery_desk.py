@@ -6,7 +6,7 @@ from weft_gateway.webhooks.deliveries import Delivery
 from weft_gateway.webhooks.listing import DeliveryQuery
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
 from weft_gateway.webhooks.secret_desk import SecretDesk
-from weft_kit.errors import NotFound
+from weft_kit.rpc.errors import NotFound
 
 
 class DeliveryDesk:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft_gateway.pages import Position
-from weft_kit.page_tokens import page_size
+from weft_kit.stores.page_tokens import page_size
 
 
 @dataclass(frozen=True, slots=True)

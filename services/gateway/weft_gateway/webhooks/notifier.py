@@ -26,8 +26,8 @@ from weft_gateway.webhooks.postgres_outbox import Outbox
 from weft_gateway.webhooks.schedule import Schedule
 from weft_gateway.webhooks.secret_desk import SecretDesk
 from weft_gateway.webhooks.signing import signed_headers
-from weft_kit.errors import DependencyDown
 from weft_kit.outages import Reminders
+from weft_kit.rpc.errors import DependencyDown
 
 TRIES = prometheus_client.Counter("weft_gateway_webhook_tries", "Tries to deliver a webhook.", ["outcome"])
 TRY_SECONDS = prometheus_client.Histogram("weft_gateway_webhook_try_seconds", "How long tries took.")

@@ -7,7 +7,7 @@ from typing import Final
 
 from weft_gateway.webhooks.postgres_secrets import Generation, SecretStore
 from weft_gateway.webhooks.signing import derive_secret, show_secret, webhooks_off
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 
 _DEFAULT_OVERLAP_S: Final = 24 * 3600.0
 _LONGEST_OVERLAP_S: Final = 7 * 24 * 3600.0

@@ -14,7 +14,7 @@ from weft_gateway.webhooks.deliveries import Delivery, Try
 from weft_gateway.webhooks.delivery_desk import DeliveryDesk
 from weft_gateway.webhooks.listing import read_delivery_query
 from weft_gateway.webhooks.secret_desk import Secret, SecretDesk
-from weft_kit.context import current_tenant
+from weft_kit.rpc.context import current_tenant
 
 
 class WebhookServicer(rpc.WebhookServiceServicer):

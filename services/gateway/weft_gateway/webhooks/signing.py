@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import FailedPrecondition
+from weft_kit.rpc.errors import FailedPrecondition
 
 # Names what the key is used for: the same key, used for something else one day, must give other bytes.
 _PURPOSE: Final = "weft webhook secret"

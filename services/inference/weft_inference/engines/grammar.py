@@ -12,9 +12,9 @@ from copy import deepcopy
 from typing import Any, Final
 
 from weft_inference.engines.port import SCHEMA_FIELD
-from weft_kit.errors import InvalidFields
-from weft_kit.json_bounds import at
-from weft_kit.schema_bounds import Schema, subschemas
+from weft_kit.rpc.errors import InvalidFields
+from weft_kit.validation.json_schemas import Schema, subschemas
+from weft_kit.validation.json_values import at
 
 MOST_ITEMS: Final = 2_000
 """Items and properties that a schema may count in all: each is a rule of the grammar."""

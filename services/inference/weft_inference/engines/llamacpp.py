@@ -21,8 +21,8 @@ from weft_inference.engines.port import (
     Sampling,
     finish_reason,
 )
-from weft_kit.errors import CannotStart, InvalidFields
 from weft_kit.packages import package_files
+from weft_kit.rpc.errors import CannotStart, InvalidFields
 
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
 # 64 tokens are about half a second.

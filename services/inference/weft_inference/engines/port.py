@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 Capability = Literal["prefix", "json", "tools"]
 # Where engines report a schema they cannot enforce.

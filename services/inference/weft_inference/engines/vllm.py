@@ -20,7 +20,7 @@ from weft_inference.engines.port import (
     Sampling,
     finish_reason,
 )
-from weft_kit.errors import InvalidFields
+from weft_kit.rpc.errors import InvalidFields
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import structlog
 
-from weft_kit.errors import CannotStart, Overloaded
+from weft_kit.rpc.errors import CannotStart, Overloaded
 from weft_retrieval.document_processes.control import COMMAND, FORK, KILL, REPORT
 
 _START_LIMIT_S: Final = 60.0

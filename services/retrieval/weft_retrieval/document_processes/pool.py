@@ -13,7 +13,7 @@ from typing import Final, Self
 import structlog
 from prometheus_client import Counter, Gauge
 
-from weft_kit.errors import Invalid, Overloaded, WeftError
+from weft_kit.rpc.errors import Invalid, Overloaded, WeftError
 from weft_retrieval.document_processes.control import NOT_FORKED, OUT_OF_MEMORY
 from weft_retrieval.document_processes.fork_client import Child, ForkClient, ServerLost
 from weft_retrieval.document_processes.kept import KeptProcesses

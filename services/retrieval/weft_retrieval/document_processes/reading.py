@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.analysis import analyzer
 from weft_retrieval.chunking import Chunking, Cutter
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order, Refusal

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from posixpath import normpath
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.text import unreadable
 
 # What the parts that are read may unpack to, whatever the size, and more by the byte. Sheets of empty formatted cells

@@ -3,7 +3,7 @@
 from posixpath import join, normpath, split
 from typing import NamedTuple
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.archive import Archive, damaged
 from weft_retrieval.formats.xml_events import elements
 

@@ -1,6 +1,6 @@
 """What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
 
-from weft_kit.errors import Invalid
+from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
 from weft_retrieval.formats.office_package import Package

@@ -12,10 +12,16 @@ from google.protobuf.message import DecodeError
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
-from weft_kit.context import CallContext, remaining
-from weft_kit.errors import AlreadyExists, DependencyDown, Exhausted, InvalidFields, NotFound
 from weft_kit.joblog import AlreadyAccepted, JobGone, belongs_to, envelope_of, new_job_id
 from weft_kit.logging import note
+from weft_kit.rpc.context import CallContext, remaining
+from weft_kit.rpc.errors import (
+    AlreadyExists,
+    DependencyDown,
+    Exhausted,
+    InvalidFields,
+    NotFound,
+)
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.log_link import LogLink
 from weft_retrieval.ingest_jobs.orders import Order, arrivals, check_upload_id

@@ -4,8 +4,8 @@ from enum import Enum, auto
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
-from weft_kit.errors import WeftError
 from weft_kit.joblog import text_hash
+from weft_kit.rpc.errors import WeftError
 
 
 class Stop(Enum):

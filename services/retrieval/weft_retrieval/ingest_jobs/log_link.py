@@ -9,10 +9,10 @@ from typing import Self
 
 import structlog
 
-from weft_kit.background import ended, for_ever
-from weft_kit.errors import DependencyDown, Unsupported
 from weft_kit.joblog import JobLog, LogConfig, connect
 from weft_kit.mesh_id import OtherMesh
+from weft_kit.rpc.errors import DependencyDown, Unsupported
+from weft_kit.tasks import ended, for_ever
 
 _READY_S = 2.0
 _CHECK_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from weft.job.v1 import job_pb2
-from weft_kit.errors import Invalid, InvalidFields
+from weft_kit.rpc.errors import Invalid, InvalidFields
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.postgres_uploads import Arrival
 from weft_retrieval.uploads import Upload, document_id_problem

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.ingest_jobs.verdict import Verdict, verdict
 
 T = TypeVar("T")

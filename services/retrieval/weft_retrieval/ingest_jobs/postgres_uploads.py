@@ -9,7 +9,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import AlreadyExists, InvalidFields, WeftError
+from weft_kit.rpc.errors import AlreadyExists, InvalidFields, WeftError
 from weft_retrieval.ingest_jobs.tally import FAILED
 from weft_retrieval.postgres import Connection, Database
 from weft_retrieval.postgres_catalog import hold_collection

@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
-from weft_kit.background import ended
-from weft_kit.errors import DependencyDown, Internal, WeftError
 from weft_kit.joblog import Fenced, JobLog, Lease
+from weft_kit.rpc.errors import DependencyDown, Internal, WeftError
+from weft_kit.tasks import ended
 from weft_retrieval.ingest import Ingestor
 from weft_retrieval.ingest_jobs.ends import End, Stop, done, released
 from weft_retrieval.ingest_jobs.patience import patiently

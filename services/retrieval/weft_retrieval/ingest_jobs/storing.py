@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Internal, WeftError
+from weft_kit.rpc.errors import Internal, WeftError
 from weft_retrieval.fair_share import FairShare
 from weft_retrieval.ingest import Ingestor, Outcome
 from weft_retrieval.ingest_jobs.patience import patiently

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.job.v1 import ingest_pb2, job_pb2
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 from weft_retrieval.ingest import Outcome
 
 FAILED = "failed"

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 import grpc
 
-from weft_kit.errors import WeftError
+from weft_kit.rpc.errors import WeftError
 
 SUSPECT_READINGS = 2
 """Attempts that were lost with a document in their hands, after which it is tried alone."""

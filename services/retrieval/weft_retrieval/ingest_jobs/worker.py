@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import structlog
 from prometheus_client import Counter, Gauge
 
-from weft_kit.background import ended, for_ever
-from weft_kit.context import CallContext, bound
 from weft_kit.joblog import JobLog, Lease, Work
+from weft_kit.rpc.context import CallContext, bound
+from weft_kit.tasks import ended, for_ever
 from weft_retrieval.ingest_jobs.ends import End, Stop
 from weft_retrieval.ingest_jobs.log_link import LogLink
 from weft_retrieval.ingest_jobs.run import IngestRun, Means

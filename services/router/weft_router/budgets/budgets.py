@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from weft.common.v1 import budget_pb2, chat_pb2
-from weft_kit.catalog import Catalog
-from weft_kit.prices import Prices
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.catalog.prices import Prices
 from weft_kit.spending import Account
 from weft_router import metrics, usage
 from weft_router.budgets.claims import Call, Claim, Grant, Holder, Kind, Limit, Refusal, budget_spent

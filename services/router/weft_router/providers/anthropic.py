@@ -8,7 +8,7 @@ import httpx
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import AnthropicEntry
+from weft_kit.catalog.providers import AnthropicEntry
 from weft_router.providers import phrases
 from weft_router.providers.anthropic_answer import STATE_NAME, MessagesAnswer
 from weft_router.providers.conversation import OPENING, CallIds, arranged, is_blank

@@ -12,8 +12,8 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from weft.common.v1 import error_pb2
-from weft_kit.background import ended
-from weft_kit.provider_entries import HttpEntry
+from weft_kit.catalog.providers import HttpEntry
+from weft_kit.tasks import ended
 from weft_router.providers.port import ProviderError, broken
 
 _KEEPALIVE_S = 15.0

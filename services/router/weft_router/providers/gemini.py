@@ -9,7 +9,7 @@ import httpx
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import GeminiEntry
+from weft_kit.catalog.providers import GeminiEntry
 from weft_router.providers import phrases
 from weft_router.providers.conversation import OPENING, CallIds, arranged
 from weft_router.providers.gemini_answer import STATE_NAME, GenerateContentAnswer

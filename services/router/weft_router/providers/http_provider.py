@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_kit.provider_entries import HttpEntry
+from weft_kit.catalog.providers import HttpEntry
 from weft_router.providers import phrases
 from weft_router.providers.answer import Reading
 from weft_router.providers.connections import Connections, read_out

@@ -7,8 +7,8 @@ import grpc
 
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_kit.channel import Channel
-from weft_kit.errors import Reason, WeftError
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import Reason, WeftError
 from weft_router.providers import phrases
 from weft_router.providers.port import ProviderError, Remedy, Step, broken
 

@@ -9,7 +9,7 @@ held to their schema by anybody but the tool itself.
 from copy import deepcopy
 from typing import Any, Final
 
-from weft_kit.schema_bounds import subschemas
+from weft_kit.validation.json_schemas import subschemas
 from weft_router.providers.schema_keywords import Schema, merge_only_part, name_definitions, name_reference, tell
 
 _WORDS: Final = frozenset({"title", "description", "$defs", "$id"})

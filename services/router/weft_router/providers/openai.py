@@ -8,7 +8,7 @@ import httpx
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.provider_entries import OpenAIEntry, OpenAIResponsesEntry
+from weft_kit.catalog.providers import OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers import model_names, openai_messages, phrases
 from weft_router.providers.moonshot_schema import flavored
 from weft_router.providers.openai_answer import ChatAnswer

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit import json_bounds
+from weft_kit.validation import json_values
 from weft_router.providers.port import ProviderError, Remedy, unsupported
 from weft_router.providers.schema_keywords import Schema
 from weft_router.providers.tool_schema import object_schema
@@ -185,7 +185,7 @@ def kept(provider: str, value: Any, source: str) -> str:
     """Return the same in the words of a tool call; nothing where it could not be sent back, as the gateway takes it."""
     try:
         text = json_text({provider: value} | ({"source": source} if source else {}))
-        json_bounds.read(text, json_bounds.ARGUMENTS)
+        json_values.read(text, json_values.ARGUMENTS)
     except ValueError:
         return ""
     return text if len(text.encode()) <= MOST_STATE_BYTES else ""

@@ -8,8 +8,8 @@ from typing import Protocol
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.errors import Reason
 from weft_kit.joblog import MESSAGE_CHARACTERS
+from weft_kit.rpc.errors import Reason
 from weft_kit.shortening import shortened
 
 Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished

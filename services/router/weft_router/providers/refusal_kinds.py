@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from weft.common.v1 import error_pb2
-from weft_kit.errors import Reason
+from weft_kit.rpc.errors import Reason
 from weft_router.providers.port import Remedy
 
 _ERROR = error_pb2.ERROR_REASON_PROVIDER_ERROR

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final
 
-from weft_kit.schema_bounds import subschemas
+from weft_kit.validation.json_schemas import subschemas
 from weft_router.providers.schema_keywords import Schema, tell
 from weft_router.providers.strict_schema import TYPES, with_root
 

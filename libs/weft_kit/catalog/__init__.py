@@ -1,0 +1,1 @@
+"""The catalog of providers and model aliases: read, checked, watched while it changes."""

@@ -1,0 +1,284 @@
+"""The catalog: which providers the mesh may ask, and by which aliases its users name their models.
+
+It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
+each with its line, its place and what was expected:
+
+    compose/weft.toml:46: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from weft_kit.cache_mode import CacheSetting
+from weft_kit.catalog import references
+from weft_kit.catalog.context_template import ContextTemplate
+from weft_kit.catalog.lines import line_of
+from weft_kit.catalog.prices import Budget, Prices
+from weft_kit.catalog.providers import (
+    KINDS,
+    NO_KEYS_HERE,
+    Entry,
+    ProviderEntry,
+    known_providers,
+)
+from weft_kit.catalog.retention import Retention
+from weft_kit.catalog.routing import Breaking, Policy
+from weft_kit.catalog.variables import interpolated
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+_PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
+_KINDS = ", ".join(KINDS)
+# About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
+_OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
+_OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention", "nothing_stored")
+# TOML has tables and lists, whatever Python makes of them.
+_SHAPES = {
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+
+
+class CatalogError(ValueError):
+    """The catalog cannot be used; one line a problem. `text` is what the file held, for the lines of the problems."""
+
+    def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        lines = (line_of(problem.partition(": ")[0], text) for problem in self.problems)
+        self.by_line = tuple(sorted(zip(lines, self.problems, strict=True), key=itemgetter(0)))
+        """The problems as they stand in the file, each with its line; 0 where that cannot be told."""
+        super().__init__("\n".join(self.located))
+
+    @property
+    def located(self) -> tuple[str, ...]:
+        """The problems as they stand in the file, each with the file and its line, as editors look them up."""
+        return tuple(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}" for line, what in self.by_line)
+
+
+class Route(Entry):
+    """One way to answer an alias: a provider, and that provider's own name for the model.
+
+    An empty `model` means the one model an inference engine has loaded. `weight` counts with selection "weighted".
+    """
+
+    provider: str
+    model: str = Field(default="", validate_default=True)
+    weight: PositiveFloat = 1.0
+
+    @field_validator("provider")
+    @classmethod
+    def _leads_somewhere(cls, provider: str, info: ValidationInfo) -> str:
+        known = known_providers(info, provider)
+        if provider not in known:
+            names = ", ".join(known) or "none, for [providers] is empty"
+            reason = f'"{provider}" is not a provider; expected one of {names}'
+            raise PydanticCustomError("route", "{reason}", {"reason": reason})
+        return provider
+
+    @field_validator("model")
+    @classmethod
+    def _names_a_model(cls, model: str, info: ValidationInfo) -> str:
+        provider = info.data.get("provider", "")
+        entry = known_providers(info, provider).get(provider)
+        kind = entry.get("kind") if isinstance(entry, dict) else None
+        if kind in KINDS and kind != "inference" and not model:
+            raise PydanticCustomError("route", "is required with a provider of kind {kind}", {"kind": kind})
+        return model
+
+
+class ModelAlias(Policy):
+    """What a request may name as its model.
+
+    `routes` stand in order of preference. `selection` says how to choose among those that are well: "priority" takes
+    the first, "fastest" the one expected to answer soonest, "cheapest" the one whose price is lowest, "weighted" draws
+    one by the weights of the routes. `context` says how retrieved sources stand in the prompt.
+    """
+
+    routes: tuple[Route, ...] = Field(min_length=1)
+    max_output_tokens: PositiveInt = 1024
+    context_tokens: PositiveInt = Field(default=8192, validate_default=True)
+    context: ContextTemplate = ContextTemplate()
+
+    @field_validator("context_tokens")
+    @classmethod
+    def _leaves_room_for_the_prompt(cls, context_tokens: int, info: ValidationInfo) -> int:
+        output = info.data.get("max_output_tokens", 0)
+        if output >= context_tokens:
+            raise PydanticCustomError(
+                "no_room",
+                "max_output_tokens ({output}) must be less than context_tokens ({context})",
+                {"output": output, "context": context_tokens},
+            )
+        return context_tokens
+
+
+class Share(Entry):
+    """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
+
+    A tenant's priorities order its own jobs; with `expedited` its jobs of priority HIGH also go before those of others.
+    `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
+    `max_unfinished` bounds queued and running ones of all priorities together, and refuses the rest.
+    """
+
+    weight: PositiveFloat = 1.0
+    expedited: bool = False
+    max_in_flight: PositiveInt = 10_000
+    max_unfinished: PositiveInt = 100_000
+
+
+class Catalog(Entry):
+    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name,
+    `default_budget` of those that `budgets` does not name, and `default_retention` of those that `retention` does not.
+    """
+
+    providers: dict[Name, ProviderEntry] = Field(min_length=1)
+    models: dict[Name, ModelAlias] = Field(min_length=1)
+    breaker: Breaking = Breaking()
+    default_share: Share = Share()
+    tenants: dict[Name, Share] = Field(default_factory=dict)
+    prices: Prices | None = None
+    default_budget: Budget = Budget()
+    budgets: dict[Name, Budget] = Field(default_factory=dict)
+    default_retention: Retention = Retention()
+    retention: dict[Name, Retention] = Field(default_factory=dict)
+
+    def chain(self, alias: str) -> dict[str, ModelAlias]:
+        """Return an alias and all that it may fall back to, in the order in which they are tried."""
+        return references.chain(alias, self.models)
+
+    def cache_setting(self, alias: str) -> CacheSetting:
+        """What an alias says of the cache. One that was removed meanwhile keeps nothing: it may have said so."""
+        return self.models[alias].cache if alias in self.models else "off"
+
+    def share(self, tenant: str) -> Share:
+        return self.tenants.get(tenant, self.default_share)
+
+    def budget(self, tenant: str) -> Budget:
+        return self.budgets.get(tenant, self.default_budget)
+
+    def retention_of(self, tenant: str) -> Retention:
+        return self.retention.get(tenant, self.default_retention)
+
+    def may_cost(self, alias: str) -> bool:
+        """Whether a request for an alias may reach a provider that is paid for; an unknown one reaches nobody."""
+        chain = self.chain(alias) if self.prices and alias in self.models else {}
+        routes = (route for model in chain.values() for route in model.routes)
+        prices = (self.prices.of(route.provider, route.model) for route in routes if self.prices)
+        return any(price and not price.is_nothing for price in prices)
+
+    def serving(self, provider: str) -> list[str]:
+        """The provider's own names of the models that aliases route to it, each once."""
+        routes = (route for alias in self.models.values() for route in alias.routes)
+        return list(dict.fromkeys(route.model for route in routes if route.provider == provider))
+
+
+def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Read and check the file at `path`; see parse_catalog.
+
+    Raises:
+        CatalogError: the file is missing, is not TOML, or has mistakes; all of them are named.
+    """
+    return parse_catalog(read_catalog(path), path, environ)
+
+
+def read_catalog(path: Path) -> str:
+    """Return what the file holds. Raises CatalogError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CatalogError(path, [f"cannot be read ({error.strerror}); check the service's CATALOG_FILE"]) from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+
+
+def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Check a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
+
+    Raises:
+        CatalogError: it is not TOML, or has mistakes; all of them are named.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+    unset: dict[str, str] = {}
+    data = interpolated(raw, environ, unset)
+    try:
+        catalog = Catalog.model_validate(
+            data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
+        )
+    except ValidationError as error:
+        # With every item of a list wrong, pydantic also calls the list too short.
+        mistakes = (_sentence(one) for one in error.errors() if one["type"] != "too_short" or not one["input"])
+        # What is wrong about a text that lacks its variable is that.
+        real = (mistake for mistake in mistakes if mistake.partition(": ")[0] not in unset)
+        found = [*unset.values(), *real, *references.problems(references.readable(data.get("models")))]
+        raise CatalogError(path, found, text) from error
+    if found := [*unset.values(), *references.problems(catalog.models)]:
+        raise CatalogError(path, found, text)
+    return catalog
+
+
+def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
+    """Return a catalog with mistakes as far as its providers can be read, and no more of it."""
+    try:
+        written = interpolated(tomllib.loads(text), environ, {}).get("providers")
+    except tomllib.TOMLDecodeError:
+        written = None
+    providers = {}
+    for name, entry in written.items() if isinstance(written, dict) else ():
+        with suppress(ValidationError):
+            providers[name] = _PROVIDER.validate_python(entry)
+    return Catalog.model_construct(providers=providers, models={})
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Put one of pydantic's findings as a place and what was expected there."""
+    place, message = _place(error["loc"]), error["msg"]
+    match error["type"]:
+        case "missing":
+            message = "is required"
+        case "extra_forbidden" if error["loc"][-1] == "api_key":
+            place, message = _place(error["loc"][:-1]), NO_KEYS_HERE
+        case "extra_forbidden":
+            message = "is not a setting here"
+        case "union_tag_not_found":
+            place, message = f"{place}.kind", f"is required; expected one of {_KINDS}"
+        case "union_tag_invalid":
+            place, message = f"{place}.kind", f'"{error["ctx"]["tag"]}" is not a kind; expected one of {_KINDS}'
+        case found if found in _OF_TABLES:
+            place = _place(error["loc"][:-1])
+        case found if found in _SHAPES:
+            message = f"input should be {_SHAPES[found]}; found {error['input']!r}"
+        case found if found not in _OWN_FINDINGS:
+            message = f"{message[:1].lower()}{message[1:]}; found {error['input']!r}"
+    return f"{place}: {message}"
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    # Pydantic marks a bad key by a further "[key]", and adds the kind it chose, for which the file has no level.
+    loc = tuple(part for part in loc if part != "[key]")
+    if loc[0] == "providers":
+        loc = (*loc[:2], *loc[3:])
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")

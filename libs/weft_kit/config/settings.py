@@ -1,0 +1,139 @@
+"""Settings: small frozen values, read once from the environment, wrong and mistyped ones named exactly."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from weft_kit.config.secrets import (
+    exposed_files,
+    file_variable,
+    is_secret,
+    secrets_in_files,
+)
+from weft_kit.config.variables import unknown_variables
+from weft_kit.mesh_id import DEFAULT_MESH_ID, MeshId
+from weft_kit.user_paths import expanded
+
+
+class Settings(BaseSettings):
+    """What every service has. Subclass with `class Config(Settings, env_prefix="WEFT_GATEWAY_")`."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    listen: str
+    """Address of the gRPC server, host:port; port 0 picks a free one."""
+    metrics_listen: str = ""
+    """Address of the Prometheus endpoint; empty means none."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
+    grace_s: float = 10.0
+    """How long running calls may finish after SIGTERM."""
+    held_request_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
+    """Bytes of all requests that have arrived and are not answered yet; those of one tenant may have half of it."""
+    mesh_id: MeshId = Field(DEFAULT_MESH_ID, validation_alias="WEFT_MESH_ID")
+    """Which mesh the service is of: the same for all services of a mesh, and no other mesh's. It is in the names of the
+    streams and subjects in NATS; PostgreSQL and Redis know whose they are. Up to 32 of a-z, 0-9 and "-"; it cannot be
+    changed where jobs are."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - as pydantic calls it
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leaves the environment to `load` and `problems`, which read it in their own way."""
+        return (init_settings,)
+
+    @field_validator("*")
+    @classmethod
+    def _finds_home(cls, value: Any) -> Any:
+        return expanded(value) if isinstance(value, Path) else value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Reads the environment; prints a line per bad variable and exits with 2 when one is wrong."""
+        config, problems = cls._read(os.environ, overrides)
+        if config is None or problems:
+            sys.stderr.writelines(f"{problem}\n" for problem in problems)
+            sys.exit(2)
+        sys.stderr.writelines(f"{warning}\n" for warning in exposed_files(os.environ, cls._secrets()))
+        return config
+
+    @classmethod
+    def problems(cls, environ: Mapping[str, str]) -> list[str]:
+        """Returns a line for each variable that a service with this environment would refuse to start with."""
+        return cls._read(environ, {})[1]
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Returns the names of the variables that are read."""
+        return frozenset(map(cls._variable, cls.model_fields)).union(map(file_variable, cls._secrets()))
+
+    def read_by_others(self) -> frozenset[str]:
+        """Returns variables that begin as this service's do and are not its settings: what its catalog names."""
+        return frozenset()
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
+        """Returns the settings, unless a value is wrong, and what is wrong with the environment."""
+        in_files, unreadable = secrets_in_files(environ, cls._secrets())
+        try:
+            config = cls(**{**_Environment(cls, {**environ, **in_files})(), **overrides})
+        except ValidationError as error:
+            mistyped = unknown_variables(environ, cls.variables(), cls._prefix())
+            return None, [*mistyped, *unreadable, *map(cls._sentence, error.errors())]
+        mistyped = unknown_variables(environ, cls.variables() | config.read_by_others(), cls._prefix())
+        return config, [*mistyped, *unreadable]
+
+    @classmethod
+    def _secrets(cls) -> frozenset[str]:
+        """Returns the names of the variables that hold secrets."""
+        return frozenset(cls._variable(name) for name, field in cls.model_fields.items() if is_secret(field))
+
+    @classmethod
+    def _prefix(cls) -> str:
+        return str(cls.model_config.get("env_prefix", ""))
+
+    @classmethod
+    def _variable(cls, field: str) -> str:
+        """Returns the name of the variable that a field is read from, or a part of it, such as `log.replicas`."""
+        known = cls.model_fields.get(field)
+        return (known and known.validation_alias and str(known.validation_alias)) or f"{cls._prefix()}{field}".upper()
+
+    @classmethod
+    def _sentence(cls, problem: ErrorDetails) -> str:
+        aliases = {str(field.validation_alias) for field in cls.model_fields.values() if field.validation_alias}
+        place = ".".join(map(str, problem["loc"]))
+        name = place if place in aliases else cls._variable(place)
+        return f"{name}: {problem['msg'].removeprefix('Value error, ')}{cls._given(problem)}"
+
+    @classmethod
+    def _given(cls, problem: ErrorDetails) -> str:
+        """Shows what was given, unless that is nothing, or would show a secret: a whole model may hold some."""
+        field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        if field is None or problem["type"] == "missing":
+            return ""
+        return " (what was given is a secret)" if is_secret(field) else f" (given: {problem['input']!r})"
+
+
+class _Environment(EnvSettingsSource):
+    """What an environment says; a value that should be JSON and is not is left to the checks of its field."""
+
+    def __init__(self, settings: type[Settings], environ: Mapping[str, str]) -> None:
+        super().__init__(settings)
+        self.env_vars = {name.lower(): value for name, value in environ.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value

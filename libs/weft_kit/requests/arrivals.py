@@ -1,0 +1,160 @@
+"""Requests on their way: read only when the caller is known, and given up when they are late, too many or too large.
+
+gRPC hands a message over once all of it is there and looks at its size only then, so what a caller sends could fill the
+memory before anybody may refuse it. Until somebody reads, HTTP/2 lets through 64 KiB of a call. From then on the kernel
+is asked, 100 times a second, how much the connection brought while a request has been late. Where it does not say (see
+`received_bytes`), the time a request may take is the only limit.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import grpc.aio
+
+from weft_kit.requests.decoding import inflated, is_compressed
+from weft_kit.requests.limits import RequestLimits, too_large
+from weft_kit.requests.received_bytes import ReceivedBytes
+from weft_kit.rpc.call import Rpc
+from weft_kit.rpc.errors import DeadlineExceeded, Overloaded, WeftError
+
+_LOOK_EVERY_S: Final = 0.01
+# A call's request comes with it; one this late is half open.
+_HALF_OPEN_S: Final = 1.0
+_MOST_HALF_OPEN: Final = 1_024
+_MOST_HALF_OPEN_OF_CONNECTION: Final = 64
+_SLOWEST_BYTES_PER_S: Final = 256 * 1024
+# Headers, frames and pings come over the same connection: at once, and with each request.
+_OVERHEAD_BYTES: Final = 512 * 1024
+_OVERHEAD_OF_REQUEST_BYTES: Final = 1024
+_WAIT_S: Final = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class _Arrival:
+    peer: str
+    limit_bytes: int
+    since: float
+    longest_s: float
+    task: asyncio.Task[Any]
+    refusal: WeftError | None = None
+
+    def refuse(self, refusal: WeftError) -> None:
+        """Ends the wait: whoever reads hears of `refusal`."""
+        if self.refusal is None:
+            self.refusal = refusal
+            self.task.cancel()
+
+
+@dataclass(eq=False, slots=True)
+class _Connection:
+    """What a connection had received when it was first looked at, and what it has handed over since."""
+
+    base: int
+    delivered: int = 0
+
+    def under_way(self, received: int) -> int:
+        return received - self.base - self.delivered
+
+
+class Arrivals:
+    """Receives the requests of one server's calls."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self._received = ReceivedBytes()
+        self._waiting: set[_Arrival] = set()
+        self._connections: dict[str, _Connection] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def receive(self, rpc: Rpc, peer: str, limit_bytes: int) -> bytes | None:
+        """Returns the next message of a call as it was before it was compressed, None when there is none.
+
+        Raises WeftError for one that must not come.
+        """
+        loop = asyncio.get_running_loop()
+        # gRPC runs every handler in a task of its own.
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        longest_s = self._limits.arrives_within_s + limit_bytes / _SLOWEST_BYTES_PER_S
+        arrival = _Arrival(peer, limit_bytes, loop.time(), longest_s, task)
+        self._waiting.add(arrival)
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOK_EVERY_S, self._look, loop)
+        try:
+            message: Any = await rpc.read()
+        except asyncio.CancelledError:
+            if arrival.refusal is None:
+                raise
+            task.uncancel()
+            raise arrival.refusal from None
+        finally:
+            self._waiting.discard(arrival)
+        if message is grpc.aio.EOF:
+            return None
+        if connection := self._connections.get(peer):
+            connection.delivered += len(message) + _OVERHEAD_OF_REQUEST_BYTES
+        if len(message) > limit_bytes:
+            raise too_large(len(message), limit_bytes)
+        return await inflated(message, limit_bytes) if is_compressed(message) else bytes(message)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        late = [arrival for arrival in self._waiting if now - arrival.since >= _LOOK_EVERY_S]
+        by_peer: dict[str, list[_Arrival]] = defaultdict(list)
+        for arrival in late:
+            by_peer[arrival.peer].append(arrival)
+        for peer in self._connections.keys() - by_peer.keys():
+            del self._connections[peer]
+        self._weigh(by_peer)
+        self._end_half_open([arrival for arrival in late if now - arrival.since >= _HALF_OPEN_S], now)
+        self._timer = loop.call_later(_LOOK_EVERY_S, self._look, loop) if self._waiting else None
+
+    def _weigh(self, by_peer: dict[str, list[_Arrival]]) -> None:
+        """Refuses what a connection sends beyond its calls' limits, and the most that is under way beyond ours."""
+        under_way = {}
+        for peer, arrivals in by_peer.items():
+            received = self._received.of(peer)
+            if received is None:
+                continue
+            connection = self._connections.setdefault(peer, _Connection(received))
+            under_way[peer] = connection.under_way(received)
+            if under_way[peer] > self._allowed(arrivals):
+                _refuse_bytes(arrivals, under_way.pop(peer))
+        while under_way and sum(under_way.values()) > self._limits.held_bytes:
+            most = max(under_way, key=under_way.__getitem__)
+            del under_way[most]
+            _refuse(by_peer[most], "this server receives more than it can hold; send again")
+
+    def _allowed(self, arrivals: Iterable[_Arrival]) -> int:
+        together = sum(arrival.limit_bytes for arrival in arrivals)
+        most = self._limits.held_bytes // 4 if self._limits.separates_peers else self._limits.held_bytes
+        return min(together, most) + _OVERHEAD_BYTES
+
+    def _end_half_open(self, arrivals: Sequence[_Arrival], now: float) -> None:
+        """Refuses those that took too long, and the latest of those that are too many."""
+        of_connection: dict[str, int] = defaultdict(int)
+        for count, arrival in enumerate(sorted(arrivals, key=lambda arrival: arrival.since), 1):
+            of_connection[arrival.peer] += 1
+            if now - arrival.since > arrival.longest_s:
+                waited = f"the request did not arrive within {arrival.longest_s:g} s; send it with the call"
+                arrival.refuse(DeadlineExceeded(waited))
+            elif count > _MOST_HALF_OPEN or self._is_one_too_many(of_connection[arrival.peer]):
+                _refuse([arrival], "too many calls wait for their requests; send each request with its call")
+
+    def _is_one_too_many(self, of_connection: int) -> bool:
+        return self._limits.separates_peers and of_connection > _MOST_HALF_OPEN_OF_CONNECTION
+
+
+def _refuse_bytes(arrivals: Sequence[_Arrival], under_way: int) -> None:
+    """Only where a single request is waited for is it known whose bytes they are."""
+    if len(arrivals) == 1:
+        arrivals[0].refuse(too_large(under_way, arrivals[0].limit_bytes))
+    else:
+        _refuse(arrivals, "this connection sends more than its calls may; send requests one after the other")
+
+
+def _refuse(arrivals: Iterable[_Arrival], message: str) -> None:
+    for arrival in arrivals:
+        arrival.refuse(Overloaded(message, _WAIT_S))

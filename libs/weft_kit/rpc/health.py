@@ -1,0 +1,82 @@
+"""grpc.health.v1: whether to send calls here, by service, and apart from that whether the process is alive.
+
+    ""                    the whole is ready: all that it needs is there
+    a service's name      the same of that service, which may need less
+    "liveness"            the process answers; restart it if it does not, whatever else is away
+
+While the server drains, whoever watches hears NOT_SERVING, and then the watch ends. grpcio-health-checking's own
+servicer keeps watches open through a shutdown, so that one watching client makes every drain last its whole grace
+period.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1 import health_pb2_grpc as rpc
+
+from weft_kit.rpc.channel import Channel
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.rpc.readiness import WHOLE, Need, Readiness
+
+LIVENESS = "liveness"
+"""Name under which the process answers while it lives, for those who would restart it."""
+_PEER_LIMIT_S = 1.0
+
+
+def peer_need(service: str, channel: Channel) -> Need:
+    """What a service needs that is forwarded to a peer: that the peer says of it that it is ready."""
+
+    async def check() -> None:
+        call = rpc.HealthStub(channel.raw).Check(pb.HealthCheckRequest(service=service), **channel.call(_PEER_LIMIT_S))
+        answer = await channel.unary(call)
+        if answer.status != pb.HealthCheckResponse.SERVING:
+            raise DependencyDown(channel.dependency, f"{channel.dependency} says that it is not ready; see its log")
+
+    return Need(channel.dependency, check, frozenset({service}))
+
+
+class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no types
+    """Serves the status of the process under its own name (""), as liveness, and each service's."""
+
+    def __init__(self, services: Collection[str], readiness: Readiness) -> None:
+        self._known = {WHOLE, LIVENESS, *services}
+        self._readiness = readiness
+        self._draining = False
+        self._news = asyncio.Event()
+        readiness.on_change(self._tell)
+
+    def drain(self) -> None:
+        self._draining = True
+        self._tell()
+
+    async def Check(
+        self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[object, object]"
+    ) -> pb.HealthCheckResponse:
+        if request.service not in self._known:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service here; ask reflection which there are")
+        return pb.HealthCheckResponse(status=self._status(request.service))
+
+    async def Watch(self, request: pb.HealthCheckRequest, _: object) -> AsyncIterator[pb.HealthCheckResponse]:
+        told = None
+        while True:
+            news, status = self._news, self._status(request.service)
+            if status != told:
+                yield pb.HealthCheckResponse(status=status)
+                told = status
+            elif self._draining:
+                return
+            else:
+                await news.wait()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _status(self, service: str) -> pb.HealthCheckResponse.ServingStatus.ValueType:
+        if service not in self._known:
+            return pb.HealthCheckResponse.SERVICE_UNKNOWN
+        serves = service == LIVENESS or (not self._draining and self._readiness.is_ready(service))
+        return pb.HealthCheckResponse.SERVING if serves else pb.HealthCheckResponse.NOT_SERVING

@@ -1,0 +1,272 @@
+"""The one interceptor every call passes: identity in, a status and a canonical line out.
+
+A call is known by its metadata alone: its request is read once the gate let the caller in, and then within the limits
+of its method (`request_limits`, `arrivals`, `held_requests`).
+
+An exception that escapes a handler reaches the client with its text, so this is a security control: only `WeftError`
+messages leave the process, everything else becomes a fixed INTERNAL and a traceback in the log.
+"""
+
+from __future__ import annotations  # grpc's classes are generic in their stubs alone
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias, cast
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import Message
+
+from weft_kit import metrics
+from weft_kit.logging import CallLine
+from weft_kit.requests.arrivals import Arrivals
+from weft_kit.requests.decoding import decoded, no_request
+from weft_kit.requests.held_requests import HeldRequests
+from weft_kit.requests.limits import RequestLimits
+from weft_kit.requests.message_count import check_count, kind_of
+from weft_kit.rpc import context, open_methods
+from weft_kit.rpc.accounts import Accounts, no_accounts
+from weft_kit.rpc.call import Rpc, abort, write
+from weft_kit.rpc.channel import MAX_MESSAGE_BYTES, OPTIONS
+from weft_kit.rpc.context import CallContext
+from weft_kit.rpc.errors import (
+    DeadlineExceeded,
+    Draining,
+    Internal,
+    WeftError,
+)
+from weft_kit.rpc.open_methods import OpenMethods
+from weft_kit.rpc.running_calls import RunningCalls, ending
+from weft_kit.rpc.status import from_rpc
+from weft_kit.validation.fields import check_request
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
+"""Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
+
+
+async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
+    """Believes what the metadata says: the gate of services that only the mesh can reach."""
+    return context.extract(metadata)
+
+
+def is_sent_away() -> bool:
+    """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
+    return isinstance(ending(), Draining)
+
+
+class Boundary(grpc.aio.ServerInterceptor):
+    """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
+
+    def __init__(
+        self, gate: Gate = trusting, limits: RequestLimits | None = None, accounts: Accounts = no_accounts
+    ) -> None:
+        self.limits = limits or RequestLimits()
+        self.arrivals = Arrivals(self.limits)
+        self.held = HeldRequests(self.limits)
+        self._open = OpenMethods(self.arrivals, self.limits, self.internal)
+        self._gate = gate
+        self.accounts = accounts
+        self._draining = False
+        self.running = RunningCalls()
+        self._log = structlog.get_logger()
+
+    def close_door(self) -> None:
+        self._draining = True
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = cast("Any", await continuation(details))  # typed as the synchronous server's
+        if handler is None:
+            return None
+        if details.method.startswith(open_methods.PREFIXES):
+            return self._open.serve(handler)
+        if handler.request_streaming:
+            return None  # no service has such methods: the gate lets in one request at a time
+        # To gRPC every method streams requests: it reads those of others before it asks the handler.
+        call = _Call(self, details.method, handler)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(call.streaming)
+        return grpc.stream_unary_rpc_method_handler(call.unary)
+
+    async def admit(self, method: str, rpc: Rpc) -> CallContext:
+        if self._draining:
+            raise Draining
+        metadata = {key: value for key, value in rpc.invocation_metadata() or () if isinstance(value, str)}
+        caller = await self._gate(method, metadata, rpc.peer())
+        self.running.came_with(caller.key_id)
+        left = rpc.time_remaining()
+        if left is None:
+            return caller
+        return replace(caller, deadline=asyncio.get_running_loop().time() + left)
+
+    def line(self, method: str) -> CallLine:
+        return CallLine(self._log, method=method.rpartition("/")[2])
+
+    def internal(self, error: Exception, method: str = "") -> WeftError:
+        call_id = context.current().call_id
+        self._log.error("unexpected", method=method, call_id=call_id, exc_info=error)
+        return Internal(call_id)
+
+
+class _Call:
+    """One call on its way through the boundary."""
+
+    __slots__ = ("_boundary", "_handler", "_kind", "_limit_bytes", "_method")
+
+    def __init__(self, boundary: Boundary, method: str, handler: Any) -> None:
+        self._boundary = boundary
+        self._method = method
+        self._handler = handler
+        self._limit_bytes = boundary.limits.of(method)
+        self._kind = kind_of(handler.request_deserializer)
+
+    async def unary(self, _messages: object, rpc: Rpc) -> Any:
+        async def once(request: Any) -> Any:
+            return self._encoded(await self._handler.unary_unary(request, rpc))
+
+        return await self._around(once, rpc)
+
+    async def streaming(self, _messages: object, rpc: Rpc) -> None:
+        async def all_messages(request: Any) -> None:
+            messages: AsyncIterator[Any] = self._handler.unary_stream(request, rpc)
+            try:
+                async for message in messages:
+                    await write(rpc, self._encoded(message))
+            finally:
+                # An abandoned generator would clean up whenever it is collected: too late for a running engine.
+                await messages.aclose()  # type: ignore[attr-defined]
+
+        await self._around(all_messages, rpc)
+
+    def _encoded(self, message: Any) -> Any:
+        encode = self._handler.response_serializer
+        return encode(message) if encode else message
+
+    async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        with self._boundary.running.counted():
+            return await self._answered(work, rpc)
+
+    async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        line = self._boundary.line(self._method)
+        metrics.CALLS_IN_FLIGHT.inc()
+        try:
+            context.enter(await self._boundary.admit(self._method, rpc))
+            answer = await self._accounted(work, rpc)
+        except asyncio.CancelledError:
+            if error := ending():
+                self._finish(line, error.status.name, reason=error.reason_name)
+                await abort(rpc, error)
+            self._finish(line, "CANCELLED")
+            raise
+        except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
+            error = self._translated(raised)
+            self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
+            await abort(rpc, error)
+        else:
+            self._finish(line, "OK")
+            return answer
+
+    async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Does the work where account is kept of it, if it is."""
+        account = self._boundary.accounts(self._method)
+        if account is None:
+            return await self._received(work, rpc)
+
+        async def begun(request: Any) -> Any:
+            await account.begin(request)
+            return await work(request)
+
+        try:
+            answer = await self._received(begun, rpc)
+        except asyncio.CancelledError:
+            await account.end("CANCELLED", "")
+            raise
+        except Exception as raised:
+            error = self._translated(raised)
+            await account.end(error.status.name, error.reason_name)
+            raise error from raised
+        await account.end("OK", "")
+        return answer
+
+    async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Does the work for the call's request, which counts as held until it is done."""
+        peer = rpc.peer()
+        message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
+        if message is None:
+            raise no_request()
+        size_bytes = len(message)
+        owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
+        try:
+            if self._kind:
+                await check_count(message, self._kind)
+            request = decoded(message, self._handler.request_deserializer)
+            del message
+            _check(request)
+            return await work(request)
+        finally:
+            self._boundary.held.release(size_bytes, owners)
+
+    def _translated(self, raised: Exception) -> WeftError:
+        if isinstance(raised, WeftError):
+            return raised
+        if isinstance(raised, grpc.aio.AioRpcError):
+            return from_rpc(raised, "a service this call needs")
+        if isinstance(raised, TimeoutError):
+            return DeadlineExceeded("a part of the mesh did not answer in the time that was left; retry")
+        return self._boundary.internal(raised, self._method)
+
+    def _finish(self, line: CallLine, code: str, **fields: object) -> None:
+        caller = context.current()
+        metrics.CALLS_IN_FLIGHT.dec()
+        who = {"tenant": caller.tenant, "key_id": caller.key_id, "call_id": caller.call_id}
+        seconds = line.end(code, **who, **fields)
+        metrics.CALLS.labels(self._method, code).inc()
+        metrics.CALL_SECONDS.labels(self._method).observe(seconds)
+
+
+async def send_header(rpc: Rpc) -> None:
+    """Sends a stream's header at once: what was asked for is there, though its first message may take hours.
+
+    Clients tell by it a silent job from a silent server. A refusal must come before it.
+    """
+    try:
+        await rpc.send_initial_metadata(())
+    except grpc.aio.InternalError as error:
+        raise asyncio.CancelledError from error
+
+
+def _check(request: Any) -> None:
+    """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
+    if isinstance(request, Message):
+        check_request(request)
+
+
+# As grpc_compression_algorithm numbers them.
+_IDENTITY, _GZIP = 0, 2
+_METADATA_BYTES = 32 * 1024
+
+SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
+    *(pair for pair in OPTIONS if not pair[0].endswith(("reconnect_backoff_ms", "receive_message_length"))),
+    # Otherwise a second server on a busy port starts without a word and takes half of the calls.
+    ("grpc.so_reuseport", 0),
+    # The key's other spelling, min_recv_…, is ignored silently.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    # Of a call that nobody reads yet, 64 KiB come: windows that grow by themselves would let in megabytes.
+    ("grpc.http2.bdp_probe", 0),
+    # The boundary is more exact, and says what to do. gRPC looks only at what has arrived as a whole, too.
+    ("grpc.max_receive_message_length", 2 * MAX_MESSAGE_BYTES),
+    # gRPC inflates without a limit, so the boundary does it. It knows gzip when it sees it, and nothing else.
+    ("grpc.per_message_decompression", 0),
+    ("grpc.compression_enabled_algorithms_bitset", 1 << _IDENTITY | 1 << _GZIP),
+    # Tracing adds headers of its own; beyond this, a call is refused.
+    ("grpc.max_metadata_size", _METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
+)

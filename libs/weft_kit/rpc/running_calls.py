@@ -1,0 +1,73 @@
+"""The calls that a server has under way, and how it ends them itself: with an error that says why."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from weft_kit.rpc.errors import Draining, WeftError
+
+# What the clean-up of a call that is ended, and its last message, may take.
+_GOODBYE_S = 1.0
+
+_endings: WeakKeyDictionary[asyncio.Task[Any], WeftError] = WeakKeyDictionary()
+
+
+def ending() -> WeftError | None:
+    """Returns what the current call is being ended with by its own server; None when it is not."""
+    call = asyncio.current_task()
+    return _endings.get(call) if call else None
+
+
+class RunningCalls:
+    """Calls, each with the key it came with."""
+
+    def __init__(self) -> None:
+        # "" until the gate has seen the key, where there is none, and where the call has been ended for it.
+        self._key_ids: dict[asyncio.Task[Any], str] = {}
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts the current task as a running call."""
+        self.came_with("")
+        try:
+            yield
+        finally:
+            if call := asyncio.current_task():
+                self._key_ids.pop(call, None)
+
+    def came_with(self, key_id: str) -> None:
+        """Notes the key that the current call came with."""
+        if call := asyncio.current_task():
+            self._key_ids[call] = key_id
+
+    def key_ids(self) -> set[str]:
+        """Returns the keys that are in use."""
+        return set(self._key_ids.values()) - {""}
+
+    def end_those_of(self, key_id: str, error: WeftError) -> None:
+        """Ends all that came with a key."""
+        for call, its_key_id in self._key_ids.items():
+            if its_key_id == key_id:
+                # Once: another would cut off its goodbye.
+                self._key_ids[call] = ""
+                _end(call, error)
+
+    async def empty(self, grace_s: float) -> None:
+        """Waits until the calls are over; those that are not after `grace_s` end as DRAINING.
+
+        A bare cancel would look like the caller's own; this one says that another replica will answer.
+        """
+        if self._key_ids:
+            await asyncio.wait(self._key_ids, timeout=grace_s)
+        late = set(self._key_ids)
+        for call in late:
+            _end(call, Draining())
+        if late:
+            await asyncio.wait(late, timeout=_GOODBYE_S)
+
+
+def _end(call: asyncio.Task[Any], error: WeftError) -> None:
+    _endings[call] = error
+    call.cancel()

@@ -1,0 +1,1 @@
+"""What services share of PostgreSQL and Redis."""
