@@ -10,10 +10,11 @@ from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Prices
 from weft_kit.spending import Account
-from weft_router import metrics, usage
+from weft_router import metrics
 from weft_router.budgets.claims import Call, Claim, Grant, Holder, Kind, Limit, Refusal, budget_spent
 from weft_router.budgets.local_ledger import LocalLedger
 from weft_router.budgets.redis_ledger import Booking, Granted, LedgerDown, RedisLedger
+from weft_router.job import usage
 
 _GRACE_S: Final = 30.0
 """How much longer than its longest call a hold lasts."""

@@ -1,0 +1,1 @@
+"""TODO: the sign on the door."""
