@@ -8,8 +8,7 @@ from weft.common.v1 import error_pb2
 from weft_kit.catalog.routing import Breaking
 from weft_router.fleet.breaker import Breaker, BreakerState, Outcome
 from weft_router.fleet.calls import Call
-from weft_router.fleet.caps import Caps
-from weft_router.fleet.concurrency import Turnstile
+from weft_router.fleet.concurrency import Caps, Turnstile
 from weft_router.fleet.health import ProviderHealth, quantile_s
 from weft_router.providers.provider import ProviderError, Remedy
 

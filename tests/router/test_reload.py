@@ -18,8 +18,7 @@ from weft_kit.catalog.routing import Breaking
 from weft_kit.rpc.channel import Channel
 from weft_mock import MockProvider, Script
 from weft_router.fleet.breaker import BreakerState, Outcome
-from weft_router.fleet.caps import Caps
-from weft_router.fleet.concurrency import Turnstile
+from weft_router.fleet.concurrency import Caps, Turnstile
 from weft_router.fleet.health import ProviderHealth
 from weft_router.fleet.redis_breakers import SharedBreakers
 from weft_router.fleet.registry import Registered, Registry

@@ -29,7 +29,7 @@ from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.fleet.fleet import Fleet
 from weft_router.fleet.provider_keys import read_keys
 from weft_router.providers.provider import Step
-from weft_router.routing.retry_budgets import Allowances
+from weft_router.routing.retry_budget import Allowances
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.single_flight.flights import Flights
 from weft_router.single_flight.redis_directory import RedisFlights

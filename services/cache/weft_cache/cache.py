@@ -21,7 +21,7 @@ from weft_cache.redis_shelf import Account
 from weft_cache.redis_tally import RedisTally, Tally
 from weft_cache.redis_watch import Audited
 from weft_cache.semantic_queue import LookupLimits, SemanticQueue
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_key import cacheable
 from weft_kit.rpc.errors import DependencyDown
 
 LOOKUPS = Counter("weft_cache_lookups", "Lookups, by tier that answered or reason that none did.", ["outcome"])

@@ -11,11 +11,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from weft_kit.breaker import Breaker, CallBreaker
-from weft_kit.loop_time import loop_timeout
 from weft_kit.mesh_id import DEFAULT_MESH_ID
 from weft_kit.rpc.context import remaining
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.stores.ownership import claim_redis
+from weft_kit.time_limits import loop_timeout
 
 T = TypeVar("T")
 Word: TypeAlias = bytes | str | int

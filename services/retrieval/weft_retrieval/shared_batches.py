@@ -17,7 +17,7 @@ import numpy as np
 
 from weft_kit.rpc.context import current, remaining_to_pass_on
 from weft_kit.rpc.errors import DeadlineExceeded, WeftError
-from weft_kit.time_limit import time_limit
+from weft_kit.time_limits import time_limit
 from weft_retrieval.concurrency import together
 from weft_retrieval.inference_embedder import Embedder, Vectors
 

@@ -43,7 +43,7 @@ from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.openai.responses import Responses
 from weft_router.providers.provider import Provider
 from weft_router.providers.refusals.errors import Access
-from weft_router.routing.retry_budgets import Allowances
+from weft_router.routing.retry_budget import Allowances
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.servicer import RouterServicer
 from weft_router.single_flight.flights import Flights

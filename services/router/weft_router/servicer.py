@@ -9,7 +9,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from weft.common.v1 import budget_pb2, catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.cache_mode import MODES
+from weft_kit.cache_key import MODES
 from weft_kit.catalog.prices import Prices
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.rpc.context import current, remaining

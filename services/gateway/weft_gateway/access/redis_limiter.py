@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from weft_gateway.access.local_limiter import LocalLimiter
 from weft_gateway.access.rates import Limit, Refusal
 from weft_kit.breaker import Breaker
-from weft_kit.loop_time import loop_timeout
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import DependencyDown, WeftError
+from weft_kit.time_limits import loop_timeout
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 

@@ -10,7 +10,7 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_kit.breaker import Breaker, CallBreaker
-from weft_kit.cache_mode import cache_mode
+from weft_kit.cache_key import cache_mode
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import DeadlineExceeded, Unavailable, WeftError

@@ -17,10 +17,10 @@ from weft.job.v1 import event_pb2
 from weft_gateway.access.keys import Key
 from weft_kit.breaker import Breaker
 from weft_kit.catalog.catalog import Catalog
-from weft_kit.loop_time import loop_timeout
 from weft_kit.rpc.context import CallContext, remaining_to_pass_on
 from weft_kit.rpc.errors import DependencyDown, Exhausted
 from weft_kit.spending import Account, Spent, day_end_s, frees_after_s, read_spent
+from weft_kit.time_limits import loop_timeout
 
 _FRESH_S: Final = 1.0
 _LATE_IN_A_ROW: Final = 3

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from weft_kit.rpc.errors import DependencyDown
-from weft_kit.time_limit import time_limit
+from weft_kit.time_limits import time_limit
 
 
 def log_limit(limit_s: float) -> AbstractAsyncContextManager[None]:

@@ -24,7 +24,7 @@ from weft_router.job.job import Job, JobFailed, Order
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
 from weft_router.routing.outage import ProviderOutage, outage
-from weft_router.routing.retry_budgets import Allowances
+from weft_router.routing.retry_budget import Allowances
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.selection import (
     Candidate,

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.cache_mode import cache_mode
+from weft_kit.cache_key import cache_mode
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError

@@ -10,8 +10,7 @@ from typing import Self
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.providers import ProviderEntry
 from weft_kit.joblog import Turns
-from weft_router.fleet.caps import Caps
-from weft_router.fleet.concurrency import Turnstile
+from weft_router.fleet.concurrency import Caps, Turnstile
 from weft_router.fleet.health import ProviderHealth
 from weft_router.fleet.registry import Registered, Registry
 from weft_router.providers.provider import Provider

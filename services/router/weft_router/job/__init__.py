@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""One job as its events tell it, and the events that end it."""

@@ -1,6 +1,10 @@
-"""How long a provider is waited for."""
+"""How long a provider is waited for, and whether its stream keeps up.
+
+One that only trickles is worse than one that breaks off.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,7 +14,6 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.catalog.routing import Throughput, Timeouts
 from weft_router.providers.provider import ProviderError
-from weft_router.routing.throughput import Flow
 
 
 def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
@@ -71,3 +74,29 @@ def _trickle(floor: Throughput) -> ProviderError:
 
 def _seconds(duration: duration_pb2.Duration) -> float:
     return max(0.0, duration.ToNanoseconds() / 1e9)
+
+
+class Flow:
+    """Watches one stream. Times are seconds of one steady clock."""
+
+    def __init__(self, floor: Throughput) -> None:
+        self.floor = floor
+        self._began: float | None = None
+        self._recent: deque[tuple[float, int]] = deque()
+        self._tokens = 0
+
+    def came(self, tokens: int, now: float) -> None:
+        """Note tokens that have just come."""
+        if self._began is None:
+            self._began = now
+            return
+        self._recent.append((now, tokens))
+        self._tokens += tokens
+
+    def trickles(self, now: float) -> bool:
+        """Say whether fewer tokens came in the last `over_s` seconds than must; never before so long has passed."""
+        if self._began is None or now - self._began < self.floor.over_s:
+            return False
+        while self._recent and self._recent[0][0] <= now - self.floor.over_s:
+            self._tokens -= self._recent.popleft()[1]
+        return self._tokens < self.floor.tokens_per_s * self.floor.over_s

@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""Identical requests under way at one time share one call, across all routers."""

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.cache_key import digest, exact_of, partition_of
-from weft_kit.cache_mode import CacheSetting, cacheable
+from weft_kit.cache_key import CacheSetting, cacheable, digest, exact_of, partition_of
 from weft_router.routing import retry_policy
 from weft_router.routing.retry_policy import RetryLimits
 

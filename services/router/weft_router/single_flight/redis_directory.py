@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from weft_kit.breaker import Breaker
-from weft_kit.loop_time import loop_timeout
 from weft_kit.tasks import background
+from weft_kit.time_limits import loop_timeout
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0

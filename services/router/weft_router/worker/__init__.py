@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""The worker: leases in, one run a job, and what stops it."""

@@ -17,7 +17,7 @@ from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache
 from weft_router.answering.pipeline import Attempts
-from weft_router.budgets import rest
+from weft_router.budgets import budgets
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.job import terminal_events, usage
 from weft_router.job.history import History
@@ -248,7 +248,7 @@ class JobRun:
     def _rest(self, job: Job, wait_s: float, waits_for: str) -> None:
         """Raise _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
         left_s, most = job.left_s(time.time()), self._means.max_rests
-        rest_s = rest.rest_s(wait_s, left_s, self._lease.delivery, most, self._means.draw())
+        rest_s = budgets.rest_s(wait_s, left_s, self._lease.delivery, most, self._means.draw())
         if rest_s is not None:
             raise _Resting(Rest(rest_s, waits_for)) from None
 

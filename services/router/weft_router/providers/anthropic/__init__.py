@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""Anthropic's Messages."""

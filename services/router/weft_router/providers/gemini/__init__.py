@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""Google's Gemini."""

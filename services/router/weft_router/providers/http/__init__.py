@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""Providers reached by HTTP: connections, streams of events, whole bodies."""

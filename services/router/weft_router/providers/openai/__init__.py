@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""OpenAI's wire formats, chat completions and Responses, as the many servers that speak them do."""

@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""What providers' refusals mean: one table, with what is read from their bodies and headers."""

@@ -1,1 +1,1 @@
-"""TODO: the sign on the door."""
+"""JSON Schemas on their way to a provider, as each takes them."""

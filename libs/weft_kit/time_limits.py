@@ -1,4 +1,4 @@
-"""A limit counted in the time in which the event loop ran.
+"""Limits on a block: by the clock, in the words of whoever set it, or by the time in which the event loop ran.
 
 A process that was busy, or stopped, reads an answer late that came early. By the clock the answer's time would be over,
 and whoever gave it would be called slow for our own delay. So a limit is taken in steps: however long the loop was held
@@ -33,3 +33,16 @@ async def loop_timeout(limit_s: float) -> AsyncIterator[None]:
             yield
     finally:
         timer.cancel()
+
+
+@asynccontextmanager
+async def time_limit(limit_s: float, late: Exception) -> AsyncIterator[None]:
+    """Raises `late` when the block takes longer than `limit_s`; a TimeoutError of the block's own is left as it is."""
+    scope = asyncio.timeout(limit_s)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise late from None
