@@ -5,7 +5,7 @@ import hashlib
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
+from weft_gateway.record.job_query import AUDIT_LABEL, AUDIT_OF
 
 ASKED = Counter("weft_gateway_audits", "Served answers to be asked for again, by what became of that.", ["outcome"])
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
-from weft_gateway.access.keys import Key
+from weft_gateway.auth.keys import Key
 from weft_kit.rpc.errors import DependencyDown
 
 LOOKUPS = Counter("weft_gateway_key_lookups", "Keys looked up in PostgreSQL.", ["outcome"])

@@ -10,9 +10,9 @@ from typing import Final, Self
 import httpx
 from httpx import URL
 
-from weft_gateway.webhooks.addresses import private_address
+from weft_gateway.webhooks.backoff import retry_after_s
 from weft_gateway.webhooks.deliveries import Outcome, no_public_address, outcome_of
-from weft_gateway.webhooks.schedule import retry_after_s
+from weft_gateway.webhooks.public_addresses import private_address
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 

@@ -3,9 +3,9 @@
 from weft.common.v1 import error_pb2
 from weft_gateway.pages import Position
 from weft_gateway.webhooks.deliveries import Delivery
-from weft_gateway.webhooks.listing import DeliveryQuery
+from weft_gateway.webhooks.delivery_query import DeliveryQuery
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
-from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.secrets import SecretDesk
 from weft_kit.rpc.errors import NotFound
 
 

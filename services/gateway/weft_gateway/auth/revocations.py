@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from weft_gateway.access.keyring import Keyring
-from weft_gateway.access.keys import revoked
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.keys import revoked
 from weft_kit.rpc.running_calls import RunningCalls
 
 ENDED = Counter("weft_gateway_revoked_keys_in_use", "Keys found revoked while calls with them were open.")

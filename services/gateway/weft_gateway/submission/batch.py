@@ -6,7 +6,7 @@ from typing import Final
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.jobs.admission import Order
+from weft_gateway.submission.envelope import Order
 from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
 from weft_kit.rpc.errors import (
     DependencyDown,

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft_gateway.jobs.readers import Readers, Reading
-from weft_gateway.jobs.validation import seconds
+from weft_gateway.submission.validation import seconds
 from weft_gateway.tasks import Background
 from weft_kit.joblog import JobGone, JobLog
 from weft_kit.rpc.errors import DependencyDown, InvalidFields

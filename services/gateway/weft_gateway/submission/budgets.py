@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import event_pb2
-from weft_gateway.access.keys import Key
+from weft_gateway.auth.keys import Key
 from weft_kit.breaker import Breaker
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.context import CallContext, remaining_to_pass_on

@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
-from weft_gateway.access.rates import Limit, Refusal, next_due_us, wait_us
+from weft_gateway.auth.gcra import (
+    Limit,
+    Refusal,
+    next_due_us,
+    wait_us,
+)
 
 
 class LocalLimiter:

@@ -7,11 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weft_gateway.access.keyring import Keyring
-from weft_gateway.access.keys import Key, bearer, prove, read_credential
-from weft_gateway.access.rates import Limit, Rate
-from weft_gateway.access.redis_limiter import RedisLimiter
 from weft_gateway.audit.audit import Audit
+from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.keys import (
+    Key,
+    bearer,
+    prove,
+    read_credential,
+)
+from weft_gateway.auth.redis_limiter import RedisLimiter
 from weft_kit.logging import note
 from weft_kit.rpc.context import TRACE_KEY, CallContext, enter
 from weft_kit.rpc.errors import (

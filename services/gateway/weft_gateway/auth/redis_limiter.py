@@ -13,8 +13,8 @@ from typing import Final, Literal
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
-from weft_gateway.access.local_limiter import LocalLimiter
-from weft_gateway.access.rates import Limit, Refusal
+from weft_gateway.auth.gcra import Limit, Refusal
+from weft_gateway.auth.local_limiter import LocalLimiter
 from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import DependencyDown, WeftError

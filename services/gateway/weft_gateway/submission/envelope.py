@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.jobs.validation import check, check_size, seconds
+from weft_gateway.submission.validation import check, check_size, seconds
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.joblog import envelope_of, text_hash
 from weft_kit.rpc.context import CallContext

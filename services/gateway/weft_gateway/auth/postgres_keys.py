@@ -6,7 +6,7 @@ from typing import Final
 from psycopg.rows import class_row
 
 from weft.common.v1 import budget_pb2
-from weft_gateway.access.keys import Key
+from weft_gateway.auth.keys import Key
 from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
 

@@ -1,9 +1,15 @@
 """What operators can do with API keys: create, list, revoke."""
 
 from weft.common.v1 import budget_pb2, error_pb2
-from weft_gateway.access.keyring import Keyring
-from weft_gateway.access.keys import Credential, Key, check_new_key, hash_secret, new_credential
-from weft_gateway.access.postgres_keys import KeyStore
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.keys import (
+    Credential,
+    Key,
+    check_new_key,
+    hash_secret,
+    new_credential,
+)
+from weft_gateway.auth.postgres_keys import KeyStore
 from weft_gateway.pages import Position
 from weft_kit.rpc.errors import NotFound
 

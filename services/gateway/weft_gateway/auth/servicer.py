@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.access.key_desk import KeyDesk
-from weft_gateway.access.keys import Key
+from weft_gateway.auth.key_admin import KeyDesk
+from weft_gateway.auth.keys import Key
 from weft_gateway.pages import Pages
 from weft_kit.logging import note
 from weft_kit.stores.page_tokens import page_size

@@ -6,13 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.jobs.admission import Admission, Order, answered, check_repeat, utc_now
-from weft_gateway.jobs.answers import Answers
-from weft_gateway.jobs.budgets import Budgets
-from weft_gateway.jobs.log_limit import log_limit
-from weft_gateway.jobs.quota import Quota
-from weft_gateway.jobs.room import Room
-from weft_gateway.jobs.second_asking import ASKED, second_asking
+from weft_gateway.submission.audits import ASKED, second_asking
+from weft_gateway.submission.budgets import Budgets
+from weft_gateway.submission.cache_lookup import Answers
+from weft_gateway.submission.envelope import (
+    Admission,
+    Order,
+    answered,
+    check_repeat,
+    utc_now,
+)
+from weft_gateway.submission.log_capacity import Room
+from weft_gateway.submission.log_limit import log_limit
+from weft_gateway.submission.quota import Quota
 from weft_gateway.tasks import Background
 from weft_kit.catalog.catalog import Share
 from weft_kit.joblog import AlreadyAccepted, EventTooLarge, JobLog, new_job_id

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.jobs.filters import filter_problem
+from weft_gateway.submission.filters import filter_problem
 from weft_kit.rpc.errors import Invalid
 from weft_kit.validation.fields import (
     Violation,
