@@ -15,10 +15,10 @@ from typing import Final
 
 import psutil
 
-from weft_inference import encoders
-from weft_inference.encoder import Encoder
-from weft_inference.encoders import EmbedderName
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders import registry
+from weft_inference.encoders.encoder import Encoder
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.registry import EmbedderName
 
 _QUESTION: Final = "How do I reset the password of my account?"
 _SENTENCE: Final = "The committee met in the old town hall to discuss how the new harbour should be paid for. "
@@ -77,7 +77,7 @@ def _grow(load: Callable[[], Encoder]) -> float:
 
 def main(names: Sequence[EmbedderName], precision: Precision, threads: int) -> None:
     """Measures and prints."""
-    loaded = [encoders.load(name, precision, threads) for name in names]
+    loaded = [registry.load(name, precision, threads) for name in names]
     asked, read = compared(loaded, questions), compared(loaded, chunks)
     grown = [memory_mib(name, precision) for name in names]
     print(f"{'':40} {'a question, ms':>16} {'32 chunks, s':>14} {'memory, MiB':>13}   as the first")
@@ -95,6 +95,6 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="+", type=EmbedderName, choices=list(EmbedderName))
     given = parser.parse_args()
     if given.grow:
-        print(_grow(partial(encoders.load, given.names[0], given.precision, given.threads)))
+        print(_grow(partial(registry.load, given.names[0], given.precision, given.threads)))
     else:
         main(given.names, given.precision, given.threads)

@@ -11,8 +11,8 @@ from bench.cache_quality import aims, inputs, report, sections, speed
 from bench.cache_quality.pairs import Split, qqp
 from bench.cache_quality.results import Result
 
-from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
+from weft_cache.semantic.calibration import CALIBRATION, threshold
 
 _REPORT: Final = Path(__file__).parents[1] / "CACHE.md"
 _SPEED: Final = "speed"

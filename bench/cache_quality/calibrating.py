@@ -11,8 +11,8 @@ from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split
 from bench.cache_quality.results import Result, of_shelf
 
-from weft_cache.calibration import Lookups, measured
 from weft_cache.config import Config
+from weft_cache.semantic.calibration import Lookups, measured
 
 _PRECISIONS: Final = (0.8, 0.85, 0.9, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 _ASKED: Final = 3000

@@ -15,9 +15,16 @@ from bench.cache_quality.judging import Compared, Judge
 from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split
 
-from weft_cache.certainty import WEIGHTS, Evidence, Neighbour, Weights, evidence, weighed
-from weft_cache.choice import Miss
 from weft_cache.config import Config
+from weft_cache.semantic.choice import Miss
+from weft_cache.semantic.scoring import (
+    WEIGHTS,
+    Evidence,
+    Neighbour,
+    Weights,
+    evidence,
+    weighed,
+)
 
 _ASKED: Final = 1200
 _SERVED: Final = 0.5

@@ -10,7 +10,7 @@ from bench.cache_quality.readings import Readings, kept_at
 from bench.cache_quality.sets import Sources
 
 from weft_cache.config import Config
-from weft_cache.coverage import Coverage
+from weft_cache.semantic.coverage import Coverage
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,8 +12,16 @@ from bench.cache_quality.reading import Reader
 from bench.cache_quality.readings import Vectors
 from bench.cache_quality.shelves import Shelf
 
-from weft_cache.choice import Candidate, Miss, Reason, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
+from weft_cache.semantic.choice import (
+    Candidate,
+    Miss,
+    Reason,
+    Shortlist,
+    Verified,
+    choose,
+    shortlist,
+)
 
 _NEAREST: Final = 5
 _SEARCHED: Final = 12

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from weft_cache.interval import Share, share
+from weft_cache.wilson import Share, share
 
 Scores = NDArray[np.float64]
 Labels = NDArray[np.bool_]

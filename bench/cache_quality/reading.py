@@ -11,12 +11,12 @@ from bench.cache_quality.readings import Readings, Vectors, digest
 from safetensors.numpy import load_file
 
 import weft_inference
-from weft_cache.coverage import MOST_UNREAD, Coverage
-from weft_inference import minilm
-from weft_inference.minilm import bundled_model
-from weft_inference.minilm_graph import Precision
-from weft_inference.verifier import SHIPPED, PairReader
-from weft_inference.verifier_graph import build
+from weft_cache.semantic.coverage import MOST_UNREAD, Coverage
+from weft_inference.encoders import minilm
+from weft_inference.encoders.minilm import bundled_model
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.verifier import SHIPPED, PairReader
+from weft_inference.encoders.verifier_graph import build
 
 _TOGETHER: Final = 32
 _CODE: Final = Path(weft_inference.__file__).parent

@@ -13,14 +13,14 @@ from bench.retrieval_quality.corpora import Corpus
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.stage import TENANT
 
-from weft_retrieval.analysis import Terms, analyzer
-from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.analysis.analysis import Terms, analyzer
+from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.hnsw_indexes import HnswIndexes
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
 
 EXACT_WINDOWS = 10_000
 _CHUNKING = Chunking(max_tokens=256, overlap_tokens=0)

@@ -25,7 +25,7 @@ from bench.retrieval_quality.quality import K, Run, by_question, by_rank, ingest
 from bench.retrieval_quality.stage import Client, postgres, service
 
 from weft_kit.rpc.channel import Channel
-from weft_retrieval.fusion import fuse
+from weft_retrieval.ranking.fusion import fuse
 
 LANGUAGES: Final = ("en", "de", "es", "ru")
 _DEPTH: Final = 100

@@ -12,7 +12,7 @@ from bench.spread import Several, quantile
 from pgvector import HalfVector
 
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.postgres import Database
+from weft_retrieval.storage.postgres import Database
 
 SIZES = (10_000, 100_000)
 RATE = 20

@@ -10,7 +10,7 @@ from weft_kit.catalog.catalog import (
     read_catalog,
     readable,
 )
-from weft_router.keys import read_keys
+from weft_router.fleet.provider_keys import read_keys
 
 
 def find_mistakes(path: Path, environ: Mapping[str, str]) -> CatalogError | None:

@@ -8,7 +8,7 @@ from weft.job.v1 import event_pb2
 from weft_client.observer import Observer
 from weft_client.patience import Patience, is_silence, silent
 from weft_kit.rpc.errors import DependencyDown, WeftError
-from weft_kit.time_limit import time_limit
+from weft_kit.time_limits import time_limit
 
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
 """A stream; entered once a gateway has answered that it knows the job."""

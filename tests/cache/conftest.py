@@ -19,11 +19,11 @@ from weft.cache.v1 import cache_pb2_grpc as rpc
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.config import Config
-from weft_cache.redis_answers import RedisAnswers
-from weft_cache.redis_guard import RedisGuard, guarded
-from weft_cache.redis_shelf import RedisShelf
-from weft_cache.seal import Seal
 from weft_cache.server import cache
+from weft_cache.store.encryption import Seal
+from weft_cache.store.redis_answers import RedisAnswers
+from weft_cache.store.redis_client import RedisGuard, guarded
+from weft_cache.store.redis_store import RedisShelf
 from weft_compose.ports import free_ports
 from weft_kit.rpc import context
 from weft_kit.rpc.channel import Channel

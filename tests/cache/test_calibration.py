@@ -5,11 +5,16 @@ import random
 
 import pytest
 
-from weft_cache.calibration import CALIBRATION, Point, measured, threshold
-from weft_cache.certainty import Neighbour, certainty
+from weft_cache.audits.adaptive_threshold import Ladder, raised
 from weft_cache.config import Config
-from weft_cache.interval import share
-from weft_cache.vigilance import Ladder, raised
+from weft_cache.semantic.calibration import (
+    CALIBRATION,
+    Point,
+    measured,
+    threshold,
+)
+from weft_cache.semantic.scoring import Neighbour, certainty
+from weft_cache.wilson import share
 
 TABLE = (Point(0.7, 0.9), Point(0.9, 0.97), Point(0.95, 0.99))
 

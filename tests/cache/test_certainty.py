@@ -5,7 +5,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.certainty import LEAST_CONFIDENCE, NEAR, WEIGHTS, Neighbour, certainty
+from weft_cache.semantic.scoring import (
+    LEAST_CONFIDENCE,
+    NEAR,
+    WEIGHTS,
+    Neighbour,
+    certainty,
+)
 
 shares = st.floats(0, 1)
 neighbours = st.builds(Neighbour, similarity=shares, told=st.sampled_from("abc"), confidence=shares)

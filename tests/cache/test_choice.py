@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.choice import Candidate, Miss, Reason, Shortlist, Verified, choose, shortlist
 from weft_cache.policy import Terms, Tier
+from weft_cache.semantic.choice import (
+    Candidate,
+    Miss,
+    Reason,
+    Shortlist,
+    Verified,
+    choose,
+    shortlist,
+)
 
 ASKED = "How do I turn on dark mode?"
 SAME = "How can I turn dark mode on?"

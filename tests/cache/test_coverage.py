@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_cache.config import Config
-from weft_cache.coverage import Coverage
+from weft_cache.semantic.coverage import Coverage
 from weft_kit.rpc.errors import CannotStart
 
 SEMANTIC = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC)

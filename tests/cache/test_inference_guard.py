@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.cache.played_inference import PlayedInference, playing
 
-from weft_cache.inference_embedder import InferenceEmbedder
-from weft_cache.inference_guard import InferenceGuard
+from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.embedder import InferenceEmbedder
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import (

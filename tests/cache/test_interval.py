@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.interval import share
+from weft_cache.wilson import share
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from tests.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache import verdict
+from weft_cache.audits import comparison
 from weft_cache.guards import GUARDS
 from weft_cache.guards.numbers import numbers_differ
 from weft_cache.guards.words import Question
@@ -41,7 +41,7 @@ def test_every_guard_is_linear_in_different_words():
 @pytest.mark.parametrize("atom", ATOMS)
 def test_reading_and_comparing_is_linear(atom):
     def compare(text: str) -> None:
-        verdict.at_sight(verdict.head(text), text)
+        comparison.at_sight(comparison.head(text), text)
         request = job_pb2.GenerationRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER)])
         request.messages[0].parts.add(text=text)
         request.sampling.stop.extend(text.split("a"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from weft.common.v1 import chat_pb2, filter_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.partition import Address, address, question_text, semantic_partition
-from weft_cache.vector import Vector
+from weft_cache.records import Vector
 
 USER, ASSISTANT, SYSTEM, TOOL = chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_TOOL
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache.choice import age_s
 from weft_cache.policy import Tier, life_s, storable, terms
+from weft_cache.semantic.choice import age_s
 
 OFF, EXACT, SEMANTIC = job_pb2.CACHE_MODE_OFF, job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
 TOOL = chat_pb2.Tool(name="f")

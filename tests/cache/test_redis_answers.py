@@ -7,12 +7,17 @@ from uuid import uuid4
 import pytest
 
 from weft.common.v1 import budget_pb2
-from weft_cache.choice import Candidate
 from weft_cache.partition import address
-from weft_cache.redis_answers import Filing, Names, Stored, key_of
-from weft_cache.redis_guard import StoreDown
-from weft_cache.redis_tally import RedisTally, Tally
-from weft_cache.vector import Vector
+from weft_cache.records import Vector
+from weft_cache.semantic.choice import Candidate
+from weft_cache.store.redis_answers import (
+    Filing,
+    Names,
+    Stored,
+    key_of,
+)
+from weft_cache.store.redis_client import StoreDown
+from weft_cache.store.redis_stats import RedisTally, Tally
 
 INDEX = "weft:cache:answers"
 

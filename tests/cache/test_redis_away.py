@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_cache.partition import address
-from weft_cache.redis_answers import RedisAnswers, Stored, key_of
-from weft_cache.redis_guard import StoreDown, guarded, patiently
-from weft_cache.redis_shelf import RedisShelf
-from weft_cache.seal import Seal
+from weft_cache.store.encryption import Seal
+from weft_cache.store.redis_answers import RedisAnswers, Stored, key_of
+from weft_cache.store.redis_client import StoreDown, guarded, patiently
+from weft_cache.store.redis_store import RedisShelf
 from weft_compose.servers import ValkeyServer
 from weft_compose.servers import serving as started
 from weft_kit.rpc.context import CallContext, bound

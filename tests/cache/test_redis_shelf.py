@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from weft_cache.redis_guard import RedisGuard, guarded
-from weft_cache.redis_shelf import Kept, RedisShelf
+from weft_cache.store.redis_client import RedisGuard, guarded
+from weft_cache.store.redis_store import Kept, RedisShelf
 
 ROOM = 1024 * 1024
 HOUR = 3600.0

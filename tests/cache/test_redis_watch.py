@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from weft_cache.redis_watch import Audited, RedisWatch
-from weft_cache.vigilance import Watch
+from weft_cache.audits.adaptive_threshold import Watch
+from weft_cache.audits.redis_audits import Audited, RedisWatch
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from weft_cache.config import Config
-from weft_cache.seal import Seal
+from weft_cache.store.encryption import Seal
 
 OLD, NEW = os.urandom(32), os.urandom(32)
 KEY_TEXT = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

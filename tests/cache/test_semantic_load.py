@@ -10,11 +10,11 @@ from tests.cache.virtual_time import run_virtually
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache.choice import Miss, Reason
-from weft_cache.coverage import ALL, Coverage, QuestionReader
-from weft_cache.lookup import Asked
 from weft_cache.policy import Terms, Tier
-from weft_cache.semantic_queue import LookupLimits, SemanticQueue
+from weft_cache.records import Asked
+from weft_cache.semantic.choice import Miss, Reason
+from weft_cache.semantic.coverage import ALL, Coverage, QuestionReader
+from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 
 TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
 QUESTION = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Is it?")])

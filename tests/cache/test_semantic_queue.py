@@ -5,13 +5,12 @@ from collections import deque
 
 import pytest
 
-from weft_cache.choice import Miss, Reason
-from weft_cache.coverage import ALL, Coverage, QuestionReader
-from weft_cache.lookup import Asked
 from weft_cache.partition import address
 from weft_cache.policy import Terms, Tier
-from weft_cache.semantic_queue import LookupLimits, SemanticQueue
-from weft_cache.vector import Vector
+from weft_cache.records import Asked, Vector
+from weft_cache.semantic.choice import Miss, Reason
+from weft_cache.semantic.coverage import ALL, Coverage, QuestionReader
+from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 from weft_kit.rpc.context import CallContext, bound, current
 from weft_kit.rpc.errors import DeadlineExceeded
 

@@ -7,10 +7,10 @@ from tests.cache.played_inference import playing
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
-from weft_cache.calibration import CALIBRATED_FOR
-from weft_cache.choice import Reason
-from weft_cache.coverage import TRY_AGAIN_S, Coverage, QuestionReader
-from weft_cache.vector import Vector
+from weft_cache.records import Vector
+from weft_cache.semantic.calibration import CALIBRATED_FOR
+from weft_cache.semantic.choice import Reason
+from weft_cache.semantic.coverage import TRY_AGAIN_S, Coverage, QuestionReader
 
 SEMANTIC = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_SEMANTIC)
 MULTILINGUAL = "multilingual-e5-small-q4-fp32"

@@ -5,8 +5,14 @@ from array import array
 
 import pytest
 
-from weft_cache.vector import Vector
-from weft_cache.verdict import HEAD_CHARACTERS, Verdict, at_sight, by_meaning, head
+from weft_cache.audits.comparison import (
+    HEAD_CHARACTERS,
+    Verdict,
+    at_sight,
+    by_meaning,
+    head,
+)
+from weft_cache.records import Vector
 
 SAME, DIFFERENT, NOT_COMPARED = Verdict.SAME, Verdict.DIFFERENT, Verdict.NOT_COMPARED
 LONG = "The lighthouse was built of granite, and its keepers lived there all year round. " * 5

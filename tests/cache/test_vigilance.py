@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.interval import share
-from weft_cache.vigilance import Ladder, Watch, as_of, judged, raised
+from weft_cache.audits.adaptive_threshold import (
+    Ladder,
+    Watch,
+    as_of,
+    judged,
+    raised,
+)
+from weft_cache.wilson import share
 
 LADDER = Ladder(bound=0.02, rungs=3, hold_s=100, rest_s=10, longest_rest_s=35)
 FRESH = Watch()

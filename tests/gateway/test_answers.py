@@ -15,8 +15,8 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
-from weft_gateway.jobs.answers import Answers
 from weft_gateway.server import gateway
+from weft_gateway.submission.cache_lookup import Answers
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.joblog import JobLog, kind_of, text_hash
 from weft_kit.rpc.channel import Channel

@@ -15,9 +15,9 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft.router.v1 import router_pb2, router_pb2_grpc
-from weft_gateway.access.gate import fingerprint
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
+from weft_gateway.auth.authenticator import fingerprint
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
 from weft_gateway.server import gateway

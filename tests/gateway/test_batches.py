@@ -10,7 +10,7 @@ import pytest
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.jobs.batch import outcomes
+from weft_gateway.submission.batch import outcomes
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.rpc.server import Server

@@ -16,8 +16,8 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.budgets import Standing
 from weft_gateway.server import gateway
+from weft_gateway.submission.budgets import Standing
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.server import Server
 from weft_kit.spending import Account, Spent, day_of

@@ -20,9 +20,9 @@ from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.dead_letters import is_poison
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import Row
+from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.retention import RetentionSweeper
+from weft_gateway.record.rows import Row
 from weft_gateway.server import gateway
 from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import JobLog, Unreadable, new_job_id

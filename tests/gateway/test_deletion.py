@@ -16,7 +16,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.postgres import Database
-from weft_gateway.record.listing import AUDIT_LABEL, AUDIT_OF
+from weft_gateway.record.job_query import AUDIT_LABEL, AUDIT_OF
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, kind_of

@@ -15,7 +15,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.departures import read_patience_s
+from weft_gateway.jobs.disconnects import read_patience_s
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.server import gateway
 from weft_gateway.tasks import unbroken

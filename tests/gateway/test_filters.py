@@ -12,8 +12,8 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.record.listing import JobQuery, read_job_query
-from weft_gateway.record.records import rows
+from weft_gateway.record.job_query import JobQuery, read_job_query
+from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id
 

@@ -16,8 +16,8 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2, router_pb2_grpc
-from weft_gateway.access.keyring import Keyring, Life
-from weft_gateway.access.keys import Key, new_credential
+from weft_gateway.auth.key_cache import Keyring, Life
+from weft_gateway.auth.keys import Key, new_credential
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database, migrate
 from weft_gateway.server import gateway

@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.access.local_limiter import LocalLimiter
-from weft_gateway.access.rates import Limit, Rate
-from weft_gateway.access.redis_limiter import RedisLimiter
+from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.local_limiter import LocalLimiter
+from weft_gateway.auth.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_kit.rpc.errors import Exhausted

@@ -13,8 +13,8 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.quota import Quota, Standing
 from weft_gateway.server import gateway
+from weft_gateway.submission.quota import Quota, Standing
 from weft_kit.joblog import JobLog, Work
 from weft_kit.rpc.errors import Exhausted
 from weft_kit.rpc.server import Server

@@ -11,8 +11,8 @@ from psycopg.sql import SQL, Identifier
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import rows
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id, project
 

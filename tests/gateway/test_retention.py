@@ -17,11 +17,11 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.pages import Position
 from weft_gateway.postgres import Database
-from weft_gateway.record.listing import JobQuery
+from weft_gateway.record.job_query import JobQuery
 from weft_gateway.record.postgres_erasure import ErasureStore
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import rows
+from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.retention import RetentionSweeper
+from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import new_job_id, project

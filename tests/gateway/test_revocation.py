@@ -15,7 +15,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.gateway.v1 import tenant_pb2, tenant_pb2_grpc
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from weft_gateway.access.postgres_keys import KeyStore
+from weft_gateway.auth.postgres_keys import KeyStore
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, kind_of

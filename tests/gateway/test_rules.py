@@ -8,10 +8,16 @@ from itertools import permutations
 import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.access.keys import Key, hash_secret, new_credential, prove, read_credential
-from weft_gateway.access.local_limiter import LocalLimiter
-from weft_gateway.access.rates import Limit, Rate
-from weft_gateway.record.records import rows
+from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.keys import (
+    Key,
+    hash_secret,
+    new_credential,
+    prove,
+    read_credential,
+)
+from weft_gateway.auth.local_limiter import LocalLimiter
+from weft_gateway.record.rows import rows
 from weft_kit.joblog import new_job_id
 from weft_kit.rpc.errors import Unauthenticated
 from weft_kit.rpc.peers import address_of

@@ -10,7 +10,7 @@ from tests.cost import cost_of
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.jobs.validation import check
+from weft_gateway.submission.validation import check
 from weft_kit.rpc.errors import InvalidFields
 from weft_kit.validation.json_schemas import read_schema, written_out
 from weft_kit.validation.json_values import BadJson

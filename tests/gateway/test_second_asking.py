@@ -12,8 +12,8 @@ from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.second_asking import second_asking
 from weft_gateway.server import gateway
+from weft_gateway.submission.audits import second_asking
 from weft_kit.joblog import JobLog, Lease, Work
 from weft_kit.rpc.server import Server, Service
 

@@ -14,9 +14,9 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.postgres import Database
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import rows
-from weft_gateway.record.undertaker import Undertaker
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.reaper import Undertaker
+from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, connect, kind_of, new_job_id, project, text_hash
 from weft_kit.rpc.errors import DependencyDown

@@ -10,8 +10,8 @@ from tests.cost import cost_of
 
 from weft.common.v1 import chat_pb2, error_pb2, filter_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.jobs.filters import filter_problem
-from weft_gateway.jobs.validation import check, check_item, check_size
+from weft_gateway.submission.filters import filter_problem
+from weft_gateway.submission.validation import check, check_item, check_size
 from weft_kit.rpc.errors import Invalid, InvalidFields
 
 Ask = Callable[..., job_pb2.GenerationRequest]

@@ -10,7 +10,7 @@ import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.waits import Waits
+from weft_gateway.jobs.long_polls import Waits
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.server import Server

@@ -17,19 +17,19 @@ from weft.gateway.v1 import webhook_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway import postgres
 from weft_gateway.postgres import Database
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import rows
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.rows import rows
 from weft_gateway.tasks import running
+from weft_gateway.webhooks.backoff import Schedule
 from weft_gateway.webhooks.deliveries import Delivery, Outcome, Try
-from weft_gateway.webhooks.httpx_poster import WebhookPoster
-from weft_gateway.webhooks.listing import DeliveryQuery
+from weft_gateway.webhooks.delivery_query import DeliveryQuery
+from weft_gateway.webhooks.http_sender import WebhookPoster
 from weft_gateway.webhooks.notifier import Notifier, Pace
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
 from weft_gateway.webhooks.postgres_outbox import Outbox
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.resolver import Resolver
-from weft_gateway.webhooks.schedule import Schedule
-from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.secrets import SecretDesk
 from weft_kit.joblog import new_job_id
 
 KEY = "k" * 32

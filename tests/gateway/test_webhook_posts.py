@@ -13,7 +13,7 @@ import trustme
 from aiohttp import web
 
 from weft_gateway.webhooks.deliveries import Outcome
-from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.http_sender import WebhookPoster
 from weft_gateway.webhooks.resolver import Resolver
 
 HEADERS = {"webhook-id": "job-1"}

@@ -10,11 +10,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.webhooks.addresses import private_address
+from weft_gateway.webhooks.backoff import Schedule, retry_after_s
 from weft_gateway.webhooks.deliveries import outcome_of
+from weft_gateway.webhooks.fair_share import share_places
 from weft_gateway.webhooks.payload import payload
-from weft_gateway.webhooks.places import share_places
-from weft_gateway.webhooks.schedule import Schedule, retry_after_s
+from weft_gateway.webhooks.public_addresses import private_address
 from weft_gateway.webhooks.signing import derive_secret, show_secret, signed_headers
 
 Ask = Callable[..., job_pb2.GenerationRequest]

@@ -8,7 +8,7 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_inference.config import Config
-from weft_inference.engines.port import Engine
+from weft_inference.engines.engine import Engine
 from weft_inference.server import build_engine, serving
 from weft_kit.rpc.channel import Channel
 

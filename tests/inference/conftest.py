@@ -2,9 +2,9 @@
 
 import pytest
 
-from weft_inference import minilm
-from weft_inference.encoder import Encoder
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders import minilm
+from weft_inference.encoders.encoder import Encoder
+from weft_inference.encoders.minilm_graph import Precision
 
 
 @pytest.fixture(scope="session")

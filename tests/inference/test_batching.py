@@ -9,8 +9,13 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from weft_inference.batching import Batcher, Request, choose, pack
-from weft_inference.embedding import SHORT_TOKENS, Embedder, whole
+from weft_inference.encoders.batching import (
+    Batcher,
+    Request,
+    choose,
+    pack,
+)
+from weft_inference.encoders.embedding import SHORT_TOKENS, Embedder, whole
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import DeadlineExceeded, Overloaded
 

@@ -5,7 +5,13 @@ import asyncio
 import pytest
 
 from weft_inference.engines.echo import Echo
-from weft_inference.engines.port import Finish, Generation, Piece, Sampling, Turn
+from weft_inference.engines.engine import (
+    Finish,
+    Generation,
+    Piece,
+    Sampling,
+    Turn,
+)
 
 
 async def said(engine: Echo, text: str, *, prefix: str = "", **sampling) -> tuple[str, Finish]:

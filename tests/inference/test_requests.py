@@ -8,7 +8,7 @@ from tests.inference.calling import asking, json_schema
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
-from weft_inference.engines.port import Description
+from weft_inference.engines.engine import Description
 from weft_inference.requests import MAX_TEXT_LENGTH, read_generation, read_rerank, read_texts
 from weft_kit.rpc.errors import InvalidFields, Unsupported
 

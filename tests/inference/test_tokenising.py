@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from weft_inference.tokenising import tokenised
+from weft_inference.encoders.tokenising import tokenised
 
 
 def thread_of(texts: Sequence[str]) -> list[int]:

@@ -3,9 +3,9 @@
 import pytest
 from tests.inference.calling import calling, on_a_free_port
 
-from weft_inference.minilm import bundled_model
-from weft_inference.minilm_graph import Precision
-from weft_inference.verifier import SHIPPED, PairReader
+from weft_inference.encoders.minilm import bundled_model
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.verifier import SHIPPED, PairReader
 from weft_kit.rpc.errors import WeftError
 
 ASKED = "How do I reset my password?"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from weft_inference import minilm
-from weft_inference.batching import Batcher
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders import minilm
+from weft_inference.encoders.batching import Batcher
+from weft_inference.encoders.minilm_graph import Precision
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own")
 

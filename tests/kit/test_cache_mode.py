@@ -4,7 +4,7 @@ import pytest
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.cache_mode import CacheSetting, cache_mode, cacheable
+from weft_kit.cache_key import CacheSetting, cache_mode, cacheable
 
 OFF, EXACT, SEMANTIC = job_pb2.CACHE_MODE_OFF, job_pb2.CACHE_MODE_EXACT, job_pb2.CACHE_MODE_SEMANTIC
 SILENT = job_pb2.CACHE_MODE_UNSPECIFIED

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 
 from weft.job.v1 import job_pb2
-from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.joblog import JobLog, new_job_id
+from weft_kit.tasks import cancellations, heed_cancellation
 
 
 async def keeps_it_to_itself() -> None:

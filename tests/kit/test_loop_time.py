@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from weft_kit.loop_time import loop_timeout
+from weft_kit.time_limits import loop_timeout
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from weft_kit.rpc.errors import DependencyDown
-from weft_kit.time_limit import time_limit
+from weft_kit.time_limits import time_limit
 
 LATE = DependencyDown("nats", "the log does not answer; retry")
 

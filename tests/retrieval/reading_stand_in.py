@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from weft_retrieval.analysis import Terms
-from weft_retrieval.chunking import Chunk
+from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.chunking.chunking import Chunk
 from weft_retrieval.document_processes.fork_server import serve
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order
 from weft_retrieval.formats import ContentType

@@ -11,16 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_retrieval.analysis import Terms
-from weft_retrieval.bm25 import Bm25, Ranking, Statistics, pack, rank
-from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_search import Index
+from weft_retrieval.ranking.bm25 import (
+    Bm25,
+    Ranking,
+    Statistics,
+    pack,
+    rank,
+)
 from weft_retrieval.records import Collection
-from weft_retrieval.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.search import Index
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 ANSERINI = Bm25(0.9, 0.4)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft_retrieval.chunking import Chunking, Cutter
-from weft_retrieval.cutting import Borders, Span, cut
+from weft_retrieval.chunking.chunking import Chunking, Cutter
+from weft_retrieval.chunking.splitter import Borders, Span, cut
+from weft_retrieval.chunking.tokens import Ruler, load_tokenizer
 from weft_retrieval.formats import Heading, Parsed
 from weft_retrieval.formats.markdown import read_markdown
-from weft_retrieval.tokens import Ruler, load_tokenizer
 
 TOKENIZER = load_tokenizer(None)
 CUTTER = Cutter(TOKENIZER, 256)

@@ -8,8 +8,8 @@ from tests.retrieval.test_postgres import EXACT_WINDOWS, counts, store, unit_vec
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import WeftError
 from weft_retrieval.deletion import CollectionDeletion
-from weft_retrieval.hnsw_indexes import HnswIndexes
-from weft_retrieval.postgres import Database
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Database
 
 
 async def reason_of(call) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import CannotStart, Invalid, Overloaded
-from weft_retrieval.chunking import Chunking
+from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.document_processes import priority
 from weft_retrieval.document_processes.messages import Order
 from weft_retrieval.document_processes.pool import READING, DocumentProcesses, Limits, ReadingBroke

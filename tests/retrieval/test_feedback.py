@@ -13,7 +13,13 @@ from tests.retrieval.conftest import Client, ClientOf, Running
 from weft.common.v1 import filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.context import CallContext, bound
-from weft_retrieval.feedback import Feedback, FeedbackOptions, FirstPass, expanded, moved
+from weft_retrieval.search.feedback import (
+    Feedback,
+    FeedbackOptions,
+    FirstPass,
+    expanded,
+    moved,
+)
 
 # No machine is too slow for it, and the best two are enough.
 PATIENT = {"feedback_budget_s": 600, "feedback_chunks": 2}

@@ -4,10 +4,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from weft_retrieval.chunking import Chunking
-from weft_retrieval.hnsw_indexes import HnswIndexes
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
+from weft_retrieval.chunking.chunking import Chunking
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Database
 
 TABLES = ("collections", "documents", "facts", "chunks", "windows", "postings")
 

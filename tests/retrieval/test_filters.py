@@ -14,9 +14,9 @@ from psycopg.types.json import Jsonb
 
 from weft.common.v1.filter_pb2 import Condition, Filter, FilterList, Value
 from weft_kit.rpc.errors import Invalid
-from weft_retrieval.filters import compile_filter
 from weft_retrieval.metadata import facts, point_in_time
-from weft_retrieval.postgres import migrate
+from weft_retrieval.search.filters import compile_filter
+from weft_retrieval.storage.postgres import migrate
 
 EQUAL, NOT_EQUAL, IN, EXISTS = (
     Condition.OPERATOR_EQUAL, Condition.OPERATOR_NOT_EQUAL, Condition.OPERATOR_IN, Condition.OPERATOR_EXISTS

@@ -24,7 +24,7 @@ from weft_kit.joblog import JobLog, connect, new_job_id
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError
 from weft_retrieval.config import Config
-from weft_retrieval.ingest_jobs.log_link import IngestLog
+from weft_retrieval.ingest_jobs.log_connection import IngestLog
 from weft_retrieval.server import retrieval
 
 # PostgreSQL shows what it holds of a tenant to nobody else, this test included.

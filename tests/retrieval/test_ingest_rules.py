@@ -14,10 +14,10 @@ from weft_kit.rpc.errors import (
     NotFound,
     Overloaded,
 )
-from weft_retrieval.ingest import Outcome
-from weft_retrieval.ingest_jobs.record import record
-from weft_retrieval.ingest_jobs.tally import FAILED, Tally, interval_s
-from weft_retrieval.ingest_jobs.verdict import Verdict, verdict
+from weft_retrieval.ingest.ingest import Outcome
+from weft_retrieval.ingest_jobs.progress import FAILED, Tally, interval_s
+from weft_retrieval.ingest_jobs.projection import record
+from weft_retrieval.ingest_jobs.retry import Verdict, verdict
 
 ACCEPTED = event_pb2.JobEvent(
     job_id="j",

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.bm25 import Bm25
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_search import Index
+from weft_retrieval.ranking.bm25 import Bm25
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.search import Index
 
 SECRET = "The launch code is heliotrope."
 OPEN = "The lunch menu is heliotrope salad."

@@ -12,8 +12,13 @@ from weft.common.v1 import error_pb2
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import WeftError
+from weft_retrieval.analysis.languages import (
+    LANGUAGES,
+    asked_in,
+    detected,
+    language_problem,
+)
 from weft_retrieval.config import Config
-from weft_retrieval.languages import LANGUAGES, asked_in, detected, language_problem
 
 ENGLISH = "The old houses of the harbour stand beside the water, and the ferries leave from there every morning."
 GERMAN = "Die alten Häuser am Hafen stehen direkt am Wasser, und die Fähren fahren dort jeden Morgen ab."

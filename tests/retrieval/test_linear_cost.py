@@ -8,12 +8,12 @@ import pytest
 from tests.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
-from weft_retrieval.analysis import analyzer
-from weft_retrieval.chunking import Chunking, Cutter
+from weft_retrieval.analysis.analysis import analyzer
+from weft_retrieval.analysis.languages import LANGUAGES
+from weft_retrieval.chunking.chunking import Chunking, Cutter
+from weft_retrieval.chunking.tokens import load_tokenizer
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
-from weft_retrieval.languages import LANGUAGES
 from weft_retrieval.metadata import point_in_time
-from weft_retrieval.tokens import load_tokenizer
 
 CUTTER = Cutter(load_tokenizer(None), 256)
 Make = Callable[[int], str]

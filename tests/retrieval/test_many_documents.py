@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.tasks import background
 from weft_retrieval import wire
-from weft_retrieval.ingest_jobs.orders import arrivals
+from weft_retrieval.ingest_jobs.requests import arrivals
 
 T = TypeVar("T")
 

@@ -6,11 +6,11 @@ from importlib.resources import files
 import psycopg
 import pytest
 
-from weft_retrieval.bm25 import Bm25
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_search import Index
+from weft_retrieval.ranking.bm25 import Bm25
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.search import Index
 
 FIRST = ("0001_collections.sql", "0002_chunks.sql")
 TEXTS = ("moon moon sea", "moon bread")
@@ -24,7 +24,7 @@ def older(postgres_url: str) -> str:
         session.execute("SET search_path = retrieval, public")
         session.execute("CREATE TABLE migrations (name text PRIMARY KEY)")
         for name in FIRST:
-            session.execute((files("weft_retrieval.migrations") / name).read_bytes())
+            session.execute((files("weft_retrieval.storage.migrations") / name).read_bytes())
             session.execute("INSERT INTO migrations VALUES (%s)", (name,))
         length = sum(len(text.split()) for text in TEXTS)
         session.execute(

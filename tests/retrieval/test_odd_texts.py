@@ -9,7 +9,7 @@ from tests.descriptors import TEXTS, holding, is_item, ways
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.ingest_jobs.log_link import IngestLog
+from weft_retrieval.ingest_jobs.log_connection import IngestLog
 from weft_retrieval.metadata import MAX_FACTS
 
 SERVICE = pb.DESCRIPTOR.services_by_name["RetrievalService"]

@@ -13,19 +13,19 @@ import psycopg
 import pytest
 
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
-from weft_retrieval.analysis import Terms, analyzer, query_terms
-from weft_retrieval.bm25 import Bm25
-from weft_retrieval.chunking import Chunk, Chunking
-from weft_retrieval.filters import Compiled, compile_filter
+from weft_retrieval.analysis.analysis import Terms, analyzer, query_terms
+from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.hnsw_indexes import HnswIndexes
 from weft_retrieval.metadata import facts
-from weft_retrieval.postgres import Database, migrate
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_search import Index
+from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.records import Collection
-from weft_retrieval.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.search.filters import Compiled, compile_filter
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Database, migrate
+from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.search import Index
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 K1, B = 0.9, 0.4
@@ -243,5 +243,5 @@ async def test_two_replicas_migrate_at_once_and_again(postgres_url):
     await one_replica()
     with psycopg.connect(postgres_url) as session:
         applied = session.execute("SELECT name FROM retrieval.migrations ORDER BY name").fetchall()
-    steps = files("weft_retrieval.migrations").iterdir()
+    steps = files("weft_retrieval.storage.migrations").iterdir()
     assert [name for (name,) in applied] == sorted(step.name for step in steps if step.name.endswith(".sql"))

@@ -11,20 +11,20 @@ import psycopg
 import pytest
 
 from weft_kit.rpc.errors import DependencyDown
-from weft_retrieval.analyses import Analysis
-from weft_retrieval.analysis import ANALYSIS, analyzer
-from weft_retrieval.bm25 import POSTING_BYTES, Bm25, pack
-from weft_retrieval.chunking import Chunk, Chunking, Cutter
+from weft_retrieval.analysis.analyses import Analysis
+from weft_retrieval.analysis.analysis import ANALYSIS, analyzer
+from weft_retrieval.analysis.former_analysis import former_terms
+from weft_retrieval.analysis.reanalysis import Reanalysis, as_it_was
+from weft_retrieval.chunking.chunking import Chunk, Chunking, Cutter
+from weft_retrieval.chunking.tokens import load_tokenizer
 from weft_retrieval.formats import ContentType, parse
-from weft_retrieval.former_analysis import former_terms
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_search import Index
-from weft_retrieval.reanalysis import Reanalysis, as_it_was
-from weft_retrieval.revisions import Entry, IndexedChunk, Revision
-from weft_retrieval.search import wanted_terms
-from weft_retrieval.tokens import load_tokenizer
+from weft_retrieval.ranking.bm25 import POSTING_BYTES, Bm25, pack
+from weft_retrieval.search.search import wanted_terms
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.search import Index
 
 LAST_OLD = "0015_mesh.sql"
 # Chunks, more than one step takes; their postings of a common term are more than a segment holds.
@@ -49,7 +49,7 @@ def older(postgres_url: str, superuser_url: str) -> str:
         session.execute("CREATE SCHEMA retrieval")
         session.execute("SET search_path = retrieval, public")
         session.execute("CREATE TABLE migrations (name text PRIMARY KEY)")
-        steps = (step for step in files("weft_retrieval.migrations").iterdir() if step.name.endswith(".sql"))
+        steps = (step for step in files("weft_retrieval.storage.migrations").iterdir() if step.name.endswith(".sql"))
         for step in sorted(steps, key=lambda step: step.name):
             if step.name <= LAST_OLD:
                 session.execute(step.read_bytes())

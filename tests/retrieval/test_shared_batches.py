@@ -11,8 +11,8 @@ from tests.retrieval.ingest_desk import PatientEmbedder
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import Internal, WeftError
-from weft_retrieval.inference_embedder import Embedder
-from weft_retrieval.shared_batches import SharedBatches
+from weft_retrieval.inference.batches import SharedBatches
+from weft_retrieval.inference.embedder import Embedder
 
 
 class FussyEmbedder(PatientEmbedder):

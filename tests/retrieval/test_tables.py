@@ -10,7 +10,7 @@ from tests.retrieval.office_files import inline, row, workbook
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, detect, parse
-from weft_retrieval.formats.number_formats import NumberFormats
+from weft_retrieval.formats.office.number_formats import NumberFormats
 
 SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 

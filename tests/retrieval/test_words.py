@@ -8,9 +8,14 @@ from random import Random
 import pytest
 from tests.cost import cost_of
 
-from weft_retrieval.analysis import analyzer, query_terms
-from weft_retrieval.bm25 import Bm25, Statistics, pack, rank
-from weft_retrieval.former_analysis import former_terms
+from weft_retrieval.analysis.analysis import analyzer, query_terms
+from weft_retrieval.analysis.former_analysis import former_terms
+from weft_retrieval.ranking.bm25 import (
+    Bm25,
+    Statistics,
+    pack,
+    rank,
+)
 
 # Each text is to be found before the other one; an empty question's answer would be neither.
 FIRST = [

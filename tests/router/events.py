@@ -6,11 +6,11 @@ from typing import Any
 
 from tests.router.recorded import Whole, read
 
-from weft_router.providers.answer import Answer
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.stream_reader import Answer
 
 DONE = "[DONE]"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.providers.answer import Answer, Reading
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import Step
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import Step
+from weft_router.providers.stream_reader import Answer, Reading
 
 FOLDER = Path(__file__).parent / "recordings"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.sse"))

@@ -15,7 +15,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import new_job_id
 from weft_kit.rpc.context import current_tenant
 from weft_mock import MockProvider, Script
-from weft_router.answer_cache import generation_time
+from weft_router.answering.cache_client import generation_time
 
 PRICES = '[prices]\nas_of = 2026-01-01\ncurrency = "USD"\n[prices.per_million.mock]\n"*" = { input = 1, output = 2 }\n'
 LAST_RESORT = '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nlast_resort = { stale_within_s = 60 }\n'

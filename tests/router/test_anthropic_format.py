@@ -14,9 +14,9 @@ from tests.router.recorded import Whole, answer, raw, read
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.catalog.providers import AnthropicEntry
-from weft_router.providers.anthropic import Messages
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.anthropic.messages import Messages
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.provider import ProviderError, Remedy
 
 
 def messages(**settings: object) -> Messages:

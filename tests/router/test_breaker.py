@@ -6,12 +6,11 @@ import pytest
 
 from weft.common.v1 import error_pb2
 from weft_kit.catalog.routing import Breaking
-from weft_router.breaker import Breaker, BreakerState, Outcome
-from weft_router.calls import Call
-from weft_router.caps import Caps
-from weft_router.health import ProviderHealth, quantile_s
-from weft_router.providers.port import ProviderError, Remedy
-from weft_router.turnstile import Turnstile
+from weft_router.fleet.breaker import Breaker, BreakerState, Outcome
+from weft_router.fleet.calls import Call
+from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_router.fleet.health import ProviderHealth, quantile_s
+from weft_router.providers.provider import ProviderError, Remedy
 
 LIMITS = Breaking(minimum_calls=4, window_calls=8, window_s=60, open_s=2, longest_open_s=5)
 

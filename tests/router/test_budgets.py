@@ -20,11 +20,10 @@ from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Budget, Price, Prices
 from weft_kit.spending import Account, Spent, day_of, read_spent
-from weft_router.budgets.budgets import Budgets, Fallback, Reservation
+from weft_router.budgets.budgets import Budgets, Fallback, Reservation, rest_s
 from weft_router.budgets.claims import BudgetSpent, Call, Claim, Grant, Holder, Limit, Refusal
 from weft_router.budgets.local_ledger import LocalLedger
 from weft_router.budgets.redis_ledger import Granted, RedisLedger
-from weft_router.budgets.rest import rest_s
 
 NOWHERE = "redis://127.0.0.1:1"
 PRICES = Prices(as_of=date(2026, 1, 1), per_million={"mock": {"mock": Price(input=Decimal(1), output=Decimal(2))}})

@@ -17,8 +17,8 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.catalog.providers import OpenAIEntry
 from weft_router.providers.conversation import OPENING, UNANSWERED, CallIds, arranged
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.provider import ProviderError, Remedy
 
 MISTRAL = "mistral-large-latest"
 

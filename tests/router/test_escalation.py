@@ -4,9 +4,9 @@ import pytest
 
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.routing import Escalation
-from weft_router.escalation import shortcoming
-from weft_router.response_format import Fault
-from weft_router.transcript import Transcript
+from weft_router.answering.escalation import shortcoming
+from weft_router.job.transcript import Transcript
+from weft_router.validation.response_format import Fault
 
 RULE = Escalation(to="big", shorter_than=10, refusals=(r"^i (can't|cannot)\b",))
 OFF = Fault("is off its JSON schema: ...")

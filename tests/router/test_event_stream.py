@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_router.providers.event_stream import MAX_EVENT_BYTES, EventStream
-from weft_router.providers.port import ProviderError
+from weft_router.providers.http.event_stream import MAX_EVENT_BYTES, EventStream
+from weft_router.providers.provider import ProviderError
 
 EVENTS = ["{}", '{"a": "Käuze 十二"}', "[DONE]"]
 

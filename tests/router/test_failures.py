@@ -7,10 +7,15 @@ import pytest
 
 from weft.common.v1 import error_pb2
 from weft_kit.catalog.routing import Breaking
-from weft_router.health import ProviderHealth
-from weft_router.providers.failures import Access, error_in_body, error_in_stream, refusal
-from weft_router.providers.port import Remedy
-from weft_router.providers.waits import LONGEST_S, retry_after_s, span_s
+from weft_router.fleet.health import ProviderHealth
+from weft_router.providers.provider import Remedy
+from weft_router.providers.refusals.errors import (
+    Access,
+    error_in_body,
+    error_in_stream,
+    refusal,
+)
+from weft_router.providers.refusals.retry_after import LONGEST_S, retry_after_s, span_s
 
 ERROR = error_pb2.ERROR_REASON_PROVIDER_ERROR
 OVERLOADED = error_pb2.ERROR_REASON_PROVIDER_OVERLOADED

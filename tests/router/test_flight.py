@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.router.desk import asking
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.flight import Flight
-from weft_router.job import Job
-from weft_router.tape import Tape
+from weft_router.job.job import Job
+from weft_router.single_flight.flight import Flight
+from weft_router.single_flight.replay_buffer import Tape
 
 NEVER = timestamp_pb2.Timestamp()
 MOVES = st.lists(

@@ -20,7 +20,7 @@ from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import WeftError
 from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
-from weft_router.joining import flight_of
+from weft_router.single_flight.joining import flight_of
 
 LONG = Script(tokens=100, tokens_per_second=50)
 Routing = Callable[[], AbstractAsyncContextManager[Server]]

@@ -14,10 +14,10 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.catalog.providers import GeminiEntry
 from weft_router.providers.finish_reasons import is_failure
-from weft_router.providers.gemini import GenerateContent
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.gemini_arguments import Arguments
-from weft_router.providers.port import ProviderError
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.gemini.arguments import Arguments
+from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.provider import ProviderError
 
 FORMAT = GenerateContent(GeminiEntry(kind="gemini"))
 PARAMETERS = '{"type": "object", "properties": {"n": {"type": "integer"}}}'

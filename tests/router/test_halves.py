@@ -14,8 +14,8 @@ from tests.router.events import (
 from tests.router.recorded import read
 
 from weft.job.v1 import event_pb2
-from weft_router.providers.answer import Reading
-from weft_router.providers.openai_answer import ChatAnswer
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.stream_reader import Reading
 
 # Halves of a character: RFC 8259, section 8.2; https://github.com/elizaOS/eliza/issues/30904
 HALVES = {

@@ -2,8 +2,8 @@
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.history import History
-from weft_router.transcript import Transcript
+from weft_router.job.history import History
+from weft_router.job.transcript import Transcript
 
 
 def event(sequence: int, **step: object) -> event_pb2.JobEvent:

@@ -12,12 +12,12 @@ from tests.router.wire_formats import FORMATS
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
-from weft_router.providers.answer import Answer
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.providers.stream_reader import Answer
 
 HOSTILE = {
     "130 levels": '{"a": ' * 130 + "1" + "}" * 130,

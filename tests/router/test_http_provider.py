@@ -23,13 +23,13 @@ from weft_kit.catalog.providers import (
     OpenAIEntry,
     OpenAIResponsesEntry,
 )
-from weft_router.providers.anthropic import Messages
-from weft_router.providers.failures import Access
-from weft_router.providers.gemini import GenerateContent
-from weft_router.providers.http_provider import HttpProvider
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.openai_responses import Responses
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.anthropic.messages import Messages
+from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.http.provider import HttpProvider
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.responses import Responses
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.providers.refusals.errors import Access
 
 ACCESS = Access("sk-secret", "providers.p.api_key_env: the key in P_KEY")
 KINDS = {

@@ -19,7 +19,7 @@ from weft_kit.rpc.errors import (
     WeftError,
 )
 from weft_router.providers.inference import InferenceProvider
-from weft_router.providers.port import ProviderError, Remedy, Step
+from weft_router.providers.provider import ProviderError, Remedy, Step
 
 REQUEST = inference_pb2.GenerateRequest(messages=[user("Hello?")])
 

@@ -8,8 +8,14 @@ from tests.router.desk import asking, user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.joining import flight_of, is_shared, may_join, unbooked, unheard
-from weft_router.policy import RetryLimits
+from weft_router.routing.retry_policy import RetryLimits
+from weft_router.single_flight.joining import (
+    flight_of,
+    is_shared,
+    may_join,
+    unbooked,
+    unheard,
+)
 
 EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)
 GREEDY = chat_pb2.SamplingParams(temperature=0)

@@ -7,10 +7,9 @@ import pytest
 
 from weft_kit.catalog.routing import Throughput
 from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, Turns
-from weft_router.allowance import Allowance
-from weft_router.caps import Caps
-from weft_router.throughput import Flow
-from weft_router.turnstile import Turnstile, Waiter, room_at_any
+from weft_router.fleet.concurrency import Caps, Turnstile, Waiter, room_at_any
+from weft_router.routing.retry_budget import Allowance
+from weft_router.routing.timeouts import Flow
 
 
 def taken(allowance: Allowance, now: float, tries: int = 1000) -> int:

@@ -8,21 +8,21 @@ from tests.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
-from weft_router.json_patterns import matches
+from weft_router.job.transcript import Transcript
 from weft_router.providers import counts
-from weft_router.providers.answer import Answer, Reading
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.event_stream import EventStream
-from weft_router.providers.failures import Access, refusal
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.gemini_arguments import Arguments
-from weft_router.providers.halves import marked
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import ProviderError
-from weft_router.providers.waits import retry_after_s, span_s
-from weft_router.response_format import fault_of
-from weft_router.transcript import Transcript
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.gemini.arguments import Arguments
+from weft_router.providers.http.event_stream import EventStream
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import ProviderError
+from weft_router.providers.refusals.errors import Access, refusal
+from weft_router.providers.refusals.retry_after import retry_after_s, span_s
+from weft_router.providers.stream_reader import Answer, Reading
+from weft_router.providers.surrogates import marked
+from weft_router.validation.json_patterns import matches
+from weft_router.validation.response_format import fault_of
 
 ATOMS = [
     "a",

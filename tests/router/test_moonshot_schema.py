@@ -12,8 +12,8 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.catalog.providers import OpenAIEntry
 from weft_kit.validation.json_schemas import subschemas
-from weft_router.providers.moonshot_schema import flavored
-from weft_router.providers.openai import ChatCompletions
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.moonshot_schema import flavored
 
 TEXT = {"type": "string"}
 NOTHING = {"type": "null"}

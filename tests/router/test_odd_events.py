@@ -9,11 +9,11 @@ from tests.router.recorded import read
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2
-from weft_router.providers.answer import Reading
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.providers.stream_reader import Reading
 
 HEARTBEATS = {
     "an empty object": {},  # https://github.com/BerriAI/litellm/pull/34382

@@ -13,9 +13,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.providers import OpenAIEntry
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.provider import ProviderError, Remedy
 
 
 def chat(**settings: object) -> ChatCompletions:

@@ -12,10 +12,10 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.providers import OpenAIEntry
 from weft_mock import Fault, MockProvider, Script, ToolCall
-from weft_router.providers.failures import Access
-from weft_router.providers.http_provider import HttpProvider
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.port import ProviderError, Remedy, Step
+from weft_router.providers.http.provider import HttpProvider
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.provider import ProviderError, Remedy, Step
+from weft_router.providers.refusals.errors import Access
 
 BROKEN = error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
 ERROR = error_pb2.ERROR_REASON_PROVIDER_ERROR

@@ -8,8 +8,8 @@ from google.protobuf import duration_pb2
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.catalog.routing import Throughput, Timeouts
-from weft_router.patience import patience, timeouts
-from weft_router.providers.port import ProviderError
+from weft_router.providers.provider import ProviderError
+from weft_router.routing.timeouts import patience, timeouts
 
 NEVER = 60.0
 

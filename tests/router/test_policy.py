@@ -8,11 +8,11 @@ from google.protobuf import duration_pb2
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog.catalog import Route
-from weft_router import policy
-from weft_router.policy import RetryLimits
-from weft_router.providers.port import ProviderError, Remedy
-from weft_router.selection import Candidate
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.routing import retry_policy
+from weft_router.routing.retry_policy import RetryLimits
+from weft_router.routing.selection import Candidate
 
 
 def candidate(name: str, *, failures: int = 0, refused: bool = False) -> Candidate:
@@ -39,14 +39,14 @@ def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError
     ],
 )
 def test_another_try_is_made_only_where_it_may_help(remedy: Remedy, candidates: list[Candidate], again: bool) -> None:  # noqa: FBT001
-    assert policy.may_try_again(failure(remedy), candidates) is again
+    assert retry_policy.may_try_again(failure(remedy), candidates) is again
 
 
 def test_what_two_routes_refuse_without_a_known_reason_is_not_asked_of_a_third() -> None:
     left = [candidate("a", failures=1), candidate("b", failures=1), candidate("c")]
-    assert policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=1)
-    assert not policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=2)
-    assert policy.may_try_again(failure(Remedy.ANOTHER_ROUTE), left, unexplained=2)
+    assert retry_policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=1)
+    assert not retry_policy.may_try_again(failure(Remedy.NEXT_ROUTE), left, unexplained=2)
+    assert retry_policy.may_try_again(failure(Remedy.ANOTHER_ROUTE), left, unexplained=2)
 
 
 LIMITS = RetryLimits(max_attempts=5, first_wait_s=0.5, longest_wait_s=10)
@@ -54,21 +54,21 @@ LIMITS = RetryLimits(max_attempts=5, first_wait_s=0.5, longest_wait_s=10)
 
 @pytest.mark.parametrize(("failures", "ceiling_s"), [(1, 0.5), (2, 1), (3, 2), (5, 8), (6, 10), (10_000, 10)])
 def test_a_backoff_is_drawn_between_nothing_and_a_ceiling_that_doubles(failures: int, ceiling_s: float) -> None:
-    assert policy.backoff_s(failures, LIMITS, left_s=600, share=0) == 0
-    assert policy.backoff_s(failures, LIMITS, left_s=600, share=0.25) == ceiling_s / 4
-    assert policy.backoff_s(failures, LIMITS, left_s=600, share=1) == ceiling_s
+    assert retry_policy.backoff_s(failures, LIMITS, left_s=600, share=0) == 0
+    assert retry_policy.backoff_s(failures, LIMITS, left_s=600, share=0.25) == ceiling_s / 4
+    assert retry_policy.backoff_s(failures, LIMITS, left_s=600, share=1) == ceiling_s
 
 
 def test_no_backoff_is_longer_than_the_job_lives() -> None:
-    assert policy.backoff_s(5, LIMITS, left_s=3, share=0.5) == 1.5
-    assert policy.backoff_s(5, LIMITS, left_s=-1, share=0.5) == 0
+    assert retry_policy.backoff_s(5, LIMITS, left_s=3, share=0.5) == 1.5
+    assert retry_policy.backoff_s(5, LIMITS, left_s=-1, share=0.5) == 0
 
 
 ALONE = [candidate("a", failures=1)]
 
 
 def waited(error: ProviderError, candidates: list[Candidate], *, backoff: float = 0.0, left_s: float = 60) -> Any:
-    return policy.wait_before_retry(error, candidates, backoff, longest_s=10, left_s=left_s)
+    return retry_policy.wait_before_retry(error, candidates, backoff, longest_s=10, left_s=left_s)
 
 
 def test_a_providers_wish_to_be_left_alone_is_honoured_within_bounds() -> None:
@@ -82,7 +82,7 @@ def test_a_wish_longer_than_the_job_lives_ends_it_at_once_and_says_so() -> None:
     error = failure(Remedy.ANOTHER_TRY, 300)
     assert waited(error, ALONE, left_s=60) is None
 
-    verdict = policy.verdict(error, ATTEMPTS[:1], LIMITS, left_s=60)
+    verdict = retry_policy.verdict(error, ATTEMPTS[:1], LIMITS, left_s=60)
     assert verdict.reason == error_pb2.ERROR_REASON_PROVIDER_ERROR
     assert "left alone for 300.0 s, and the job has 60.0 s to live" in verdict.message
 
@@ -122,16 +122,16 @@ def met_an_outage(failed: job_pb2.Attempt) -> job_pb2.Attempt:
 
 @pytest.mark.parametrize("ended", [LOST, DRAINED], ids=["lost with its worker", "given up by it"])
 def test_an_attempt_that_ended_with_its_worker_is_no_failure(ended: job_pb2.Attempt) -> None:
-    assert policy.failures([ended]) == []
-    assert policy.provider_failures([ended]) == {}
-    assert policy.counted([*ATTEMPTS, ended], LIMITS) == 3
-    assert not policy.adds_load([ended])
+    assert retry_policy.failures([ended]) == []
+    assert retry_policy.provider_failures([ended]) == {}
+    assert retry_policy.counted([*ATTEMPTS, ended], LIMITS) == 3
+    assert not retry_policy.adds_load([ended])
 
 
 @pytest.mark.parametrize("met", [UNREACHABLE, OVERLOADED, met_an_outage(ATTEMPTS[0])])
 def test_an_attempt_that_met_an_outage_counts_only_where_the_job_does_not_wait(met: job_pb2.Attempt) -> None:
-    assert policy.counted([*ATTEMPTS, met], LIMITS) == 3
-    assert policy.counted([*ATTEMPTS, met], RetryLimits(waits=False)) == 4
+    assert retry_policy.counted([*ATTEMPTS, met], LIMITS) == 3
+    assert retry_policy.counted([*ATTEMPTS, met], RetryLimits(waits=False)) == 4
 
 
 REFUSED = job_pb2.JobError(reason=error_pb2.ERROR_REASON_PROVIDER_REJECTED, message="the provider answered 400")
@@ -139,8 +139,8 @@ LACKING = job_pb2.JobError(reason=error_pb2.ERROR_REASON_UNSUPPORTED, message="n
 
 
 def test_a_call_after_a_refusal_of_the_request_for_itself_adds_no_load() -> None:
-    assert not policy.adds_load([job_pb2.Attempt(error=REFUSED), job_pb2.Attempt(error=LACKING)])
-    assert policy.adds_load([job_pb2.Attempt(error=REFUSED), ATTEMPTS[0]])
+    assert not retry_policy.adds_load([job_pb2.Attempt(error=REFUSED), job_pb2.Attempt(error=LACKING)])
+    assert retry_policy.adds_load([job_pb2.Attempt(error=REFUSED), ATTEMPTS[0]])
 
 
 def test_only_routes_that_refused_for_good_are_passed_over() -> None:
@@ -150,7 +150,7 @@ def test_only_routes_that_refused_for_good_are_passed_over() -> None:
         job_pb2.Attempt(provider="b", provider_model="m", error=passed),
         LOST,
     ]
-    assert policy.refusing_routes(attempts) == {("a", "large")}
+    assert retry_policy.refusing_routes(attempts) == {("a", "large")}
 
 
 def test_the_verdict_on_refusals_names_who_said_what() -> None:
@@ -159,20 +159,22 @@ def test_the_verdict_on_refusals_names_who_said_what() -> None:
         job_pb2.Attempt(number=1, provider="a", error=REFUSED),
         job_pb2.Attempt(number=2, provider="b", error=LACKING),
     ]
-    alone = policy.verdict(error, attempts[1:], LIMITS, left_s=60)
-    both = policy.verdict(error, attempts, LIMITS, left_s=60)
+    alone = retry_policy.verdict(error, attempts[1:], LIMITS, left_s=60)
+    both = retry_policy.verdict(error, attempts, LIMITS, left_s=60)
     assert alone == error.to_wire()
     assert (both.reason, both.retryable) == (error_pb2.ERROR_REASON_UNSUPPORTED, False)
     assert both.message == (
         "no route took it: 1 a PROVIDER_REJECTED: the provider answered 400; 2 b UNSUPPORTED: no images here"
     )
-    assert "1 a PROVIDER_REJECTED: the provider answered 400; 2 b UNSUPPORTED" in policy.exhausted(attempts).message
+    assert (
+        "1 a PROVIDER_REJECTED: the provider answered 400; 2 b UNSUPPORTED" in retry_policy.exhausted(attempts).message
+    )
 
 
 def test_the_verdict_on_many_long_refusals_stays_short() -> None:
     refused = job_pb2.JobError(reason=REFUSED.reason, message="x" * 1000)
     attempts = [job_pb2.Attempt(number=number, provider="a", error=refused) for number in range(16)]
-    assert len(policy.exhausted(attempts).message) < 2000
+    assert len(retry_policy.exhausted(attempts).message) < 2000
 
 
 def test_a_route_that_may_take_what_this_one_lacks_is_asked_at_once() -> None:
@@ -180,17 +182,17 @@ def test_a_route_that_may_take_what_this_one_lacks_is_asked_at_once() -> None:
 
 
 def test_a_retry_adds_load_unless_calls_were_held_back_meanwhile() -> None:
-    assert policy.adds_load([ATTEMPTS[0]])
-    assert policy.adds_load([OVERLOADED])
-    assert not policy.adds_load([met_an_outage(ATTEMPTS[0])])
-    assert policy.adds_load([ATTEMPTS[0], met_an_outage(ATTEMPTS[0])])
-    assert not policy.adds_load([job_pb2.Attempt(result=job_pb2.Attempt.RESULT_REPLACED)])
+    assert retry_policy.adds_load([ATTEMPTS[0]])
+    assert retry_policy.adds_load([OVERLOADED])
+    assert not retry_policy.adds_load([met_an_outage(ATTEMPTS[0])])
+    assert retry_policy.adds_load([ATTEMPTS[0], met_an_outage(ATTEMPTS[0])])
+    assert not retry_policy.adds_load([job_pb2.Attempt(result=job_pb2.Attempt.RESULT_REPLACED)])
 
 
 def test_a_job_is_given_up_that_loses_one_worker_after_another() -> None:
     limits = RetryLimits(max_attempts=2, max_lost_attempts=4)
-    assert policy.given_up([LOST] * 3, limits) is None
-    why = policy.given_up([LOST] * 4, limits)
+    assert retry_policy.given_up([LOST] * 3, limits) is None
+    why = retry_policy.given_up([LOST] * 4, limits)
     assert why is not None
     assert why.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert (
@@ -213,14 +215,14 @@ def test_a_requests_own_policy_holds_within_the_routers() -> None:
 
 
 def test_the_verdict_lists_every_attempt_once_they_are_used_up() -> None:
-    verdict = policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
+    verdict = retry_policy.verdict(failure(Remedy.ANOTHER_TRY), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
 
     assert verdict.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert "1 a PROVIDER_TIMEOUT; 2 b PROVIDER_STREAM_BROKEN; 3 a PROVIDER_ERROR" in verdict.message
 
 
 def test_the_verdict_is_the_last_failure_where_another_try_would_not_have_helped() -> None:
-    verdict = policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
+    verdict = retry_policy.verdict(failure(Remedy.NOTHING), ATTEMPTS, RetryLimits(max_attempts=3), left_s=60)
 
     assert (verdict.reason, verdict.retryable) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, False)
 
@@ -238,7 +240,7 @@ def test_only_plain_text_with_room_left_is_continued() -> None:
         response_format=chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
     )
 
-    assert policy.can_continue(plain, said("One", 1), max_tokens=2)
-    assert not policy.can_continue(plain, said("One two", 2), max_tokens=2)
-    assert not policy.can_continue(with_tools, said("One", 1), max_tokens=2)
-    assert not policy.can_continue(as_json, said("{", 1), max_tokens=2)
+    assert retry_policy.can_continue(plain, said("One", 1), max_tokens=2)
+    assert not retry_policy.can_continue(plain, said("One two", 2), max_tokens=2)
+    assert not retry_policy.can_continue(with_tools, said("One", 1), max_tokens=2)
+    assert not retry_policy.can_continue(as_json, said("{", 1), max_tokens=2)

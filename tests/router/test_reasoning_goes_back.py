@@ -16,14 +16,14 @@ from weft_kit.catalog.providers import (
     OpenAIResponsesEntry,
 )
 from weft_kit.validation.json_values import ARGUMENTS, read
-from weft_router.providers.answer import Answer, Reading
-from weft_router.providers.anthropic import Messages
-from weft_router.providers.gemini import GenerateContent
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.openai_responses import Responses
-from weft_router.providers.phrases import MOST_STATE_BYTES
-from weft_router.providers.wire_format import WireFormat
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.providers.anthropic.messages import Messages
+from weft_router.providers.encoding import MOST_STATE_BYTES
+from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.http.wire_format import WireFormat
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.responses import Responses
+from weft_router.providers.stream_reader import Answer, Reading
 
 KIMI = "kimi-k2-thinking"
 

@@ -14,8 +14,8 @@ from tests.router import recorded
 from tests.router.recorded import NAMES, Whole, answer, pieces, raw, read
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers.event_stream import MAX_EVENT_BYTES
-from weft_router.providers.port import ProviderError
+from weft_router.providers.http.event_stream import MAX_EVENT_BYTES
+from weft_router.providers.provider import ProviderError
 
 STOP, LENGTH = chat_pb2.FINISH_REASON_STOP, chat_pb2.FINISH_REASON_LENGTH
 CALLS, FILTER = chat_pb2.FINISH_REASON_TOOL_CALLS, chat_pb2.FINISH_REASON_CONTENT_FILTER

@@ -9,11 +9,16 @@ import pytest
 from tests.cost import assert_linear
 
 from weft.common.v1 import error_pb2
-from weft_router.providers import refusals
-from weft_router.providers.error_bodies import read_body
-from weft_router.providers.failures import Access, error_in_body, error_in_stream, refusal
-from weft_router.providers.port import ProviderError, Remedy
-from weft_router.providers.refusal_kinds import (
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.providers.refusals import table
+from weft_router.providers.refusals.error_bodies import read_body
+from weft_router.providers.refusals.errors import (
+    Access,
+    error_in_body,
+    error_in_stream,
+    refusal,
+)
+from weft_router.providers.refusals.kinds import (
     ACCOUNT,
     ADDRESS,
     BILL,
@@ -34,7 +39,7 @@ from weft_router.providers.refusal_kinds import (
     Kind,
     Row,
 )
-from weft_router.providers.refusals import TABLE
+from weft_router.providers.refusals.table import TABLE
 
 ACCESS = Access("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
 DOCS = Path(__file__).parents[2] / "docs" / "routing.md"
@@ -473,7 +478,7 @@ def test_no_row_is_hidden_by_those_above_it() -> None:
     """A row that names its words alone is reached by them."""
     for row in TABLE:
         for word in row.words if not row.status and row.text is None else ():
-            assert refusals.kind_of(418, {word}, "") is row.kind, word
+            assert table.kind_of(418, {word}, "") is row.kind, word
 
 
 FOLLOWS = {

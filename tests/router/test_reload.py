@@ -17,12 +17,11 @@ from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.catalog.routing import Breaking
 from weft_kit.rpc.channel import Channel
 from weft_mock import MockProvider, Script
-from weft_router.breaker import BreakerState, Outcome
-from weft_router.caps import Caps
-from weft_router.health import ProviderHealth
-from weft_router.redis_breakers import SharedBreakers
-from weft_router.registry import Registered, Registry
-from weft_router.turnstile import Turnstile
+from weft_router.fleet.breaker import BreakerState, Outcome
+from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_router.fleet.health import ProviderHealth
+from weft_router.fleet.redis_breakers import SharedBreakers
+from weft_router.fleet.registry import Registered, Registry
 
 
 def reloads(result: str) -> float:

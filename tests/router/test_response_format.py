@@ -13,10 +13,16 @@ import pytest
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.json_patterns import matches
-from weft_router.providers.port import Remedy
-from weft_router.response_format import Fault, failure, fault_of, find_fault, must_have_form
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import Remedy
+from weft_router.validation.json_patterns import matches
+from weft_router.validation.response_format import (
+    Fault,
+    failure,
+    fault_of,
+    find_fault,
+    must_have_form,
+)
 
 ANY_OBJECT = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
 CITY: dict[str, Any] = {

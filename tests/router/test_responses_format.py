@@ -14,9 +14,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.catalog.providers import OpenAIResponsesEntry
 from weft_router.providers.finish_reasons import is_failure
-from weft_router.providers.openai_responses import Responses
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import ProviderError
+from weft_router.providers.openai.responses import Responses
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import ProviderError
 
 FORMAT = Responses(OpenAIResponsesEntry(kind="openai_responses"))
 

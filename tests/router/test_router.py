@@ -19,22 +19,22 @@ from weft_kit.joblog import Work
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
-from weft_router.allowances import Allowances
-from weft_router.answer_cache import AnswerCache
-from weft_router.attempts import Attempts
+from weft_router.answering.attempt_loop import Rules
+from weft_router.answering.cache_client import AnswerCache
+from weft_router.answering.last_resort import LastResort
+from weft_router.answering.pipeline import Attempts
+from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
-from weft_router.fleet import Fleet
-from weft_router.flights import Flights
-from weft_router.job_run import Means
-from weft_router.keys import read_keys
-from weft_router.last_resort import LastResort
-from weft_router.policy import RetryLimits
-from weft_router.providers.port import Step
-from weft_router.pursuit import Rules
-from weft_router.redis_flights import RedisFlights
-from weft_router.retrieval_context import Retrieval
-from weft_router.worker import Worker
+from weft_router.fleet.fleet import Fleet
+from weft_router.fleet.provider_keys import read_keys
+from weft_router.providers.provider import Step
+from weft_router.routing.retry_budget import Allowances
+from weft_router.routing.retry_policy import RetryLimits
+from weft_router.single_flight.flights import Flights
+from weft_router.single_flight.redis_directory import RedisFlights
+from weft_router.worker.job_run import Means
+from weft_router.worker.worker import Worker
 
 CATALOG = """
 [providers.first]

@@ -16,8 +16,8 @@ from tests.router.test_http_provider import KINDS
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.joblog import JobLog
-from weft_router.providers.phrases import kept, source
-from weft_router.providers.wire_format import WireFormat
+from weft_router.providers.encoding import kept, source
+from weft_router.providers.http.wire_format import WireFormat
 
 BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 ADAPTIVE = {"thinking": {"type": "adaptive"}}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from weft_kit.catalog.catalog import Route
-from weft_router.peak_ewma import PeakEwma
-from weft_router.selection import Candidate, Choice, choose
+from weft_router.fleet.peak_ewma import PeakEwma
+from weft_router.routing.selection import Candidate, Choice, choose
 
 
 def candidate(name: str, weight: float = 1, **known: Any) -> Candidate:

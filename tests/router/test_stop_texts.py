@@ -19,8 +19,8 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog
-from weft_router.stop_texts import StopTexts
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.validation.stop_texts import StopTexts
 
 
 def read(text: str, *stops: str, size: int = 1) -> tuple[str, bool]:

@@ -12,9 +12,14 @@ import pytest
 from tests.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers.gemini_schema import known
-from weft_router.providers.strict_schema import CLAUDE, OPENAI, OPENAI_PLAIN, enforced
-from weft_router.response_format import fault_of
+from weft_router.providers.gemini.schema import known
+from weft_router.providers.schemas.strict_schema import (
+    CLAUDE,
+    OPENAI,
+    OPENAI_PLAIN,
+    enforced,
+)
+from weft_router.validation.response_format import fault_of
 
 TEXT = {"type": "string"}
 

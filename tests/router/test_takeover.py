@@ -14,8 +14,8 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import Fenced, JobLog, LogConfig, Work, Writer, project, text_hash
 from weft_mock import MockProvider, Script
-from weft_router.job_run import Means
-from weft_router.worker import Worker
+from weft_router.worker.job_run import Means
+from weft_router.worker.worker import Worker
 
 SLOW = Script(tokens=500, tokens_per_second=50)
 

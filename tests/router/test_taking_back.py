@@ -12,7 +12,7 @@ from tests.router.http_stage import EVENTS, Reply, Stage
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.jobs.validation import check, check_item
+from weft_gateway.submission.validation import check, check_item
 from weft_kit.joblog import JobLog
 
 KINDS = {

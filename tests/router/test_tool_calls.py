@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.port import ProviderError
-from weft_router.transcript import Transcript
+from weft_router.job.transcript import Transcript
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.provider import ProviderError
 
 DOOR = '{"k": "door"}'
 LAMP = '{"k": "lamp"}'

@@ -17,7 +17,7 @@ from tests.router.test_http_provider import KINDS, answer, asking, on
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.providers import GeminiEntry
-from weft_router.providers.gemini import GenerateContent
+from weft_router.providers.gemini.generate_content import GenerateContent
 from weft_router.providers.tool_names import NAME, ToolNames, tool_names
 
 ODD = ("functions.lookup:0", "github/search", "tool name", "wörter", "x" * 100, "y" * 65, "", "-", "3d")

@@ -13,7 +13,7 @@ from tests.router.test_http_provider import KINDS
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_router.providers.tool_schema import object_schema
+from weft_router.providers.schemas.tool_schema import object_schema
 
 EMPTY = {"type": "object", "properties": {}}
 TEXT = {"type": "string"}

@@ -12,8 +12,8 @@ from weft_kit.catalog.catalog import (
     Share,
 )
 from weft_kit.joblog import tenant_tag
-from weft_router import usage
-from weft_router.shares import Shares
+from weft_router.job import usage
+from weft_router.worker.tenant_weights import Shares
 
 MODELS = {"default": ModelAlias(routes=(Route(provider="mock"),), max_output_tokens=100, context_tokens=1000)}
 

@@ -10,12 +10,12 @@ from tests.router.events import (
 )
 from tests.router.recorded import read
 
-from weft_router.providers.answer import Answer
-from weft_router.providers.anthropic_answer import MessagesAnswer
-from weft_router.providers.gemini_answer import GenerateContentAnswer
-from weft_router.providers.openai_answer import ChatAnswer
-from weft_router.providers.openai_responses_answer import ResponsesAnswer
-from weft_router.providers.port import ProviderError
+from weft_router.providers.anthropic.messages_answer import MessagesAnswer
+from weft_router.providers.gemini.answer import GenerateContentAnswer
+from weft_router.providers.openai.chat_answer import ChatAnswer
+from weft_router.providers.openai.responses_answer import ResponsesAnswer
+from weft_router.providers.provider import ProviderError
+from weft_router.providers.stream_reader import Answer
 
 # An answer that is not streamed: https://github.com/microsoft/foundry-dev-tools/issues/195
 MESSAGE = {"role": "assistant", "content": "Four", "reasoning_content": "Hm."}

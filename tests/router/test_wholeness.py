@@ -5,9 +5,9 @@ import pytest
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.providers.port import ProviderError, Remedy
-from weft_router.transcript import Transcript
-from weft_router.wholeness import is_silent, judged
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.validation.completeness import is_silent, judged
 
 STOP, LENGTH = chat_pb2.FINISH_REASON_STOP, chat_pb2.FINISH_REASON_LENGTH
 CALLS, FILTER = chat_pb2.FINISH_REASON_TOOL_CALLS, chat_pb2.FINISH_REASON_CONTENT_FILTER

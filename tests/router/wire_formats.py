@@ -6,11 +6,11 @@ from weft_kit.catalog.providers import (
     OpenAIEntry,
     OpenAIResponsesEntry,
 )
-from weft_router.providers.anthropic import Messages
-from weft_router.providers.gemini import GenerateContent
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.openai_responses import Responses
-from weft_router.providers.wire_format import WireFormat
+from weft_router.providers.anthropic.messages import Messages
+from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.http.wire_format import WireFormat
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.responses import Responses
 
 BASE = "https://provider.test/v1"
 FORMATS: dict[str, WireFormat] = {

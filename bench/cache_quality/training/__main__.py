@@ -23,7 +23,7 @@ from bench.cache_quality.training.neighbours import vectors
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-_OUT = Path("services/inference/weft_inference/verifier.safetensors")
+_OUT = Path("services/inference/weft_inference/encoders/verifier.safetensors")
 
 
 def main() -> None:

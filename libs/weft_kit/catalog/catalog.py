@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from weft_kit.cache_mode import CacheSetting
+from weft_kit.cache_key import CacheSetting
 from weft_kit.catalog import references
 from weft_kit.catalog.context_template import ContextTemplate
 from weft_kit.catalog.lines import line_of

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from weft_kit.cache_mode import CacheSetting
+from weft_kit.cache_key import CacheSetting
 from weft_kit.catalog.providers import Entry, Region
 
 Selection = Literal["priority", "fastest", "cheapest", "weighted"]

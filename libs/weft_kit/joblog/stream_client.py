@@ -16,7 +16,6 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
-from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.joblog.codec import (
     EXPECTED,
     EXPECTED_SUBJECT,
@@ -31,6 +30,7 @@ from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import HEADERS_BYTES, EventTooLarge
 from weft_kit.rpc.errors import DependencyDown
+from weft_kit.tasks import cancellations, heed_cancellation
 
 WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE = 10037

@@ -10,18 +10,29 @@ from prometheus_client import Counter, Histogram
 from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache import policy
-from weft_cache.audits import Audits
-from weft_cache.choice import Miss, Reason, age_s, is_young
-from weft_cache.lookup import Asked, Hit
+from weft_cache.audits.audits import Audits
+from weft_cache.audits.redis_audits import Audited
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
-from weft_cache.redis_answers import Filing, Names, RedisAnswers, Stored, key_of
-from weft_cache.redis_guard import StoreDown, patiently
-from weft_cache.redis_shelf import Account
-from weft_cache.redis_tally import RedisTally, Tally
-from weft_cache.redis_watch import Audited
-from weft_cache.semantic_queue import LookupLimits, SemanticQueue
-from weft_kit.cache_mode import cacheable
+from weft_cache.records import Asked, Hit
+from weft_cache.semantic.choice import (
+    Miss,
+    Reason,
+    age_s,
+    is_young,
+)
+from weft_cache.semantic.queue import LookupLimits, SemanticQueue
+from weft_cache.store.redis_answers import (
+    Filing,
+    Names,
+    RedisAnswers,
+    Stored,
+    key_of,
+)
+from weft_cache.store.redis_client import StoreDown, patiently
+from weft_cache.store.redis_stats import RedisTally, Tally
+from weft_cache.store.redis_store import Account
+from weft_kit.cache_key import cacheable
 from weft_kit.rpc.errors import DependencyDown
 
 LOOKUPS = Counter("weft_cache_lookups", "Lookups, by tier that answered or reason that none did.", ["outcome"])

@@ -4,7 +4,7 @@ from base64 import b64decode
 
 from pydantic import Field, SecretStr, field_validator
 
-from weft_cache.seal import KEY_BYTES
+from weft_cache.store.encryption import KEY_BYTES
 from weft_kit.config.secrets import SecretUrl
 from weft_kit.config.settings import Settings
 

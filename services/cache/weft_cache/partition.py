@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from weft.job.v1 import job_pb2
-from weft_cache.vector import Vector
+from weft_cache.records import Vector
 from weft_kit.cache_key import (
     digest,
     exact_of,

@@ -6,7 +6,7 @@ from enum import Enum
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.cache_mode import cache_mode
+from weft_kit.cache_key import cache_mode
 
 
 class Tier(Enum):

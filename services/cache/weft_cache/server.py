@@ -8,24 +8,24 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import structlog
 
 from weft.cache.v1 import cache_pb2_grpc
-from weft_cache.audits import Audits, Vigilance
+from weft_cache.audits.adaptive_threshold import Ladder
+from weft_cache.audits.audits import Audits, Vigilance
+from weft_cache.audits.redis_audits import RedisWatch
 from weft_cache.cache import Cache, Keeping
-from weft_cache.calibration import CALIBRATION, threshold
 from weft_cache.config import Config
-from weft_cache.coverage import Coverage, QuestionReader
-from weft_cache.inference_embedder import InferenceEmbedder
-from weft_cache.inference_guard import InferenceGuard
-from weft_cache.inference_verifier import InferenceVerifier
-from weft_cache.redis_answers import RedisAnswers
-from weft_cache.redis_guard import StoreDown, guarded
-from weft_cache.redis_shelf import RedisShelf
-from weft_cache.redis_tally import RedisTally
-from weft_cache.redis_watch import RedisWatch
-from weft_cache.seal import Seal
-from weft_cache.semantic_queue import LookupLimits, SemanticQueue
-from weft_cache.semantic_tier import SemanticTier
+from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.embedder import InferenceEmbedder
+from weft_cache.inference.verifier import InferenceVerifier
+from weft_cache.semantic.calibration import CALIBRATION, threshold
+from weft_cache.semantic.coverage import Coverage, QuestionReader
+from weft_cache.semantic.queue import LookupLimits, SemanticQueue
+from weft_cache.semantic.tier import SemanticTier
 from weft_cache.servicer import CacheServicer
-from weft_cache.vigilance import Ladder
+from weft_cache.store.encryption import Seal
+from weft_cache.store.redis_answers import RedisAnswers
+from weft_cache.store.redis_client import StoreDown, guarded
+from weft_cache.store.redis_stats import RedisTally
+from weft_cache.store.redis_store import RedisShelf
 from weft_kit import metrics
 from weft_kit.requests.limits import RequestLimits
 from weft_kit.rpc.channel import Channel

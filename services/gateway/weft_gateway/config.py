@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from weft_gateway.access.redis_limiter import Fallback
-from weft_gateway.jobs.budgets import Fallback as BudgetFallback
+from weft_gateway.auth.redis_limiter import Fallback
+from weft_gateway.submission.budgets import Fallback as BudgetFallback
 from weft_kit.catalog.variables import variables_named
 from weft_kit.config.secrets import SecretUrl
 from weft_kit.config.settings import Settings

@@ -13,13 +13,12 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from weft_kit.cancellation import cancellations, heed_cancellation
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
 from weft_kit.outages import Outage
 from weft_kit.rpc.context import remaining
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.stores.ownership import claim_database
-from weft_kit.tasks import ended
+from weft_kit.tasks import cancellations, ended, heed_cancellation
 
 Connection = AsyncConnection[TupleRow]
 

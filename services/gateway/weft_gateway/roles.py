@@ -11,18 +11,18 @@ from weft_gateway.postgres import Database
 from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
-from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.reaper import Undertaker
 from weft_gateway.record.recorder import record
 from weft_gateway.record.retention import RetentionSweeper
-from weft_gateway.record.undertaker import Undertaker
 from weft_gateway.tasks import running
-from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.backoff import Schedule
+from weft_gateway.webhooks.http_sender import WebhookPoster
 from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
 from weft_gateway.webhooks.postgres_outbox import Outbox
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.resolver import Resolver
-from weft_gateway.webhooks.schedule import Schedule
-from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.secrets import SecretDesk
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog

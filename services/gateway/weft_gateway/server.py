@@ -14,44 +14,44 @@ from weft.cache.v1 import cache_pb2
 from weft.gateway.v1 import audit_pb2_grpc, gateway_pb2_grpc, tenant_pb2_grpc, webhook_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
-from weft_gateway.access.gate import Gate, Rates
-from weft_gateway.access.key_desk import KeyDesk
-from weft_gateway.access.keyring import Keyring, Life
-from weft_gateway.access.postgres_keys import KeyStore
-from weft_gateway.access.redis_limiter import RedisLimiter
-from weft_gateway.access.revocations import Revocations
 from weft_gateway.audit.audit import Audit
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.audit.servicer import AuditServicer
+from weft_gateway.auth.authenticator import Gate, Rates
+from weft_gateway.auth.key_admin import KeyDesk
+from weft_gateway.auth.key_cache import Keyring, Life
+from weft_gateway.auth.postgres_keys import KeyStore
+from weft_gateway.auth.redis_limiter import RedisLimiter
+from weft_gateway.auth.revocations import Revocations
+from weft_gateway.auth.servicer import KeyServicer
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
-from weft_gateway.jobs import batch
-from weft_gateway.jobs.admission import Admission
-from weft_gateway.jobs.answers import Answers
-from weft_gateway.jobs.budgets import Budgets
 from weft_gateway.jobs.deletion import JobDeletion
-from weft_gateway.jobs.departures import Departures
-from weft_gateway.jobs.intake import Intake
+from weft_gateway.jobs.disconnects import Departures
 from weft_gateway.jobs.jobs import Jobs
-from weft_gateway.jobs.quota import Quota
+from weft_gateway.jobs.long_polls import Waits
 from weft_gateway.jobs.readers import Readers
-from weft_gateway.jobs.room import Room
-from weft_gateway.jobs.waits import Waits
-from weft_gateway.keys_servicer import KeyServicer
 from weft_gateway.pages import Pages
 from weft_gateway.postgres import Database
 from weft_gateway.record.postgres_erasure import ErasureStore
-from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.roles import notifier, recorder, secret_desk
 from weft_gateway.servicer import GatewayServicer
+from weft_gateway.submission import batch
+from weft_gateway.submission.admission import Intake
+from weft_gateway.submission.budgets import Budgets
+from weft_gateway.submission.cache_lookup import Answers
+from weft_gateway.submission.envelope import Admission
+from weft_gateway.submission.log_capacity import Room
+from weft_gateway.submission.quota import Quota
 from weft_gateway.tasks import running
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deletion import TenantDeletion
 from weft_gateway.tenants.servicer import TenantServicer
-from weft_gateway.webhooks.delivery_desk import DeliveryDesk
+from weft_gateway.webhooks.delivery_admin import DeliveryDesk
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
 from weft_gateway.webhooks.postgres_secrets import SecretStore
-from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.secrets import SecretDesk
 from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_kit import metrics
 from weft_kit.catalog.catalog import Catalog, Share

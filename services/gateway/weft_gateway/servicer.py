@@ -8,14 +8,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.jobs.admission import Order
-from weft_gateway.jobs.batch import Outcome
-from weft_gateway.jobs.budgets import Budgets, Standing
-from weft_gateway.jobs.departures import read_patience_s
+from weft_gateway.jobs.disconnects import read_patience_s
 from weft_gateway.jobs.jobs import Jobs
-from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import Pages
-from weft_gateway.record.listing import read_job_query
+from weft_gateway.record.job_query import read_job_query
+from weft_gateway.submission.batch import Outcome
+from weft_gateway.submission.budgets import Budgets, Standing
+from weft_gateway.submission.envelope import Order
+from weft_gateway.submission.validation import seconds
 from weft_kit.rpc.call import Rpc
 from weft_kit.rpc.context import current, current_tenant
 from weft_kit.rpc.errors import WeftError

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from weft_inference.encoders import EmbedderName
-from weft_inference.minilm_graph import Precision
+from weft_inference.encoders.minilm_graph import Precision
+from weft_inference.encoders.registry import EmbedderName
 from weft_inference.model_files import problem_of
 from weft_kit.config.settings import Settings
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from weft_inference.engines.port import Description, Engine, Finish, Generation, Piece
+from weft_inference.engines.engine import (
+    Description,
+    Engine,
+    Finish,
+    Generation,
+    Piece,
+)
 from weft_kit import logging
 from weft_kit.admission import Admission
 from weft_kit.rpc import context

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
-from weft_inference.engines.port import SCHEMA_FIELD, Capability, Description, Generation, Role, Sampling, Turn
+from weft_inference.engines.engine import (
+    SCHEMA_FIELD,
+    Capability,
+    Description,
+    Generation,
+    Role,
+    Sampling,
+    Turn,
+)
 from weft_kit.rpc.errors import InvalidFields, Unsupported
 from weft_kit.validation.fields import Violation, refuse
 from weft_kit.validation.json_schemas import read_schema

@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 from weft.inference.v1 import inference_pb2_grpc as rpc
-from weft_inference import encoders, minilm, verifier
-from weft_inference.batching import Batcher
 from weft_inference.config import Config
-from weft_inference.embedding import Embedder
-from weft_inference.encoder import Encoder
+from weft_inference.encoders import minilm, registry, verifier
+from weft_inference.encoders.batching import Batcher
+from weft_inference.encoders.embedding import Embedder
+from weft_inference.encoders.encoder import Encoder
+from weft_inference.encoders.verifier import PairReader, Verifier
 from weft_inference.engines import llamacpp
 from weft_inference.engines.echo import Echo
+from weft_inference.engines.engine import Engine
 from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
-from weft_inference.engines.port import Engine
 from weft_inference.generation import Generations
 from weft_inference.model_files import missing_embedder, missing_engine
 from weft_inference.servicer import InferenceServicer
-from weft_inference.verifier import PairReader, Verifier
 from weft_kit import metrics
 from weft_kit.admission import Admission
 from weft_kit.requests.limits import RequestLimits
@@ -61,7 +61,7 @@ async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
 
 async def _load_encoder(config: Config) -> Encoder:
     precision, threads = config.embedder_precision, config.embedder_threads
-    return await asyncio.to_thread(encoders.load, config.embedder, precision, threads)
+    return await asyncio.to_thread(registry.load, config.embedder, precision, threads)
 
 
 async def _load_verifier(config: Config) -> PairReader:

@@ -7,12 +7,12 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
-from weft_inference.embedding import Embedder
-from weft_inference.encoder import Reading, Vector
-from weft_inference.engines.port import Finish, Piece
+from weft_inference.encoders.embedding import Embedder
+from weft_inference.encoders.encoder import Reading, Vector
+from weft_inference.encoders.verifier import Verifier
+from weft_inference.engines.engine import Finish, Piece
 from weft_inference.generation import Admitted, Generations, Step
 from weft_inference.requests import MAX_TEXTS, read_comparison, read_generation, read_rerank, read_texts
-from weft_inference.verifier import Verifier
 
 _REASONS = {"stop": chat_pb2.FINISH_REASON_STOP, "length": chat_pb2.FINISH_REASON_LENGTH}
 

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from weft_kit.config.secrets import SecretUrl
 from weft_kit.config.settings import Settings
-from weft_retrieval.ingest_jobs.log_link import IngestLog
-from weft_retrieval.languages import DETECTED, language_problem
+from weft_retrieval.analysis.languages import DETECTED, language_problem
+from weft_retrieval.ingest_jobs.log_connection import IngestLog
 
 
 def _known_language(name: str) -> str:

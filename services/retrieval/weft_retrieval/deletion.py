@@ -4,10 +4,10 @@ from typing import LiteralString
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import FailedPrecondition
-from weft_retrieval.hnsw_indexes import HnswIndexes
-from weft_retrieval.postgres import Connection, Database
-from weft_retrieval.postgres_catalog import lock_collection
 from weft_retrieval.records import Collection
+from weft_retrieval.storage.collections import lock_collection
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Connection, Database
 
 _LIMIT_S = 110.0
 _RUNNING = """

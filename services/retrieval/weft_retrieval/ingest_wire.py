@@ -4,7 +4,7 @@ import hashlib
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_retrieval import wire
-from weft_retrieval.ingest_jobs.orders import Order
+from weft_retrieval.ingest_jobs.requests import Order
 
 
 async def order(request: pb.IngestDocumentsRequest) -> Order:

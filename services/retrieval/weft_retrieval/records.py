@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from weft_retrieval.analyses import Analysed
-from weft_retrieval.analysis import ANALYSIS
-from weft_retrieval.chunking import Chunking
+from weft_retrieval.analysis.analyses import Analysed
+from weft_retrieval.analysis.analysis import ANALYSIS
+from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.fusion import Scored
+from weft_retrieval.ranking.fusion import Scored
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,35 +14,35 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.page_tokens import PageTokens
-from weft_retrieval.bm25 import Bm25
+from weft_retrieval.analysis.reanalysis import Reanalysis
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.document_processes.fork_client import fork_server
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.document_processes.pool import Limits as DocumentLimits
-from weft_retrieval.feedback import Feedback, FeedbackOptions
-from weft_retrieval.forgetting import Forgetting
-from weft_retrieval.hnsw_indexes import HnswIndexes
-from weft_retrieval.inference_embedder import Embedder
-from weft_retrieval.inference_reranker import Reranker
-from weft_retrieval.ingest import Ingestor
-from weft_retrieval.ingest_jobs.door import IngestJobs, Limits
-from weft_retrieval.ingest_jobs.log_link import LogLink
+from weft_retrieval.inference.batches import SharedBatches
+from weft_retrieval.inference.embedder import Embedder
+from weft_retrieval.inference.reranker import Reranker
+from weft_retrieval.ingest.ingest import Ingestor
+from weft_retrieval.ingest_jobs.jobs import IngestJobs, Limits
+from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
 from weft_retrieval.ingest_jobs.run import Means
 from weft_retrieval.ingest_jobs.storing import Room
 from weft_retrieval.ingest_jobs.worker import IngestWorker
-from weft_retrieval.postgres import Database
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.postgres_forgotten import Outbox
-from weft_retrieval.postgres_search import Index
-from weft_retrieval.reanalysis import Reanalysis
+from weft_retrieval.invalidation import Forgetting
+from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.regularly import regularly
-from weft_retrieval.search import Fusion, Searcher
+from weft_retrieval.search.exact_search import Unindexed
+from weft_retrieval.search.feedback import Feedback, FeedbackOptions
+from weft_retrieval.search.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
-from weft_retrieval.shared_batches import SharedBatches
-from weft_retrieval.unindexed import Unindexed
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.invalidation_outbox import Outbox
+from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.search import Index
 
 ROLES: Final = ("serve", "work")
 # How long a start waits for PostgreSQL and NATS to say whose they are. It does without those that are away.

@@ -10,11 +10,11 @@ from weft_kit.rpc.interceptor import send_header
 from weft_kit.stores.page_tokens import PageTokens, page_size
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
-from weft_retrieval.ingest import Ingestor
-from weft_retrieval.ingest_jobs.door import IngestJobs
-from weft_retrieval.postgres_catalog import Catalog
-from weft_retrieval.postgres_documents import Documents
-from weft_retrieval.search import Searcher
+from weft_retrieval.ingest.ingest import Ingestor
+from weft_retrieval.ingest_jobs.jobs import IngestJobs
+from weft_retrieval.search.search import Searcher
+from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.documents import Documents
 
 
 class RetrievalServicer(rpc.RetrievalServiceServicer):

@@ -12,16 +12,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import InvalidFields
-from weft_retrieval.analyses import chunks_by_language
-from weft_retrieval.chunking import Chunking
-from weft_retrieval.filters import Compiled, compile_filter
+from weft_retrieval.analysis.analyses import chunks_by_language
+from weft_retrieval.analysis.languages import language_problem
+from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.fusion import Scored
-from weft_retrieval.ingest import Ingested, Outcome
-from weft_retrieval.languages import language_problem
+from weft_retrieval.ingest.ingest import Ingested, Outcome
+from weft_retrieval.ingest.uploads import MAX_DOCUMENT_ID, Upload
 from weft_retrieval.metadata import MAX_FACTS
+from weft_retrieval.ranking.fusion import Scored
 from weft_retrieval.records import Collection, Document, Hit
-from weft_retrieval.uploads import MAX_DOCUMENT_ID, Upload
+from weft_retrieval.search.filters import Compiled, compile_filter
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MAX_QUERY = 8192

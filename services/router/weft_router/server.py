@@ -23,35 +23,35 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
-from weft_router.allowances import Allowances
-from weft_router.answer_cache import AnswerCache
-from weft_router.attempts import Attempts
+from weft_router.answering.attempt_loop import Rules
+from weft_router.answering.cache_client import AnswerCache
+from weft_router.answering.last_resort import LastResort
+from weft_router.answering.pipeline import Attempts
+from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.config import Config
-from weft_router.fleet import Fleet
-from weft_router.flight_servicer import FlightServicer
-from weft_router.flights import Flights
-from weft_router.job_run import Means
-from weft_router.keys import key_setting, read_keys
-from weft_router.last_resort import LastResort
-from weft_router.policy import RetryLimits
-from weft_router.providers.anthropic import Messages
-from weft_router.providers.failures import Access
-from weft_router.providers.gemini import GenerateContent
-from weft_router.providers.http_provider import HttpProvider
+from weft_router.fleet.fleet import Fleet
+from weft_router.fleet.provider_keys import key_setting, read_keys
+from weft_router.fleet.redis_breakers import SharedBreakers
+from weft_router.providers.anthropic.messages import Messages
+from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.http.provider import HttpProvider
+from weft_router.providers.http.wire_format import WireFormat
 from weft_router.providers.inference import InferenceProvider
-from weft_router.providers.openai import ChatCompletions
-from weft_router.providers.openai_responses import Responses
-from weft_router.providers.port import Provider
-from weft_router.providers.wire_format import WireFormat
-from weft_router.pursuit import Rules
-from weft_router.redis_breakers import SharedBreakers
-from weft_router.redis_flights import RedisFlights
-from weft_router.retrieval_context import Retrieval
+from weft_router.providers.openai.chat import ChatCompletions
+from weft_router.providers.openai.responses import Responses
+from weft_router.providers.provider import Provider
+from weft_router.providers.refusals.errors import Access
+from weft_router.routing.retry_budget import Allowances
+from weft_router.routing.retry_policy import RetryLimits
 from weft_router.servicer import RouterServicer
-from weft_router.shares import Shares
-from weft_router.worker import Worker
+from weft_router.single_flight.flights import Flights
+from weft_router.single_flight.redis_directory import RedisFlights
+from weft_router.single_flight.servicer import FlightServicer
+from weft_router.worker.job_run import Means
+from weft_router.worker.tenant_weights import Shares
+from weft_router.worker.worker import Worker
 
 _NAME = "weft.router.v1.RouterService"
 _FLIGHTS = "weft.router.v1.FlightService"

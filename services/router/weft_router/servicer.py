@@ -9,15 +9,15 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from weft.common.v1 import budget_pb2, catalog_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
-from weft_kit.cache_mode import MODES
+from weft_kit.cache_key import MODES
 from weft_kit.catalog.prices import Prices
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.rpc.context import current, remaining
-from weft_router.breaker import BreakerState
 from weft_router.budgets.budgets import Budgets
-from weft_router.health import ProviderHealth, quantile_s
-from weft_router.providers.checkup import Finding, examine
-from weft_router.registry import Registered, Registry
+from weft_router.fleet.breaker import BreakerState
+from weft_router.fleet.health import ProviderHealth, quantile_s
+from weft_router.fleet.registry import Registered, Registry
+from weft_router.providers.probe import Finding, examine
 
 _CHECK_LIMIT_S = 10.0
 

@@ -1,1 +1,1 @@
-"""What becomes of a request: checked, accepted once, followed, cancelled."""
+"""Jobs that are in the log: read, waited for, cancelled, deleted."""

@@ -10,12 +10,12 @@ import structlog
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.record.postgres_erasure import ErasureStore
-from weft_kit.cache_mode import cacheable
+from weft_kit.cache_key import cacheable
 from weft_kit.joblog import JobGone, JobLog, envelope_of
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import current, remaining_to_pass_on
 from weft_kit.rpc.errors import Overloaded
-from weft_kit.time_limit import time_limit
+from weft_kit.time_limits import time_limit
 
 _LIMIT_S: Final = 5.0
 _AT_ONCE: Final = 16

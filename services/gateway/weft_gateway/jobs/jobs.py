@@ -8,18 +8,18 @@ from google.protobuf.message import DecodeError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.jobs.admission import Order
-from weft_gateway.jobs.batch import Outcome, check_batch, outcomes
 from weft_gateway.jobs.deletion import JobDeletion
-from weft_gateway.jobs.departures import Departures
-from weft_gateway.jobs.intake import Intake
-from weft_gateway.jobs.log_limit import log_limit
+from weft_gateway.jobs.disconnects import Departures
+from weft_gateway.jobs.long_polls import Waits
 from weft_gateway.jobs.readers import Readers, Reading
-from weft_gateway.jobs.validation import check_item
-from weft_gateway.jobs.waits import Waits
 from weft_gateway.pages import Position
-from weft_gateway.record.listing import JobQuery
-from weft_gateway.record.postgres_records import RecordStore
+from weft_gateway.record.job_query import JobQuery
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.submission.admission import Intake
+from weft_gateway.submission.batch import Outcome, check_batch, outcomes
+from weft_gateway.submission.envelope import Order
+from weft_gateway.submission.log_limit import log_limit
+from weft_gateway.submission.validation import check_item
 from weft_gateway.tasks import unbroken
 from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
 from weft_kit.logging import note

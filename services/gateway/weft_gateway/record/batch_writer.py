@@ -8,8 +8,8 @@ from prometheus_client import Counter
 from weft.job.v1 import event_pb2
 from weft_gateway.record.dead_letters import DeadLetter, is_poison
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
-from weft_gateway.record.postgres_records import RecordStore
-from weft_gateway.record.records import Row, rows
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.rows import Row, rows
 from weft_kit.joblog import Unreadable
 
 DEAD_LETTERS = Counter("weft_gateway_dead_letters", "Events that the record could not hold, and set aside.", ["kind"])

@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 from weft.cache.v1 import cache_pb2
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.access.keyring import Keyring
-from weft_gateway.access.postgres_keys import KeyStore
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.postgres_keys import KeyStore
 from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.tenants.collections import TenantCollections

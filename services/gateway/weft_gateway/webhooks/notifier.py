@@ -18,13 +18,13 @@ import prometheus_client
 import stamina
 import structlog
 
+from weft_gateway.webhooks.backoff import Schedule
 from weft_gateway.webhooks.deliveries import Due, Outcome, Try
-from weft_gateway.webhooks.httpx_poster import WebhookPoster
+from weft_gateway.webhooks.fair_share import share_places
+from weft_gateway.webhooks.http_sender import WebhookPoster
 from weft_gateway.webhooks.payload import payload
-from weft_gateway.webhooks.places import share_places
 from weft_gateway.webhooks.postgres_outbox import Outbox
-from weft_gateway.webhooks.schedule import Schedule
-from weft_gateway.webhooks.secret_desk import SecretDesk
+from weft_gateway.webhooks.secrets import SecretDesk
 from weft_gateway.webhooks.signing import signed_headers
 from weft_kit.outages import Reminders
 from weft_kit.rpc.errors import DependencyDown

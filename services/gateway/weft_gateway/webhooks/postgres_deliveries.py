@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from weft_gateway.postgres import Database
 from weft_gateway.webhooks.deliveries import Delivery, Try
-from weft_gateway.webhooks.listing import DeliveryQuery
+from weft_gateway.webhooks.delivery_query import DeliveryQuery
 
 # ruff: noqa: S608  # put together from this file's own names
 _COLUMNS: Final = "d.job_id, j.webhook_url, d.state, d.create_time, d.next_time, d.tries"

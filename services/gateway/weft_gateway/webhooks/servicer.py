@@ -8,12 +8,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
-from weft_gateway.jobs.validation import seconds
 from weft_gateway.pages import Pages
+from weft_gateway.submission.validation import seconds
 from weft_gateway.webhooks.deliveries import Delivery, Try
-from weft_gateway.webhooks.delivery_desk import DeliveryDesk
-from weft_gateway.webhooks.listing import read_delivery_query
-from weft_gateway.webhooks.secret_desk import Secret, SecretDesk
+from weft_gateway.webhooks.delivery_admin import DeliveryDesk
+from weft_gateway.webhooks.delivery_query import read_delivery_query
+from weft_gateway.webhooks.secrets import Secret, SecretDesk
 from weft_kit.rpc.context import current_tenant
 
 

@@ -4,7 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 
-from weft_inference.engines.port import Capability, Description, Finish, Generation, Piece
+from weft_inference.engines.engine import (
+    Capability,
+    Description,
+    Finish,
+    Generation,
+    Piece,
+)
 
 _CAPABILITIES: frozenset[Capability] = frozenset({"prefix"})
 _CONTEXT_WINDOW = 1_000_000

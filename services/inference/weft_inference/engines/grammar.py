@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from weft_inference.engines.port import SCHEMA_FIELD
+from weft_inference.engines.engine import SCHEMA_FIELD
 from weft_kit.rpc.errors import InvalidFields
 from weft_kit.validation.json_schemas import Schema, subschemas
 from weft_kit.validation.json_values import at

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines import grammar
-from weft_inference.engines.port import (
+from weft_inference.engines.engine import (
     Capability,
     Description,
     Finish,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines import gguf_to_hf, llamacpp
-from weft_inference.engines.port import (
+from weft_inference.engines.engine import (
     SCHEMA_FIELD,
     Capability,
     Description,

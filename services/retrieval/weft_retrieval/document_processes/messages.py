@@ -7,10 +7,10 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, TypeAdapter
 
-from weft_retrieval.analysis import Terms
-from weft_retrieval.chunking import Chunk, Chunking
+from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.languages import LANGUAGES
+from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.languages import LANGUAGES
 
 HEADER: Final = Struct("!cI")
 """A frame's kind, and the bytes of JSON that follow."""

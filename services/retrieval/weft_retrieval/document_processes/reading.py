@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from weft_kit.rpc.errors import Invalid
-from weft_retrieval.analysis import analyzer
-from weft_retrieval.chunking import Chunking, Cutter
+from weft_retrieval.analysis.analysis import analyzer
+from weft_retrieval.analysis.languages import DETECTED, settled
+from weft_retrieval.chunking.chunking import Chunking, Cutter
+from weft_retrieval.chunking.tokens import load_tokenizer
 from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order, Refusal
 from weft_retrieval.formats import parse, unreadable
-from weft_retrieval.languages import DETECTED, settled
-from weft_retrieval.tokens import load_tokenizer
-from weft_retrieval.uploads import Upload
+from weft_retrieval.ingest.uploads import Upload
 
 Reading: TypeAlias = Callable[[Order, bytes], Iterator[Message]]
 """Yields Found, each chunk, and End; or Refusal instead of any of them."""

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from weft_retrieval.formats.delimited import read_csv
-from weft_retrieval.formats.docx import read_docx
-from weft_retrieval.formats.html import read_html
+from weft_retrieval.formats.html.html import read_html
 from weft_retrieval.formats.json_text import read_json
 from weft_retrieval.formats.kinds import ContentType, detect
 from weft_retrieval.formats.markdown import read_markdown
+from weft_retrieval.formats.office.docx import read_docx
+from weft_retrieval.formats.office.pptx import read_pptx
+from weft_retrieval.formats.office.xlsx import read_xlsx
 from weft_retrieval.formats.outline import Heading, Outline, Parsed
 from weft_retrieval.formats.pdf import read_pdf
-from weft_retrieval.formats.pptx import read_pptx
 from weft_retrieval.formats.signatures import check_kind
 from weft_retrieval.formats.text import read_text, unreadable
-from weft_retrieval.formats.xlsx import read_xlsx
 
 __all__ = ["ContentType", "Heading", "Outline", "Parsed", "detect", "parse", "unreadable"]
 

@@ -8,7 +8,7 @@ from chardetng_py import detect
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Invalid
-from weft_retrieval.characters import LOWER, UPPER
+from weft_retrieval.analysis.characters import LOWER, UPPER
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.unmarked import may_be_utf_16, unmarked_encoding
 

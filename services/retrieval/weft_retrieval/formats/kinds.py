@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from weft_kit.document_names import is_plain, kind_by_name
 from weft_retrieval.formats.byte_order_mark import declared_encoding
-from weft_retrieval.formats.office_package import office_kind
+from weft_retrieval.formats.office.package import office_kind
 from weft_retrieval.formats.unmarked import unmarked_encoding
 
 

@@ -3,7 +3,7 @@
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.byte_order_mark import declared_encoding
 from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
-from weft_retrieval.formats.office_package import Package
+from weft_retrieval.formats.office.package import Package
 from weft_retrieval.formats.text import unreadable
 from weft_retrieval.formats.unmarked import controls, is_binary, unmarked_encoding
 

@@ -15,15 +15,25 @@ from weft_kit import clock
 from weft_kit.joblog import Fenced, JobLog, Lease
 from weft_kit.rpc.errors import DependencyDown, Internal, WeftError
 from weft_kit.tasks import ended
-from weft_retrieval.ingest import Ingestor
-from weft_retrieval.ingest_jobs.ends import End, Stop, done, released
-from weft_retrieval.ingest_jobs.patience import patiently
+from weft_retrieval.inference.batches import SharedBatches
+from weft_retrieval.ingest.ingest import Ingestor
+from weft_retrieval.ingest_jobs.outcomes import (
+    End,
+    Stop,
+    done,
+    released,
+)
 from weft_retrieval.ingest_jobs.postgres_staging import Staging
 from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
+from weft_retrieval.ingest_jobs.progress import (
+    MAX_FAILURES,
+    Failures,
+    Tally,
+    interval_s,
+)
+from weft_retrieval.ingest_jobs.retry import patiently
 from weft_retrieval.ingest_jobs.storing import Destination, Room, Storing
-from weft_retrieval.ingest_jobs.tally import MAX_FAILURES, Failures, Tally, interval_s
-from weft_retrieval.postgres import Database
-from weft_retrieval.shared_batches import SharedBatches
+from weft_retrieval.storage.postgres import Database
 
 
 @dataclass(frozen=True, slots=True)

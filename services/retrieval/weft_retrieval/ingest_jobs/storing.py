@@ -9,13 +9,23 @@ import structlog
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Internal, WeftError
-from weft_retrieval.fair_share import FairShare
-from weft_retrieval.ingest import Ingestor, Outcome
-from weft_retrieval.ingest_jobs.patience import patiently
+from weft_retrieval.ingest.fair_share import FairShare
+from weft_retrieval.ingest.ingest import Ingestor, Outcome
 from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, Waiting
-from weft_retrieval.ingest_jobs.tally import FAILED, Failures, Tally, failed
-from weft_retrieval.ingest_jobs.verdict import MAX_READINGS, SUSPECT_READINGS, Verdict, verdict
-from weft_retrieval.postgres import Connection
+from weft_retrieval.ingest_jobs.progress import (
+    FAILED,
+    Failures,
+    Tally,
+    failed,
+)
+from weft_retrieval.ingest_jobs.retry import (
+    MAX_READINGS,
+    SUSPECT_READINGS,
+    Verdict,
+    patiently,
+    verdict,
+)
+from weft_retrieval.storage.postgres import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from prometheus_client import Counter, Gauge
 from weft_kit.joblog import JobLog, Lease, Work
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import ended, for_ever
-from weft_retrieval.ingest_jobs.ends import End, Stop
-from weft_retrieval.ingest_jobs.log_link import LogLink
+from weft_retrieval.ingest_jobs.log_connection import LogLink
+from weft_retrieval.ingest_jobs.outcomes import End, Stop
 from weft_retrieval.ingest_jobs.run import IngestRun, Means
 
 JOBS = Counter("weft_retrieval_ingest_leases", "Leases on ingest jobs, by what became of them.", ["end"])

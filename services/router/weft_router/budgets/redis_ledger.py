@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar
 from redis.asyncio import Redis
 
 from weft_kit.breaker import Breaker
-from weft_kit.loop_time import loop_timeout
 from weft_kit.outages import Outage
 from weft_kit.spending import Account, costs, day_of
+from weft_kit.time_limits import loop_timeout
 from weft_router import metrics
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
 

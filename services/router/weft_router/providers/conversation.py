@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers.port import ProviderError, unsupported
+from weft_router.providers.provider import ProviderError, unsupported
 
 UNANSWERED = "There is no result: the call was not answered."
 """The result of a call that has none. Every provider demands one: the user went on, or the program stopped, before it

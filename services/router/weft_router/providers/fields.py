@@ -6,7 +6,7 @@ What was found is told by its kind alone: a provider's words stay with the answe
 from typing import Any
 
 from weft.common.v1 import error_pb2
-from weft_router.providers.port import ProviderError, Remedy
+from weft_router.providers.provider import ProviderError, Remedy
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
 _THOUGHTS = ("text", "thinking", "summary", "content", "reasoning", "reasoning_content")

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from weft.common.v1 import chat_pb2
-from weft_router.providers import phrases
+from weft_router.providers import encoding
 
 # Servers and proxies say the words of a format that is not theirs, in any case: one table for all of them.
 _STOP = (
@@ -103,7 +103,7 @@ def said(value: Any) -> str | None:
         value = value.get("type")
     if value is None:
         return None
-    word = value if isinstance(value, str) else phrases.json_text(value)
+    word = value if isinstance(value, str) else encoding.json_text(value)
     return "" if word.lower() in _NOTHING else word[:_LONGEST]
 
 

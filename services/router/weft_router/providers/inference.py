@@ -9,8 +9,13 @@ from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import Reason, WeftError
-from weft_router.providers import phrases
-from weft_router.providers.port import ProviderError, Remedy, Step, broken
+from weft_router.providers import encoding
+from weft_router.providers.provider import (
+    ProviderError,
+    Remedy,
+    Step,
+    broken,
+)
 
 _GET_ENGINE_LIMIT_S = 2.0
 
@@ -41,7 +46,7 @@ class InferenceProvider:
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
         """Ask the engine; see the port."""
-        phrases.refuse_images(request.messages)
+        encoding.refuse_images(request.messages)
         try:
             async with (
                 self._channel.streaming(self._stub.Generate(request, **self._channel.call(limit_s))) as responses,

@@ -6,8 +6,8 @@ from secrets import token_hex
 from typing import Any
 
 from weft.job.v1 import event_pb2
-from weft_router.providers import halves, phrases
-from weft_router.providers.port import broken
+from weft_router.providers import encoding, surrogates
+from weft_router.providers.provider import broken
 
 _MOST_KEPT = 64 * 1024
 """Characters of one call's arguments that wait to be told."""
@@ -22,7 +22,7 @@ def read_arguments(arguments: Any) -> str:
     """Return arguments as JSON text; some servers send the object itself."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
-    return phrases.json_text(arguments)
+    return encoding.json_text(arguments)
 
 
 class _Shape:
@@ -145,7 +145,7 @@ class Call:
         if self._is_closed or not arguments:
             return
         self._is_closed = True
-        told = halves.joined("".join(self._told))
+        told = surrogates.joined("".join(self._told))
         if arguments.startswith(told):
             self._drop()
             self.add(arguments[len(told) :])
@@ -156,8 +156,8 @@ class Call:
         """Tell what was kept; `bare` in the place of arguments that did not come."""
         kept = self._take_kept()
         if kept.lstrip().startswith('"'):
-            inner = phrases.json_value(kept)
-            if inner == "" or (isinstance(inner, str) and isinstance(phrases.json_value(inner), dict)):
+            inner = encoding.json_value(kept)
+            if inner == "" or (isinstance(inner, str) and isinstance(encoding.json_value(inner), dict)):
                 kept = inner
         if not kept and not any(map(str.strip, self._told)):
             kept = bare
@@ -172,11 +172,11 @@ class Call:
         length = self._told_characters or self._kept_characters
         if not length // 2 <= len(arguments) <= 2 * length:
             return False
-        text = halves.joined("".join(had))
+        text = surrogates.joined("".join(had))
         if text == arguments:
             return True
-        value = phrases.json_value(text)
-        return value is not None and bool(value == phrases.json_value(arguments))
+        value = encoding.json_value(text)
+        return value is not None and bool(value == encoding.json_value(arguments))
 
     def _unsaid(self, arguments: str) -> str:
         """Return what a piece adds to what was told, of which it may repeat all.

@@ -1,0 +1,1 @@
+"""Audits: a share of hits is asked of a provider too, and what differs raises the threshold."""

@@ -1,0 +1,79 @@
+"""How strict the semantic tier is in a partition whose hits turned out wrong: a ladder that is climbed on evidence.
+
+Each rung asks for more, and on the last the tier is off. Time leads down again, one rung after another, so that a
+partition that is strict for no reason any more recovers by itself; every time it has to be turned off anew it stays
+off for twice as long.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from weft_cache.wilson import share
+
+_LEAST_WRONG: Final = 2
+"""One wrong answer may be the model's own whim: at temperature 0 too it does not always say the same."""
+_MEMORY: Final = 500
+"""Audits after which older ones count half, so that a change shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How to climb: when more than `bound` of the hits are surely wrong. Times are in seconds."""
+
+    bound: float = 0.02
+    rungs: int = 3
+    hold_s: float = 24 * 3600.0
+    rest_s: float = 3600.0
+    longest_rest_s: float = 7 * 24 * 3600.0
+
+    @property
+    def off(self) -> int:
+        """The level on which the tier does not answer."""
+        return self.rungs + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A partition's level, since when it stands there, and what audits of hits on this level found.
+
+    Level 0 is the common threshold. `rests` is how often the tier was turned off since it last stood there.
+    """
+
+    level: int = 0
+    since: float = 0.0
+    audits: int = 0
+    wrong: int = 0
+    rests: int = 0
+
+
+def as_of(watch: Watch, now: float, ladder: Ladder) -> Watch:
+    """The watch as time has left it; `now` is in Unix seconds."""
+    while watch.level > 0 and now - watch.since >= (stay_s := _stay_s(watch, ladder)):
+        level = min(watch.level, ladder.off) - 1
+        watch = Watch(level, watch.since + stay_s, rests=watch.rests if level else 0)
+    return watch
+
+
+def judged(watch: Watch, *, is_wrong: bool, now: float, ladder: Ladder) -> Watch:
+    """The watch after one more audit. While the tier is off nothing counts: the hit is from before."""
+    watch = as_of(watch, now, ladder)
+    if watch.level >= ladder.off:
+        return watch
+    audits, wrong = watch.audits + 1, watch.wrong + is_wrong
+    if wrong >= _LEAST_WRONG and share(wrong, audits).low > ladder.bound:
+        level = watch.level + 1
+        return Watch(level, now, rests=watch.rests + (level == ladder.off))
+    if audits >= _MEMORY:
+        audits, wrong = audits // 2, wrong // 2
+    return replace(watch, audits=audits, wrong=wrong)
+
+
+def raised(threshold: float, level: int, ladder: Ladder) -> float:
+    """The threshold on a level: each takes the same part of what is left to 1, where only equals are equal enough."""
+    return threshold + (1 - threshold) * min(level, ladder.off) / ladder.off if level else threshold
+
+
+def _stay_s(watch: Watch, ladder: Ladder) -> float:
+    if watch.level < ladder.off:
+        return ladder.hold_s
+    return min(ladder.longest_rest_s, ladder.rest_s * 2.0 ** min(max(0, watch.rests - 1), 32))

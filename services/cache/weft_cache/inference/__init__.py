@@ -1,0 +1,1 @@
+"""The inference service, as the cache asks it: vectors of questions, and whether two ask the same."""

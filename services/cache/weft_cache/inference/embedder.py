@@ -1,0 +1,74 @@
+"""Vectors from the inference service."""
+
+import hashlib
+from array import array
+from collections import OrderedDict
+from functools import partial
+from typing import Final, TypeAlias
+
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_cache.inference.client import InferenceGuard
+from weft_cache.records import Vector
+from weft_cache.single_flight import SingleFlight
+
+_LONGEST_CHARACTERS: Final = 16_384
+"""No embedder reads a longer text whole, so that it need not be sent."""
+
+_Name: TypeAlias = tuple[str, bytes]
+
+
+class InferenceEmbedder:
+    """Embeds questions; remembers the latest, because a question that missed is soon stored with its answer."""
+
+    def __init__(self, guard: InferenceGuard, remembered: int) -> None:
+        self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
+        self._guard = guard
+        self._most_remembered = remembered
+        self._latest: OrderedDict[_Name, Vector] = OrderedDict()
+        self._flights: SingleFlight[_Name, Vector | None] = SingleFlight()
+
+    def remembered(self, tenant: str, text: str) -> Vector | None:
+        """The text's vector, if the tenant asked for it lately."""
+        name = _name(tenant, text)
+        vector = self._latest.get(name)
+        if vector is not None:
+            self._latest.move_to_end(name)
+        return vector
+
+    def forget(self, tenant: str, text: str) -> None:
+        """Remembers the text's vector no longer."""
+        self._latest.pop(_name(tenant, text), None)
+
+    async def embed(self, tenant: str, text: str) -> Vector | None:
+        """The text's vector, or None: there is no text, it is longer than the embedder reads, or nobody embeds it now.
+
+        What is remembered, and what calls at the same time share, is a tenant's own: how fast a vector comes must not
+        tell what others ask. Raises what InferenceGuard.ask does.
+        """
+        if not text or len(text) > _LONGEST_CHARACTERS:
+            return None
+        remembered = self.remembered(tenant, text)
+        if remembered is not None:
+            return remembered
+        name = _name(tenant, text)
+        vector = await self._flights.share(name, partial(self._ask, text))
+        if vector is not None:
+            self._latest[name] = vector
+            if len(self._latest) > self._most_remembered:
+                self._latest.popitem(last=False)
+        return vector
+
+    async def _ask(self, text: str) -> Vector | None:
+        answer = await self._guard.ask(self._inference.Embed, inference_pb2.EmbedRequest(texts=[text]))
+        if answer is None:
+            return None
+        embedding = answer.embeddings[0]
+        # Two long texts that differ behind what the embedder reads would be the same vector.
+        if embedding.truncated:
+            return None
+        components = array("f", embedding.values[:]).tobytes()
+        return Vector(answer.embedder, components, embedding.unread, embedding.unread_share)
+
+
+def _name(tenant: str, text: str) -> _Name:
+    return tenant, hashlib.blake2b(text.encode(), digest_size=20).digest()

@@ -1,0 +1,25 @@
+"""Whether a stored question asks the same, by the inference service's verifier."""
+
+from collections.abc import Sequence
+
+from weft.inference.v1 import inference_pb2, inference_pb2_grpc
+from weft_cache.inference.client import InferenceGuard
+
+
+class InferenceVerifier:
+    """Compares questions, one call for all of them."""
+
+    def __init__(self, guard: InferenceGuard) -> None:
+        self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
+        self._guard = guard
+
+    async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
+        """Confidence that each of `others` asks the same, 0 to 1; None when nobody compares them now.
+
+        What could not be read to its end is not the same. Raises what InferenceGuard.ask does.
+        """
+        request = inference_pb2.CompareQuestionsRequest(question=question, others=others)
+        answer = await self._guard.ask(self._inference.CompareQuestions, request)
+        if answer is None:
+            return None
+        return [0.0 if one.truncated else one.confidence for one in answer.comparisons]

@@ -1,0 +1,66 @@
+"""How certain it must be for so many of the answers to be right.
+
+The table holds for the weights that ship, and goes with them: bench/cache_quality/calibrating.py measured it.
+docs/cache.md says how to measure one for questions of your own.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+
+from weft_cache.wilson import share
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Of the answers that were at least so certain, this share is right: the low end of its 95 % interval."""
+
+    certainty: float
+    precision: float
+
+
+# Rounded up: .92 is reached from .39 on, and .5 is where the weights were fitted. More was proven on no threshold for
+# every kind of shelf: labels are wrong about as often.
+CALIBRATION: Final = (Point(0.1, 0.9), Point(0.5, 0.92))
+CALIBRATED_FOR: Final = frozenset({"all-MiniLM-L6-v2-fp32", "all-MiniLM-L6-v2-int8-by-piece"})
+"""Embedders whose cosines weights and table were measured on, or that have the same within .006. Another one's mean
+something else: two questions that have nothing in common have .1 with these, and .75 with multilingual-e5-small."""
+
+
+def threshold(calibration: Sequence[Point], target_precision: float) -> float:
+    """The certainty from which on the target was reached; infinite, which nothing reaches, when it never was."""
+    enough = (point.certainty for point in calibration if point.precision >= target_precision)
+    return min(enough, default=math.inf)
+
+
+Lookups = tuple[Sequence[float], Sequence[bool]]
+"""Of one kind of shelf: how certain the surest answer of each lookup was, and whether it was right."""
+
+
+def measured(kinds: Sequence[Lookups], precisions: Sequence[float]) -> list[Point]:
+    """A new calibration: for each precision the lowest certainty from which on every kind reached it, if all did.
+
+    Reached means beyond doubt, so that few answers prove little: .97 takes 125 of which all are right. The worst kind
+    decides, since nobody knows of which one a partition is.
+    """
+    points = []
+    for wanted in precisions:
+        lowest = [_lowest(certainties, right, wanted) for certainties, right in kinds]
+        needed = [certainty for certainty in lowest if certainty is not None]
+        if needed and len(needed) == len(lowest):
+            points.append(Point(max(needed), wanted))
+    return points
+
+
+def _lowest(certainties: Sequence[float], right: Sequence[bool], precision: float) -> float | None:
+    lowest, good, served = None, 0, 0
+    ordered = sorted(zip(certainties, right, strict=True), reverse=True)
+    for certainty, alike in groupby(ordered, key=itemgetter(0)):  # a threshold serves all that are as certain, or none
+        flags = [is_right for _, is_right in alike]
+        good, served = good + sum(flags), served + len(flags)
+        if share(good, served).low >= precision:
+            lowest = certainty
+    return lowest

@@ -1,0 +1,143 @@
+"""Which of the nearest stored answers may serve."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from weft_cache.guards import objection
+from weft_cache.policy import Terms
+from weft_cache.semantic.scoring import (
+    NEAR,
+    REACH,
+    Neighbour,
+    certainty,
+)
+
+
+class Reason(Enum):
+    """Why nothing may serve."""
+
+    NOT_STORED = "not_stored"
+    NOT_CACHEABLE = "not_cacheable"
+    STORE_DOWN = "store_down"
+    TOO_OLD = "too_old"
+    GUARDED = "guarded"
+    NOT_VERIFIED = "not_verified"
+    DOUBTED = "doubted"
+    OVERLOADED = "overloaded"
+    LATE = "late"
+    LANGUAGE = "language"
+    """The question is not in a language that embedder and verifier know."""
+    UNREAD = "unread"
+    """The embedder cannot read enough of it."""
+    UNCALIBRATED = "uncalibrated"
+    """What is certain was never measured with this embedder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored answer near the question: what was asked, how alike the two are, when it was stored in Unix seconds.
+
+    `told` is equal where two answers are.
+    """
+
+    key: str
+    question: str
+    similarity: float
+    stored_at: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """What the verifier is to read: those that may serve, and rivals that may not but count against them.
+
+    `near` are all that say something, read or not.
+    """
+
+    servable: Sequence[Candidate]
+    rivals: Sequence[Candidate]
+    near: Sequence[Candidate]
+
+    @property
+    def compared(self) -> list[Candidate]:
+        return [*self.servable, *self.rivals]
+
+    @property
+    def questions(self) -> list[str]:
+        return [one.question for one in self.compared]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A candidate, the verifier's confidence that it asks the same, and how sure it is that its answer may serve."""
+
+    candidate: Candidate
+    confidence: float
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Nothing may serve."""
+
+    reason: Reason
+    best_similarity: float = 0.0
+
+
+def shortlist(
+    question: str, candidates: Sequence[Candidate], terms: Terms, threshold: float, now: float
+) -> Shortlist | Miss:
+    """Those close enough and young enough to which no guard objects, if the verifier's word could be decisive.
+
+    Rivals are read whatever the caller's terms say of them: stricter terms must not make anything else surer.
+    """
+    best = best_similarity(candidates)
+    close = [candidate for candidate in candidates if candidate.similarity >= terms.min_similarity]
+    if not close:
+        return Miss(Reason.NOT_STORED, best)
+    young = [candidate for candidate in close if is_young(candidate.stored_at, terms, now)]
+    if not young:
+        return Miss(Reason.TOO_OLD, best)
+    near = [one for one in candidates if one.similarity >= NEAR and objection(question, one.question) is None]
+    allowed = [candidate for candidate in young if candidate in near]
+    if not allowed:
+        return Miss(Reason.GUARDED, best)
+    servable = [one for one in allowed if _sureness(one, near, {one.key: 1.0}) >= threshold]
+    if not servable:
+        return Miss(Reason.DOUBTED, best)
+    reach = min(one.similarity for one in servable) - REACH
+    return Shortlist(servable, [one for one in near if one.similarity >= reach and one not in servable], near)
+
+
+def choose(
+    candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
+) -> Verified | Miss:
+    """The one that most certainly may serve, if that is certain enough; `confidences` are of `listed.questions`."""
+    by_key = {one.key: confidence for one, confidence in zip(listed.compared, confidences, strict=True)}
+    verified = [Verified(one, by_key[one.key], _sureness(one, listed.near, by_key)) for one in listed.servable]
+    surest = max(verified, key=lambda one: one.certainty)
+    if surest.certainty >= threshold:
+        return surest
+    return Miss(Reason.DOUBTED, best_similarity(candidates))
+
+
+def _sureness(one: Candidate, near: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
+    """What was not read is no rival: it is far behind, or its word is still to come."""
+    seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in near}
+    return certainty(seen[one.key], list(seen.values()))
+
+
+def best_similarity(candidates: Sequence[Candidate]) -> float:
+    """The highest, or 0 when there are none."""
+    return max((candidate.similarity for candidate in candidates), default=0.0)
+
+
+def is_young(stored_at: float, terms: Terms, now: float) -> bool:
+    """Whether an answer's age is one the caller accepts."""
+    return age_s(stored_at, now) <= terms.max_age_s
+
+
+def age_s(stored_at: float, now: float) -> float:
+    """Seconds since an answer was stored; 0 when another replica's clock runs ahead."""
+    return max(0.0, now - stored_at)

@@ -1,0 +1,1 @@
+"""Answers in Redis: sealed, filed by partition and question, counted."""

@@ -1,0 +1,64 @@
+"""Counts of a tenant's lookups: gathered here, added up in Redis."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from weft_cache.partition import tenant_digest
+from weft_cache.store.redis_client import RedisGuard, StoreDown
+
+_PREFIX: Final = "weft:cache:tally:"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of lookups."""
+
+    exact_hits: int = 0
+    semantic_hits: int = 0
+    misses: int = 0
+    tokens_saved: int = 0
+    micros_saved: Mapping[str, int] = field(default_factory=dict)
+    """By currency."""
+
+
+_COUNTS: Final = ("exact_hits", "semantic_hits", "misses", "tokens_saved")
+_MONEY: Final = "micros_saved:"
+
+
+class RedisTally:
+    """Costs a lookup no round trip: counts leave for Redis together, every so often."""
+
+    def __init__(self, guard: RedisGuard) -> None:
+        self._guard = guard
+        self._pending: Counter[tuple[str, str]] = Counter()
+
+    def add(self, tenant: str, tally: Tally) -> None:
+        """Counts; never waits."""
+        for name in _COUNTS:
+            if count := getattr(tally, name):
+                self._pending[tenant, name] += count
+        for currency, micros in tally.micros_saved.items():
+            self._pending[tenant, _MONEY + currency] += micros
+
+    async def flush(self) -> None:
+        """Sends what was counted. What did not arrive for sure is sent again: rather twice than never."""
+        pending, self._pending = self._pending, Counter()
+        if not pending:
+            return
+        try:
+            await self._guard.transaction(
+                ("HINCRBY", _PREFIX + tenant_digest(tenant), name, count) for (tenant, name), count in pending.items()
+            )
+        except StoreDown:
+            self._pending += pending
+            raise
+
+    async def read(self, tenant: str) -> Tally:
+        """A tenant's counts, of all replicas; raises StoreDown."""
+        await self.flush()
+        found = await self._guard.command("HGETALL", _PREFIX + tenant_digest(tenant))
+        counts = {name.decode(): int(count) for name, count in found.items()}
+        money = {name.removeprefix(_MONEY): count for name, count in counts.items() if name.startswith(_MONEY)}
+        return Tally(**{name: counts.get(name, 0) for name in _COUNTS}, micros_saved=money)

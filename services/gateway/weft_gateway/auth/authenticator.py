@@ -1,0 +1,140 @@
+"""Who may come in: every call is given its key's tenant and counted against its limits before a servicer sees it."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from weft_gateway.audit.audit import Audit
+from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.keys import (
+    Key,
+    bearer,
+    prove,
+    read_credential,
+)
+from weft_gateway.auth.redis_limiter import RedisLimiter
+from weft_kit.logging import note
+from weft_kit.rpc.context import TRACE_KEY, CallContext, enter
+from weft_kit.rpc.errors import (
+    InvalidFields,
+    PermissionDenied,
+    Unauthenticated,
+    WeftError,
+)
+from weft_kit.rpc.peers import address_of
+
+_OPERATOR_METHODS: Final = (
+    "/weft.gateway.v1.AuditService/",
+    "/weft.gateway.v1.KeyService/",
+    "/weft.gateway.v1.TenantService/",
+    "/weft.common.v1.CatalogService/",
+    # It spends with the mesh's keys, and shows what providers say of those.
+    "/weft.router.v1.RouterService/CheckProviders",
+)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Calls a minute where a key says nothing of its own, and how many seconds' worth may come at once."""
+
+    per_key: int = 6_000
+    per_address: int = 60_000
+    """0 when a proxy stands in front and all callers share its address."""
+    burst_s: float = 10.0
+
+
+class Gate:
+    """The gate of `weft_kit.rpc.interceptor`.
+
+    Identity comes from the key alone: `weft-…` metadata of clients is not even read.
+    """
+
+    def __init__(
+        self, keyring: Keyring, limiter: RedisLimiter, rates: Rates, operator_token: str, audit: Audit
+    ) -> None:
+        self._keyring = keyring
+        self._limiter = limiter
+        self._rates = rates
+        self._operator_token = operator_token
+        self._audit = audit
+
+    async def __call__(self, method: str, metadata: Mapping[str, str], peer: str) -> CallContext:
+        address = self._address_limits(peer)
+        authorization = metadata.get("authorization", "")
+        if method.startswith(_OPERATOR_METHODS):
+            await self._limiter.admit(address)
+            return await self._operator(method, authorization, CallContext(traceparent=_trace(metadata)), peer)
+        key = await self._key(authorization, address)
+        return CallContext(tenant=key.tenant, key_id=key.key_id, traceparent=_trace(metadata))
+
+    async def charge(self, caller: CallContext, calls: int, field: str) -> None:
+        """Counts `calls` more of a key: the rest of a batch, whose first was counted at the door.
+
+        Raises Exhausted while they would break the key's limit, InvalidFields for `field` if they always will.
+        """
+        key = await self._keyring.find(caller.key_id)
+        if key is None or not calls:
+            return
+        limit = self._key_limit(key, calls)
+        if calls >= limit.rate.burst:
+            problem = f"must be at most {limit.rate.burst} at once with this key, are {calls + 1}; split them"
+            raise InvalidFields({field: problem})
+        await self._limiter.admit([limit])
+
+    async def _key(self, authorization: str, address: Sequence[Limit]) -> Key:
+        credential = read_credential(authorization)
+        known = self._keyring.recall(credential.key_id)
+        if known is not None:
+            key = prove(known, credential)
+            await self._limiter.admit([self._key_limit(key), *address])
+            return key
+        # A key nobody has seen costs a query: its address pays before, so that guessing cannot load PostgreSQL.
+        await self._limiter.admit(address)
+        key = prove(await self._keyring.find(credential.key_id), credential)
+        await self._limiter.admit([self._key_limit(key)])
+        return key
+
+    async def _operator(self, method: str, authorization: str, caller: CallContext, peer: str) -> CallContext:
+        # Already here, so that the line of one that is refused has the same id as its event.
+        enter(caller)
+        note(address=address_of(peer))
+        try:
+            self._check_operator(authorization)
+        except WeftError as refusal:
+            await self._audit.refuse(method, refusal)
+            raise
+        note(operator=fingerprint(self._operator_token))
+        return caller
+
+    def _check_operator(self, authorization: str) -> None:
+        if not self._operator_token:
+            raise PermissionDenied(
+                "nobody is an operator here: set WEFT_GATEWAY_OPERATOR_TOKEN and restart the gateway"
+            )
+        if not hmac.compare_digest(bearer(authorization).encode(), self._operator_token.encode()):
+            raise Unauthenticated("the operator token is wrong; send the value of WEFT_GATEWAY_OPERATOR_TOKEN")
+
+    def _key_limit(self, key: Key, calls: int = 1) -> Limit:
+        per_minute = key.calls_per_minute or self._rates.per_key
+        return Limit("key", key.key_id, Rate.per_minute(per_minute, self._rates.burst_s), calls)
+
+    def _address_limits(self, peer: str) -> list[Limit]:
+        if not self._rates.per_address:
+            return []
+        return [Limit("address", address_of(peer), Rate.per_minute(self._rates.per_address, self._rates.burst_s))]
+
+
+def fingerprint(token: str) -> str:
+    """Tells operators' tokens apart in logs, and tells nothing of them as long as they are random."""
+    return hashlib.sha256(b"weft operator token: " + token.encode()).hexdigest()[:8]
+
+
+def _trace(metadata: Mapping[str, str]) -> str:
+    """The caller's W3C trace context; a malformed one is none."""
+    traceparent = metadata.get(TRACE_KEY, "")
+    return traceparent if _TRACEPARENT.fullmatch(traceparent) else ""

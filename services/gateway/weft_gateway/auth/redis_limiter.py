@@ -1,0 +1,120 @@
+"""Rate limits shared by all replicas, in Redis.
+
+The limiter clocks itself as the job log does: while one round trip is under way the next calls gather, and the next
+round trip decides them all. A busy gateway pays for one small script a millisecond, not one a call.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from prometheus_client import Counter
+from redis.asyncio import Redis
+
+from weft_gateway.auth.gcra import Limit, Refusal
+from weft_gateway.auth.local_limiter import LocalLimiter
+from weft_kit.breaker import Breaker
+from weft_kit.outages import Outage
+from weft_kit.rpc.errors import DependencyDown, WeftError
+from weft_kit.time_limits import loop_timeout
+
+DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
+
+_SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
+_PREFIX: Final = "weft:rate:"
+_LARGEST_BATCH: Final = 256
+
+Fallback = Literal["local", "closed"]
+"""What decides without Redis: this process alone, or nobody, so that no call passes uncounted."""
+
+_Waiting = tuple[Sequence[Limit], "asyncio.Future[WeftError | None]"]
+
+
+class RedisLimiter:
+    """Decides in Redis.
+
+    When that does not answer within `limit_s`, decides by the fallback; after three times in a row leaves Redis alone
+    for `rest_s`.
+    """
+
+    def __init__(
+        self, redis: Redis, *, fallback: Fallback = "local", limit_s: float = 0.05, rest_s: float = 1.0
+    ) -> None:
+        self._script = redis.register_script(_SCRIPT)
+        self._fallback = fallback
+        self._limit_s = limit_s
+        self._rest_s = rest_s
+        self._breaker = Breaker(threshold=3, rest_s=rest_s)
+        self._local = LocalLimiter()
+        self._waiting: list[_Waiting] = []
+        self._round_trip: asyncio.Task[None] | None = None
+        self._outage = Outage(
+            "rate limits without redis: it does not answer", "rate limits are in redis again", decided=fallback
+        )
+
+    async def admit(self, limits: Sequence[Limit]) -> None:
+        """Returns when a call may pass; raises Exhausted when it would break one of its limits.
+
+        Raises DependencyDown without Redis, when that is what the fallback says.
+        """
+        if not limits:
+            return
+        if not self._breaker.allows(time.monotonic()):
+            refusal = self._decide_alone(limits)
+        else:
+            refusal = await self._decide_together(limits)
+        if refusal:
+            raise refusal
+
+    async def _decide_together(self, limits: Sequence[Limit]) -> WeftError | None:
+        decision: asyncio.Future[WeftError | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((limits, decision))
+        if self._round_trip is None:
+            self._round_trip = asyncio.create_task(self._round_trips())
+        return await decision
+
+    async def _round_trips(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+                for (_, decision), refusal in zip(
+                    batch, await self._decide([limits for limits, _ in batch]), strict=True
+                ):
+                    if not decision.done():
+                        decision.set_result(refusal)
+        finally:
+            self._round_trip = None
+
+    async def _decide(self, calls: Sequence[Sequence[Limit]]) -> list[WeftError | None]:
+        keys = [_PREFIX + limit.id for limits in calls for limit in limits]
+        args: list[int] = []
+        for limits in calls:
+            args.append(len(limits))
+            for limit in limits:
+                args += (limit.rate.interval_us, limit.rate.tolerance_us, limit.calls)
+        try:
+            async with loop_timeout(self._limit_s):
+                answer: list[int] = await self._script(keys, args)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with Redis, the calls that wait must go on
+            self._breaker.failed(time.monotonic())
+            self._outage.failed(error)
+            return [self._decide_alone(limits) for limits in calls]
+        self._breaker.succeeded()
+        self._outage.ended()
+        return [_read(limits, *answer[2 * i : 2 * i + 2]) for i, limits in enumerate(calls)]
+
+    def _decide_alone(self, limits: Sequence[Limit]) -> WeftError | None:
+        if self._fallback == "closed":
+            DECIDED.labels("closed", "refused").inc()
+            message = "calls cannot be counted without redis, and none may pass uncounted; wait, then retry"
+            return DependencyDown("redis", message, retry_after_s=self._rest_s)
+        refusal = self._local.admit(limits, time.monotonic_ns() // 1000)
+        DECIDED.labels("local", "refused" if refusal else "admitted").inc()
+        return refusal.error() if refusal else None
+
+
+def _read(limits: Sequence[Limit], wait_us: int, which: int) -> WeftError | None:
+    DECIDED.labels("redis", "refused" if which else "admitted").inc()
+    return Refusal(limits[which - 1], wait_us).error() if which else None

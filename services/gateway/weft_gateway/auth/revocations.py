@@ -1,0 +1,52 @@
+"""Calls that are open when their key is revoked: one question about all keys in use finds them, and they end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.keys import revoked
+from weft_kit.rpc.running_calls import RunningCalls
+
+ENDED = Counter("weft_gateway_revoked_keys_in_use", "Keys found revoked while calls with them were open.")
+
+# The last look before a revocation may have been just before it.
+_LOOKS: Final = 2
+
+
+class Revocations:
+    """Ends the calls of keys that were revoked, or deleted with their tenant, within `fresh_s` of that.
+
+    `good` says which of some keys still are. Raises DependencyDown while nobody can: then no call is ended.
+    """
+
+    def __init__(
+        self,
+        calls: RunningCalls,
+        good: Callable[[Collection[str]], Awaitable[set[str]]],
+        keyring: Keyring,
+        *,
+        fresh_s: float,
+    ) -> None:
+        self._calls = calls
+        self._good = good
+        self._keyring = keyring
+        self._wait_s = fresh_s / _LOOKS
+
+    async def watch(self) -> None:
+        """Runs for ever."""
+        while True:
+            await asyncio.sleep(self._wait_s)
+            if in_use := self._calls.key_ids():
+                for key_id in in_use - await self._good(in_use):
+                    self._end(key_id)
+
+    def _end(self, key_id: str) -> None:
+        # First, so that none begins after those that are open have ended.
+        self._keyring.forget(key_id)
+        self._calls.end_those_of(key_id, revoked(key_id))
+        ENDED.inc()
+        structlog.get_logger().info("calls of a revoked key ended", key_id=key_id)

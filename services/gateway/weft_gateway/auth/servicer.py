@@ -1,0 +1,60 @@
+"""KeyService on the wire. The gate has already seen the operator's token."""
+
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from weft.gateway.v1 import gateway_pb2 as pb
+from weft.gateway.v1 import gateway_pb2_grpc as rpc
+from weft_gateway.auth.key_admin import KeyDesk
+from weft_gateway.auth.keys import Key
+from weft_gateway.pages import Pages
+from weft_kit.logging import note
+from weft_kit.stores.page_tokens import page_size
+
+
+class KeyServicer(rpc.KeyServiceServicer):
+    def __init__(self, desk: KeyDesk, pages: Pages, effective_within_s: float) -> None:
+        self._desk = desk
+        self._pages = pages
+        self._effective_within_s = effective_within_s
+
+    async def CreateKey(self, request: pb.CreateKeyRequest, _: object) -> pb.CreateKeyResponse:
+        key, credential = await self._desk.create(
+            request.tenant, request.name, request.calls_per_minute, request.budget
+        )
+        note(subject_key_id=key.key_id)
+        return pb.CreateKeyResponse(key=_to_wire(key), secret=str(credential))
+
+    async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
+        size, scope = page_size(request.page_size), ("keys", request.tenant)
+        before = await self._pages.read(request.page_token, *scope)
+        keys, position = await self._desk.page(request.tenant, before, size)
+        token = await self._pages.write(position, *scope)
+        return pb.ListKeysResponse(keys=map(_to_wire, keys), next_page_token=token)
+
+    async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
+        key = await self._desk.revoke(request.key_id)
+        note(subject_tenant=key.tenant)
+        within = Duration()
+        within.FromTimedelta(timedelta(seconds=self._effective_within_s))
+        return pb.RevokeKeyResponse(key=_to_wire(key), effective_within=within)
+
+
+def _to_wire(key: Key) -> pb.Key:
+    return pb.Key(
+        key_id=key.key_id,
+        tenant=key.tenant,
+        name=key.name,
+        create_time=_time(key.create_time),
+        revoke_time=_time(key.revoke_time) if key.revoke_time else None,
+        calls_per_minute=key.calls_per_minute,
+        budget=key.budget,
+    )
+
+
+def _time(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

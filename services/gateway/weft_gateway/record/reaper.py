@@ -1,0 +1,238 @@
+"""The undertaker: ends jobs that nobody else can, because they expired without a worker or their log is lost.
+
+Workers end the jobs they take. A job that none takes, because there are none or all died, would wait for ever: the
+record shows it, and the log decides. So would one that the log lost with its store: no worker hears of it. The end is
+a fenced write, so a worker or another replica that is faster wins, and there is one `done` in any case.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from google.protobuf.message import DecodeError
+from prometheus_client import Counter
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, bounded, envelope_of, project, text_hash, write_end
+
+_LOG_LOST = job_pb2.JobError(
+    reason=error_pb2.ERROR_REASON_LOG_LOST,
+    message="the job log was lost with its store before the job's end was recorded: it may have been answered, and what"
+    " it said is gone; submit it again",
+    retryable=True,
+)
+
+
+def obituary(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+    """The `done` of an expired job with these events: CANCELLED if that was asked for, else EXPIRED."""
+    return _done(job_id, events, *_cause(events))
+
+
+def lost(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+    """The `done` of a job of which the log has nothing any more, and the record these events."""
+    done = _done(job_id, recorded, job_pb2.JOB_STATE_FAILED, _LOG_LOST)
+    done.accepted.CopyFrom(envelope_of(recorded[0]))
+    return done
+
+
+def _done(
+    job_id: str,
+    events: Sequence[event_pb2.JobEvent],
+    state: job_pb2.JobState.ValueType,
+    error: job_pb2.JobError,
+) -> event_pb2.Done:
+    job = project(job_id, events)
+    answer = job_pb2.Answer(
+        text=job.answer.text,
+        sources=job.answer.sources,
+        sources_left_out=job.answer.sources_left_out,
+        provider=job.answer.provider,
+        provider_model=job.answer.provider_model,
+        usage=_usage(_standing(events)),
+    )
+    done = event_pb2.Done(
+        state=state,
+        answer=answer,
+        text_hash=text_hash(answer.text),
+        error=error,
+        attempts=bounded(_attempts(events)),
+        total_usage=_usage(events),
+    )
+    for name in ("start_time", "first_token_time"):
+        if job.HasField(name):
+            getattr(done, name).CopyFrom(getattr(job, name))
+    return done
+
+
+def _cause(events: Iterable[event_pb2.JobEvent]) -> tuple[job_pb2.JobState.ValueType, job_pb2.JobError]:
+    for event in events:
+        if event.HasField("cancel_requested"):
+            message = f"cancelled: {event.cancel_requested.message or 'somebody asked for it'}"
+            return job_pb2.JOB_STATE_CANCELLED, job_pb2.JobError(
+                reason=error_pb2.ERROR_REASON_CANCELLED, message=message
+            )
+    message = "the job's time ran out; submit it again with a longer timeout"
+    error = job_pb2.JobError(reason=error_pb2.ERROR_REASON_EXPIRED, message=message, retryable=True)
+    return job_pb2.JOB_STATE_EXPIRED, error
+
+
+def _attempts(events: Iterable[event_pb2.JobEvent]) -> list[job_pb2.Attempt]:
+    """Each attempt as its worker saw it end; where none did, as lost."""
+    attempts: dict[int, job_pb2.Attempt] = {}
+    for event in events:
+        if event.HasField("started"):
+            if event.started.HasField("previous"):
+                attempts[event.started.previous.number] = event.started.previous
+            attempts[event.started.attempt] = _lost(event)
+        elif event.HasField("released"):
+            attempts[event.released.attempt.number] = event.released.attempt
+    return list(attempts.values())
+
+
+def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
+    error = job_pb2.JobError(
+        reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,
+        message="its worker was lost before it recorded a result; see the router's log",
+        retryable=True,
+    )
+    return job_pb2.Attempt(
+        number=event.started.attempt,
+        provider=event.started.provider,
+        provider_model=event.started.provider_model,
+        start_time=event.time,
+        error=error,
+        worker=event.started.worker,
+    )
+
+
+def _standing(events: Iterable[event_pb2.JobEvent]) -> list[event_pb2.JobEvent]:
+    """The deltas that were not withdrawn."""
+    deltas: list[event_pb2.JobEvent] = []
+    for event in events:
+        if event.HasField("delta"):
+            deltas.append(event)
+        elif event.HasField("rewound"):
+            deltas = [delta for delta in deltas if delta.sequence <= event.rewound.to_sequence]
+    return deltas
+
+
+def _usage(events: Iterable[event_pb2.JobEvent]) -> chat_pb2.Usage | None:
+    """What can be seen from here: the tokens that were said. None when there were none."""
+    tokens = sum(event.delta.token_count for event in events if event.HasField("delta"))
+    return chat_pb2.Usage(completion_tokens=tokens, estimated=True) if tokens else None
+
+
+BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
+FAILED = Counter("weft_gateway_failed_burials", "Tries to end such a job that failed.")
+
+_FIRST_WAIT: Final = timedelta(seconds=5)
+_LONGEST_WAIT: Final = timedelta(minutes=10)
+_MOST_REMEMBERED: Final = 10_000
+
+
+class Undertaker:
+    """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself.
+
+    As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost. One
+    that cannot be ended holds up no other, and is tried again after twice as long each time, up to ten minutes.
+    """
+
+    def __init__(self, log: JobLog, records: RecordStore, *, grace_s: float, poll_s: float = 5.0) -> None:
+        self._log = log
+        self._records = records
+        self._grace = timedelta(seconds=grace_s)
+        self._poll_s = poll_s
+        self._failed: dict[str, tuple[datetime, timedelta]] = {}
+        """When jobs that could not be ended are tried again, and how long they wait for that."""
+        self._lines = structlog.get_logger()
+
+    async def watch(self) -> None:
+        """Runs for ever. Raises DependencyDown while PostgreSQL or the log is down, or the clock is wrong."""
+        while True:
+            await self._log.check_clock()
+            now = datetime.now(UTC)
+            await self.bury(now)
+            await self.bury_lost(now)
+            await asyncio.sleep(self._poll_s)
+
+    async def bury(self, now: datetime) -> None:
+        """Ends every job whose time was up `grace_s` before `now`, and that nobody ended."""
+        before = now - self._grace
+        async for job_id, accepted in self._records.expired(before):
+            await self._alone(job_id, now, partial(self._bury, job_id, accepted, before))
+
+    async def bury_lost(self, now: datetime) -> None:
+        """Ends every job of the record that is older than all the log has, and that is not in it."""
+        reach, settled = await self._log.reach(), now - self._grace
+        if reach.made > settled:
+            return  # a store that was only mislaid may come back
+        before = min(reach.oldest, settled)
+        async for job_id, recorded in self._records.accepted(before):
+            await self._alone(job_id, now, partial(self._bury_lost, job_id, recorded))
+
+    async def _alone(self, job_id: str, now: datetime, bury: Callable[[], Awaitable[None]]) -> None:
+        """Ends a job as if there were no other. Raises DependencyDown when it is the log that fails, not the job."""
+        due, waited = self._failed.get(job_id, (now, timedelta()))
+        if now < due:
+            return
+        try:
+            await bury()
+        except (Fenced, AlreadyAccepted):
+            pass  # somebody lives who cares for it
+        except Exception:  # noqa: BLE001
+            await self._log.check()
+            await self._log.reach()
+            self._put_off(job_id, now, waited)
+            return
+        self._failed.pop(job_id, None)
+
+    def _put_off(self, job_id: str, now: datetime, waited: timedelta) -> None:
+        if len(self._failed) >= _MOST_REMEMBERED:
+            self._failed.clear()
+        wait = min(max(2 * waited, _FIRST_WAIT), _LONGEST_WAIT)
+        self._failed[job_id] = now + wait, wait
+        FAILED.inc()
+        self._lines.exception("a job cannot be ended", job_id=job_id, again_in_s=wait.total_seconds())
+
+    async def _bury(self, job_id: str, accepted: event_pb2.Accepted, before: datetime) -> None:
+        if done := await self._end(job_id, accepted, before):
+            self._note(job_id, accepted.tenant, done)
+
+    async def _bury_lost(self, job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> None:
+        if await self._log.first(job_id):
+            return  # its time was told by another clock
+        done = lost(job_id, recorded)
+        await self._log.answer(job_id, done)
+        self._note(job_id, done.accepted.tenant, done)
+
+    async def _end(self, job_id: str, accepted: event_pb2.Accepted, before: datetime) -> event_pb2.Done | None:
+        try:
+            events = await self._log.events(job_id)
+        except DecodeError:
+            # Nobody will ever read what it said.
+            done = obituary(job_id, ())
+            return done if await self._log.end_unread(job_id, done) else None
+        if not events:
+            # Past the log's retention: one event tells all that is left to tell.
+            done = obituary(job_id, events)
+            done.accepted.CopyFrom(accepted)
+            await self._log.answer(job_id, done)
+            return done
+        if events[-1].HasField("done") or _lives(events[0], before):
+            return None  # the record trails the log, or the request id was used again after retention
+        done = obituary(job_id, events)
+        return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
+
+    def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:
+        state = job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")
+        BURIED.labels(state).inc()
+        self._lines.info("job buried", job_id=job_id, tenant=tenant, state=state, attempts=len(done.attempts))
+
+
+def _lives(first: event_pb2.JobEvent, before: datetime) -> bool:
+    return first.HasField("accepted") and first.accepted.expire_time.ToDatetime(tzinfo=UTC) >= before

@@ -1,0 +1,16 @@
+"""How long a call may wait for the log, with everything it asks of it."""
+
+from contextlib import AbstractAsyncContextManager
+
+from weft_kit.rpc.errors import DependencyDown
+from weft_kit.time_limits import time_limit
+
+
+def log_limit(limit_s: float) -> AbstractAsyncContextManager[None]:
+    """Gives the block `limit_s` in all: each request to a log that is away waits as long by itself.
+
+    Raises DependencyDown when that was not enough.
+    """
+    return time_limit(
+        limit_s, DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
+    )

@@ -1,0 +1,1 @@
+"""Encoders on ONNX Runtime: embedding, reranking and verifying, in batches."""

@@ -1,0 +1,108 @@
+"""Texts into unit vectors, and documents into an order: both read by one encoder.
+
+Rerank is late interaction: every word piece of the query looks for its best match among the word pieces of the
+document, and the mean of these similarities is the score. It costs what embedding the documents costs and reads them to
+their end, in overlapping windows. Measured at fp32 on SciFact's 300 test queries, the 30 best by cosine of a document's
+first window reordered: nDCG@10 .703 against .648 (difference .055, 95 % interval .024 to .085). One collection, and of
+short documents. It is no cross-encoder: query and document never attend to each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from weft_inference.encoders.batching import Batcher
+from weft_inference.encoders.encoder import (
+    Encoded,
+    Encoder,
+    Ids,
+    Reading,
+    Vector,
+)
+from weft_inference.encoders.tokenising import tokenised
+
+SHORT_TOKENS = 64
+"""A request of no more is a question somebody waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors in the order of the texts, how each of these was read, and the tokens read."""
+
+    vectors: list[Vector]
+    readings: list[Reading]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document's place in the request and its score; higher is better."""
+
+    index: int
+    score: float
+
+
+def whole(encoded: Encoded) -> Vector:
+    return encoded.embedding
+
+
+def joined(windows: Sequence[Vector], rows: Sequence[Ids]) -> Vector:
+    """Returns the unit vector of a text: the mean of its windows', by how many tokens each has."""
+    if len(windows) == 1:
+        return windows[0]
+    total = np.average(windows, axis=0, weights=[len(row) for row in rows])
+    return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
+def pieces(encoded: Encoded) -> Vector:
+    """Returns a unit vector a word piece; the first and last token only mark the text's borders."""
+    inner = encoded.states[1:-1] if len(encoded.states) > 2 else encoded.states
+    return np.asarray(inner / np.linalg.norm(inner, axis=1, keepdims=True), np.float32)
+
+
+def best_matches(query: Vector, encoded: Encoded) -> Vector:
+    """Returns, for every word piece of the query, its highest cosine among those of one window."""
+    return np.asarray((query @ pieces(encoded).T).max(axis=1), np.float32)
+
+
+def score(windows: Sequence[Vector]) -> float:
+    """Returns a document's score: each word piece takes its best window."""
+    return float(np.max(windows, axis=0).mean())
+
+
+class Embedder:
+    """Embeds and reranks; the name says which vectors may be compared."""
+
+    def __init__(self, encoder: Encoder, batcher: Batcher[Encoded], short: Batcher[Encoded]) -> None:
+        self._encoder = encoder
+        self._batcher = batcher
+        # Beside the other's batch, not behind it: a question is read in a few ms, a batch of documents in a hundred.
+        self._short = short
+        self.name = encoder.name
+        self.reranker = f"{encoder.name}-maxsim"
+        self.dimensions, self.max_tokens = encoder.dimensions, encoder.max_tokens
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        readings = await tokenised(lambda part: [self._encoder.read(text) for text in part], texts)
+        rows = [row for reading in readings for row in reading.windows]
+        tokens = sum(map(len, rows))
+        read = await (self._short if tokens <= SHORT_TOKENS else self._batcher).run(rows, whole)
+        borders = accumulate((len(reading.windows) for reading in readings), initial=0)
+        vectors = [joined(read[begin:end], rows[begin:end]) for begin, end in pairwise(borders)]
+        return Embedded(vectors, readings, tokens)
+
+    async def rerank(self, query: str, documents: Sequence[str], top_k: int = 0) -> list[Ranked]:
+        """Returns the `top_k` best documents, best first; 0 means all. A long query is read to `max_tokens`."""
+        first, *windows = await self._windows([query, *documents])
+        asked = (await self._batcher.run(first[:1], pieces))[0]
+        matches = await self._batcher.run([row for rows in windows for row in rows], partial(best_matches, asked))
+        borders = accumulate((len(rows) for rows in windows), initial=0)
+        scores = [score(matches[begin:end]) for begin, end in pairwise(borders)]
+        order = sorted(range(len(documents)), key=lambda index: -scores[index])
+        return [Ranked(index, scores[index]) for index in order[: top_k or None]]
+
+    async def _windows(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        return await tokenised(lambda part: [self._encoder.windows(text) for text in part], texts)

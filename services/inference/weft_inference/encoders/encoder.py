@@ -1,0 +1,142 @@
+"""An encoder on ONNX Runtime: token ids in, unit vectors and token states out.
+
+Which encoders there are, and how one is added: `encoders`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from weft_inference.encoders.unread import Legibility, digest
+from weft_inference.encoders.yielding import in_yielding_thread
+
+Ids = list[int]
+Vector = NDArray[np.float32]
+
+# Windows of a long text share this many tokens, so that a phrase at a border is whole in one of them.
+_OVERLAP: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One text, read: a unit vector for the whole and one state a token, special tokens included."""
+
+    embedding: Vector
+    states: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as tokens: the windows whose mean is its vector, and what those of the first one do not tell.
+
+    `truncated` says that there are more windows. `unread` is a digest of what the encoder has no tokens for, empty when
+    there is nothing; `unread_share` is the share of the tokens that tell it nothing.
+    """
+
+    windows: list[Ids]
+    truncated: bool
+    unread: bytes
+    unread_share: float
+
+
+class Reader:
+    """Makes tokens of texts, for one model.
+
+    `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
+    the model was trained, and not before one whose token states are compared. A vector is of `joined` windows at most.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        prepared: Callable[[str], str] = str,
+        *,
+        prefix: str = "",
+        joined: int = 1,
+    ) -> None:
+        self.max_tokens = max_tokens
+        self._joined = joined
+        self._tokenizer = tokenizer
+        self._prepared = prepared
+        self._legibility = Legibility.of(tokenizer)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._prefix: Ids = tokenizer.encode(prefix, add_special_tokens=False).ids
+        tokenizer.enable_truncation(max_tokens - len(self._prefix), stride=_OVERLAP)
+
+    def windows(self, text: str) -> list[Ids]:
+        """Cuts a text into windows of at most `max_tokens` ids; all but long texts are one."""
+        return _windows(self._tokenizer.encode(self._prepared(text)))
+
+    def read(self, text: str) -> Reading:
+        """Cuts a text, and looks for what the tokens do not tell."""
+        prepared = self._prepared(text)
+        first: Encoding = self._tokenizer.encode(prepared)
+        windows = [[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)]
+        return Reading(
+            windows=windows[: self._joined],
+            truncated=len(windows) > self._joined,
+            unread=digest(self._legibility.unread(first, prepared)),
+            unread_share=self._legibility.unread_share(first, prepared),
+        )
+
+
+class Rows:
+    """Reads rows of ids together; blocking, to be called from a thread (ONNX Runtime releases the GIL)."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    def run(self, rows: Sequence[Ids]) -> list[Encoded]:
+        """Reads rows, padded to the longest."""
+        lengths = np.array([len(row) for row in rows], np.int32)
+        ids = np.zeros((len(rows), int(lengths.max())), np.int32)
+        for place, row in enumerate(rows):
+            ids[place, : len(row)] = row
+        embeddings, states = self._session.run(["embedding", "states"], {"input_ids": ids, "lengths": lengths})
+        return [Encoded(embeddings[place], states[place, : len(row)]) for place, row in enumerate(rows)]
+
+
+class Encoder(Rows):
+    """Reads texts.
+
+    The name says which vectors may be compared, so it names the precision as well. `yielding` reads the same on threads
+    of its own, which let all others go first: documents are read on it, so that they do not slow questions down, nor
+    any other service on the machine. It takes the memory of a second session.
+    """
+
+    def __init__(self, name: str, model: bytes, threads: int, reader: Reader) -> None:
+        reading = _session(model, threads)
+        super().__init__(reading)
+        self.yielding = Rows(in_yielding_thread(partial(_session, model, threads)))
+        self.name = name
+        self._reader = reader
+        self.max_tokens = reader.max_tokens
+        [self.dimensions] = [made.shape[-1] for made in reading.get_outputs() if made.name == "embedding"]
+
+    def windows(self, text: str) -> list[Ids]:
+        """The tokens whose states are compared, in windows."""
+        return self._reader.windows(text)
+
+    def read(self, text: str) -> Reading:
+        """The tokens that are embedded, and what they do not tell."""
+        return self._reader.read(text)
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Loads a graph for the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _windows(first: Encoding) -> list[Ids]:
+    return [first.ids, *(window.ids for window in first.overflowing)]

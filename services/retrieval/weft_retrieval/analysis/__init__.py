@@ -1,0 +1,1 @@
+"""Words as a language has them: tokens, stems, and stored words analysed anew."""

@@ -1,0 +1,1 @@
+"""HTML: limits, structure, and what of a page is content."""

@@ -1,0 +1,1 @@
+"""One document on its way in: checked, read, cut, embedded, stored."""

@@ -1,0 +1,194 @@
+"""Ingest: read, cut, embed what is new, and put it in place of what was there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+from prometheus_client import Counter as Metric
+
+from weft_kit.logging import note
+from weft_kit.rpc.errors import Overloaded
+from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
+from weft_retrieval.document_processes.pool import DocumentProcesses
+from weft_retrieval.inference.batches import SharedBatches
+from weft_retrieval.ingest.uploads import Upload, check_upload
+from weft_retrieval.metadata import Fact, facts
+from weft_retrieval.records import Collection, Document
+from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.index import HnswIndexes
+from weft_retrieval.storage.postgres import Connection
+from weft_retrieval.storage.revisions import (
+    Entry,
+    IndexedChunk,
+    Revision,
+    Standing,
+)
+
+INGESTED = Metric("weft_retrieval_documents", "Documents ingested.", ["outcome"])
+EMBEDDED = Metric("weft_retrieval_embedded_chunks", "Chunks embedded.")
+
+# Every lost race means that another write of this very document succeeded.
+_RACES = 5
+
+
+class Outcome(StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    """Its content is there under another id."""
+
+
+Receipt = Callable[[Outcome, int, int, Connection], Awaitable[None]]
+"""Is told outcome, chunks and embedded chunks in the transaction that stores a document; what it raises undoes that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What ingesting did. `document` is what stands now; with DUPLICATE the one under the other id."""
+
+    document: Document
+    outcome: Outcome
+    collection_version: int
+    embedded_chunks: int
+
+
+class Ingestor:
+    def __init__(
+        self,
+        documents: Documents,
+        embedder: SharedBatches,
+        processes: DocumentProcesses,
+        indexes: HnswIndexes,
+        *,
+        max_bytes: int,
+        writes_at_once: int,
+    ) -> None:
+        self._documents = documents
+        self._embedder = embedder
+        self._processes = processes
+        self._indexes = indexes
+        self._max_bytes = max_bytes
+        # Writers of one collection wait for each other inside PostgreSQL, with connections that searches need.
+        self._writing = asyncio.Semaphore(writes_at_once)
+
+    def check(self, upload: Upload) -> Sequence[Fact]:
+        """Returns the facts of a document that may be ingested, as far as can be seen from outside; raises Invalid."""
+        check_upload(upload, self._max_bytes)
+        return facts(upload.metadata)
+
+    async def ingest(
+        self,
+        tenant: str,
+        collection: str,
+        upload: Upload,
+        *,
+        only_copy: bool = False,
+        receipt: Receipt | None = None,
+    ) -> Ingested:
+        """Stores a document; the same one again does nothing. Embedding happens outside of any transaction.
+
+        Two ingests of one document cannot mix: the one that is second sees what the first left, and starts again. With
+        `only_copy` a new document whose content is there under another id is left out.
+        """
+        known = self.check(upload)
+        upload = replace(upload, document_id=upload.document_id or upload.content_hash)
+        read: ReadDocument | None = None
+        order: Order | None = None
+        for _ in range(_RACES):
+            seen = await self._documents.standing(tenant, collection, upload.document_id)
+            if needless := await self._needless(seen, upload, only_copy=only_copy):
+                return needless
+            # Another collection may have the name by now, and want it cut in another way.
+            if read is None or order != _order(upload, seen.collection):
+                order = _order(upload, seen.collection)
+                read = await self._processes.read(tenant, order, upload.content)
+            entry = _entry(upload, read, known)
+            if stored := await self._store(seen, entry, read.chunks, only_copy=only_copy, receipt=receipt):
+                return stored
+        message = f"document {upload.document_id!r} is being replaced over and over; send one version of it at a time"
+        raise Overloaded(message, retry_after_s=0.5)
+
+    async def _needless(self, seen: Standing, upload: Upload, *, only_copy: bool) -> Ingested | None:
+        """Says why there is nothing to store; None when there is."""
+        if seen.document:
+            same = seen.fingerprint == upload.fingerprint
+            return _done(seen, seen.document, Outcome.UNCHANGED, 0) if same else None
+        if only_copy:
+            at = seen.collection
+            twin = await self._documents.twin(at.tenant, at.name, upload.document_id, upload.content_hash)
+            return _done(seen, twin, Outcome.DUPLICATE, 0) if twin else None
+        return None
+
+    async def _store(
+        self,
+        seen: Standing,
+        entry: Entry,
+        chunks: Sequence[AnalysedChunk],
+        *,
+        only_copy: bool,
+        receipt: Receipt | None,
+    ) -> Ingested | None:
+        """Embeds what is new and stores the document; None when another write came between."""
+        new = [analysed for analysed in chunks if analysed.chunk.key not in seen.keys]
+        indexed, embedder = await self._index(seen.collection, new)
+        outcome = Outcome.UPDATED if seen.document else Outcome.CREATED
+        told = partial(receipt, outcome, len(chunks), len(new)) if receipt else None
+        all_chunks = [analysed.chunk for analysed in chunks]
+        revision = Revision(entry, all_chunks, indexed, embedder, datetime.now(UTC), only_copy, told)
+        async with self._writing:
+            after = await self._documents.replace(seen, revision)
+        if after is None or after.document is None:
+            return None
+        self._indexes.consider(after.collection)
+        return _done(after, after.document, outcome, len(new))
+
+    async def _index(self, collection: Collection, new: Sequence[AnalysedChunk]) -> tuple[list[IndexedChunk], str]:
+        """Returns the chunks with terms and vectors, and the embedder that made these."""
+        if not new:
+            return [], collection.embedder
+        vectors = await self._embedder.documents([window for analysed in new for window in analysed.chunk.windows])
+        vectors.check_comparable(collection.name, collection.embedder)
+        ends = np.cumsum([len(analysed.chunk.windows) for analysed in new])
+        windows = zip(np.split(vectors.rows, ends[:-1]), np.split(vectors.is_read, ends[:-1]), strict=True)
+        # What could not be read has a vector that is near to others of its kind, whatever they say.
+        parts = [rows[is_read] for rows, is_read in windows]
+        indexed = [IndexedChunk(found.chunk, found.terms, rows) for found, rows in zip(new, parts, strict=True)]
+        return indexed, vectors.embedder
+
+
+def _order(upload: Upload, collection: Collection) -> Order:
+    return Order(
+        upload.document_id,
+        upload.title,
+        upload.source_uri,
+        upload.content_type,
+        collection.chunking,
+        upload.language or collection.language,
+    )
+
+
+def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> Entry:
+    return Entry(
+        document_id=upload.document_id,
+        title=read.title,
+        source_uri=upload.source_uri,
+        content_type=read.content_type,
+        metadata=upload.metadata,
+        facts=known,
+        content_hash=upload.content_hash,
+        fingerprint=upload.fingerprint,
+        language=read.language,
+        language_given=bool(upload.language),
+    )
+
+
+def _done(standing: Standing, document: Document, outcome: Outcome, embedded: int) -> Ingested:
+    INGESTED.labels(outcome).inc()
+    EMBEDDED.inc(embedded)
+    note(collection=standing.collection.name, outcome=outcome, chunks=document.chunk_count, embedded=embedded)
+    return Ingested(document, outcome, standing.collection.version, embedded)

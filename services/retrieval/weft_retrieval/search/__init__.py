@@ -1,0 +1,1 @@
+"""Searches: filters, the two retrievers, feedback, and their answers as one list."""

@@ -1,0 +1,1 @@
+"""Collections, documents, chunks, postings and vectors in PostgreSQL, with the migrations."""

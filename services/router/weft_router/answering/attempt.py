@@ -1,0 +1,310 @@
+"""One attempt: a provider's stream, turned into committed tokens once the attempt has the floor."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from google.protobuf import duration_pb2
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit import clock
+from weft_kit.joblog import TokenWriter
+from weft_router import metrics
+from weft_router.budgets.budgets import Reservation
+from weft_router.fleet.calls import Call
+from weft_router.job import usage
+from weft_router.job.job import Job, Order
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import (
+    Provider,
+    ProviderError,
+    Remedy,
+    broken,
+)
+from weft_router.routing.retry_policy import can_continue
+from weft_router.routing.selection import Choice
+from weft_router.routing.timeouts import patience
+from weft_router.validation.completeness import judged
+from weft_router.validation.response_format import failure, find_fault, must_have_form
+from weft_router.validation.stop_texts import StopTexts
+
+Reserve = Callable[[], Awaitable[Reservation]]
+"""Holds what an attempt may take of the budgets; raises BudgetSpent."""
+
+TakeFloor = Callable[["Generation"], Awaitable[None]]
+"""Returns once the attempt may write into the log; is cancelled where another one may."""
+
+_MODEL_CHARACTERS = 256
+
+_RESULT_LABELS = {
+    job_pb2.Attempt.RESULT_SUCCEEDED: "ok",
+    job_pb2.Attempt.RESULT_LOST_RACE: "lost_race",
+    job_pb2.Attempt.RESULT_REPLACED: "replaced",
+    job_pb2.Attempt.RESULT_STOPPED: "interrupted",
+}
+
+
+class Generation:
+    """Asks one provider for one job's answer. Of a higher `rank` is what may take the place of a whole answer."""
+
+    def __init__(
+        self,
+        job: Job,
+        order: Order,
+        choice: Choice,
+        provider: Provider,
+        call: Call,
+        reserve: Reserve,
+        rank: int = 0,
+    ) -> None:
+        self.rank = rank
+        self.attempt = job_pb2.Attempt(
+            provider=choice.route.provider, provider_model=choice.route.model, chosen_because=choice.because
+        )
+        self.goes_on = False
+        """Whether it continues the text so far."""
+        self._job = job
+        self._order = order
+        self._model = choice.route.model
+        self._provider = provider
+        self._call = call
+        self._reserve = reserve
+        self._reservation: Reservation | None = None
+        self._began = 0.0
+        self._has_begun = self._has_floor = self._is_closed = False
+        self._meter = usage.Meter(job.messages)
+
+    def unusually_late_s(self) -> float | None:
+        """Return after how long its first token is late; None while too little is known of its provider."""
+        return self._call.unusually_late_s()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its provider has said the end."""
+        return self._meter.is_whole
+
+    async def begin(self) -> None:
+        """Say in the log that the attempt begins, from where the text stands or from nothing.
+
+        While a whole answer stands, nothing is said: it stays until there is a better one.
+
+        Raises:
+            BudgetSpent: a budget has no room for it; nothing was said.
+            Fenced: somebody else moved the job on.
+        """
+        await self._hold()
+        if self._job.standing is not None:
+            return
+        self._job.resumes_after = await self._position()
+        await self._job.begin(self.attempt)
+        self._has_begun = True
+
+    async def run(self, take_floor: TakeFloor) -> inference_pb2.Finished:
+        """Return the end of a whole answer, with every token committed and the attempt on record.
+
+        Raises:
+            ProviderError: the provider failed; what it said before is committed.
+            BudgetSpent: a budget has no room for it; nobody was asked, and nothing is on record.
+            Fenced: somebody else moved the job on.
+        """
+        await self._hold()
+        if not self._has_begun:
+            self._job.enlist(self.attempt)
+        self._began = time.perf_counter()
+        try:
+            finished = await self._stream(take_floor)
+        except ProviderError as error:
+            if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
+                error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
+            if not error.remedy.may_pass:
+                self.attempt.provider_model = self._model  # by which its route is known for one that refused
+            self._job.unexplained += error.remedy is Remedy.NEXT_ROUTE
+            self.attempt.error.CopyFrom(error.to_wire())
+            self.attempt.provider_out = self._call.failed(error)
+            self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self._call.succeeded(self._meter.seen_tokens)
+        self._end(job_pb2.Attempt.RESULT_SUCCEEDED)
+        return finished
+
+    def outrun(self, *, spoke: bool) -> None:
+        """Note that another attempt has taken the floor, from this one if it `spoke`; what remains is to stop it."""
+        if not spoke:
+            self._call.outrun()
+        self._end(job_pb2.Attempt.RESULT_REPLACED if spoke else job_pb2.Attempt.RESULT_LOST_RACE)
+
+    def close(self) -> None:
+        """Note that the attempt was stopped, if nothing ended it before."""
+        self._end(job_pb2.Attempt.RESULT_STOPPED)
+
+    async def open_floor(self) -> None:
+        """Begin in the log, if that is still to be done, in the place of what others said.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        self._has_floor = True
+        if self._has_begun:
+            return
+        if self._job.said:
+            await self._withdraw()
+        elif self._job.standing is not None:
+            self._job.start_over()
+        self._job.resumes_after = 0
+        await self._job.begin(self.attempt)
+        self._has_begun = True
+
+    async def _hold(self) -> None:
+        if self._reservation is None:
+            self._reservation = await self._reserve()
+
+    async def _position(self) -> int:
+        """Return the event whose text the attempt goes on from; 0 once text that nobody can go on from is withdrawn."""
+        job = self._job
+        if not job.said and not job.is_torn:
+            return 0
+        # Readers have the reasoning; a provider that goes on from the text alone would think again.
+        whole = (
+            not job.is_torn and not job.said.reasoning and can_continue(job.request, job.said, self._order.max_tokens)
+        )
+        if whole and not self._order.may_be_replaced and await self._provider.continues_prefix():
+            self.goes_on = True
+            return job.text_sequence
+        await self._withdraw()
+        return 0
+
+    async def _withdraw(self) -> None:
+        await self._job.writer.append(event_pb2.Rewound(to_sequence=self._job.accepted_sequence))
+        self._job.start_over()
+
+    async def _stream(self, take_floor: TakeFloor) -> inference_pb2.Finished:
+        async with TokenWriter(self._job.writer, self._job.flush_interval_s) as tokens:
+            try:
+                finished = await self._pass_on(take_floor, tokens)
+                if not self._has_floor:
+                    # One that failed without a word stands in nobody's way.
+                    judged(finished, self._job.said if self.goes_on else Transcript(), self._job.request)
+                    await take_floor(self)
+            finally:
+                # However the stream ended: what readers are to keep has to be in the log before its end is.
+                if self._has_begun and self._has_floor:
+                    await tokens.finish()
+                    if self._spoke:
+                        self._job.text_sequence = self._job.writer.last_sequence
+        finished = judged(finished, self._job.said, self._job.request)
+        if self._order.checks_form and must_have_form(self._job.said, finished):
+            await self._check_form(finished)
+        return finished
+
+    async def _check_form(self, finished: inference_pb2.Finished) -> None:
+        """Raise ProviderError when the answer is off the form that the request asks for."""
+        job = self._job
+        if fault := await find_fault(job.request.response_format, job.said.text):
+            raise failure(fault, finished, is_last=self._is_last_answer())
+
+    def _is_last_answer(self) -> bool:
+        """Say whether no other answer is wanted where this one is off its form."""
+        attempts = self._job.attempts
+        invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in attempts) + 1
+        return invalid >= self._order.alias.invalid_answers
+
+    async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
+        job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
+        stops = StopTexts(job.request.sampling.stop)
+        request = job.asked(self._model, self._order.max_tokens, goes_on=self.goes_on)
+        self._note_changes(request)
+        async with (
+            patience(limits, of_alias, self._order.alias.throughput) as tokens_came,
+            self._provider.stream(request, max(limits.total_s, of_alias.total_s)) as steps,
+        ):
+            async for step in steps:
+                match step:
+                    case event_pb2.Delta():
+                        if not self._has_floor:
+                            if not _is_useful(step):
+                                continue
+                            self._first_token()
+                            await take_floor(self)
+                        self._meter.seen_tokens += step.token_count
+                        if finished := self._take(stops.passing(step), tokens, stops):
+                            return finished
+                        tokens_came(step.token_count)
+                        await tokens.room()
+                    case inference_pb2.Finished():
+                        self._meter.end(step)
+                        return (self._has_floor and self._take(stops.rest(), tokens, stops)) or step
+                    case chat_pb2.Usage():
+                        self._meter.report(step)
+                    case inference_pb2.Admitted():
+                        self.attempt.provider_model = step.model[:_MODEL_CHARACTERS]
+        raise broken("ended its stream without the end marker")
+
+    def _take(self, delta: event_pb2.Delta, tokens: TokenWriter, stops: StopTexts) -> inference_pb2.Finished | None:
+        """Take in what the answer says next; return its end where no more of it is taken."""
+        fitting = self._order.limit.fitting(self._job.said, delta)
+        tokens.add(fitting)
+        self._job.said.add(fitting)
+        if fitting is not delta:
+            return self._cut_off()
+        return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_STOP) if stops.is_met else None
+
+    def _note_changes(self, request: inference_pb2.GenerateRequest) -> None:
+        for change in self._provider.changes(request):
+            self.attempt.chosen_because += f"; asked {change}"
+
+    def _cut_off(self) -> inference_pb2.Finished:
+        """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""
+        finished = self._order.limit.end()
+        structlog.get_logger().warning(
+            "provider ignores max_tokens",
+            provider=self.attempt.provider,
+            model=self._model,
+            max_tokens=self._order.max_tokens,
+        )
+        return finished
+
+    def _end(self, result: job_pb2.Attempt.Result.ValueType, label: str = "") -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._call.left()
+        # One that lost a race had read its prompt, as far as anybody knows.
+        was_read = self._spoke or result == job_pb2.Attempt.RESULT_LOST_RACE
+        taken = self._meter.taken(was_read=was_read) if self._began else chat_pb2.Usage()
+        cost = self._reservation.settle(taken) if self._reservation else None
+        if not self._began:
+            return
+        self.attempt.result = result
+        self.attempt.duration.CopyFrom(self._elapsed())
+        self.attempt.usage.CopyFrom(taken)
+        if cost:
+            self.attempt.cost.CopyFrom(cost)
+        self._job.spent = usage.summed((self._job.spent, taken))
+        metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
+
+    @property
+    def _spoke(self) -> bool:
+        return self.attempt.HasField("time_to_first_token")
+
+    def _first_token(self) -> None:
+        elapsed = self._elapsed()
+        self.attempt.time_to_first_token.CopyFrom(elapsed)
+        seconds = elapsed.ToNanoseconds() / 1e9
+        self._call.first_token(seconds)
+        metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
+        if self._job.first_token_time is None:
+            self._job.first_token_time = clock.now()
+
+    def _elapsed(self) -> duration_pb2.Duration:
+        elapsed = duration_pb2.Duration()
+        elapsed.FromMicroseconds(round((time.perf_counter() - self._began) * 1e6))
+        return elapsed
+
+
+def _is_useful(delta: event_pb2.Delta) -> bool:
+    return bool(delta.text or delta.tool_calls or delta.reasoning)

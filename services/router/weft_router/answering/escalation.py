@@ -1,0 +1,29 @@
+"""Whether a cheap answer is good enough, by the rules of its alias."""
+
+import re
+from collections.abc import Sequence
+
+from weft_kit.catalog.routing import Escalation
+from weft_router.job.transcript import Transcript
+from weft_router.validation.response_format import Fault
+
+_OPENING_CHARACTERS = 400
+
+
+def shortcoming(rule: Escalation, said: Transcript, fault: Fault | None = None) -> str | None:
+    """Return what is wrong with an answer, in a few words; None when it may stand. Calls of tools always may.
+
+    `fault` is how it is off the form that was asked for, where the rule minds that.
+    """
+    if said.tool_calls:
+        return None
+    text = said.text.strip()
+    if len(text) < rule.shorter_than:
+        return f"shorter than {rule.shorter_than} characters"
+    if _refuses(text[:_OPENING_CHARACTERS], rule.refusals):
+        return "a refusal"
+    return f"not of its form: it {fault.what}" if fault else None
+
+
+def _refuses(opening: str, patterns: Sequence[str]) -> bool:
+    return any(re.search(pattern, opening, re.IGNORECASE) for pattern in patterns)

@@ -1,0 +1,133 @@
+"""The race for a job's floor: who is asked, and who of them may write into the log.
+
+Each entrant asks one provider. Whoever has its first useful token first takes the floor: it alone writes, and those it
+outran are stopped at once. One that ended without a word has nothing to write: it waits for the others. An entrant of a
+higher rank takes the floor even from one that is speaking or has spoken: a draft gives way to the answer. What is
+written is fenced by the log all the same: a race decides among friends.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from weft.inference.v1 import inference_pb2
+from weft_router import metrics
+from weft_router.answering.attempt import Generation
+from weft_router.budgets.claims import BudgetSpent
+from weft_router.job.job import Job, Standing
+from weft_router.providers.provider import ProviderError, broken
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Who joins the race when nobody has the floor after `after_s` seconds; `entrant` returns None for nobody."""
+
+    after_s: float
+    entrant: Callable[[], Generation | None]
+
+
+class Race:
+    """One race for one job."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._holder: Generation | None = None
+        self._tasks: dict[asyncio.Task[inference_pb2.Finished], Generation] = {}
+        self._wordless: set[Generation] = set()
+        """Those that have ended without a word."""
+        self._error: ProviderError | BudgetSpent = broken("gave no answer")
+        self._rank_failed = -1
+
+    async def run(
+        self, first: Generation, beside: Sequence[Generation] = (), late: Late | None = None
+    ) -> inference_pb2.Finished:
+        """Return the end of the winner's answer, with every token of it committed.
+
+        `first` says in the log that it begins before anybody is asked; the others say so once they have the floor.
+
+        Raises:
+            ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
+            BudgetSpent: a budget has no room for anybody of the highest rank.
+            Fenced: somebody else moved the job on.
+        """
+        try:
+            await first.begin()
+            if not beside and late is None:
+                return await first.run(self._take_floor)
+            for entrant in (first, *beside):
+                self._enter(entrant)
+            if late is not None and not await self._is_decided(late.after_s) and (hedge := late.entrant()):
+                metrics.HEDGES.labels(hedge.attempt.provider).inc()
+                self._enter(hedge)
+            return await self._result(max(entrant.rank for entrant in self._tasks.values()))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for entrant in (first, *beside, *self._tasks.values()):
+                entrant.close()  # also those that were stopped before they began
+
+    def _enter(self, entrant: Generation) -> None:
+        self._tasks[asyncio.create_task(entrant.run(self._take_floor))] = entrant
+
+    async def _is_decided(self, after_s: float) -> bool:
+        """Wait for the first token, an end, or `after_s` seconds; say whether there is no need for another entrant."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + after_s
+        pending = set(self._tasks)
+        while pending and self._holder is None and (left_s := until - loop.time()) > 0:
+            ended, pending = await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if any(not task.cancelled() and task.exception() for task in ended):
+                return True
+        return self._holder is not None or not pending
+
+    async def _result(self, highest: int) -> inference_pb2.Finished:
+        pending = set(self._tasks)
+        while pending:
+            ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                entrant = self._tasks[task]
+                finished = self._settled(task, entrant)
+                if finished is not None and entrant.rank == highest:
+                    return finished
+                if finished is not None:
+                    self._job.standing = Standing(finished, entrant.attempt)
+        raise self._error
+
+    def _settled(
+        self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Generation
+    ) -> inference_pb2.Finished | None:
+        """Return the end of an entrant's answer; None when it was outrun, or failed while others are still running."""
+        if task.cancelled():
+            return None
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if not isinstance(error, ProviderError | BudgetSpent):
+            raise error
+        # That a budget had no room for one says less than why another failed.
+        says_more = entrant.rank == self._rank_failed and isinstance(error, ProviderError)
+        if says_more or entrant.rank > self._rank_failed:
+            self._error, self._rank_failed = error, entrant.rank
+        return None
+
+    async def _take_floor(self, entrant: Generation) -> None:
+        """Give the floor to `entrant`. Those it outran are stopped: no two are ever here."""
+        if entrant.has_ended:
+            await self._others(entrant)
+        before, self._holder = self._holder, entrant
+        outrun = {task: other for task, other in self._tasks.items() if other is not entrant and not task.done()}
+        for task, other in outrun.items():
+            if other.rank <= entrant.rank:
+                other.outrun(spoke=other is before)
+                task.cancel()
+        if speaking := [task for task, other in outrun.items() if other is before]:
+            # It may be in the middle of a write, and a job has one writer.
+            await asyncio.wait(speaking)
+        await entrant.open_floor()
+
+    async def _others(self, entrant: Generation) -> None:
+        """Wait until nobody is left who may yet say something; is cancelled once somebody does."""
+        self._wordless.add(entrant)
+        while left := [task for task, other in self._tasks.items() if not task.done() and other not in self._wordless]:
+            await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,67 @@
+"""One call to a provider, as its health and its caps see it: begun, perhaps heard, and ended once."""
+
+import time
+
+from weft_router.fleet.breaker import BreakerState, Outcome
+from weft_router.fleet.concurrency import Turnstile
+from weft_router.fleet.health import ProviderHealth
+from weft_router.providers.provider import ProviderError, Remedy
+
+
+class Call:
+    """Counts from the moment it is made, so that many jobs at once cannot all be the one probe of a breaker."""
+
+    def __init__(self, health: ProviderHealth, turnstile: Turnstile) -> None:
+        now = time.monotonic()
+        self._health = health
+        self._turnstile = turnstile
+        self._began = now
+        self._first_token_s: float | None = None
+        self._is_over = False
+        self._is_probe = health.begun(now)
+        turnstile.entered(now)
+
+    def unusually_late_s(self) -> float | None:
+        return self._health.unusually_late_s()
+
+    def first_token(self, after_s: float) -> None:
+        self._first_token_s = after_s
+        self._health.first_token(after_s, time.monotonic())
+
+    def succeeded(self, tokens: int) -> None:
+        now = time.monotonic()
+        speaking_s = now - self._began - (self._first_token_s or 0.0)
+        self._health.succeeded_with(tokens, speaking_s)
+        self._over(Outcome.SLOW if self._is_slow(now) else Outcome.GOOD, now)
+
+    def failed(self, error: ProviderError) -> bool:
+        """Note a failure, and return whether it is one of many: calls are kept away from the provider now."""
+        now = time.monotonic()
+        self._health.failed_with(error)
+        # A request that no provider would take, or a replica that shuts down, says nothing about this one.
+        says_nothing = error.is_requests_fault or error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA)
+        self._over(Outcome.NOTHING if says_nothing else Outcome.BAD, now)
+        return not says_nothing and self._health.breaker.state(now) is not BreakerState.CLOSED
+
+    def outrun(self) -> None:
+        """Note that another call was quicker: this one's first token would have taken at least as long as it did."""
+        now = time.monotonic()
+        self._health.first_token(now - self._began, now)
+        self.left()
+
+    def left(self) -> None:
+        """Note that we left the call. That says nothing about the provider, unless it was slow by then."""
+        now = time.monotonic()
+        self._over(Outcome.SLOW if self._is_slow(now) else Outcome.NOTHING, now)
+
+    def _is_slow(self, now: float) -> bool:
+        slow_s = self._health.breaker.limits.slow_s
+        waited_s = now - self._began if self._first_token_s is None else self._first_token_s
+        return slow_s is not None and waited_s > slow_s
+
+    def _over(self, outcome: Outcome, now: float) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._health.ended(outcome, now, is_probe=self._is_probe)
+        self._turnstile.left()

@@ -1,0 +1,132 @@
+"""The providers that are open now, and those that only finish their last calls."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from weft_kit.catalog.catalog import Catalog
+from weft_kit.catalog.providers import ProviderEntry
+from weft_kit.joblog import Turns
+from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_router.fleet.health import ProviderHealth
+from weft_router.fleet.registry import Registered, Registry
+from weft_router.providers.provider import Provider
+
+OpenProvider = Callable[[str, ProviderEntry, str], AbstractAsyncContextManager[Provider]]
+"""Opens a provider, given its name, its entry and its key; the key is empty where it has none."""
+ReadKeys = Callable[[Catalog], dict[str, str]]
+"""Finds the keys of a catalog's providers, by name. Raises CatalogError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Berth:
+    """An open provider: what it was opened with, and what closes it."""
+
+    entry: ProviderEntry
+    key: str
+    registered: Registered
+    closing: AsyncExitStack
+
+
+class Fleet:
+    """Opens what a catalog names, keeps what the next one names too, and closes the rest once nobody asks it any more.
+
+    Use as a context manager, which closes all.
+    """
+
+    def __init__(self, open_provider: OpenProvider, read_keys: ReadKeys) -> None:
+        self._open_provider = open_provider
+        self._read_keys = read_keys
+        self._berths: list[_Berth] = []
+        self._lent: Counter[Registry] = Counter()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._current: Registry | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._current = None
+        self._lent.clear()
+        self._close_idle()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    @property
+    def current(self) -> Registry:
+        """The providers as they are configured now. There are none before the first catalog is followed."""
+        if self._current is None:
+            message = "no catalog is followed yet"
+            raise RuntimeError(message)
+        return self._current
+
+    async def follow(self, catalog: Catalog) -> None:
+        """Put a catalog in force. What it does not change goes on as it is, with all that was seen of it.
+
+        Raises:
+            CatalogError: a key is missing; nothing has changed.
+        """
+        keys = self._read_keys(catalog)
+        async with AsyncExitStack() as opened:
+            berths = [
+                await self._berth(catalog, name, entry, keys.get(name, ""), opened)
+                for name, entry in catalog.providers.items()
+            ]
+            opened.pop_all()
+        known = {id(berth) for berth in self._berths}
+        self._berths += [berth for berth in berths if id(berth) not in known]
+        registered = {berth.registered.name: _with_models(berth.registered, catalog) for berth in berths}
+        self._current = Registry(catalog, registered)
+        self._close_idle()
+
+    @contextmanager
+    def lend(self) -> Iterator[Registry]:
+        """Give out the providers as they are now; they stay open for as long as the block lasts."""
+        registry = self.current
+        self._lent[registry] += 1
+        try:
+            yield registry
+        finally:
+            self._lent[registry] -= 1
+            if not self._lent[registry]:
+                del self._lent[registry]
+                if registry is not self._current:
+                    self._close_idle()
+
+    def _weight(self, tenant: str) -> float:
+        return self.current.catalog.share(tenant).weight
+
+    async def _berth(
+        self, catalog: Catalog, name: str, entry: ProviderEntry, key: str, opened: AsyncExitStack
+    ) -> _Berth:
+        for berth in self._berths:
+            if (berth.registered.name, berth.entry, berth.key) == (name, entry, key):
+                return berth
+        closing = AsyncExitStack()
+        provider = await closing.enter_async_context(self._open_provider(name, entry, key))
+        opened.push_async_callback(closing.aclose)
+        turnstile = Turnstile(Caps(entry.max_concurrency, entry.calls_per_minute), Turns(self._weight))
+        models = {model: ProviderHealth(catalog.breaker, name, model) for model in catalog.serving(name)}
+        registered = Registered(name, entry.kind, provider, models, turnstile, entry.region or "")
+        return _Berth(entry, key, registered, closing)
+
+    def _close_idle(self) -> None:
+        alive = [*self._lent, *([self._current] if self._current else [])]
+        asked = {id(one.provider) for registry in alive for one in registry.providers.values()}
+        for berth in [berth for berth in self._berths if id(berth.registered.provider) not in asked]:
+            self._berths.remove(berth)
+            task = asyncio.create_task(berth.closing.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _with_models(registered: Registered, catalog: Catalog) -> Registered:
+    """Return the provider with the models that routes lead to now; one that was there before keeps what was seen."""
+    for model in catalog.serving(registered.name):
+        known = registered.models.get(model)
+        if known is None or known.breaker.limits != catalog.breaker:
+            registered.models[model] = ProviderHealth(catalog.breaker, registered.name, model)
+    return registered

@@ -1,0 +1,126 @@
+"""The providers of the catalog, opened, each with what has been seen of it."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from weft.job.v1 import job_pb2
+from weft_kit.catalog.catalog import Catalog, Route
+from weft_kit.rpc.errors import InvalidFields
+from weft_router.fleet.calls import Call
+from weft_router.fleet.concurrency import Turnstile, Waiter, room_at_any
+from weft_router.fleet.health import ProviderHealth
+from weft_router.job.job import Order
+from weft_router.providers.probe import Patient
+from weft_router.providers.provider import Provider
+from weft_router.routing.retry_policy import provider_failures, refusing_routes
+from weft_router.routing.selection import Candidate
+
+
+class _Past(NamedTuple):
+    """What one job has been through: its failures by provider, and the routes that refused it for good."""
+
+    failures: Counter[str]
+    refusing: Collection[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One provider, ready to be asked, with the health of each of its models that a route names."""
+
+    name: str
+    kind: str
+    provider: Provider
+    models: dict[str, ProviderHealth]
+    turnstile: Turnstile
+    region: str = ""
+
+
+class Registry:
+    """Knows every provider by name, in the order of the catalog."""
+
+    def __init__(self, catalog: Catalog, providers: Mapping[str, Registered]) -> None:
+        self.catalog = catalog
+        self.providers = providers
+
+    def serving(self, alias: str) -> list[str]:
+        """Return the names of the providers that serve an alias, most preferred first; none for an unknown one."""
+        model = self.catalog.models.get(alias)
+        return list(dict.fromkeys(route.provider for route in model.routes)) if model else []
+
+    def patients(self, names: Sequence[str]) -> list[Patient]:
+        """Return the providers of these names, or all, in the order of the catalog, ready for a checkup.
+
+        Raises:
+            InvalidFields: no provider has one of the names.
+        """
+        known = ", ".join(self.providers)
+        unknown = [place for place, name in enumerate(names) if name not in self.providers]
+        if unknown:
+            raise InvalidFields({f"names[{place}]": f"must be one of {known}" for place in unknown})
+        chosen = [one for one in self.providers.values() if not names or one.name in names]
+        return [Patient(one.name, one.kind, one.provider, self._first_model(one.name)) for one in chosen]
+
+    def health(self, route: Route) -> ProviderHealth:
+        return self.providers[route.provider].models[route.model]
+
+    def healths(self) -> Iterator[tuple[str, str, ProviderHealth]]:
+        """Yield provider, model and health of all that routes lead to."""
+        for registered in self.providers.values():
+            for model, health in registered.models.items():
+                yield registered.name, model, health
+
+    def call(self, route: Route) -> Call:
+        """Begin a call, as far as counting goes."""
+        return Call(self.health(route), self.providers[route.provider].turnstile)
+
+    def candidates(
+        self, orders: Mapping[str, Order], attempts: Sequence[job_pb2.Attempt], region: str = "", prompt_tokens: int = 0
+    ) -> list[Candidate]:
+        """Return the routes of an alias and its fallbacks with what is known now, and what this job has been through.
+
+        `region` is preferred to those of the aliases.
+        """
+        now = time.monotonic()
+        past = _Past(provider_failures(attempts), refusing_routes(attempts))
+        return [
+            self._candidate(route, name, tier, order, past, region, prompt_tokens, now)
+            for tier, (name, order) in enumerate(orders.items())
+            for route in order.alias.routes
+        ]
+
+    async def room(self, candidates: Sequence[Candidate], waiter: Waiter) -> None:
+        """Return when a provider that is only full may have room again for the waiter."""
+        names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
+        await room_at_any([self.providers[name].turnstile for name in names], waiter)
+
+    def _candidate(
+        self, route: Route, name: str, tier: int, order: Order, past: _Past, region: str, prompt: int, now: float
+    ) -> Candidate:
+        registered = self.providers[route.provider]
+        health = registered.models[route.model]
+        wanted = region or order.alias.prefer_region
+        return Candidate(
+            route,
+            allowed=health.breaker.allows(now),
+            failures=past.failures[route.provider],
+            refused=(route.provider, route.model) in past.refusing,
+            alias=name,
+            selection=order.alias.selection,
+            tier=tier,
+            has_room=registered.turnstile.caps.has_room(now),
+            first_token_s=health.expected_first_token_s(now),
+            in_flight=health.in_flight,
+            cost_micros=self._cost_micros(route, prompt, order) if order.alias.selection == "cheapest" else None,
+            near=not wanted or registered.region == wanted,
+        )
+
+    def _cost_micros(self, route: Route, prompt_tokens: int, order: Order) -> int | None:
+        prices = self.catalog.prices
+        price = prices.of(route.provider, route.model) if prices else None
+        return price.most_micros(prompt_tokens, order.max_tokens) if price else None
+
+    def _first_model(self, name: str) -> str:
+        return next(iter(self.catalog.serving(name)), "")

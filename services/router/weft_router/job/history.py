@@ -1,0 +1,112 @@
+"""What a job has been through, as its events tell it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from google.protobuf import timestamp_pb2
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_router.job.transcript import Transcript
+
+_TTL_TRUSTED = 0.9  # the log's clock is not ours
+
+
+@dataclass(slots=True)
+class History:
+    """A job up to `last_sequence`."""
+
+    accepted_sequence: int = 0
+    last_sequence: int = 0
+    claim_sequence: int = 0
+    """Where the latest attempt said that it begins, or withdrew the text before it: who wrote that owns the job."""
+    text_sequence: int = 0
+    """Where the text so far ends; 0 when there is none."""
+    deltas: list[event_pb2.JobEvent] = field(default_factory=list)
+    attempts: list[job_pb2.Attempt] = field(default_factory=list)
+    """Each as its worker saw it end; where none did, as lost."""
+    tokens: Counter[int] = field(default_factory=Counter)
+    """What each attempt said, by its number, withdrawn or not; those that only listened spent nothing."""
+    first_token_time: timestamp_pb2.Timestamp | None = None
+    cancel_message: str | None = None
+    is_done: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do: the job is terminal, or past the log's retention."""
+        return self.is_done or not self.last_sequence
+
+    def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
+        """Say whether deltas may have expired since the first attempt, so that those left are not the whole text."""
+        began = self.attempts[0].start_time.ToNanoseconds() / 1e9 if self.attempts else now_unix_s
+        return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
+
+    @classmethod
+    def of(cls, events: Iterable[event_pb2.JobEvent]) -> "History":
+        """Fold events, in order."""
+        history = cls()
+        for event in events:
+            history._take(event)
+        return history
+
+    def transcript(self) -> Transcript:
+        """Return what the deltas that stand say."""
+        said = Transcript()
+        for event in self.deltas:
+            said.add(event.delta)
+        return said
+
+    def _take(self, event: event_pb2.JobEvent) -> None:
+        self.last_sequence = event.sequence
+        match event.WhichOneof("event"):
+            case "accepted":
+                self.accepted_sequence = event.sequence
+            case "started":
+                self.claim_sequence = event.sequence
+                if event.started.HasField("previous"):
+                    self._ended(event.started.previous)
+                self.attempts.append(_lost(event))
+            case "released":
+                self._ended(event.released.attempt)
+            case "delta":
+                if not self._listens:
+                    self.tokens[len(self.attempts)] += event.delta.token_count
+                self.first_token_time = self.first_token_time or event.time
+                self.deltas.append(event)
+                self.text_sequence = event.sequence
+            case "rewound":
+                self.claim_sequence = event.sequence
+                self.deltas = [delta for delta in self.deltas if delta.sequence <= event.rewound.to_sequence]
+                self.text_sequence = self.deltas[-1].sequence if self.deltas else 0
+            case "cancel_requested":
+                self.cancel_message = event.cancel_requested.message
+            case "done" | "deleted":
+                self.is_done = True
+
+    @property
+    def _listens(self) -> bool:
+        return bool(self.attempts) and bool(self.attempts[-1].joined_job_id)
+
+    def _ended(self, result: job_pb2.Attempt) -> None:
+        """Take an attempt's result, as its worker saw it, in place of what was supposed."""
+        self.attempts = [result if attempt.number == result.number else attempt for attempt in self.attempts]
+
+
+def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
+    """Record an attempt of which the log knows only that it began: its result would stand in what follows."""
+    started = event.started
+    error = job_pb2.JobError(
+        reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,
+        message="its worker was lost before it recorded a result; see the router's log",
+        retryable=True,
+    )
+    return job_pb2.Attempt(
+        number=started.attempt,
+        provider=started.provider,
+        provider_model=started.provider_model,
+        start_time=event.time,
+        error=error,
+        joined_job_id=started.joined_job_id,
+        worker=started.worker,
+    )

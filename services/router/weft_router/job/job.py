@@ -1,0 +1,176 @@
+"""One job in a worker's hands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from google.protobuf import timestamp_pb2
+
+from weft.common.v1 import chat_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit import clock
+from weft_kit.catalog.catalog import ModelAlias
+from weft_kit.catalog.routing import Timeouts
+from weft_kit.joblog import Step
+from weft_router.answering.prompt import estimated_tokens
+from weft_router.job.transcript import Transcript
+from weft_router.validation.answer_limit import AnswerLimit
+
+LONGEST_LIFE_S = 24 * 3600.0
+
+
+class JobFailed(Exception):
+    """The job cannot succeed; `error` goes into its record."""
+
+    def __init__(self, error: job_pb2.JobError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What providers are asked for under one alias; the same in every attempt."""
+
+    alias: ModelAlias
+    max_tokens: int
+    timeouts: Timeouts
+    limit: AnswerLimit
+    may_be_replaced: bool = False
+    """Whether what is said may be a draft, or turn out not to be good enough: nobody goes on from such a text."""
+    checks_form: bool = True
+    """Whether an answer off the form asked for fails its attempt; else it is for the rule of escalation to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A whole answer that stands in the log until a better one begins."""
+
+    finished: inference_pb2.Finished
+    attempt: job_pb2.Attempt
+
+
+class Record(Protocol):
+    """Where the steps of a job go: its log, or the tape of a call that several jobs share."""
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    async def append(self, step: Step, /) -> int:
+        """Commit a step and return its sequence. Raises Fenced when somebody else moved the job on."""
+        ...
+
+
+@dataclass(slots=True)
+class Job:
+    """What is known of a job while it runs."""
+
+    job_id: str
+    accepted: event_pb2.Accepted
+    accepted_sequence: int
+    writer: Record
+    flush_interval_s: float = 0.0
+    """How long tokens gather before they are written."""
+    said: Transcript = field(default_factory=Transcript)
+    """What stands in the log, and what an attempt under way adds to it."""
+    text_sequence: int = 0
+    """Where the text in the log ends; 0 when there is none."""
+    is_torn: bool = False
+    """Whether parts of the text may be missing."""
+    resumes_after: int = 0
+    """Where the text ends that the latest attempt went on from; 0 when it began with nothing."""
+    attempts: list[job_pb2.Attempt] = field(default_factory=list)
+    answering: job_pb2.Attempt | None = None
+    """The latest that this worker said to begin in the log: what is said there is its."""
+    standing: Standing | None = None
+    spent: chat_pb2.Usage = field(default_factory=chat_pb2.Usage)
+    """Usage of every attempt that ended."""
+    messages: Sequence[chat_pb2.Message] = ()
+    """The prompt: what was sent, with the sources once they are found."""
+    sources: list[job_pb2.Source] = field(default_factory=list)
+    sources_left_out: int = 0
+    collection_version: int = 0
+    worker: str = ""
+    """The router that runs it, as its record names it."""
+    is_passenger: bool = False
+    """Whether it is answered by a call that is on another job's record."""
+    first_token_time: timestamp_pb2.Timestamp | None = None
+    unexplained: int = 0
+    """Refusals of which it is not known whether others would refuse, too."""
+
+    @property
+    def request(self) -> job_pb2.GenerationRequest:
+        return self.accepted.request
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next attempt."""
+        return max((attempt.number for attempt in self.attempts), default=0) + 1
+
+    def left_s(self, now_unix_s: float) -> float:
+        """Return how long the job has to live, in seconds; not positive once it has expired."""
+        if not self.accepted.HasField("expire_time"):
+            return LONGEST_LIFE_S
+        return self.accepted.expire_time.ToNanoseconds() / 1e9 - now_unix_s
+
+    def asked(self, model: str, max_tokens: int, *, goes_on: bool) -> inference_pb2.GenerateRequest:
+        """Return what a provider is asked, perhaps to go on from what was said."""
+        sampling = chat_pb2.SamplingParams()
+        sampling.CopyFrom(self.request.sampling)
+        sampling.max_tokens = max_tokens - (self.said.token_count if goes_on else 0)
+        asked = self.request
+        return inference_pb2.GenerateRequest(
+            model=model,
+            messages=self.messages,
+            sampling=sampling,
+            tools=asked.tools,
+            tool_choice=asked.tool_choice,
+            response_format=asked.response_format if asked.HasField("response_format") else None,
+            prefix=self.said.text if goes_on else "",
+        )
+
+    async def begin(self, attempt: job_pb2.Attempt) -> None:
+        """Say in the log that an attempt begins, and how the one before ended where this worker saw that.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        is_listed = attempt.number > 0
+        started = event_pb2.Started(
+            attempt=attempt.number or self.next_number,
+            provider=attempt.provider,
+            provider_model=attempt.provider_model,
+            resumes_after=self.resumes_after,
+            sources=self.sources,
+            sources_left_out=self.sources_left_out,
+            previous=self.answering,
+            joined_job_id=attempt.joined_job_id,
+            worker=self.worker,
+            prompt_tokens_estimate=0 if attempt.HasField("error") else estimated_tokens(self.messages),
+        )
+        await self.writer.append(started)
+        if not is_listed:
+            self.enlist(attempt)
+        self.answering = attempt
+
+    def enlist(self, attempt: job_pb2.Attempt) -> None:
+        """Put an attempt on the job's record."""
+        attempt.number = self.next_number
+        attempt.worker = self.worker
+        attempt.start_time.CopyFrom(clock.now())
+        self.attempts.append(attempt)
+
+    def start_over(self) -> None:
+        """Forget what was said: it has been withdrawn."""
+        if self.standing is not None:
+            self.standing.attempt.result = job_pb2.Attempt.RESULT_REPLACED
+            self.standing = None
+        self.said = Transcript()
+        self.text_sequence = 0
+        self.is_torn = False
+
+
+def max_tokens(request: job_pb2.GenerationRequest, alias: ModelAlias) -> int:
+    """Return the longest answer allowed: what was asked for, within the alias's limit."""
+    asked, limit = request.sampling, alias.max_output_tokens
+    return min(asked.max_tokens, limit) if asked.HasField("max_tokens") else limit

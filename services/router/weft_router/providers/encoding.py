@@ -1,0 +1,255 @@
+"""What requests have in common, whatever format they are put in."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+
+from pydantic_core import from_json
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.validation import json_values
+from weft_router.providers.provider import ProviderError, Remedy, unsupported
+from weft_router.providers.schemas.keywords import Schema
+from weft_router.providers.schemas.tool_schema import object_schema
+
+ANSWER = "answer"
+"""Name of a schema that has none."""
+
+MOST_STATE_BYTES = 480 * 1024
+"""What is kept with a call, at most: an event carries it in one piece, with the call's id and name."""
+_JSON = re.compile("json", re.IGNORECASE)
+_ONE_OBJECT = "Answer with one JSON object and nothing else: no text around it, no Markdown fence."
+_JSON_ALONE = "Answer with JSON and nothing else: no text around it, no Markdown fence."
+
+
+def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
+    """Return parts that must be text as one.
+
+    Raises:
+        ProviderError: one is something else.
+    """
+    texts = []
+    for part in parts:
+        if part.WhichOneof("part") != "text":
+            raise unsayable("a content part is of a kind that cannot stand there; send text")
+        texts.append(part.text)
+    return "".join(texts)
+
+
+def is_text(parts: Iterable[chat_pb2.ContentPart]) -> bool:
+    return all(part.WhichOneof("part") == "text" for part in parts)
+
+
+def refuse_images(messages: Iterable[chat_pb2.Message]) -> None:
+    """Raise UNSUPPORTED when there is an image among the parts."""
+    if any(part.HasField("image") for message in messages for part in message.parts):
+        raise unsupported("this provider takes no images; name a model alias whose provider does, or send text")
+
+
+def base64(image: chat_pb2.Image) -> str:
+    return b64encode(image.data).decode("ascii")
+
+
+def image_url(image: chat_pb2.Image) -> str:
+    """Return where the image is, or itself as a data URL."""
+    return image.url if image.HasField("url") else f"data:{image.mime_type};base64,{base64(image)}"
+
+
+def numbers(
+    sampling: chat_pb2.SamplingParams,
+    names: Mapping[str, str],
+    refused: Collection[str] = (),
+    fitted: Mapping[str, float] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Return the numbers that were given and are not `refused`, `names` from Weft's to the format's.
+
+    Those that are `fitted` stand in the place of the given ones.
+    """
+    # Six digits undo what the wire's single precision did to 0.7.
+    return {
+        theirs: fitted.get(ours, round(getattr(sampling, ours), 6))
+        for ours, theirs in names.items()
+        if sampling.HasField(ours) and ours not in refused  # type: ignore[arg-type]
+    }
+
+
+def schema(json_text: str, what: str) -> Any:
+    """Return a JSON Schema as what it is.
+
+    Raises:
+        ProviderError: it is not JSON.
+    """
+    try:
+        return _read(json_text)
+    except ValueError:
+        raise unsayable(f"{what} is not JSON; send a JSON Schema") from None
+
+
+def parameters(tool: chat_pb2.Tool) -> Schema:
+    """Return the schema of a tool's arguments, which may be none."""
+    text = tool.parameters_schema
+    return object_schema(schema(text, f"the parameters of tool {tool.name}") if text else None)
+
+
+def described(tool: chat_pb2.Tool) -> dict[str, Any]:
+    """Return what a tool is called and does; some providers refuse a description that is empty."""
+    return {"name": tool.name} | ({"description": tool.description} if tool.description else {})
+
+
+def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
+    """Return the schema of an answer; None where none is wanted."""
+    if not wanted.HasField("json_schema"):
+        return None
+    return schema(wanted.json_schema.schema_json, "the schema of the response format")
+
+
+def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
+    """Return what a model is told of a form that its provider does not enforce; "" where no form is wanted."""
+    match wanted.WhichOneof("format"):
+        case "json_object":
+            return _ONE_OBJECT
+        case "json_schema":
+            return f"{_JSON_ALONE} It has to be valid under this JSON Schema:\n\n{wanted.json_schema.schema_json}"
+    return ""
+
+
+def naming_json(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
+    """Return a request for one JSON object that says so in its messages too, without which OpenAI refuses it."""
+    if not request.response_format.HasField("json_object") or any(map(_names_json, request.messages)):
+        return request
+    return telling_form(request)
+
+
+def telling_form(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
+    """Return a request whose system prompt ends with its form in words."""
+    words = form_in_words(request.response_format)
+    telling = inference_pb2.GenerateRequest()
+    telling.CopyFrom(request)
+    if telling.messages and telling.messages[0].role == chat_pb2.ROLE_SYSTEM:
+        telling.messages[0].parts.add(text=f"\n\n{words}")
+    else:
+        telling.messages.insert(0, chat_pb2.Message(role=chat_pb2.ROLE_SYSTEM))
+        telling.messages[0].parts.add(text=words)
+    return telling
+
+
+def _names_json(message: chat_pb2.Message) -> bool:
+    return any(_JSON.search(part.text) for part in message.parts)
+
+
+def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
+    """Return a call's arguments as an object, which all providers demand that they are, and not all that they send.
+
+    What is empty in another way has always meant none (PHP writes them `[]`); anything else stands under a name.
+    """
+    given = schema(call.arguments_json or "{}", f"the arguments of the call {call.id}")
+    if isinstance(given, dict):
+        return given
+    return {} if given in (None, "", []) else {"value": given}
+
+
+def arguments_text(call: chat_pb2.ToolCall) -> str:
+    """Return the same as JSON: as it was written, where it was an object."""
+    given = arguments(call)
+    return call.arguments_json if call.arguments_json.lstrip().startswith("{") else json_text(given)
+
+
+@lru_cache(256)
+def source(*what: str) -> str:
+    """Return a name for who makes calls and can read what is kept with them: a server, a key, a model."""
+    return sha256("\n".join(what).encode()).hexdigest()[:16]
+
+
+def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
+    """Return what `source`, of the format `provider`, wants to see again with a call; None when another made it.
+
+    Signatures and encrypted thoughts of others are refused, and so are fields that a server does not know. Calls of
+    before sources were kept are taken for its own.
+    """
+    try:
+        kept = _read(call.provider_state or "{}")
+    except ValueError:
+        raise unsayable(f"the provider_state of the call {call.id} is not as it came; send it back unchanged") from None
+    if not isinstance(kept, dict) or kept.get("source", source) != source:
+        return None
+    return kept.get(provider)
+
+
+def kept(provider: str, value: Any, source: str) -> str:
+    """Return the same in the words of a tool call; nothing where it could not be sent back, as the gateway takes it."""
+    try:
+        text = json_text({provider: value} | ({"source": source} if source else {}))
+        json_values.read(text, json_values.ARGUMENTS)
+    except ValueError:
+        return ""
+    return text if len(text.encode()) <= MOST_STATE_BYTES else ""
+
+
+class Room:
+    """What may still be kept with a call. Of what is too much nothing is kept: a part of it would be refused."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STATE_BYTES
+
+    def take(self, *values: Any) -> bool:
+        """Take room for values; return whether there was enough. Once there was not, there is none for any."""
+        if self._left >= 0:
+            self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
+        return self._left >= 0
+
+    @property
+    def was_enough(self) -> bool:
+        """Whether all that was to be kept had room."""
+        return self._left >= 0
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON; raise ValueError for a number that JSON does not have."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def json_value(json_text: str) -> Any:
+    """Return what the text is as JSON; None when it is none."""
+    try:
+        return _read(json_text)
+    except ValueError:
+        return None
+
+
+def _read(json_text: str) -> Any:
+    """Read JSON that can be written again: no half of a surrogate pair, no NaN, and not too deep for those who read it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return from_json(json_text, allow_inf_nan=False)
+
+
+def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
+    """Yield the texts of the system's messages, for formats that keep them apart; blank ones say nothing."""
+    texts = (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
+    return (said for said in texts if said.strip())
+
+
+def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `over` upon `body`, table by table."""
+    laid = dict(body)
+    for name, value in over.items():
+        below = laid.get(name)
+        laid[name] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return laid
+
+
+def unknown_role(message: chat_pb2.Message) -> ProviderError:
+    return unsayable(f"role {message.role} is not known here")
+
+
+def unsayable(message: str) -> ProviderError:
+    """Return the failure of a request that no provider would take."""
+    return ProviderError(error_pb2.ERROR_REASON_PROVIDER_REJECTED, message, Remedy.NOTHING)

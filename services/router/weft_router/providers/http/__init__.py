@@ -1,0 +1,1 @@
+"""Providers reached by HTTP: connections, streams of events, whole bodies."""

@@ -1,0 +1,103 @@
+"""What servers of OpenAI's chat completions want to see again with their calls: reasoning, and what they sign.
+
+- `reasoning_content`: api-docs.deepseek.com/guides/thinking_mode, platform.moonshot.ai/docs (Kimi K2 Thinking),
+  docs.z.ai/guides/capabilities/thinking-mode; bytedance/deer-flow#3043, charmbracelet/crush#2696
+- `reasoning`: vLLM, Groq and OpenRouter have this name for it
+- `reasoning_details`: openrouter.ai/docs/use-cases/reasoning-tokens, platform.minimax.io; agno-agi/agno#5802
+- `extra_content` of a call: ai.google.dev/gemini-api/docs/thought-signatures; langroid/langroid#969
+
+None goes to another server, or model: Groq and Cerebras refuse fields that they do not know (janhq/jan#8136,
+Kilo-Org/kilocode#10375).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from weft.job.v1 import event_pb2
+from weft_router.providers import encoding
+
+STATE_NAME = "openai"
+"""The name of this format's part of a call's `provider_state`."""
+
+_TEXTS = ("reasoning_content", "reasoning")
+_DETAILS = "reasoning_details"
+_OF_A_CALL = "extra_content"
+_GROWING = ("text", "summary", "data")
+"""What of a detail comes in pieces."""
+_TELLS_ALL = "MiniMax"
+"""The format of details whose pieces each hold all of the text so far."""
+
+
+class Thoughts:
+    """Gathers them from the pieces of one answer; of more than can be kept, nothing is."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._details: list[dict[str, Any]] = []
+        self._pieces: list[dict[str, list[str]]] = []
+        """The texts of each detail."""
+        self._of_calls: dict[int, Any] = {}
+        self._room = encoding.Room()
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        """Take in what a message's piece holds. A server that sends its reasoning under two names wants one of them."""
+        name = next((name for name in _TEXTS if delta.get(name)), None)
+        if name and isinstance(delta[name], str) and self._room.take(delta[name]):
+            self._texts.setdefault(name, []).append(delta[name])
+        details = delta.get(_DETAILS)
+        for detail in details if isinstance(details, list) else ():
+            if isinstance(detail, dict) and self._room.was_enough:
+                self._detail(detail)
+
+    def add_call(self, index: int, call: Mapping[str, Any]) -> None:
+        """Take in what a call's piece holds."""
+        if call.get(_OF_A_CALL) and self._room.take(call[_OF_A_CALL]):
+            self._of_calls[index] = call[_OF_A_CALL]
+
+    def states(self, calls: int, source: str) -> Iterator[event_pb2.ToolCallDelta]:
+        """Yield what is kept with each of so many calls; the reasoning is with the first alone."""
+        for index in range(calls) if self._room.was_enough else ():
+            kept = {_OF_A_CALL: self._of_calls[index]} if index in self._of_calls else {}
+            if state := (self._reasoning() if index == 0 else {}) | kept:
+                yield event_pb2.ToolCallDelta(index=index, provider_state=encoding.kept(STATE_NAME, state, source))
+
+    def _reasoning(self) -> dict[str, Any]:
+        if self._details:
+            details = zip(self._details, self._pieces, strict=True)
+            return {_DETAILS: [one | {name: "".join(texts[name]) for name in texts} for one, texts in details]}
+        name = next((name for name in _TEXTS if name in self._texts), None)
+        return {name: "".join(self._texts[name])} if name else {}
+
+    def _detail(self, detail: dict[str, Any]) -> None:
+        """Take in a piece of a detail, or another one: signatures are of the whole, and refused with a part of it."""
+        if not self._goes_on(detail):
+            self._details.append({})
+            self._pieces.append({})
+        grown, pieces = self._details[-1], self._pieces[-1]
+        tells_all = str(detail.get("format")).startswith(_TELLS_ALL)
+        for name, value in detail.items():
+            if name in _GROWING and isinstance(value, str):
+                self._grow(pieces.setdefault(name, []), value, tells_all=tells_all)
+            elif (name not in grown or value not in (None, grown[name])) and self._room.take(name, value):
+                grown[name] = value
+
+    def _grow(self, pieces: list[str], text: str, *, tells_all: bool) -> None:
+        if tells_all and len(pieces) == 1 and text.startswith(pieces[0]):
+            if self._room.take(text[len(pieces[0]) :]):
+                pieces[0] = text
+        elif text and self._room.take(text):
+            pieces.append(text)
+
+    def _goes_on(self, detail: Mapping[str, Any]) -> bool:
+        if not self._details or detail.get("type") == "reasoning.encrypted":
+            return False
+        last = self._details[-1]
+        return (last.get("type"), last.get("index")) == (detail.get("type"), detail.get("index"))
+
+
+def parted(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what of a state belongs to the message, and what to the call."""
+    if not isinstance(state, dict):
+        return {}, {}
+    reasoning = {name: state[name] for name in (*_TEXTS, _DETAILS) if state.get(name)}
+    return reasoning, {name: state[name] for name in (_OF_A_CALL,) if state.get(name)}

@@ -1,0 +1,72 @@
+"""What a provider's refusal means, in every format: why, whether another try may help, and how long to wait."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import responses
+from typing import Any
+
+from weft_router.providers.provider import ProviderError
+from weft_router.providers.refusals.error_bodies import (
+    ErrorBody,
+    is_error,
+    parsed_json,
+    read_body,
+    read_error,
+)
+from weft_router.providers.refusals.kinds import Kind
+from weft_router.providers.refusals.retry_after import retry_after_s
+from weft_router.providers.refusals.table import kind_of
+
+SHOWN_CHARACTERS = 300
+
+_TYPE_HEADER = "x-amzn-errortype"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A provider's key, and where the catalog says that it is."""
+
+    key: str = ""
+    place: str = "the provider's key"
+
+
+def refusal(status: int, headers: Mapping[str, str], content: bytes, access: Access) -> ProviderError:
+    """Classify an answer that is not 200."""
+    body = read_body(content)
+    if named := headers.get(_TYPE_HEADER):  # Bedrock tells the type there alone
+        body.words.extend(read_error({"type": named}).words)
+    kind = kind_of(status, body.words, body.text)
+    message = f"the provider answered {status} {responses.get(status, '(no standard meaning)')}"
+    return _error(kind, message, body, access, status, headers, http_status=status)
+
+
+def error_in_stream(body: Any) -> ProviderError:
+    """Classify an error that came inside a stream that had begun with 200, from the event that holds it."""
+    error = read_error(body)
+    kind = kind_of(error.status, error.words, error.text)
+    return _error(kind, "the provider failed while it answered", error, Access(), error.status, {})
+
+
+def error_in_body(content: bytes) -> ProviderError | None:
+    """Classify a body that came with 200 where a stream should have; None when it is no error object."""
+    body = parsed_json(content)
+    return error_in_stream(body) if is_error(body) else None
+
+
+def _error(
+    kind: Kind,
+    message: str,
+    body: ErrorBody,
+    access: Access,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    http_status: int | None = None,
+) -> ProviderError:
+    if kind.is_quoted and (said := body.text[:SHOWN_CHARACTERS]):
+        message += f" ({said.replace(access.key, '…') if access.key else said})"
+    if kind.advice:
+        message += f"; {kind.advice.format(key=access.place)}"
+    wait_s = retry_after_s({**body.headers, **headers}, body.objects, time.time(), status, body.text)
+    return ProviderError(kind.reason, message, kind.remedy, wait_s, http_status=http_status)

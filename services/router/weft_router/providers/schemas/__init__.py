@@ -1,0 +1,1 @@
+"""JSON Schemas on their way to a provider, as each takes them."""

@@ -1,0 +1,76 @@
+"""Calls that may be made beside the first ones, so that help for a few does not become a burden when all need it."""
+
+from collections import deque
+
+from weft_kit.catalog.routing import Extra, Hedge
+
+
+class Allowance:
+    """Lets extra calls pass while they are at most `share` of the first ones, or `floor`, in any `over_s` seconds.
+
+    Times are of one steady clock; what is counted is kept by tenths of `over_s`.
+    """
+
+    def __init__(self, share: float, floor: int, over_s: float) -> None:
+        self._share = share
+        self._floor = floor
+        self._slice_s = over_s / 10
+        self._slices: deque[tuple[int, int, int]] = deque()
+        """Number of the slice, first calls, extra calls."""
+        self._first = 0
+        self._extra = 0
+
+    def called(self, now: float) -> None:
+        """Note a first call."""
+        self._count(now, 1, 0)
+
+    def take(self, now: float) -> bool:
+        """Say whether an extra call may be made now, and count it if so."""
+        self._forget(now)
+        if self._extra + 1 > max(self._floor, self._share * self._first):
+            return False
+        self._count(now, 0, 1)
+        return True
+
+    def _count(self, now: float, first: int, extra: int) -> None:
+        self._forget(now)
+        number = int(now / self._slice_s)
+        if self._slices and self._slices[-1][0] == number:
+            _, had_first, had_extra = self._slices.pop()
+            self._slices.append((number, had_first + first, had_extra + extra))
+        else:
+            self._slices.append((number, first, extra))
+        self._first += first
+        self._extra += extra
+
+    def _forget(self, now: float) -> None:
+        oldest = int(now / self._slice_s) - 10
+        while self._slices and self._slices[0][0] <= oldest:
+            _, first, extra = self._slices.popleft()
+            self._first -= first
+            self._extra -= extra
+
+
+_HEDGES_OVER_S = 60.0
+
+
+class Allowances:
+    """Counts retries and hedges of each alias, for this replica."""
+
+    def __init__(self) -> None:
+        self._retries: dict[str, tuple[Extra, Allowance]] = {}
+        self._hedges: dict[str, tuple[Hedge, Allowance]] = {}
+
+    def retries(self, alias: str, extra: Extra) -> Allowance:
+        settings, allowance = self._retries.get(alias, (None, None))
+        if allowance is None or settings != extra:
+            allowance = Allowance(extra.share, extra.floor, extra.over_s)
+            self._retries[alias] = extra, allowance
+        return allowance
+
+    def hedges(self, alias: str, hedge: Hedge) -> Allowance:
+        settings, allowance = self._hedges.get(alias, (None, None))
+        if allowance is None or settings != hedge:
+            allowance = Allowance(hedge.share, hedge.floor, _HEDGES_OVER_S)
+            self._hedges[alias] = hedge, allowance
+        return allowance

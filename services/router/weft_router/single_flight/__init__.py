@@ -1,0 +1,1 @@
+"""Identical requests under way at one time share one call, across all routers."""

@@ -1,0 +1,219 @@
+"""A call that several jobs share: it lasts for as long as one of them listens."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from google.protobuf import timestamp_pb2
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog import Step
+from weft_kit.rpc.errors import Draining
+from weft_kit.tasks import ended
+from weft_router.job.job import Job
+from weft_router.job.transcript import Transcript
+from weft_router.routing.outage import ProviderOutage
+from weft_router.single_flight.joining import unbooked
+from weft_router.single_flight.replay_buffer import Tape
+
+PULSE_S = 1.0
+"""How often listeners elsewhere are told that a silent call lives."""
+
+Answer = Callable[[Job], Awaitable[event_pb2.Done]]
+"""Brings a job to its record, SUCCEEDED or FAILED."""
+
+
+class FlightLost(Exception):
+    """The call ended without a verdict, or cannot be heard any more; `error` is what its attempt came to."""
+
+    def __init__(self, error: job_pb2.JobError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Seat(Protocol):
+    """One job's place in a flight, which may be another router's."""
+
+    leader_id: str
+    """The job that began the call."""
+
+    async def next(self) -> Step:
+        """Return the next step once the one before is on the listener's record; `done` is the last.
+
+        Raises:
+            FlightLost: there is no next one.
+            ProviderOutage: there is none, for no provider takes the call now.
+        """
+        ...
+
+    async def leave(self) -> Sequence[job_pb2.Attempt]:
+        """Return the attempts as far as they are known, those that the listener is to book with usage and cost."""
+        ...
+
+
+class Flight:
+    """Runs a leader's job on a tape of its own, so that the leader may leave like anybody else.
+
+    The tape begins with what the leader had said before, which must be text alone. `landed` is called once, when nobody
+    can board any more.
+    """
+
+    def __init__(self, leader: Job, answer: Answer, landed: Callable[[], None]) -> None:
+        self.leader_id = leader.job_id
+        self.tenant = leader.accepted.tenant
+        self.failure: Exception | None = None
+        said = event_pb2.Delta(text=leader.said.text, token_count=leader.said.token_count)
+        self.tape = Tape(said) if leader.said else Tape()
+        self._job = _on_tape(leader, self.tape)
+        self._before = len(leader.attempts)
+        self._booked: set[int] = set()
+        self._seats: list[LocalSeat] = []
+        self._landed = landed
+        self._task = asyncio.create_task(self._fly(answer))
+
+    def board(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSeat":
+        """Return a place, from which everything that stands is heard. Whoever boards has to leave."""
+        accepted = self._job.accepted
+        if accepted.HasField("expire_time") and expire_time.ToNanoseconds() > accepted.expire_time.ToNanoseconds():
+            accepted.expire_time.CopyFrom(expire_time)
+        seat = LocalSeat(self, leads=job_id == self.leader_id)
+        self._seats.append(seat)
+        return seat
+
+    async def leave(self, seat: "LocalSeat") -> Sequence[job_pb2.Attempt]:
+        """Stop the call if nobody is left, and return its attempts.
+
+        Each is booked once: by whoever has listened longest when it has ended.
+        """
+        books = self._seats[0] is seat
+        self._seats.remove(seat)
+        if not self._seats:
+            await self.ground()
+        return [self._for_record(attempt, books=books) for attempt in self._job.attempts[self._before :]]
+
+    def failure_for(self, *, leads: bool) -> Exception:
+        """Return why a listener hears no verdict. An outage is everybody's, any other failure the leader's alone."""
+        failure = self.failure
+        return failure if failure and (leads or isinstance(failure, ProviderOutage)) else _ended()
+
+    async def ground(self) -> None:
+        """Stop the call, down to its provider."""
+        self._land()
+        await ended(self._task)
+
+    async def _fly(self, answer: Answer) -> None:
+        try:
+            await self.tape.append(await answer(self._job))
+        except Exception as failure:  # noqa: BLE001
+            self.failure = failure  # those who hear of it know what to make of it
+        finally:
+            self._land()
+
+    def _land(self) -> None:
+        if not self.tape.is_over:
+            self.tape.end()
+            self._landed()
+
+    def _for_record(self, attempt: job_pb2.Attempt, *, books: bool) -> job_pb2.Attempt:
+        if not (books and attempt.result and attempt.number not in self._booked):
+            return unbooked(attempt)
+        self._booked.add(attempt.number)
+        return attempt
+
+
+class LocalSeat:
+    """A place in a flight of this router."""
+
+    def __init__(self, flight: Flight, *, leads: bool) -> None:
+        self.leader_id = flight.leader_id
+        self._flight = flight
+        self._leads = leads
+        self._opening = deque(flight.tape.so_far())
+        self._at = flight.tape.last_sequence
+
+    async def next(self) -> Step:
+        if self._opening:
+            return self._opening.popleft()
+        tape = self._flight.tape
+        tape.heard(self._at)
+        step = await tape.after(self._at)
+        if step is None:
+            raise self._flight.failure_for(leads=self._leads)
+        self._at += 1
+        return step
+
+    async def leave(self) -> Sequence[job_pb2.Attempt]:
+        return await self._flight.leave(self)
+
+
+@asynccontextmanager
+async def relaying(flight: Flight, expire_time: timestamp_pb2.Timestamp) -> AsyncIterator[AsyncIterator[Step | None]]:
+    """Listen for a job elsewhere: yields its steps, and None at once and in each second of silence, until `done`.
+
+    The attempts in `done` are those for that job's record.
+    """
+    seat = flight.board("", expire_time)
+    has_left = False
+
+    async def steps() -> AsyncIterator[Step | None]:
+        nonlocal has_left
+        yield None
+        while not has_left:
+            try:
+                async with asyncio.timeout(PULSE_S):
+                    step: Step | None = await seat.next()
+            except TimeoutError:
+                step = None
+            except (FlightLost, ProviderOutage) as lost:
+                raise Draining(str(lost)) from None
+            if isinstance(step, event_pb2.Done):
+                has_left = True
+                step = _for(await seat.leave(), step)
+            yield step
+
+    try:
+        yield steps()
+    finally:
+        if not has_left:
+            await seat.leave()
+
+
+def _on_tape(leader: Job, tape: Tape) -> Job:
+    accepted = event_pb2.Accepted()
+    accepted.CopyFrom(leader.accepted)
+    return replace(
+        leader,
+        accepted=accepted,
+        accepted_sequence=0,
+        writer=tape,
+        flush_interval_s=0.0,  # listeners gather for themselves
+        said=_only(leader.said),
+        text_sequence=tape.last_sequence,
+        attempts=list(leader.attempts),
+        answering=None,
+        spent=chat_pb2.Usage(),
+        sources=list(leader.sources),
+    )
+
+
+def _only(said: Transcript) -> Transcript:
+    copied = Transcript()
+    copied.add(event_pb2.Delta(text=said.text, token_count=said.token_count))
+    return copied
+
+
+def _for(attempts: Sequence[job_pb2.Attempt], done: event_pb2.Done) -> event_pb2.Done:
+    heard = event_pb2.Done()
+    heard.CopyFrom(done)
+    del heard.attempts[:]
+    heard.attempts.extend(attempts)
+    return heard
+
+
+def _ended() -> FlightLost:
+    message = "the job that made it was stopped; another one goes on"
+    return FlightLost(job_pb2.JobError(reason=error_pb2.ERROR_REASON_DRAINING, message=message, retryable=True))

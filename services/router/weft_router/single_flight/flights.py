@@ -1,0 +1,96 @@
+"""Single flight: identical requests under way at one time share one call, across all routers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from weft.common.v1 import error_pb2
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.rpc.errors import NotFound
+from weft_router import metrics
+from weft_router.job import terminal_events
+from weft_router.job.job import Job
+from weft_router.routing.retry_policy import RetryLimits
+from weft_router.single_flight.flight import (
+    Answer,
+    Flight,
+    FlightLost,
+    Seat,
+)
+from weft_router.single_flight.follower import Passage, withdraw
+from weft_router.single_flight.joining import flight_of, is_shared
+from weft_router.single_flight.redis_directory import RedisFlights
+from weft_router.single_flight.remote import RemoteSeat
+
+
+class Flights:
+    """Finds each job the call it shares, or begins one. `limits` bound what a job may hear fail."""
+
+    def __init__(self, board: RedisFlights, limits: RetryLimits) -> None:
+        self._board = board
+        self._limits = limits
+        self._here: dict[str, Flight] = {}
+
+    @asynccontextmanager
+    async def hosting(self, host: str) -> AsyncIterator[None]:
+        """Let other routers' jobs board at `host` while the context lasts; leaving it stops what is still under way."""
+        async with self._board.announcing(host):
+            try:
+                yield
+            finally:
+                for flight in tuple(self._here.values()):
+                    await flight.ground()
+
+    def find(self, tenant: str, key: str) -> Flight:
+        """Return a flight of this router; raises NotFound, also for another tenant's."""
+        flight = self._here.get(key)
+        if flight is None or flight.tenant != tenant:
+            message = "no such call is under way here; make your own"
+            raise NotFound(error_pb2.ERROR_REASON_JOB_NOT_FOUND, message)
+        return flight
+
+    async def answer(self, job: Job, answer: Answer) -> event_pb2.Done:
+        """Return the job's record, SUCCEEDED or FAILED, with every token of it committed.
+
+        Raises:
+            BudgetSpent: a budget has no room for the call this job began.
+            ProviderOutage: no provider takes the call now.
+            Fenced: somebody else moved the job on.
+        """
+        key = flight_of(job.accepted.tenant, job.request, job.collection_version)
+        lost = ""
+        while True:
+            if job.is_torn or not job.said.is_text:
+                await withdraw(job)
+            host = await self._host(key, lost)
+            try:
+                seat = await self._seat(host, key, job, answer)
+                done = await Passage(job, seat).to_end()
+            except FlightLost:
+                lost = host
+                continue
+            if done.state == job_pb2.JOB_STATE_SUCCEEDED:
+                return terminal_events.shared(job, done)
+            leads = seat.leader_id == job.job_id
+            if leads or is_shared(done.error, job.attempts, self._limits.of(job.request)):
+                return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, done.error)
+
+    async def _host(self, key: str, lost: str) -> str:
+        here = self._board.host
+        return here if key in self._here else await self._board.claim(key, lost if lost != here else "")
+
+    async def _seat(self, host: str, key: str, job: Job, answer: Answer) -> Seat:
+        flight = self._here.get(key)
+        if flight is None and host != self._board.host:
+            seat = await RemoteSeat.taken(host, key, job)
+            metrics.FLIGHTS.labels("joins_elsewhere").inc()
+            return seat
+        role = "joins" if flight else "leads"
+        if flight is None:
+            flight = self._here[key] = Flight(job, answer, partial(self._landed, key))
+        metrics.FLIGHTS.labels(role).inc()
+        return flight.board(job.job_id, job.accepted.expire_time)
+
+    def _landed(self, key: str) -> None:
+        del self._here[key]
+        self._board.release(key)

@@ -1,0 +1,95 @@
+"""Which router hosts a flight, in Redis: whoever comes first, for as long as it says so.
+
+Without Redis each router knows of its own flights only, and calls are shared inside each.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from weft_kit.breaker import Breaker
+from weft_kit.tasks import background
+from weft_kit.time_limits import loop_timeout
+
+_PREFIX: Final = "weft:flight:"
+_TTL_S: Final = 10.0
+"""How long a host that is gone without a word is still named. Whoever notices takes its place at once."""
+_RENEWED_S: Final = 3.0
+_REST_S: Final = 1.0
+
+_CLAIM: Final = """
+local host = redis.call('GET', KEYS[1])
+if not host or host == ARGV[1] or host == ARGV[3] then
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return ARGV[1]
+end
+return host
+"""
+_RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class RedisFlights:
+    """Announces the flights of one router.
+
+    Redis is waited for `limit_s`, and left alone for a moment when it was late three times in a row.
+    """
+
+    def __init__(self, redis: Redis, *, limit_s: float) -> None:
+        self._claim: Any = redis.register_script(_CLAIM)
+        self._release: Any = redis.register_script(_RELEASE)
+        self._limit_s = limit_s
+        self._breaker = Breaker(threshold=3, rest_s=_REST_S)
+        self._held: set[str] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
+        self.host = ""
+        """Where other routers find this one."""
+
+    @asynccontextmanager
+    async def announcing(self, host: str) -> AsyncIterator[None]:
+        """Renew while the context lasts what was claimed; leaving it waits for what is being released."""
+        self.host = host
+        try:
+            async with background(self._renew()):
+                yield
+        finally:
+            if self._releasing:
+                await asyncio.wait(self._releasing)
+
+    async def claim(self, flight: str, lost: str = "") -> str:
+        """Return who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
+        held = await self._ask(self._claim, flight, self.host, round(_TTL_S * 1000), lost)
+        host = held.decode() if held else self.host
+        if host == self.host:
+            self._held.add(flight)
+        return host
+
+    def release(self, flight: str) -> None:
+        """Say, soon, that a flight of this router is over."""
+        self._held.discard(flight)
+        task = asyncio.create_task(self._ask(self._release, flight, self.host))
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEWED_S)
+            for flight in tuple(self._held):
+                await self._ask(self._claim, flight, self.host, round(_TTL_S * 1000), "")
+
+    async def _ask(self, script: Any, flight: str, *arguments: object) -> Any:
+        """Return what the script returns; None while Redis is away."""
+        if not self._breaker.allows(time.monotonic()):
+            return None
+        try:
+            async with loop_timeout(self._limit_s):
+                answer = await script(keys=[_PREFIX + flight], args=arguments)
+        except (RedisError, OSError, TimeoutError):
+            self._breaker.failed(time.monotonic())
+            return None
+        self._breaker.succeeded()
+        return answer

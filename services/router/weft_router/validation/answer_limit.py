@@ -1,0 +1,84 @@
+"""How much a provider may say: what the log carries, and what the tokens it is allowed can come to."""
+
+from dataclasses import dataclass
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft.job.v1 import event_pb2
+from weft_kit.joblog import beginning
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import ProviderError, Remedy
+
+MAX_ANSWER_BYTES = 6 * 1024 * 1024
+"""What an answer may have where nothing else is set."""
+
+# Tokens have four bytes on average, and the longest of common vocabularies, runs of blanks, 128. What comes beside
+# them, such as ids and signatures, is no tokens.
+BYTES_A_TOKEN = 64
+BYTES_BESIDE_TOKENS = 64 * 1024
+
+MOST_CALLS = 512
+"""Tool calls in an answer."""
+_MOST_STATE_BYTES = 512 * 1024
+"""What a piece of a tool call may have besides arguments: that is not put in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimit:
+    """The bytes that an answer may have: its text, its reasoning and its tool calls together.
+
+    A provider that says more than `max_tokens` can come to does not keep to it, so it is kept for the provider: the
+    answer ends there, as LENGTH. One that says more than `most_bytes` fails the job.
+    """
+
+    most_bytes: int
+    max_tokens: int
+
+    @property
+    def _tokens_bytes(self) -> int:
+        return self.max_tokens * BYTES_A_TOKEN + BYTES_BESIDE_TOKENS
+
+    def fitting(self, said: Transcript, delta: event_pb2.Delta) -> event_pb2.Delta:
+        """Return as much of a delta as the answer has room for: the delta itself when that is all of it.
+
+        Raises:
+            ProviderError: its tool calls are more than any answer's.
+        """
+        room = max(0, min(self.most_bytes, self._tokens_bytes) - said.size_bytes)
+        if delta.tool_calls:
+            self._check_calls(said, delta)
+        if delta.ByteSize() <= room:  # which counts a few bytes too many
+            return delta
+        fitting = event_pb2.Delta(reasoning=beginning(delta.reasoning, room), token_count=delta.token_count)
+        room -= len(fitting.reasoning.encode())
+        fitting.text = beginning(delta.text, room)
+        room -= len(fitting.text.encode())
+        for piece in delta.tool_calls:
+            room -= piece.ByteSize()
+            if room < 0:
+                break
+            fitting.tool_calls.append(piece)
+        return delta if fitting == delta else fitting
+
+    def end(self) -> inference_pb2.Finished:
+        """Return the end of an answer that had no room for all that was said.
+
+        Raises:
+            ProviderError: it was not more than the tokens it was allowed can come to.
+        """
+        if self._tokens_bytes <= self.most_bytes:
+            return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_LENGTH)
+        raise self._too_large()
+
+    def _check_calls(self, said: Transcript, delta: event_pb2.Delta) -> None:
+        indexes = said.call_indexes.union(piece.index for piece in delta.tool_calls)
+        state = max(len((piece.id + piece.name + piece.provider_state).encode()) for piece in delta.tool_calls)
+        if len(indexes) > MOST_CALLS or state > _MOST_STATE_BYTES:
+            raise self._too_large()
+
+    def _too_large(self) -> ProviderError:
+        message = (
+            f"the provider said more than an answer may hold ({self.most_bytes} bytes, {MOST_CALLS} tool calls) and was"
+            " cut off there; ask for less, or set max_tokens"
+        )
+        return ProviderError(error_pb2.ERROR_REASON_ANSWER_TOO_LARGE, message, Remedy.NOTHING)

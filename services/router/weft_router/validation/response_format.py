@@ -1,0 +1,145 @@
+"""Whether an answer has the form that its request asks for: JSON, and what its schema allows.
+
+The text is judged as it is: JSON inside a Markdown fence is not JSON, and no provider that keeps to a form writes one.
+Of a name that occurs twice in an object the last value counts, as in most readers.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NoReturn
+
+from jsonschema import ValidationError
+
+from weft.common.v1 import chat_pb2, error_pb2
+from weft.inference.v1 import inference_pb2
+from weft_kit.validation.json_values import shown, shown_pointer
+from weft_router.job.transcript import Transcript
+from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.validation.json_schema import TooCostly, violations
+
+_LIMIT_S = 2.0
+"""What holding one answer against its schema may take, in seconds of its own thread's time."""
+
+_MOST_VIOLATIONS = 3
+_LONGEST_DEMAND = 160
+
+# Of their own, so that checks that take long delay nothing but checks: the loop's own threads look up addresses, too.
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="response-format")
+
+_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+# Outside of strings JSON knows no words but true, false and null; Python reads these, too.
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How a text is off its form: `what` completes "the answer …", with the place in the document."""
+
+    what: str
+    is_syntax: bool = False
+    """Whether it is no JSON at all."""
+    is_untold: bool = False
+    """Whether it could only not be told in time."""
+
+
+class _NoConstant(ValueError):
+    """A word of Python's that JSON does not have."""
+
+
+def must_have_form(said: Transcript, end: inference_pb2.Finished) -> bool:
+    """Return whether a whole answer is one that must have the form asked for.
+
+    Calls of tools need not. Nor need what a provider withheld: its finish reason says that it is not the answer.
+    """
+    return not said.tool_calls and end.finish_reason != chat_pb2.FINISH_REASON_CONTENT_FILTER
+
+
+async def find_fault(wanted: chat_pb2.ResponseFormat, text: str) -> Fault | None:
+    """Return how a text is off a form, looked for apart from the event loop."""
+    if wanted.WhichOneof("format") is None:
+        return None
+    return await asyncio.get_running_loop().run_in_executor(_threads, fault_of, wanted, text)
+
+
+def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT_S) -> Fault | None:
+    """Return how a text is off a form. After about `limit_s` seconds of this thread's time it cannot be told."""
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+        if wanted.HasField("json_object"):
+            return None if isinstance(document, dict) else Fault(f"is {_kind(document)}, not a JSON object")
+        found = list(islice(violations(wanted.json_schema.schema_json, document, limit_s), _MOST_VIOLATIONS + 1))
+    except ValueError as error:
+        return _no_json(text, error)
+    except RecursionError:
+        return Fault("is nested too deep to be read")
+    except TooCostly as reached:
+        return Fault(f"could not be held against its schema within {reached}", is_untold=True)
+    return Fault(f"is off its JSON schema: {_listed(found)}") if found else None
+
+
+def failure(fault: Fault, end: inference_pb2.Finished, *, is_last: bool) -> ProviderError:
+    """Return the failure of an answer that is off its form; `is_last` where no more such answers are allowed."""
+    message, remedy = f"the answer {fault.what}", Remedy.NOTHING
+    if fault.is_syntax and end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
+        message = f"the answer reached max_tokens inside the document; allow it more tokens ({message})"
+    elif fault.is_untold:
+        message += "; ask with a simpler schema, or for a smaller document"
+    else:
+        message += "; say in the prompt what is wanted, or name a model whose provider enforces the form"
+        remedy = Remedy.NOTHING if is_last else Remedy.ANOTHER_TRY
+    return ProviderError(error_pb2.ERROR_REASON_ANSWER_INVALID, message, remedy)
+
+
+def _no_json(text: str, error: ValueError) -> Fault:
+    if not text.strip():
+        return Fault("is empty, not JSON", is_syntax=True)
+    if isinstance(error, _NoConstant):
+        error = json.JSONDecodeError(f"there is no {error} in JSON", text, _place_of_constant(text))
+    if not isinstance(error, json.JSONDecodeError):
+        return Fault("holds a number of too many digits to be read")
+    place = f"line {error.lineno}, column {error.colno} (offset {error.pos})"
+    why = (error.msg[0].lower() + error.msg[1:]).removesuffix(" at").removesuffix(" starting")
+    fence = "; it stands in a Markdown fence" if text.lstrip().startswith("```") else ""
+    return Fault(f"is not JSON at {place}: {why}{fence}", is_syntax=True)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NoConstant(name)
+
+
+def _place_of_constant(text: str) -> int:
+    return next(found.start() for found in _CONSTANT.finditer(text) if found[1])
+
+
+def _listed(found: Sequence[ValidationError]) -> str:
+    more = "; and more" if len(found) > _MOST_VIOLATIONS else ""
+    return "; ".join(map(_described, found[:_MOST_VIOLATIONS])) + more
+
+
+def _described(error: ValidationError) -> str:
+    """Say where and how, in a few words: the library's own hold the whole value at fault."""
+    demand, instance = shown(error.validator_value, _LONGEST_DEMAND), error.instance
+    match error.validator:
+        case "type":
+            said = f"must be of type {demand}, is {_kind(instance)}"
+        case "required" if isinstance(error.validator_value, list) and isinstance(instance, dict):
+            missing = [name for name in error.validator_value if name not in instance]
+            said = f"lacks {shown(missing, _LONGEST_DEMAND)}"
+        case "additionalProperties" | None:
+            said = "is not allowed"
+        case "anyOf" | "oneOf" if error.context:
+            said = f"meets none of {error.validator}"
+        case "allOf" | "anyOf" | "oneOf" | "not" | "if" | "contains" | "unevaluatedProperties" | "unevaluatedItems":
+            said = f"does not meet {error.validator}"
+        case keyword:
+            said = f"does not meet {keyword} {demand}"
+    return f"{shown_pointer(error.absolute_path)}: {said}"
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "a number")

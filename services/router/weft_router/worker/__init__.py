@@ -1,0 +1,1 @@
+"""The worker: leases in, one run a job, and what stops it."""

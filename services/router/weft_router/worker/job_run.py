@@ -1,0 +1,298 @@
+"""One lease's way through its job, from the first look at the log to the last word in it."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
+from weft_kit.rpc.errors import WeftError
+from weft_router import metrics
+from weft_router.answering.cache_client import AnswerCache
+from weft_router.answering.pipeline import Attempts
+from weft_router.budgets import budgets
+from weft_router.budgets.claims import BudgetSpent
+from weft_router.job import terminal_events, usage
+from weft_router.job.history import History
+from weft_router.job.job import Job
+from weft_router.routing import retry_policy
+from weft_router.routing.outage import ProviderOutage, Returns
+from weft_router.worker.cancel_scope import Brake, Stopped, Why
+
+_GOODBYE_LIMIT_S = 1.0
+"""What giving a job back may wait for the log."""
+_LOOK_AGAIN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every run works with. A job handed out more than `max_deliveries` times kills its workers."""
+
+    log: JobLog
+    attempts: Attempts
+    answers: AnswerCache
+    max_deliveries: int = 50
+    worker: str = ""
+    """This router, as records of attempts name it."""
+    draw: Callable[[], float] = random.random
+    returns: Returns = field(default_factory=Returns)
+
+    @property
+    def max_rests(self) -> int:
+        """The deliveries after which a job rests no more: those left are for workers that are lost or shut down."""
+        return self.max_deliveries * 4 // 5
+
+
+class Outcome(Enum):
+    """What became of a job in this worker's hands."""
+
+    OVER = auto()
+    """Its `done` is committed, by us or not."""
+    OVERTAKEN = auto()
+    """Another worker has it, or the log has nothing of it."""
+    GIVEN_BACK = auto()
+    """It waits for another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """It is to wait in the queue for so long: for a budget to have room, or for a provider."""
+
+    seconds: float
+    waits_for: str
+
+
+class _Resting(Exception):
+    """The job cannot go on now, and leaves its slot to others."""
+
+    def __init__(self, rest: Rest) -> None:
+        super().__init__(rest.waits_for)
+        self.rest = rest
+
+
+class JobRun:
+    """Runs one job until it is terminal, turns out to be another worker's, or has to be left."""
+
+    def __init__(self, lease: Lease, means: Means) -> None:
+        self._lease = lease
+        self._means = means
+        self._accepted = lease.event.accepted
+        self._brake = Brake()
+        self.tokens = 0
+        """What the job took here, read and written."""
+        self._outage: ProviderOutage | None = None
+        """What it waits for here, while it does."""
+
+    def cancel(self) -> None:
+        """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
+        self._brake.pull(Why.CANCELLED)
+
+    def drain(self) -> None:
+        """Give the job back, with what it said so far in the log: the worker shuts down."""
+        self._brake.pull(Why.DRAINING)
+
+    async def to_end(self) -> Outcome | Rest:
+        """Return what became of the job, once nothing is left to do here.
+
+        Raises:
+            DependencyDown: the log stays away.
+        """
+        try:
+            return await self._to_end()
+        except DecodeError:
+            return await self._end_unread()
+
+    async def _to_end(self) -> Outcome | Rest:
+        history = History.of([self._lease.event]) if self._lease.delivery == 1 else await self._look()
+        job = self._job(history)
+        before = usage.total(job.spent)
+        while not history.is_over:
+            try:
+                await self._end(job, history)
+            except (Fenced, Stopped, _Resting) as stop:
+                if outcome := await self._left(job, stop):
+                    return outcome
+                # A write refused, or given up half-way: what stands in the log decides what to do.
+                history = await self._look()
+                if history.claim_sequence > job.writer.last_sequence:
+                    return Outcome.OVERTAKEN
+                job = self._renewed(job, history)
+            else:
+                return Outcome.OVER
+            finally:
+                self.tokens = usage.total(job.spent) - before
+        # What is not in the log needs no ack, which could meet another job in the place of one that a lost store held.
+        return Outcome.OVER if history.is_done else Outcome.OVERTAKEN
+
+    async def _end_unread(self) -> Outcome:
+        """End a job of which the log holds what is no event: it would come back with every delivery."""
+        structlog.get_logger().exception("job cannot be read", job_id=self._lease.job_id)
+        job = self._job(History.of([self._lease.event]))
+        done = terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.internal(self._lease.job_id))
+        try:
+            await self._means.log.end_unread(self._lease.job_id, done)
+        except Fenced:
+            return Outcome.OVERTAKEN
+        return Outcome.OVER
+
+    async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
+        """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
+        match stop:
+            case Stopped() if self._brake.why is Why.DRAINING:
+                await self._give_back(job)
+                return Outcome.GIVEN_BACK
+            case _Resting(rest=rested) if await self._give_back(job) and self._brake.why is None:
+                return rested
+        return None
+
+    async def _look(self) -> History:
+        return History.of(await self._means.log.events(self._lease.job_id))
+
+    def _writer(self, history: History) -> Writer:
+        return self._means.log.writer(self._lease.job_id, history.last_sequence)
+
+    def _job(self, history: History) -> Job:
+        """Take the log's word for everything."""
+        asked = self._accepted.request.messages
+        return self._renewed(
+            Job(
+                job_id=self._lease.job_id,
+                accepted=self._accepted,
+                accepted_sequence=self._lease.event.sequence,
+                attempts=history.attempts,
+                spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
+                messages=asked,
+                worker=self._means.worker,
+                writer=self._writer(history),
+                flush_interval_s=self._means.log.config.flush_interval_s,
+            ),
+            history,
+        )
+
+    def _renewed(self, job: Job, history: History) -> Job:
+        """Take the log's word for what was said, and keep our own for what our attempts came to."""
+        return replace(
+            job,
+            writer=self._writer(history),
+            said=history.transcript(),
+            text_sequence=history.text_sequence,
+            is_torn=history.may_be_torn(time.time(), self._means.log.config.delta_ttl_s),
+            first_token_time=history.first_token_time,
+        )
+
+    async def _end(self, job: Job, history: History) -> None:
+        """Bring the job to its `done` and commit that."""
+        done = self._foregone(job, history) or await self._answered(job)
+        done = await write_end(job.writer, done, job.accepted_sequence)
+        metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
+        self._write_line(done)
+        if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
+            self._means.answers.keep(job.job_id, self._accepted, job.collection_version, done)
+
+    def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
+        """Return the record of a job that no provider is to be asked about any more."""
+        why = self._brake.why
+        if why is Why.CANCELLED or history.cancel_message is not None:
+            return terminal_events.ended(
+                job, job_pb2.JOB_STATE_CANCELLED, terminal_events.cancelled(history.cancel_message or "")
+            )
+        if why is Why.EXPIRED or job.left_s(time.time()) <= 0:
+            waited_for = self._outage.error.message if self._outage else ""
+            return terminal_events.ended(job, job_pb2.JOB_STATE_EXPIRED, terminal_events.expired(waited_for))
+        if why is Why.BROKEN:
+            return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.internal(self._lease.job_id))
+        if self._lease.delivery > self._means.max_deliveries:
+            return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, retry_policy.exhausted(job.attempts))
+        return None
+
+    async def _answered(self, job: Job) -> event_pb2.Done:
+        """Run attempts for as long as the job lives and nobody stops them."""
+        try:
+            async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
+                return await self._attempted(job)
+        except EventTooLarge as error:
+            return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.too_large(error))
+        except (Fenced, Stopped, WeftError, _Resting):
+            raise
+        except BudgetSpent as spent:
+            self._rest(job, spent.wait_s or 0.0, "budget")
+            return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, spent.error)
+        except Exception:  # noqa: BLE001
+            # A bug of ours must neither cost the job its record nor come back with every delivery.
+            structlog.get_logger().exception("job failed by a bug", job_id=self._lease.job_id)
+            self._brake.pull(Why.BROKEN)
+            raise Stopped from None
+
+    async def _attempted(self, job: Job) -> event_pb2.Done:
+        """Try until there is a record. A job waits here for its providers only where it cannot rest any more."""
+        while True:
+            try:
+                self._outage = None
+                return await self._means.attempts.run(job)
+            except ProviderOutage as outage:
+                self._outage = outage
+                kind = (lane_of(job.accepted.tenant, job.request.priority), job.request.model)
+                left_s = job.left_s(time.time())
+                after_s = self._means.returns.after_s(kind, outage.wait_s, left_s, time.monotonic())
+                if after_s is not None:
+                    self._rest(job, after_s, "provider")
+                await asyncio.sleep(max(outage.wait_s, _LOOK_AGAIN_S))
+
+    def _rest(self, job: Job, wait_s: float, waits_for: str) -> None:
+        """Raise _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
+        left_s, most = job.left_s(time.time()), self._means.max_rests
+        rest_s = budgets.rest_s(wait_s, left_s, self._lease.delivery, most, self._means.draw())
+        if rest_s is not None:
+            raise _Resting(Rest(rest_s, waits_for)) from None
+
+    @asynccontextmanager
+    async def _overhearing(self, job: Job) -> AsyncIterator[None]:
+        """Stop retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
+        if not job.request.HasField("retrieval"):
+            yield
+            return
+        listening = asyncio.create_task(self._overhear(job.writer.last_sequence))
+        try:
+            yield
+        finally:
+            listening.cancel()
+
+    async def _overhear(self, after_sequence: int) -> None:
+        with suppress(JobGone, WeftError):
+            async with self._means.log.follow(self._lease.job_id, after_sequence) as events:
+                event = await anext(events, None)
+                if event is not None and event.HasField("done"):
+                    self.cancel()
+
+    async def _give_back(self, job: Job) -> bool:
+        """Say in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
+        if job.answering is None:
+            return True
+        said, job.answering = terminal_events.given_back(job.answering), None
+        try:
+            async with asyncio.timeout(_GOODBYE_LIMIT_S):
+                await job.writer.append(said)
+        except Fenced:
+            return False
+        except (WeftError, TimeoutError):
+            pass  # the attempt will stand on record as lost
+        return True
+
+    def _write_line(self, done: event_pb2.Done) -> None:
+        structlog.get_logger().info(
+            "job",
+            job_id=self._lease.job_id,
+            tenant=self._accepted.tenant,
+            model=self._accepted.request.model,
+            state=job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_"),
+            provider=done.answer.provider,
+            attempts=len(done.attempts),
+            tokens=done.answer.usage.completion_tokens,
+        )
