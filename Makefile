@@ -89,10 +89,10 @@ chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for
 fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every RPC (CALLS=20000 SEED=1)
 	@$(BIN)/python -m tests.fuzz --calls $(CALLS) --seed $(SEED)
 
-check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages
+check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
@@ -100,6 +100,7 @@ check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages
 	@$(MAKE) --no-print-directory protos
 	@git diff --exit-code --stat -- libs/weft_protos || { echo "stubs differ from protos/: commit what 'make protos' wrote"; exit 1; }
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m tests.tree
 
 docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference
 	@$(BIN)/python -m docs.generate
