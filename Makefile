@@ -89,7 +89,7 @@ chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for
 fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every RPC (CALLS=20000 SEED=1)
 	@$(BIN)/python -m tests.fuzz --calls $(CALLS) --seed $(SEED)
 
-check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers
+check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
