@@ -8,16 +8,11 @@ import pytest
 
 from weft.common.v1 import budget_pb2
 from weft_cache.partition import address
-from weft_cache.records import Vector
+from weft_cache.records import Filing, Names, Stored, Tally, Vector
 from weft_cache.semantic.choice import Candidate
-from weft_cache.store.redis_answers import (
-    Filing,
-    Names,
-    Stored,
-    key_of,
-)
+from weft_cache.store.redis_answers import key_of
 from weft_cache.store.redis_client import StoreDown
-from weft_cache.store.redis_stats import RedisTally, Tally
+from weft_cache.store.redis_stats import RedisTally
 
 INDEX = "weft:cache:answers"
 

@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_cache.partition import address
+from weft_cache.records import Stored
 from weft_cache.store.encryption import Seal
-from weft_cache.store.redis_answers import RedisAnswers, Stored, key_of
+from weft_cache.store.redis_answers import RedisAnswers, key_of
 from weft_cache.store.redis_client import StoreDown, guarded, patiently
 from weft_cache.store.redis_store import RedisShelf
 from weft_compose.servers import ValkeyServer

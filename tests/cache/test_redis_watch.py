@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from weft_cache.audits.adaptive_threshold import Watch
-from weft_cache.audits.redis_audits import Audited, RedisWatch
+from weft_cache.audits.redis_audits import RedisWatch
+from weft_cache.records import Audited
 
 
 @pytest.fixture

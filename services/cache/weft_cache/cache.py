@@ -11,10 +11,9 @@ from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache import policy
 from weft_cache.audits.audits import Audits
-from weft_cache.audits.redis_audits import Audited
 from weft_cache.partition import address, question_text
 from weft_cache.policy import Terms, Tier
-from weft_cache.records import Asked, Hit
+from weft_cache.records import Account, Asked, Audited, Filing, Hit, Names, Stored, Tally
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -22,16 +21,9 @@ from weft_cache.semantic.choice import (
     is_young,
 )
 from weft_cache.semantic.queue import LookupLimits, SemanticQueue
-from weft_cache.store.redis_answers import (
-    Filing,
-    Names,
-    RedisAnswers,
-    Stored,
-    key_of,
-)
+from weft_cache.store.redis_answers import RedisAnswers, key_of
 from weft_cache.store.redis_client import StoreDown, patiently
-from weft_cache.store.redis_stats import RedisTally, Tally
-from weft_cache.store.redis_store import Account
+from weft_cache.store.redis_stats import RedisTally
 from weft_kit.cache_key import cacheable
 from weft_kit.rpc.errors import DependencyDown
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from weft.cache.v1 import cache_pb2
-from weft_cache.store.redis_answers import Names
+from weft_cache.records import Names
 from weft_kit.rpc.errors import InvalidFields
 
 _MOST_DOCUMENTS: Final = 1_000

@@ -11,11 +11,10 @@ from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.audits.audits import Audits
 from weft_cache.audits.comparison import Verdict
-from weft_cache.audits.redis_audits import Audited
 from weft_cache.cache import Cache, Stats
 from weft_cache.invalidation import read_names
 from weft_cache.policy import Tier
-from weft_cache.records import Asked, Hit
+from weft_cache.records import Asked, Audited, Hit
 from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.wilson import share
 from weft_kit.logging import note

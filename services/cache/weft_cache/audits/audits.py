@@ -17,8 +17,9 @@ from weft_cache.audits.comparison import (
     by_meaning,
     head,
 )
-from weft_cache.audits.redis_audits import Audited, RedisWatch
+from weft_cache.audits.redis_audits import RedisWatch
 from weft_cache.inference.embedder import InferenceEmbedder
+from weft_cache.records import Audited
 from weft_cache.store.redis_client import StoreDown
 from weft_cache.wilson import share
 from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, Overloaded

@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Final
 
 from weft_cache.audits.adaptive_threshold import Watch
 from weft_cache.partition import tenant_digest
+from weft_cache.records import Audited
 from weft_cache.store.redis_client import RedisGuard, StoreDown
 
 _WATCH: Final = "weft:cache:watch:"
@@ -21,14 +22,6 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """Audits counted, and those that found a wrong hit."""
-
-    audits: int = 0
-    wrong: int = 0
 
 
 class RedisWatch:

@@ -6,7 +6,7 @@ from weft_cache.audits.audits import Audits
 from weft_cache.inference.verifier import InferenceVerifier
 from weft_cache.partition import Address, question_text
 from weft_cache.policy import Terms, Tier
-from weft_cache.records import Asked, Hit
+from weft_cache.records import Asked, Hit, Stored
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -17,7 +17,7 @@ from weft_cache.semantic.choice import (
     shortlist,
 )
 from weft_cache.semantic.coverage import QuestionReader
-from weft_cache.store.redis_answers import RedisAnswers, Stored
+from weft_cache.store.redis_answers import RedisAnswers
 
 
 class SemanticTier:

@@ -1,26 +1,13 @@
 """Counts of a tenant's lookups: gathered here, added up in Redis."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from weft_cache.partition import tenant_digest
+from weft_cache.records import Tally
 from weft_cache.store.redis_client import RedisGuard, StoreDown
 
 _PREFIX: Final = "weft:cache:tally:"
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of lookups."""
-
-    exact_hits: int = 0
-    semantic_hits: int = 0
-    misses: int = 0
-    tokens_saved: int = 0
-    micros_saved: Mapping[str, int] = field(default_factory=dict)
-    """By currency."""
 
 
 _COUNTS: Final = ("exact_hits", "semantic_hits", "misses", "tokens_saved")

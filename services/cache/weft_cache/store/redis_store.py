@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from weft_cache.records import Account
 from weft_cache.store.redis_client import RedisGuard
 
 _SCRIPT: Final = (Path(__file__).parent / "store.lua").read_text(encoding="utf-8")
@@ -50,14 +51,6 @@ class Kept:
         content = sum(len(name) + len(value) for name, value in self.fields.items())
         indexed = sum(len(value) for name, value in self.fields.items() if name.startswith("vector_"))
         return content + indexed + _ENTRY_BYTES + _MARK_BYTES * len(self.marks)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a tenant holds."""
-
-    entries: int
-    size_bytes: int
 
 
 class RedisShelf:
