@@ -1,17 +1,18 @@
-"""Which reference pages there are, and whether they are as they would be written."""
+"""Which pages are written, and whether they are as they would be written."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import api, cli, errors, metrics, settings
+from docs.generate import api, cli, errors, metrics, settings, terminal
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "settings.md": settings.page,
-    "metrics.md": metrics.page,
-    "errors.md": errors.page,
-    "cli.md": cli.page,
-    "api.md": api.page,
+    "reference/settings.md": settings.page,
+    "reference/metrics.md": metrics.page,
+    "reference/errors.md": errors.page,
+    "reference/cli.md": cli.page,
+    "reference/api.md": api.page,
+    "pictures/killed-worker.svg": terminal.picture,
 }
 
 
@@ -21,9 +22,9 @@ def stale_pages(folder: Path) -> list[str]:
 
 
 def write_pages(folder: Path) -> None:
-    """Writes every page into a folder, which is made when it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes every page below a folder; folders that are missing are made."""
     for name, page in PAGES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(page(), encoding="utf-8")
 
 
