@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from docs.generate.page import code, page_of, plain, rows_under
+from docs.generate.page import code, number, page_of, plain, rows_under
 from rich.text import Text
 from typer import Context
 from typer.main import get_command
@@ -12,6 +12,7 @@ from weft_client.cli import app
 
 _LEAD: Final = """`weft --help`, and `--help` behind any command, show the same in a terminal."""
 _SHARED: Final = "session_"
+_KINDS: Final = {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "Path": "FILE"}
 _COMMAND: Final[Any] = get_command(app)
 _CONTEXT: Final = Context(_COMMAND)
 
@@ -73,13 +74,15 @@ def _row(option: Any) -> tuple[str, ...]:
 def _value(option: Any) -> str:
     if option.is_flag or option.count:
         return ""
-    bounds = [f"{sign} {bound}" for sign, bound in (("≥", option.min), ("≤", option.max)) if bound is not None]
-    return " ".join((code(_metavar(option)), *bounds))
+    bounds = [f"{sign} {number(bound)}" for sign, bound in (("≥", option.min), ("≤", option.max)) if bound is not None]
+    return f"{code(_metavar(option))}{', ' if bounds else ''}{' and '.join(bounds)}"
 
 
 def _metavar(option: Any) -> str:
-    metavar: str = option.metavar or option.display_type(_CONTEXT).strip("<>").removesuffix(" range")
-    return metavar
+    """Returns what is to be written behind an option; those that may repeat say so in their text."""
+    kind: str = option.display_type(_CONTEXT).strip("<>").removesuffix(" range")
+    kind = kind.removeprefix("list[").rstrip("]")
+    return option.metavar or _KINDS.get(kind, kind)
 
 
 def _name(argument: Any) -> str:
@@ -91,7 +94,7 @@ def _default(option: Any) -> str:
     value = option.default
     if not option.show_default or value in (None, "", (), []) or isinstance(value, bool) or callable(value):
         return ""
-    return code(str(getattr(value, "value", value)))
+    return code(number(value) if isinstance(value, int | float) else str(getattr(value, "value", value)))
 
 
 def _exit_codes(epilog: str) -> list[str]:

@@ -30,5 +30,10 @@ def plain(text: str) -> str:
     return "`".join(parts)
 
 
+def number(value: float) -> str:
+    """Returns a number as people write it: 60, and not 60.0."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")

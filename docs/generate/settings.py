@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from docs.generate.docstrings import field_docstrings
-from docs.generate.page import code, page_of, plain, rows_under
+from docs.generate.page import code, number, page_of, plain, rows_under
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -76,7 +76,7 @@ def _kind(annotation: Any) -> str:
 
 def _bounds(metadata: Iterable[object]) -> str:
     found = [
-        f"{sign} {_number(getattr(one, name))}" for one in metadata for kind, name, sign in _SIGNS if type(one) is kind
+        f"{sign} {number(getattr(one, name))}" for one in metadata for kind, name, sign in _SIGNS if type(one) is kind
     ]
     return f", {' and '.join(found)}" if found else ""
 
@@ -98,18 +98,14 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return code(str(value).lower())
     if isinstance(value, int | float):
-        return code(_number(value)) + (_readable_bytes(value) if "bytes" in name else "")
+        return code(number(value)) + (_readable_bytes(value) if "bytes" in name else "")
     return code(str(value.value if isinstance(value, Enum) else value))
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else str(value)
 
 
 def _readable_bytes(value: float) -> str:
     for size, unit in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):
         if value and value % size == 0:
-            return f" ({_number(value / size)} {unit})"
+            return f" ({number(value / size)} {unit})"
     return ""
 
 
