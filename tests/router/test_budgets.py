@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Budget, Price, Prices
-from weft_kit.spending import Account, Spent, day_of, read_spent
+from weft_kit.spending import SpendingAccount, Spent, day_of, read_spent
 from weft_router.budgets.budgets import Budgets, Fallback, Reservation, rest_s
 from weft_router.budgets.claims import BudgetSpent, Call, Claim, Grant, Holder, Limit, Refusal
 from weft_router.budgets.local_ledger import LocalLedger
@@ -82,7 +82,7 @@ async def refusal(router: Router, asked: Call) -> BudgetSpent:
 
 
 async def spent(redis: Redis, tenant: str, key_id: str = "") -> Spent:
-    return (await read_spent(redis, [Account(tenant, key_id)], int(time.time())))[0]
+    return (await read_spent(redis, [SpendingAccount(tenant, key_id)], int(time.time())))[0]
 
 
 @pytest.mark.parametrize("routers", [1, 2])
@@ -156,7 +156,7 @@ async def test_one_tenant_spends_nothing_of_anothers(redis_url: str, tenant: str
 
 async def test_a_dead_routers_holds_are_given_up(redis_url: str, redis: Redis, tenant: str) -> None:
     async with router(redis_url, catalog(money_per_day=1)) as (_, ledger):
-        claim = Claim("lost", 0, 1_000_000, 0.05, (Limit(Account(tenant), 0, 1_000_000),))
+        claim = Claim("lost", 0, 1_000_000, 0.05, (Limit(SpendingAccount(tenant), 0, 1_000_000),))
         assert isinstance(await ledger.reserve(claim), Granted)
         again = replace(claim, id="again")
         assert isinstance(await ledger.reserve(again), Refusal)
@@ -168,7 +168,7 @@ async def test_a_dead_routers_holds_are_given_up(redis_url: str, redis: Redis, t
 
 async def test_a_caller_that_leaves_while_redis_decides_holds_nothing(redis_url: str, tenant: str) -> None:
     async with router(redis_url, catalog(money_per_day=1)) as (_, ledger):
-        claim = Claim("left", 0, 1_000_000, 60, (Limit(Account(tenant), 0, 1_000_000),))
+        claim = Claim("left", 0, 1_000_000, 60, (Limit(SpendingAccount(tenant), 0, 1_000_000),))
         asking = asyncio.create_task(ledger.reserve(claim))
         await asyncio.sleep(0)
         asking.cancel()
@@ -302,7 +302,7 @@ async def muffled(url: str) -> AsyncIterator[tuple[str, Callable[[], asyncio.Fut
 
 
 def test_alone_a_router_goes_on_from_what_redis_said_last() -> None:
-    ledger, account, now = LocalLedger(), Account("acme"), 1_000_000
+    ledger, account, now = LocalLedger(), SpendingAccount("acme"), 1_000_000
     ledger.saw(account, now, 900)
     claim = Claim("a", 0, 100, 30, (Limit(account, 0, 1_000),))
     assert isinstance(ledger.reserve(claim, now), Grant)
@@ -313,7 +313,7 @@ def test_alone_a_router_goes_on_from_what_redis_said_last() -> None:
 
 def test_alone_a_router_keeps_minutes_and_gives_back() -> None:
     ledger, now = LocalLedger(), 1_000_000
-    claim = Claim("a", 60, 0, 30, (Limit(Account("acme"), 100, 0), Limit(Account("acme", "k"), 0, 0)))
+    claim = Claim("a", 60, 0, 30, (Limit(SpendingAccount("acme"), 100, 0), Limit(SpendingAccount("acme", "k"), 0, 0)))
     grant = ledger.reserve(claim, now)
     assert grant == Grant(now, Holder.HERE)
     refused = ledger.reserve(claim, now + 1)

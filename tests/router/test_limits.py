@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from weft_kit.catalog.routing import Throughput
-from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, Turns
+from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
 from weft_router.fleet.concurrency import Caps, Turnstile, Waiter, room_at_any
 from weft_router.routing.retry_budget import Allowance
 from weft_router.routing.timeouts import Flow
@@ -113,7 +113,7 @@ async def test_tenants_that_wait_for_room_take_turns_whatever_their_priorities()
 
 
 async def test_the_weight_of_a_tenant_counts_for_room_too() -> None:
-    turns = Turns(lambda tenant: 3.0 if tenant == "a" else 1.0)
+    turns = FairQueue(lambda tenant: 3.0 if tenant == "a" else 1.0)
     order = await told(Turnstile(Caps(1, None), turns), crowd("a", 12) | crowd("b", 12))
     assert order[:8].count("a") == 6
 

@@ -15,7 +15,7 @@ from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.catalog.catalog import CatalogError, load_catalog
 from weft_kit.catalog.providers import ProviderEntry
-from weft_kit.joblog import Work
+from weft_kit.joblog import Leases
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
@@ -193,7 +193,7 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
         rules = Rules(RetryLimits(), Allowances(), budgets)
         flights = Flights(RedisFlights(redis, limit_s=0.1), 5)
         attempts = Attempts(fleet.lend, Retrieval(channel, 1), LastResort(answers), rules, flights)
-        worker = Worker(Means(desk.log, attempts, answers), Work(desk.log, slots=1), grace_s=1)
+        worker = Worker(Means(desk.log, attempts, answers), Leases(desk.log, slots=1), grace_s=1)
         job_id = await desk.submit()
         async with worker.working():
             done = await desk.done(job_id)

@@ -9,7 +9,7 @@ from weft_kit.catalog.catalog import (
     Catalog,
     ModelAlias,
     Route,
-    Share,
+    TenantShare,
 )
 from weft_kit.joblog import tenant_tag
 from weft_router.job import usage
@@ -92,8 +92,8 @@ def test_a_tenant_weighs_what_the_catalog_gives_it() -> None:
     catalog = Catalog(
         providers={"mock": {"kind": "inference", "target": "x:1"}},  # type: ignore[dict-item]
         models=MODELS,
-        default_share=Share(weight=0.5),
-        tenants={"acme": Share(weight=3, expedited=True)},
+        default_share=TenantShare(weight=0.5),
+        tenants={"acme": TenantShare(weight=3, expedited=True)},
     )
     shares = Shares(lambda: catalog)
 

@@ -17,7 +17,7 @@ from weft_kit.catalog import providers as entries
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.service import catalog_service
 from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
-from weft_kit.joblog import END_BYTES, JobLog, Work, connect
+from weft_kit.joblog import END_BYTES, JobLog, Leases, connect
 from weft_kit.requests.limits import RequestLimits
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import Need, Readiness
@@ -110,7 +110,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = Means(log, attempts, answers, config.max_deliveries, address)
-        work = Work(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
+        work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 from prometheus_client import Counter, Gauge
 
-from weft_kit.joblog import JobLog, Lease, Work
+from weft_kit.joblog import JobLog, Lease, Leases
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import ended, for_ever
 from weft_retrieval.ingest_jobs.log_connection import LogLink
@@ -53,7 +53,7 @@ class IngestWorker:
             group.create_task(for_ever("listen for cancels", lambda: self._listen(means)))
 
     async def _take(self, means: Means) -> None:
-        async with Work(means.log, slots=self._slots).leases() as leases:
+        async with Leases(means.log, slots=self._slots).leases() as leases:
             async for lease in leases:
                 if lease.job_id in self._runs:
                     # It came again because the log did not hear us for a while. The run goes on, and acks for both.

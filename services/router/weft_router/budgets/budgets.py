@@ -9,7 +9,7 @@ from typing import Final, Literal
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Prices
-from weft_kit.spending import Account
+from weft_kit.spending import SpendingAccount
 from weft_router import metrics
 from weft_router.budgets.claims import Call, Claim, Grant, Holder, Kind, Limit, Refusal, budget_spent
 from weft_router.budgets.local_ledger import LocalLedger
@@ -139,9 +139,9 @@ class Budgets:
 
 def _claim(call: Call, catalog: Catalog) -> Claim:
     tenants, keys = catalog.budget(call.tenant).to_wire(), call.key_budget
-    limits = [Limit(Account(call.tenant), tenants.tokens_per_minute, tenants.micros_per_day)]
+    limits = [Limit(SpendingAccount(call.tenant), tenants.tokens_per_minute, tenants.micros_per_day)]
     if call.key_id:
-        limits.append(Limit(Account(call.tenant, call.key_id), keys.tokens_per_minute, keys.micros_per_day))
+        limits.append(Limit(SpendingAccount(call.tenant, call.key_id), keys.tokens_per_minute, keys.micros_per_day))
     claim = Claim(secrets.token_hex(8), 0, 0, call.limit_s + _GRACE_S, tuple(limits))
     if not claim.is_limited:
         return claim

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.spending import Account
+from weft_kit.spending import SpendingAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Call:
 class Limit:
     """What one account may spend; 0 means no limit."""
 
-    account: Account
+    account: SpendingAccount
     tokens_per_minute: int = 0
     micros_per_day: int = 0
 

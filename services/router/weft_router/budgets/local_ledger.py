@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from weft_kit.spending import WINDOW_S, Account, day_end_s, day_of, frees_after_s, in_window
+from weft_kit.spending import WINDOW_S, SpendingAccount, day_end_s, day_of, frees_after_s, in_window
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Limit, Refusal
 
 _SOON_S = 1.0
@@ -35,9 +35,9 @@ class LocalLedger:
     """
 
     def __init__(self) -> None:
-        self._standings: dict[Account, _Standing] = defaultdict(_Standing)
+        self._standings: dict[SpendingAccount, _Standing] = defaultdict(_Standing)
 
-    def saw(self, account: Account, now_s: int, micros: int) -> None:
+    def saw(self, account: SpendingAccount, now_s: int, micros: int) -> None:
         """Note what Redis says was spent and held today, by everybody."""
         self._standings[account].at(now_s).micros = micros
 

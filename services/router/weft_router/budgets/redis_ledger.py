@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
-from weft_kit.spending import Account, costs, day_of
+from weft_kit.spending import SpendingAccount, costs, day_of
 from weft_kit.time_limits import loop_timeout
 from weft_router import metrics
 from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
@@ -257,5 +257,5 @@ def _booking_entry(booking: Booking) -> dict[str, Any]:
     }
 
 
-def _names(account: Account) -> dict[str, str]:
+def _names(account: SpendingAccount) -> dict[str, str]:
     return {"tokens": account.tokens, "holds": account.holds, "days": account.days}

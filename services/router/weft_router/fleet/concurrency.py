@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from weft_kit.joblog import Turns
+from weft_kit.joblog import FairQueue
 
 _MINUTE_S = 60.0
 
@@ -71,9 +71,9 @@ _Told = asyncio.Future["Turnstile"]
 class Turnstile:
     """One provider's: counts who is in, and tells whose turn it is of those who wait when somebody leaves."""
 
-    def __init__(self, caps: Caps, turns: Turns | None = None) -> None:
+    def __init__(self, caps: Caps, turns: FairQueue | None = None) -> None:
         self.caps = caps
-        self._turns = turns or Turns(lambda _: 1.0)
+        self._turns = turns or FairQueue(lambda _: 1.0)
         self._waiting: dict[str, dict[_Told, Waiter]] = {}
         """By tenant, in the order in which they came."""
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from weft_kit.joblog import Lease, Work
+from weft_kit.joblog import Lease, Leases
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import background, for_ever
 from weft_router import metrics
@@ -26,7 +26,7 @@ _GOODBYE_LIMIT_S = 2.0
 class Worker:
     """Runs the jobs of the queue."""
 
-    def __init__(self, means: Means, work: Work, grace_s: float) -> None:
+    def __init__(self, means: Means, work: Leases, grace_s: float) -> None:
         self._means = means
         self._work = work
         self._grace_s = grace_s
