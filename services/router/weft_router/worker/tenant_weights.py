@@ -8,7 +8,7 @@ from weft_kit.joblog import tenant_tag
 from weft_router.job import usage
 
 
-class Shares:
+class TenantWeights:
     """Weighs lanes and jobs. `catalog` is asked anew for each: it may change."""
 
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
