@@ -68,7 +68,7 @@ async def note_forgotten(connection: Connection, collection: Collection, documen
     )
 
 
-class Outbox:
+class InvalidationOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
