@@ -31,7 +31,7 @@ NAMED = {
     "services/router/weft_router/server.py": ("_wire_format",),
     "services/inference/weft_inference/engines/engine.py": ("Engine", "Finish"),
     "services/inference/weft_inference/server.py": ("build_engine",),
-    "services/inference/weft_inference/encoders/encoder.py": ("Encoder", "Reader"),
+    "services/inference/weft_inference/encoders/encoder.py": ("Encoder", "TextReader"),
     "services/inference/weft_inference/encoders/registry.py": ("EmbedderName",),
     "services/retrieval/weft_retrieval/formats/outline.py": ("Parsed",),
     "services/retrieval/weft_retrieval/formats/draft.py": ("Draft",),
