@@ -17,7 +17,7 @@ from docs.generate.contract import (
     Contract,
     contracts,
 )
-from docs.generate.page import code, page_of, plain, rows_under
+from docs.generate.page import code, page_of, plain, prose, rows_under
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto
 
 _LEAD: Final = """The gRPC contract, from the comments in [protos/](../../protos/README.md). Clients talk to the
@@ -59,8 +59,7 @@ def _of_file(contract: Contract) -> list[str]:
     lines = [
         f"## {_title(contract)}",
         "",
-        plain(contract.comment(PACKAGE)),
-        "",
+        *prose(contract.comment(PACKAGE)),
         f"Package `{contract.file.package}`.",
         "",
     ]
@@ -84,13 +83,13 @@ def _service(contract: Contract, number: int) -> list[str]:
         )
         for index, method in enumerate(service.method)
     )
-    about = plain(contract.comment(SERVICES, number))
-    return [f"### {service.name}", "", about, "", *rows_under(("Method", "Request", "Response", "What it does"), rows)]
+    about = prose(contract.comment(SERVICES, number))
+    return [f"### {service.name}", "", *about, *rows_under(("Method", "Request", "Response", "What it does"), rows)]
 
 
 def _message(contract: Contract, message: DescriptorProto, path: _Path, scope: str) -> list[str]:
     name = f"{scope}.{message.name}"
-    lines = [f"### {_short(name)}", "", plain(contract.comment(*path)), ""]
+    lines = [f"### {_short(name)}", "", *prose(contract.comment(*path))]
     lines += rows_under(("Field", "Type", "Meaning"), _fields(contract, message, path))
     for number, inner in enumerate(message.nested_type):
         if not inner.options.map_entry:
@@ -130,8 +129,8 @@ def _enum(contract: Contract, enum: EnumDescriptorProto, path: _Path, scope: str
         (code(value.name), str(value.number), plain(contract.comment(*path, VALUES, number)))
         for number, value in enumerate(enum.value)
     )
-    about = plain(contract.comment(*path))
-    return [f"### {_short(f'{scope}.{enum.name}')}", "", about, "", *rows_under(("Value", "Number", "Meaning"), rows)]
+    about = prose(contract.comment(*path))
+    return [f"### {_short(f'{scope}.{enum.name}')}", "", *about, *rows_under(("Value", "Number", "Meaning"), rows)]
 
 
 def _link(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from docs.generate.page import code, number, page_of, plain, rows_under
+from docs.generate.page import code, number, page_of, plain, prose, rows_under
 from rich.text import Text
 from typer import Context
 from typer.main import get_command
@@ -49,7 +49,7 @@ def _section(command: Any, name: str, depth: int) -> list[str]:
 
 def _paragraphs(text: str) -> list[str]:
     shown = Text.from_markup(text.partition("\f")[0]).plain
-    return [line for part in shown.split("\n\n") for line in (plain(" ".join(part.split())), "")]
+    return [line for part in shown.split("\n\n") for line in prose(" ".join(part.split()))]
 
 
 def _calls(epilog: str, name: str, command: Any) -> list[str]:

@@ -18,6 +18,11 @@ def rows_under(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return table(tuple(head), cells, words=len(head)) if cells else []
 
 
+def prose(text: str) -> list[str]:
+    """Returns prose as lines of even width, and the empty one behind them; nothing for an empty text."""
+    return paragraph(plain(text)) if text else []
+
+
 def code(text: str) -> str:
     """Returns a text as code, or nothing for an empty one."""
     return f"`{text}`" if text else ""

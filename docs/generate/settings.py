@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from docs.generate.docstrings import field_docstrings
-from docs.generate.page import code, number, page_of, plain, rows_under
+from docs.generate.page import code, number, page_of, plain, prose, rows_under
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -124,5 +124,5 @@ def _logs() -> Iterator[list[str]]:
             )
             for field in dataclasses.fields(kind)
         ]
-        about = " ".join((kind.__doc__ or "").split())
-        yield [f"## {kind.__name__}", "", about, "", *rows_under(("Field", *_HEAD[1:]), rows)]
+        about = prose(" ".join((kind.__doc__ or "").split()))
+        yield [f"## {kind.__name__}", "", *about, *rows_under(("Field", *_HEAD[1:]), rows)]
