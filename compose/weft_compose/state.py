@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import psutil
 from pydantic import Field, TypeAdapter, ValidationError
 
-from weft_client.access import MeshFileUnusable, read_mesh_file, unusable
+from weft_cli.credentials import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.errors import AlreadyRunning, StateUnusable
 from weft_compose.run_logs import RunLogs
 from weft_kit.atomic_file import replace_text
