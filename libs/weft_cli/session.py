@@ -11,13 +11,14 @@ import typer
 from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 
-from weft_cli.credentials import Access, MeshFileUnusable, local_mesh
+from weft_cli.credentials import Access, local_mesh
 from weft_cli.errors import CommandFailed
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 from weft_cli.views.progress import Waiting
 from weft_client.client import WeftClient
 from weft_client.endpoint import target
 from weft_client.keys import KeyClient
+from weft_compose.mesh_file import MeshFileUnusable
 
 # Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
 _FIRST_CONTACT_S = 2.0

@@ -13,10 +13,8 @@ from weft.router.v1 import router_pb2
 from weft_cli.views.events import event_line
 from weft_cli.views.ingests import ingests_table
 from weft_cli.views.jobs import finish, job_record, whole_job
-from weft_cli.views.output import models_table
-from weft_cli.views.providers import checks_table, providers_table
-from weft_cli.views.spending import usage_table
-from weft_client.money import amount
+from weft_cli.views.providers import checks_table, models_table, providers_table
+from weft_cli.views.spending import amount, usage_table
 
 
 def shown(table):

@@ -16,8 +16,7 @@ from weft_cli.views.ingests import ingest_record, ingests_table
 from weft_cli.views.jobs import job_record, jobs_table
 from weft_cli.views.layout import fitted
 from weft_cli.views.mesh import mesh_status_table
-from weft_cli.views.output import models_table
-from weft_cli.views.providers import checks_table, providers_table
+from weft_cli.views.providers import checks_table, models_table, providers_table
 from weft_cli.views.spending import keys_table, usage_table
 from weft_cli.views.webhooks import deliveries_list, secrets_table
 

@@ -29,7 +29,7 @@ from weft_cli.session import (
 )
 from weft_cli.views.answer import drain, print_answer
 from weft_cli.views.jobs import job_record, shortfall
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 from weft_cli.views.progress import Steps
 from weft_client.client import WeftClient
 from weft_client.generation import Generation

@@ -13,7 +13,7 @@ from weft_cli.session import (
     present,
 )
 from weft_cli.views.cache import cache_stats
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 
 app = typer.Typer()
 cache = typer.Typer(help="The answer cache.", no_args_is_help=True)

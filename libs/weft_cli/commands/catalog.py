@@ -15,8 +15,8 @@ from weft_cli.errors import (
     warn,
 )
 from weft_cli.session import AsJson, out
+from weft_cli.views.json_output import print_json
 from weft_cli.views.mesh import mistakes
-from weft_cli.views.output import print_json
 
 app = typer.Typer()
 catalog = typer.Typer(help="The catalog of providers and models.", no_args_is_help=True)

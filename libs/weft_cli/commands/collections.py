@@ -22,7 +22,7 @@ from weft_cli.session import (
     present,
 )
 from weft_cli.views.collections import collection_sheet, collections_table, documents_table
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 from weft_client.client import WeftClient
 from weft_kit.rpc.errors import WeftError
 

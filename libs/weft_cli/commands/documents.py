@@ -33,8 +33,9 @@ from weft_cli.session import (
     out,
     present,
 )
+from weft_cli.views.collections import hits_list
 from weft_cli.views.ingests import ingest_record, ingests_table
-from weft_cli.views.output import hits_list, print_json
+from weft_cli.views.json_output import print_json
 from weft_cli.views.progress import Troubles
 
 app = typer.Typer()

@@ -34,7 +34,7 @@ from weft_cli.views.jobs import (
     outcome_line,
     whole_job,
 )
-from weft_cli.views.output import outcome_json, print_json, print_json_line
+from weft_cli.views.json_output import outcome_json, print_json, print_json_line
 from weft_client.batches import Outcome
 from weft_client.client import WeftClient
 from weft_kit.rpc.errors import WeftError

@@ -16,9 +16,9 @@ from weft_cli.commands.path_arguments import existing_path
 from weft_cli.demo import QUESTION, demonstrate
 from weft_cli.errors import FAILED, CommandFailed, reporting
 from weft_cli.session import AsJson, Session, out
+from weft_cli.views.json_output import print_json
 from weft_cli.views.logs import show_logs
 from weft_cli.views.mesh import mesh_status_table, mesh_warnings
-from weft_cli.views.output import print_json
 
 # The launcher needs the wheels of the `embedded` extra, and time to import: only these commands pay for either.
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from weft_cli.session import (
     present,
 )
 from weft_cli.views.audit import audit_table
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 from weft_cli.views.spending import keys_table, usage_table
 from weft_client.budgets import budget
 

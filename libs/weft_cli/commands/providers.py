@@ -11,8 +11,7 @@ from weft_cli.errors import FAILED, reporting, warn
 from weft_cli.session import AsJson, Session, present
 from weft_cli.views.durations import moment
 from weft_cli.views.mesh import refused_catalog
-from weft_cli.views.output import models_table
-from weft_cli.views.providers import checks_table, providers_table
+from weft_cli.views.providers import checks_table, models_table, providers_table
 
 app = typer.Typer()
 providers = typer.Typer(help="Providers: how they are doing, and whether they can be used.", cls=ListsByDefault)

@@ -14,7 +14,7 @@ from weft_cli.session import (
     aside,
     out,
 )
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 
 app = typer.Typer()
 tenants = typer.Typer(help="Whole tenants; needs the operator's token.", no_args_is_help=True)

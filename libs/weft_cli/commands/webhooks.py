@@ -14,7 +14,7 @@ from weft_cli.session import (
     out,
     present,
 )
-from weft_cli.views.output import print_json
+from weft_cli.views.json_output import print_json
 from weft_cli.views.webhooks import deliveries_list, masked, secrets_table
 
 app = typer.Typer()

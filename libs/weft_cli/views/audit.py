@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from weft.gateway.v1 import audit_pb2 as pb
 from weft_cli.views.durations import moment
-from weft_cli.views.output import columns, or_none
+from weft_cli.views.layout import columns, or_none
 
 
 def audit_table(events: Iterable[pb.AuditEvent]) -> RenderableType:

@@ -4,8 +4,8 @@ from rich.console import RenderableType
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft_cli.views.durations import span
-from weft_cli.views.output import fact_sheet
-from weft_client.money import amount
+from weft_cli.views.layout import fact_sheet
+from weft_cli.views.spending import amount
 
 
 def cache_stats(stats: pb.GetStatsResponse) -> RenderableType:

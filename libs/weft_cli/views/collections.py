@@ -1,12 +1,13 @@
-"""How collections and their documents look to people."""
+"""How collections, their documents and what a search finds in them look to people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_cli.views.durations import moment
-from weft_cli.views.output import columns, fact_sheet, or_none
+from weft_cli.views.layout import columns, fact_sheet, or_none
 
 
 def collections_table(collections: Iterable[pb.Collection]) -> RenderableType:
@@ -41,3 +42,12 @@ def documents_table(documents: Iterable[pb.Document]) -> RenderableType:
     for one in documents:
         table.add_row(one.document_id, one.title, f"{one.chunk_count:,}", one.language, moment(one.ingest_time))
     return or_none(table, "no documents")
+
+
+def hits_list(hits: Sequence[pb.Hit]) -> RenderableType:
+    blocks: list[RenderableType] = []
+    for place, hit in enumerate(hits, 1):
+        legs = [f"{name} #{leg.rank}" for name, leg in (("meaning", hit.dense), ("words", hit.keyword)) if leg.rank]
+        title = Text.assemble((f"{place}. {hit.title}", "bold"), (f"  {hit.source_uri}  {', '.join(legs)}", "dim"))
+        blocks.extend((title, Text(hit.text.strip()), Text("")))
+    return Group(*blocks) if blocks else Text("nothing found", style="dim")

@@ -8,7 +8,7 @@ from weft.job.v1 import ingest_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_cli.views.durations import moment, span
 from weft_cli.views.jobs import reason, state_text
-from weft_cli.views.output import columns, fact_sheet, or_none
+from weft_cli.views.layout import columns, fact_sheet, or_none
 
 _OUTCOMES = ("created", "updated", "unchanged", "duplicate", "failed")
 

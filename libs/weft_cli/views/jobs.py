@@ -10,9 +10,9 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_cli.errors import line_of
 from weft_cli.views.durations import between, moment, span
-from weft_cli.views.output import columns, fact_sheet, or_none
+from weft_cli.views.layout import columns, fact_sheet, or_none
+from weft_cli.views.spending import amount
 from weft_client.batches import Outcome
-from weft_client.money import amount
 from weft_kit.rpc.errors import WeftError
 
 # The parts of a request that say how it is to be answered.

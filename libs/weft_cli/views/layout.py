@@ -6,7 +6,7 @@ Where a table's columns do not fit side by side, each row becomes a sheet of its
 from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -82,6 +82,20 @@ class FactSheet:
             else:
                 yield Text.assemble((name.plain, "dim"))
                 yield Padding(fact, (0, 0, 0, _GAP), expand=False)
+
+
+def columns(*columns: str, wraps: Collection[str] = ()) -> Listing:
+    """Returns an empty table; only the columns named in `wraps` give way where there is little room."""
+    return Listing(columns, wraps)
+
+
+def fact_sheet() -> FactSheet:
+    """Returns an empty sheet of names and what there is to say beside them."""
+    return FactSheet()
+
+
+def or_none(table: Listing, words: str) -> RenderableType:
+    return table if table.row_count else Text(words, style="dim")
 
 
 def fitted(needs: Sequence[tuple[int, int]], room: int) -> list[int] | None:

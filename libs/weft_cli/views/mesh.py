@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from weft_cli.views.output import columns
+from weft_cli.views.layout import columns
 
 _ADVICE = {
     "paused": "it was stopped by SIGSTOP; `kill -CONT {pid}` lets it go on",

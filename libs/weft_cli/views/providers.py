@@ -1,15 +1,16 @@
-"""How providers look to people: how they are doing, and what a look at them found."""
+"""How providers and models look to people: what serves them, how that is doing, and what a look at it found."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
 from weft_cli.views.durations import moment, span
 from weft_cli.views.jobs import reason
-from weft_cli.views.output import columns, or_none
-from weft_client.money import amount
+from weft_cli.views.layout import columns, or_none
+from weft_cli.views.spending import amount
 
 _QUIET = frozenset({pb.Provider.BREAKER_UNSPECIFIED, pb.Provider.BREAKER_CLOSED})
 
@@ -38,6 +39,14 @@ def checks_table(checks: Iterable[pb.ProviderCheck]) -> RenderableType:
         found = f"{reason(check.error)}: {check.error.message}" if failed else "answers and takes its key"
         table.add_row(mark, check.name, check.kind, span(check.latency), found)
     return or_none(table, "no providers")
+
+
+def models_table(models: Iterable[pb.Model]) -> RenderableType:
+    listed = "providers, most preferred first"
+    table = columns("model", "cache", listed, wraps={listed})
+    for model in models:
+        table.add_row(model.name, _tier(model.cache_mode), ", ".join(model.providers))
+    return table
 
 
 def _figures(one: pb.Provider | pb.ProviderModel) -> Iterator[str]:
@@ -71,3 +80,7 @@ def _notes(one: pb.Provider) -> Iterator[str]:
     if one.unpriced_models:
         models = ", ".join(name or "the model it has loaded" for name in one.unpriced_models)
         yield f"{one.name}: no price for {models}, so budgets count it as 0; add one to [prices], 0 where it is free"
+
+
+def _tier(mode: job_pb2.CacheMode.ValueType) -> str:
+    return job_pb2.CacheMode.Name(mode).removeprefix("CACHE_MODE_").lower() if mode else "not told"

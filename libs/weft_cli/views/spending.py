@@ -7,9 +7,8 @@ from rich.text import Text
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft_cli.views.durations import moment
-from weft_cli.views.output import columns, or_none
-from weft_client.budgets import micros_left, tokens_left
-from weft_client.money import amount
+from weft_cli.views.layout import columns, or_none
+from weft_client.budgets import MICROS, micros_left, tokens_left
 
 
 def usage_table(usage: pb.GetUsageResponse) -> RenderableType:
@@ -35,6 +34,13 @@ def keys_table(keys: Iterable[pb.Key]) -> RenderableType:
         budget = (f"{tokens:,}" if tokens else "", amount(micros) if micros else "")
         table.add_row(key.key_id, key.tenant, key.name, moment(key.create_time), revoked, rate, *budget)
     return or_none(table, "no keys")
+
+
+def amount(micros: int, currency: str = "") -> str:
+    """Returns 2,500,000 as 2.50, and whatever is smaller than a hundredth with all its digits."""
+    whole, rest = divmod(micros, MICROS)
+    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"{whole:,}.{digits} {currency}".rstrip()
 
 
 def _tokens(spending: pb.Spending) -> tuple[str, str]:

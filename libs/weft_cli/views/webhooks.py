@@ -7,7 +7,7 @@ from rich.text import Text
 
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft_cli.views.durations import moment, span
-from weft_cli.views.output import columns
+from weft_cli.views.layout import columns
 
 _STYLES = {"DELIVERED": "green", "FAILED": "red", "PENDING": "cyan"}
 _PREFIX = "whsec_"
