@@ -19,8 +19,10 @@ from weft_cli.session import AsJson, Session, out
 from weft_cli.views.json_output import print_json
 from weft_cli.views.logs import show_logs
 from weft_cli.views.mesh import mesh_status_table, mesh_warnings
+from weft_compose.errors import LaunchError
+from weft_kit.extras import how_to_install
 
-# The launcher needs the wheels of the `embedded` extra, and time to import: only these commands pay for either.
+# The launcher needs the packages of the extra `embedded`, and time to import: only these commands pay for either.
 if TYPE_CHECKING:
     from weft_compose.launcher import RunningMesh
     from weft_compose.parts import Part
@@ -171,17 +173,13 @@ async def _launched(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turns what the launcher says into this command line's own failure."""
-    try:
-        from weft_compose.errors import LaunchError
-    except ModuleNotFoundError as missing:
-        raise CommandFailed(f"the launcher needs {missing.name}: install weft with its `embedded` extra") from None
+    """Turns what the launcher says, or that its packages are missing, into this command line's own failure."""
     try:
         yield
     except LaunchError as failure:
         raise CommandFailed(str(failure)) from None
     except ModuleNotFoundError as missing:
-        raise CommandFailed(f"the launcher needs {missing.name}: install weft with its `embedded` extra") from None
+        raise CommandFailed(how_to_install(missing, "embedded")) from None
 
 
 @contextmanager
