@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from weft.common.v1.filter_pb2 import Condition, Filter, FilterList, Value
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.metadata import facts, point_in_time
-from weft_retrieval.search.filters import compile_filter
+from weft_retrieval.storage.filters import compile_filter
 from weft_retrieval.storage.postgres import migrate
 
 EQUAL, NOT_EQUAL, IN, EXISTS = (

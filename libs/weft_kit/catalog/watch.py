@@ -192,7 +192,7 @@ def _timestamp(unix_s: float) -> Timestamp:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes with the file; nothing when it is not there."""
+    """Returns what changes with the file; nothing when it is not there."""
     with suppress(OSError):
         found = path.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino

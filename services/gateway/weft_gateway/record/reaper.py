@@ -1,4 +1,4 @@
-"""The undertaker: ends jobs that nobody else can, because they expired without a worker or their log is lost.
+"""The reaper: ends jobs that nobody else can, because they expired without a worker or their log is lost.
 
 Workers end the jobs they take. A job that none takes, because there are none or all died, would wait for ever: the
 record shows it, and the log decides. So would one that the log lost with its store: no worker hears of it. The end is
@@ -28,13 +28,13 @@ _LOG_LOST = job_pb2.JobError(
 )
 
 
-def obituary(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
-    """The `done` of an expired job with these events: CANCELLED if that was asked for, else EXPIRED."""
+def terminal_event(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+    """Returns the `done` of an expired job with these events: CANCELLED if that was asked for, else EXPIRED."""
     return _done(job_id, events, *_cause(events))
 
 
 def lost(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
-    """The `done` of a job of which the log has nothing any more, and the record these events."""
+    """Returns the `done` of a job of which the log has nothing any more, and the record these events."""
     done = _done(job_id, recorded, job_pb2.JOB_STATE_FAILED, _LOG_LOST)
     done.accepted.CopyFrom(envelope_of(recorded[0]))
     return done
@@ -111,7 +111,7 @@ def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
 
 
 def _standing(events: Iterable[event_pb2.JobEvent]) -> list[event_pb2.JobEvent]:
-    """The deltas that were not withdrawn."""
+    """Returns the deltas that were not withdrawn."""
     deltas: list[event_pb2.JobEvent] = []
     for event in events:
         if event.HasField("delta"):
@@ -127,8 +127,8 @@ def _usage(events: Iterable[event_pb2.JobEvent]) -> chat_pb2.Usage | None:
     return chat_pb2.Usage(completion_tokens=tokens, estimated=True) if tokens else None
 
 
-BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
-FAILED = Counter("weft_gateway_failed_burials", "Tries to end such a job that failed.")
+REAPED = Counter("weft_gateway_reaped_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
+FAILED = Counter("weft_gateway_failed_reaps", "Tries to end such a job that failed.")
 
 _FIRST_WAIT: Final = timedelta(seconds=5)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
@@ -215,22 +215,22 @@ class Reaper:
             events = await self._log.events(job_id)
         except DecodeError:
             # Nobody will ever read what it said.
-            done = obituary(job_id, ())
+            done = terminal_event(job_id, ())
             return done if await self._log.end_unread(job_id, done) else None
         if not events:
             # Past the log's retention: one event tells all that is left to tell.
-            done = obituary(job_id, events)
+            done = terminal_event(job_id, events)
             done.accepted.CopyFrom(accepted)
             await self._log.answer(job_id, done)
             return done
         if events[-1].HasField("done") or _lives(events[0], before):
             return None  # the record trails the log, or the request id was used again after retention
-        done = obituary(job_id, events)
+        done = terminal_event(job_id, events)
         return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
 
     def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:
         state = job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")
-        BURIED.labels(state).inc()
+        REAPED.labels(state).inc()
         self._lines.info("job buried", job_id=job_id, tenant=tenant, state=state, attempts=len(done.attempts))
 
 

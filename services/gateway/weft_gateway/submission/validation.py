@@ -319,7 +319,7 @@ def _time(path: str, duration: Duration, least_s: float, most_s: float) -> Itera
 
 
 def seconds(duration: Duration) -> float:
-    """A duration as a number, without the range checks of its own conversions."""
+    """Returns a duration as a number, without the range checks of its own conversions."""
     return duration.seconds + duration.nanos / 1e9
 
 

@@ -23,13 +23,13 @@ from weft_kit.rpc.errors import (
     NotFound,
 )
 from weft_retrieval.ingest.ingest import Ingestor
-from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.postgres_staging import Staging
 from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload, Start, Uploads
 from weft_retrieval.ingest_jobs.projection import record
 from weft_retrieval.ingest_jobs.requests import IngestOrder, arrivals, check_upload_id
 from weft_retrieval.storage.postgres import Database
+from weft_retrieval.uploads import Upload
 
 _LONGEST_MESSAGE = 256
 _LONGEST_WAIT_S = 60.0
@@ -87,7 +87,7 @@ class IngestJobStore:
         return record(event, event)
 
     async def get(self, tenant: str, job_id: str, wait_s: float = 0.0) -> pb.IngestJob:
-        """The job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
+        """Returns the job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
         if not 0 <= wait_s <= _LONGEST_WAIT_S:
             raise InvalidFields({"wait": f"must be 0-{_LONGEST_WAIT_S:g} s, is {wait_s:g} s"})
         job = await self._read(tenant, job_id)

@@ -20,10 +20,10 @@ from weft_retrieval.ranking.bm25 import (
     rank,
 )
 from weft_retrieval.records import Collection
-from weft_retrieval.search.filters import Compiled
-from weft_retrieval.search.threads import in_search_thread
+from weft_retrieval.storage.filters import Compiled
 from weft_retrieval.storage.postgres import Database, Query
 from weft_retrieval.storage.postings import read_postings, read_shared_terms
+from weft_retrieval.storage.search_threads import in_search_thread
 
 _LIMIT_S = 10.0
 # Whether to compare or to ask the index is decided here. PostgreSQL decides by statistics, which a collection that was
@@ -113,7 +113,7 @@ class Index:
             windows *= _REACH
 
     def is_quick(self, collection: Collection) -> bool:
-        """Whether the dense leg need not compare more windows than it should, for want of an index."""
+        """Returns whether the dense leg need not compare more windows than it should, for want of an index."""
         return not collection.lacks_index(self._exact_windows)
 
     async def best_matching(
@@ -162,7 +162,7 @@ class Index:
             reach *= _REACH
 
     async def _few(self, collection: Collection, allowed: Compiled | None) -> bool:
-        """Whether comparing every window is quick, so that HNSW would only lose recall."""
+        """Returns whether comparing every window is quick, so that HNSW would only lose recall."""
         if not collection.hnsw or collection.window_count <= self._exact_windows:
             return True
         if allowed is None:

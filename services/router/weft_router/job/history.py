@@ -38,20 +38,20 @@ class History:
         return self.is_done or not self.last_sequence
 
     def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
-        """Say whether deltas may have expired since the first attempt, so that those left are not the whole text."""
+        """Says whether deltas may have expired since the first attempt, so that those left are not the whole text."""
         began = self.attempts[0].start_time.ToNanoseconds() / 1e9 if self.attempts else now_unix_s
         return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
 
     @classmethod
     def of(cls, events: Iterable[event_pb2.JobEvent]) -> "History":
-        """Fold events, in order."""
+        """Folds events, in order."""
         history = cls()
         for event in events:
             history._take(event)
         return history
 
     def transcript(self) -> AnswerSoFar:
-        """Return what the deltas that stand say."""
+        """Returns what the deltas that stand say."""
         said = AnswerSoFar()
         for event in self.deltas:
             said.add(event.delta)
@@ -89,12 +89,12 @@ class History:
         return bool(self.attempts) and bool(self.attempts[-1].joined_job_id)
 
     def _ended(self, result: job_pb2.Attempt) -> None:
-        """Take an attempt's result, as its worker saw it, in place of what was supposed."""
+        """Takes an attempt's result, as its worker saw it, in place of what was supposed."""
         self.attempts = [result if attempt.number == result.number else attempt for attempt in self.attempts]
 
 
 def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
-    """Record an attempt of which the log knows only that it began: its result would stand in what follows."""
+    """Records an attempt of which the log knows only that it began: its result would stand in what follows."""
     started = event.started
     error = job_pb2.JobError(
         reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,

@@ -108,7 +108,7 @@ class Worker:
                 metrics.JOBS_LEFT.labels("overtaken").inc()
 
     def _forget(self, job_id: str, delivery_id: str) -> None:
-        """Note that a job's rest is over; it may have come back before, and rest again."""
+        """Notes that a job's rest is over; it may have come back before, and rest again."""
         if self._resting.get(job_id) == delivery_id:
             del self._resting[job_id]
 
