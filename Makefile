@@ -7,12 +7,13 @@ REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench docs
 
+WORKERS ?= 4
 SEEDS ?= 1
 SEED ?= 1
 CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -67,8 +68,14 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 # --- proving --------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## run the test suite against real servers
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=4)
+	@echo "1 of 2: what measures time, with nothing beside it"
+	@$(BIN)/python -m pytest -m quiet; quiet=$$?; \
+		echo "2 of 2: everything else, in $(WORKERS) processes"; \
+		$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) && exit $$quiet
+
+coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=4)
+	@$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) --cov --cov-config=pyproject.toml --cov-report=term
 
 wheel: $(UV) ## build the wheel into dist/, run the demo from it alone, ask a mesh with the client alone
 	@compose/try_wheel.sh $(UV)
