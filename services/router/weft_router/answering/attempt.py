@@ -9,7 +9,6 @@ from google.protobuf import duration_pb2
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit import clock
 from weft_kit.joblog import TokenWriter
 from weft_router import metrics
 from weft_router.budgets.budgets import Reservation
@@ -97,7 +96,7 @@ class Attempt:
         await self._hold()
         if self._job.standing is not None:
             return
-        self._job.resumes_after = await self._position()
+        self._job.goes_on_after(await self._position())
         await self._job.begin(self.attempt)
         self._has_begun = True
 
@@ -120,7 +119,7 @@ class Attempt:
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
             if not error.remedy.may_pass:
                 self.attempt.provider_model = self._model  # by which its route is known for one that refused
-            self._job.unexplained += error.remedy is Remedy.NEXT_ROUTE
+            self._job.refused(is_explained=error.remedy is not Remedy.NEXT_ROUTE)
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
             self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
@@ -152,10 +151,10 @@ class Attempt:
         if self._has_begun:
             return
         if self._job.said:
-            await self._withdraw()
+            await self._job.withdraw()
         elif self._job.standing is not None:
             self._job.start_over()
-        self._job.resumes_after = 0
+        self._job.goes_on_after(0)
         await self._job.begin(self.attempt)
         self._has_begun = True
 
@@ -178,12 +177,8 @@ class Attempt:
         if whole and not self._order.may_be_replaced and await self._provider.continues_prefix():
             self.goes_on = True
             return job.text_sequence
-        await self._withdraw()
+        await job.withdraw()
         return 0
-
-    async def _withdraw(self) -> None:
-        await self._job.writer.append(event_pb2.Rewound(to_sequence=self._job.accepted_sequence))
-        self._job.start_over()
 
     async def _stream(self, take_lead: TakeLead) -> inference_pb2.Finished:
         async with TokenWriter(self._job.writer, self._job.flush_interval_s) as tokens:
@@ -198,7 +193,7 @@ class Attempt:
                 if self._has_begun and self._may_write:
                     await tokens.finish()
                     if self._spoke:
-                        self._job.text_sequence = self._job.writer.last_sequence
+                        self._job.committed_text()
         finished = judged(finished, self._job.said, self._job.request)
         if self._order.checks_form and must_have_form(self._job.said, finished):
             await self._check_form(finished)
@@ -287,7 +282,7 @@ class Attempt:
         self.attempt.usage.CopyFrom(taken)
         if cost:
             self.attempt.cost.CopyFrom(cost)
-        self._job.spent = usage.summed((self._job.spent, taken))
+        self._job.spends(taken)
         metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
 
     @property
@@ -300,8 +295,7 @@ class Attempt:
         seconds = elapsed.ToNanoseconds() / 1e9
         self._call.first_token(seconds)
         metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
-        if self._job.first_token_time is None:
-            self._job.first_token_time = clock.now()
+        self._job.first_token_came()
 
     def _elapsed(self) -> duration_pb2.Duration:
         elapsed = duration_pb2.Duration()

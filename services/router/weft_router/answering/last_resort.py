@@ -3,7 +3,6 @@
 from weft.cache.v1 import cache_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog import routing
-from weft_kit.joblog import pieces
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache
 from weft_router.job import terminal_events
@@ -36,13 +35,8 @@ class LastResortAnswers:
 
 
 async def _served(job: Job, found: cache_pb2.Found) -> event_pb2.Done:
-    if job.said:
-        await job.writer.append(event_pb2.Rewound(to_sequence=job.accepted_sequence))
-        job.start_over()
+    await job.withdraw()
     if found.answer.text:
         # Readers put the text together from what they are sent.
-        said = event_pb2.Delta(text=found.answer.text)
-        for piece in pieces(said):
-            job.text_sequence = await job.writer.append(piece)
-        job.said.add(said)
+        await job.say(event_pb2.Delta(text=found.answer.text))
     return terminal_events.from_cache(job, found.answer, found.hit)

@@ -24,9 +24,8 @@ from weft_router.job.job import (
     Job,
     JobFailed,
     JobOrder,
-    JobStanding,
-    max_tokens,
 )
+from weft_router.job.usage import max_tokens
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
 from weft_router.routing.retry_policy import RetryLimits
@@ -154,7 +153,7 @@ class Pipeline:
                 # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
-                job.standing = JobStanding(finished, attempt)
+                job.stands(finished, attempt)
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
@@ -173,9 +172,10 @@ class Pipeline:
         within = [order for name in reached for order in self._orders(job, registry, name).values()]
         room = min(order.alias.context_tokens - order.max_tokens for order in within)
         prompt = compose(request.messages, found.hits, room, alias.context)
-        job.messages, job.sources = prompt.messages, list(prompt.sources)
-        job.sources_left_out = len(found.hits) - len(prompt.sources)
-        job.collection_version = found.collection_version
+        left_out = len(found.hits) - len(prompt.sources)
+        job.uses_context(
+            prompt.messages, prompt.sources, left_out=left_out, collection_version=found.collection_version
+        )
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
         """Returns what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""

@@ -14,7 +14,7 @@ from weft.inference.v1 import inference_pb2
 from weft_router import metrics
 from weft_router.answering.attempt import Attempt
 from weft_router.budgets.claims import BudgetSpent
-from weft_router.job.job import Job, JobStanding
+from weft_router.job.job import Job
 from weft_router.providers.provider import ProviderError, broken
 
 
@@ -94,7 +94,7 @@ class Race:
                 if finished is not None and entrant.rank == highest:
                     return finished
                 if finished is not None:
-                    self._job.standing = JobStanding(finished, entrant.attempt)
+                    self._job.stands(finished, entrant.attempt)
         raise self._error
 
     def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:

@@ -1,6 +1,6 @@
 """One job in a worker's hands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,10 +12,11 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
 from weft_kit.catalog.catalog import ModelAlias
 from weft_kit.catalog.routing import Timeouts
-from weft_kit.joblog import Step
+from weft_kit.joblog import Step, pieces
 from weft_router.job.answer_limit import AnswerLimit
 from weft_router.job.token_estimate import estimated_tokens
 from weft_router.job.transcript import AnswerSoFar
+from weft_router.job.usage import summed
 
 LONGEST_LIFE_S = 24 * 3600.0
 
@@ -92,7 +93,7 @@ class Job:
     collection_version: int = 0
     worker: str = ""
     """The router that runs it, as its record names it."""
-    is_passenger: bool = False
+    is_follower: bool = False
     """Whether it is answered by a call that is on another job's record."""
     first_token_time: timestamp_pb2.Timestamp | None = None
     unexplained: int = 0
@@ -160,6 +161,75 @@ class Job:
         attempt.start_time.CopyFrom(clock.now())
         self.attempts.append(attempt)
 
+    def goes_on_after(self, sequence: int) -> None:
+        """Notes where the text ends that the next attempt goes on from; 0 when it begins with nothing."""
+        self.resumes_after = sequence
+
+    def first_token_came(self) -> None:
+        """Notes when the job's first token came; later ones change nothing."""
+        self.first_token_time = self.first_token_time or clock.now()
+
+    def committed_text(self) -> None:
+        """Notes that all text so far is in the log."""
+        self.text_sequence = self.writer.last_sequence
+
+    async def say(self, text: event_pb2.Delta) -> None:
+        """Commits text all at once, in pieces that a message carries.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        for piece in pieces(text):
+            self.text_sequence = await self.writer.append(piece)
+        self.said.add(text)
+
+    async def withdraw(self) -> None:
+        """Takes back what the job's readers have, if anything.
+
+        Raises:
+            Fenced: somebody else moved the job on.
+        """
+        if self.said or self.is_torn:
+            await self.writer.append(event_pb2.Rewound(to_sequence=self.accepted_sequence))
+            self.start_over()
+
+    def stands(self, finished: inference_pb2.Finished, attempt: job_pb2.Attempt) -> None:
+        """Keeps a whole answer for when no better one comes."""
+        self.standing = JobStanding(finished, attempt)
+
+    def uses_context(
+        self,
+        messages: Sequence[chat_pb2.Message],
+        sources: Iterable[job_pb2.Source],
+        *,
+        left_out: int,
+        collection_version: int,
+    ) -> None:
+        """Takes a prompt with sources in the place of what was sent."""
+        self.messages, self.sources = messages, list(sources)
+        self.sources_left_out, self.collection_version = left_out, collection_version
+
+    def shares_sources(self, started: event_pb2.Started) -> None:
+        """Takes the sources of another job's call that it listens to."""
+        self.sources, self.sources_left_out = list(started.sources), started.sources_left_out
+
+    def spends(self, taken: chat_pb2.Usage) -> None:
+        """Adds what an attempt took."""
+        self.spent = summed((self.spent, taken))
+
+    def follows(self, *, is_billed: bool) -> None:
+        """Notes that a call on another job's record answers it, unless some of that is its own to pay."""
+        self.is_follower = not is_billed
+
+    def refused(self, *, is_explained: bool) -> None:
+        """Counts a refusal of which it is not known whether others would refuse, too."""
+        self.unexplained += not is_explained
+
+    def release(self) -> job_pb2.Attempt | None:
+        """Returns the attempt under way, which is somebody else's from now on; None when there is none."""
+        attempt, self.answering = self.answering, None
+        return attempt
+
     def start_over(self) -> None:
         """Forgets what was said: it has been withdrawn."""
         if self.standing is not None:
@@ -168,9 +238,3 @@ class Job:
         self.said = AnswerSoFar()
         self.text_sequence = 0
         self.is_torn = False
-
-
-def max_tokens(request: job_pb2.GenerationRequest, alias: ModelAlias) -> int:
-    """Returns the longest answer allowed: what was asked for, within the alias's limit."""
-    asked, limit = request.sampling, alias.max_output_tokens
-    return min(asked.max_tokens, limit) if asked.HasField("max_tokens") else limit

@@ -4,15 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft.job.v1 import event_pb2
+from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog.catalog import ModelAlias
-from weft_router.job.job import max_tokens
 from weft_router.job.token_estimate import estimated_tokens
 
 _MOST_UNSEEN_TOKENS = 1_000_000
 """More than what a call takes beyond what can be seen of it: a provider's own prompt, what its tools read, thoughts."""
 _TOKENS_AN_ESTIMATED_ONE = 3
 """No token is shorter than a byte, and the estimate takes three bytes for one."""
+
+
+def max_tokens(request: job_pb2.GenerationRequest, alias: ModelAlias) -> int:
+    """Returns the longest answer allowed: what was asked for, within the alias's limit."""
+    asked, limit = request.sampling, alias.max_output_tokens
+    return min(asked.max_tokens, limit) if asked.HasField("max_tokens") else limit
 
 
 def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> int:

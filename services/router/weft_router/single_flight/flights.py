@@ -17,7 +17,7 @@ from weft_router.single_flight.flight import (
     FlightLost,
     Subscription,
 )
-from weft_router.single_flight.follower import FlightFollower, withdraw
+from weft_router.single_flight.follower import FlightFollower
 from weft_router.single_flight.joining import flight_of, is_shared
 from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.single_flight.remote import RemoteSubscription
@@ -61,7 +61,7 @@ class Flights:
         lost = ""
         while True:
             if job.is_torn or not job.said.is_text:
-                await withdraw(job)
+                await job.withdraw()
             host = await self._host(key, lost)
             try:
                 subscription = await self._subscription(host, key, job, answer)

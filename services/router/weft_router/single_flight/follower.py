@@ -6,8 +6,7 @@ from google.protobuf import duration_pb2
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit import clock
-from weft_kit.joblog import Step, TokenWriter, pieces
-from weft_router.job import usage
+from weft_kit.joblog import Step, TokenWriter
 from weft_router.job.job import Job
 from weft_router.single_flight.flight import FlightLost, Subscription
 from weft_router.single_flight.joining import unheard
@@ -61,7 +60,7 @@ class FlightFollower:
                         await self._say_anew()
                     return step
                 case _:
-                    await withdraw(self._job)
+                    await self._job.withdraw()
                     self._known = ""
                     step = await self._subscription.next()
 
@@ -73,15 +72,15 @@ class FlightFollower:
         if not self._leads:
             attempt.joined_job_id = self._subscription.leader_id
             attempt.chosen_because = f"joined {self._subscription.leader_id}"
-        job.sources, job.sources_left_out = list(started.sources), started.sources_left_out
-        job.resumes_after = job.text_sequence
+        job.shares_sources(started)
+        job.goes_on_after(job.text_sequence)
         self._ours[started.attempt] = attempt
         await job.begin(attempt)
 
     async def _pass_on(self, delta: event_pb2.Delta) -> Step:
         """Writes tokens until there is another step, and returns that one."""
         job = self._job
-        job.first_token_time = job.first_token_time or clock.now()
+        job.first_token_came()
         if (attempt := job.answering) and not attempt.HasField("time_to_first_token"):
             attempt.time_to_first_token.CopyFrom(_since_its_start(attempt))
         async with TokenWriter(job.writer, job.flush_interval_s) as tokens:
@@ -95,25 +94,22 @@ class FlightFollower:
                 return step
             finally:
                 await tokens.finish()
-                job.text_sequence = job.writer.last_sequence
+                job.committed_text()
 
     async def _reconciled(self, delta: event_pb2.Delta) -> event_pb2.Delta:
         """Returns what readers lack of the text so far; what they have is withdrawn where it is another."""
         merge(self._heard, delta)
         news = unheard(self._known, self._heard)
         if news is None:
-            await withdraw(self._job)
+            await self._job.withdraw()
         if news is None or len(self._heard.text) >= len(self._known):
             self._known = ""
         return self._heard if news is None else news
 
     async def _say_anew(self) -> None:
         """Replaces what readers have, where the answer ends before it came as far."""
-        job = self._job
-        await withdraw(job)
-        for piece in pieces(self._heard):
-            job.text_sequence = await job.writer.append(piece)
-        job.said.add(self._heard)
+        await self._job.withdraw()
+        await self._job.say(self._heard)
 
     def _book(self, attempts: Iterable[job_pb2.Attempt]) -> None:
         """Puts on the record how the attempts ended, and all of those that are this job's to pay."""
@@ -122,7 +118,7 @@ class FlightFollower:
             ours = self._ours.get(theirs.number)
             if theirs.HasField("usage"):
                 is_billed = True
-                job.spent = usage.summed((job.spent, theirs.usage))
+                job.spends(theirs.usage)
                 ours = ours or self._enlisted(theirs.number)
             if ours is not None:
                 self._settle(ours, theirs)
@@ -131,7 +127,8 @@ class FlightFollower:
                 ours.result = job_pb2.Attempt.RESULT_STOPPED
             if not ours.HasField("duration"):
                 ours.duration.CopyFrom(_since_its_start(ours))
-        job.is_passenger = not self._leads and not is_billed
+        if not self._leads:
+            job.follows(is_billed=is_billed)
 
     def _enlisted(self, number: int) -> job_pb2.Attempt:
         """Puts an attempt on the record that the job did not hear of: it lost a race, or was over before."""
@@ -157,14 +154,3 @@ def _since_its_start(attempt: job_pb2.Attempt) -> duration_pb2.Duration:
     elapsed = duration_pb2.Duration()
     elapsed.FromNanoseconds(max(0, clock.now().ToNanoseconds() - attempt.start_time.ToNanoseconds()))
     return elapsed
-
-
-async def withdraw(job: Job) -> None:
-    """Takes back what the job's readers have, if anything.
-
-    Raises:
-        Fenced: somebody else moved the job on.
-    """
-    if job.said or job.is_torn:
-        await job.writer.append(event_pb2.Rewound(to_sequence=job.accepted_sequence))
-        job.start_over()

@@ -191,9 +191,9 @@ class JobRun:
         """Brings the job to its `done` and commits that."""
         done = self._foregone(job, history) or await self._answered(job)
         done = await write_end(job.writer, done, job.accepted_sequence)
-        metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
+        metrics.job_done(self._accepted.request.model, done, 0 if job.is_follower else job.said.token_count)
         self._write_line(done)
-        if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_passenger:
+        if done.state == job_pb2.JOB_STATE_SUCCEEDED and not job.is_follower:
             self._means.answers.keep(job.job_id, self._accepted, job.collection_version, done)
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
@@ -272,10 +272,10 @@ class JobRun:
                     self.cancel()
 
     async def _give_back(self, job: Job) -> bool:
-        """Says in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
-        if job.answering is None:
+        """Says in the log that our attempt ended, for whoever goes on; False where somebody has already."""
+        if (attempt := job.release()) is None:
             return True
-        said, job.answering = terminal_events.given_back(job.answering), None
+        said = terminal_events.given_back(attempt)
         try:
             async with asyncio.timeout(_GOODBYE_LIMIT_S):
                 await job.writer.append(said)
