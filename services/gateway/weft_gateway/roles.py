@@ -7,7 +7,6 @@ from functools import partial
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.audit.retention import drop_old_events
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
 from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
@@ -26,6 +25,7 @@ from weft_gateway.webhooks.secrets import SecretDesk
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog
+from weft_kit.stores.postgres import Database
 
 
 @asynccontextmanager

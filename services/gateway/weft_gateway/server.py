@@ -32,7 +32,7 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.long_polls import Waits
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.pages import Pages
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.roles import notifier, recorder, secret_desk
@@ -65,6 +65,7 @@ from weft_kit.rpc.health import peer_need
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
+from weft_kit.stores.postgres import Database
 from weft_kit.tasks import background
 
 ROLES: Final = ("serve", "recorder", "notifier")
@@ -96,7 +97,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
-            Database(config.postgres_url, connections=config.postgres_connections, mesh_id=config.mesh_id)
+            record_database(config.postgres_url, connections=config.postgres_connections, mesh_id=config.mesh_id)
         )
         await database.identity(_IDENTITY_S)
         if "notifier" in roles:

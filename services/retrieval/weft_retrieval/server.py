@@ -41,7 +41,7 @@ from weft_retrieval.storage.collections import Catalog
 from weft_retrieval.storage.documents import Documents
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.invalidation_outbox import Outbox
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.search import Index
 
 ROLES: Final = ("serve", "work")
@@ -89,7 +89,7 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         yield server
 
 
-def _needs(config: Config, database: Database, link: LogLink) -> list[Need]:
+def _needs(config: Config, database: TenantDatabase, link: LogLink) -> list[Need]:
     """Searches need PostgreSQL alone, ingest jobs the log too."""
     needs = [Need("postgresql", database.check, frozenset({WHOLE, _SERVICE}))]
     if config.nats_url:
@@ -99,7 +99,7 @@ def _needs(config: Config, database: Database, link: LogLink) -> list[Need]:
 
 def _servicer(
     config: Config,
-    database: Database,
+    database: TenantDatabase,
     link: LogLink,
     inference: Channel,
     embedder: Embedder,
@@ -139,7 +139,7 @@ def _processes(config: Config) -> DocumentProcesses:
 
 
 def _ingestor(
-    config: Config, database: Database, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
+    config: Config, database: TenantDatabase, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
 ) -> Ingestor:
     return Ingestor(
         Documents(database),
@@ -152,7 +152,7 @@ def _ingestor(
 
 
 def _worker(
-    config: Config, database: Database, link: LogLink, ingestor: Ingestor, batches: SharedBatches
+    config: Config, database: TenantDatabase, link: LogLink, ingestor: Ingestor, batches: SharedBatches
 ) -> IngestWorker:
     room = Room(config.ingest_documents_at_once, config.ingest_bytes_at_once)
 
@@ -163,7 +163,7 @@ def _worker(
 
 
 @asynccontextmanager
-async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
+async def _upkeep(config: Config, database: TenantDatabase) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         cache = None
         if config.cache_target:
@@ -176,8 +176,8 @@ async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
         yield
 
 
-def _database(config: Config) -> Database:
-    return Database(
+def _database(config: Config) -> TenantDatabase:
+    return TenantDatabase(
         config.postgres_url,
         connections=config.postgres_connections,
         hnsw_ef_search=config.hnsw_ef_search,
@@ -194,7 +194,7 @@ def _batches(config: Config, embedder: Embedder) -> SharedBatches:
     return SharedBatches(embedder, batch_texts=batch_texts, batches_in_flight=in_flight)
 
 
-def _index(config: Config, database: Database) -> Index:
+def _index(config: Config, database: TenantDatabase) -> Index:
     return Index(database, Bm25(config.bm25_k1, config.bm25_b), exact_windows=config.exact_windows)
 
 

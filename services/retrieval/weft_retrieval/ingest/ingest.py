@@ -12,6 +12,7 @@ from prometheus_client import Counter as Metric
 
 from weft_kit.logging import note
 from weft_kit.rpc.errors import Overloaded
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.inference.batches import SharedBatches
@@ -20,7 +21,6 @@ from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.records import Collection, Document
 from weft_retrieval.storage.documents import Documents
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Connection
 from weft_retrieval.storage.revisions import (
     Entry,
     IndexedChunk,

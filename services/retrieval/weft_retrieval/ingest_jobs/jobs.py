@@ -29,7 +29,7 @@ from weft_retrieval.ingest_jobs.postgres_staging import Staging
 from weft_retrieval.ingest_jobs.postgres_uploads import Batch, Start, Uploads
 from weft_retrieval.ingest_jobs.projection import record
 from weft_retrieval.ingest_jobs.requests import Order, arrivals, check_upload_id
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 _LONGEST_MESSAGE = 256
 _LONGEST_WAIT_S = 60.0
@@ -50,7 +50,9 @@ class Limits:
 class IngestJobs:
     """Decides over ingest jobs. Beginning one needs PostgreSQL and the log, reading one the log alone."""
 
-    def __init__(self, link: LogLink, database: Database, uploads: Uploads, ingestor: Ingestor, limits: Limits) -> None:
+    def __init__(
+        self, link: LogLink, database: TenantDatabase, uploads: Uploads, ingestor: Ingestor, limits: Limits
+    ) -> None:
         self._link = link
         self._database = database
         self._uploads = uploads

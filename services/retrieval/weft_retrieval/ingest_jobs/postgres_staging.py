@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from weft.job.v1 import ingest_pb2, job_pb2
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.formats import ContentType
 from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.postgres_uploads import Batch
 from weft_retrieval.ingest_jobs.progress import FAILED, MAX_FAILURES, Tally
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 _LIMIT_S = 10.0
 _PAGE = 1000
@@ -30,7 +31,7 @@ class Settled(Exception):
 class Staging:
     """One job's documents."""
 
-    def __init__(self, database: Database, tenant: str, batch: Batch) -> None:
+    def __init__(self, database: TenantDatabase, tenant: str, batch: Batch) -> None:
         self._database = database
         self._tenant = tenant
         self._batch = batch

@@ -33,7 +33,7 @@ from weft_retrieval.ingest_jobs.progress import (
 )
 from weft_retrieval.ingest_jobs.retry import patiently
 from weft_retrieval.ingest_jobs.storing import Destination, Room, Storing
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Means:
     """What all attempts of a process share."""
 
     log: JobLog
-    database: Database
+    database: TenantDatabase
     uploads: Uploads
     ingestor: Ingestor
     embedder: SharedBatches
