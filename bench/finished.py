@@ -7,7 +7,7 @@ from bench.door import request
 from bench.stage import TENANT, TOKENS
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Work, new_job_id
+from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
 
 _AT_ONCE = 256
 _TEXT = " ".join(["token"] * TOKENS)
@@ -16,7 +16,7 @@ _TEXT = " ".join(["token"] * TOKENS)
 async def finish_jobs(log: JobLog, jobs: int) -> None:
     """Makes them in the tenant's own lane, as gateway and worker would, many at a time; no worker may be up."""
     room = asyncio.Semaphore(_AT_ONCE)
-    async with Work(log, slots=_AT_ONCE).leases() as leases, asyncio.TaskGroup() as group:
+    async with Leases(log, slots=_AT_ONCE).leases() as leases, asyncio.TaskGroup() as group:
         group.create_task(_accept(log, jobs, room, group))
         for _ in range(jobs):
             group.create_task(_finish(log, await anext(leases), room))

@@ -12,13 +12,13 @@ from pathlib import Path
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.anthropic.messages_answer import MessagesAnswer
 from weft_router.providers.gemini.answer import GenerateContentAnswer
 from weft_router.providers.openai.chat_answer import ChatAnswer
 from weft_router.providers.provider import ProviderError
-from weft_router.providers.refusals.errors import Access, error_in_stream, refusal
-from weft_router.providers.stream_reader import Answer, Reading
+from weft_router.providers.refusals.errors import ProviderAccess, error_in_stream, refusal
+from weft_router.providers.stream_reader import Answer, StreamReader
 
 _ANSWERS: dict[str, Callable[[], Answer]] = {
     "openai_python": ChatAnswer,
@@ -61,7 +61,7 @@ def _recorded(folder: Path) -> Iterator[tuple[str, str, bytes]]:
 
 def _decoded(answer: Answer, raw: bytes, size: int, newline: bytes) -> str:
     raw = raw.replace(b"\n", newline)
-    reading, said, finished = Reading(answer), Transcript(), None
+    reading, said, finished = StreamReader(answer), AnswerSoFar(), None
     try:
         pieces = [reading.read(raw[start : start + size]) for start in range(0, len(raw), size)]
         for step in [step for steps in (*pieces, reading.end()) for step in steps]:
@@ -76,7 +76,7 @@ def _decoded(answer: Answer, raw: bytes, size: int, newline: bytes) -> str:
     return _shown(said, finished) if finished else "no end"
 
 
-def _shown(said: Transcript, finished: inference_pb2.Finished) -> str:
+def _shown(said: AnswerSoFar, finished: inference_pb2.Finished) -> str:
     usage = finished.usage
     counts = f"{usage.prompt_tokens}+{usage.completion_tokens}"
     details = f"{usage.cached_prompt_tokens}c {usage.reasoning_tokens}r"
@@ -95,7 +95,7 @@ def _errors(folder: Path) -> None:
     for literal in literals:
         body = literal["body"]
         if literal["kind"] == "http":
-            error = refusal(literal["status"], literal.get("headers", {}), json.dumps(body).encode(), Access())
+            error = refusal(literal["status"], literal.get("headers", {}), json.dumps(body).encode(), ProviderAccess())
         else:
             error = error_in_stream(body)
         reason = error_pb2.ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_PROVIDER_")

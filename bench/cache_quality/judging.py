@@ -12,7 +12,7 @@ from bench.cache_quality.reading import Reader
 from bench.cache_quality.readings import Vectors
 from bench.cache_quality.shelves import Shelf
 
-from weft_cache.policy import Terms, Tier
+from weft_cache.policy import LookupTerms, Tier
 from weft_cache.semantic.choice import (
     Candidate,
     Miss,
@@ -75,7 +75,7 @@ class Judge:
 
     def __init__(self, reader: Reader, floor: float, least_certain: float) -> None:
         self._reader, self._least_certain = reader, least_certain
-        self._terms = Terms(Tier.SEMANTIC, math.inf, floor)
+        self._terms = LookupTerms(Tier.SEMANTIC, math.inf, floor)
 
     def pairs(self, pairs: Sequence[Pair]) -> list[Compared]:
         """Each pair alone: the first is stored, the second asked."""

@@ -13,14 +13,14 @@ from bench.retrieval_quality.corpora import Corpus
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.stage import TENANT
 
-from weft_retrieval.analysis.analysis import Terms, analyzer
+from weft_retrieval.analysis.analysis import AnalysedTerms, analyzer
 from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.postgres import TenantDatabase
-from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 
 EXACT_WINDOWS = 10_000
 _CHUNKING = Chunking(max_tokens=256, overlap_tokens=0)
@@ -38,18 +38,20 @@ class Source:
         self._sentences = [(sentence, analyze(sentence)) for sentence in sentences]
         self._random = random.Random(1)
 
-    def chunk(self) -> tuple[str, Terms]:
+    def chunk(self) -> tuple[str, AnalysedTerms]:
         """Returns a text, about as long as a window, and its terms."""
         drawn = self._random.choices(self._sentences, k=_SENTENCES)
         counts = sum((terms.counts for _, terms in drawn), Counter[str]())
-        return " ".join(sentence for sentence, _ in drawn), Terms(counts, sum(terms.length for _, terms in drawn))
+        return " ".join(sentence for sentence, _ in drawn), AnalysedTerms(
+            counts, sum(terms.length for _, terms in drawn)
+        )
 
 
 async def fill(postgres_url: str, name: str, source: Source, made: Made, size: int) -> float:
     """Stores large documents until there are `size` chunks; returns the seconds that building the index then takes."""
     async with TenantDatabase(postgres_url, connections=4, hnsw_ef_search=128) as database:
-        collection = await Catalog(database).create(TENANT, name, _CHUNKING, "english")
-        documents = Documents(database)
+        collection = await Collections(database).create(TENANT, name, _CHUNKING, "english")
+        documents = DocumentStore(database)
         for number in range(collection.chunk_count, size, _CHUNKS):
             revision = await asyncio.to_thread(_document, f"filling {number}", source, made)
             await documents.replace(await documents.standing(TENANT, name, f"filling {number}"), revision)
@@ -62,7 +64,7 @@ async def fill(postgres_url: str, name: str, source: Source, made: Made, size: i
 
 def _document(name: str, source: Source, made: Made) -> Revision:
     new = list(_chunks(name, source, made))
-    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", name, "english")
+    entry = IndexEntry(name, "", "", ContentType.TEXT, {}, (), "", name, "english")
     return Revision(entry, [added.chunk for added in new], new, made.name, datetime.now(UTC))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 _MOST_ERRORS = 40
 
 
-class _Level(Enum):
+class _LogLevel(Enum):
     HARMLESS = 0
     ASIDE = 1
     """Belongs to the line before it, whatever that is."""
@@ -25,7 +25,7 @@ class _Level(Enum):
 
 @dataclass(frozen=True)
 class _Line:
-    level: _Level
+    level: _LogLevel
     text: str
 
 
@@ -54,17 +54,17 @@ def last_errors(output: str) -> list[str]:
     What follows an error without being one, such as that a server is shut down now, does not part them from the end.
     """
     lines = _read(output.splitlines())
-    while lines and lines[-1].level is not _Level.ERROR:
+    while lines and lines[-1].level is not _LogLevel.ERROR:
         lines.pop()
-    block = list(takewhile(lambda line: line.level is not _Level.HARMLESS, reversed(lines)))[::-1]
-    errors = list(dict.fromkeys(line.text for line in block if line.level is _Level.ERROR))
+    block = list(takewhile(lambda line: line.level is not _LogLevel.HARMLESS, reversed(lines)))[::-1]
+    errors = list(dict.fromkeys(line.text for line in block if line.level is _LogLevel.ERROR))
     more = [f"… and {len(errors) - _MOST_ERRORS} more"] if len(errors) > _MOST_ERRORS else []
     return [*errors[:_MOST_ERRORS], *more, *advice(*errors)]
 
 
 def last_problem(output: str) -> str:
     """Returns the last error or warning of the output; nothing when there is none."""
-    problems = (_Level.WARNING, _Level.ERROR)
+    problems = (_LogLevel.WARNING, _LogLevel.ERROR)
     return next((line.text for line in reversed(_read(output.splitlines())) if line.level in problems), "")
 
 
@@ -97,7 +97,7 @@ def _read(written: Iterable[str]) -> list[_Line]:
             in_traceback = False
         elif in_traceback:
             in_traceback = False
-            lines.append(_Line(_Level.ERROR, line.strip()))
+            lines.append(_Line(_LogLevel.ERROR, line.strip()))
         else:
             lines.append(_classified(one))
     return lines
@@ -110,15 +110,15 @@ def _classified(line: str) -> _Line:
         if found := server.match(line):
             return _of_server(found["level"], found["text"])
     if line[:1].isspace():
-        return _Line(_Level.ASIDE, line.strip())
-    return _Line(_Level.HARMLESS if _PYTHON_WARNING.match(line) else _Level.ERROR, line.strip())
+        return _Line(_LogLevel.ASIDE, line.strip())
+    return _Line(_LogLevel.HARMLESS if _PYTHON_WARNING.match(line) else _LogLevel.ERROR, line.strip())
 
 
 def _of_server(level: str, text: str) -> _Line:
     if level == "LOG" and text.startswith("could not"):
-        return _Line(_Level.ERROR, text)
+        return _Line(_LogLevel.ERROR, text)
     if level == "#" and text.startswith("WARNING"):
-        return _Line(_Level.WARNING, text)
+        return _Line(_LogLevel.WARNING, text)
     return _Line(_level(level), text)
 
 
@@ -127,7 +127,7 @@ def _of_service(line: str) -> _Line:
     try:
         written: dict[str, Any] = json.loads(line)
     except ValueError:
-        return _Line(_Level.ERROR, line)
+        return _Line(_LogLevel.ERROR, line)
     why = [str(written[name]) for name in ("error", "reason", "problem") if name in written]
     why += [str(problem) for problem in written.get("problems", ())]
     why += last_errors(str(written.get("exception", "")))[:1]
@@ -135,9 +135,9 @@ def _of_service(line: str) -> _Line:
     return _Line(_level(str(written.get("level"))), text)
 
 
-def _level(name: str) -> _Level:
+def _level(name: str) -> _LogLevel:
     if name in _ERRORS:
-        return _Level.ERROR
+        return _LogLevel.ERROR
     if name in _WARNINGS:
-        return _Level.WARNING
-    return _Level.ASIDE if name in _ASIDES else _Level.HARMLESS
+        return _LogLevel.WARNING
+    return _LogLevel.ASIDE if name in _ASIDES else _LogLevel.HARMLESS

@@ -15,7 +15,7 @@ from weft_compose.child import Child, Command
 from weft_compose.errors import PartFailed
 from weft_compose.plan import ServicePlan
 from weft_compose.ports import LOOPBACK
-from weft_compose.servers import Server
+from weft_compose.servers import EmbeddedServer
 from weft_compose.state import Process, RunningPart
 from weft_compose.wheels import require
 
@@ -92,7 +92,7 @@ class Part(ABC):
 class ServerPart(Part):
     """A server from a wheel."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: EmbeddedServer) -> None:
         super().__init__(server.name, server.ports, server.log, needs=())
         self._server = server
 

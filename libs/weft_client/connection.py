@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from weft_client.endpoint import target
 from weft_client.observer import Observer
 from weft_client.patience import Patience, silent
-from weft_kit.rpc.channel import Call, Channel
+from weft_kit.rpc.channel import Channel, UnaryCall
 from weft_kit.rpc.context import remaining
 from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, WeftError
 
@@ -50,7 +50,7 @@ class Connection:
         except TimeoutError:
             raise DependencyDown("gateway", "no gateway answers at the endpoint; check that one runs there") from None
 
-    def call(self, limit_s: float) -> Call:
+    def call(self, limit_s: float) -> UnaryCall:
         """Returns timeout and metadata, as Channel.call does, and who calls."""
         call = self.channel.call(limit_s)
         return {"timeout": call["timeout"], "metadata": (*call["metadata"], self._authorization)}

@@ -18,7 +18,7 @@ _PREFIX = "weft:budget"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SpendingAccount:
     """Whose spending: a key's, or without one the tenant's with all its keys."""
 
     tenant: str
@@ -95,7 +95,7 @@ class Spent:
         return in_window(self.seconds, self.now_s)
 
 
-async def read_spent(redis: Redis, accounts: Sequence[Account], now_s: int) -> list[Spent]:
+async def read_spent(redis: Redis, accounts: Sequence[SpendingAccount], now_s: int) -> list[Spent]:
     """What accounts have spent, in one round trip. Raises what redis-py raises."""
     day = day_of(now_s)
     async with redis.pipeline(transaction=False) as asked:

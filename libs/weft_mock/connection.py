@@ -12,14 +12,14 @@ from weft_mock.wire import HttpRequest, RequestReader
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing then sends RST instead of FIN
 
 
-class Connection(asyncio.Protocol):
+class MockConnection(asyncio.Protocol):
     """Reads requests and answers them one at a time; cancels the answer when the client leaves."""
 
     def __init__(
         self,
-        answer: Callable[[HttpRequest, "Connection"], Awaitable[None]],
-        opened: Callable[["Connection"], None],
-        closed: Callable[["Connection"], None],
+        answer: Callable[[HttpRequest, "MockConnection"], Awaitable[None]],
+        opened: Callable[["MockConnection"], None],
+        closed: Callable[["MockConnection"], None],
     ) -> None:
         self._answer, self._opened, self._closed = answer, opened, closed
         self._reader = RequestReader()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from weft_mock import wire
 from weft_mock.chat import ChatRequest
-from weft_mock.connection import Connection
+from weft_mock.connection import MockConnection
 from weft_mock.ledger import Ledger
 from weft_mock.performance import Performance, error_body
 from weft_mock.script import Script, rewritten
@@ -57,7 +57,7 @@ class MockProvider:
         self.play(*(scripts or (Script(),)))
         self._requests: asyncio.Queue[ChatRequest] = asyncio.Queue(_KEPT)
         self._aborts: asyncio.Queue[Abort] = asyncio.Queue(_KEPT)
-        self._connections: set[Connection] = set()
+        self._connections: set[MockConnection] = set()
 
     def play(self, *scripts: Script) -> None:
         """Replaces the scripts, from the next request on."""
@@ -76,7 +76,7 @@ class MockProvider:
         """Serves while entered; gives the base URL, which ends in /v1."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(self._answer, self._opened, self._closed), host, port, backlog=1024
+            lambda: MockConnection(self._answer, self._opened, self._closed), host, port, backlog=1024
         )
         try:
             yield f"http://{host}:{server.sockets[0].getsockname()[1]}/v1"
@@ -86,16 +86,16 @@ class MockProvider:
                 connection.reset()
             await server.wait_closed()
 
-    def _opened(self, connection: Connection) -> None:
+    def _opened(self, connection: MockConnection) -> None:
         self._connections.add(connection)
         self.stats.connections_open += 1
         self.stats.connections_total += 1
 
-    def _closed(self, connection: Connection) -> None:
+    def _closed(self, connection: MockConnection) -> None:
         self._connections.discard(connection)
         self.stats.connections_open -= 1
 
-    async def _answer(self, request: wire.HttpRequest, connection: Connection) -> None:
+    async def _answer(self, request: wire.HttpRequest, connection: MockConnection) -> None:
         match request.method, request.path:
             case "POST", "/v1/chat/completions":
                 await self._complete(request, connection)
@@ -112,7 +112,7 @@ class MockProvider:
                 body = error_body(404, f"no {request.method} {request.path} here; see MockProvider")
                 connection.write(wire.whole(404, wire.JSON, body))
 
-    async def _complete(self, request: wire.HttpRequest, connection: Connection) -> None:
+    async def _complete(self, request: wire.HttpRequest, connection: MockConnection) -> None:
         try:
             chat = ChatRequest.parse(request.body, request.headers)
             script = rewritten(self._next_script(), chat.script_query)
@@ -123,7 +123,7 @@ class MockProvider:
         _record(self._requests, chat)
         await self._perform(Performance(script, chat, connection), chat, connection)
 
-    async def _perform(self, performance: Performance, chat: ChatRequest, connection: Connection) -> None:
+    async def _perform(self, performance: Performance, chat: ChatRequest, connection: MockConnection) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.stats.requests += 1
@@ -148,7 +148,7 @@ class MockProvider:
         return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
 
 
-def _show(connection: Connection, value: object) -> None:
+def _show(connection: MockConnection, value: object) -> None:
     connection.write(wire.whole(200, wire.JSON, json.dumps(value).encode()))
 
 

@@ -20,10 +20,10 @@ from weft.common.v1 import budget_pb2, chat_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.config import Config
 from weft_cache.server import cache
-from weft_cache.store.encryption import Seal
+from weft_cache.store.encryption import Encryption
 from weft_cache.store.redis_answers import RedisAnswers
-from weft_cache.store.redis_client import RedisGuard, guarded
-from weft_cache.store.redis_store import RedisShelf
+from weft_cache.store.redis_client import RedisClient, guarded
+from weft_cache.store.redis_store import RedisStore
 from weft_compose.ports import free_ports
 from weft_kit.rpc import context
 from weft_kit.rpc.channel import Channel
@@ -120,14 +120,14 @@ def tenant() -> str:
 
 
 @pytest.fixture
-async def guard(redis_url: str) -> AsyncIterator[RedisGuard]:
+async def guard(redis_url: str) -> AsyncIterator[RedisClient]:
     async with guarded(redis_url, limit_s=5.0, rest_s=0.0, connections=8) as guard:
         yield guard
 
 
 @pytest.fixture
-def answers(guard: RedisGuard) -> RedisAnswers:
-    return RedisAnswers(guard, RedisShelf(guard, ROOMY, longest_s=3600), Seal())
+def answers(guard: RedisClient) -> RedisAnswers:
+    return RedisAnswers(guard, RedisStore(guard, ROOMY, longest_s=3600), Encryption())
 
 
 @dataclass(frozen=True)

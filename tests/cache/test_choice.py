@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_cache.policy import Terms, Tier
+from weft_cache.policy import LookupTerms, Tier
 from weft_cache.semantic.choice import (
     Candidate,
     Miss,
@@ -18,7 +18,7 @@ from weft_cache.semantic.choice import (
 ASKED = "How do I turn on dark mode?"
 SAME = "How can I turn dark mode on?"
 OPPOSITE = "How do I turn off dark mode?"
-TERMS = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.7)
+TERMS = LookupTerms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.7)
 
 
 def candidate(similarity=0.9, question=SAME, stored_at=100.0, told="the answer"):
@@ -75,7 +75,7 @@ def test_a_miss_says_why_and_how_near_it_was(candidates, miss):
 
 
 def test_what_the_callers_terms_leave_out_is_a_rival_still():
-    strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.93)
+    strict = LookupTerms(Tier.SEMANTIC, max_age_s=60, min_similarity=0.93)
     near, less, old = candidate(0.95), candidate(0.9), candidate(0.94, stored_at=1)
     assert compared(listed(near, old, less, terms=strict)) == ([near], [old, less])
 
@@ -112,7 +112,7 @@ def test_a_higher_threshold_never_serves_more(confidences, threshold):
 )
 def test_stricter_terms_never_serve_what_looser_ones_would_not(near, min_similarity):
     sure = [(candidate(similarity, told=told), confidence) for similarity, told, confidence in near]
-    strict = Terms(Tier.SEMANTIC, max_age_s=60, min_similarity=min_similarity)
+    strict = LookupTerms(Tier.SEMANTIC, max_age_s=60, min_similarity=min_similarity)
     if isinstance(chosen(*sure), Miss):
         assert isinstance(chosen(*sure, terms=strict), Miss)
 

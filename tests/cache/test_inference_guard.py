@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.cache.played_inference import PlayedInference, playing
 
-from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.client import InferenceClient
 from weft_cache.inference.embedder import InferenceEmbedder
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
@@ -32,7 +32,7 @@ async def inference() -> AsyncIterator[PlayedInference]:
 @asynccontextmanager
 async def embedding(inference: PlayedInference, silence_s: float = 60.0) -> AsyncIterator[InferenceEmbedder]:
     async with Channel(inference.target, "inference") as channel:
-        yield InferenceEmbedder(InferenceGuard(channel, 20.0, silence_s, rest_s=60.0), remembered=0)
+        yield InferenceEmbedder(InferenceClient(channel, 20.0, silence_s, rest_s=60.0), remembered=0)
 
 
 async def late(embedder: InferenceEmbedder, text: str) -> None:
@@ -76,7 +76,7 @@ async def test_a_service_that_fails_several_in_a_row_is_left_alone(inference, fa
 
 async def test_a_service_that_cannot_be_reached_is_left_alone():
     async with Channel("127.0.0.1:1", "inference") as channel:
-        guard = InferenceGuard(channel, 20.0, 60.0, rest_s=60.0)
+        guard = InferenceClient(channel, 20.0, 60.0, rest_s=60.0)
         embedder = InferenceEmbedder(guard, remembered=0)
         for _ in range(TIMES):
             assert not await is_asked(embedder)

@@ -8,11 +8,11 @@ import pytest
 
 from weft.common.v1 import budget_pb2
 from weft_cache.partition import address
-from weft_cache.records import Filing, Names, Stored, Tally, Vector
+from weft_cache.records import Filing, InvalidationNames, LookupCounts, Stored, Vector
 from weft_cache.semantic.choice import Candidate
 from weft_cache.store.redis_answers import key_of
 from weft_cache.store.redis_client import StoreDown
-from weft_cache.store.redis_stats import RedisTally
+from weft_cache.store.redis_stats import RedisStats
 
 INDEX = "weft:cache:answers"
 
@@ -125,10 +125,10 @@ async def test_a_tenants_answers_are_forgotten_by_model_and_collection(answers, 
     places = [place(), place(model="large"), place(**docs), place(model="large", **docs), place(**faq)]
     for where in (*places, place(tenant=other, **docs)):
         await answers.write(where, Stored(finished(), 1), 60, NORTH)
-    assert await answers.forget(tenant, Names(model="large", collection="docs")) == 1
-    assert await answers.forget(tenant, Names(collection="docs")) == 1
-    assert await answers.forget(tenant, Names(model="large")) == 1
-    assert await answers.forget(tenant, Names(model="la*")) == 0
+    assert await answers.forget(tenant, InvalidationNames(model="large", collection="docs")) == 1
+    assert await answers.forget(tenant, InvalidationNames(collection="docs")) == 1
+    assert await answers.forget(tenant, InvalidationNames(model="large")) == 1
+    assert await answers.forget(tenant, InvalidationNames(model="la*")) == 0
     assert await answers.forget(tenant) == 2
     assert await answers.read(key_of(place(tenant=other, **docs))) is not None
 
@@ -143,11 +143,11 @@ async def test_entries_are_counted_by_tenant(answers, tenant, place, finished):
 
 
 async def test_counts_add_up_over_replicas(guard, tenant):
-    here, there = RedisTally(guard), RedisTally(guard)
-    here.add(tenant, Tally(exact_hits=1, tokens_saved=30))
-    here.add(tenant, Tally(misses=1))
-    there.add(tenant, Tally(semantic_hits=1, tokens_saved=12, micros_saved={"EUR": 5}))
-    here.add(tenant, Tally(exact_hits=1, micros_saved={"EUR": 2, "USD": 1}))
+    here, there = RedisStats(guard), RedisStats(guard)
+    here.add(tenant, LookupCounts(exact_hits=1, tokens_saved=30))
+    here.add(tenant, LookupCounts(misses=1))
+    there.add(tenant, LookupCounts(semantic_hits=1, tokens_saved=12, micros_saved={"EUR": 5}))
+    here.add(tenant, LookupCounts(exact_hits=1, micros_saved={"EUR": 2, "USD": 1}))
     await there.flush()
-    assert await here.read(tenant) == Tally(2, 1, 1, 42, {"EUR": 7, "USD": 1})
-    assert await here.read(uuid4().hex) == Tally()
+    assert await here.read(tenant) == LookupCounts(2, 1, 1, 42, {"EUR": 7, "USD": 1})
+    assert await here.read(uuid4().hex) == LookupCounts()

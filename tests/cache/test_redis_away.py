@@ -15,10 +15,10 @@ from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_cache.partition import address
 from weft_cache.records import Stored
-from weft_cache.store.encryption import Seal
+from weft_cache.store.encryption import Encryption
 from weft_cache.store.redis_answers import RedisAnswers, key_of
 from weft_cache.store.redis_client import StoreDown, guarded, patiently
-from weft_cache.store.redis_store import RedisShelf
+from weft_cache.store.redis_store import RedisStore
 from weft_compose.servers import ValkeyServer
 from weft_compose.servers import serving as started
 from weft_kit.rpc.context import CallContext, bound
@@ -134,7 +134,7 @@ async def test_whoever_waits_for_just_this_answer_asks_a_redis_that_is_left_alon
 async def test_a_reader_that_gave_up_leaves_its_reply_to_nobody(valkey, tenant, generation, finished):
     mine, yours = (address(tenant, generation(text), 0) for text in ("mine", "yours"))
     async with guarded(valkey.url, limit_s=5, rest_s=60, connections=1) as guard:
-        answers = RedisAnswers(guard, RedisShelf(guard, 1024**3, longest_s=3600), Seal())
+        answers = RedisAnswers(guard, RedisStore(guard, 1024**3, longest_s=3600), Encryption())
         for where, text in ((mine, "mine"), (yours, "yours")):
             await answers.write(where, Stored(finished(text), 1), 60, None)
         with hanging(valkey), hurried(), pytest.raises(StoreDown):

@@ -5,15 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from weft_cache.store.redis_client import RedisGuard, guarded
-from weft_cache.store.redis_store import Kept, RedisShelf
+from weft_cache.store.redis_client import RedisClient, guarded
+from weft_cache.store.redis_store import Kept, RedisStore
 
 ROOM = 1024 * 1024
 HOUR = 3600.0
 
 
 @pytest.fixture
-async def store(redis_url: str) -> AsyncIterator[RedisGuard]:
+async def store(redis_url: str) -> AsyncIterator[RedisClient]:
     """A database of this test's own: rooms are shared by all tenants in one."""
     async with guarded(redis_url.replace("/0", "/7"), limit_s=5.0, rest_s=0.0, connections=4) as guard:
         await guard.command("FLUSHDB")
@@ -21,15 +21,15 @@ async def store(redis_url: str) -> AsyncIterator[RedisGuard]:
 
 
 @pytest.fixture
-def shelf(store: RedisGuard) -> RedisShelf:
-    return RedisShelf(store, ROOM, HOUR)
+def shelf(store: RedisClient) -> RedisStore:
+    return RedisStore(store, ROOM, HOUR)
 
 
 def kept(tenant: str, name: str, size: int = 40_000, **fields) -> Kept:
     return Kept(**{"tail": f"{tenant}:m:c:{name}", "fields": {"answer": b"x" * size}, "life_s": HOUR, **fields})
 
 
-async def there(store: RedisGuard, tenant: str, name: str) -> bool:
+async def there(store: RedisClient, tenant: str, name: str) -> bool:
     return bool(await store.command("EXISTS", f"weft:cache:answer:{tenant}:m:c:{name}"))
 
 
@@ -106,7 +106,7 @@ async def test_estimates_are_near_what_redis_really_uses(shelf, store):
 
     tenant = uuid4().hex + "00000000"
     marks = [f"{tenant}:{uuid4().hex[:24]}" for _ in range(50)]
-    roomy = RedisShelf(store, 64 * ROOM, HOUR)
+    roomy = RedisStore(store, 64 * ROOM, HOUR)
     before = await used()
     for n in range(1000):
         name = f"{n:040d}"

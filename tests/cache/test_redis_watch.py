@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from weft_cache.audits.adaptive_threshold import Watch
-from weft_cache.audits.redis_audits import RedisWatch
+from weft_cache.audits.adaptive_threshold import AdaptiveThreshold
+from weft_cache.audits.redis_audits import RedisAudits
 from weft_cache.records import Audited
 
 
 @pytest.fixture
 def replicas(guard):
-    return RedisWatch(guard), RedisWatch(guard)
+    return RedisAudits(guard), RedisAudits(guard)
 
 
 async def test_a_watch_is_read_back_as_it_was_left(replicas, tenant):
     here, there = replicas
-    left = Watch(level=2, since=1763845123.25, audits=7, wrong=1, rests=3)
-    assert await here.read(tenant, "p") == Watch()
-    assert await here.change(tenant, "p", lambda _: left) == (Watch(), left)
+    left = AdaptiveThreshold(level=2, since=1763845123.25, audits=7, wrong=1, rests=3)
+    assert await here.read(tenant, "p") == AdaptiveThreshold()
+    assert await here.change(tenant, "p", lambda _: left) == (AdaptiveThreshold(), left)
     assert await there.read(tenant, "p") == left
-    assert await there.read(tenant, "another") == await there.read(tenant + "x", "p") == Watch()
+    assert await there.read(tenant, "another") == await there.read(tenant + "x", "p") == AdaptiveThreshold()
 
 
 async def test_changes_made_at_once_all_count(replicas, tenant):

@@ -10,13 +10,13 @@ from tests.cache.virtual_time import run_virtually
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
-from weft_cache.policy import Terms, Tier
-from weft_cache.records import Asked
+from weft_cache.policy import LookupTerms, Tier
+from weft_cache.records import Lookup
 from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.semantic.coverage import ALL, Coverage, QuestionReader
 from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 
-TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
+TERMS = LookupTerms(Tier.SEMANTIC, 60.0, 0.7)
 QUESTION = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="Is it?")])
 REQUEST = job_pb2.GenerationRequest(model="default", messages=[QUESTION])
 HIT = object()
@@ -104,7 +104,7 @@ async def asked(limit_s: float, callers: dict[str, int]) -> dict[str, Seen]:
 
     async def ask(tenant: str) -> None:
         while (began := loop.time()) < until:
-            found = await queue.find(Asked(tenant, REQUEST, 0), None, TERMS, 0.0)
+            found = await queue.find(Lookup(tenant, REQUEST, 0), None, TERMS, 0.0)
             outcome = "hit" if found is HIT else found.reason.value
             seen[tenant].outcomes[outcome] += 1
             if outcome == "overloaded":

@@ -6,15 +6,15 @@ from collections import deque
 import pytest
 
 from weft_cache.partition import address
-from weft_cache.policy import Terms, Tier
-from weft_cache.records import Asked, Vector
+from weft_cache.policy import LookupTerms, Tier
+from weft_cache.records import Lookup, Vector
 from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.semantic.coverage import ALL, Coverage, QuestionReader
 from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 from weft_kit.rpc.context import CallContext, bound, current
 from weft_kit.rpc.errors import DeadlineExceeded
 
-TERMS = Terms(Tier.SEMANTIC, 60.0, 0.7)
+TERMS = LookupTerms(Tier.SEMANTIC, 60.0, 0.7)
 FOUND = Miss(Reason.DOUBTED)
 VECTOR = Vector("all-MiniLM-L6-v2-fp32", b"")
 SLOW_S = 0.2
@@ -72,7 +72,7 @@ def queue(played: Played, limit_s: float = 60.0, at_once: int = 1) -> SemanticQu
 
 def lookup(queue: SemanticQueue, generation, tenant: str = "acme") -> asyncio.Task:
     request = generation("Is it?")
-    return asyncio.create_task(queue.find(Asked(tenant, request, 0), address(tenant, request, 0), TERMS, 0.0))
+    return asyncio.create_task(queue.find(Lookup(tenant, request, 0), address(tenant, request, 0), TERMS, 0.0))
 
 
 async def seen_to_take(queue: SemanticQueue, played: Played, generation, seconds: float) -> None:
@@ -216,13 +216,13 @@ async def test_what_is_known_is_stored_without_waiting(played, generation):
 async def test_a_caller_without_time_is_not_looked_up_for(played, generation):
     waiting = queue(played)
     with bound(CallContext(deadline=asyncio.get_running_loop().time())), pytest.raises(DeadlineExceeded):
-        await waiting.find(Asked("acme", generation("Is it?"), 0), None, TERMS, 0.0)
+        await waiting.find(Lookup("acme", generation("Is it?"), 0), None, TERMS, 0.0)
 
 
 async def test_a_question_in_a_language_nobody_here_compares_takes_no_turn(played: Played, generation) -> None:
     english = QuestionReader(played, Coverage({"en"}))
     idle = SemanticQueue(played, english, LookupLimits(0.2, 60.0, 60.0, 60.0), at_once=1)
     question = "通知をオンにする方法は"
-    assert await idle.find(Asked("acme", generation(question), 0), None, TERMS, 0.0) == Miss(Reason.LANGUAGE)
+    assert await idle.find(Lookup("acme", generation(question), 0), None, TERMS, 0.0) == Miss(Reason.LANGUAGE)
     assert await idle.embed("acme", question) is None
     assert played.begun == []

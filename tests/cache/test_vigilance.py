@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft_cache.audits.adaptive_threshold import (
+    AdaptiveThreshold,
     Ladder,
-    Watch,
     as_of,
     judged,
     raised,
@@ -17,16 +17,16 @@ from weft_cache.audits.adaptive_threshold import (
 from weft_cache.wilson import share
 
 LADDER = Ladder(bound=0.02, rungs=3, hold_s=100, rest_s=10, longest_rest_s=35)
-FRESH = Watch()
+FRESH = AdaptiveThreshold()
 
 
-def after(*wrongs: bool, watch: Watch = FRESH, now: float = 0.0) -> Watch:
+def after(*wrongs: bool, watch: AdaptiveThreshold = FRESH, now: float = 0.0) -> AdaptiveThreshold:
     for is_wrong in wrongs:
         watch = judged(watch, is_wrong=is_wrong, now=now, ladder=LADDER)
     return watch
 
 
-def off(now: float = 0.0, watch: Watch = FRESH) -> Watch:
+def off(now: float = 0.0, watch: AdaptiveThreshold = FRESH) -> AdaptiveThreshold:
     """Driven to the top by wrong hits alone."""
     while as_of(watch, now, LADDER).level < LADDER.off:
         watch = after(True, watch=watch, now=now)
@@ -39,7 +39,7 @@ def test_a_single_wrong_hit_is_no_evidence():
 
 
 def test_wrong_hits_beyond_doubt_raise_the_threshold_and_begin_a_new_count():
-    assert after(True, True) == Watch(level=1, since=0.0)
+    assert after(True, True) == AdaptiveThreshold(level=1, since=0.0)
 
 
 def test_as_many_wrong_hits_among_more_right_ones_prove_nothing():
@@ -60,7 +60,7 @@ def test_time_leads_down_again_rung_by_rung():
 
 
 def test_each_time_the_tier_is_turned_off_anew_it_stays_off_twice_as_long_up_to_a_bound():
-    watch, now, stays = Watch(), 0.0, []
+    watch, now, stays = AdaptiveThreshold(), 0.0, []
     for _ in range(4):
         watch = off(now, watch)
         began = now
@@ -91,7 +91,7 @@ events = st.lists(st.tuples(st.floats(0, 500), st.booleans()), max_size=60)
 
 @given(events)
 def test_whatever_happens_a_watch_stays_on_the_ladder_and_recovers_by_itself(history):
-    watch, now = Watch(), 0.0
+    watch, now = AdaptiveThreshold(), 0.0
     for passed_s, is_wrong in history:
         now += passed_s
         before = as_of(watch, now, LADDER)
@@ -106,7 +106,7 @@ def test_whatever_happens_a_watch_stays_on_the_ladder_and_recovers_by_itself(his
 
 @given(events, st.lists(st.floats(0, 2_000), min_size=2, max_size=6))
 def test_time_alone_only_eases_and_is_not_counted_twice(history, moments):
-    watch, now = Watch(), 0.0
+    watch, now = AdaptiveThreshold(), 0.0
     for passed_s, is_wrong in history:
         now += passed_s
         watch = judged(watch, is_wrong=is_wrong, now=now, ladder=LADDER)
@@ -118,5 +118,5 @@ def test_time_alone_only_eases_and_is_not_counted_twice(history, moments):
 
 @given(st.lists(st.just(False), max_size=60), st.integers(0, 3))
 def test_right_hits_alone_never_make_a_partition_stricter(history, level):
-    watch = Watch(level=level)
+    watch = AdaptiveThreshold(level=level)
     assert after(*history, watch=watch).level <= level

@@ -16,7 +16,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.connection import Connection
 from weft_kit.joblog import LogConfig, envelope_of
-from weft_kit.joblog.codec import Stored, stored
+from weft_kit.joblog.codec import StoredEvent, stored
 from weft_kit.rpc.errors import WeftError
 
 _AT_ONCE = 24
@@ -37,7 +37,7 @@ class Row:
 class Evidence:
     """Everything about all jobs, by job id."""
 
-    logged: dict[str, list[Stored]] = field(default_factory=dict)
+    logged: dict[str, list[StoredEvent]] = field(default_factory=dict)
     """The job's messages in the order of the stream."""
     recorded: dict[str, Row] = field(default_factory=dict)
     told: dict[str, list[job_pb2.Job | str]] = field(default_factory=dict)
@@ -48,10 +48,10 @@ class Evidence:
     """The webhook ids that arrived, by order."""
 
 
-async def read_log(client: Client, config: LogConfig | None = None) -> dict[str, list[Stored]]:
+async def read_log(client: Client, config: LogConfig | None = None) -> dict[str, list[StoredEvent]]:
     """Reads every message of the stream, in its order."""
     config = config or LogConfig()
-    jobs: dict[str, list[Stored]] = defaultdict(list)
+    jobs: dict[str, list[StoredEvent]] = defaultdict(list)
     stream = client.jetstream()
     last = (await stream.stream_info(config.stream)).state.last_seq
     subscription = await stream.subscribe(f"{config.prefix}.>", ordered_consumer=True)
@@ -91,7 +91,7 @@ async def ask_gateways(evidence: Evidence, gateways: dict[str, list[Connection]]
     await asyncio.gather(*(ask(job_id, gateways[tenant]) for job_id, tenant in _tenants(evidence.logged.items())))
 
 
-def _tenants(logged: Iterable[tuple[str, list[Stored]]]) -> list[tuple[str, str]]:
+def _tenants(logged: Iterable[tuple[str, list[StoredEvent]]]) -> list[tuple[str, str]]:
     return [(job_id, envelope_of(messages[0].event).tenant) for job_id, messages in logged]
 
 

@@ -10,7 +10,7 @@ from tests.chaos.orders import Order
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import envelope_of, text_hash
-from weft_kit.joblog.codec import Stored
+from weft_kit.joblog.codec import StoredEvent
 
 _SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
 
@@ -73,7 +73,7 @@ class _Case:
     evidence: Evidence
 
     @property
-    def messages(self) -> list[Stored]:
+    def messages(self) -> list[StoredEvent]:
         return self.evidence.logged[self.job_id]
 
     @property
@@ -139,7 +139,7 @@ def _judge_account(account: Account, logged: Sequence[str], evidence: Evidence, 
             )
 
 
-def broken_grammar(messages: Sequence[Stored]) -> Iterator[str]:
+def broken_grammar(messages: Sequence[StoredEvent]) -> Iterator[str]:
     """Says where a job's messages are not one beginning, one chain, and at most one end."""
     kinds = [message.event.WhichOneof("event") for message in messages]
     if kinds != ["done"] and kinds[0] != "accepted":

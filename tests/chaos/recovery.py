@@ -8,7 +8,7 @@ from tests.chaos.schedule import Action, Blow
 from tests.chaos.shaking import Dealt
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import Stored
+from weft_kit.joblog.codec import StoredEvent
 
 _LOSES_WORKER = frozenset({Action.KILL, Action.BURY})
 _AGAIN = frozenset({"started", "rewound"})
@@ -25,7 +25,7 @@ class Recovery:
     """The job, or the order, that waited."""
 
 
-def of_workers(dealt: Iterable[Dealt], jobs: Mapping[str, Sequence[Stored]]) -> list[Recovery]:
+def of_workers(dealt: Iterable[Dealt], jobs: Mapping[str, Sequence[StoredEvent]]) -> list[Recovery]:
     """From the loss of a router to the next attempt of each job that it had."""
     losses = [each for each in dealt if each.blow.part.startswith("router") and each.blow.action in _LOSES_WORKER]
     events = {job_id: [message.event for message in messages] for job_id, messages in jobs.items()}

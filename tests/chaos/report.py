@@ -11,7 +11,7 @@ from tests.chaos.ledger import Verdict
 from tests.chaos.recovery import Recovery, of_submits, of_workers
 from tests.chaos.shaking import Dealt
 
-from weft_kit.joblog.codec import Stored
+from weft_kit.joblog.codec import StoredEvent
 
 _SHOWN = 20
 
@@ -55,7 +55,7 @@ def table(outcome: Outcome, verdict: Verdict) -> str:
     return "\n".join(f"{name:<{wide}}  {value}" for name, value in rows)
 
 
-def _attempts(messages: Sequence[Stored]) -> int:
+def _attempts(messages: Sequence[StoredEvent]) -> int:
     return sum(message.event.HasField("started") for message in messages)
 
 

@@ -16,7 +16,7 @@ from weft_compose.launcher import Launch, RunningMesh, mesh
 from weft_compose.parts import Part
 from weft_compose.plan import SERVICES, Ports
 from weft_compose.ports import LOOPBACK, is_free
-from weft_compose.servers import NatsServer, PostgresServer, Server
+from weft_compose.servers import EmbeddedServer, NatsServer, PostgresServer
 from weft_compose.state import StateFolder
 from weft_kit.joblog import LogConfig
 
@@ -180,7 +180,7 @@ def _address(ports: Ports, mock_port: int, use: str, replica: int) -> str:
     return f"{LOOPBACK}:{mock_port}" if use == _MOCK else ports.address(use, replica)
 
 
-def _over(link: Link, state: StateFolder, kind: type[Server]) -> str:
+def _over(link: Link, state: StateFolder, kind: type[EmbeddedServer]) -> str:
     """Where a server of the mesh answers to those who reach it over a link."""
     return kind(state.data(kind.name), int(link.address.rpartition(":")[2])).url
 

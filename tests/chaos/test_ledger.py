@@ -11,7 +11,7 @@ from tests.chaos.orders import FLAVOURS, Order, Way
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import new_job_id, project, text_hash
-from weft_kit.joblog.codec import Stored
+from weft_kit.joblog.codec import StoredEvent
 
 BRIEF = FLAVOURS[0]
 ORDER = Order(
@@ -27,13 +27,13 @@ DONE = event_pb2.Done(
 )
 
 
-def chain(job_id: str, *steps: event_pb2.JobEvent) -> list[Stored]:
+def chain(job_id: str, *steps: event_pb2.JobEvent) -> list[StoredEvent]:
     """The messages of a job, each written after the one before."""
-    messages: list[Stored] = []
+    messages: list[StoredEvent] = []
     for at, step in enumerate(steps):
         event = event_pb2.JobEvent(job_id=job_id, sequence=10 + at)
         event.MergeFrom(step)
-        messages.append(Stored(event, messages[-1].sequence if messages else 0, ""))
+        messages.append(StoredEvent(event, messages[-1].sequence if messages else 0, ""))
     return messages
 
 

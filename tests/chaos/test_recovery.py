@@ -8,7 +8,7 @@ from tests.chaos.schedule import Action, Blow
 from tests.chaos.shaking import Dealt
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.codec import Stored
+from weft_kit.joblog.codec import StoredEvent
 
 STARTED, DELTA, DONE = event_pb2.Started(), event_pb2.Delta(text="a"), event_pb2.Done()
 RETRIED = event_pb2.Started(previous=job_pb2.Attempt(number=1))
@@ -18,14 +18,14 @@ def dealt(part: str, action: Action, unix_s: float) -> list[Dealt]:
     return [Dealt(Blow(0.0, part, action, 1.0), unix_s)]
 
 
-def job(*steps: tuple[float, object]) -> dict[str, list[Stored]]:
+def job(*steps: tuple[float, object]) -> dict[str, list[StoredEvent]]:
     """A job of events that came at these seconds."""
     messages = []
     for sequence, (second, step) in enumerate(steps, 1):
         event = event_pb2.JobEvent(job_id="job", sequence=sequence)
         event.time.FromNanoseconds(round(second * 1e9))
         getattr(event, type(step).__name__.lower()).CopyFrom(step)
-        messages.append(Stored(event, sequence - 1, ""))
+        messages.append(StoredEvent(event, sequence - 1, ""))
     return {"job": messages}
 
 
@@ -46,7 +46,7 @@ def test_it_lasts_from_the_loss_to_the_next_attempt(action: Action) -> None:
     ],
     ids=["its worker lived on", "its worker tried again", "it was over", "it had not begun"],
 )
-def test_a_job_that_lost_nothing_does_not_count(events: dict[str, list[Stored]]) -> None:
+def test_a_job_that_lost_nothing_does_not_count(events: dict[str, list[StoredEvent]]) -> None:
     assert of_workers(dealt("router", Action.KILL, 10), events) == []
 
 

@@ -18,7 +18,7 @@ from weft_client.budgets import micros_left, tokens_left
 from weft_client.printing import drain
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.errors import WeftError
-from weft_kit.spending import Account, day_of
+from weft_kit.spending import SpendingAccount, day_of
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 
@@ -40,7 +40,7 @@ def at(shown: list[str], beginning: str) -> int:
     return next(number for number, line in enumerate(shown) if line.startswith(beginning))
 
 
-async def spend(redis_url: str, account: Account, micros: int) -> None:
+async def spend(redis_url: str, account: SpendingAccount, micros: int) -> None:
     """Does what a router does with a call that was settled."""
     async with Redis.from_url(redis_url) as redis:
         await redis.hincrby(account.day(day_of(time.time())), "spent", micros)
@@ -94,7 +94,7 @@ async def test_what_a_job_cost_is_in_its_record_and_in_the_usage(house):
 
 
 async def test_a_spent_budget_is_refused_with_the_numbers_and_the_next_step(house, redis_url):
-    await spend(redis_url, Account(house.tenant), 50_000_000)
+    await spend(redis_url, SpendingAccount(house.tenant), 50_000_000)
     code, _, err = await house.weft("ask", "Who keeps the light?", "--timeout-s", "1")
     assert code == 1
     assert err.count("\n") == 1

@@ -7,7 +7,7 @@ import pytest
 from tests.compose.conftest import Weft
 
 from weft_compose.errors import StateUnusable
-from weft_compose.servers import NatsServer, PostgresServer, Server, ValkeyServer, serving
+from weft_compose.servers import EmbeddedServer, NatsServer, PostgresServer, ValkeyServer, serving
 from weft_compose.state import StateFolder
 from weft_kit.config.settings import Settings
 
@@ -18,14 +18,14 @@ LONG = f"{'d' * 200}/{'e' * 180}"
 
 @pytest.mark.parametrize("kind", SERVERS)
 @pytest.mark.parametrize("name", ["here/../there", 'it\'s a "folder" $x #1, Zoë', LONG], ids=["dots", "signs", "long"])
-def test_a_server_works_in_any_folder(kind: type[Server], name: str, tmp_path: Path):
+def test_a_server_works_in_any_folder(kind: type[EmbeddedServer], name: str, tmp_path: Path):
     (tmp_path / "here").mkdir()
     with serving(lambda port: kind(tmp_path / name / "data", port)) as server:
         assert server.child.exit_code is None
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_server_works_behind_a_link(kind: type[Server], tmp_path: Path):
+def test_a_server_works_behind_a_link(kind: type[EmbeddedServer], tmp_path: Path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with serving(lambda port: kind(tmp_path / "link" / "data", port)) as server:

@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 
 from weft_compose.launcher import DEFAULT_CATALOG, Launch, RunningMesh, mesh
 from weft_compose.plan import Ports
-from weft_compose.servers import NatsCluster, NatsServer, PostgresServer, Server, ValkeyServer, serving
+from weft_compose.servers import EmbeddedServer, NatsCluster, NatsServer, PostgresServer, ValkeyServer, serving
 from weft_compose.state import StateFolder
 
 SERVERS = ("nats", "postgres", "valkey")
@@ -174,11 +174,11 @@ def said(port: int, asked: bytes) -> bytes:
 
 
 @pytest.fixture(params=[NatsServer, PostgresServer, ValkeyServer])
-def kind(request: pytest.FixtureRequest) -> type[Server]:
+def kind(request: pytest.FixtureRequest) -> type[EmbeddedServer]:
     return request.param
 
 
-def test_a_password_stays_the_same_and_is_made_again_where_it_is_lost(kind: type[Server], tmp_path: Path):
+def test_a_password_stays_the_same_and_is_made_again_where_it_is_lost(kind: type[EmbeddedServer], tmp_path: Path):
     with serving(lambda port: kind(tmp_path / "data", port)) as server:
         first = server.password
     with serving(lambda port: kind(tmp_path / "data", port)) as server:

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from weft_compose.errors import PartFailed
-from weft_compose.servers import NatsServer, PostgresServer, Server, ValkeyServer, serving
+from weft_compose.servers import EmbeddedServer, NatsServer, PostgresServer, ValkeyServer, serving
 
 
 async def test_nats_has_jetstream_and_takes_large_messages(nats_url: str):
@@ -45,7 +45,7 @@ def test_postgres_has_pgvector_in_every_database(postgres_url: str):
 
 
 @pytest.mark.parametrize("kind", [NatsServer, ValkeyServer, PostgresServer])
-def test_a_server_starts_again_on_its_folder_after_being_killed(kind: type[Server], tmp_path: Path):
+def test_a_server_starts_again_on_its_folder_after_being_killed(kind: type[EmbeddedServer], tmp_path: Path):
     with serving(lambda port: kind(tmp_path / "data", port)) as first:
         os.kill(first.child.pid, signal.SIGKILL)
         first.child.stop()

@@ -13,7 +13,7 @@ from tests.durability.tripwire import Trap, Tripwire
 from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
 from weft_compose.ports import LOOPBACK, free_ports
-from weft_compose.servers import NatsServer, PostgresServer, Server, ValkeyServer, serving
+from weft_compose.servers import EmbeddedServer, NatsServer, PostgresServer, ValkeyServer, serving
 from weft_kit.joblog import JobLog, LogConfig, connect
 from weft_mock import MockProvider
 
@@ -141,7 +141,7 @@ class House:
                 await weft.jobs(1)
 
 
-async def revive(server: Server) -> None:
+async def revive(server: EmbeddedServer) -> None:
     """Starts a server again on its folder, unless it runs."""
     if server.child is None or server.child.exit_code is not None:
         await asyncio.to_thread(server.prepare)

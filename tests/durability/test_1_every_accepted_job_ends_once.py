@@ -16,12 +16,12 @@ from tests.durability.tripwire import Moment, Trap, Tripwire
 
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
-from weft_compose.servers import Server
+from weft_compose.servers import EmbeddedServer
 from weft_kit.joblog import new_job_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-Process = Service | Server
+Process = Service | EmbeddedServer
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ async def test_an_inference_service_is_killed_and_another_goes_on(brisk: House, 
 
 @pytest.mark.parametrize("step", OF_GATEWAYS + OF_ROUTERS, ids=str)
 async def test_nats_is_killed_and_starts_again_on_its_store(brisk: House, step: Step) -> None:
-    def nats(_: Tripwire) -> Server:
+    def nats(_: Tripwire) -> EmbeddedServer:
         return brisk.nats
 
     await run(brisk, step, nats)
@@ -115,7 +115,7 @@ async def test_nats_is_killed_and_starts_again_on_its_store(brisk: House, step: 
 
 @pytest.mark.parametrize("step", [ACCEPTED_UNHEARD, MID_STREAM, DONE_UNHEARD], ids=str)
 async def test_postgresql_is_killed(brisk: House, step: Step) -> None:
-    def postgres(_: Tripwire) -> Server:
+    def postgres(_: Tripwire) -> EmbeddedServer:
         return brisk.postgres
 
     await run(brisk, step, postgres, cuts=False)
@@ -123,7 +123,7 @@ async def test_postgresql_is_killed(brisk: House, step: Step) -> None:
 
 @pytest.mark.parametrize("step", [ACCEPTED, MID_STREAM], ids=str)
 async def test_redis_is_killed(brisk: House, step: Step) -> None:
-    def redis(_: Tripwire) -> Server:
+    def redis(_: Tripwire) -> EmbeddedServer:
         return brisk.valkey
 
     await run(brisk, step, redis, cuts=False)

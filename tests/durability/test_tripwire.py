@@ -8,7 +8,7 @@ import pytest
 from tests.durability.tripwire import Moment, Trap, Tripwire
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, LogConfig, Work, connect, new_job_id, text_hash
+from weft_kit.joblog import JobLog, Leases, LogConfig, connect, new_job_id, text_hash
 
 DONE = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, text_hash=text_hash(""))
 
@@ -87,7 +87,7 @@ async def test_an_ack_is_a_step_too(tripwire: Tripwire, logs: tuple[JobLog, JobL
     trap = Trap("ack", Moment.BEFORE, look, cuts=False)
     tripwire.arm(trap)
     await behind.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL), event_pb2.Accepted(tenant="acme"))
-    async with Work(behind, slots=1).leases() as leases:
+    async with Leases(behind, slots=1).leases() as leases:
         await (await asyncio.wait_for(anext(leases), 20)).ack()
         await asyncio.wait_for(trap.sprung.wait(), 20)
 

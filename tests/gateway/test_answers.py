@@ -16,7 +16,7 @@ from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_gateway.submission.cache_lookup import Answers
+from weft_gateway.submission.cache_lookup import CacheLookup
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.joblog import JobLog, kind_of, text_hash
 from weft_kit.rpc.channel import Channel
@@ -199,7 +199,7 @@ async def test_a_collection_nobody_knows_is_the_jobs_business(caller: Any, ask: 
 
 
 @pytest.fixture
-async def answers(shelf: Shelf) -> AsyncIterator[Answers]:
+async def answers(shelf: Shelf) -> AsyncIterator[CacheLookup]:
     """Leaves a cache alone that said nothing for as long as a hurried caller waits."""
     alias = {"routes": [{"provider": "local"}]}
     models = {"default": alias, "held": alias}
@@ -210,21 +210,21 @@ async def answers(shelf: Shelf) -> AsyncIterator[Answers]:
         Channel(behind.address, "retrieval") as retrieval,
     ):
         shelf.looks.clear()
-        yield Answers(cache, retrieval, lambda: catalog, limit_s=20.0, silence_s=SOON_S / 2, rest_s=60.0)
+        yield CacheLookup(cache, retrieval, lambda: catalog, limit_s=20.0, silence_s=SOON_S / 2, rest_s=60.0)
         shelf.looks.set()
 
 
-async def late(answers: Answers, ask: Ask) -> None:
+async def late(answers: CacheLookup, ask: Ask) -> None:
     with bound(CallContext(tenant="acme", deadline=asyncio.get_running_loop().time() + SOON_S)):
         assert await answers.find(ask(sampling=GREEDY, model="held")) is None
 
 
-async def is_asked(answers: Answers, ask: Ask) -> bool:
+async def is_asked(answers: CacheLookup, ask: Ask) -> bool:
     with bound(CallContext(tenant="acme")):
         return await answers.find(ask(sampling=GREEDY)) is not None
 
 
-async def test_a_cache_that_is_late_for_some_and_answers_others_is_asked_on(answers: Answers, ask: Ask) -> None:
+async def test_a_cache_that_is_late_for_some_and_answers_others_is_asked_on(answers: CacheLookup, ask: Ask) -> None:
     for _ in range(4):
         waiting = asyncio.create_task(late(answers, ask))
         while not waiting.done():
@@ -232,7 +232,7 @@ async def test_a_cache_that_is_late_for_some_and_answers_others_is_asked_on(answ
     assert await is_asked(answers, ask)
 
 
-async def test_a_cache_that_answers_nobody_any_more_is_left_alone(answers: Answers, ask: Ask, shelf: Shelf) -> None:
+async def test_a_cache_that_answers_nobody_any_more_is_left_alone(answers: CacheLookup, ask: Ask, shelf: Shelf) -> None:
     await late(answers, ask)
     assert not await is_asked(answers, ask)
     assert len(shelf.asked) == 1
@@ -247,7 +247,7 @@ async def test_a_retrieval_service_that_is_away_keeps_nobody_elses_answers_away(
         Channel(behind.address, "cache") as cache,
         Channel("127.0.0.1:1", "retrieval") as retrieval,
     ):
-        answers = Answers(cache, retrieval, lambda: catalog, rest_s=60.0)
+        answers = CacheLookup(cache, retrieval, lambda: catalog, rest_s=60.0)
         with bound(CallContext(tenant="globex")):
             for _ in range(4):
                 assert await answers.find(ask(sampling=GREEDY, retrieval=DOCS)) is None

@@ -17,10 +17,10 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_gateway.submission.budgets import Standing
+from weft_gateway.submission.budgets import BudgetStanding
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.server import Server
-from weft_kit.spending import Account, Spent, day_of
+from weft_kit.spending import SpendingAccount, Spent, day_of
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -54,7 +54,7 @@ async def spend(redis_url: str) -> AsyncIterator[Spend]:
     """Does what a router does with a call that was settled."""
     async with Redis.from_url(redis_url) as redis:
 
-        async def spend(account: Account, tokens: int = 0, micros: int = 0, held: int = 0) -> None:
+        async def spend(account: SpendingAccount, tokens: int = 0, micros: int = 0, held: int = 0) -> None:
             now_s = int(time.time())
             await redis.hincrby(account.tokens, str(now_s), tokens)
             today = account.day(day_of(now_s))
@@ -72,7 +72,7 @@ async def key(server: Server, tenant: str, **budget: int) -> pb.CreateKeyRespons
 
 
 async def test_spent_money_is_refused_until_midnight(caller: Any, ask: Ask, spend: Spend, refused: Refused) -> None:
-    await spend(Account(caller.key.tenant), micros=5_000_000)
+    await spend(SpendingAccount(caller.key.tenant), micros=5_000_000)
     error = await refused(caller.submit(ask(timeout=SHORT)))
     assert error.status is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.reason == error_pb2.ERROR_REASON_QUOTA_EXCEEDED
@@ -82,7 +82,7 @@ async def test_spent_money_is_refused_until_midnight(caller: Any, ask: Ask, spen
 
 
 async def test_a_model_that_costs_nothing_needs_no_money(caller: Any, ask: Ask, spend: Spend) -> None:
-    await spend(Account(caller.key.tenant), micros=5_000_000)
+    await spend(SpendingAccount(caller.key.tenant), micros=5_000_000)
     job = await caller.submit(ask(model="large", timeout=SHORT))
     assert job.state == job_pb2.JOB_STATE_QUEUED
 
@@ -90,7 +90,7 @@ async def test_a_model_that_costs_nothing_needs_no_money(caller: Any, ask: Ask, 
 async def test_spent_tokens_are_waited_for_in_the_queue_by_jobs_that_live_to_see_more(
     caller: Any, ask: Ask, spend: Spend, refused: Refused
 ) -> None:
-    await spend(Account(caller.key.tenant), tokens=100)
+    await spend(SpendingAccount(caller.key.tenant), tokens=100)
     error = await refused(caller.submit(ask(timeout=Duration(seconds=10))))
     assert error.metadata["budget"] == "tokens_per_minute"
     assert 55 <= error.retry_after_s <= 61
@@ -98,7 +98,7 @@ async def test_spent_tokens_are_waited_for_in_the_queue_by_jobs_that_live_to_see
 
 
 async def test_what_is_only_held_keeps_nobody_out(caller: Any, ask: Ask, spend: Spend) -> None:
-    await spend(Account(caller.key.tenant), tokens=99, micros=1, held=5_000_000)
+    await spend(SpendingAccount(caller.key.tenant), tokens=99, micros=1, held=5_000_000)
     assert (await caller.submit(ask(timeout=SHORT))).state == job_pb2.JOB_STATE_QUEUED
 
 
@@ -107,7 +107,7 @@ async def test_a_repeat_spends_nothing(
 ) -> None:
     one = await new_caller(server)
     job = await one.submit(ask(timeout=SHORT), "order-1")
-    await spend(Account(one.key.tenant), micros=5_000_000)
+    await spend(SpendingAccount(one.key.tenant), micros=5_000_000)
     # Another replica has not looked yet.
     async with gateway(budgeted, ("serve",)) as other:
         two = await new_caller(other, tenant=one.key.tenant)
@@ -123,7 +123,7 @@ async def test_a_key_has_a_budget_of_its_own_that_travels_with_its_jobs(
     assert made.key.budget == budget_pb2.Budget(tokens_per_minute=50)
     caller = await new_caller(server, tenant=tenant)
     caller.auth = (("authorization", f"Bearer {made.secret}"),)
-    await spend(Account(tenant, made.key.key_id), tokens=50)
+    await spend(SpendingAccount(tenant, made.key.key_id), tokens=50)
     assert (await refused(caller.submit(ask(timeout=SHORT)))).metadata["account"] == "key"
     job = await caller.submit(ask(timeout=LONG))
     (accepted,) = await log.events(job.job_id)
@@ -138,8 +138,8 @@ async def test_a_budget_below_nothing_is_refused(server: Server, refused: Refuse
 
 
 async def test_a_tenant_sees_what_it_spent_and_may(caller: Any, spend: Spend) -> None:
-    await spend(Account(caller.key.tenant), tokens=30, micros=2_000, held=500)
-    await spend(Account(caller.key.tenant, caller.key.key_id), tokens=10, micros=700)
+    await spend(SpendingAccount(caller.key.tenant), tokens=30, micros=2_000, held=500)
+    await spend(SpendingAccount(caller.key.tenant, caller.key.key_id), tokens=10, micros=700)
     seen = await caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth)
     assert seen.tenant == pb.Spending(tokens_last_minute=30, micros_today=2_000, micros_held=500, budget=BUDGET)
     assert seen.key == pb.Spending(tokens_last_minute=10, micros_today=700, budget=budget_pb2.Budget())
@@ -192,10 +192,10 @@ async def test_a_redis_that_is_late_is_told_from_one_that_is_away(
     assert error.metadata == {"dependency": "redis"}
 
 
-def standing(tokens: int, micros: int) -> Standing:
+def standing(tokens: int, micros: int) -> BudgetStanding:
     """At 40 s past midnight, with tokens spent 10 s ago."""
     now_s = 86_400 + 40
-    return Standing(Account("acme"), BUDGET, Spent(now_s, {now_s - 10: tokens}, micros, 0))
+    return BudgetStanding(SpendingAccount("acme"), BUDGET, Spent(now_s, {now_s - 10: tokens}, micros, 0))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.retention import RetentionSweeper
-from weft_gateway.record.rows import Row
+from weft_gateway.record.rows import RecordRow
 from weft_gateway.server import gateway
 from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import JobLog, Unreadable, new_job_id
@@ -43,7 +43,7 @@ class CountingStore(RecordStore):
         self.saves = 0
         self.down_at = 0
 
-    async def save(self, rows: Sequence[Row]) -> None:
+    async def save(self, rows: Sequence[RecordRow]) -> None:
         self.saves += 1
         if self.saves == self.down_at:
             raise DependencyDown("postgresql", "away; retry")

@@ -16,7 +16,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2, router_pb2_grpc
-from weft_gateway.auth.key_cache import Keyring, Life
+from weft_gateway.auth.key_cache import KeyCache, Life
 from weft_gateway.auth.keys import Key, new_credential
 from weft_gateway.config import Config
 from weft_gateway.postgres import SCHEMA, record_database
@@ -186,32 +186,32 @@ def store() -> Store:
 
 
 @pytest.fixture
-def keyring(store: Store, clock: Clock) -> Keyring:
-    return Keyring(store.find, Life(fresh_s=10, stale_s=100, absent_s=2), clock)
+def keyring(store: Store, clock: Clock) -> KeyCache:
+    return KeyCache(store.find, Life(fresh_s=10, stale_s=100, absent_s=2), clock)
 
 
-async def test_calls_that_wait_for_the_same_key_share_one_query(store: Store, keyring: Keyring) -> None:
+async def test_calls_that_wait_for_the_same_key_share_one_query(store: Store, keyring: KeyCache) -> None:
     found = await asyncio.gather(*(keyring.find("k") for _ in range(20)))
     assert store.asked == 1
     assert all(found)
 
 
 async def test_a_key_is_asked_for_again_when_it_is_no_longer_fresh(
-    store: Store, keyring: Keyring, clock: Clock
+    store: Store, keyring: KeyCache, clock: Clock
 ) -> None:
     for clock.now in (0, 9, 11, 12):
         assert await keyring.find("k")
     assert store.asked == 2
 
 
-async def test_an_absent_key_is_remembered_for_a_shorter_time(store: Store, keyring: Keyring, clock: Clock) -> None:
+async def test_an_absent_key_is_remembered_for_a_shorter_time(store: Store, keyring: KeyCache, clock: Clock) -> None:
     for clock.now in (0, 1, 3):
         assert await keyring.find("none") is None
     assert store.asked == 2
 
 
 async def test_a_known_key_outlives_a_store_that_is_down_but_not_for_ever(
-    store: Store, keyring: Keyring, clock: Clock
+    store: Store, keyring: KeyCache, clock: Clock
 ) -> None:
     await keyring.find("k")
     store.is_down = True
@@ -223,7 +223,7 @@ async def test_a_known_key_outlives_a_store_that_is_down_but_not_for_ever(
 
 
 async def test_while_the_store_is_down_known_keys_do_not_wait_for_it(
-    store: Store, keyring: Keyring, clock: Clock
+    store: Store, keyring: KeyCache, clock: Clock
 ) -> None:
     await keyring.find("k")
     store.is_down, clock.now = True, 11
@@ -232,7 +232,7 @@ async def test_while_the_store_is_down_known_keys_do_not_wait_for_it(
     assert keyring.recall("k")
 
 
-async def test_a_caller_who_leaves_does_not_take_the_answer_from_the_others(store: Store, keyring: Keyring) -> None:
+async def test_a_caller_who_leaves_does_not_take_the_answer_from_the_others(store: Store, keyring: KeyCache) -> None:
     leaving, staying = asyncio.create_task(keyring.find("k")), asyncio.create_task(keyring.find("k"))
     await asyncio.sleep(0)
     leaving.cancel()

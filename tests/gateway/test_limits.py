@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.gcra import Rate, RateLimit
 from weft_gateway.auth.local_limiter import LocalLimiter
 from weft_gateway.auth.redis_limiter import RedisLimiter
 from weft_gateway.config import Config
@@ -31,11 +31,11 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
         yield client
 
 
-def limit(calls_per_minute: int, burst_s: float) -> Limit:
-    return Limit("key", uuid4().hex, Rate.per_minute(calls_per_minute, burst_s))
+def limit(calls_per_minute: int, burst_s: float) -> RateLimit:
+    return RateLimit("key", uuid4().hex, Rate.per_minute(calls_per_minute, burst_s))
 
 
-async def admitted(limiter: RedisLimiter, *limits: Limit) -> bool:
+async def admitted(limiter: RedisLimiter, *limits: RateLimit) -> bool:
     try:
         await limiter.admit(limits)
     except Exhausted:
@@ -87,7 +87,7 @@ async def test_a_caller_who_waits_as_told_passes(redis: Redis) -> None:
 
 async def test_a_raised_rate_forgives_what_the_old_one_owed(redis: Redis) -> None:
     limiter, slow = RedisLimiter(redis, limit_s=5), limit(1, burst_s=1)
-    fast = Limit(slow.kind, slow.name, Rate.per_minute(60_000, burst_s=1))
+    fast = RateLimit(slow.kind, slow.name, Rate.per_minute(60_000, burst_s=1))
     assert await admitted(limiter, slow)
     assert not await admitted(limiter, slow)
     assert await admitted(limiter, fast)

@@ -14,8 +14,8 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-from weft_gateway.submission.quota import Quota, Standing
-from weft_kit.joblog import JobLog, Work
+from weft_gateway.submission.quota import Quota, QuotaStanding
+from weft_kit.joblog import JobLog, Leases
 from weft_kit.rpc.errors import Exhausted
 from weft_kit.rpc.server import Server
 
@@ -85,7 +85,7 @@ async def test_another_replica_knows_what_this_one_accepted(
 
 async def test_places_come_back_as_jobs_end(caller: Any, ask: Ask, log: JobLog, work: Callable[..., Any]) -> None:
     jobs = {job.job_id: job for job in await fill(caller, ask)}
-    async with Work(log, slots=4).leases() as leases:
+    async with Leases(log, slots=4).leases() as leases:
         lease = await anext(aiter(leases))
         await work(jobs[lease.event.job_id], "answer")
         await lease.ack()
@@ -104,7 +104,7 @@ async def _accepted(caller: Any, request: job_pb2.GenerationRequest) -> job_pb2.
 
 async def test_workers_hold_no_more_of_a_tenants_jobs_than_it_may_have(caller: Any, ask: Ask, log: JobLog) -> None:
     await fill(caller, ask, 5)
-    async with Work(log, slots=8).leases() as leases:
+    async with Leases(log, slots=8).leases() as leases:
         for _ in range(2):
             await anext(aiter(leases))
         with pytest.raises(TimeoutError):
@@ -117,20 +117,20 @@ async def test_workers_hold_no_more_of_a_tenants_jobs_than_it_may_have(caller: A
 @pytest.mark.parametrize(
     ("standing", "expected"),
     [
-        (Standing(0, 0, math.inf), (True, True, False)),
-        (Standing(5, 4, 9.0), (False, False, False)),
-        (Standing(5, 4, 11.0), (True, False, False)),
-        (Standing(5, 5, 0.9), (False, False, False)),
-        (Standing(5, 5, 1.1), (True, False, False)),
-        (Standing(80, 10, 0.9), (False, False, False)),
-        (Standing(80, 10, 1.1), (True, True, False)),
-        (Standing(80, 19, 0.5), (False, False, False)),
-        (Standing(80, 20, 0.5), (False, False, True)),
-        (Standing(200, 0, 1.1), (True, True, True)),
+        (QuotaStanding(0, 0, math.inf), (True, True, False)),
+        (QuotaStanding(5, 4, 9.0), (False, False, False)),
+        (QuotaStanding(5, 4, 11.0), (True, False, False)),
+        (QuotaStanding(5, 5, 0.9), (False, False, False)),
+        (QuotaStanding(5, 5, 1.1), (True, False, False)),
+        (QuotaStanding(80, 10, 0.9), (False, False, False)),
+        (QuotaStanding(80, 10, 1.1), (True, True, False)),
+        (QuotaStanding(80, 19, 0.5), (False, False, False)),
+        (QuotaStanding(80, 20, 0.5), (False, False, True)),
+        (QuotaStanding(200, 0, 1.1), (True, True, True)),
     ],
 )
 def test_counts_are_asked_for_the_more_often_the_nearer_the_limit(
-    standing: Standing, expected: tuple[bool, bool, bool]
+    standing: QuotaStanding, expected: tuple[bool, bool, bool]
 ) -> None:
     refuses = standing.refusal(100) is not None
     assert (standing.wants_count(100), standing.needs_count(100), refuses) == expected

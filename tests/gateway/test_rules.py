@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.auth.gcra import Limit, Rate
+from weft_gateway.auth.gcra import Rate, RateLimit
 from weft_gateway.auth.keys import (
     Key,
     hash_secret,
@@ -48,7 +48,7 @@ def test_only_the_right_secret_of_a_good_key_proves_it() -> None:
 
 
 def test_a_burst_passes_and_then_the_rate_holds() -> None:
-    limiter, limit = LocalLimiter(), Limit("key", "k", Rate.per_minute(60, burst_s=3))
+    limiter, limit = LocalLimiter(), RateLimit("key", "k", Rate.per_minute(60, burst_s=3))
     assert [limiter.admit([limit], 0) is None for _ in range(5)] == [True, True, True, False, False]
     refusal = limiter.admit([limit], 0)
     assert refusal is not None
@@ -59,7 +59,7 @@ def test_a_burst_passes_and_then_the_rate_holds() -> None:
 
 def test_a_refused_call_counts_under_none_of_its_limits() -> None:
     limiter = LocalLimiter()
-    narrow, wide = (Limit("key", name, Rate.per_minute(60, burst_s=n)) for name, n in (("narrow", 1), ("wide", 2)))
+    narrow, wide = (RateLimit("key", name, Rate.per_minute(60, burst_s=n)) for name, n in (("narrow", 1), ("wide", 2)))
     assert limiter.admit([narrow, wide], 0) is None
     refusal = limiter.admit([narrow, wide], 0)
     assert refusal is not None
@@ -70,7 +70,7 @@ def test_a_refused_call_counts_under_none_of_its_limits() -> None:
 def test_a_flood_of_addresses_does_not_fill_the_memory() -> None:
     limiter = LocalLimiter(capacity=100)
     for i in range(1_000):
-        limiter.admit([Limit("address", str(i), Rate.per_minute(60, burst_s=1))], i)
+        limiter.admit([RateLimit("address", str(i), Rate.per_minute(60, burst_s=1))], i)
     assert len(limiter._due_us) <= 100
 
 

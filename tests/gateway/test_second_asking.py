@@ -14,7 +14,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
 from weft_gateway.submission.audits import second_asking
-from weft_kit.joblog import JobLog, Lease, Work
+from weft_kit.joblog import JobLog, Lease, Leases
 from weft_kit.rpc.server import Server, Service
 
 Ask = Callable[..., job_pb2.GenerationRequest]
@@ -53,7 +53,7 @@ async def caller(config: Config, new_caller: Any) -> AsyncIterator[Any]:
 @pytest.fixture
 async def next_job(caller: Any, log: JobLog) -> AsyncIterator[Callable[[], Awaitable[Lease]]]:
     """What a worker is handed next."""
-    async with Work(log, slots=8).leases() as leases:
+    async with Leases(log, slots=8).leases() as leases:
         yield lambda: asyncio.wait_for(anext(leases), 20)
 
 

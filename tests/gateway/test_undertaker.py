@@ -15,7 +15,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
-from weft_gateway.record.reaper import Undertaker
+from weft_gateway.record.reaper import Reaper
 from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, connect, kind_of, new_job_id, project, text_hash
@@ -33,8 +33,8 @@ async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
 
 
 @pytest.fixture
-def undertaker(log: JobLog, records: RecordStore) -> Undertaker:
-    return Undertaker(log, records, grace_s=10)
+def undertaker(log: JobLog, records: RecordStore) -> Reaper:
+    return Reaper(log, records, grace_s=10)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def accept(log: JobLog, records: RecordStore, ask: Ask, now: datetime) -> Accept
     return make
 
 
-async def test_a_job_no_worker_took_expires(undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime) -> None:
+async def test_a_job_no_worker_took_expires(undertaker: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
     first = await accept()
     await undertaker.bury(now)
     events = await log.events(first.job_id)
@@ -70,7 +70,7 @@ async def test_a_job_no_worker_took_expires(undertaker: Undertaker, accept: Acce
 
 
 async def test_text_and_attempts_of_a_lost_worker_are_kept(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     writer = log.writer(first.job_id, first.sequence)
@@ -104,7 +104,7 @@ async def test_text_and_attempts_of_a_lost_worker_are_kept(
 
 
 async def test_an_attempt_that_was_given_back_keeps_its_reason(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     writer = log.writer(first.job_id, first.sequence)
@@ -119,7 +119,7 @@ async def test_an_attempt_that_was_given_back_keeps_its_reason(
 
 
 async def test_a_job_that_was_to_stop_is_cancelled(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     await log.writer(first.job_id, first.sequence).append(event_pb2.Started(attempt=1, provider="a"))
@@ -131,7 +131,7 @@ async def test_a_job_that_was_to_stop_is_cancelled(
 
 
 async def test_a_worker_has_time_to_say_so_itself(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     firsts = [await accept(ago_s=9), await accept(ago_s=-60)]
     await undertaker.bury(now)
@@ -140,7 +140,7 @@ async def test_a_worker_has_time_to_say_so_itself(
 
 
 async def test_a_job_that_ended_stays_as_it_is_though_the_record_trails(
-    undertaker: Undertaker, accept: Accept, log: JobLog, work: Work, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, work: Work, now: datetime
 ) -> None:
     first = await accept()
     await work(job_pb2.Job(job_id=first.job_id, last_sequence=first.sequence), "answer")
@@ -150,7 +150,7 @@ async def test_a_job_that_ended_stays_as_it_is_though_the_record_trails(
 
 
 async def test_past_the_logs_retention_one_event_tells_the_end(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     await log.client.jetstream().purge_stream(log.config.stream)
@@ -161,7 +161,7 @@ async def test_past_the_logs_retention_one_event_tells_the_end(
 
 
 async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
-    undertaker: Undertaker, accept: Accept, log: JobLog, records: RecordStore, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, records: RecordStore, now: datetime
 ) -> None:
     lost = await accept(ago_s=-3600)
     started = await log.writer(lost.job_id, lost.sequence).commit(event_pb2.Started(attempt=1, provider="a"))
@@ -180,7 +180,7 @@ async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
 
 
 async def test_with_an_empty_log_all_unfinished_jobs_are_lost_but_not_at_once(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     firsts = [await accept(ago_s=-3600) for _ in range(3)]
     await log.client.jetstream().delete_stream(log.config.stream)
@@ -193,7 +193,7 @@ async def test_with_an_empty_log_all_unfinished_jobs_are_lost_but_not_at_once(
 
 
 async def test_a_job_that_is_accepted_again_after_its_log_was_lost_lives(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     old = await accept(ago_s=-3600, request_id="order-2")
     await log.client.jetstream().purge_stream(log.config.stream)
@@ -203,7 +203,7 @@ async def test_a_job_that_is_accepted_again_after_its_log_was_lost_lives(
 
 
 async def test_a_request_id_used_again_after_retention_is_another_job(
-    undertaker: Undertaker, accept: Accept, log: JobLog, ask: Ask, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, ask: Ask, now: datetime
 ) -> None:
     old = await accept(request_id="order-1")
     await log.client.jetstream().purge_stream(log.config.stream)
@@ -218,13 +218,13 @@ async def test_undertakers_that_meet_write_one_end(
     log: JobLog, records: RecordStore, accept: Accept, now: datetime
 ) -> None:
     firsts = [await accept() for _ in range(10)]
-    await asyncio.gather(*(Undertaker(log, records, grace_s=0).bury(now) for _ in range(4)))
+    await asyncio.gather(*(Reaper(log, records, grace_s=0).bury(now) for _ in range(4)))
     for first in firsts:
         assert [kind_of(event) for event in await log.events(first.job_id)] == ["accepted", "done"]
 
 
 async def test_more_than_a_page_of_jobs_is_buried(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     firsts = await asyncio.gather(*(accept(ago_s=11 + i % 7) for i in range(130)))
     await undertaker.bury(now)
@@ -233,7 +233,7 @@ async def test_more_than_a_page_of_jobs_is_buried(
 
 
 async def test_a_job_with_an_event_that_cannot_be_read_ends_like_the_others(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     broken, other = await accept(ago_s=20), await accept()
     await publish(log, broken.job_id, "delta", b"\xff")
@@ -248,7 +248,7 @@ async def test_a_job_with_an_event_that_cannot_be_read_ends_like_the_others(
 
 
 async def test_a_job_that_said_more_than_one_message_carries_ends_without_it(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     large, other = await accept(ago_s=20), await accept()
     writer = log.writer(large.job_id, large.sequence)
@@ -275,7 +275,7 @@ async def test_a_job_that_the_log_lost_and_that_cannot_be_ended_keeps_no_other_w
     other = await accept(ago_s=-3600)
     await log.client.jetstream().purge_stream(log.config.stream)
     with capture_logs() as lines:
-        await Undertaker(log, records, grace_s=10).bury_lost(now + timedelta(seconds=60))
+        await Reaper(log, records, grace_s=10).bury_lost(now + timedelta(seconds=60))
     assert [line["job_id"] for line in lines if line["log_level"] == "error"] == [large.job_id]
     last = await log.last(other.job_id)
     assert last is not None
@@ -284,7 +284,7 @@ async def test_a_job_that_the_log_lost_and_that_cannot_be_ended_keeps_no_other_w
 
 
 async def test_a_job_that_cannot_be_ended_is_tried_ever_more_rarely(
-    undertaker: Undertaker, accept: Accept, log: JobLog, now: datetime
+    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     tries = 0
 
@@ -307,7 +307,7 @@ async def test_while_the_log_is_away_a_round_ends_at_the_first_job(
     wire, url = nats_wire
     async with connect(url, "test") as client:
         away = JobLog(client, replace(log.config, accept_timeout_s=0.5, publish_timeout_s=0.5))
-        undertaker = Undertaker(away, records, grace_s=10)
+        undertaker = Reaper(away, records, grace_s=10)
         await wire.cut()
         with pytest.raises(DependencyDown):
             await undertaker.bury(now)

@@ -10,7 +10,7 @@ import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.jobs.long_polls import Waits
+from weft_gateway.jobs.long_polls import LongPolls
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.server import Server
@@ -85,12 +85,12 @@ async def test_a_gateway_that_shuts_down_lets_nobody_wait(config: Config, new_ca
 
 async def test_a_wait_that_fails_inside_is_no_wait_that_is_over() -> None:
     with pytest.raises(TimeoutError):
-        async with Waits().at_most(60):
+        async with LongPolls().at_most(60):
             raise TimeoutError
 
 
 async def test_once_waits_have_ended_none_begins() -> None:
-    waits = Waits()
+    waits = LongPolls()
     waits.end()
     async with asyncio.timeout(20), waits.at_most(60):
         await asyncio.Event().wait()

@@ -20,16 +20,16 @@ from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
 from weft_gateway.tasks import running
-from weft_gateway.webhooks.backoff import Schedule
-from weft_gateway.webhooks.deliveries import Delivery, Outcome, Try
+from weft_gateway.webhooks.backoff import Backoff
+from weft_gateway.webhooks.deliveries import Delivery, DeliveryOutcome, Try
 from weft_gateway.webhooks.delivery_query import DeliveryQuery
-from weft_gateway.webhooks.http_sender import WebhookPoster
+from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.notifier import Notifier, Pace
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
-from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.postgres_outbox import WebhookOutbox
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.resolver import Resolver
-from weft_gateway.webhooks.secrets import SecretDesk
+from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_kit.joblog import new_job_id
 from weft_kit.stores.postgres import Database
 
@@ -47,8 +47,8 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def outbox(database: Database) -> Outbox:
-    return Outbox(database)
+def outbox(database: Database) -> WebhookOutbox:
+    return WebhookOutbox(database)
 
 
 @pytest.fixture
@@ -82,12 +82,14 @@ def notifying(database: Database) -> Notifying:
 
     @asynccontextmanager
     async def run(pace: Pace = QUICK, database: Database = database) -> AsyncIterator[None]:
-        schedule = Schedule(first_s=0.02, longest_s=0.02, tries=3)
+        schedule = Backoff(first_s=0.02, longest_s=0.02, tries=3)
         async with (
             Resolver(pace.at_once) as resolver,
-            WebhookPoster(resolver.resolve, limit_s=5.0, allow_private=True) as poster,
+            HttpSender(resolver.resolve, limit_s=5.0, allow_private=True) as poster,
         ):
-            notifier = Notifier(Outbox(database), SecretDesk(SecretStore(database), KEY), poster, schedule, pace)
+            notifier = Notifier(
+                WebhookOutbox(database), SecretAdmin(SecretStore(database), KEY), poster, schedule, pace
+            )
             async with running("notifier", notifier.notify):
                 yield
 
@@ -147,7 +149,7 @@ async def test_replicas_share_the_work(
 
 
 async def test_what_a_notifier_died_with_is_tried_again_after_its_lease(
-    finish: Finish, notifying: Notifying, outbox: Outbox, store: DeliveryStore, receiver: Any
+    finish: Finish, notifying: Notifying, outbox: WebhookOutbox, store: DeliveryStore, receiver: Any
 ) -> None:
     job_id = await finish(receiver.url)
     (lost,) = await outbox.claim({"acme": 8}, lease_s=0.3)
@@ -159,17 +161,17 @@ async def test_what_a_notifier_died_with_is_tried_again_after_its_lease(
 
 
 async def test_a_try_that_lost_its_claim_is_kept_and_decides_nothing(
-    finish: Finish, outbox: Outbox, store: DeliveryStore
+    finish: Finish, outbox: WebhookOutbox, store: DeliveryStore
 ) -> None:
     job_id = await finish("https://example.org/")
     (due,) = await outbox.claim({"acme": 1}, lease_s=60)
     await store.redeliver("acme", job_id)
-    await outbox.settle(due, made("late"), Outcome("late", final=True), None)
+    await outbox.settle(due, made("late"), DeliveryOutcome("late", final=True), None)
     found = await delivery(store, job_id)
     assert (found.state, [kept.outcome for kept in found.tries]) == (webhook_pb2.DELIVERY_STATE_PENDING, ["late"])
 
 
-async def test_claims_are_shared_out_by_tenant_the_longest_due_first(finish: Finish, outbox: Outbox) -> None:
+async def test_claims_are_shared_out_by_tenant_the_longest_due_first(finish: Finish, outbox: WebhookOutbox) -> None:
     first, second, _ = [await finish("https://example.org/", "a") for _ in range(3)]
     other = await finish("https://example.org/", "b")
     assert sorted(await outbox.due_tenants()) == ["a", "b"]
@@ -245,10 +247,10 @@ async def test_a_record_that_cannot_be_converted_is_marked_at_once_and_stops_nob
     assert (found.state, len(found.tries)) == (webhook_pb2.DELIVERY_STATE_FAILED, 1)
 
 
-class OddPoster(WebhookPoster):
+class OddPoster(HttpSender):
     """Says of what it posted what PostgreSQL does not take."""
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> DeliveryOutcome:
         return replace(await super().post(url, headers, body), text="a\0b")
 
 
@@ -257,9 +259,9 @@ async def test_an_outcome_that_postgres_refuses_is_settled_all_the_same(
 ) -> None:
     receiver.answers = [200, 410]
     jobs = [await finish(receiver.url) for _ in range(2)]
-    secrets = SecretDesk(SecretStore(database), KEY)
+    secrets = SecretAdmin(SecretStore(database), KEY)
     async with Resolver(4) as resolver, OddPoster(resolver.resolve, limit_s=5.0, allow_private=True) as poster:
-        notifier = Notifier(Outbox(database), secrets, poster, Schedule(0.02, 0.02, 3), QUICK)
+        notifier = Notifier(WebhookOutbox(database), secrets, poster, Backoff(0.02, 0.02, 3), QUICK)
         with capture_logs() as lines:
             async with running("notifier", notifier.notify):
                 found = [await settled(store, job_id) for job_id in jobs]
@@ -276,19 +278,19 @@ async def test_an_outcome_that_postgres_refuses_is_settled_all_the_same(
     }
 
 
-async def test_the_last_fifty_tries_are_kept(finish: Finish, outbox: Outbox, store: DeliveryStore) -> None:
+async def test_the_last_fifty_tries_are_kept(finish: Finish, outbox: WebhookOutbox, store: DeliveryStore) -> None:
     job_id = await finish("https://example.org/")
     for number in range(53):
         (due,) = await outbox.claim({"acme": 1}, lease_s=60)
         assert due.tries_made == number
-        await outbox.settle(due, made(f"try {number}"), Outcome("no"), 0.0)
+        await outbox.settle(due, made(f"try {number}"), DeliveryOutcome("no"), 0.0)
     found = await delivery(store, job_id)
     assert [kept.outcome for kept in found.tries] == [f"try {number}" for number in range(3, 53)]
     assert found.tries[0].duration_s == 0.5
 
 
 async def test_a_remark_stands_once_beside_a_webhook_that_waits(
-    finish: Finish, outbox: Outbox, notifying: Notifying, store: DeliveryStore, receiver: Any
+    finish: Finish, outbox: WebhookOutbox, notifying: Notifying, store: DeliveryStore, receiver: Any
 ) -> None:
     job_id = await finish(receiver.url)
     assert [await outbox.say(made("not sent: no key")) for _ in range(2)] == [1, 0]
@@ -302,14 +304,14 @@ async def test_a_remark_stands_once_beside_a_webhook_that_waits(
 
 
 async def test_rotations_at_the_same_time_leave_two_secrets(database: Database) -> None:
-    desk = SecretDesk(SecretStore(database), KEY)
+    desk = SecretAdmin(SecretStore(database), KEY)
     await asyncio.gather(*(desk.rotate("acme", 60.0) for _ in range(5)))
     newest, before = await desk.current("acme")
     assert (newest.expire_time, before.expire_time is not None) == (None, True)
 
 
 async def test_many_who_ask_first_get_one_first_secret(database: Database) -> None:
-    desk = SecretDesk(SecretStore(database), KEY)
+    desk = SecretAdmin(SecretStore(database), KEY)
     found = await asyncio.gather(*(desk.current("acme") for _ in range(5)), desk.signing(["acme", "other"]))
     assert len({secret.text for secrets in found[:5] for secret in secrets}) == 1
     assert {tenant: len(secrets) for tenant, secrets in found[5].items()} == {"acme": 1, "other": 1}
@@ -330,17 +332,17 @@ async def test_what_an_older_gateway_recorded_is_kept_and_delivered(postgres_url
             await session.execute("INSERT INTO webhook_deliveries (job_id) VALUES (%s)", (job_id,))
         await session.execute("UPDATE webhook_deliveries SET next_time = NULL WHERE job_id = 'over'")
     async with record_database(postgres_url) as database:
-        assert [due.job_id for due in await Outbox(database).claim({"acme": 8}, lease_s=60)] == ["due"]
+        assert [due.job_id for due in await WebhookOutbox(database).claim({"acme": 8}, lease_s=60)] == ["due"]
         assert (await delivery(DeliveryStore(database), "over")).state == webhook_pb2.DELIVERY_STATE_FAILED
 
 
 async def test_what_earlier_tries_told_of_addresses_is_told_no_more(
-    finish: Finish, outbox: Outbox, store: DeliveryStore, postgres_url: str
+    finish: Finish, outbox: WebhookOutbox, store: DeliveryStore, postgres_url: str
 ) -> None:
     job_id = await finish("https://example.org/")
     for told in ("refused: 10.0.0.1 is not a public address", "not reachable: gaierror", "HTTP 500"):
         (due,) = await outbox.claim({"acme": 1}, lease_s=60)
-        await outbox.settle(due, made(told), Outcome("no"), 0.0)
+        await outbox.settle(due, made(told), DeliveryOutcome("no"), 0.0)
     migration = Path(postgres.__file__).parent / "migrations" / "0011_webhook_outcomes.sql"
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as session:
         await session.execute(migration.read_bytes())

@@ -12,8 +12,8 @@ import pytest
 import trustme
 from aiohttp import web
 
-from weft_gateway.webhooks.deliveries import Outcome
-from weft_gateway.webhooks.http_sender import WebhookPoster
+from weft_gateway.webhooks.deliveries import DeliveryOutcome
+from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.resolver import Resolver
 
 HEADERS = {"webhook-id": "job-1"}
@@ -29,15 +29,15 @@ def resolving(**names: list[str]) -> Callable[[str, int], Any]:
     return resolve
 
 
-async def post(url: str, *addresses: str, **settings: Any) -> Outcome:
+async def post(url: str, *addresses: str, **settings: Any) -> DeliveryOutcome:
     resolve = resolving(receiver=list(addresses), other=list(addresses))
-    async with WebhookPoster(resolve, **{"allow_private": True, **settings}) as poster:
+    async with HttpSender(resolve, **{"allow_private": True, **settings}) as poster:
         return await poster.post(url, HEADERS, b"{}")
 
 
 async def test_a_post_goes_to_the_address_under_the_name(receiver: Any) -> None:
     outcome = await post(f"http://receiver.test:{receiver.port}/a?b=c", "127.0.0.1")
-    assert outcome == Outcome("HTTP 200", 200)
+    assert outcome == DeliveryOutcome("HTTP 200", 200)
     arrived = receiver.posts.get_nowait()
     assert (arrived.path, arrived.body) == ("/a", b"{}")
     assert arrived.headers["Host"] == f"receiver.test:{receiver.port}"
@@ -58,7 +58,7 @@ async def test_a_name_with_one_private_address_among_public_ones_is_refused(rece
     "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "127.1", "[::ffff:7f00:1]"]
 )
 async def test_no_spelling_of_loopback_gets_through(receiver: Any, host: str) -> None:
-    async with Resolver(1) as resolver, WebhookPoster(resolver.resolve, limit_s=1.0) as poster:
+    async with Resolver(1) as resolver, HttpSender(resolver.resolve, limit_s=1.0) as poster:
         outcome = await poster.post(f"http://{host}:{receiver.port}/", HEADERS, b"{}")
     assert not outcome.delivered
     assert receiver.posts.empty()
@@ -71,14 +71,14 @@ async def test_an_address_that_refuses_gives_way_to_the_next(receiver: Any) -> N
 async def test_a_redirect_is_not_followed_and_fails(receiver: Any) -> None:
     receiver.answers, receiver.answer_headers = [307], {"location": "/elsewhere"}
     outcome = await post(f"http://receiver.test:{receiver.port}/", "127.0.0.1")
-    assert outcome == Outcome("HTTP 307: redirects are not followed", 307)
+    assert outcome == DeliveryOutcome("HTTP 307: redirects are not followed", 307)
     assert receiver.posts.qsize() == 1
 
 
 async def test_what_a_target_asks_for_is_told(receiver: Any) -> None:
     receiver.answers, receiver.answer_headers = [503, 410], {"Retry-After": "7"}
     url = f"http://receiver.test:{receiver.port}/"
-    assert await post(url, "127.0.0.1") == Outcome("HTTP 503", 503, retry_after_s=7)
+    assert await post(url, "127.0.0.1") == DeliveryOutcome("HTTP 503", 503, retry_after_s=7)
     assert (await post(url, "127.0.0.1")).final
 
 
@@ -110,7 +110,7 @@ async def test_silence_and_headers_that_drip_cost_a_limited_try() -> None:
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await post(f"http://receiver.test:{port}/", "127.0.0.1", limit_s=0.2) == Outcome(
+        assert await post(f"http://receiver.test:{port}/", "127.0.0.1", limit_s=0.2) == DeliveryOutcome(
             "no answer within 0.2 s"
         )
 
@@ -122,18 +122,18 @@ async def test_a_target_that_is_not_there_or_speaks_no_http_fails() -> None:
         await writer.drain()
         writer.close()
 
-    assert await post("http://receiver.test:9/", "127.0.0.1") == Outcome("not reachable: ConnectError")
+    assert await post("http://receiver.test:9/", "127.0.0.1") == DeliveryOutcome("not reachable: ConnectError")
     async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         outcome = await post(f"http://receiver.test:{port}/", "127.0.0.1")
-        assert outcome == Outcome("no proper answer: RemoteProtocolError")
+        assert outcome == DeliveryOutcome("no proper answer: RemoteProtocolError")
 
 
 @pytest.mark.parametrize("host", ["does-not-exist.invalid", "a" * 70 + ".example", "a..b"])
 async def test_a_name_that_does_not_resolve_fails(host: str) -> None:
-    async with Resolver(1) as resolver, WebhookPoster(resolver.resolve) as poster:
+    async with Resolver(1) as resolver, HttpSender(resolver.resolve) as poster:
         outcome = await poster.post(f"http://{host}/", HEADERS, b"{}")
-    assert outcome == Outcome(NO_ADDRESS, detail=outcome.detail)
+    assert outcome == DeliveryOutcome(NO_ADDRESS, detail=outcome.detail)
 
 
 async def test_a_private_name_and_one_that_does_not_exist_are_told_alike(receiver: Any) -> None:
@@ -142,7 +142,7 @@ async def test_a_private_name_and_one_that_does_not_exist_are_told_alike(receive
             return ["127.0.0.1"]
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    async with WebhookPoster(resolve) as poster:
+    async with HttpSender(resolve) as poster:
         hosts = ("receiver.test", "nobody.test")
         inside, nowhere = [await poster.post(f"http://{host}:{receiver.port}/", HEADERS, b"{}") for host in hosts]
     assert inside.detail != nowhere.detail
@@ -176,12 +176,12 @@ async def test_https_is_proven_by_the_name_not_by_the_address() -> None:
     resolve = resolving(receiver=["127.0.0.1"], other=["127.0.0.1"])
     async with (
         tls_receiver(authority, "receiver.test") as port,
-        WebhookPoster(resolve, allow_private=True, tls=trusting) as poster,
+        HttpSender(resolve, allow_private=True, tls=trusting) as poster,
     ):
         assert (await poster.post(f"https://receiver.test:{port}/", HEADERS, b"{}")).delivered
         # The same address again, and no connection left over from the name that was proven.
         outcome = await poster.post(f"https://other.test:{port}/", HEADERS, b"{}")
-        assert outcome == Outcome("not reachable: ConnectError")
+        assert outcome == DeliveryOutcome("not reachable: ConnectError")
 
 
 async def test_https_with_a_certificate_nobody_trusts_fails() -> None:

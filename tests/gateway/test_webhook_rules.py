@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.webhooks.backoff import Schedule, retry_after_s
+from weft_gateway.webhooks.backoff import Backoff, retry_after_s
 from weft_gateway.webhooks.deliveries import outcome_of
 from weft_gateway.webhooks.fair_share import share_places
 from weft_gateway.webhooks.payload import payload
@@ -115,17 +115,17 @@ def test_public_addresses_are_not_private() -> None:
 
 
 def test_waits_between_tries_double_and_end() -> None:
-    schedule = Schedule(first_s=1, longest_s=5, tries=5)
+    schedule = Backoff(first_s=1, longest_s=5, tries=5)
     assert [schedule.next_s(n, None, share=1) for n in range(1, 6)] == [1, 2, 4, 5, None]
 
 
 def test_waits_are_spread_over_all_they_may_be() -> None:
-    schedule = Schedule(first_s=8)
+    schedule = Backoff(first_s=8)
     assert [schedule.next_s(2, None, share) for share in (0, 0.5, 1)] == [0, 8, 16]
 
 
 def test_the_tries_span_about_a_day() -> None:
-    schedule = Schedule()
+    schedule = Backoff()
     waits = [schedule.next_s(made, None, share=0.5) or 0 for made in range(1, schedule.tries)]
     assert timedelta(hours=20) < timedelta(seconds=sum(waits)) < timedelta(hours=30)
     assert schedule.next_s(1, None, share=1) == 5
@@ -133,7 +133,7 @@ def test_the_tries_span_about_a_day() -> None:
 
 
 def test_a_target_may_ask_for_more_patience_within_bounds() -> None:
-    schedule = Schedule(first_s=1, longest_s=100, tries=10_000)
+    schedule = Backoff(first_s=1, longest_s=100, tries=10_000)
     assert schedule.next_s(1, 30, share=1) == 30
     assert schedule.next_s(6, 30, share=1) == 32
     assert schedule.next_s(1, 1e9, share=0) == 100

@@ -6,8 +6,8 @@ import pytest
 
 from weft_inference.engines.echo import Echo
 from weft_inference.engines.engine import (
+    EngineRequest,
     Finish,
-    Generation,
     Piece,
     Sampling,
     Turn,
@@ -15,7 +15,7 @@ from weft_inference.engines.engine import (
 
 
 async def said(engine: Echo, text: str, *, prefix: str = "", **sampling) -> tuple[str, Finish]:
-    steps = [step async for step in engine.generate(Generation((Turn("user", text),), Sampling(**sampling), prefix))]
+    steps = [step async for step in engine.generate(EngineRequest((Turn("user", text),), Sampling(**sampling), prefix))]
     pieces = [step for step in steps if isinstance(step, Piece)]
     finish = steps[-1]
     assert isinstance(finish, Finish)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Work, new_job_id
+from weft_kit.joblog import JobLog, Leases, new_job_id
 from weft_kit.joblog.clock import ahead_s
 from weft_kit.rpc.errors import DependencyDown
 
@@ -65,7 +65,7 @@ async def test_a_worker_takes_jobs_only_while_its_clock_is_right(joblog: JobLog)
     clock.off_s = 3600
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(replica(joblog, clock))
-        work = Work(log, slots=1)
+        work = Leases(log, slots=1)
         first, second, third = (new_job_id("acme", job_pb2.PRIORITY_NORMAL) for _ in range(3))
         await joblog.accept(first, ENVELOPE)
 
@@ -90,7 +90,7 @@ async def test_a_worker_takes_jobs_only_while_its_clock_is_right(joblog: JobLog)
             assert await taking == [first, second]
         # The job that came while the clock was wrong is another worker's, or ours once it is right.
         await joblog.accept(third, ENVELOPE)
-        async with asyncio.timeout(30), Work(joblog, slots=1).leases() as leases:
+        async with asyncio.timeout(30), Leases(joblog, slots=1).leases() as leases:
             lease = await anext(leases)
             assert lease.job_id == third
             await lease.retry()

@@ -14,9 +14,9 @@ from weft_kit.joblog import (
     Fenced,
     JobLog,
     Lease,
+    Leases,
     LogConfig,
     TokenWriter,
-    Work,
     connect,
     new_job_id,
     text_hash,
@@ -84,7 +84,7 @@ class Load:
             return
 
     async def work(self) -> None:
-        async with Work(self._works, slots=64).leases() as leases, asyncio.TaskGroup() as group:
+        async with Leases(self._works, slots=64).leases() as leases, asyncio.TaskGroup() as group:
             async for lease in leases:
                 group.create_task(self._run(lease))
 

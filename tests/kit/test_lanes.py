@@ -8,7 +8,7 @@ import pytest
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Work, connect, lane_of, new_job_id, tenant_tag
+from weft_kit.joblog import JobLog, Lease, Leases, connect, lane_of, new_job_id, tenant_tag
 from weft_kit.joblog.lanes import consumer_of
 
 NORMAL = job_pb2.PRIORITY_NORMAL
@@ -37,7 +37,7 @@ def tenant_of(lease: Lease) -> str:
 
 async def test_one_job_is_not_delayed_by_ten_thousand_of_another_tenant(joblog: JobLog) -> None:
     await accept(joblog, "flood", 10_000)
-    async with Work(joblog, slots=4).leases() as leases, asyncio.timeout(20):
+    async with Leases(joblog, slots=4).leases() as leases, asyncio.timeout(20):
         running = [await anext(leases) for _ in range(4)]
         await accept(joblog, "single")
         await asyncio.sleep(0.02)  # a job takes longer than the way to a lane
@@ -54,7 +54,7 @@ async def test_tenants_share_a_worker_by_their_weights(joblog: JobLog, slots: in
     await accept(joblog, "large", 300)
     await accept(joblog, "small", 300)
     heavy = tenant_tag("large")
-    work = Work(joblog, slots=slots, weight=lambda tenant: 3.0 if tenant == heavy else 1.0)
+    work = Leases(joblog, slots=slots, weight=lambda tenant: 3.0 if tenant == heavy else 1.0)
     served: Counter[str] = Counter()
     async with work.leases() as leases, asyncio.timeout(20):
         for _ in range(200 // slots):
@@ -70,7 +70,7 @@ async def test_a_tenants_priorities_go_before_each_other(joblog: JobLog) -> None
     for priority in (job_pb2.PRIORITY_LOW, NORMAL, job_pb2.PRIORITY_HIGH):
         await accept(joblog, "acme", 3, priority)
     order = ""
-    async with Work(joblog, slots=1).leases() as leases, asyncio.timeout(20):
+    async with Leases(joblog, slots=1).leases() as leases, asyncio.timeout(20):
         held = await anext(leases)  # whichever came first: by the next one all lanes are known
         await until_known(joblog, 3)
         for _ in range(8):
@@ -88,27 +88,27 @@ async def test_between_tenants_priority_counts_for_nothing(
 ) -> None:
     await accept(joblog, "pushing", 60, priority)
     await accept(joblog, "patient", 60, other)
-    assert 0.4 < await share_of("patient", Work(joblog, slots=1), 40) < 0.6
+    assert 0.4 < await share_of("patient", Leases(joblog, slots=1), 40) < 0.6
 
 
 async def test_a_tenant_gains_no_share_by_using_every_priority(joblog: JobLog) -> None:
     for priority in (job_pb2.PRIORITY_LOW, NORMAL, job_pb2.PRIORITY_HIGH):
         await accept(joblog, "many", 40, priority)
     await accept(joblog, "one", 40)
-    assert 0.4 < await share_of("one", Work(joblog, slots=1), 40) < 0.6
+    assert 0.4 < await share_of("one", Leases(joblog, slots=1), 40) < 0.6
 
 
 async def test_an_expedited_tenants_urgent_jobs_go_before_everybodys(joblog: JobLog) -> None:
     await accept(joblog, "patient", 30)
     await accept(joblog, "expedited", 20, job_pb2.PRIORITY_HIGH)
     allowed = tenant_tag("expedited")
-    work = Work(joblog, slots=1, is_expedited=lambda tenant: tenant == allowed)
+    work = Leases(joblog, slots=1, is_expedited=lambda tenant: tenant == allowed)
     assert await share_of("expedited", work, 15) == 1
     await accept(joblog, "expedited", 20)
     assert await share_of("patient", work, 15) > 0.4
 
 
-async def share_of(tenant: str, work: Work, jobs: int) -> float:
+async def share_of(tenant: str, work: Leases, jobs: int) -> float:
     """Returns a tenant's share of the next jobs, not counting those that came before all lanes were known."""
     served: list[str] = []
     async with work.leases() as leases, asyncio.timeout(20):
@@ -130,7 +130,7 @@ async def until_known(log: JobLog, lanes: int) -> None:
 
 async def test_a_tenant_has_no_more_jobs_in_workers_hands_than_its_limit(joblog: JobLog) -> None:
     await accept(joblog, "acme", 10, limit=3)
-    async with Work(joblog, slots=8).leases() as leases:
+    async with Leases(joblog, slots=8).leases() as leases:
         held = [await asyncio.wait_for(anext(leases), 20) for _ in range(3)]
         fourth = asyncio.ensure_future(anext(leases))
         done, _ = await asyncio.wait((fourth,), timeout=0.3)
@@ -145,7 +145,7 @@ async def test_the_depth_of_a_tenants_lanes_counts_all_of_them_and_nobody_elses(
     await accept(joblog, "acme", 2, job_pb2.PRIORITY_HIGH)
     await accept(joblog, "other", 9)
     assert (await joblog.depth("acme")).queued == 7
-    async with Work(joblog, slots=64).leases() as leases:
+    async with Leases(joblog, slots=64).leases() as leases:
         for _ in range(16):
             await asyncio.wait_for(anext(leases), 20)
         depth = await joblog.depth("acme")
@@ -154,7 +154,7 @@ async def test_the_depth_of_a_tenants_lanes_counts_all_of_them_and_nobody_elses(
 
 
 async def test_a_worker_hears_at_once_of_a_lane_that_opens(joblog: JobLog) -> None:
-    async with Work(joblog, slots=2).leases() as leases:
+    async with Leases(joblog, slots=2).leases() as leases:
         coming = asyncio.ensure_future(anext(leases))
         await asyncio.sleep(0.1)
         [job_id] = await accept(joblog, "newcomer")
@@ -166,7 +166,7 @@ async def test_a_lane_that_was_removed_comes_back_with_its_jobs(joblog: JobLog) 
     await joblog.client.jetstream().delete_consumer(joblog.config.stream, consumer_of(lane_of("acme", NORMAL)))
     other_gateway = JobLog(joblog.client, joblog.config)
     [second] = await accept(other_gateway, "acme")
-    async with Work(joblog, slots=2).leases() as leases, asyncio.timeout(20):
+    async with Leases(joblog, slots=2).leases() as leases, asyncio.timeout(20):
         assert {(await anext(leases)).job_id for _ in range(2)} == {first, second}
 
 
@@ -180,7 +180,7 @@ async def test_a_changed_limit_reaches_a_lane_that_is_open(joblog: JobLog) -> No
 async def test_jobs_held_for_a_slot_stay_the_workers(joblog: JobLog) -> None:
     impatient = JobLog(joblog.client, replace(joblog.config, ack_wait_s=1))
     await accept(impatient, "acme", 2)
-    async with Work(impatient, slots=1).leases() as leases:
+    async with Leases(impatient, slots=1).leases() as leases:
         first = await anext(leases)
         async with first.heartbeats():
             await asyncio.sleep(2.5)
@@ -195,7 +195,7 @@ async def test_work_goes_on_after_the_connection_was_lost(joblog: JobLog, nats_u
     [first] = await accept(gateways, "acme")
     async with connect(nats_url, "worker") as client:
         log = JobLog(client, gateways.config)
-        async with Work(log, slots=2).leases() as leases, asyncio.timeout(40):
+        async with Leases(log, slots=2).leases() as leases, asyncio.timeout(40):
             await (await anext(leases)).ack()
             client._transport.close()  # as when a server dies: what the connection had asked for is forgotten
             [second] = await accept(gateways, "acme")

@@ -13,7 +13,7 @@ from tests.durability.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, serving
-from weft_kit.joblog import Batches, Fenced, JobLog, LogConfig, Work, connect, new_job_id
+from weft_kit.joblog import Batches, Fenced, JobLog, Leases, LogConfig, connect, new_job_id
 from weft_kit.rpc.errors import DependencyDown
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))
@@ -57,7 +57,7 @@ async def test_jobs_are_taken_run_and_recorded_again_without_a_restart(nats: Nat
         return job_id in ran & recorded
 
     async def work(log: JobLog) -> None:
-        async with Work(log, slots=4).leases() as leases:
+        async with Leases(log, slots=4).leases() as leases:
             async for lease in leases:
                 ran.add(lease.job_id)
                 await lease.ack()
@@ -96,7 +96,7 @@ async def test_a_job_that_enters_a_new_log_before_its_loss_is_noticed_finds_its_
         await other.jetstream().delete_stream(CONFIG.stream)
         await JobLog(other, CONFIG).ensure()
         await gateway.accept(second, ENVELOPE)
-        async with asyncio.timeout(30), Work(JobLog(other, CONFIG), slots=1).leases() as leases:
+        async with asyncio.timeout(30), Leases(JobLog(other, CONFIG), slots=1).leases() as leases:
             assert (await anext(leases)).job_id == second
 
 
@@ -155,7 +155,7 @@ async def test_an_end_that_was_not_heard_of_is_found_in_the_new_log(nats: NatsSe
 
 async def test_nobody_spins_while_the_log_and_its_consumers_are_gone(nats: NatsServer) -> None:
     async def take(log: JobLog) -> None:
-        async with Work(log, slots=64).leases() as leases:
+        async with Leases(log, slots=64).leases() as leases:
             await anext(leases)
 
     async def record(log: JobLog) -> None:

@@ -16,7 +16,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, ValkeyServer, serving
 from weft_gateway.config import Config as Gateway
 from weft_gateway.server import gateway
-from weft_kit.joblog import Batches, JobLog, LogConfig, Work, connect, new_job_id
+from weft_kit.joblog import Batches, JobLog, Leases, LogConfig, connect, new_job_id
 from weft_kit.joblog.stream import ensure_stream
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
 from weft_kit.stores.ownership import claim_redis
@@ -81,7 +81,7 @@ async def test_two_meshes_on_one_nats_see_nothing_of_each_others_jobs(nats_url: 
             assert await events(log, "recorder", 1) == [job]
             for other in set(jobs) - {job}:
                 assert await log.last(other) is None
-            async with Work(log, slots=4).leases() as leases:
+            async with Leases(log, slots=4).leases() as leases:
                 lease = await anext(leases)
                 assert lease.job_id == job
                 await lease.ack()

@@ -8,7 +8,7 @@ import pytest
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.catalog.catalog import Catalog, CatalogError, load_catalog
 from weft_kit.catalog.prices import Price
-from weft_kit.spending import Account, Spent, frees_after_s
+from weft_kit.spending import SpendingAccount, Spent, frees_after_s
 
 PROVIDERS = """
 [providers.openai]
@@ -178,5 +178,5 @@ def test_tokens_leave_the_window_second_by_second() -> None:
 
 
 def test_no_two_accounts_share_a_name() -> None:
-    accounts = (Account("acme"), Account("acme", "k"), Account("acme-k"))
+    accounts = (SpendingAccount("acme"), SpendingAccount("acme", "k"), SpendingAccount("acme-k"))
     assert len({account.tokens for account in accounts}) == len(accounts)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import Batches, JobLog, Lease, Work, kind_of, new_job_id
+from weft_kit.joblog import Batches, JobLog, Lease, Leases, kind_of, new_job_id
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))
 
@@ -22,7 +22,7 @@ def impatient(log: JobLog) -> JobLog:
 async def test_every_job_is_leased_once(joblog: JobLog) -> None:
     ids = await accept(joblog, 100)
     leased: list[str] = []
-    async with Work(joblog, slots=8).leases() as leases:
+    async with Leases(joblog, slots=8).leases() as leases:
         async for lease in leases:
             leased.append(lease.job_id)
             await lease.ack()
@@ -33,7 +33,7 @@ async def test_every_job_is_leased_once(joblog: JobLog) -> None:
 
 async def test_a_worker_never_holds_more_jobs_than_it_has_slots(joblog: JobLog) -> None:
     await accept(joblog, 10)
-    async with Work(joblog, slots=3).leases() as leases:
+    async with Leases(joblog, slots=3).leases() as leases:
         held = [await anext(leases) for _ in range(3)]
         fourth = asyncio.ensure_future(anext(leases))
         done, _ = await asyncio.wait((fourth,), timeout=0.2)
@@ -44,7 +44,7 @@ async def test_a_worker_never_holds_more_jobs_than_it_has_slots(joblog: JobLog) 
 
 async def test_a_lease_carries_the_sequence_its_writer_needs(joblog: JobLog) -> None:
     job = await joblog.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL), ENVELOPE)
-    async with Work(joblog, slots=1).leases() as leases:
+    async with Leases(joblog, slots=1).leases() as leases:
         lease = await anext(leases)
         assert (lease.event.sequence, lease.delivery) == (job.sequence, 1)
         await joblog.writer(lease.job_id, lease.event.sequence).append(event_pb2.Started(attempt=1))
@@ -52,7 +52,7 @@ async def test_a_lease_carries_the_sequence_its_writer_needs(joblog: JobLog) -> 
 
 async def test_a_job_whose_worker_fell_silent_comes_again(joblog: JobLog) -> None:
     await accept(impatient(joblog), 1)
-    async with Work(impatient(joblog), slots=2).leases() as leases:
+    async with Leases(impatient(joblog), slots=2).leases() as leases:
         first = await anext(leases)
         again = await asyncio.wait_for(anext(leases), 20)
         assert (again.job_id, again.delivery) == (first.job_id, 2)
@@ -60,7 +60,7 @@ async def test_a_job_whose_worker_fell_silent_comes_again(joblog: JobLog) -> Non
 
 async def test_heartbeats_keep_a_lease_beyond_the_ack_wait(joblog: JobLog) -> None:
     await accept(impatient(joblog), 1)
-    async with Work(impatient(joblog), slots=2).leases() as leases:
+    async with Leases(impatient(joblog), slots=2).leases() as leases:
         lease = await anext(leases)
         again = asyncio.ensure_future(anext(leases))
         async with lease.heartbeats():
@@ -71,7 +71,7 @@ async def test_heartbeats_keep_a_lease_beyond_the_ack_wait(joblog: JobLog) -> No
 
 async def test_a_job_given_back_comes_again_at_once(joblog: JobLog) -> None:
     await accept(joblog, 1)
-    async with Work(joblog, slots=1).leases() as leases:
+    async with Leases(joblog, slots=1).leases() as leases:
         await (await anext(leases)).retry()
         assert (await asyncio.wait_for(anext(leases), 5)).delivery == 2
 
@@ -81,7 +81,7 @@ async def test_two_workers_share_the_queue(joblog: JobLog) -> None:
     taken: list[Lease] = []
 
     async def work() -> None:
-        async with Work(joblog, slots=2).leases() as leases:
+        async with Leases(joblog, slots=2).leases() as leases:
             async for lease in leases:
                 taken.append(lease)
                 await lease.ack()
@@ -98,9 +98,9 @@ async def test_two_workers_share_the_queue(joblog: JobLog) -> None:
 
 async def test_what_a_leaving_worker_had_not_begun_goes_to_another_at_once(joblog: JobLog) -> None:
     await accept(joblog, 4)
-    async with Work(joblog, slots=4).leases() as leases:
+    async with Leases(joblog, slots=4).leases() as leases:
         await (await anext(leases)).ack()
-    async with Work(joblog, slots=4).leases() as leases:
+    async with Leases(joblog, slots=4).leases() as leases:
         async with asyncio.timeout(5):
             for _ in range(3):
                 await (await anext(leases)).ack()
@@ -112,7 +112,7 @@ async def test_what_is_no_job_is_taken_out_of_its_lane_and_holds_up_no_other(job
     for n in range(5):
         await joblog.client.jetstream().publish(subject.replace("bad", f"bad{n}"), b"\xff")
     (last,) = await accept(joblog, 1)
-    async with asyncio.timeout(20), Work(joblog, slots=2).leases() as leases:
+    async with asyncio.timeout(20), Leases(joblog, slots=2).leases() as leases:
         for _ in range(2):
             lease = await anext(leases)
             await lease.ack()
@@ -124,7 +124,7 @@ async def test_what_is_no_job_is_taken_out_of_its_lane_and_holds_up_no_other(job
 async def test_what_is_no_job_does_not_keep_a_worker_from_leaving(joblog: JobLog) -> None:
     (job_id,) = await accept(joblog, 1)
     async with asyncio.timeout(20):
-        async with Work(joblog, slots=1).leases() as leases:
+        async with Leases(joblog, slots=1).leases() as leases:
             lease = await anext(leases)
             lane = job_id.partition("-")[0]
             await joblog.client.jetstream().publish(f"{joblog.config.prefix}.{lane}.bad.accepted", b"\xff")

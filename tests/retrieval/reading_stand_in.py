@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.chunking.chunking import Chunk
 from weft_retrieval.document_processes.fork_server import serve
-from weft_retrieval.document_processes.messages import AnalysedChunk, End, Found, Message, Order
+from weft_retrieval.document_processes.messages import AnalysedChunk, FoundDocument, Message, ProcessEnd, ReadOrder
 from weft_retrieval.formats import ContentType
 
 SOCKET = 3
@@ -38,7 +38,7 @@ def broken() -> None:
 
 
 def repeat(times: str) -> Iterator[Message]:
-    yield Found("", ContentType.TEXT, "english")
+    yield FoundDocument("", ContentType.TEXT, "english")
     for _ in range(int(times)):
         yield chunk("x" * 1024)
 
@@ -46,15 +46,15 @@ def repeat(times: str) -> Iterator[Message]:
 def look() -> Iterator[Message]:
     """Tells what the process can see."""
     descriptors = [number for number in range(1024) if is_open(number)]
-    yield Found("", ContentType.TEXT, "english")
+    yield FoundDocument("", ContentType.TEXT, "english")
     yield chunk(f"{sorted(os.environ)} {descriptors}")
-    yield End()
+    yield ProcessEnd()
 
 
 def who() -> Iterator[Message]:
-    yield Found("", ContentType.TEXT, "english")
+    yield FoundDocument("", ContentType.TEXT, "english")
     yield chunk(str(os.getpid()))
-    yield End()
+    yield ProcessEnd()
 
 
 def spend(seconds: str) -> None:
@@ -80,15 +80,15 @@ DEEDS: dict[str, Callable[..., Iterator[Message] | None]] = {
 }
 
 
-def read(order: Order, content: bytes) -> Iterator[Message]:
+def read(order: ReadOrder, content: bytes) -> Iterator[Message]:
     told = content.decode()
     deed, *how = told.split()
     if deed in DEEDS and (messages := DEEDS[deed](*how)):
         yield from messages
         return
-    yield Found(order.title, ContentType.TEXT, "english")
+    yield FoundDocument(order.title, ContentType.TEXT, "english")
     yield chunk(told)
-    yield End()
+    yield ProcessEnd()
 
 
 def is_open(descriptor: int) -> bool:
@@ -100,7 +100,7 @@ def is_open(descriptor: int) -> bool:
 
 
 def chunk(text: str) -> AnalysedChunk:
-    return AnalysedChunk(Chunk("0" * 32, 0, text, (), "", (text,)), Terms(Counter(), 0))
+    return AnalysedChunk(Chunk("0" * 32, 0, text, (), "", (text,)), AnalysedTerms(Counter(), 0))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.ranking.bm25 import (
@@ -22,10 +22,10 @@ from weft_retrieval.ranking.bm25 import (
     rank,
 )
 from weft_retrieval.records import Collection
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.postgres import TenantDatabase
-from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -83,20 +83,20 @@ async def database(postgres_url):
 
 async def store(database: TenantDatabase, name: str, words: list[list[str]]) -> Collection:
     """Stores a document of one chunk for each list of words."""
-    await Catalog(database).create("acme", "docs", Chunking(), "english")
-    documents = Documents(database)
+    await Collections(database).create("acme", "docs", Chunking(), "english")
+    documents = DocumentStore(database)
     seen = await documents.standing("acme", "docs", name)
     keys = [sha256(f"{name} {n} {text}".encode()).hexdigest()[:32] for n, text in enumerate(words)]
     chunks = [Chunk(key, n, " ".join(words[n]), (), "", ("",)) for n, key in enumerate(keys)]
     vectors = np.eye(1, 8, dtype=np.float32)
-    entry = Entry(name, "", "", ContentType.TEXT, {}, (), "", str(words), "english")
+    entry = IndexEntry(name, "", "", ContentType.TEXT, {}, (), "", str(words), "english")
     new = [
-        IndexedChunk(chunk, Terms(Counter(text), len(text)), vectors)
+        IndexedChunk(chunk, AnalysedTerms(Counter(text), len(text)), vectors)
         for chunk, text in zip(chunks, words, strict=True)
         if chunk.key not in seen.keys
     ]
     assert await documents.replace(seen, Revision(entry, chunks, new, "test", NOW))
-    return await Catalog(database).collection("acme", "docs")
+    return await Collections(database).collection("acme", "docs")
 
 
 async def scores(database: TenantDatabase, collection: Collection, query: str) -> dict[tuple[str, int], float]:
@@ -133,7 +133,7 @@ async def test_what_is_replaced_or_deleted_leaves_segments_too(database, superus
     for query in ("common", "a a3", "b2 fresh"):
         assert await scores(database, collection, query) == pytest.approx(expected(documents, query))
     for name in documents:
-        await Documents(database).delete("acme", "docs", name)
+        await DocumentStore(database).delete("acme", "docs", name)
     assert stored(superuser_url) == {"segments": 0, "postings": 0}
 
 
@@ -144,10 +144,10 @@ async def test_segments_are_filled_before_others_are_begun_however_small_the_wri
     # Packed after 600, 1,200 and 1,800 chunks.
     assert lengths_of("common", superuser_url) == [512, 512, 512, 264]
     assert lengths_of("d3", superuser_url) == [150]
-    await Documents(database).delete("acme", "docs", "d4")
+    await DocumentStore(database).delete("acme", "docs", "d4")
     assert sum(lengths_of("common", superuser_url)) == 1650
     del documents["d4"]
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     assert await scores(database, collection, "common d11") == pytest.approx(expected(documents, "common d11"))
 
 

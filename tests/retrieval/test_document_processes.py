@@ -17,14 +17,14 @@ from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import CannotStart, Invalid, Overloaded
 from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.document_processes import priority
-from weft_retrieval.document_processes.messages import Order
-from weft_retrieval.document_processes.pool import READING, DocumentProcesses, Limits, ReadingBroke
+from weft_retrieval.document_processes.messages import ReadOrder
+from weft_retrieval.document_processes.pool import READING, DocumentProcesses, ProcessLimits, ReadingBroke
 from weft_retrieval.document_processes.priority import session_niceness
 
 STAND_IN = Path(__file__).with_name("reading_stand_in.py")
 COMMAND = [sys.executable, str(STAND_IN)]
 MIB = 1024 * 1024
-LIMITS = Limits(
+LIMITS = ProcessLimits(
     processes=4,
     cpu_s=600,
     cpu_s_per_mib=0,
@@ -32,7 +32,7 @@ LIMITS = Limits(
     result_bytes=MIB,
     waiting_bytes=MIB,
 )
-ORDER = Order("d", "A title", "", None, Chunking(), "english")
+ORDER = ReadOrder("d", "A title", "", None, Chunking(), "english")
 
 
 @pytest.fixture

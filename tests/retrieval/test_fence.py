@@ -5,7 +5,7 @@ import pytest
 from psycopg import sql
 
 from weft_retrieval.chunking.chunking import Chunking
-from weft_retrieval.storage.collections import Catalog
+from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.postgres import TenantDatabase
 
@@ -79,8 +79,8 @@ async def test_nothing_of_a_transaction_stays_in_its_session(fenced, postgres_ur
 async def test_a_tenants_name_is_data_wherever_it_stands(postgres_url):
     evil = "x'; SET ROLE postgres; --\"%s{}\\"
     async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
-        await Catalog(database).create(evil, "docs", Chunking(), "english")
-        assert [found.tenant for found in await Catalog(database).collections(evil, "", 10)] == [evil]
+        await Collections(database).create(evil, "docs", Chunking(), "english")
+        assert [found.tenant for found in await Collections(database).collections(evil, "", 10)] == [evil]
         async with database.transaction(evil, 5) as connection:
             (role,) = await (await connection.execute("SELECT current_user")).fetchone()
             assert role == "weft_retrieval"
@@ -95,7 +95,7 @@ async def test_an_owner_without_privileges_keeps_the_service_and_reads_no_conten
         assert len((await client.search("heliotrope")).hits) == 3
     async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
         await HnswIndexes(database, exact_windows=2).build_due()
-        assert (await Catalog(database).collection("acme", "docs")).hnsw
+        assert (await Collections(database).collection("acme", "docs")).hnsw
         async with database.connection(5) as connection:
             assert await rows(connection, "collections") == 1
             assert [await rows(connection, table) for table in TABLES[1:]] == [0] * 5

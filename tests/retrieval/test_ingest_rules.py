@@ -14,10 +14,10 @@ from weft_kit.rpc.errors import (
     NotFound,
     Overloaded,
 )
-from weft_retrieval.ingest.ingest import Outcome
-from weft_retrieval.ingest_jobs.progress import FAILED, Tally, interval_s
+from weft_retrieval.ingest.ingest import IngestOutcome
+from weft_retrieval.ingest_jobs.progress import FAILED, Progress, interval_s
 from weft_retrieval.ingest_jobs.projection import record
-from weft_retrieval.ingest_jobs.retry import Verdict, verdict
+from weft_retrieval.ingest_jobs.retry import RetryVerdict, verdict
 
 ACCEPTED = event_pb2.JobEvent(
     job_id="j",
@@ -27,7 +27,9 @@ ACCEPTED = event_pb2.JobEvent(
 
 
 def test_a_tally_adds_up():
-    tally = Tally(4).counting(Outcome.CREATED, 3, 3).counting(Outcome.UNCHANGED, 2, 0).counting(FAILED, 0, 0)
+    tally = (
+        Progress(4).counting(IngestOutcome.CREATED, 3, 3).counting(IngestOutcome.UNCHANGED, 2, 0).counting(FAILED, 0, 0)
+    )
     told = tally.to_wire()
     assert tally.settled == 3
     assert (told.documents, told.created, told.unchanged, told.failed) == (4, 1, 1, 1)
@@ -50,14 +52,14 @@ def test_an_hour_of_progress_is_some_hundred_events():
 @pytest.mark.parametrize(
     ("error", "meaning"),
     [
-        (Overloaded("busy", 1), Verdict.AGAIN),
-        (DependencyDown("postgresql", "away"), Verdict.AGAIN),
-        (DeadlineExceeded("slow"), Verdict.AGAIN),
-        (Exhausted(error_pb2.ERROR_REASON_QUOTA_EXCEEDED, "full", 1), Verdict.AGAIN),
-        (InvalidFields({"document.metadata": "wrong"}), Verdict.REFUSED),
-        (Internal("c"), Verdict.REFUSED),
-        (NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, "gone"), Verdict.HOPELESS),
-        (FailedPrecondition(error_pb2.ERROR_REASON_EMBEDDER_MISMATCH, "other"), Verdict.HOPELESS),
+        (Overloaded("busy", 1), RetryVerdict.AGAIN),
+        (DependencyDown("postgresql", "away"), RetryVerdict.AGAIN),
+        (DeadlineExceeded("slow"), RetryVerdict.AGAIN),
+        (Exhausted(error_pb2.ERROR_REASON_QUOTA_EXCEEDED, "full", 1), RetryVerdict.AGAIN),
+        (InvalidFields({"document.metadata": "wrong"}), RetryVerdict.REFUSED),
+        (Internal("c"), RetryVerdict.REFUSED),
+        (NotFound(error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND, "gone"), RetryVerdict.HOPELESS),
+        (FailedPrecondition(error_pb2.ERROR_REASON_EMBEDDER_MISMATCH, "other"), RetryVerdict.HOPELESS),
     ],
 )
 def test_a_failure_means_a_wait_or_a_document_or_the_job(error, meaning):

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from weft_retrieval.ranking.bm25 import Bm25
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.search import Index
 
@@ -56,10 +56,10 @@ def insert_chunk(session: psycopg.Connection, chunk: int, text: str) -> None:
 
 async def test_what_was_stored_is_found_and_can_be_deleted(older):
     async with TenantDatabase(older, connections=2, hnsw_ef_search=100) as database:
-        collection = await Catalog(database).collection("acme", "docs")
+        collection = await Collections(database).collection("acme", "docs")
         index = Index(database, Bm25(0.9, 0.4), exact_windows=10)
         leg = await index.best_matching(collection, Counter(["moon"]), None, 10)
         assert [chunk for chunk, _ in leg] == [1, 2]
         assert [chunk for chunk, _ in await index.best_matching(collection, Counter(["bread"]), None, 10)] == [2]
-        await Documents(database).delete("acme", "docs", "d")
+        await DocumentStore(database).delete("acme", "docs", "d")
         assert await index.best_matching(collection, Counter(["moon"]), None, 10) == []

@@ -14,18 +14,18 @@ import pytest
 
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
 from weft_kit.stores.postgres import migrate
-from weft_retrieval.analysis.analysis import Terms, analyzer, query_terms
+from weft_retrieval.analysis.analysis import AnalysedTerms, analyzer, query_terms
 from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import facts
 from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.records import Collection
 from weft_retrieval.search.filters import Compiled, compile_filter
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.postgres import SCHEMA, TenantDatabase
-from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
@@ -41,17 +41,19 @@ async def database(postgres_url):
 
 async def store(database: TenantDatabase, tenant: str, documents: dict[str, str], vectors: np.ndarray) -> Collection:
     """Stores one chunk with one window a document; metadata `n` is its place."""
-    await Catalog(database).create(tenant, "docs", Chunking(), "english")
-    written = Documents(database)
+    await Collections(database).create(tenant, "docs", Chunking(), "english")
+    written = DocumentStore(database)
     for n, (document_id, text) in enumerate(documents.items()):
         seen = await written.standing(tenant, "docs", document_id)
         metadata = {"n": float(n)}
-        entry = Entry(document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}", "english")
+        entry = IndexEntry(
+            document_id, "", "", ContentType.TEXT, metadata, facts(metadata), "", f"{n}{text}", "english"
+        )
         key = sha256(f"{document_id} {text}".encode()).hexdigest()[:32]
         chunk = Chunk(key, 0, text, (), "", (text,))
         indexed = IndexedChunk(chunk, analyzer("english")(text), vectors[n : n + 1])
         assert await written.replace(seen, Revision(entry, [chunk], [indexed], "test", NOW))
-    return await Catalog(database).collection(tenant, "docs")
+    return await Collections(database).collection(tenant, "docs")
 
 
 async def names(index: Index, collection: Collection, leg: list[tuple[int, float]]) -> list[tuple[str, float]]:
@@ -121,12 +123,12 @@ async def test_a_chunk_of_many_near_windows_leaves_the_others_their_places(datab
     query = unit_vectors(1, seed=9)[0]
     near = query + 0.01 * unit_vectors(40)
     await store(database, "acme", {f"d{n}": f"text {n}" for n in range(9)}, unit_vectors(9))
-    documents = Documents(database)
+    documents = DocumentStore(database)
     chunk = Chunk("0" * 32, 0, "crowd", (), "", ("",) * len(near))
-    entry = Entry("crowd", "", "", ContentType.TEXT, {}, (), "", "crowd", "english")
-    revision = Revision(entry, [chunk], [IndexedChunk(chunk, Terms(Counter(["crowd"]), 1), near)], "test", NOW)
+    entry = IndexEntry("crowd", "", "", ContentType.TEXT, {}, (), "", "crowd", "english")
+    revision = Revision(entry, [chunk], [IndexedChunk(chunk, AnalysedTerms(Counter(["crowd"]), 1), near)], "test", NOW)
     assert await documents.replace(await documents.standing("acme", "docs", "crowd"), revision)
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
     leg = await names(index, collection, await index.nearest(collection, query, None, 5))
     assert leg[0][0] == "crowd"
@@ -139,9 +141,9 @@ async def test_a_large_collection_gets_an_index_of_its_own_that_loses_no_hits(da
     await store(database, "other", {"o": "text"}, unit_vectors(1))
     await store(database, "acme", {f"d{n}": f"text {n}" for n in range(count)}, vectors)
     await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     assert collection.hnsw
-    assert not (await Catalog(database).collection("other", "docs")).hnsw
+    assert not (await Collections(database).collection("other", "docs")).hnsw
     queries = unit_vectors(10, seed=11)
     async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as searched:
         index = Index(searched, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
@@ -166,7 +168,7 @@ async def test_a_filter_never_leaves_fewer_hits_than_there_are(database):
     count = EXACT_WINDOWS + 40
     await store(database, "acme", {f"d{n}": f"text {n}" for n in range(count)}, unit_vectors(count))
     await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     index = Index(database, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
     for allowed in (5, EXACT_WINDOWS + 20):
         leg = await index.nearest(collection, unit_vectors(1, seed=3)[0], below(allowed), 60)
@@ -198,10 +200,10 @@ async def test_replacing_and_deleting_leave_no_orphans(database, superuser_url):
             "documents": 2, "chunks": 2, "windows": 2, "facts": 2, "postings": 2, "segments": 0
         }  # fmt: skip
     for name in ("d", "e"):
-        await Documents(database).delete("acme", "docs", name)
+        await DocumentStore(database).delete("acme", "docs", name)
     with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         assert set(counts(session).values()) == {0}
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     assert (collection.document_count, collection.chunk_count, collection.window_count, collection.total_length) == (
         0,
     ) * 4
@@ -214,10 +216,10 @@ def counts(session: psycopg.Connection) -> dict[str, int]:
 
 async def test_a_write_that_lost_a_race_changes_nothing(database):
     await store(database, "acme", {"d": "one"}, unit_vectors(1))
-    documents = Documents(database)
+    documents = DocumentStore(database)
     seen = await documents.standing("acme", "docs", "d")
     await store(database, "acme", {"d": "two"}, unit_vectors(1))
-    entry = Entry("d", "", "", ContentType.TEXT, {}, (), "", "late", "english")
+    entry = IndexEntry("d", "", "", ContentType.TEXT, {}, (), "", "late", "english")
     assert await documents.replace(seen, Revision(entry, [], [], "test", NOW)) is None
     assert (await documents.standing("acme", "docs", "d")).fingerprint == "0two"
 
@@ -228,7 +230,7 @@ async def test_what_postgresql_refuses_half_way_is_named_and_leaves_nothing(data
     await HnswIndexes(database, exact_windows=EXACT_WINDOWS).build_due()
     with pytest.raises(psycopg.DataError, match="32 dimensions"):
         await store(database, "acme", {"short": "never seen"}, unit_vectors(1, dimensions=8))
-    assert (await Documents(database).standing("acme", "docs", "short")).document is None
+    assert (await DocumentStore(database).standing("acme", "docs", "short")).document is None
     with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         assert counts(session)["documents"] == counts(session)["chunks"] == count
     # The connection is as good as it was.

@@ -20,10 +20,10 @@ from weft_retrieval.chunking.tokens import load_tokenizer
 from weft_retrieval.formats import ContentType, parse
 from weft_retrieval.ranking.bm25 import POSTING_BYTES, Bm25, pack
 from weft_retrieval.search.search import wanted_terms
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.postgres import TenantDatabase
-from weft_retrieval.storage.revisions import Entry, IndexedChunk, Revision
+from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 
 LAST_OLD = "0015_mesh.sql"
@@ -86,7 +86,7 @@ async def database(older):
 
 async def best(database: TenantDatabase, query: str) -> int:
     """Returns the number of the first chunk that a query's words find; -1 when there is none."""
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     index = Index(database, Bm25(0.9, 0.4), exact_windows=10)
     leg = await index.best_matching(collection, wanted_terms(collection, query), None, 10)
     return leg[0][0] - 1 if leg else -1
@@ -147,7 +147,7 @@ async def test_half_way_both_halves_are_found(database):
     await Reanalysis(database).step()
     assert await best(database, "hopital") == 0
     assert await best(database, "plain words") == MANY - 1
-    assert (await Catalog(database).collection("acme", "docs")).analysis == 1
+    assert (await Collections(database).collection("acme", "docs")).analysis == 1
 
 
 async def test_what_is_killed_half_way_is_gone_on_with(database, older, superuser_url):
@@ -174,12 +174,12 @@ async def test_replicas_that_analyse_the_same_chunks_store_them_once(database, o
 
 
 async def test_documents_come_and_go_meanwhile_and_leave_nothing_behind(database, superuser_url):
-    documents, reanalysis = Documents(database), Reanalysis(database)
+    documents, reanalysis = DocumentStore(database), Reanalysis(database)
     await reanalysis.step()
     seen = await documents.standing("acme", "docs", "new")
     chunk = Chunk("0" * 32, 0, "see ERR-4099", (), "", ("",))
     new = IndexedChunk(chunk, analyzer("english")("see ERR-4099"), np.eye(1, 8, dtype=np.float32))
-    entry = Entry("new", "", "", ContentType.TEXT, {}, (), "", "new", "english")
+    entry = IndexEntry("new", "", "", ContentType.TEXT, {}, (), "", "new", "english")
     assert await documents.replace(seen, Revision(entry, [chunk], [new], "test", datetime.now(UTC)))
     await reanalysis.step()
     assert await best(database, "ERR4099") == MANY
@@ -189,5 +189,5 @@ async def test_documents_come_and_go_meanwhile_and_leave_nothing_behind(database
     with psycopg.connect(superuser_url, options="-c search_path=retrieval,public") as session:
         for table in ("chunks", "postings", "segments"):
             assert session.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
-    collection = await Catalog(database).collection("acme", "docs")
+    collection = await Collections(database).collection("acme", "docs")
     assert (collection.total_length, collection.analysis) == (0, ANALYSIS)

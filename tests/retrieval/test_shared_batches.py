@@ -12,7 +12,7 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import Internal, WeftError
 from weft_retrieval.inference.batches import SharedBatches
-from weft_retrieval.inference.embedder import Embedder
+from weft_retrieval.inference.embedder import EmbeddingClient
 
 
 class FussyEmbedder(PatientEmbedder):
@@ -32,7 +32,7 @@ def embedder() -> PatientEmbedder:
 @pytest.fixture
 async def batches(inference: str) -> AsyncIterator[SharedBatches]:
     async with Channel(inference, "inference") as channel:
-        embedder = Embedder(channel, batch_texts=16, batches_in_flight=2)
+        embedder = EmbeddingClient(channel, batch_texts=16, batches_in_flight=2)
         async with SharedBatches(embedder, batch_texts=16, batches_in_flight=2) as batches:
             yield batches
 

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Work, new_job_id
+from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
 from weft_kit.joblog.codec import from_message
 from weft_kit.rpc.server import Server
 from weft_router.config import Config
@@ -136,7 +136,7 @@ class Desk:
     async def lost_worker(self, *, gives_back: bool = True) -> AsyncIterator[Callable[[], Any]]:
         """Another worker process, which takes leases; it gives them back when the block ends, or just falls silent."""
         held: list[Lease] = []
-        async with Work(self.log, slots=8).leases() as leases:
+        async with Leases(self.log, slots=8).leases() as leases:
 
             async def take() -> Lease:
                 held.append(await anext(leases))

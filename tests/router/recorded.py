@@ -6,13 +6,13 @@ from pathlib import Path
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.anthropic.messages_answer import MessagesAnswer
 from weft_router.providers.gemini.answer import GenerateContentAnswer
 from weft_router.providers.openai.chat_answer import ChatAnswer
 from weft_router.providers.openai.responses_answer import ResponsesAnswer
 from weft_router.providers.provider import Step
-from weft_router.providers.stream_reader import Answer, Reading
+from weft_router.providers.stream_reader import Answer, StreamReader
 
 FOLDER = Path(__file__).parent / "recordings"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.sse"))
@@ -43,7 +43,7 @@ class Whole:
     """All that an answer's steps say."""
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self.said = Transcript()
+        self.said = AnswerSoFar()
         self.finished: inference_pb2.Finished | None = None
         for step in steps:
             assert self.finished is None, "nothing follows the end"
@@ -70,6 +70,6 @@ class Whole:
 
 def read(reader: Answer, chunks: Iterable[bytes]) -> Whole:
     """Read a whole body."""
-    reading = Reading(reader)
+    reading = StreamReader(reader)
     steps = [step for chunk in chunks for step in reading.read(chunk)]
     return Whole([*steps, *reading.end()])

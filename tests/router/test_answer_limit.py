@@ -4,7 +4,7 @@ import pytest
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.encoding import MOST_STATE_BYTES
 from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.validation.answer_limit import (
@@ -18,8 +18,8 @@ Call = event_pb2.ToolCallDelta
 MANY = 10**9
 
 
-def said(*deltas: event_pb2.Delta) -> Transcript:
-    transcript = Transcript()
+def said(*deltas: event_pb2.Delta) -> AnswerSoFar:
+    transcript = AnswerSoFar()
     for delta in deltas:
         transcript.add(delta)
     return transcript
@@ -84,7 +84,7 @@ def test_an_answer_that_only_the_mesh_has_no_room_for_fails_and_is_asked_of_nobo
 
 
 def test_gathering_the_arguments_of_a_call_costs_no_more_than_their_length() -> None:
-    transcript = Transcript()
+    transcript = AnswerSoFar()
     for number in range(200_000):
         transcript.add(event_pb2.Delta(tool_calls=[Call(index=0, name="f", arguments_json=str(number % 10))]))
     [call] = transcript.tool_calls

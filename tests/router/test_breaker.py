@@ -6,61 +6,61 @@ import pytest
 
 from weft.common.v1 import error_pb2
 from weft_kit.catalog.routing import Breaking
-from weft_router.fleet.breaker import Breaker, BreakerState, Outcome
-from weft_router.fleet.calls import Call
-from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_router.fleet.breaker import BreakerState, CallOutcome, ProviderBreaker
+from weft_router.fleet.calls import ProviderCall
+from weft_router.fleet.concurrency import CallCaps, ConcurrencyLimit
 from weft_router.fleet.health import ProviderHealth, quantile_s
 from weft_router.providers.provider import ProviderError, Remedy
 
 LIMITS = Breaking(minimum_calls=4, window_calls=8, window_s=60, open_s=2, longest_open_s=5)
 
 
-def ended(breaker: Breaker, outcome: Outcome, *, times: int = 1, at: float = 0) -> None:
+def ended(breaker: ProviderBreaker, outcome: CallOutcome, *, times: int = 1, at: float = 0) -> None:
     for _ in range(times):
         breaker.ended(outcome, at, is_probe=breaker.begun(at))
 
 
-def opened(limits: Breaking = LIMITS) -> Breaker:
-    breaker = Breaker(limits)
-    ended(breaker, Outcome.BAD, times=4)
+def opened(limits: Breaking = LIMITS) -> ProviderBreaker:
+    breaker = ProviderBreaker(limits)
+    ended(breaker, CallOutcome.BAD, times=4)
     return breaker
 
 
 def test_a_few_failures_are_too_few_to_judge() -> None:
-    breaker = Breaker(LIMITS)
-    ended(breaker, Outcome.BAD, times=3)
+    breaker = ProviderBreaker(LIMITS)
+    ended(breaker, CallOutcome.BAD, times=3)
     assert breaker.state(0) is BreakerState.CLOSED
 
-    ended(breaker, Outcome.BAD)
+    ended(breaker, CallOutcome.BAD)
     assert breaker.state(0) is BreakerState.OPEN
     assert not breaker.allows(1.9)
     assert breaker.closed_for_s(0.5) == 1.5
 
 
 def test_it_opens_when_half_of_the_recent_calls_failed() -> None:
-    breaker = Breaker(LIMITS)
-    ended(breaker, Outcome.GOOD, times=100)
-    ended(breaker, Outcome.BAD, times=3)
+    breaker = ProviderBreaker(LIMITS)
+    ended(breaker, CallOutcome.GOOD, times=100)
+    ended(breaker, CallOutcome.BAD, times=3)
     assert breaker.allows(0)
 
-    ended(breaker, Outcome.BAD)
+    ended(breaker, CallOutcome.BAD)
     assert not breaker.allows(0)
 
 
 def test_it_opens_when_most_of_the_recent_calls_were_slow() -> None:
-    breaker = Breaker(LIMITS)
-    ended(breaker, Outcome.GOOD, times=2)
-    ended(breaker, Outcome.SLOW, times=5)
+    breaker = ProviderBreaker(LIMITS)
+    ended(breaker, CallOutcome.GOOD, times=2)
+    ended(breaker, CallOutcome.SLOW, times=5)
     assert breaker.allows(0)
 
-    ended(breaker, Outcome.SLOW, times=2)
+    ended(breaker, CallOutcome.SLOW, times=2)
     assert not breaker.allows(0)
 
 
 def test_what_is_long_past_does_not_count() -> None:
-    breaker = Breaker(LIMITS)
-    ended(breaker, Outcome.BAD, times=3)
-    ended(breaker, Outcome.BAD, at=61)
+    breaker = ProviderBreaker(LIMITS)
+    ended(breaker, CallOutcome.BAD, times=3)
+    ended(breaker, CallOutcome.BAD, at=61)
 
     assert breaker.allows(61)
 
@@ -78,46 +78,46 @@ def test_as_many_probes_pass_as_are_allowed() -> None:
 
 def test_probes_that_succeed_close_it() -> None:
     breaker = opened(Breaking(minimum_calls=4, open_s=2, probes=2))
-    ended(breaker, Outcome.GOOD, at=2)
+    ended(breaker, CallOutcome.GOOD, at=2)
     assert breaker.state(2) is BreakerState.HALF_OPEN
 
-    ended(breaker, Outcome.GOOD, at=2)
+    ended(breaker, CallOutcome.GOOD, at=2)
     assert breaker.state(2) is BreakerState.CLOSED
     assert breaker.closed_for_s(2) == 0
 
 
 def test_a_probe_that_fails_opens_it_for_longer_up_to_a_limit() -> None:
     breaker = opened()
-    ended(breaker, Outcome.BAD, at=2)
+    ended(breaker, CallOutcome.BAD, at=2)
     assert breaker.closed_for_s(2) == 4
 
-    ended(breaker, Outcome.BAD, at=6)
+    ended(breaker, CallOutcome.BAD, at=6)
     assert breaker.closed_for_s(6) == 5
 
 
 def test_a_probe_that_we_left_proves_nothing() -> None:
     breaker = opened()
-    ended(breaker, Outcome.NOTHING, at=2)
+    ended(breaker, CallOutcome.NOTHING, at=2)
     assert breaker.state(2) is BreakerState.HALF_OPEN
     assert breaker.allows(2)
 
 
 def test_calls_that_began_before_it_opened_do_not_keep_it_open_for_longer() -> None:
     breaker = opened()
-    breaker.ended(Outcome.BAD, 1, is_probe=False)
+    breaker.ended(CallOutcome.BAD, 1, is_probe=False)
     assert breaker.closed_for_s(1) == 1
 
 
 def test_it_opens_for_as_long_as_another_replica_keeps_it_open() -> None:
-    breaker = Breaker(LIMITS)
+    breaker = ProviderBreaker(LIMITS)
     breaker.opened_elsewhere(3, now=10)
 
     assert breaker.state(12) is BreakerState.OPEN
     assert breaker.state(13) is BreakerState.HALF_OPEN
 
 
-def calling(health: ProviderHealth) -> Call:
-    return Call(health, Turnstile(Caps(None, None)))
+def calling(health: ProviderHealth) -> ProviderCall:
+    return ProviderCall(health, ConcurrencyLimit(CallCaps(None, None)))
 
 
 def failing(remedy: Remedy) -> ProviderError:

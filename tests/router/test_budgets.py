@@ -19,9 +19,9 @@ from redis.backoff import NoBackoff
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Budget, Price, Prices
-from weft_kit.spending import Account, Spent, day_of, read_spent
+from weft_kit.spending import SpendingAccount, Spent, day_of, read_spent
 from weft_router.budgets.budgets import Budgets, Fallback, Reservation, rest_s
-from weft_router.budgets.claims import BudgetSpent, Call, Claim, Grant, Holder, Limit, Refusal
+from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, BudgetSpent, Claim, Grant, Holder, PlannedCall
 from weft_router.budgets.local_ledger import LocalLedger
 from weft_router.budgets.redis_ledger import Granted, RedisLedger
 
@@ -41,7 +41,7 @@ class Router:
     budgets: Budgets
     catalog: Catalog
 
-    async def reserve(self, asked: Call) -> Reservation:
+    async def reserve(self, asked: PlannedCall) -> Reservation:
         return await self.budgets.reserve(asked, self.catalog)
 
 
@@ -56,16 +56,16 @@ async def router(
             yield Router(Budgets(ledger, fallback), catalog), ledger
 
 
-def call(tenant: str, prompt_tokens: int = 1, max_tokens: int = 0, **fields: Any) -> Call:
+def call(tenant: str, prompt_tokens: int = 1, max_tokens: int = 0, **fields: Any) -> PlannedCall:
     fields = {"key_id": "k1", "key_budget": budget_pb2.Budget(), "provider": "mock", "model": "mock"} | fields
-    return Call(tenant=tenant, prompt_tokens=lambda: prompt_tokens, max_tokens=max_tokens, limit_s=30, **fields)
+    return PlannedCall(tenant=tenant, prompt_tokens=lambda: prompt_tokens, max_tokens=max_tokens, limit_s=30, **fields)
 
 
 def took(prompt: int, completion: int = 0, **fields: int) -> chat_pb2.Usage:
     return chat_pb2.Usage(prompt_tokens=prompt, completion_tokens=completion, **fields)
 
 
-async def passes(router: Router, asked: Call, usage: chat_pb2.Usage | None = None) -> bool:
+async def passes(router: Router, asked: PlannedCall, usage: chat_pb2.Usage | None = None) -> bool:
     """Whether a call passes; it takes what it may unless `usage` says otherwise."""
     try:
         reservation = await router.reserve(asked)
@@ -75,14 +75,14 @@ async def passes(router: Router, asked: Call, usage: chat_pb2.Usage | None = Non
     return True
 
 
-async def refusal(router: Router, asked: Call) -> BudgetSpent:
+async def refusal(router: Router, asked: PlannedCall) -> BudgetSpent:
     with pytest.raises(BudgetSpent) as raised:
         await router.reserve(asked)
     return raised.value
 
 
 async def spent(redis: Redis, tenant: str, key_id: str = "") -> Spent:
-    return (await read_spent(redis, [Account(tenant, key_id)], int(time.time())))[0]
+    return (await read_spent(redis, [SpendingAccount(tenant, key_id)], int(time.time())))[0]
 
 
 @pytest.mark.parametrize("routers", [1, 2])
@@ -156,24 +156,24 @@ async def test_one_tenant_spends_nothing_of_anothers(redis_url: str, tenant: str
 
 async def test_a_dead_routers_holds_are_given_up(redis_url: str, redis: Redis, tenant: str) -> None:
     async with router(redis_url, catalog(money_per_day=1)) as (_, ledger):
-        claim = Claim("lost", 0, 1_000_000, 0.05, (Limit(Account(tenant), 0, 1_000_000),))
+        claim = Claim("lost", 0, 1_000_000, 0.05, (BudgetLimit(SpendingAccount(tenant), 0, 1_000_000),))
         assert isinstance(await ledger.reserve(claim), Granted)
         again = replace(claim, id="again")
-        assert isinstance(await ledger.reserve(again), Refusal)
+        assert isinstance(await ledger.reserve(again), BudgetRefusal)
         async with asyncio.timeout(20):
-            while isinstance(await ledger.reserve(again), Refusal):  # noqa: ASYNC110
+            while isinstance(await ledger.reserve(again), BudgetRefusal):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     assert (await spent(redis, tenant)).micros_held == 1_000_000
 
 
 async def test_a_caller_that_leaves_while_redis_decides_holds_nothing(redis_url: str, tenant: str) -> None:
     async with router(redis_url, catalog(money_per_day=1)) as (_, ledger):
-        claim = Claim("left", 0, 1_000_000, 60, (Limit(Account(tenant), 0, 1_000_000),))
+        claim = Claim("left", 0, 1_000_000, 60, (BudgetLimit(SpendingAccount(tenant), 0, 1_000_000),))
         asking = asyncio.create_task(ledger.reserve(claim))
         await asyncio.sleep(0)
         asking.cancel()
         async with asyncio.timeout(20):
-            while isinstance(await ledger.reserve(replace(claim, id="next")), Refusal):  # noqa: ASYNC110
+            while isinstance(await ledger.reserve(replace(claim, id="next")), BudgetRefusal):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
@@ -302,26 +302,28 @@ async def muffled(url: str) -> AsyncIterator[tuple[str, Callable[[], asyncio.Fut
 
 
 def test_alone_a_router_goes_on_from_what_redis_said_last() -> None:
-    ledger, account, now = LocalLedger(), Account("acme"), 1_000_000
+    ledger, account, now = LocalLedger(), SpendingAccount("acme"), 1_000_000
     ledger.saw(account, now, 900)
-    claim = Claim("a", 0, 100, 30, (Limit(account, 0, 1_000),))
+    claim = Claim("a", 0, 100, 30, (BudgetLimit(account, 0, 1_000),))
     assert isinstance(ledger.reserve(claim, now), Grant)
-    assert isinstance(ledger.reserve(claim, now), Refusal)
+    assert isinstance(ledger.reserve(claim, now), BudgetRefusal)
     tomorrow = (day_of(now) + 1) * 86_400
     assert isinstance(ledger.reserve(claim, tomorrow), Grant)
 
 
 def test_alone_a_router_keeps_minutes_and_gives_back() -> None:
     ledger, now = LocalLedger(), 1_000_000
-    claim = Claim("a", 60, 0, 30, (Limit(Account("acme"), 100, 0), Limit(Account("acme", "k"), 0, 0)))
+    claim = Claim(
+        "a", 60, 0, 30, (BudgetLimit(SpendingAccount("acme"), 100, 0), BudgetLimit(SpendingAccount("acme", "k"), 0, 0))
+    )
     grant = ledger.reserve(claim, now)
     assert grant == Grant(now, Holder.HERE)
     refused = ledger.reserve(claim, now + 1)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, BudgetRefusal)
     assert (refused.used, refused.wait_s) == (60, 1)
     ledger.settle(claim, Grant(now, Holder.HERE), tokens=41, micros=0)
     refused = ledger.reserve(claim, now + 1)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, BudgetRefusal)
     assert (refused.used, refused.wait_s) == (41, 60)
     assert isinstance(ledger.reserve(claim, now + 61), Grant)
 

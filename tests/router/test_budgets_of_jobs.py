@@ -15,7 +15,7 @@ from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.server import Server
-from weft_kit.spending import Account, Spent, day_of, read_spent
+from weft_kit.spending import SpendingAccount, Spent, day_of, read_spent
 from weft_mock import Fault, MockProvider, Script
 
 PRICES = """
@@ -40,12 +40,12 @@ def brief(tokens: int = 20) -> job_pb2.GenerationRequest:
 
 
 async def spent(redis: Redis, tenant: str) -> Spent:
-    return (await read_spent(redis, [Account(tenant)], int(time.time())))[0]
+    return (await read_spent(redis, [SpendingAccount(tenant)], int(time.time())))[0]
 
 
 async def spend(redis: Redis, tenant: str, **amounts: int) -> None:
     """Changes what the account has spent and held today."""
-    today = Account(tenant).day(day_of(time.time()))
+    today = SpendingAccount(tenant).day(day_of(time.time()))
     for name, amount in amounts.items():
         await redis.hincrby(today, name, amount)
 

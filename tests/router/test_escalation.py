@@ -5,15 +5,15 @@ import pytest
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.routing import Escalation
 from weft_router.answering.escalation import shortcoming
-from weft_router.job.transcript import Transcript
-from weft_router.validation.response_format import Fault
+from weft_router.job.transcript import AnswerSoFar
+from weft_router.validation.response_format import FormatFault
 
 RULE = Escalation(to="big", shorter_than=10, refusals=(r"^i (can't|cannot)\b",))
-OFF = Fault("is off its JSON schema: ...")
+OFF = FormatFault("is off its JSON schema: ...")
 
 
-def said(text: str) -> Transcript:
-    transcript = Transcript()
+def said(text: str) -> AnswerSoFar:
+    transcript = AnswerSoFar()
     transcript.add(event_pb2.Delta(text=text, token_count=1))
     return transcript
 
@@ -37,7 +37,7 @@ def test_an_answer_off_the_form_it_was_asked_for_is_not_good_enough() -> None:
 
 
 def test_a_call_of_a_tool_may_stand() -> None:
-    calling = Transcript()
+    calling = AnswerSoFar()
     calling.add(event_pb2.Delta(tool_calls=[event_pb2.ToolCallDelta(name="f", arguments_json="{}")]))
 
     assert shortcoming(RULE, calling, OFF) is None

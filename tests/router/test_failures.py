@@ -10,7 +10,7 @@ from weft_kit.catalog.routing import Breaking
 from weft_router.fleet.health import ProviderHealth
 from weft_router.providers.provider import Remedy
 from weft_router.providers.refusals.errors import (
-    Access,
+    ProviderAccess,
     error_in_body,
     error_in_stream,
     refusal,
@@ -24,7 +24,7 @@ TIMEOUT = error_pb2.ERROR_REASON_PROVIDER_TIMEOUT
 
 AGAIN, ELSEWHERE, NOTHING = Remedy.ANOTHER_TRY, Remedy.ANOTHER_PROVIDER, Remedy.NOTHING
 ONCE, ANOTHER_ROUTE = Remedy.NEXT_ROUTE, Remedy.ANOTHER_ROUTE
-ACCESS = Access("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
+ACCESS = ProviderAccess("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
 
 
 def openai(message: str, kind: str = "", code: str | None = None) -> dict[str, Any]:

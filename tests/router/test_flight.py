@@ -12,7 +12,7 @@ from tests.router.desk import asking
 from weft.job.v1 import event_pb2, job_pb2
 from weft_router.job.job import Job
 from weft_router.single_flight.flight import Flight
-from weft_router.single_flight.replay_buffer import Tape
+from weft_router.single_flight.replay_buffer import ReplayBuffer
 
 NEVER = timestamp_pb2.Timestamp()
 MOVES = st.lists(
@@ -81,7 +81,9 @@ async def settled() -> None:
 @given(MOVES)
 async def test_a_call_lasts_while_somebody_listens_and_is_booked_once(moves: list[str | int]) -> None:
     speaker = Speaker()
-    flight = Flight(Job("leader", event_pb2.Accepted(request=asking()), 1, Tape()), speaker.answer, lambda: None)
+    flight = Flight(
+        Job("leader", event_pb2.Accepted(request=asking()), 1, ReplayBuffer()), speaker.answer, lambda: None
+    )
     listeners, bookings = [Listener(flight, "leader")], 0
     for move in moves:
         if move == "join":
@@ -102,7 +104,7 @@ async def test_a_call_lasts_while_somebody_listens_and_is_booked_once(moves: lis
 async def test_the_last_who_leaves_stops_the_call_and_books_it() -> None:
     speaker = Speaker()
     landings: list[None] = []
-    job = Job("leader", event_pb2.Accepted(request=asking()), 1, Tape())
+    job = Job("leader", event_pb2.Accepted(request=asking()), 1, ReplayBuffer())
     flight = Flight(job, speaker.answer, lambda: landings.append(None))
     first, last = Listener(flight, "leader"), Listener(flight, "follower")
     await settled()
@@ -114,14 +116,14 @@ async def test_the_last_who_leaves_stops_the_call_and_books_it() -> None:
 async def test_a_call_that_is_left_before_it_began_is_over_too() -> None:
     speaker = Speaker()
     landings: list[None] = []
-    job = Job("leader", event_pb2.Accepted(request=asking()), 1, Tape())
+    job = Job("leader", event_pb2.Accepted(request=asking()), 1, ReplayBuffer())
     flight = Flight(job, speaker.answer, lambda: landings.append(None))
     assert await Listener(flight, "leader").leaves() == 0
     assert len(landings) == 1
 
 
 async def test_nobody_is_asked_before_a_listener_has_it_on_record_that_the_attempt_begins() -> None:
-    tape = Tape()
+    tape = ReplayBuffer()
     begun = asyncio.create_task(tape.append(event_pb2.Started(attempt=1)))
     await settled()
     assert not begun.done()

@@ -15,7 +15,7 @@ from tests.router.recorded import read
 
 from weft.job.v1 import event_pb2
 from weft_router.providers.openai.chat_answer import ChatAnswer
-from weft_router.providers.stream_reader import Reading
+from weft_router.providers.stream_reader import StreamReader
 
 # Halves of a character: RFC 8259, section 8.2; https://github.com/elizaOS/eliza/issues/30904
 HALVES = {
@@ -48,7 +48,7 @@ def test_halves_of_a_character_are_joined_and_what_is_alone_is_replaced(
 
 
 def test_no_step_says_nothing() -> None:
-    reading = Reading(ChatAnswer())
+    reading = StreamReader(ChatAnswer())
     events = [choice({"content": "HALF"}), STOP]
     sent = b"".join(body(json.dumps(each).replace("HALF", r"\ud83d")) for each in events)
 

@@ -3,7 +3,7 @@
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_router.job.history import History
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 
 
 def event(sequence: int, **step: object) -> event_pb2.JobEvent:
@@ -91,7 +91,7 @@ def call(index: int, **fields: str) -> event_pb2.Delta:
 
 
 def test_tool_calls_are_put_together_by_index() -> None:
-    said = Transcript()
+    said = AnswerSoFar()
     for piece in (call(1, id="b", name="time"), call(0, id="a", name="weather"), call(0, arguments_json='{"x":')):
         said.add(piece)
     assert (broken := said.broken_call()) is not None

@@ -29,9 +29,9 @@ from weft_router.providers.http.provider import HttpProvider
 from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.openai.responses import Responses
 from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.providers.refusals.errors import Access
+from weft_router.providers.refusals.errors import ProviderAccess
 
-ACCESS = Access("sk-secret", "providers.p.api_key_env: the key in P_KEY")
+ACCESS = ProviderAccess("sk-secret", "providers.p.api_key_env: the key in P_KEY")
 KINDS = {
     "openai": (OpenAIEntry, ChatCompletions),
     "openai_responses": (OpenAIResponsesEntry, Responses),

@@ -8,7 +8,7 @@ from tests.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers import counts
 from weft_router.providers.anthropic.messages_answer import MessagesAnswer
 from weft_router.providers.gemini.answer import GenerateContentAnswer
@@ -17,9 +17,9 @@ from weft_router.providers.http.event_stream import EventStream
 from weft_router.providers.openai.chat_answer import ChatAnswer
 from weft_router.providers.openai.responses_answer import ResponsesAnswer
 from weft_router.providers.provider import ProviderError
-from weft_router.providers.refusals.errors import Access, refusal
+from weft_router.providers.refusals.errors import ProviderAccess, refusal
 from weft_router.providers.refusals.retry_after import retry_after_s, span_s
-from weft_router.providers.stream_reader import Answer, Reading
+from weft_router.providers.stream_reader import Answer, StreamReader
 from weft_router.providers.surrogates import marked
 from weft_router.validation.json_patterns import matches
 from weft_router.validation.response_format import fault_of
@@ -69,7 +69,7 @@ def test_reading_a_body_that_is_no_stream_is_linear(atom):
         for content in (f"{{{text}", f'{{"choices": [{{"delta": {{"content": "{text}"}}}}]}}', text):
             with suppress(ProviderError):
                 marked(content)
-                reading = Reading(ChatAnswer())
+                reading = StreamReader(ChatAnswer())
                 for steps in (reading.read(content.encode()), reading.end()):
                     for _ in steps:
                         pass
@@ -119,7 +119,12 @@ def test_reading_counts_is_linear(atom):
 def test_reading_a_refusal_is_linear(atom):
     def read(text: str) -> None:
         body = {"error": {"message": text, "details": [{"@type": "google.rpc.RetryInfo", "retryDelay": text}]}}
-        refusal(400, {"retry-after": text, "x-ratelimit-reset-tokens": text}, json.dumps(body).encode(), Access("key"))
+        refusal(
+            400,
+            {"retry-after": text, "x-ratelimit-reset-tokens": text},
+            json.dumps(body).encode(),
+            ProviderAccess("key"),
+        )
         retry_after_s({"retry-after": text, "retry-after-ms": text}, (), 0.0, 429)
         span_s(text)
 
@@ -149,7 +154,7 @@ def test_reading_the_place_of_an_argument_is_linear(atom):
 
 def test_gathering_a_calls_arguments_is_linear():
     def gather(text: str) -> None:
-        said = Transcript()
+        said = AnswerSoFar()
         for piece in text:
             delta = event_pb2.Delta()
             delta.tool_calls.add(index=0, arguments_json=piece)

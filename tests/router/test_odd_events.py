@@ -13,7 +13,7 @@ from weft_router.providers.anthropic.messages_answer import MessagesAnswer
 from weft_router.providers.gemini.answer import GenerateContentAnswer
 from weft_router.providers.openai.responses_answer import ResponsesAnswer
 from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.providers.stream_reader import Reading
+from weft_router.providers.stream_reader import StreamReader
 
 HEARTBEATS = {
     "an empty object": {},  # https://github.com/BerriAI/litellm/pull/34382
@@ -434,7 +434,7 @@ def test_what_was_said_and_counted_before_a_failure_comes_before_it(kind: str) -
     }[kind]
     steps = []
     with pytest.raises(ProviderError):
-        for step in Reading(reader()).read(body(*says("Hi"), counted, "{broken")):
+        for step in StreamReader(reader()).read(body(*says("Hi"), counted, "{broken")):
             steps.append(step)  # noqa: PERF402 - what came before the failure is wanted
 
     [text, usage] = steps

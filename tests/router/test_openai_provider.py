@@ -15,7 +15,7 @@ from weft_mock import Fault, MockProvider, Script, ToolCall
 from weft_router.providers.http.provider import HttpProvider
 from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.provider import ProviderError, Remedy, Step
-from weft_router.providers.refusals.errors import Access
+from weft_router.providers.refusals.errors import ProviderAccess
 
 BROKEN = error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
 ERROR = error_pb2.ERROR_REASON_PROVIDER_ERROR
@@ -33,7 +33,7 @@ async def provider(mock_url: str) -> AsyncIterator[HttpProvider]:
 
 def at(base_url: str, api_key: str = "") -> HttpProvider:
     entry = OpenAIEntry.model_validate({"kind": "openai", "base_url": base_url})
-    return HttpProvider(entry, ChatCompletions(entry), Access(api_key))
+    return HttpProvider(entry, ChatCompletions(entry), ProviderAccess(api_key))
 
 
 def request(**fields: object) -> inference_pb2.GenerateRequest:

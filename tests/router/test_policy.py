@@ -8,15 +8,15 @@ from google.protobuf import duration_pb2
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog.catalog import Route
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.routing import retry_policy
 from weft_router.routing.retry_policy import RetryLimits
-from weft_router.routing.selection import Candidate
+from weft_router.routing.selection import RouteCandidate
 
 
-def candidate(name: str, *, failures: int = 0, refused: bool = False) -> Candidate:
-    return Candidate(Route(provider=name), allowed=True, failures=failures, refused=refused)
+def candidate(name: str, *, failures: int = 0, refused: bool = False) -> RouteCandidate:
+    return RouteCandidate(Route(provider=name), allowed=True, failures=failures, refused=refused)
 
 
 def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError:
@@ -38,7 +38,11 @@ def failure(remedy: Remedy, retry_after_s: float | None = None) -> ProviderError
         (Remedy.NOTHING, [candidate("a", failures=1), candidate("b")], False),
     ],
 )
-def test_another_try_is_made_only_where_it_may_help(remedy: Remedy, candidates: list[Candidate], again: bool) -> None:  # noqa: FBT001
+def test_another_try_is_made_only_where_it_may_help(
+    remedy: Remedy,
+    candidates: list[RouteCandidate],
+    again: bool,  # noqa: FBT001
+) -> None:
     assert retry_policy.may_try_again(failure(remedy), candidates) is again
 
 
@@ -67,7 +71,7 @@ def test_no_backoff_is_longer_than_the_job_lives() -> None:
 ALONE = [candidate("a", failures=1)]
 
 
-def waited(error: ProviderError, candidates: list[Candidate], *, backoff: float = 0.0, left_s: float = 60) -> Any:
+def waited(error: ProviderError, candidates: list[RouteCandidate], *, backoff: float = 0.0, left_s: float = 60) -> Any:
     return retry_policy.wait_before_retry(error, candidates, backoff, longest_s=10, left_s=left_s)
 
 
@@ -227,8 +231,8 @@ def test_the_verdict_is_the_last_failure_where_another_try_would_not_have_helped
     assert (verdict.reason, verdict.retryable) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, False)
 
 
-def said(text: str, tokens: int) -> Transcript:
-    transcript = Transcript()
+def said(text: str, tokens: int) -> AnswerSoFar:
+    transcript = AnswerSoFar()
     transcript.add(event_pb2.Delta(text=text, token_count=tokens))
     return transcript
 

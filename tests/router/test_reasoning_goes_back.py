@@ -16,14 +16,14 @@ from weft_kit.catalog.providers import (
     OpenAIResponsesEntry,
 )
 from weft_kit.validation.json_values import ARGUMENTS, read
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.anthropic.messages import Messages
 from weft_router.providers.encoding import MOST_STATE_BYTES
 from weft_router.providers.gemini.generate_content import GenerateContent
 from weft_router.providers.http.wire_format import WireFormat
 from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.openai.responses import Responses
-from weft_router.providers.stream_reader import Answer, Reading
+from weft_router.providers.stream_reader import Answer, StreamReader
 
 KIMI = "kimi-k2-thinking"
 
@@ -44,7 +44,7 @@ RESPONSES = Responses(OpenAIResponsesEntry.model_validate({"kind": "openai_respo
 def answered(form: WireFormat, *events: object, model: str = "m") -> list[chat_pb2.ToolCall]:
     """Returns the calls of an answer."""
     reader: Answer = form.answer(inference_pb2.GenerateRequest(model=model))
-    reading, said = Reading(reader), Transcript()
+    reading, said = StreamReader(reader), AnswerSoFar()
     body = "".join(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n" for event in events)
     for step in [*reading.read(body.encode()), *([] if reading.is_over else reading.end())]:
         if not isinstance(step, (inference_pb2.Finished, chat_pb2.Usage, inference_pb2.Admitted)):

@@ -13,7 +13,7 @@ from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.providers.refusals import table
 from weft_router.providers.refusals.error_bodies import read_body
 from weft_router.providers.refusals.errors import (
-    Access,
+    ProviderAccess,
     error_in_body,
     error_in_stream,
     refusal,
@@ -36,12 +36,12 @@ from weft_router.providers.refusals.kinds import (
     TIMEOUT,
     TOO_LONG,
     UNKNOWN,
-    Kind,
-    Row,
+    RefusalKind,
+    RefusalRow,
 )
 from weft_router.providers.refusals.table import TABLE
 
-ACCESS = Access("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
+ACCESS = ProviderAccess("sk-secret", "providers.openai: the key that api_key_env = OPENAI_API_KEY names")
 DOCS = Path(__file__).parents[2] / "docs" / "routing.md"
 
 
@@ -76,7 +76,7 @@ TPM = (
 )
 
 # What was said, with which status, and where that was reported.
-SAID: list[tuple[Kind, int, Any]] = [
+SAID: list[tuple[RefusalKind, int, Any]] = [
     # https://github.com/openclaw/openclaw/issues/147644, https://github.com/BerriAI/litellm/issues/3274
     (TOO_LONG, 413, openai(TPM, "tokens", "rate_limit_exceeded")),
     # https://platform.openai.com/docs/guides/error-codes: OpenAI says it with 429
@@ -370,13 +370,13 @@ def content(body: Any) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
-def is_of(kind: Kind, error: ProviderError) -> bool:
+def is_of(kind: RefusalKind, error: ProviderError) -> bool:
     advice = kind.advice.partition("{")[0]
     return (error.reason, error.remedy) == (kind.reason, kind.remedy) and advice in error.message
 
 
 @pytest.mark.parametrize(("kind", "status", "body"), SAID, ids=lambda given: getattr(given, "meaning", None))
-def test_a_refusal_means_what_its_provider_means_by_it(kind: Kind, status: int, body: Any) -> None:
+def test_a_refusal_means_what_its_provider_means_by_it(kind: RefusalKind, status: int, body: Any) -> None:
     error = refusal(status, {}, content(body), ACCESS)
     assert is_of(kind, error), error.message
 
@@ -405,7 +405,7 @@ def test_a_refusal_means_what_its_provider_means_by_it(kind: Kind, status: int, 
     ],
     ids=lambda given: getattr(given, "meaning", None),
 )
-def test_an_error_that_comes_with_200_is_read_by_the_same_table(kind: Kind, body: Any) -> None:
+def test_an_error_that_comes_with_200_is_read_by_the_same_table(kind: RefusalKind, body: Any) -> None:
     in_body = error_in_body(content(body))
     assert in_body is not None
     assert is_of(kind, error_in_stream(body))
@@ -507,7 +507,7 @@ def docs_table() -> str:
     return "\n".join(lines)
 
 
-def _statuses(rows: list[Row]) -> list[str]:
+def _statuses(rows: list[RefusalRow]) -> list[str]:
     """The statuses that tell by themselves, runs of them as one."""
     alone = sorted({status for row in rows if not row.words and row.text is None for status in row.status})
     runs = [[status for _, status in run] for _, run in groupby(enumerate(alone), lambda pair: pair[1] - pair[0])]

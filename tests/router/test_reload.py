@@ -17,8 +17,8 @@ from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.catalog.routing import Breaking
 from weft_kit.rpc.channel import Channel
 from weft_mock import MockProvider, Script
-from weft_router.fleet.breaker import BreakerState, Outcome
-from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_router.fleet.breaker import BreakerState, CallOutcome
+from weft_router.fleet.concurrency import CallCaps, ConcurrencyLimit
 from weft_router.fleet.health import ProviderHealth
 from weft_router.fleet.redis_breakers import SharedBreakers
 from weft_router.fleet.registry import Registered, Registry
@@ -142,7 +142,7 @@ class Unasked:
 
 def replica(name: str) -> Registry:
     health = ProviderHealth(Breaking(minimum_calls=1, open_s=30, longest_open_s=30))
-    turnstile = Turnstile(Caps(None, None))
+    turnstile = ConcurrencyLimit(CallCaps(None, None))
     return Registry(None, {name: Registered(name, "openai", Unasked(), {"m": health}, turnstile)})  # type: ignore[arg-type]
 
 
@@ -152,7 +152,7 @@ async def test_a_breaker_that_opens_here_opens_at_the_other_replicas(redis_url: 
     [(_, _, seen)], [(_, _, heard)] = list(here.healths()), list(there.healths())
     async with Redis.from_url(redis_url) as redis:
         telling, listening = SharedBreakers(redis, lambda: here), SharedBreakers(redis, lambda: there)
-        seen.breaker.ended(Outcome.BAD, asyncio.get_running_loop().time(), is_probe=False)
+        seen.breaker.ended(CallOutcome.BAD, asyncio.get_running_loop().time(), is_probe=False)
         await telling.exchange()
         await listening.exchange()
         await telling.exchange()

@@ -13,11 +13,11 @@ import pytest
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import Remedy
 from weft_router.validation.json_patterns import matches
 from weft_router.validation.response_format import (
-    Fault,
+    FormatFault,
     failure,
     fault_of,
     find_fault,
@@ -206,7 +206,7 @@ def test_a_check_ends_when_its_time_is_up() -> None:
     began = time.thread_time()
     fault = fault_of(wide, "1", limit_s=0.05)
 
-    assert fault == Fault("could not be held against its schema within 0.05 s", is_untold=True)
+    assert fault == FormatFault("could not be held against its schema within 0.05 s", is_untold=True)
     assert time.thread_time() - began < 5
 
 
@@ -220,7 +220,7 @@ def end(reason: chat_pb2.FinishReason.ValueType = chat_pb2.FINISH_REASON_STOP) -
 
 
 def test_calls_of_tools_and_what_a_provider_withheld_need_no_form() -> None:
-    said, calling = Transcript(), Transcript()
+    said, calling = AnswerSoFar(), AnswerSoFar()
     said.add(event_pb2.Delta(text="I cannot help with that."))
     calling.add(event_pb2.Delta(tool_calls=[event_pb2.ToolCallDelta(name="f", arguments_json="{}")]))
 
@@ -230,8 +230,8 @@ def test_calls_of_tools_and_what_a_provider_withheld_need_no_form() -> None:
 
 
 def test_another_try_is_made_only_while_it_may_help() -> None:
-    cut, off = Fault("is not JSON at …", is_syntax=True), Fault("is off its JSON schema: …")
-    untold, full = Fault("could not be …", is_untold=True), end(chat_pb2.FINISH_REASON_LENGTH)
+    cut, off = FormatFault("is not JSON at …", is_syntax=True), FormatFault("is off its JSON schema: …")
+    untold, full = FormatFault("could not be …", is_untold=True), end(chat_pb2.FINISH_REASON_LENGTH)
 
     assert failure(cut, end(), is_last=False).remedy is failure(off, full, is_last=False).remedy is Remedy.ANOTHER_TRY
     assert failure(off, end(), is_last=True).remedy is failure(untold, end(), is_last=False).remedy is Remedy.NOTHING
@@ -270,7 +270,7 @@ def seconds_for(schema: Any, document: Any) -> float:
 @pytest.mark.parametrize("levels", [20, 40])
 def test_a_schema_that_doubles_with_each_level_is_given_up_after_the_same_steps(levels: int) -> None:
     said = "could not be held against its schema within 200000 steps"
-    assert fault_of(form(doubled(levels)), '"x"', limit_s=60) == Fault(said, is_untold=True)
+    assert fault_of(form(doubled(levels)), '"x"', limit_s=60) == FormatFault(said, is_untold=True)
 
 
 COSTLY: dict[str, Callable[[int], tuple[Any, Any]]] = {

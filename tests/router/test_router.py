@@ -15,25 +15,25 @@ from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_kit.catalog.catalog import CatalogError, load_catalog
 from weft_kit.catalog.providers import ProviderEntry
-from weft_kit.joblog import Work
+from weft_kit.joblog import Leases
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
-from weft_router.answering.attempt_loop import Rules
+from weft_router.answering.attempt_loop import AttemptRules
 from weft_router.answering.cache_client import AnswerCache
-from weft_router.answering.last_resort import LastResort
-from weft_router.answering.pipeline import Attempts
+from weft_router.answering.last_resort import LastResortAnswers
+from weft_router.answering.pipeline import Pipeline
 from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.fleet.fleet import Fleet
 from weft_router.fleet.provider_keys import read_keys
 from weft_router.providers.provider import Step
-from weft_router.routing.retry_budget import Allowances
+from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.single_flight.flights import Flights
-from weft_router.single_flight.redis_directory import RedisFlights
-from weft_router.worker.job_run import Means
+from weft_router.single_flight.redis_directory import RedisDirectory
+from weft_router.worker.job_run import JobDependencies
 from weft_router.worker.worker import Worker
 
 CATALOG = """
@@ -190,10 +190,10 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
     ):
         await fleet.follow(catalog)
         budgets = Budgets(RedisLedger(redis, limit_s=0.1), "local")
-        rules = Rules(RetryLimits(), Allowances(), budgets)
-        flights = Flights(RedisFlights(redis, limit_s=0.1), 5)
-        attempts = Attempts(fleet.lend, Retrieval(channel, 1), LastResort(answers), rules, flights)
-        worker = Worker(Means(desk.log, attempts, answers), Work(desk.log, slots=1), grace_s=1)
+        rules = AttemptRules(RetryLimits(), RetryBudgets(), budgets)
+        flights = Flights(RedisDirectory(redis, limit_s=0.1), 5)
+        attempts = Pipeline(fleet.lend, Retrieval(channel, 1), LastResortAnswers(answers), rules, flights)
+        worker = Worker(JobDependencies(desk.log, attempts, answers), Leases(desk.log, slots=1), grace_s=1)
         job_id = await desk.submit()
         async with worker.working():
             done = await desk.done(job_id)

@@ -7,14 +7,14 @@ import pytest
 
 from weft_kit.catalog.catalog import Route
 from weft_router.fleet.peak_ewma import PeakEwma
-from weft_router.routing.selection import Candidate, Choice, choose
+from weft_router.routing.selection import Choice, RouteCandidate, choose
 
 
-def candidate(name: str, weight: float = 1, **known: Any) -> Candidate:
-    return Candidate(Route(provider=name, weight=weight), **({"allowed": True, "failures": 0} | known))
+def candidate(name: str, weight: float = 1, **known: Any) -> RouteCandidate:
+    return RouteCandidate(Route(provider=name, weight=weight), **({"allowed": True, "failures": 0} | known))
 
 
-def chosen(*candidates: Candidate, drawn: float = 0.0, beside: Collection[str] = ()) -> tuple[str, str]:
+def chosen(*candidates: RouteCandidate, drawn: float = 0.0, beside: Collection[str] = ()) -> tuple[str, str]:
     choice = choose(candidates, lambda: drawn, beside)
     assert choice is not None
     return choice.route.provider, choice.because

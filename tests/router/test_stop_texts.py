@@ -19,13 +19,13 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.validation.stop_texts import StopTexts
 
 
 def read(text: str, *stops: str, size: int = 1) -> tuple[str, bool]:
     """Returns what is told of a text that comes in pieces, and whether it met a stop text."""
-    texts, said = StopTexts(stops), Transcript()
+    texts, said = StopTexts(stops), AnswerSoFar()
     for start in range(0, len(text), size):
         said.add(texts.passing(event_pb2.Delta(text=text[start : start + size], token_count=1)))
         if texts.is_met:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.common.v1 import chat_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.openai.chat_answer import ChatAnswer
 from weft_router.providers.provider import ProviderError
 
@@ -30,7 +30,7 @@ def read(*chunks: Sequence[dict[str, Any]], tools: Sequence[str] = ()) -> list[c
 
 
 def joined(deltas: Sequence[dict[str, Any]], tools: Sequence[str] = ()) -> list[chat_pb2.ToolCall]:
-    answer, said = ChatAnswer(tools), Transcript()
+    answer, said = ChatAnswer(tools), AnswerSoFar()
     for delta in deltas:
         answer.read(json.dumps({"id": "x1", "choices": [{"index": 0, "delta": delta}]}))
         if news := answer.take():
@@ -277,7 +277,7 @@ def test_what_was_not_told_of_calls_stands_in_the_message_at_the_end(
     message = {"content": "Hm.", "tool_calls": [piece(DOOR, id="a", name="lookup")]}
     end = {"delta": {}, "finish_reason": "tool_calls"}
     last = [end, {"message": message}] if ends_before else [end | {"message": message}]
-    answer, said = ChatAnswer(), Transcript()
+    answer, said = ChatAnswer(), AnswerSoFar()
     for choice in ({"delta": {"content": "Hm."}}, {"delta": {"tool_calls": begun}}, *last):
         answer.read(json.dumps({"choices": [choice]}))
     answer.finish()

@@ -9,11 +9,11 @@ from weft_kit.catalog.catalog import (
     Catalog,
     ModelAlias,
     Route,
-    Share,
+    TenantShare,
 )
 from weft_kit.joblog import tenant_tag
 from weft_router.job import usage
-from weft_router.worker.tenant_weights import Shares
+from weft_router.worker.tenant_weights import TenantWeights
 
 MODELS = {"default": ModelAlias(routes=(Route(provider="mock"),), max_output_tokens=100, context_tokens=1000)}
 
@@ -92,10 +92,10 @@ def test_a_tenant_weighs_what_the_catalog_gives_it() -> None:
     catalog = Catalog(
         providers={"mock": {"kind": "inference", "target": "x:1"}},  # type: ignore[dict-item]
         models=MODELS,
-        default_share=Share(weight=0.5),
-        tenants={"acme": Share(weight=3, expedited=True)},
+        default_share=TenantShare(weight=0.5),
+        tenants={"acme": TenantShare(weight=3, expedited=True)},
     )
-    shares = Shares(lambda: catalog)
+    shares = TenantWeights(lambda: catalog)
 
     assert (shares.weight(tenant_tag("acme")), shares.is_expedited(tenant_tag("acme"))) == (3, True)
     assert (shares.weight(tenant_tag("somebody")), shares.is_expedited(tenant_tag("somebody"))) == (0.5, False)

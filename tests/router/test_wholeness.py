@@ -5,7 +5,7 @@ import pytest
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.validation.completeness import is_silent, judged
 
@@ -17,13 +17,13 @@ PLAIN = job_pb2.GenerationRequest()
 WITH_TOOLS = job_pb2.GenerationRequest(tools=[chat_pb2.Tool(name="f")])
 
 
-def said(text: str = "", reasoning: str = "", *calls: event_pb2.ToolCallDelta) -> Transcript:
-    transcript = Transcript()
+def said(text: str = "", reasoning: str = "", *calls: event_pb2.ToolCallDelta) -> AnswerSoFar:
+    transcript = AnswerSoFar()
     transcript.add(event_pb2.Delta(text=text, reasoning=reasoning, tool_calls=calls))
     return transcript
 
 
-def call(arguments: str, name: str = "f") -> Transcript:
+def call(arguments: str, name: str = "f") -> AnswerSoFar:
     return said("", "", event_pb2.ToolCallDelta(id="c", name=name, arguments_json=arguments))
 
 
@@ -34,7 +34,7 @@ def end(reason: chat_pb2.FinishReason.ValueType, word: str = "") -> inference_pb
 
 @pytest.mark.parametrize("word", ["abort", "MALFORMED_FUNCTION_CALL", "insufficient_system_resource"])
 @pytest.mark.parametrize("what", [said("Half an ans"), said(), call("{}")])
-def test_an_answer_that_its_provider_gave_up_is_tried_again_whatever_came(word: str, what: Transcript) -> None:
+def test_an_answer_that_its_provider_gave_up_is_tried_again_whatever_came(word: str, what: AnswerSoFar) -> None:
     with pytest.raises(ProviderError, match=word) as failure:
         judged(end(UNKNOWN, word), what, PLAIN)
     assert failure.value.remedy is Remedy.ANOTHER_TRY
@@ -42,12 +42,12 @@ def test_an_answer_that_its_provider_gave_up_is_tried_again_whatever_came(word: 
 
 @pytest.mark.parametrize("word", ["pause_turn", "<|im_end|>", ""])
 @pytest.mark.parametrize("what", [said("Whole."), call('{"a": 1}')])
-def test_an_end_that_is_not_known_is_told_as_such_where_something_came(word: str, what: Transcript) -> None:
+def test_an_end_that_is_not_known_is_told_as_such_where_something_came(word: str, what: AnswerSoFar) -> None:
     assert judged(end(UNKNOWN, word), what, PLAIN) == end(UNKNOWN, word)
 
 
 @pytest.mark.parametrize("what", [said(), said(" \n"), said(reasoning="Hm.")])
-def test_an_end_that_is_not_known_after_nothing_usable_is_tried_again(what: Transcript) -> None:
+def test_an_end_that_is_not_known_after_nothing_usable_is_tried_again(what: AnswerSoFar) -> None:
     with pytest.raises(ProviderError, match="pause_turn") as failure:
         judged(end(UNKNOWN, "pause_turn"), what, PLAIN)
     assert failure.value.remedy is Remedy.ANOTHER_TRY
@@ -81,7 +81,7 @@ def test_calls_that_are_announced_where_there_are_no_tools_are_a_wrong_word() ->
     ],
 )
 def test_a_call_without_a_name_or_with_broken_arguments_is_never_an_answer(
-    reason: chat_pb2.FinishReason.ValueType, what: Transcript
+    reason: chat_pb2.FinishReason.ValueType, what: AnswerSoFar
 ) -> None:
     with pytest.raises(ProviderError, match="call") as failure:
         judged(end(reason), what, WITH_TOOLS)
@@ -90,7 +90,7 @@ def test_a_call_without_a_name_or_with_broken_arguments_is_never_an_answer(
 
 
 @pytest.mark.parametrize("what", [call('{"a": '), call("")])
-def test_a_call_that_ran_out_of_tokens_is_not_tried_again(what: Transcript) -> None:
+def test_a_call_that_ran_out_of_tokens_is_not_tried_again(what: AnswerSoFar) -> None:
     with pytest.raises(ProviderError, match="max_tokens") as failure:
         judged(end(LENGTH), what, WITH_TOOLS)
     assert failure.value.remedy is Remedy.NOTHING

@@ -3,7 +3,16 @@
 from weft_compose.servers.nats import NatsServer
 from weft_compose.servers.nats_cluster import NatsCluster, NatsNode, Seat
 from weft_compose.servers.postgres import PostgresServer
-from weft_compose.servers.server import Server, serving
+from weft_compose.servers.server import EmbeddedServer, serving
 from weft_compose.servers.valkey import ValkeyServer
 
-__all__ = ["NatsCluster", "NatsNode", "NatsServer", "PostgresServer", "Seat", "Server", "ValkeyServer", "serving"]
+__all__ = [
+    "EmbeddedServer",
+    "NatsCluster",
+    "NatsNode",
+    "NatsServer",
+    "PostgresServer",
+    "Seat",
+    "ValkeyServer",
+    "serving",
+]

@@ -10,7 +10,7 @@ from uuid import uuid4
 from weft_compose.child import Command
 from weft_compose.ports import LOOPBACK
 from weft_compose.servers.runner import privileges, reachable
-from weft_compose.servers.server import Server
+from weft_compose.servers.server import EmbeddedServer
 from weft_compose.wheels import script
 
 # The payload bounds prompt and answer together; the server's default of 1 MB would refuse long contexts.
@@ -18,7 +18,7 @@ _MAX_PAYLOAD_BYTES = 8 << 20
 _CONFIGURATION = "nats.conf"
 
 
-class NatsServer(Server):
+class NatsServer(EmbeddedServer):
     """nats-server, its streams kept under the data folder."""
 
     name = "nats"

@@ -20,7 +20,7 @@ from weft_compose.log_errors import advice, after_colon, last_errors
 from weft_compose.ports import LOOPBACK
 from weft_compose.servers.postgres_roles import SERVICES, SUPERUSER, create_database, hand_over, make_roles
 from weft_compose.servers.runner import HERE, give, privileges, reachable
-from weft_compose.servers.server import Server
+from weft_compose.servers.server import EmbeddedServer
 from weft_compose.wheels import package_file
 
 _DATABASE = "weft"
@@ -32,7 +32,7 @@ host all {SERVICES} {LOOPBACK}/32 scram-sha-256
 """
 
 
-class PostgresServer(Server):
+class PostgresServer(EmbeddedServer):
     """postgres on a loopback port; `template1` has pgvector, so every database created from it does."""
 
     name = "postgres"

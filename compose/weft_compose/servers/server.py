@@ -18,7 +18,7 @@ from weft_kit.atomic_file import replace_text
 _POLL_S = 0.02
 
 
-class Server(ABC):
+class EmbeddedServer(ABC):
     """One server on one loopback port over one data folder. It asks whoever connects for its password."""
 
     name: str

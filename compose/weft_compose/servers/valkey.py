@@ -8,13 +8,13 @@ import redis
 from weft_compose.child import Command
 from weft_compose.ports import LOOPBACK
 from weft_compose.servers.runner import HERE, privileges, reachable
-from weft_compose.servers.server import Server
+from weft_compose.servers.server import EmbeddedServer
 from weft_compose.wheels import package_file
 
 _CONFIGURATION = "valkey.conf"
 
 
-class ValkeyServer(Server):
+class ValkeyServer(EmbeddedServer):
     """valkey-server, its snapshot kept under the data folder."""
 
     name = "valkey"

@@ -133,7 +133,7 @@ class ModelAlias(Policy):
         return context_tokens
 
 
-class Share(Entry):
+class TenantShare(Entry):
     """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
 
     A tenant's priorities order its own jobs; with `expedited` its jobs of priority HIGH also go before those of others.
@@ -155,8 +155,8 @@ class Catalog(Entry):
     providers: dict[Name, ProviderEntry] = Field(min_length=1)
     models: dict[Name, ModelAlias] = Field(min_length=1)
     breaker: Breaking = Breaking()
-    default_share: Share = Share()
-    tenants: dict[Name, Share] = Field(default_factory=dict)
+    default_share: TenantShare = TenantShare()
+    tenants: dict[Name, TenantShare] = Field(default_factory=dict)
     prices: Prices | None = None
     default_budget: Budget = Budget()
     budgets: dict[Name, Budget] = Field(default_factory=dict)
@@ -171,7 +171,7 @@ class Catalog(Entry):
         """What an alias says of the cache. One that was removed meanwhile keeps nothing: it may have said so."""
         return self.models[alias].cache if alias in self.models else "off"
 
-    def share(self, tenant: str) -> Share:
+    def share(self, tenant: str) -> TenantShare:
         return self.tenants.get(tenant, self.default_share)
 
     def budget(self, tenant: str) -> Budget:

@@ -21,7 +21,7 @@ Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 ANY_MODEL = "*"
 
 
-class Rates(Entry):
+class TokenRates(Entry):
     """What a million tokens cost. Those that a model counts apart cost what the others do, unless a price is given.
 
     `hour_cache_write` is of tokens written to a cache that keeps them for an hour; not given, it is `cache_write`.
@@ -65,13 +65,13 @@ class Rates(Entry):
         return self.input, self.output, self.cached_input, self.cache_write, self.hour_cache_write, self.reasoning
 
 
-class LongPromptRates(Rates):
+class LongPromptRates(TokenRates):
     """What all tokens of a call cost, those written too, whose prompt has more than `prompt_tokens`."""
 
     prompt_tokens: PositiveInt
 
 
-class Price(Rates):
+class Price(TokenRates):
     """What a model's tokens cost; `above` holds the rates of long prompts, where those are others."""
 
     above: tuple[LongPromptRates, ...] = ()

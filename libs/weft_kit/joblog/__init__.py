@@ -11,13 +11,13 @@ connection  to NATS, for ever                    clock       is it ours
 sizes       what one event holds
 """
 
-from weft_kit.joblog.batches import Batch, Batches
+from weft_kit.joblog.batches import Batches, EventBatch
 from weft_kit.joblog.codec import Unreadable
 from weft_kit.joblog.connection import connect
-from weft_kit.joblog.fair_queue import Turns
+from weft_kit.joblog.fair_queue import FairQueue
 from weft_kit.joblog.ids import PRIORITIES, belongs_to, kind_of, lane_of, new_job_id, priority_of, tenant_tag
 from weft_kit.joblog.lanes import Depth
-from weft_kit.joblog.leases import Lease, Work
+from weft_kit.joblog.leases import Lease, Leases
 from weft_kit.joblog.log import AlreadyAccepted, JobLog, Unfinished
 from weft_kit.joblog.projection import envelope_of, project, text_hash
 from weft_kit.joblog.reader import JobGone
@@ -31,21 +31,21 @@ __all__ = [
     "MESSAGE_CHARACTERS",
     "PRIORITIES",
     "AlreadyAccepted",
-    "Batch",
     "Batches",
     "Depth",
+    "EventBatch",
     "EventTooLarge",
+    "FairQueue",
     "Fenced",
     "JobGone",
     "JobLog",
     "Lease",
+    "Leases",
     "LogConfig",
     "Step",
     "TokenWriter",
-    "Turns",
     "Unfinished",
     "Unreadable",
-    "Work",
     "Writer",
     "beginning",
     "belongs_to",

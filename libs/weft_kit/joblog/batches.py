@@ -19,7 +19,7 @@ from weft_kit.tasks import background
 
 
 @dataclass(frozen=True)
-class Batch:
+class EventBatch:
     """Events to be handled together. Unacknowledged ones come again after the ack wait: handling must be idempotent."""
 
     events: list[event_pb2.JobEvent]
@@ -78,7 +78,7 @@ class Batches:
         self._max_batch = max_batch
         self._max_wait_s = max_wait_s
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
+    async def __aiter__(self) -> AsyncIterator[EventBatch]:
         """Yields batches for ever: the first event opens one, `max_wait_s` or `max_batch` closes it."""
         puller = Puller(self._client, self._config, self._consumer, 2 * self._max_batch, self._ensure)
         async with puller.messages() as messages:
@@ -93,8 +93,8 @@ class Batches:
             gathered.append(message)
         return gathered
 
-    def _batch(self, puller: Puller, messages: list[Msg]) -> Batch:
-        batch = Batch([], [], [], self._config.heartbeat_s, messages, self._client, puller)
+    def _batch(self, puller: Puller, messages: list[Msg]) -> EventBatch:
+        batch = EventBatch([], [], [], self._config.heartbeat_s, messages, self._client, puller)
         for message in messages:
             try:
                 event, deliveries = from_delivery(message)

@@ -15,7 +15,7 @@ SEQUENCE = "Nats-Sequence"
 WRITE_ID = "Weft-Write"
 
 
-class Stored(NamedTuple):
+class StoredEvent(NamedTuple):
     """A committed event. `previous` is the sequence of the job's event before it, 0 for the first: the fence each
     write carries stays in the message, so any reader sees from one message whether it missed another.
     """
@@ -29,7 +29,7 @@ class Stored(NamedTuple):
         return self.event.sequence
 
 
-class Standing(NamedTuple):
+class EventPosition(NamedTuple):
     """The kind and the sequence of a message, as its subject and the stream tell them."""
 
     kind: str
@@ -45,13 +45,13 @@ class Unreadable(NamedTuple):
     payload: bytes
 
 
-def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> Stored:
+def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> StoredEvent:
     event = event_pb2.JobEvent.FromString(payload)
     event.sequence = sequence
-    return Stored(event, int(headers.get(EXPECTED, 0)), headers.get(WRITE_ID, ""))
+    return StoredEvent(event, int(headers.get(EXPECTED, 0)), headers.get(WRITE_ID, ""))
 
 
-def from_message(message: Msg) -> Stored:
+def from_message(message: Msg) -> StoredEvent:
     """Reads a republished or directly fetched message, whose headers carry the sequence."""
     return stored(message.data, message.headers or {}, sequence_of(message))
 
@@ -78,7 +78,7 @@ def unreadable(message: Msg) -> Unreadable:
     return Unreadable(job_id if is_ours else "", kind if is_ours else "", sequence, message.data)
 
 
-def from_api(message: Mapping[str, Any]) -> Stored:
+def from_api(message: Mapping[str, Any]) -> StoredEvent:
     """Reads the `message` object of a STREAM.MSG.GET response."""
     lines = base64.b64decode(message.get("hdrs", "")).decode().split("\r\n")[1:]
     headers = dict(line.split(": ", 1) for line in lines if ": " in line)

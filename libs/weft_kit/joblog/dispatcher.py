@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
 from weft_kit.joblog.connection import FrugalClient
-from weft_kit.joblog.fair_queue import Turns
+from weft_kit.joblog.fair_queue import FairQueue
 from weft_kit.joblog.ids import HIGH, tag_of, urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
 from weft_kit.joblog.pull import Pull
@@ -43,7 +43,7 @@ class _Lane:
         return tag_of(self.name)
 
 
-class LaneQueue:
+class Dispatcher:
     """Jobs of all lanes, at most `slots` of them taken and not released at any time.
 
     `is_expedited` says of a tenant's tag whether its jobs of priority HIGH go before everybody's.
@@ -55,7 +55,7 @@ class LaneQueue:
         config: LogConfig,
         lanes: Lanes,
         slots: int,
-        turns: Turns,
+        turns: FairQueue,
         is_expedited: Callable[[str], bool],
     ) -> None:
         self._client = client

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 QUANTUM_TOKENS = 1024
 
 
-class Turns:
+class FairQueue:
     """Remembers what every tenant may still spend, in tokens. Credit is never saved up beyond one round's."""
 
     def __init__(self, weight: Callable[[str], float]) -> None:

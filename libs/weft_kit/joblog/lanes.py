@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from weft_kit.joblog.ids import is_lane, lanes_of
-from weft_kit.joblog.stream_client import Wire
+from weft_kit.joblog.stream_client import StreamClient
 
 _PREFIX = "lane-"
 _NOT_FOUND = 10014
@@ -45,7 +45,7 @@ def lane_in(consumer: str) -> str | None:
 class Lanes:
     """Opens lanes before jobs enter them, and looks into them. Raises DependencyDown when NATS stays away."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: StreamClient) -> None:
         self._wire = wire
         self._opened: dict[str, tuple[int, float]] = {}
         self._opening = asyncio.Lock()

@@ -14,8 +14,8 @@ from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery, unreadable
-from weft_kit.joblog.dispatcher import LaneQueue
-from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, Turns
+from weft_kit.joblog.dispatcher import Dispatcher
+from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
 from weft_kit.joblog.ids import tag_of
 from weft_kit.joblog.log import JobLog
 from weft_kit.tasks import background
@@ -45,7 +45,7 @@ class Lease:
 
     @property
     def delivery_id(self) -> str:
-        """Names this delivery to the server; see `Work.redeliver_now`."""
+        """Names this delivery to the server; see `Leases.redeliver_now`."""
         return self._reply
 
     @asynccontextmanager
@@ -91,7 +91,7 @@ class Lease:
                 await self._client.publish(self._reply, b"+WPI")
 
 
-class Work:
+class Leases:
     """The queue of accepted jobs, as one worker process sees it: at most `slots` leases at a time.
 
     Jobs come from all tenants in turn, and of each in the order of priority: a tenant with twice the `weight` gets
@@ -111,9 +111,9 @@ class Work:
         self._log = log
         self._client = log.client
         self._heartbeat_s = log.config.heartbeat_s
-        self._turns = Turns(weight)
+        self._turns = FairQueue(weight)
         self._cost = cost
-        self._queue = LaneQueue(log.client, log.config, log.lanes, slots, self._turns, is_expedited)
+        self._queue = Dispatcher(log.client, log.config, log.lanes, slots, self._turns, is_expedited)
 
     @asynccontextmanager
     async def leases(self) -> AsyncIterator[AsyncIterator[Lease]]:

@@ -28,7 +28,7 @@ from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import HEADERS_BYTES
 from weft_kit.joblog.stream import ensure_stream
-from weft_kit.joblog.stream_client import Wire, WrongSequence
+from weft_kit.joblog.stream_client import StreamClient, WrongSequence
 from weft_kit.joblog.writer import Fenced, Step, Writer, event_of
 from weft_kit.rpc.errors import CannotStart
 
@@ -60,7 +60,7 @@ class JobLog:
     ) -> None:
         self.client = client
         self.config = config or LogConfig()
-        self._wire = Wire(client, self.config)
+        self._wire = StreamClient(client, self.config)
         self.lanes = Lanes(self._wire)
         self.clock = LogClock(now)
         self._monitor = Monitor(self._wire, self.clock, self.lanes.open_again)

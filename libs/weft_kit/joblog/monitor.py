@@ -13,7 +13,7 @@ from nats.js.errors import APIError
 
 from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.stream import DATABASE, ensure_stream
-from weft_kit.joblog.stream_client import NOT_STORING, Wire
+from weft_kit.joblog.stream_client import NOT_STORING, StreamClient
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import CannotStart, DependencyDown
 from weft_kit.tasks import background, for_ever
@@ -32,7 +32,7 @@ class Monitor:
     Until it watches, the log counts as well.
     """
 
-    def __init__(self, wire: Wire, clock: LogClock, renewed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, wire: StreamClient, clock: LogClock, renewed: Callable[[], Awaitable[None]]) -> None:
         self._wire = wire
         self._config = wire.config
         self._clock = clock

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import Stored, from_message
-from weft_kit.joblog.stream_client import Wire
+from weft_kit.joblog.codec import StoredEvent, from_message
+from weft_kit.joblog.stream_client import StreamClient
 from weft_kit.rpc.errors import DependencyDown
 
 # A replica that answers direct reads may trail the leader for a moment.
@@ -42,7 +42,7 @@ class Feed:
         """Says whether the first live message waiting is the job's first event, so that nothing was missed."""
         return bool(self._waiting) and from_message(self._waiting[0]).previous == 0
 
-    async def next(self, timeout_s: float) -> Stored | None:
+    async def next(self, timeout_s: float) -> StoredEvent | None:
         """Returns the next live event, or None after `timeout_s` of silence."""
         if not self._waiting:
             # A plain timer: a queue and asyncio.timeout cost ten times as much, at every event of every stream.
@@ -64,7 +64,7 @@ class Feed:
 class Follower:
     """One reader's way through one job, from `after` (exclusive) to `done`."""
 
-    def __init__(self, wire: Wire, subjects: str, feed: Feed, after: int) -> None:
+    def __init__(self, wire: StreamClient, subjects: str, feed: Feed, after: int) -> None:
         self._wire = wire
         self._subjects = subjects
         self._feed = feed
@@ -90,10 +90,10 @@ class Follower:
             elif self._may_pass(live):
                 yield self._passed(live)
 
-    def _misses_events_before(self, live: Stored) -> bool:
+    def _misses_events_before(self, live: StoredEvent) -> bool:
         return not self._torn and self._last < live.previous
 
-    def _may_pass(self, stored: Stored) -> bool:
+    def _may_pass(self, stored: StoredEvent) -> bool:
         """Once deltas have expired the rest tells a torn story: then only `done`, which is whole, is passed.
 
         An end may come with a lower sequence: that of a new log, when the one that we read was lost.
@@ -101,7 +101,7 @@ class Follower:
         is_end = stored.event.HasField("done") or stored.event.HasField("deleted")
         return is_end or (stored.sequence > self._last and not self._torn)
 
-    def _passed(self, stored: Stored) -> event_pb2.JobEvent:
+    def _passed(self, stored: StoredEvent) -> event_pb2.JobEvent:
         if stored.event.HasField("deleted"):
             raise JobGone
         self._last = stored.sequence
@@ -115,7 +115,7 @@ class Follower:
             if self._may_pass(stored):
                 yield self._passed(stored)
 
-    async def _close_gap(self, live: Stored | None) -> AsyncIterator[event_pb2.JobEvent]:
+    async def _close_gap(self, live: StoredEvent | None) -> AsyncIterator[event_pb2.JobEvent]:
         """Fetches what the live messages did not bring; `live` is None when silence made us look."""
         while True:
             async for event in self._catch_up():

@@ -31,7 +31,7 @@ class EventTooLarge(Invalid):
         )
 
 
-class Sink(Protocol):
+class EventSink(Protocol):
     """Where events of one job go."""
 
     async def append(self, step: event_pb2.Rewound | event_pb2.Done, /) -> int: ...
@@ -110,7 +110,7 @@ def _fitting(sized: Iterable[tuple[job_pb2.Attempt, int]]) -> list[job_pb2.Attem
     return fitting
 
 
-async def write_end(writer: Sink, done: event_pb2.Done, begins_at: int) -> event_pb2.Done:
+async def write_end(writer: EventSink, done: event_pb2.Done, begins_at: int) -> event_pb2.Done:
     """Writes a job's end, and returns what was written: where the log does not carry it, one without the answer.
 
     `begins_at` is the sequence of `accepted`. What readers were sent is taken back then. Raises Fenced.

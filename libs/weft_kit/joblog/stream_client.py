@@ -20,8 +20,8 @@ from weft_kit.joblog.codec import (
     EXPECTED,
     EXPECTED_SUBJECT,
     WRITE_ID,
-    Standing,
-    Stored,
+    EventPosition,
+    StoredEvent,
     from_api,
     from_message,
     sequence_of,
@@ -58,12 +58,12 @@ def new_write_id() -> str:
 class WrongSequence(Exception):
     """Somebody else wrote to the job since the expected sequence. `last` is what stands last now, if anything does."""
 
-    def __init__(self, last: Stored | None) -> None:
+    def __init__(self, last: StoredEvent | None) -> None:
         super().__init__()
         self.last = last
 
 
-class Wire:
+class StreamClient:
     """Requests to one stream. Raises DependencyDown when the log stays away longer than it may.
 
     `stores` turns False when a write was not answered, or refused for lack of storage, and True with the next one that
@@ -132,24 +132,26 @@ class Wire:
                 raise WrongSequence(last)
             await asyncio.sleep(REFUSED_WAIT_S)
 
-    async def last(self, subjects: str, timeout_s: float | None = None) -> Stored | None:
+    async def last(self, subjects: str, timeout_s: float | None = None) -> StoredEvent | None:
         """Returns the last event that matches, from the leader: never stale."""
         return await self._get({"last_by_subj": subjects}, timeout_s)
 
-    async def first(self, subjects: str, timeout_s: float | None = None) -> Stored | None:
+    async def first(self, subjects: str, timeout_s: float | None = None) -> StoredEvent | None:
         """Returns the first event that matches, from the leader."""
         return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
-    async def standing(self, subjects: str, timeout_s: float | None = None) -> Standing | None:
+    async def standing(self, subjects: str, timeout_s: float | None = None) -> EventPosition | None:
         """Returns what stands last among what matches, whether it can be read or not, from the leader."""
         message = await self._get_message({"last_by_subj": subjects}, timeout_s)
-        return Standing(message["subject"].rpartition(".")[2], int(message["seq"])) if message else None
+        return EventPosition(message["subject"].rpartition(".")[2], int(message["seq"])) if message else None
 
     async def purge(self, subjects: str, before: int) -> None:
         """Removes what matches and was stored before a sequence."""
         await self.api(f"STREAM.PURGE.{self.config.stream}", {"filter": subjects, "seq": before})
 
-    async def replay(self, subjects: str, from_sequence: int, timeout_s: float | None = None) -> AsyncIterator[Stored]:
+    async def replay(
+        self, subjects: str, from_sequence: int, timeout_s: float | None = None
+    ) -> AsyncIterator[StoredEvent]:
         """Yields what is stored from a sequence on, read directly from any replica, which may trail the leader.
 
         Each page waits out a log that is away for `timeout_s`, by default as long as a running job's writes may.
@@ -229,7 +231,7 @@ class Wire:
             await asyncio.sleep(min(left, next(waits)))
         raise DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
 
-    async def _get(self, what: dict[str, Any], timeout_s: float | None) -> Stored | None:
+    async def _get(self, what: dict[str, Any], timeout_s: float | None) -> StoredEvent | None:
         message = await self._get_message(what, timeout_s)
         return from_api(message) if message else None
 

@@ -15,7 +15,7 @@ from weft_kit.joblog.sizes import pieces
 ROOM_BYTES = 1024 * 1024
 
 
-class Sink(Protocol):
+class TokenSink(Protocol):
     """Where tokens go: a job's log, or whoever passes them on to one."""
 
     async def append(self, step: event_pb2.Delta, /) -> int: ...
@@ -24,7 +24,7 @@ class Sink(Protocol):
 class TokenWriter:
     """Gathers deltas of one attempt and commits them in order. Leaving the context stops it without flushing."""
 
-    def __init__(self, writer: Sink, flush_interval_s: float) -> None:
+    def __init__(self, writer: TokenSink, flush_interval_s: float) -> None:
         self._writer = writer
         self._interval = flush_interval_s
         self._pending = event_pb2.Delta()

@@ -7,7 +7,7 @@ from functools import partial
 from weft.job.v1 import event_pb2, ingest_pb2
 from weft_kit import clock
 from weft_kit.joblog.ids import JobKey, kind_of
-from weft_kit.joblog.stream_client import Wire, WrongSequence, new_write_id
+from weft_kit.joblog.stream_client import StreamClient, WrongSequence, new_write_id
 from weft_kit.rpc.errors import DependencyDown
 
 _LAST_WORDS_S = 0.2
@@ -58,7 +58,7 @@ class Writer:
     log is away.
     """
 
-    def __init__(self, wire: Wire, job_id: str, last_sequence: int) -> None:
+    def __init__(self, wire: StreamClient, job_id: str, last_sequence: int) -> None:
         parts = JobKey.parse(job_id)
         if parts is None:
             message = f"not a job id: {job_id!r}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class Account(Protocol):
+class CallAccount(Protocol):
     """What is kept of one call."""
 
     async def begin(self, request: Any) -> None:
@@ -14,7 +14,7 @@ class Account(Protocol):
         """Comes before the answer leaves, with the name of its status and, of a failure, of its reason."""
 
 
-Accounts = Callable[[str], Account | None]
+Accounts = Callable[[str], CallAccount | None]
 """Returns what keeps account of a call that was let in, by its method; None for those of which nothing is kept."""
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 Event_co = TypeVar("Event_co", covariant=True)
 
 
-class Call(TypedDict):
+class UnaryCall(TypedDict):
     """Keyword arguments of a stub's method: seconds, and pairs of strings."""
 
     timeout: float
@@ -63,7 +63,7 @@ class Channel:
     ) -> None:
         await self.raw.close()
 
-    def call(self, limit_s: float) -> Call:
+    def call(self, limit_s: float) -> UnaryCall:
         """Returns timeout and metadata: what may be passed on of the caller's time, its tenant, call id and trace."""
         return {"timeout": remaining_to_pass_on(limit_s), "metadata": inject()}
 

@@ -58,7 +58,7 @@ def is_sent_away() -> bool:
     return isinstance(ending(), Draining)
 
 
-class Boundary(grpc.aio.ServerInterceptor):
+class Interceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
 
     def __init__(
@@ -120,7 +120,7 @@ class _Call:
 
     __slots__ = ("_boundary", "_handler", "_kind", "_limit_bytes", "_method")
 
-    def __init__(self, boundary: Boundary, method: str, handler: Any) -> None:
+    def __init__(self, boundary: Interceptor, method: str, handler: Any) -> None:
         self._boundary = boundary
         self._method = method
         self._handler = handler

@@ -25,8 +25,8 @@ from weft_kit.rpc.errors import CannotStart
 from weft_kit.rpc.health import Health
 from weft_kit.rpc.interceptor import (
     SERVER_OPTIONS,
-    Boundary,
     Gate,
+    Interceptor,
     trusting,
 )
 from weft_kit.rpc.readiness import Readiness
@@ -72,7 +72,7 @@ class Server:
         self._listen = listen
         self._services = services
         self._grace_s = grace_s
-        self._boundary = Boundary(gate, limits, accounts)
+        self._boundary = Interceptor(gate, limits, accounts)
         self._health = Health([service.name for service in services], readiness or Readiness())
         self._server = grpc.aio.server(interceptors=(self._boundary,), options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers(tuple(handlers))

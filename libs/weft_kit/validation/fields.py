@@ -39,7 +39,7 @@ def check_request(request: Message) -> None:
 
 def request_problems(message: Message) -> Iterator[Violation]:
     """Yields the path of each value below a message that cannot be kept, and what is expected there."""
-    return _Walk().problems(message)
+    return _FieldWalk().problems(message)
 
 
 def refuse(problems: Iterator[Violation]) -> None:
@@ -58,7 +58,7 @@ class _Plan:
     is_map: bool
 
 
-class _Walk:
+class _FieldWalk:
     """One walk through a message, which ends where the entries become too many."""
 
     def __init__(self) -> None:

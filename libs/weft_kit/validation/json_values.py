@@ -123,7 +123,7 @@ def _read(text: str, bounds: Bounds, before: int) -> tuple[Any, int]:
 
 
 def _check(document: Any, bounds: Bounds, before: int) -> int:
-    walk, levels = _Walk(document), 0
+    walk, levels = _ValueWalk(document), 0
     while walk.descend():
         levels += 1
         if levels > bounds.levels:
@@ -137,7 +137,7 @@ def _too_many(bounds: Bounds, before: int) -> BadJson:
     return BadJson(f"holds more than {bounds.values} values{', with those before it' if before else ''}")
 
 
-class _Walk:
+class _ValueWalk:
     """One look at all of a document, level by level. Where something stands is found out only when it is wrong."""
 
     def __init__(self, document: Any) -> None:

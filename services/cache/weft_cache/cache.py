@@ -12,8 +12,8 @@ from weft.job.v1 import job_pb2
 from weft_cache import policy
 from weft_cache.audits.audits import Audits
 from weft_cache.partition import address, question_text
-from weft_cache.policy import Terms, Tier
-from weft_cache.records import Account, Asked, Audited, Filing, Hit, Names, Stored, Tally
+from weft_cache.policy import LookupTerms, Tier
+from weft_cache.records import Audited, Filing, Hit, InvalidationNames, Lookup, LookupCounts, Stored, TenantUsage
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -23,7 +23,7 @@ from weft_cache.semantic.choice import (
 from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 from weft_cache.store.redis_answers import RedisAnswers, key_of
 from weft_cache.store.redis_client import StoreDown, patiently
-from weft_cache.store.redis_stats import RedisTally
+from weft_cache.store.redis_stats import RedisStats
 from weft_kit.cache_key import cacheable
 from weft_kit.rpc.errors import DependencyDown
 
@@ -39,11 +39,11 @@ LOOKUP_SECONDS = Histogram(
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class CacheStats:
     """A tenant's counts, and what the store holds."""
 
-    tally: Tally
-    account: Account
+    tally: LookupCounts
+    account: TenantUsage
     store_bytes: int
     audited: Mapping[str, Audited]
     """By model alias."""
@@ -67,7 +67,7 @@ class Cache:
         answers: RedisAnswers,
         alike: SemanticQueue,
         limits: LookupLimits,
-        tally: RedisTally,
+        tally: RedisStats,
         audits: Audits,
         keeping: Keeping,
     ) -> None:
@@ -78,7 +78,7 @@ class Cache:
     def keeping(self) -> Keeping:
         return self._keeping
 
-    async def lookup(self, asked: Asked, stale_within_s: float | None = None) -> Hit | Miss:
+    async def lookup(self, asked: Lookup, stale_within_s: float | None = None) -> Hit | Miss:
         """The answer that may serve, or why there is none. A store that is away is a miss.
 
         With `stale_within_s` nothing better can be had: an answer up to that old may serve although it is older than
@@ -95,7 +95,7 @@ class Cache:
         self._count(asked.tenant, found, time.perf_counter() - began)
         return found
 
-    async def store(self, asked: Asked, answer: job_pb2.Answer, cost: budget_pb2.Cost, took_s: float = 0.0) -> bool:
+    async def store(self, asked: Lookup, answer: job_pb2.Answer, cost: budget_pb2.Cost, took_s: float = 0.0) -> bool:
         """Keeps an answer and what it cost; False when it must not be kept or the store is down.
 
         `took_s` is how long it took to generate, 0 when that is not known.
@@ -121,7 +121,7 @@ class Cache:
         STORES.labels("stored" if is_kept else "refused").inc()
         return is_kept
 
-    async def forget(self, tenant: str, names: Names, version: int) -> int:
+    async def forget(self, tenant: str, names: InvalidationNames, version: int) -> int:
         """Forgets a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be there."""
         try:
             with patiently():
@@ -129,11 +129,11 @@ class Cache:
         except StoreDown:
             raise DependencyDown("redis", "answers were not all forgotten; call Invalidate again") from None
 
-    async def stats(self, tenant: str) -> Stats:
+    async def stats(self, tenant: str) -> CacheStats:
         """A tenant's counts; raises DependencyDown."""
         try:
             with patiently():
-                return Stats(
+                return CacheStats(
                     await self._tally.read(tenant),
                     await self._answers.account(tenant),
                     await self._answers.used_bytes(),
@@ -142,7 +142,7 @@ class Cache:
         except StoreDown:
             raise DependencyDown("redis", "the counts are in Redis, which does not answer; try again") from None
 
-    async def _find(self, asked: Asked, terms: Terms) -> Hit | Miss:
+    async def _find(self, asked: Lookup, terms: LookupTerms) -> Hit | Miss:
         now = time.time()
         where = address(asked.tenant, asked.request, asked.collection_version)
         stored = await self._answers.read(key_of(where))
@@ -152,7 +152,7 @@ class Cache:
             return await self._alike.find(asked, where, terms, now)
         return Miss(Reason.TOO_OLD if stored else Reason.NOT_STORED)
 
-    async def _find_stale(self, asked: Asked, terms: Terms | None, within_s: float) -> Hit | None:
+    async def _find_stale(self, asked: Lookup, terms: LookupTerms | None, within_s: float) -> Hit | None:
         if terms is not None:
             found = await self._find(asked, replace(terms, max_age_s=within_s))
             if isinstance(found, Hit):
@@ -169,10 +169,10 @@ class Cache:
         LOOKUPS.labels(outcome).inc()
         LOOKUP_SECONDS.labels(outcome).observe(seconds)
         if isinstance(found, Miss):
-            self._tally.add(tenant, Tally(misses=1))
+            self._tally.add(tenant, LookupCounts(misses=1))
             return
         tokens, cost = found.stored.answer.usage.completion_tokens, found.stored.cost
         TOKENS_SAVED.inc(tokens)
         exact = int(found.tier is Tier.EXACT)
         money = {cost.currency: cost.micros} if cost.currency else {}
-        self._tally.add(tenant, Tally(exact, 1 - exact, tokens_saved=tokens, micros_saved=money))
+        self._tally.add(tenant, LookupCounts(exact, 1 - exact, tokens_saved=tokens, micros_saved=money))

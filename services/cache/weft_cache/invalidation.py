@@ -3,13 +3,13 @@
 from typing import Final
 
 from weft.cache.v1 import cache_pb2
-from weft_cache.records import Names
+from weft_cache.records import InvalidationNames
 from weft_kit.rpc.errors import InvalidFields
 
 _MOST_DOCUMENTS: Final = 1_000
 
 
-def read_names(request: cache_pb2.InvalidateRequest) -> Names:
+def read_names(request: cache_pb2.InvalidateRequest) -> InvalidationNames:
     """Raises InvalidFields."""
     violations: dict[str, str] = {}
     if len(request.document_ids) > _MOST_DOCUMENTS:
@@ -21,4 +21,6 @@ def read_names(request: cache_pb2.InvalidateRequest) -> Names:
         violations["collection"] = "is required with document_ids and collection_version: documents are told by both"
     if violations:
         raise InvalidFields(violations)
-    return Names(request.model, request.collection, request.tag, tuple(request.document_ids), request.job_id)
+    return InvalidationNames(
+        request.model, request.collection, request.tag, tuple(request.document_ids), request.job_id
+    )

@@ -17,7 +17,7 @@ class Tier(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LookupTerms:
     """On which terms a stored answer may serve: the furthest tier, the oldest age, the least similarity."""
 
     tier: Tier
@@ -25,7 +25,7 @@ class Terms:
     min_similarity: float
 
 
-def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: float) -> Terms | None:
+def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: float) -> LookupTerms | None:
     """What the request allows, or None when the cache must neither answer nor keep it.
 
     A caller may ask for more similarity than `floor`, never for less.
@@ -37,7 +37,7 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: fl
     policy = request.cache
     max_age_s = policy.max_age.ToNanoseconds() / 1e9 if policy.HasField("max_age") else math.inf
     min_similarity = max(floor, policy.min_similarity) if policy.HasField("min_similarity") else floor
-    return Terms(tier, max_age_s, min_similarity)
+    return LookupTerms(tier, max_age_s, min_similarity)
 
 
 _TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tier.SEMANTIC}

@@ -54,7 +54,7 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class InvalidationNames:
     """Which answers are to be forgotten: what is empty does not narrow."""
 
     model: str = ""
@@ -65,7 +65,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Lookup:
     """A request, the version of the collection its answer is built on (0 without retrieval), and whose answer it is."""
 
     tenant: str
@@ -91,7 +91,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class LookupCounts:
     """What became of lookups."""
 
     exact_hits: int = 0
@@ -103,7 +103,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TenantUsage:
     """What a tenant holds."""
 
     entries: int

@@ -9,11 +9,11 @@ import structlog
 
 from weft.cache.v1 import cache_pb2_grpc
 from weft_cache.audits.adaptive_threshold import Ladder
-from weft_cache.audits.audits import Audits, Vigilance
-from weft_cache.audits.redis_audits import RedisWatch
+from weft_cache.audits.audits import Audits, AuditSettings
+from weft_cache.audits.redis_audits import RedisAudits
 from weft_cache.cache import Cache, Keeping
 from weft_cache.config import Config
-from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.client import InferenceClient
 from weft_cache.inference.embedder import InferenceEmbedder
 from weft_cache.inference.verifier import InferenceVerifier
 from weft_cache.semantic.calibration import CALIBRATION, threshold
@@ -21,11 +21,11 @@ from weft_cache.semantic.coverage import Coverage, QuestionReader
 from weft_cache.semantic.queue import LookupLimits, SemanticQueue
 from weft_cache.semantic.tier import SemanticTier
 from weft_cache.servicer import CacheServicer
-from weft_cache.store.encryption import Seal
+from weft_cache.store.encryption import Encryption
 from weft_cache.store.redis_answers import RedisAnswers
 from weft_cache.store.redis_client import StoreDown, guarded
-from weft_cache.store.redis_stats import RedisTally
-from weft_cache.store.redis_store import RedisShelf
+from weft_cache.store.redis_stats import RedisStats
+from weft_cache.store.redis_store import RedisStore
 from weft_kit import metrics
 from weft_kit.requests.limits import RequestLimits
 from weft_kit.rpc.channel import Channel
@@ -50,14 +50,14 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         )
         inference = await stack.enter_async_context(Channel(config.inference_target, "inference"))
         asking = inference, config.longest_lookup_s, config.silence_s, config.rest_s
-        embedder = InferenceEmbedder(InferenceGuard(*asking), config.remembered_vectors)
-        tally = RedisTally(redis)
-        shelf = RedisShelf(redis, config.most_bytes, config.ttl_s)
+        embedder = InferenceEmbedder(InferenceClient(*asking), config.remembered_vectors)
+        tally = RedisStats(redis)
+        shelf = RedisStore(redis, config.most_bytes, config.ttl_s)
         await stack.enter_async_context(_flushing(tally, shelf, config.tally_flush_s))
-        answers = RedisAnswers(redis, shelf, Seal(config.sealing_keys))
-        audits = Audits(RedisWatch(redis), embedder, _vigilance(config))
+        answers = RedisAnswers(redis, shelf, Encryption(config.sealing_keys))
+        audits = Audits(RedisAudits(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
-        verifier = InferenceVerifier(InferenceGuard(*asking))
+        verifier = InferenceVerifier(InferenceClient(*asking))
         reader = QuestionReader(embedder, await asyncio.to_thread(Coverage.of, config.languages))
         tier = SemanticTier(answers, reader, verifier, audits, _threshold(config.target_precision))
         limits = LookupLimits(
@@ -84,9 +84,9 @@ def _threshold(target_precision: float) -> float:
     return needed
 
 
-def _vigilance(config: Config) -> Vigilance:
+def _vigilance(config: Config) -> AuditSettings:
     ladder = Ladder(config.false_hit_bound, hold_s=config.strict_for_s, rest_s=config.off_for_s)
-    return Vigilance(
+    return AuditSettings(
         config.audit_share,
         per_minute=config.audits_per_minute,
         least_alike=config.audit_least_alike,
@@ -95,7 +95,7 @@ def _vigilance(config: Config) -> Vigilance:
 
 
 @asynccontextmanager
-async def _flushing(tally: RedisTally, shelf: RedisShelf, every_s: float) -> AsyncIterator[None]:
+async def _flushing(tally: RedisStats, shelf: RedisStore, every_s: float) -> AsyncIterator[None]:
     """Sends what gathered while the context lasts, and the last of it when it ends."""
 
     async def flush() -> None:

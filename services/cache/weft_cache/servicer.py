@@ -11,10 +11,10 @@ from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.audits.audits import Audits
 from weft_cache.audits.comparison import Verdict
-from weft_cache.cache import Cache, Stats
+from weft_cache.cache import Cache, CacheStats
 from weft_cache.invalidation import read_names
 from weft_cache.policy import Tier
-from weft_cache.records import Asked, Audited, Hit
+from weft_cache.records import Audited, Hit, Lookup
 from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.wilson import share
 from weft_kit.logging import note
@@ -86,8 +86,8 @@ class CacheServicer(rpc.CacheServiceServicer):
         return response
 
 
-def _asked(request: pb.LookupRequest | pb.StoreRequest) -> Asked:
-    return Asked(current_tenant(), request.request, request.collection_version)
+def _asked(request: pb.LookupRequest | pb.StoreRequest) -> Lookup:
+    return Lookup(current_tenant(), request.request, request.collection_version)
 
 
 def _found(hit: Hit) -> pb.Found:
@@ -98,7 +98,7 @@ def _found(hit: Hit) -> pb.Found:
     return found
 
 
-def _stats(stats: Stats) -> pb.GetStatsResponse:
+def _stats(stats: CacheStats) -> pb.GetStatsResponse:
     tally = stats.tally
     return pb.GetStatsResponse(
         exact_hits=tally.exact_hits,

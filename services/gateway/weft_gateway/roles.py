@@ -11,17 +11,17 @@ from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_jobs import RecordStore
-from weft_gateway.record.reaper import Undertaker
+from weft_gateway.record.reaper import Reaper
 from weft_gateway.record.recorder import record
 from weft_gateway.record.retention import RetentionSweeper
 from weft_gateway.tasks import running
-from weft_gateway.webhooks.backoff import Schedule
-from weft_gateway.webhooks.http_sender import WebhookPoster
+from weft_gateway.webhooks.backoff import Backoff
+from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
-from weft_gateway.webhooks.postgres_outbox import Outbox
+from weft_gateway.webhooks.postgres_outbox import WebhookOutbox
 from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.resolver import Resolver
-from weft_gateway.webhooks.secrets import SecretDesk
+from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog
@@ -36,7 +36,7 @@ async def recorder(
     writer = BatchWriter(records, DeadLetterStore(database))
     recording = partial(record, log, writer, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
-    undertaker = Undertaker(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
+    undertaker = Reaper(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
     # A job's last event comes within the log's retention, and stays in it for as long again.
     sweeper = RetentionSweeper(
         ErasureStore(database),
@@ -64,14 +64,14 @@ async def recorder(
 @asynccontextmanager
 async def notifier(config: Config, database: Database) -> AsyncIterator[None]:
     """Sends webhooks while the context lasts; without a key to sign them it says of each that none is sent."""
-    outbox = Outbox(database)
+    outbox = WebhookOutbox(database)
     if not config.webhook_signing_key:
         silent = SilentNotifier(outbox, webhooks_off().message, poll_s=config.webhook_poll_s)
         async with running("notifier", silent.notify):
             yield
         return
     limit_s, allow_private = config.webhook_limit_s, config.webhook_allow_private
-    schedule = Schedule(config.webhook_first_wait_s, config.webhook_longest_wait_s, config.webhook_tries)
+    schedule = Backoff(config.webhook_first_wait_s, config.webhook_longest_wait_s, config.webhook_tries)
     pace = Pace(
         at_once=config.webhooks_at_once,
         at_once_per_tenant=config.webhooks_at_once_per_tenant,
@@ -80,14 +80,14 @@ async def notifier(config: Config, database: Database) -> AsyncIterator[None]:
     )
     async with (
         Resolver(config.webhooks_at_once) as resolver,
-        WebhookPoster(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
+        HttpSender(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
     ):
         sender = Notifier(outbox, secret_desk(config, database), poster, schedule, pace)
         async with running("notifier", sender.notify):
             yield
 
 
-def secret_desk(config: Config, database: Database) -> SecretDesk:
+def secret_desk(config: Config, database: Database) -> SecretAdmin:
     """Returns what makes and tells the secrets of webhooks."""
     store = SecretStore(database, limit_s=config.read_limit_s)
-    return SecretDesk(store, config.webhook_signing_key.get_secret_value())
+    return SecretAdmin(store, config.webhook_signing_key.get_secret_value())

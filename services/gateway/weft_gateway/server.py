@@ -14,12 +14,12 @@ from weft.cache.v1 import cache_pb2
 from weft.gateway.v1 import audit_pb2_grpc, gateway_pb2_grpc, tenant_pb2_grpc, webhook_pb2_grpc
 from weft.retrieval.v1 import retrieval_pb2
 from weft.router.v1 import router_pb2
-from weft_gateway.audit.audit import Audit
+from weft_gateway.audit.audit import AuditLog
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.audit.servicer import AuditServicer
-from weft_gateway.auth.authenticator import Gate, Rates
-from weft_gateway.auth.key_admin import KeyDesk
-from weft_gateway.auth.key_cache import Keyring, Life
+from weft_gateway.auth.authenticator import Authenticator, CallRates
+from weft_gateway.auth.key_admin import KeyAdmin
+from weft_gateway.auth.key_cache import KeyCache, Life
 from weft_gateway.auth.postgres_keys import KeyStore
 from weft_gateway.auth.redis_limiter import RedisLimiter
 from weft_gateway.auth.revocations import Revocations
@@ -27,9 +27,9 @@ from weft_gateway.auth.servicer import KeyServicer
 from weft_gateway.config import Config
 from weft_gateway.forwarding import forwarded
 from weft_gateway.jobs.deletion import JobDeletion
-from weft_gateway.jobs.disconnects import Departures
+from weft_gateway.jobs.disconnects import Disconnects
 from weft_gateway.jobs.jobs import Jobs
-from weft_gateway.jobs.long_polls import Waits
+from weft_gateway.jobs.long_polls import LongPolls
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.pages import Pages
 from weft_gateway.postgres import record_database
@@ -38,23 +38,23 @@ from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.roles import notifier, recorder, secret_desk
 from weft_gateway.servicer import GatewayServicer
 from weft_gateway.submission import batch
-from weft_gateway.submission.admission import Intake
-from weft_gateway.submission.budgets import Budgets
-from weft_gateway.submission.cache_lookup import Answers
-from weft_gateway.submission.envelope import Admission
-from weft_gateway.submission.log_capacity import Room
+from weft_gateway.submission.admission import JobAdmission
+from weft_gateway.submission.budgets import BudgetChecks
+from weft_gateway.submission.cache_lookup import CacheLookup
+from weft_gateway.submission.envelope import EnvelopeRules
+from weft_gateway.submission.log_capacity import LogCapacity
 from weft_gateway.submission.quota import Quota
 from weft_gateway.tasks import running
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deletion import TenantDeletion
 from weft_gateway.tenants.servicer import TenantServicer
-from weft_gateway.webhooks.delivery_admin import DeliveryDesk
+from weft_gateway.webhooks.delivery_admin import DeliveryAdmin
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
 from weft_gateway.webhooks.postgres_secrets import SecretStore
-from weft_gateway.webhooks.secrets import SecretDesk
+from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_gateway.webhooks.servicer import WebhookServicer
 from weft_kit import metrics
-from weft_kit.catalog.catalog import Catalog, Share
+from weft_kit.catalog.catalog import Catalog, TenantShare
 from weft_kit.catalog.service import catalog_service
 from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
 from weft_kit.joblog import END_BYTES, JobLog, connect
@@ -151,13 +151,13 @@ async def _server(
         await claim_redis(redis, config.mesh_id)
         limiter = RedisLimiter(redis, fallback=config.rate_fallback, limit_s=config.redis_limit_s)
         store = KeyStore(database, limit_s=config.read_limit_s)
-        keyring = Keyring(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
-        rates = Rates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
+        keyring = KeyCache(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
+        rates = CallRates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
         events = AuditStore(database, limit_s=config.read_limit_s)
-        audit = Audit(events)
-        gate = Gate(keyring, limiter, rates, config.operator_token.get_secret_value(), audit)
-        answers = Answers(cache, retrieval, lambda: catalog.current, limit_s=config.cache_limit_s)
-        budgets = Budgets(
+        audit = AuditLog(events)
+        gate = Authenticator(keyring, limiter, rates, config.operator_token.get_secret_value(), audit)
+        answers = CacheLookup(cache, retrieval, lambda: catalog.current, limit_s=config.cache_limit_s)
+        budgets = BudgetChecks(
             redis,
             lambda: catalog.current,
             keyring.find,
@@ -167,10 +167,10 @@ async def _server(
         )
         intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
         readers = Readers(log.client, log.config.stream)
-        departures = Departures(log, readers)
+        departures = Disconnects(log, readers)
         await stack.enter_async_context(readers.answering())
         await stack.enter_async_context(departures.serving())
-        waits = Waits()
+        waits = LongPolls()
         erasure = ErasureStore(database)
         deletion = JobDeletion(log, erasure, cache)
         tenants = TenantDeletion(
@@ -189,7 +189,7 @@ async def _server(
         services = (
             _gateway_service(jobs, budgets, pages),
             _tenant_service(tenants),
-            _key_service(KeyDesk(store, keyring), pages, config.key_fresh_s),
+            _key_service(KeyAdmin(store, keyring), pages, config.key_fresh_s),
             _webhook_service(deliveries, secret_desk(config, database), pages),
             _audit_service(events, pages),
             catalog_service(catalog),
@@ -244,29 +244,29 @@ def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextMa
 
 @asynccontextmanager
 async def _intake(
-    config: Config, catalog: WatchedCatalog, log: JobLog, answers: Answers, budgets: Budgets
-) -> AsyncIterator[Intake]:
+    config: Config, catalog: WatchedCatalog, log: JobLog, answers: CacheLookup, budgets: BudgetChecks
+) -> AsyncIterator[JobAdmission]:
     async def unfinished(tenant: str) -> int:
         return (await log.depth(tenant)).unfinished
 
-    def share(tenant: str) -> Share:
+    def share(tenant: str) -> TenantShare:
         return catalog.current.share(tenant)
 
     quota = Quota(unfinished, lambda tenant: share(tenant).max_unfinished)
-    room = Room(log)
+    room = LogCapacity(log)
     async with running("room", room.watch), quota.counting():
         admission = _admission(config, catalog)
-        intake = Intake(log, answers, admission, quota, budgets, room, share)
+        intake = JobAdmission(log, answers, admission, quota, budgets, room, share)
         async with intake.open():
             yield intake
 
 
-def _gateway_service(jobs: Jobs, budgets: Budgets, pages: Pages) -> Service:
+def _gateway_service(jobs: Jobs, budgets: BudgetChecks, pages: Pages) -> Service:
     add = gateway_pb2_grpc.add_GatewayServiceServicer_to_server
     return Service(_GATEWAY, add, GatewayServicer(jobs, budgets, pages))
 
 
-def _key_service(desk: KeyDesk, pages: Pages, effective_within_s: float) -> Service:
+def _key_service(desk: KeyAdmin, pages: Pages, effective_within_s: float) -> Service:
     add = gateway_pb2_grpc.add_KeyServiceServicer_to_server
     return Service(_KEYS, add, KeyServicer(desk, pages, effective_within_s))
 
@@ -281,14 +281,14 @@ def _tenant_service(deletion: TenantDeletion) -> Service:
     return Service(_TENANTS, add, TenantServicer(deletion))
 
 
-def _webhook_service(store: DeliveryStore, secrets: SecretDesk, pages: Pages) -> Service:
+def _webhook_service(store: DeliveryStore, secrets: SecretAdmin, pages: Pages) -> Service:
     add = webhook_pb2_grpc.add_WebhookServiceServicer_to_server
-    return Service(_WEBHOOKS, add, WebhookServicer(DeliveryDesk(store, secrets), secrets, pages))
+    return Service(_WEBHOOKS, add, WebhookServicer(DeliveryAdmin(store, secrets), secrets, pages))
 
 
-def _admission(config: Config, catalog: WatchedCatalog) -> Admission:
+def _admission(config: Config, catalog: WatchedCatalog) -> EnvelopeRules:
     webhooks = bool(config.webhook_signing_key)
-    return Admission(
+    return EnvelopeRules(
         lambda: catalog.current.models,
         config.max_request_bytes,
         config.default_timeout_s,

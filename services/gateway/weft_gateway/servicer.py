@@ -13,8 +13,8 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.pages import Pages
 from weft_gateway.record.job_query import read_job_query
 from weft_gateway.submission.batch import Outcome
-from weft_gateway.submission.budgets import Budgets, Standing
-from weft_gateway.submission.envelope import Order
+from weft_gateway.submission.budgets import BudgetChecks, BudgetStanding
+from weft_gateway.submission.envelope import Submission
 from weft_gateway.submission.validation import seconds
 from weft_kit.rpc.call import Rpc
 from weft_kit.rpc.context import current, current_tenant
@@ -24,7 +24,7 @@ from weft_kit.spending import day_end_s
 
 
 class GatewayServicer(rpc.GatewayServiceServicer):
-    def __init__(self, jobs: Jobs, budgets: Budgets, pages: Pages) -> None:
+    def __init__(self, jobs: Jobs, budgets: BudgetChecks, pages: Pages) -> None:
         self._jobs = jobs
         self._budgets = budgets
         self._pages = pages
@@ -74,8 +74,8 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         )
 
 
-def _order(request: pb.SubmitJobRequest | pb.GenerateRequest) -> Order:
-    return Order(request.request_id, request.request, request.expire_with_call)
+def _order(request: pb.SubmitJobRequest | pb.GenerateRequest) -> Submission:
+    return Submission(request.request_id, request.request, request.expire_with_call)
 
 
 def _result(outcome: Outcome) -> pb.SubmitJobsResult:
@@ -84,7 +84,7 @@ def _result(outcome: Outcome) -> pb.SubmitJobsResult:
     return pb.SubmitJobsResult(job=outcome)
 
 
-def _spending(standing: Standing) -> pb.Spending:
+def _spending(standing: BudgetStanding) -> pb.Spending:
     spent = standing.spent
     return pb.Spending(
         tokens_last_minute=spent.tokens_last_minute,

@@ -10,8 +10,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from weft_inference.engines.engine import (
     Description,
     Engine,
+    EngineRequest,
     Finish,
-    Generation,
     Piece,
 )
 from weft_kit import logging
@@ -51,7 +51,7 @@ class Generations:
     def describe(self) -> Description:
         return self._engine.describe()
 
-    async def run(self, generation: Generation) -> AsyncGenerator[Step, None]:
+    async def run(self, generation: EngineRequest) -> AsyncGenerator[Step, None]:
         """Gives one admission, then pieces, then one finish. Closing it earlier stops the engine and frees the slot."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
@@ -63,7 +63,7 @@ class Generations:
                 async for step in steps:
                     yield step
 
-    async def _counted(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+    async def _counted(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         is_first = True

@@ -10,7 +10,7 @@ from weft_inference.engines.engine import (
     SCHEMA_FIELD,
     Capability,
     Description,
-    Generation,
+    EngineRequest,
     Role,
     Sampling,
     Turn,
@@ -58,10 +58,10 @@ def _problems(request: pb.GenerateRequest, engine: Description) -> Iterator[Viol
     yield from _format_problems(request.response_format)
 
 
-def read_generation(request: pb.GenerateRequest, engine: Description) -> Generation:
+def read_generation(request: pb.GenerateRequest, engine: Description) -> EngineRequest:
     """Raises InvalidFields for what is wrong and Unsupported for what `engine` cannot do."""
     refuse(_problems(request, engine))
-    generation = Generation(
+    generation = EngineRequest(
         turns=tuple(map(_turn, request.messages)),
         sampling=_sampling(request.sampling),
         prefix=request.prefix,

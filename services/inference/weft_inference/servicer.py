@@ -8,7 +8,7 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
 from weft_inference.encoders.embedding import Embedder
-from weft_inference.encoders.encoder import Reading, Vector
+from weft_inference.encoders.encoder import TokenisedText, Vector
 from weft_inference.encoders.verifier import Verifier
 from weft_inference.engines.engine import Finish, Piece
 from weft_inference.generation import Admitted, Generations, Step
@@ -71,7 +71,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
         )
 
 
-def _embedding(vector: Vector, reading: Reading) -> pb.Embedding:
+def _embedding(vector: Vector, reading: TokenisedText) -> pb.Embedding:
     return pb.Embedding(
         values=vector.tolist(),  # number by number NumPy is slow
         truncated=reading.truncated,

@@ -4,12 +4,12 @@ import hashlib
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_retrieval import wire
-from weft_retrieval.ingest_jobs.requests import Order
+from weft_retrieval.ingest_jobs.requests import IngestOrder
 
 
-async def order(request: pb.IngestDocumentsRequest) -> Order:
+async def order(request: pb.IngestDocumentsRequest) -> IngestOrder:
     """Reads what is to be ingested; raises InvalidFields."""
-    return Order(
+    return IngestOrder(
         collection=wire.collection_name(request.collection, "collection"),
         uploads=await wire.uploads(request.documents),
         upload_id=request.upload_id,

@@ -11,7 +11,7 @@ from weft.cache.v1 import cache_pb2_grpc as rpc
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.storage.invalidation_outbox import Forgotten, Outbox, Taken
+from weft_retrieval.storage.invalidation_outbox import Forgotten, InvalidationOutbox, Taken
 
 TOLD = Counter("weft_retrieval_forgotten_documents", "Documents the cache was told to forget.")
 SET_ASIDE = Counter("weft_retrieval_unforgotten_documents", "Documents the cache refused to forget, and set aside.")
@@ -30,10 +30,10 @@ _AWAY: Final = {
 """How a cache answers that would answer the same to any document."""
 
 
-class Forgetting:
+class Invalidation:
     """Works off the outbox, a batch at a time. Without a cache the outbox is only emptied."""
 
-    def __init__(self, outbox: Outbox, cache: Channel | None) -> None:
+    def __init__(self, outbox: InvalidationOutbox, cache: Channel | None) -> None:
         self._outbox = outbox
         self._cache = cache
 

@@ -62,7 +62,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """A chunk a search found, with each leg's opinion of it."""
 
     chunk_id: str

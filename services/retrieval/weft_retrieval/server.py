@@ -19,28 +19,28 @@ from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.document_processes.fork_client import fork_server
 from weft_retrieval.document_processes.pool import DocumentProcesses
-from weft_retrieval.document_processes.pool import Limits as DocumentLimits
+from weft_retrieval.document_processes.pool import ProcessLimits as DocumentLimits
 from weft_retrieval.inference.batches import SharedBatches
-from weft_retrieval.inference.embedder import Embedder
-from weft_retrieval.inference.reranker import Reranker
+from weft_retrieval.inference.embedder import EmbeddingClient
+from weft_retrieval.inference.reranker import RerankingClient
 from weft_retrieval.ingest.ingest import Ingestor
-from weft_retrieval.ingest_jobs.jobs import IngestJobs, Limits
+from weft_retrieval.ingest_jobs.jobs import IngestJobStore, IngestLimits
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
-from weft_retrieval.ingest_jobs.run import Means
-from weft_retrieval.ingest_jobs.storing import Room
+from weft_retrieval.ingest_jobs.run import IngestDependencies
+from weft_retrieval.ingest_jobs.storing import StoringRoom
 from weft_retrieval.ingest_jobs.worker import IngestWorker
-from weft_retrieval.invalidation import Forgetting
+from weft_retrieval.invalidation import Invalidation
 from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.regularly import regularly
-from weft_retrieval.search.exact_search import Unindexed
+from weft_retrieval.search.exact_search import ExactSearch
 from weft_retrieval.search.feedback import Feedback, FeedbackOptions
 from weft_retrieval.search.search import Fusion, Searcher
 from weft_retrieval.servicer import RetrievalServicer
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.invalidation_outbox import Outbox
+from weft_retrieval.storage.invalidation_outbox import InvalidationOutbox
 from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.search import Index
 
@@ -102,15 +102,15 @@ def _servicer(
     database: TenantDatabase,
     link: LogLink,
     inference: Channel,
-    embedder: Embedder,
+    embedder: EmbeddingClient,
     ingestor: Ingestor,
     deletion: CollectionDeletion,
 ) -> RetrievalServicer:
-    catalog, documents = Catalog(database), Documents(database)
+    catalog, documents = Collections(database), DocumentStore(database)
     reranker = _reranker(config, inference)
-    limits = Limits(config.staged_bytes_per_tenant, config.ingest_jobs_per_tenant, config.ingest_timeout_s)
-    jobs = IngestJobs(link, database, Uploads(database), ingestor, limits)
-    unindexed = Unindexed(config.unindexed_budget_s)
+    limits = IngestLimits(config.staged_bytes_per_tenant, config.ingest_jobs_per_tenant, config.ingest_timeout_s)
+    jobs = IngestJobStore(link, database, Uploads(database), ingestor, limits)
+    unindexed = ExactSearch(config.unindexed_budget_s)
     index = _index(config, database)
     searcher = Searcher(
         catalog,
@@ -142,7 +142,7 @@ def _ingestor(
     config: Config, database: TenantDatabase, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
 ) -> Ingestor:
     return Ingestor(
-        Documents(database),
+        DocumentStore(database),
         batches,
         processes,
         indexes,
@@ -154,10 +154,10 @@ def _ingestor(
 def _worker(
     config: Config, database: TenantDatabase, link: LogLink, ingestor: Ingestor, batches: SharedBatches
 ) -> IngestWorker:
-    room = Room(config.ingest_documents_at_once, config.ingest_bytes_at_once)
+    room = StoringRoom(config.ingest_documents_at_once, config.ingest_bytes_at_once)
 
-    def means(log: JobLog) -> Means:
-        return Means(log, database, Uploads(database), ingestor, batches, room)
+    def means(log: JobLog) -> IngestDependencies:
+        return IngestDependencies(log, database, Uploads(database), ingestor, batches, room)
 
     return IngestWorker(means, link, slots=config.ingest_jobs_at_once)
 
@@ -168,7 +168,7 @@ async def _upkeep(config: Config, database: TenantDatabase) -> AsyncIterator[Non
         cache = None
         if config.cache_target:
             cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
-        forgetting = Forgetting(Outbox(database), cache)
+        forgetting = Invalidation(InvalidationOutbox(database), cache)
         await stack.enter_async_context(regularly("tell the cache", forgetting.tell, config.forget_poll_s))
         reanalysis = Reanalysis(database)
         await stack.enter_async_context(regularly("analyse stored chunks", reanalysis.step, config.reanalysis_poll_s))
@@ -185,11 +185,13 @@ def _database(config: Config) -> TenantDatabase:
     )
 
 
-def _embedder(config: Config, inference: Channel) -> Embedder:
-    return Embedder(inference, batch_texts=config.embed_batch_texts, batches_in_flight=config.embed_batches_in_flight)
+def _embedder(config: Config, inference: Channel) -> EmbeddingClient:
+    return EmbeddingClient(
+        inference, batch_texts=config.embed_batch_texts, batches_in_flight=config.embed_batches_in_flight
+    )
 
 
-def _batches(config: Config, embedder: Embedder) -> SharedBatches:
+def _batches(config: Config, embedder: EmbeddingClient) -> SharedBatches:
     batch_texts, in_flight = config.embed_batch_texts, config.embed_batches_in_flight
     return SharedBatches(embedder, batch_texts=batch_texts, batches_in_flight=in_flight)
 
@@ -212,7 +214,7 @@ def _feedback(config: Config) -> FeedbackOptions:
     )
 
 
-def _reranker(config: Config, inference: Channel) -> Reranker | None:
+def _reranker(config: Config, inference: Channel) -> RerankingClient | None:
     if not config.rerank_depth:
         return None
-    return Reranker(inference, depth=config.rerank_depth, budget_s=config.rerank_budget_s)
+    return RerankingClient(inference, depth=config.rerank_depth, budget_s=config.rerank_budget_s)

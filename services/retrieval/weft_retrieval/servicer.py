@@ -11,20 +11,20 @@ from weft_kit.stores.page_tokens import PageTokens, page_size
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.ingest.ingest import Ingestor
-from weft_retrieval.ingest_jobs.jobs import IngestJobs
+from weft_retrieval.ingest_jobs.jobs import IngestJobStore
 from weft_retrieval.search.search import Searcher
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.documents import DocumentStore
 
 
 class RetrievalServicer(rpc.RetrievalServiceServicer):
     def __init__(
         self,
-        catalog: Catalog,
-        documents: Documents,
+        catalog: Collections,
+        documents: DocumentStore,
         deletion: CollectionDeletion,
         ingestor: Ingestor,
-        ingest_jobs: IngestJobs,
+        ingest_jobs: IngestJobStore,
         searcher: Searcher,
         tokens: PageTokens,
         default_language: str,

@@ -16,11 +16,11 @@ from weft_retrieval.analysis.analyses import chunks_by_language
 from weft_retrieval.analysis.languages import language_problem
 from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.formats import ContentType
-from weft_retrieval.ingest.ingest import Ingested, Outcome
+from weft_retrieval.ingest.ingest import Ingested, IngestOutcome
 from weft_retrieval.ingest.uploads import MAX_DOCUMENT_ID, Upload
 from weft_retrieval.metadata import MAX_FACTS
 from weft_retrieval.ranking.fusion import Scored
-from weft_retrieval.records import Collection, Document, Hit
+from weft_retrieval.records import Collection, Document, SearchHit
 from weft_retrieval.search.filters import Compiled, compile_filter
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
@@ -41,9 +41,9 @@ _CONTENT_TYPES = {
 _SCALARS = {"string_value", "number_value", "bool_value"}
 _WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}
 _WIRE_OUTCOMES = {
-    Outcome.CREATED: pb.IngestResponse.OUTCOME_CREATED,
-    Outcome.UPDATED: pb.IngestResponse.OUTCOME_UPDATED,
-    Outcome.UNCHANGED: pb.IngestResponse.OUTCOME_UNCHANGED,
+    IngestOutcome.CREATED: pb.IngestResponse.OUTCOME_CREATED,
+    IngestOutcome.UPDATED: pb.IngestResponse.OUTCOME_UPDATED,
+    IngestOutcome.UNCHANGED: pb.IngestResponse.OUTCOME_UNCHANGED,
 }
 
 
@@ -165,7 +165,7 @@ def ingested_to_wire(ingested: Ingested) -> pb.IngestResponse:
     )
 
 
-def hit_to_wire(hit: Hit) -> pb.Hit:
+def hit_to_wire(hit: SearchHit) -> pb.Hit:
     return pb.Hit(
         chunk_id=hit.chunk_id,
         document_id=hit.document_id,

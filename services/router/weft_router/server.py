@@ -17,16 +17,16 @@ from weft_kit.catalog import providers as entries
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.service import catalog_service
 from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
-from weft_kit.joblog import END_BYTES, JobLog, Work, connect
+from weft_kit.joblog import END_BYTES, JobLog, Leases, connect
 from weft_kit.requests.limits import RequestLimits
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
-from weft_router.answering.attempt_loop import Rules
+from weft_router.answering.attempt_loop import AttemptRules
 from weft_router.answering.cache_client import AnswerCache
-from weft_router.answering.last_resort import LastResort
-from weft_router.answering.pipeline import Attempts
+from weft_router.answering.last_resort import LastResortAnswers
+from weft_router.answering.pipeline import Pipeline
 from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
@@ -42,15 +42,15 @@ from weft_router.providers.inference import InferenceProvider
 from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.openai.responses import Responses
 from weft_router.providers.provider import Provider
-from weft_router.providers.refusals.errors import Access
-from weft_router.routing.retry_budget import Allowances
+from weft_router.providers.refusals.errors import ProviderAccess
+from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.servicer import RouterServicer
 from weft_router.single_flight.flights import Flights
-from weft_router.single_flight.redis_directory import RedisFlights
+from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.single_flight.servicer import FlightServicer
-from weft_router.worker.job_run import Means
-from weft_router.worker.tenant_weights import Shares
+from weft_router.worker.job_run import JobDependencies
+from weft_router.worker.tenant_weights import TenantWeights
 from weft_router.worker.worker import Worker
 
 _NAME = "weft.router.v1.RouterService"
@@ -88,15 +88,15 @@ async def router(config: Config) -> AsyncIterator[Server]:
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         answers = await stack.enter_async_context(AnswerCache(cache, lambda: fleet.current.catalog))
         limits = RetryLimits(config.max_attempts, config.max_lost_attempts, config.first_wait_s, config.longest_wait_s)
-        flights = Flights(RedisFlights(redis, limit_s=config.flight_limit_s), limits)
-        attempts = Attempts(
+        flights = Flights(RedisDirectory(redis, limit_s=config.flight_limit_s), limits)
+        attempts = Pipeline(
             fleet.lend,
             Retrieval(retrieval, config.retrieval_limit_s),
-            LastResort(answers),
-            Rules(limits, Allowances(), budgets, max_answer_bytes=config.max_answer_bytes),
+            LastResortAnswers(answers),
+            AttemptRules(limits, RetryBudgets(), budgets, max_answer_bytes=config.max_answer_bytes),
             flights,
         )
-        shares = Shares(lambda: fleet.current.catalog)
+        shares = TenantWeights(lambda: fleet.current.catalog)
         services = [
             Service(
                 _NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets, catalog)
@@ -109,8 +109,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
         await stack.enter_async_context(server)
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
-        means = Means(log, attempts, answers, config.max_deliveries, address)
-        work = Work(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
+        means = JobDependencies(log, attempts, answers, config.max_deliveries, address)
+        work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
         await stack.enter_async_context(Worker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
@@ -145,7 +145,7 @@ async def _open_provider(name: str, entry: entries.ProviderEntry, key: str) -> A
         async with Channel(entry.target, name) as channel:
             yield InferenceProvider(channel)
         return
-    async with HttpProvider(entry, _wire_format(entry), Access(key, key_setting(name, entry))) as provider:
+    async with HttpProvider(entry, _wire_format(entry), ProviderAccess(key, key_setting(name, entry))) as provider:
         yield provider
 
 

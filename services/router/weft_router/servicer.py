@@ -17,7 +17,7 @@ from weft_router.budgets.budgets import Budgets
 from weft_router.fleet.breaker import BreakerState
 from weft_router.fleet.health import ProviderHealth, quantile_s
 from weft_router.fleet.registry import Registered, Registry
-from weft_router.providers.probe import Finding, examine
+from weft_router.providers.probe import Finding, probe
 
 _CHECK_LIMIT_S = 10.0
 
@@ -61,7 +61,7 @@ class RouterServicer(rpc.RouterServiceServicer):
         )
 
     async def CheckProviders(self, request: pb.CheckProvidersRequest, _: object) -> pb.CheckProvidersResponse:
-        findings = await examine(self._registry.patients(request.names), remaining(_CHECK_LIMIT_S))
+        findings = await probe(self._registry.patients(request.names), remaining(_CHECK_LIMIT_S))
         return pb.CheckProvidersResponse(checks=[_check(finding) for finding in findings])
 
     def _catalog_status(self) -> catalog_pb2.CatalogStatus:

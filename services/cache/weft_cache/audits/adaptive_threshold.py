@@ -33,7 +33,7 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class AdaptiveThreshold:
     """A partition's level, since when it stands there, and what audits of hits on this level found.
 
     Level 0 is the common threshold. `rests` is how often the tier was turned off since it last stood there.
@@ -46,15 +46,15 @@ class Watch:
     rests: int = 0
 
 
-def as_of(watch: Watch, now: float, ladder: Ladder) -> Watch:
+def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThreshold:
     """The watch as time has left it; `now` is in Unix seconds."""
     while watch.level > 0 and now - watch.since >= (stay_s := _stay_s(watch, ladder)):
         level = min(watch.level, ladder.off) - 1
-        watch = Watch(level, watch.since + stay_s, rests=watch.rests if level else 0)
+        watch = AdaptiveThreshold(level, watch.since + stay_s, rests=watch.rests if level else 0)
     return watch
 
 
-def judged(watch: Watch, *, is_wrong: bool, now: float, ladder: Ladder) -> Watch:
+def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladder) -> AdaptiveThreshold:
     """The watch after one more audit. While the tier is off nothing counts: the hit is from before."""
     watch = as_of(watch, now, ladder)
     if watch.level >= ladder.off:
@@ -62,7 +62,7 @@ def judged(watch: Watch, *, is_wrong: bool, now: float, ladder: Ladder) -> Watch
     audits, wrong = watch.audits + 1, watch.wrong + is_wrong
     if wrong >= _LEAST_WRONG and share(wrong, audits).low > ladder.bound:
         level = watch.level + 1
-        return Watch(level, now, rests=watch.rests + (level == ladder.off))
+        return AdaptiveThreshold(level, now, rests=watch.rests + (level == ladder.off))
     if audits >= _MEMORY:
         audits, wrong = audits // 2, wrong // 2
     return replace(watch, audits=audits, wrong=wrong)
@@ -73,7 +73,7 @@ def raised(threshold: float, level: int, ladder: Ladder) -> float:
     return threshold + (1 - threshold) * min(level, ladder.off) / ladder.off if level else threshold
 
 
-def _stay_s(watch: Watch, ladder: Ladder) -> float:
+def _stay_s(watch: AdaptiveThreshold, ladder: Ladder) -> float:
     if watch.level < ladder.off:
         return ladder.hold_s
     return min(ladder.longest_rest_s, ladder.rest_s * 2.0 ** min(max(0, watch.rests - 1), 32))

@@ -17,7 +17,7 @@ from weft_cache.audits.comparison import (
     by_meaning,
     head,
 )
-from weft_cache.audits.redis_audits import RedisWatch
+from weft_cache.audits.redis_audits import RedisAudits
 from weft_cache.inference.embedder import InferenceEmbedder
 from weft_cache.records import Audited
 from weft_cache.store.redis_client import StoreDown
@@ -35,7 +35,7 @@ FALSE_HITS = Gauge(
 
 
 @dataclass(frozen=True, slots=True)
-class Vigilance:
+class AuditSettings:
     """How much is asked again, and what follows from it.
 
     `share` of the semantic hits, `suspect_factor` times as many where the partition stands above level 0, and at most
@@ -54,9 +54,9 @@ class Audits:
 
     def __init__(
         self,
-        store: RedisWatch,
+        store: RedisAudits,
         embedder: InferenceEmbedder,
-        vigilance: Vigilance,
+        vigilance: AuditSettings,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._store, self._embedder, self._vigilance, self._draw = store, embedder, vigilance, draw

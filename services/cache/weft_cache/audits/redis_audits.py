@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from typing import Final
 
-from weft_cache.audits.adaptive_threshold import Watch
+from weft_cache.audits.adaptive_threshold import AdaptiveThreshold
 from weft_cache.partition import tenant_digest
 from weft_cache.records import Audited
-from weft_cache.store.redis_client import RedisGuard, StoreDown
+from weft_cache.store.redis_client import RedisClient, StoreDown
 
 _WATCH: Final = "weft:cache:watch:"
 _COUNTS: Final = "weft:cache:audits:"
@@ -24,17 +24,19 @@ return 1
 """
 
 
-class RedisWatch:
+class RedisAudits:
     """Remembers what audits found. Every method raises StoreDown when Redis does not answer."""
 
-    def __init__(self, guard: RedisGuard) -> None:
+    def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
 
-    async def read(self, tenant: str, partition: str) -> Watch:
+    async def read(self, tenant: str, partition: str) -> AdaptiveThreshold:
         """A partition's watch, as it was left."""
         return _watch(await self._guard.command("GET", _key(tenant, partition)))
 
-    async def change(self, tenant: str, partition: str, change: Callable[[Watch], Watch]) -> tuple[Watch, Watch]:
+    async def change(
+        self, tenant: str, partition: str, change: Callable[[AdaptiveThreshold], AdaptiveThreshold]
+    ) -> tuple[AdaptiveThreshold, AdaptiveThreshold]:
         """Replaces a partition's watch by what `change` makes of it, and returns both.
 
         What replicas do at once all counts. Raises StoreDown also when others were faster every time.
@@ -76,5 +78,5 @@ def _key(tenant: str, partition: str) -> str:
     return f"{_WATCH}{tenant_digest(tenant)}:{partition}"
 
 
-def _watch(stored: bytes | None) -> Watch:
-    return Watch(*json.loads(stored)) if stored else Watch()
+def _watch(stored: bytes | None) -> AdaptiveThreshold:
+    return AdaptiveThreshold(*json.loads(stored)) if stored else AdaptiveThreshold()

@@ -14,7 +14,7 @@ from weft_kit.rpc.errors import DeadlineExceeded, Overloaded, WeftError
 _FAILURES: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
 
-class InferenceGuard:
+class InferenceClient:
     """Gives every call what time its caller has, and leaves a service that failed several alone for a rest.
 
     A refusal for too much that waits is no failure, nor is an answer that comes late: both say how much is asked. Only

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.client import InferenceClient
 from weft_cache.records import Vector
 from weft_cache.single_flight import SingleFlight
 
@@ -20,7 +20,7 @@ _Name: TypeAlias = tuple[str, bytes]
 class InferenceEmbedder:
     """Embeds questions; remembers the latest, because a question that missed is soon stored with its answer."""
 
-    def __init__(self, guard: InferenceGuard, remembered: int) -> None:
+    def __init__(self, guard: InferenceClient, remembered: int) -> None:
         self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
         self._guard = guard
         self._most_remembered = remembered

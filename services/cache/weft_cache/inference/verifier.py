@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_cache.inference.client import InferenceGuard
+from weft_cache.inference.client import InferenceClient
 
 
 class InferenceVerifier:
     """Compares questions, one call for all of them."""
 
-    def __init__(self, guard: InferenceGuard) -> None:
+    def __init__(self, guard: InferenceClient) -> None:
         self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
         self._guard = guard
 

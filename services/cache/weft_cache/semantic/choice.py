@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from weft_cache.guards import objection
-from weft_cache.policy import Terms
+from weft_cache.policy import LookupTerms
 from weft_cache.semantic.scoring import (
     NEAR,
     REACH,
@@ -86,7 +86,7 @@ class Miss:
 
 
 def shortlist(
-    question: str, candidates: Sequence[Candidate], terms: Terms, threshold: float, now: float
+    question: str, candidates: Sequence[Candidate], terms: LookupTerms, threshold: float, now: float
 ) -> Shortlist | Miss:
     """Those close enough and young enough to which no guard objects, if the verifier's word could be decisive.
 
@@ -133,7 +133,7 @@ def best_similarity(candidates: Sequence[Candidate]) -> float:
     return max((candidate.similarity for candidate in candidates), default=0.0)
 
 
-def is_young(stored_at: float, terms: Terms, now: float) -> bool:
+def is_young(stored_at: float, terms: LookupTerms, now: float) -> bool:
     """Whether an answer's age is one the caller accepts."""
     return age_s(stored_at, now) <= terms.max_age_s
 

@@ -11,8 +11,8 @@ from typing import Final
 from prometheus_client import Gauge
 
 from weft_cache.partition import Address, question_text
-from weft_cache.policy import Terms
-from weft_cache.records import Asked, Hit, Vector
+from weft_cache.policy import LookupTerms
+from weft_cache.records import Hit, Lookup, Vector
 from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.semantic.coverage import QuestionReader
 from weft_cache.semantic.tier import SemanticTier
@@ -74,7 +74,7 @@ class SemanticQueue:
         _RUNNING.set_function(lambda: self._admission.running)
         _WAITING.set_function(lambda: self._admission.waiting)
 
-    async def find(self, asked: Asked, where: Address, terms: Terms, now: float) -> Hit | Miss:
+    async def find(self, asked: Lookup, where: Address, terms: LookupTerms, now: float) -> Hit | Miss:
         """The semantic tier's hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
         refusal = self._reader.refusal(question_text(asked.request))
         if refusal is not None:

@@ -5,8 +5,8 @@ from weft_cache.audits.adaptive_threshold import raised
 from weft_cache.audits.audits import Audits
 from weft_cache.inference.verifier import InferenceVerifier
 from weft_cache.partition import Address, question_text
-from weft_cache.policy import Terms, Tier
-from weft_cache.records import Asked, Hit, Stored
+from weft_cache.policy import LookupTerms, Tier
+from weft_cache.records import Hit, Lookup, Stored
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -37,7 +37,7 @@ class SemanticTier:
         self._answers, self._reader, self._verifier, self._audits = answers, reader, verifier, audits
         self._threshold = threshold
 
-    async def find(self, asked: Asked, where: Address, terms: Terms, now: float) -> Hit | Miss:
+    async def find(self, asked: Lookup, where: Address, terms: LookupTerms, now: float) -> Hit | Miss:
         """The hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
         level = await self._audits.level(asked.tenant, where.partition)
         if level >= self._audits.ladder.off:
@@ -54,7 +54,7 @@ class SemanticTier:
         return Hit(stored, Tier.SEMANTIC, age_s(stored.stored_at, now), similarity, chosen.confidence, audit=audit)
 
     async def _choose(
-        self, asked: Asked, where: Address, terms: Terms, threshold: float, now: float
+        self, asked: Lookup, where: Address, terms: LookupTerms, threshold: float, now: float
     ) -> Verified | Miss:
         question = question_text(asked.request)
         vector = await self._reader.read(asked.tenant, question)

@@ -17,7 +17,7 @@ _PLAIN, _SEALED = b"\x00", b"\x01"
 _NAME_BYTES, _NONCE_BYTES = 4, 12
 
 
-class Seal:
+class Encryption:
     """Closes with the first key and opens with any. Without keys texts lie open, and sealed ones stay shut."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:

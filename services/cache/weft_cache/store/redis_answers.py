@@ -12,12 +12,12 @@ from google.protobuf.message import DecodeError
 from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.partition import Address, label_digest, name_digest, semantic_partition, tenant_digest
-from weft_cache.records import Account, Filing, Names, Stored, Vector
+from weft_cache.records import Filing, InvalidationNames, Stored, TenantUsage, Vector
 from weft_cache.semantic.choice import Candidate
-from weft_cache.store.encryption import Seal
-from weft_cache.store.redis_client import RedisGuard
+from weft_cache.store.encryption import Encryption
+from weft_cache.store.redis_client import RedisClient
 from weft_cache.store.redis_index import PREFIX, RedisIndex, vector_field
-from weft_cache.store.redis_store import Kept, RedisShelf
+from weft_cache.store.redis_store import Kept, RedisStore
 
 _NEAREST: Final = 5
 
@@ -25,13 +25,13 @@ _NEAREST: Final = 5
 _NO_VERSION: Final = 10**14
 """Above every version a collection will have: what changed then is not current in any."""
 _UNFILED: Final = Filing()
-_ALL: Final = Names()
+_ALL: Final = InvalidationNames()
 
 
 class RedisAnswers:
     """Keeps, finds and forgets answers. Every method raises StoreDown when Redis does not answer."""
 
-    def __init__(self, guard: RedisGuard, shelf: RedisShelf, seal: Seal) -> None:
+    def __init__(self, guard: RedisClient, shelf: RedisStore, seal: Encryption) -> None:
         self._guard, self._shelf, self._seal = guard, shelf, seal
         self._index = RedisIndex(guard)
 
@@ -79,7 +79,7 @@ class RedisAnswers:
         )
         return await self._shelf.keep(kept)
 
-    async def forget(self, tenant: str, names: Names = _ALL, version: int = 0) -> int:
+    async def forget(self, tenant: str, names: InvalidationNames = _ALL, version: int = 0) -> int:
         """Removes a tenant's answers, all or those that fit every name; returns how many.
 
         With the version that a collection has since its documents changed, none that is built on an older one is kept
@@ -95,7 +95,7 @@ class RedisAnswers:
         tails = set.intersection(*marked) if marked else await self._shelf.tails(owner)
         return await self._shelf.forget(tail for tail in tails if _fits(tail, owner, names))
 
-    async def account(self, tenant: str) -> Account:
+    async def account(self, tenant: str) -> TenantUsage:
         """What a tenant holds now."""
         return await self._shelf.account(tenant_digest(tenant))
 
@@ -160,7 +160,7 @@ def key_of(where: Address) -> str:
     return f"{PREFIX}{where.tenant}:{where.model}:{where.collection}:{where.exact}"
 
 
-def _fits(tail: str, owner: str, names: Names) -> bool:
+def _fits(tail: str, owner: str, names: InvalidationNames) -> bool:
     tenant, model, collection, _ = tail.split(":")
     fits_model = not names.model or model == name_digest(names.model)
     fits_collection = not names.collection or collection == name_digest(names.collection)

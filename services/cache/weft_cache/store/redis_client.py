@@ -42,7 +42,7 @@ class Refused(StoreDown):
     """Redis answered that it will not: it is full, read-only, or lacks a command or an index."""
 
 
-class RedisGuard:
+class RedisClient:
     """Gives every exchange a short limit, and leaves a Redis that broke several alone for a rest. Raises StoreDown.
 
     One that is late while others are answered is busy, and goes on being asked.
@@ -102,7 +102,7 @@ class RedisGuard:
 @asynccontextmanager
 async def guarded(
     url: str, limit_s: float, rest_s: float, connections: int, mesh_id: str = DEFAULT_MESH_ID
-) -> AsyncIterator[RedisGuard]:
+) -> AsyncIterator[RedisClient]:
     """Redis at `url`, which need not answer. Raises OtherMesh when it does and is another mesh's."""
     # No retries: a caller would wait for them, and without the cache it has something better to do. Each exchange has a
     # limit of its own, of which the connection's is the longest.
@@ -118,4 +118,4 @@ async def guarded(
     )
     async with Redis.from_pool(pool) as redis:
         await claim_redis(redis, mesh_id)
-        yield RedisGuard(redis, limit_s, rest_s)
+        yield RedisClient(redis, limit_s, rest_s)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from weft_cache.partition import embedder_digest
 from weft_cache.records import Vector
-from weft_cache.store.redis_client import RedisGuard, Refused, Word
+from weft_cache.store.redis_client import RedisClient, Refused, Word
 
 PREFIX: Final = "weft:cache:answer:"
 _INDEX: Final = "weft:cache:answers"
@@ -25,7 +25,7 @@ def vector_field(embedder: str) -> str:
 class RedisIndex:
     """Asks the index, and makes it when Redis does not know it: it was flushed, or restarted empty."""
 
-    def __init__(self, guard: RedisGuard) -> None:
+    def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
 
     async def count(self, tenant: str) -> int:

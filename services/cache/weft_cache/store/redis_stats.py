@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Final
 
 from weft_cache.partition import tenant_digest
-from weft_cache.records import Tally
-from weft_cache.store.redis_client import RedisGuard, StoreDown
+from weft_cache.records import LookupCounts
+from weft_cache.store.redis_client import RedisClient, StoreDown
 
 _PREFIX: Final = "weft:cache:tally:"
 
@@ -14,14 +14,14 @@ _COUNTS: Final = ("exact_hits", "semantic_hits", "misses", "tokens_saved")
 _MONEY: Final = "micros_saved:"
 
 
-class RedisTally:
+class RedisStats:
     """Costs a lookup no round trip: counts leave for Redis together, every so often."""
 
-    def __init__(self, guard: RedisGuard) -> None:
+    def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
         self._pending: Counter[tuple[str, str]] = Counter()
 
-    def add(self, tenant: str, tally: Tally) -> None:
+    def add(self, tenant: str, tally: LookupCounts) -> None:
         """Counts; never waits."""
         for name in _COUNTS:
             if count := getattr(tally, name):
@@ -42,10 +42,10 @@ class RedisTally:
             self._pending += pending
             raise
 
-    async def read(self, tenant: str) -> Tally:
+    async def read(self, tenant: str) -> LookupCounts:
         """A tenant's counts, of all replicas; raises StoreDown."""
         await self.flush()
         found = await self._guard.command("HGETALL", _PREFIX + tenant_digest(tenant))
         counts = {name.decode(): int(count) for name, count in found.items()}
         money = {name.removeprefix(_MONEY): count for name, count in counts.items() if name.startswith(_MONEY)}
-        return Tally(**{name: counts.get(name, 0) for name in _COUNTS}, micros_saved=money)
+        return LookupCounts(**{name: counts.get(name, 0) for name in _COUNTS}, micros_saved=money)

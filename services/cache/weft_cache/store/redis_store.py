@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from weft_cache.records import Account
-from weft_cache.store.redis_client import RedisGuard
+from weft_cache.records import TenantUsage
+from weft_cache.store.redis_client import RedisClient
 
 _SCRIPT: Final = (Path(__file__).parent / "store.lua").read_text(encoding="utf-8")
 _KEEPING: Final = f"#!lua\n{_SCRIPT}"
@@ -53,10 +53,10 @@ class Kept:
         return content + indexed + _ENTRY_BYTES + _MARK_BYTES * len(self.marks)
 
 
-class RedisShelf:
+class RedisStore:
     """Keeps answers within `most_bytes` for all tenants, each for `longest_s` at most. Methods raise StoreDown."""
 
-    def __init__(self, guard: RedisGuard, most_bytes: int, longest_s: float) -> None:
+    def __init__(self, guard: RedisClient, most_bytes: int, longest_s: float) -> None:
         self._guard = guard
         self._most_bytes = most_bytes
         self._longest_ms = max(1, int(longest_s * 1000))
@@ -129,12 +129,12 @@ class RedisShelf:
         for start in range(0, max(1, len(used)), _PAGE):
             await self._run(touch=used[start : start + _PAGE])
 
-    async def account(self, tenant: str) -> Account:
+    async def account(self, tenant: str) -> TenantUsage:
         """What a tenant holds now."""
         await self._run()
         entries = await self._guard.command("ZCARD", f"{_PREFIX}used:{tenant}")
         size_bytes = await self._guard.command("ZSCORE", f"{_PREFIX}shelves", tenant)
-        return Account(entries, int(float(size_bytes or 0)))
+        return TenantUsage(entries, int(float(size_bytes or 0)))
 
     async def _run(self, **order: object) -> int:
         forgotten, _ = await self._guard.command("EVAL", _FREEING, 0, json.dumps(order))

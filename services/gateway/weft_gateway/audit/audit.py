@@ -25,7 +25,7 @@ _MOST_NAME: Final = 128
 _REFUSALS_A_MINUTE: Final = 10
 
 
-class Audit:
+class AuditLog:
     """Keeps the operator's calls, and those that would have been."""
 
     def __init__(self, store: AuditStore) -> None:

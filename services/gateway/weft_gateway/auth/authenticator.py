@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from weft_gateway.audit.audit import Audit
-from weft_gateway.auth.gcra import Limit, Rate
-from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.audit.audit import AuditLog
+from weft_gateway.auth.gcra import Rate, RateLimit
+from weft_gateway.auth.key_cache import KeyCache
 from weft_gateway.auth.keys import (
     Key,
     bearer,
@@ -39,7 +39,7 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class CallRates:
     """Calls a minute where a key says nothing of its own, and how many seconds' worth may come at once."""
 
     per_key: int = 6_000
@@ -48,14 +48,14 @@ class Rates:
     burst_s: float = 10.0
 
 
-class Gate:
+class Authenticator:
     """The gate of `weft_kit.rpc.interceptor`.
 
     Identity comes from the key alone: `weft-…` metadata of clients is not even read.
     """
 
     def __init__(
-        self, keyring: Keyring, limiter: RedisLimiter, rates: Rates, operator_token: str, audit: Audit
+        self, keyring: KeyCache, limiter: RedisLimiter, rates: CallRates, operator_token: str, audit: AuditLog
     ) -> None:
         self._keyring = keyring
         self._limiter = limiter
@@ -86,7 +86,7 @@ class Gate:
             raise InvalidFields({field: problem})
         await self._limiter.admit([limit])
 
-    async def _key(self, authorization: str, address: Sequence[Limit]) -> Key:
+    async def _key(self, authorization: str, address: Sequence[RateLimit]) -> Key:
         credential = read_credential(authorization)
         known = self._keyring.recall(credential.key_id)
         if known is not None:
@@ -119,14 +119,14 @@ class Gate:
         if not hmac.compare_digest(bearer(authorization).encode(), self._operator_token.encode()):
             raise Unauthenticated("the operator token is wrong; send the value of WEFT_GATEWAY_OPERATOR_TOKEN")
 
-    def _key_limit(self, key: Key, calls: int = 1) -> Limit:
+    def _key_limit(self, key: Key, calls: int = 1) -> RateLimit:
         per_minute = key.calls_per_minute or self._rates.per_key
-        return Limit("key", key.key_id, Rate.per_minute(per_minute, self._rates.burst_s), calls)
+        return RateLimit("key", key.key_id, Rate.per_minute(per_minute, self._rates.burst_s), calls)
 
-    def _address_limits(self, peer: str) -> list[Limit]:
+    def _address_limits(self, peer: str) -> list[RateLimit]:
         if not self._rates.per_address:
             return []
-        return [Limit("address", address_of(peer), Rate.per_minute(self._rates.per_address, self._rates.burst_s))]
+        return [RateLimit("address", address_of(peer), Rate.per_minute(self._rates.per_address, self._rates.burst_s))]
 
 
 def fingerprint(token: str) -> str:

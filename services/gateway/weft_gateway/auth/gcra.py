@@ -32,7 +32,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """A rate for one caller, and how many calls it is now asked for. `kind` is "key" or "address"."""
 
     kind: str
@@ -47,10 +47,10 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RateRefusal:
     """Which limit a call would break, and for how long."""
 
-    limit: Limit
+    limit: RateLimit
     wait_us: int
 
     def error(self) -> Exhausted:

@@ -1,7 +1,7 @@
 """What operators can do with API keys: create, list, revoke."""
 
 from weft.common.v1 import budget_pb2, error_pb2
-from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.key_cache import KeyCache
 from weft_gateway.auth.keys import (
     Credential,
     Key,
@@ -14,10 +14,10 @@ from weft_gateway.pages import Position
 from weft_kit.rpc.errors import NotFound
 
 
-class KeyDesk:
+class KeyAdmin:
     """Raises InvalidFields, NotFound, and DependencyDown while PostgreSQL is down."""
 
-    def __init__(self, store: KeyStore, keyring: Keyring) -> None:
+    def __init__(self, store: KeyStore, keyring: KeyCache) -> None:
         self._store = store
         self._keyring = keyring
 

@@ -38,7 +38,7 @@ class _Known:
     unconfirmed: bool = False
 
 
-class Keyring:
+class KeyCache:
     """Finds keys by their id. `look_up` asks the store: a key, None, or DependencyDown."""
 
     def __init__(

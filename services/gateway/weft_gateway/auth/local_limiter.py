@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from weft_gateway.auth.gcra import (
-    Limit,
-    Refusal,
+    RateLimit,
+    RateRefusal,
     next_due_us,
     wait_us,
 )
@@ -17,10 +17,11 @@ class LocalLimiter:
         self._capacity = capacity
         self._due_us: dict[str, int] = {}
 
-    def admit(self, limits: Sequence[Limit], now_us: int) -> Refusal | None:
+    def admit(self, limits: Sequence[RateLimit], now_us: int) -> RateRefusal | None:
         """Admits a call under all of its limits, or under none."""
         waits = [
-            Refusal(limit, wait_us(self._due_us.get(limit.id, 0), now_us, limit.rate, limit.calls)) for limit in limits
+            RateRefusal(limit, wait_us(self._due_us.get(limit.id, 0), now_us, limit.rate, limit.calls))
+            for limit in limits
         ]
         longest = max(waits, key=lambda refusal: refusal.wait_us, default=None)
         if longest is not None and longest.wait_us > 0:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from prometheus_client import Counter
 from redis.asyncio import Redis
 
-from weft_gateway.auth.gcra import Limit, Refusal
+from weft_gateway.auth.gcra import RateLimit, RateRefusal
 from weft_gateway.auth.local_limiter import LocalLimiter
 from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
@@ -29,7 +29,7 @@ _LARGEST_BATCH: Final = 256
 Fallback = Literal["local", "closed"]
 """What decides without Redis: this process alone, or nobody, so that no call passes uncounted."""
 
-_Waiting = tuple[Sequence[Limit], "asyncio.Future[WeftError | None]"]
+_Waiting = tuple[Sequence[RateLimit], "asyncio.Future[WeftError | None]"]
 
 
 class RedisLimiter:
@@ -54,7 +54,7 @@ class RedisLimiter:
             "rate limits without redis: it does not answer", "rate limits are in redis again", decided=fallback
         )
 
-    async def admit(self, limits: Sequence[Limit]) -> None:
+    async def admit(self, limits: Sequence[RateLimit]) -> None:
         """Returns when a call may pass; raises Exhausted when it would break one of its limits.
 
         Raises DependencyDown without Redis, when that is what the fallback says.
@@ -68,7 +68,7 @@ class RedisLimiter:
         if refusal:
             raise refusal
 
-    async def _decide_together(self, limits: Sequence[Limit]) -> WeftError | None:
+    async def _decide_together(self, limits: Sequence[RateLimit]) -> WeftError | None:
         decision: asyncio.Future[WeftError | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((limits, decision))
         if self._round_trip is None:
@@ -87,7 +87,7 @@ class RedisLimiter:
         finally:
             self._round_trip = None
 
-    async def _decide(self, calls: Sequence[Sequence[Limit]]) -> list[WeftError | None]:
+    async def _decide(self, calls: Sequence[Sequence[RateLimit]]) -> list[WeftError | None]:
         keys = [_PREFIX + limit.id for limits in calls for limit in limits]
         args: list[int] = []
         for limits in calls:
@@ -105,7 +105,7 @@ class RedisLimiter:
         self._outage.ended()
         return [_read(limits, *answer[2 * i : 2 * i + 2]) for i, limits in enumerate(calls)]
 
-    def _decide_alone(self, limits: Sequence[Limit]) -> WeftError | None:
+    def _decide_alone(self, limits: Sequence[RateLimit]) -> WeftError | None:
         if self._fallback == "closed":
             DECIDED.labels("closed", "refused").inc()
             message = "calls cannot be counted without redis, and none may pass uncounted; wait, then retry"
@@ -115,6 +115,6 @@ class RedisLimiter:
         return refusal.error() if refusal else None
 
 
-def _read(limits: Sequence[Limit], wait_us: int, which: int) -> WeftError | None:
+def _read(limits: Sequence[RateLimit], wait_us: int, which: int) -> WeftError | None:
     DECIDED.labels("redis", "refused" if which else "admitted").inc()
-    return Refusal(limits[which - 1], wait_us).error() if which else None
+    return RateRefusal(limits[which - 1], wait_us).error() if which else None

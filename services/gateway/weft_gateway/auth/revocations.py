@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.key_cache import KeyCache
 from weft_gateway.auth.keys import revoked
 from weft_kit.rpc.running_calls import RunningCalls
 
@@ -27,7 +27,7 @@ class Revocations:
         self,
         calls: RunningCalls,
         good: Callable[[Collection[str]], Awaitable[set[str]]],
-        keyring: Keyring,
+        keyring: KeyCache,
         *,
         fresh_s: float,
     ) -> None:

@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
-from weft_gateway.auth.key_admin import KeyDesk
+from weft_gateway.auth.key_admin import KeyAdmin
 from weft_gateway.auth.keys import Key
 from weft_gateway.pages import Pages
 from weft_kit.logging import note
@@ -15,7 +15,7 @@ from weft_kit.stores.page_tokens import page_size
 
 
 class KeyServicer(rpc.KeyServiceServicer):
-    def __init__(self, desk: KeyDesk, pages: Pages, effective_within_s: float) -> None:
+    def __init__(self, desk: KeyAdmin, pages: Pages, effective_within_s: float) -> None:
         self._desk = desk
         self._pages = pages
         self._effective_within_s = effective_within_s

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from weft.gateway.v1 import gateway_pb2 as pb
-from weft_gateway.jobs.readers import Readers, Reading
+from weft_gateway.jobs.readers import OpenReader, Readers
 from weft_gateway.submission.validation import seconds
 from weft_gateway.tasks import Background
 from weft_kit.joblog import JobGone, JobLog
@@ -39,7 +39,7 @@ def read_patience_s(request: pb.GenerateRequest) -> float | None:
     return patience_s
 
 
-class Departures:
+class Disconnects:
     """Cancels jobs as the callers who left them had asked.
 
     Patience is kept in this process alone: a gateway that shuts down or dies forgets it, and the job runs on to its
@@ -63,7 +63,7 @@ class Departures:
             await self._cancelling.finish()
 
     @contextmanager
-    def minded(self, job_id: str, patience_s: float | None, reading: Reading) -> Iterator[None]:
+    def minded(self, job_id: str, patience_s: float | None, reading: OpenReader) -> Iterator[None]:
         """Acts when a cancellation ends the block before the job's end.
 
         That is the caller's doing (it cancelled, its deadline passed, its connection broke) unless this server sends

@@ -9,15 +9,15 @@ from google.protobuf.message import DecodeError
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.jobs.deletion import JobDeletion
-from weft_gateway.jobs.disconnects import Departures
-from weft_gateway.jobs.long_polls import Waits
-from weft_gateway.jobs.readers import Readers, Reading
+from weft_gateway.jobs.disconnects import Disconnects
+from weft_gateway.jobs.long_polls import LongPolls
+from weft_gateway.jobs.readers import OpenReader, Readers
 from weft_gateway.pages import Position
 from weft_gateway.record.job_query import JobQuery
 from weft_gateway.record.postgres_jobs import RecordStore
-from weft_gateway.submission.admission import Intake
+from weft_gateway.submission.admission import JobAdmission
 from weft_gateway.submission.batch import Outcome, check_batch, outcomes
-from weft_gateway.submission.envelope import Order
+from weft_gateway.submission.envelope import Submission
 from weft_gateway.submission.log_limit import log_limit
 from weft_gateway.submission.validation import check_item
 from weft_gateway.tasks import unbroken
@@ -49,10 +49,10 @@ class Jobs:
         self,
         log: JobLog,
         records: RecordStore,
-        intake: Intake,
+        intake: JobAdmission,
         readers: Readers,
-        departures: Departures,
-        waits: Waits,
+        departures: Disconnects,
+        waits: LongPolls,
         charge: Charge,
         deletion: JobDeletion,
     ) -> None:
@@ -65,13 +65,13 @@ class Jobs:
         self._charge = charge
         self._deletion = deletion
 
-    async def submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
+    async def submit(self, caller: CallContext, order: Submission) -> job_pb2.Job:
         """Makes a job durable, or finds the one this request id made before."""
         job = await self._submit(caller, order)
         note(job_id=job.job_id)
         return job
 
-    async def submit_all(self, caller: CallContext, orders: Sequence[Order]) -> list[Outcome]:
+    async def submit_all(self, caller: CallContext, orders: Sequence[Submission]) -> list[Outcome]:
         """Submits each order, and answers with its job or its error, in their order."""
         check_batch(orders)
         await self._charge(caller, len(orders) - 1, "requests")
@@ -80,7 +80,7 @@ class Jobs:
         return found
 
     @asynccontextmanager
-    async def generate(self, caller: CallContext, order: Order, patience_s: float | None) -> AsyncIterator[Events]:
+    async def generate(self, caller: CallContext, order: Submission, patience_s: float | None) -> AsyncIterator[Events]:
         """Makes a job durable, or finds it, and yields its events.
 
         A caller who leaves before the end leaves a job that is cancelled when nobody has read it for `patience_s`;
@@ -156,18 +156,18 @@ class Jobs:
         found, position = await self._records.page(query)
         return [_brief(project(events[0].job_id, events)) for events in found], position
 
-    async def _submit_item(self, caller: CallContext, order: Order) -> job_pb2.Job:
+    async def _submit_item(self, caller: CallContext, order: Submission) -> job_pb2.Job:
         check_item(order.request)
         return await self._submit(caller, order)
 
-    async def _submit(self, caller: CallContext, order: Order) -> job_pb2.Job:
+    async def _submit(self, caller: CallContext, order: Submission) -> job_pb2.Job:
         ticket = self._intake.ticket(caller, order)
         if first := await self._intake.begin(ticket):
             return project(ticket.job_id, [first])
         return project(ticket.job_id, await self._known(caller.tenant, ticket.job_id))
 
     async def _until_done(
-        self, job_id: str, after_sequence: int, wait_s: float, reading: Reading
+        self, job_id: str, after_sequence: int, wait_s: float, reading: OpenReader
     ) -> list[event_pb2.JobEvent]:
         """What happens to a job after a position until its end, or until the wait or the caller's time is over."""
         events: list[event_pb2.JobEvent] = []

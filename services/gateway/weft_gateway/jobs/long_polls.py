@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Waits:
+class LongPolls:
     """Waits under way. `end` cuts them short, and all that come after."""
 
     def __init__(self) -> None:

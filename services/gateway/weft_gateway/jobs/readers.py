@@ -26,7 +26,7 @@ _ANSWER_S: Final = 0.25
 _FLUSH_S: Final = 2
 
 
-class Reading:
+class OpenReader:
     """One reader's stay with a job. `over` once the job's end has passed by."""
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Readers:
         self._left_at: dict[str, float] = {}
 
     @contextmanager
-    def reading(self, job_id: str) -> Iterator[Reading]:
+    def reading(self, job_id: str) -> Iterator[OpenReader]:
         """Counts a reader of the job while the block lasts."""
-        reading = Reading()
+        reading = OpenReader()
         self._reading[job_id] = self._reading.get(job_id, 0) + 1
         try:
             yield reading

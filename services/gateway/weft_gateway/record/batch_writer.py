@@ -9,7 +9,7 @@ from weft.job.v1 import event_pb2
 from weft_gateway.record.dead_letters import DeadLetter, is_poison
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_jobs import RecordStore
-from weft_gateway.record.rows import Row, rows
+from weft_gateway.record.rows import RecordRow, rows
 from weft_kit.joblog import Unreadable
 
 DEAD_LETTERS = Counter("weft_gateway_dead_letters", "Events that the record could not hold, and set aside.", ["kind"])
@@ -56,7 +56,7 @@ class BatchWriter:
             return error
         return None
 
-    async def _remainder(self, event: event_pb2.JobEvent) -> Row | None:
+    async def _remainder(self, event: event_pb2.JobEvent) -> RecordRow | None:
         """What can be recorded of an event that cannot: its row without the values that are refused."""
         try:
             (row,) = rows([event])
@@ -71,7 +71,7 @@ class BatchWriter:
             setattr(row, name, None)
         return row
 
-    async def _set_aside(self, letter: DeadLetter, row: Row | None) -> None:
+    async def _set_aside(self, letter: DeadLetter, row: RecordRow | None) -> None:
         try:
             is_new = await self._letters.add(letter, row)
         except Exception as error:

@@ -6,7 +6,7 @@ import psycopg
 
 from weft_gateway.record.dead_letters import DeadLetter, is_poison
 from weft_gateway.record.postgres_jobs import TYPES, write_rows
-from weft_gateway.record.rows import COLUMNS, Row
+from weft_gateway.record.rows import COLUMNS, RecordRow
 from weft_kit.stores.postgres import Connection, Database
 
 # A repeat changes nothing, but for another event in the place of one that a lost log held. What was erased stays so: a
@@ -31,7 +31,7 @@ class DeadLetterStore:
         self._database = database
         self._limit_s = limit_s
 
-    async def add(self, letter: DeadLetter, row: Row | None) -> bool:
+    async def add(self, letter: DeadLetter, row: RecordRow | None) -> bool:
         """Keeps a letter, and records a row with it; returns whether the letter is a new one.
 
         Raises psycopg's error where the row is refused: nothing is kept then.
@@ -43,7 +43,7 @@ class DeadLetterStore:
             kept = await connection.execute(_ADD, {**parameters, "event": letter.event})
             return bool(kept.rowcount)
 
-    async def refused(self, row: Row) -> list[str]:
+    async def refused(self, row: RecordRow) -> list[str]:
         """Names the columns of a row whose values PostgreSQL does not take."""
         told = [name for name in COLUMNS if getattr(row, name) is not None and TYPES.get(name) != "bytea"]
         async with self._database.connection(self._limit_s) as connection:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.pages import Position
 from weft_gateway.record.job_query import AUDIT_LABEL, JobQuery
-from weft_gateway.record.rows import COLUMNS, Row
+from weft_gateway.record.rows import COLUMNS, RecordRow
 from weft_kit.stores.postgres import Connection, Database
 
 # An array travels as one value, and PostgreSQL's end at 1 GB.
@@ -89,7 +89,7 @@ class RecordStore:
         self._limit_s = limit_s
         self._save_limit_s = save_limit_s
 
-    async def save(self, rows: Sequence[Row]) -> None:
+    async def save(self, rows: Sequence[RecordRow]) -> None:
         """Adds what rows tell to what is there; a repeat changes nothing.
 
         Raises psycopg's error where PostgreSQL refuses a row. Some of the others may be saved then.
@@ -142,7 +142,7 @@ class RecordStore:
         return jobs, _position(page[-1]) if more else None
 
 
-async def write_rows(connection: Connection, rows: Sequence[Row]) -> None:
+async def write_rows(connection: Connection, rows: Sequence[RecordRow]) -> None:
     """Adds what rows tell to what is there: all of them or, when one is refused, none."""
     await connection.execute(_SAVE, [list(column) for column in zip(*map(_values, rows), strict=True)])
 
@@ -184,8 +184,8 @@ def _readable(job_id: str, columns: Sequence[object]) -> list[event_pb2.JobEvent
         return []
 
 
-def _statements(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    some: list[Row] = []
+def _statements(rows: Sequence[RecordRow]) -> Iterator[list[RecordRow]]:
+    some: list[RecordRow] = []
     size = 0
     for row in rows:
         some.append(row)

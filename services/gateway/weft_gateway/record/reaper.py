@@ -135,7 +135,7 @@ _LONGEST_WAIT: Final = timedelta(minutes=10)
 _MOST_REMEMBERED: Final = 10_000
 
 
-class Undertaker:
+class Reaper:
     """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself.
 
     As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost. One

@@ -10,7 +10,7 @@ from weft_kit.joblog import kind_of, priority_of
 
 
 @dataclass(slots=True)
-class Row:
+class RecordRow:
     """A row of `jobs`, as far as the events seen so far tell it. None means: not told."""
 
     job_id: str
@@ -41,33 +41,33 @@ class Row:
     done_brief: bytes | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(RecordRow))
 
 
-def rows(events: Iterable[event_pb2.JobEvent]) -> list[Row]:
+def rows(events: Iterable[event_pb2.JobEvent]) -> list[RecordRow]:
     """One row a job, in the order of their ids: replicas that write the same rows must lock them in one order."""
-    by_job: dict[str, Row] = {}
+    by_job: dict[str, RecordRow] = {}
     for event in events:
         fill = _FILL.get(kind_of(event))
         if fill:
-            fill(by_job.setdefault(event.job_id, Row(event.job_id)), event)
+            fill(by_job.setdefault(event.job_id, RecordRow(event.job_id)), event)
     return sorted(by_job.values(), key=lambda row: row.job_id)
 
 
-def _fill_accepted(row: Row, event: event_pb2.JobEvent) -> None:
+def _fill_accepted(row: RecordRow, event: event_pb2.JobEvent) -> None:
     row.state = max(row.state, job_pb2.JOB_STATE_QUEUED)
     _fill_envelope(row, event.accepted, event)
     row.accepted = event.SerializeToString()
     row.accepted_brief = _step(event, accepted=_brief_envelope(event.accepted))
 
 
-def _fill_started(row: Row, event: event_pb2.JobEvent) -> None:
+def _fill_started(row: RecordRow, event: event_pb2.JobEvent) -> None:
     row.state = max(row.state, job_pb2.JOB_STATE_RUNNING)
     # The first attempt's: it says when the job began to run.
     row.started = row.started or event.SerializeToString()
 
 
-def _fill_done(row: Row, event: event_pb2.JobEvent) -> None:
+def _fill_done(row: RecordRow, event: event_pb2.JobEvent) -> None:
     done, usage = event.done, event.done.total_usage
     row.state = done.state
     row.end_time = event.time.ToDatetime(tzinfo=UTC)
@@ -82,7 +82,7 @@ def _fill_done(row: Row, event: event_pb2.JobEvent) -> None:
         _fill_envelope(row, done.accepted, event)
 
 
-def _fill_envelope(row: Row, accepted: event_pb2.Accepted, event: event_pb2.JobEvent) -> None:
+def _fill_envelope(row: RecordRow, accepted: event_pb2.Accepted, event: event_pb2.JobEvent) -> None:
     row.tenant, row.key_id, row.request_id = accepted.tenant, accepted.key_id, accepted.request_id
     row.model = accepted.request.model
     row.webhook_url = accepted.request.webhook_url or None

@@ -7,45 +7,45 @@ from dataclasses import dataclass
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.submission.audits import ASKED, second_asking
-from weft_gateway.submission.budgets import Budgets
-from weft_gateway.submission.cache_lookup import Answers
+from weft_gateway.submission.budgets import BudgetChecks
+from weft_gateway.submission.cache_lookup import CacheLookup
 from weft_gateway.submission.envelope import (
-    Admission,
-    Order,
+    EnvelopeRules,
+    Submission,
     answered,
     check_repeat,
     utc_now,
 )
-from weft_gateway.submission.log_capacity import Room
+from weft_gateway.submission.log_capacity import LogCapacity
 from weft_gateway.submission.log_limit import log_limit
 from weft_gateway.submission.quota import Quota
 from weft_gateway.tasks import Background
-from weft_kit.catalog.catalog import Share
+from weft_kit.catalog.catalog import TenantShare
 from weft_kit.joblog import AlreadyAccepted, EventTooLarge, JobLog, new_job_id
 from weft_kit.rpc.context import CallContext, bound, remaining
 from weft_kit.rpc.errors import Exhausted, Overloaded, WeftError
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class PreparedJob:
     """A job that may be begun."""
 
     job_id: str
     accepted: event_pb2.Accepted
 
 
-class Intake:
+class JobAdmission:
     """Checks requests and commits what they become. Needs the log alone."""
 
     def __init__(
         self,
         log: JobLog,
-        answers: Answers,
-        admission: Admission,
+        answers: CacheLookup,
+        admission: EnvelopeRules,
         quota: Quota,
-        budgets: Budgets,
-        room: Room,
-        share: Callable[[str], Share],
+        budgets: BudgetChecks,
+        room: LogCapacity,
+        share: Callable[[str], TenantShare],
     ) -> None:
         self._log = log
         self._answers = answers
@@ -64,12 +64,12 @@ class Intake:
         finally:
             await self._second_askings.drop()
 
-    def ticket(self, caller: CallContext, order: Order) -> Ticket:
+    def ticket(self, caller: CallContext, order: Submission) -> PreparedJob:
         """Checks a request. Raises Invalid."""
         accepted = self._admission.envelope(caller, order, utc_now(), left_s=remaining(math.inf))
-        return Ticket(new_job_id(caller.tenant, order.request.priority, order.request_id), accepted)
+        return PreparedJob(new_job_id(caller.tenant, order.request.priority, order.request_id), accepted)
 
-    async def begin(self, ticket: Ticket) -> event_pb2.JobEvent | None:
+    async def begin(self, ticket: PreparedJob) -> event_pb2.JobEvent | None:
         """Commits a job's first event. None when it was there already, from the same request.
 
         Raises AlreadyExists when it was there from another one; Exhausted and Overloaded when there is no room, or
@@ -78,7 +78,7 @@ class Intake:
         async with log_limit(self._log.config.accept_timeout_s):
             return await self._begin(ticket)
 
-    async def _begin(self, ticket: Ticket) -> event_pb2.JobEvent | None:
+    async def _begin(self, ticket: PreparedJob) -> event_pb2.JobEvent | None:
         try:
             return await self._commit(ticket)
         except AlreadyAccepted as repeat:
@@ -92,7 +92,7 @@ class Intake:
         check_repeat(first, ticket.accepted)
         return None
 
-    async def _commit(self, ticket: Ticket) -> event_pb2.JobEvent:
+    async def _commit(self, ticket: PreparedJob) -> event_pb2.JobEvent:
         job_id, accepted = ticket.job_id, ticket.accepted
         self._room.check()
         found = await self._answers.find(accepted.request)

@@ -6,7 +6,7 @@ from typing import Final
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.submission.envelope import Order
+from weft_gateway.submission.envelope import Submission
 from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
 from weft_kit.rpc.errors import (
     DependencyDown,
@@ -23,7 +23,7 @@ LARGEST_BYTES: Final = MAX_MESSAGE_BYTES // 2
 Outcome = job_pb2.Job | WeftError
 
 
-def check_batch(orders: Sequence[Order]) -> None:
+def check_batch(orders: Sequence[Submission]) -> None:
     """Raises InvalidFields when there are none or too many, Invalid when they are too large together."""
     if not 1 <= len(orders) <= _MOST:
         raise InvalidFields({"requests": f"must be 1-{_MOST}, are {len(orders)}"})

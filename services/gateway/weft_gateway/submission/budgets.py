@@ -19,7 +19,7 @@ from weft_kit.breaker import Breaker
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.context import CallContext, remaining_to_pass_on
 from weft_kit.rpc.errors import DependencyDown, Exhausted
-from weft_kit.spending import Account, Spent, day_end_s, frees_after_s, read_spent
+from weft_kit.spending import SpendingAccount, Spent, day_end_s, frees_after_s, read_spent
 from weft_kit.time_limits import loop_timeout
 
 _FRESH_S: Final = 1.0
@@ -36,10 +36,10 @@ that runs it decides again. "closed": they are refused.
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStanding:
     """A budget, and what was spent of it."""
 
-    account: Account
+    account: SpendingAccount
     budget: budget_pb2.Budget
     spent: Spent
 
@@ -66,7 +66,7 @@ class Standing:
         return Exhausted(reason, message, wait_s, budget=limit, account=account, **numbers)
 
 
-class Budgets:
+class BudgetChecks:
     """Knows what was spent, as of a second ago. `catalog` is asked anew each time, `find` gives a key by its id.
 
     Redis is waited for `limit_s` where a job is admitted, which it may be without, and left alone for a moment when it
@@ -92,7 +92,7 @@ class Budgets:
         self._read_limit_s = read_limit_s
         self._breaker = Breaker(threshold=_LATE_IN_A_ROW, rest_s=_FRESH_S)
         # As many as operators made keys for.
-        self._known: dict[Account, Spent] = {}
+        self._known: dict[SpendingAccount, Spent] = {}
 
     @property
     def currency(self) -> str:
@@ -115,7 +115,7 @@ class Budgets:
             if budget == _NO_BUDGET:
                 continue
             try:
-                standing = Standing(account, budget, await self._recent(account, int(now_s)))
+                standing = BudgetStanding(account, budget, await self._recent(account, int(now_s)))
             except DependencyDown:
                 if self._fallback == "open":
                     return
@@ -123,20 +123,23 @@ class Budgets:
             if refusal := standing.refusal(left_s):
                 raise refusal
 
-    async def standings(self, caller: CallContext) -> tuple[Standing, Standing]:
+    async def standings(self, caller: CallContext) -> tuple[BudgetStanding, BudgetStanding]:
         """What the caller's tenant and its key have spent now. Raises DependencyDown when Redis does not say."""
         key = await self._find(caller.key_id)
         budgets = self._budgets(caller.tenant, caller.key_id, key.budget if key else _NO_BUDGET)
         accounts = [account for account, _ in budgets]
         tenants, keys = await self._read(accounts, int(time.time()), self._read_limit_s)
-        return Standing(*budgets[0], tenants), Standing(*budgets[1], keys)
+        return BudgetStanding(*budgets[0], tenants), BudgetStanding(*budgets[1], keys)
 
     def _budgets(
         self, tenant: str, key_id: str, keys: budget_pb2.Budget
-    ) -> tuple[tuple[Account, budget_pb2.Budget], tuple[Account, budget_pb2.Budget]]:
-        return (Account(tenant), self._catalog().budget(tenant).to_wire()), (Account(tenant, key_id), keys)
+    ) -> tuple[tuple[SpendingAccount, budget_pb2.Budget], tuple[SpendingAccount, budget_pb2.Budget]]:
+        return (SpendingAccount(tenant), self._catalog().budget(tenant).to_wire()), (
+            SpendingAccount(tenant, key_id),
+            keys,
+        )
 
-    async def _recent(self, account: Account, now_s: int) -> Spent:
+    async def _recent(self, account: SpendingAccount, now_s: int) -> Spent:
         known = self._known.get(account)
         if known is None or now_s - known.now_s >= _FRESH_S:
             if not self._breaker.allows(time.monotonic()):
@@ -145,7 +148,7 @@ class Budgets:
             self._known[account] = known
         return known
 
-    async def _read(self, accounts: list[Account], now_s: int, longest_s: float) -> list[Spent]:
+    async def _read(self, accounts: list[SpendingAccount], now_s: int, longest_s: float) -> list[Spent]:
         limit_s = remaining_to_pass_on(longest_s)
         try:
             async with loop_timeout(limit_s):

@@ -21,7 +21,7 @@ _VERSION_LIMIT_S: Final = 0.25
 """The version of a collection comes at once, or its service is in trouble."""
 
 
-class Answers:
+class CacheLookup:
     """Finds stored answers.
 
     A cache or retrieval service that is down or late is a miss. One that is down, or answers nobody any more, is then

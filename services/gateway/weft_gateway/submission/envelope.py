@@ -15,7 +15,7 @@ from weft_kit.rpc.errors import AlreadyExists, InvalidFields
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Submission:
     """A request as its caller sent it. With `expire_with_call` the job ends with the call's deadline, if not before."""
 
     request_id: str
@@ -24,7 +24,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class EnvelopeRules:
     """What requests are held against. `models` are asked anew for each: they may change."""
 
     models: Callable[[], Collection[str]]
@@ -35,7 +35,7 @@ class Admission:
     webhooks: bool
     """Whether webhooks can be signed here; requests that want one are refused where they cannot."""
 
-    def envelope(self, caller: CallContext, order: Order, now: datetime, left_s: float) -> event_pb2.Accepted:
+    def envelope(self, caller: CallContext, order: Submission, now: datetime, left_s: float) -> event_pb2.Accepted:
         """The envelope of an acceptable request, from a caller who stays for `left_s`.
 
         Raises Invalid, with every violation at once, and FailedPrecondition for a webhook that could not be signed.

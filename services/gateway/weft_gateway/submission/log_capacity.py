@@ -11,7 +11,7 @@ _LOOK_EVERY_S: Final = 2.0
 _WAIT_S: Final = 5.0
 
 
-class Room:
+class LogCapacity:
     """Knows how full the log is, from looking beside the submits."""
 
     def __init__(self, log: JobLog) -> None:

@@ -22,7 +22,7 @@ _FAR, _NEAR = 0.1, 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStanding:
     """What one replica knows of a tenant: the log's count, what it accepted itself since, how old the count is."""
 
     counted: int
@@ -63,8 +63,8 @@ class _Account:
     entering: int = 0
     counting: asyncio.Task[None] | None = None
 
-    def standing(self, now: float) -> Standing:
-        return Standing(self.counted, self.entered - self.entered_before + self.entering, now - self.counted_at)
+    def standing(self, now: float) -> QuotaStanding:
+        return QuotaStanding(self.counted, self.entered - self.entered_before + self.entering, now - self.counted_at)
 
 
 class Quota:

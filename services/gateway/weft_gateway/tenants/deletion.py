@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from weft.cache.v1 import cache_pb2
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.auth.key_cache import Keyring
+from weft_gateway.auth.key_cache import KeyCache
 from weft_gateway.auth.postgres_keys import KeyStore
 from weft_gateway.jobs.deletion import JobDeletion
 from weft_gateway.record.postgres_erasure import ErasureStore
@@ -47,7 +47,7 @@ class TenantDeletion:
         deletion: JobDeletion,
         collections: TenantCollections,
         keys: KeyStore,
-        keyring: Keyring,
+        keyring: KeyCache,
         secrets: SecretStore,
         *,
         fresh_s: float,

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class Backoff:
     """Doubling waits with full jitter.
 
     A wait is a random share of the longest it may be, so that the tries of many webhooks that failed together come

@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of one try. `text` is for the tenant: it names nothing of the answer but its status."""
 
     text: str
@@ -25,21 +25,21 @@ class Outcome:
         return 200 <= self.http_status < 300
 
 
-def no_public_address(detail: str) -> Outcome:
+def no_public_address(detail: str) -> DeliveryOutcome:
     """What is told of a name that leads nowhere, and of one that leads inside.
 
     A tenant must not learn which: it could ask for all of our network's names in turn.
     """
-    return Outcome("not reachable: the name has no public address", detail=detail)
+    return DeliveryOutcome("not reachable: the name has no public address", detail=detail)
 
 
-def outcome_of(status: int, retry_after_s: float | None) -> Outcome:
+def outcome_of(status: int, retry_after_s: float | None) -> DeliveryOutcome:
     """What an answer means. Only 410 says that nobody wants to hear of it again."""
     if status == HTTPStatus.GONE:
-        return Outcome("HTTP 410: the target is gone", status, final=True)
+        return DeliveryOutcome("HTTP 410: the target is gone", status, final=True)
     if 300 <= status < 400:
-        return Outcome(f"HTTP {status}: redirects are not followed", status, retry_after_s=retry_after_s)
-    return Outcome(f"HTTP {status}", status, retry_after_s=retry_after_s)
+        return DeliveryOutcome(f"HTTP {status}: redirects are not followed", status, retry_after_s=retry_after_s)
+    return DeliveryOutcome(f"HTTP {status}", status, retry_after_s=retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)

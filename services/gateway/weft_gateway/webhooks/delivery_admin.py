@@ -5,14 +5,14 @@ from weft_gateway.pages import Position
 from weft_gateway.webhooks.deliveries import Delivery
 from weft_gateway.webhooks.delivery_query import DeliveryQuery
 from weft_gateway.webhooks.postgres_deliveries import DeliveryStore
-from weft_gateway.webhooks.secrets import SecretDesk
+from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_kit.rpc.errors import NotFound
 
 
-class DeliveryDesk:
+class DeliveryAdmin:
     """Raises DependencyDown while PostgreSQL is down."""
 
-    def __init__(self, store: DeliveryStore, secrets: SecretDesk) -> None:
+    def __init__(self, store: DeliveryStore, secrets: SecretAdmin) -> None:
         self._store = store
         self._secrets = secrets
 

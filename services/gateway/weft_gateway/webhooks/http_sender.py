@@ -11,7 +11,7 @@ import httpx
 from httpx import URL
 
 from weft_gateway.webhooks.backoff import retry_after_s
-from weft_gateway.webhooks.deliveries import Outcome, no_public_address, outcome_of
+from weft_gateway.webhooks.deliveries import DeliveryOutcome, no_public_address, outcome_of
 from weft_gateway.webhooks.public_addresses import private_address
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -21,7 +21,7 @@ _NOT_CONNECTED: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class WebhookPoster:
+class HttpSender:
     """Posts JSON.
 
     The addresses that were checked are the ones connected to, and redirects are not followed: otherwise a name that
@@ -53,7 +53,7 @@ class WebhookPoster:
     ) -> None:
         await self._client.aclose()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> DeliveryOutcome:
         """Tries once, for at most `limit_s` once the name is resolved. Never raises for what the target does."""
         try:
             target = URL(url)
@@ -67,15 +67,15 @@ class WebhookPoster:
             async with asyncio.timeout(self._limit_s):
                 return await self._post_to_first(target, addresses, headers, body)
         except TimeoutError:
-            return Outcome(f"no answer within {self._limit_s:g} s")
+            return DeliveryOutcome(f"no answer within {self._limit_s:g} s")
         except (OSError, *_NOT_CONNECTED) as error:
-            return Outcome(f"not reachable: {type(error).__name__}")
+            return DeliveryOutcome(f"not reachable: {type(error).__name__}")
         except httpx.HTTPError as error:
-            return Outcome(f"no proper answer: {type(error).__name__}")
+            return DeliveryOutcome(f"no proper answer: {type(error).__name__}")
 
     async def _post_to_first(
         self, target: URL, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
-    ) -> Outcome:
+    ) -> DeliveryOutcome:
         """Posts to the first address that accepts a connection, of the best few."""
         *others, last = addresses[:_MOST_ADDRESSES]
         for address in others:
@@ -85,7 +85,7 @@ class WebhookPoster:
                 continue
         return await self._post_to(target, last, headers, body)
 
-    async def _post_to(self, target: URL, address: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    async def _post_to(self, target: URL, address: str, headers: Mapping[str, str], body: bytes) -> DeliveryOutcome:
         # The connection goes to the address; the name stays in the Host header and in TLS, which proves it.
         request = self._client.build_request(
             "POST",

@@ -18,13 +18,13 @@ import prometheus_client
 import stamina
 import structlog
 
-from weft_gateway.webhooks.backoff import Schedule
-from weft_gateway.webhooks.deliveries import Due, Outcome, Try
+from weft_gateway.webhooks.backoff import Backoff
+from weft_gateway.webhooks.deliveries import DeliveryOutcome, Due, Try
 from weft_gateway.webhooks.fair_share import share_places
-from weft_gateway.webhooks.http_sender import WebhookPoster
+from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.payload import payload
-from weft_gateway.webhooks.postgres_outbox import Outbox
-from weft_gateway.webhooks.secrets import SecretDesk
+from weft_gateway.webhooks.postgres_outbox import WebhookOutbox
+from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_gateway.webhooks.signing import signed_headers
 from weft_kit.outages import Reminders
 from weft_kit.rpc.errors import DependencyDown
@@ -65,7 +65,7 @@ class Notifier:
     """Starts a try wherever one is due and a place is free."""
 
     def __init__(
-        self, outbox: Outbox, secrets: SecretDesk, poster: WebhookPoster, schedule: Schedule, pace: Pace
+        self, outbox: WebhookOutbox, secrets: SecretAdmin, poster: HttpSender, schedule: Backoff, pace: Pace
     ) -> None:
         self._outbox = outbox
         self._secrets = secrets
@@ -121,33 +121,33 @@ class Notifier:
             await self._settle(due, replace(made, outcome=_UNTOLD), outcome, next_s)
         self._count(due, made, outcome, next_s)
 
-    async def _settle(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
+    async def _settle(self, due: Due, made: Try, outcome: DeliveryOutcome, next_s: float | None) -> None:
         # What a target has received must not be sent to it again because PostgreSQL was away for a moment.
         async for attempt in _until_postgres_answers():
             with attempt:
                 await self._outbox.settle(due, made, outcome, next_s)
 
-    async def _post(self, due: Due, secrets: Sequence[bytes], timestamp: int) -> Outcome:
+    async def _post(self, due: Due, secrets: Sequence[bytes], timestamp: int) -> DeliveryOutcome:
         try:
             body = payload(due.job_id, due.events)
         except Exception:  # noqa: BLE001
             # Another try would meet the same record.
             self._log.exception("webhook cannot be written", job_id=due.job_id)
             text = "not sent: the job's record cannot be written as JSON; the gateway's log says why"
-            return Outcome(text, final=True)
+            return DeliveryOutcome(text, final=True)
         try:
             return await self._poster.post(due.url, signed_headers(secrets, due.job_id, timestamp, body), body)
         except Exception:  # noqa: BLE001
             # A webhook that cannot even be tried is our mistake, and must not stop those behind it.
             self._log.exception("webhook not sent", job_id=due.job_id)
-            return Outcome("not sent: an internal error, which the operator finds in the log")
+            return DeliveryOutcome("not sent: an internal error, which the operator finds in the log")
 
-    def _next_s(self, due: Due, outcome: Outcome) -> float | None:
+    def _next_s(self, due: Due, outcome: DeliveryOutcome) -> float | None:
         if outcome.delivered or outcome.final:
             return None
         return self._schedule.next_s(due.tries_made + 1, outcome.retry_after_s, random.random())  # noqa: S311  # jitter
 
-    def _count(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
+    def _count(self, due: Due, made: Try, outcome: DeliveryOutcome, next_s: float | None) -> None:
         TRIES.labels("delivered" if outcome.delivered else "failed").inc()
         TRY_SECONDS.observe(made.duration_s)
         if outcome.detail and self._details.due(time.monotonic()):
@@ -176,7 +176,7 @@ class Notifier:
 class SilentNotifier:
     """Stands in where webhooks cannot be signed: it sends nothing, and says so wherever one is due."""
 
-    def __init__(self, outbox: Outbox, reason: str, *, poll_s: float = 0.5) -> None:
+    def __init__(self, outbox: WebhookOutbox, reason: str, *, poll_s: float = 0.5) -> None:
         self._outbox = outbox
         self._reason = reason
         self._poll_s = poll_s

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from weft_gateway.webhooks.deliveries import Due, Outcome, Try
+from weft_gateway.webhooks.deliveries import DeliveryOutcome, Due, Try
 from weft_kit.stores.postgres import Database
 
 _MOST_TRIES_KEPT: Final = 50
@@ -59,7 +59,7 @@ _SAY: Final = f"""
 """.encode()
 
 
-class Outbox:
+class WebhookOutbox:
     """What the notifier works through. Raises DependencyDown when PostgreSQL does not answer within `limit_s`."""
 
     def __init__(self, database: Database, *, limit_s: float = 5.0) -> None:
@@ -77,7 +77,7 @@ class Outbox:
         async with self._database.connection(self._limit_s) as connection:
             return [_due(*row) for row in await (await connection.execute(_CLAIM, parameters)).fetchall()]
 
-    async def settle(self, due: Due, made: Try, outcome: Outcome, next_s: float | None) -> None:
+    async def settle(self, due: Due, made: Try, outcome: DeliveryOutcome, next_s: float | None) -> None:
         """Keeps a try, and when the next one is due: None means never.
 
         Decides nothing when the claim was lost meanwhile: to another notifier after its lease, or to a redelivery.

@@ -10,7 +10,7 @@ from weft_kit.stores.postgres import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class SecretVersion:
     """When a secret was made and, unless it is the newest, when it stops signing."""
 
     number: int
@@ -52,7 +52,7 @@ class SecretStore:
         self._database = database
         self._limit_s = limit_s
 
-    async def current(self, tenants: Iterable[str]) -> dict[str, list[Generation]]:
+    async def current(self, tenants: Iterable[str]) -> dict[str, list[SecretVersion]]:
         """The generations that sign now, the newest first; a tenant without any is given its first."""
         wanted = set(tenants)
         async with self._database.connection(self._limit_s) as connection:
@@ -62,7 +62,7 @@ class SecretStore:
                 found |= await _current(connection, missing)
         return found
 
-    async def rotate(self, tenant: str, overlap: timedelta) -> list[Generation]:
+    async def rotate(self, tenant: str, overlap: timedelta) -> list[SecretVersion]:
         """Makes a new generation, and has the one before it sign for `overlap` yet. Returns those that sign now."""
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
             # Rotations of a tenant follow each other: side by side, both would spare the other's new generation.
@@ -80,8 +80,8 @@ class SecretStore:
                 await connection.execute(_RETIRE, {"tenant": tenant})
 
 
-async def _current(connection: Connection, tenants: Iterable[str]) -> dict[str, list[Generation]]:
-    found: dict[str, list[Generation]] = defaultdict(list)
+async def _current(connection: Connection, tenants: Iterable[str]) -> dict[str, list[SecretVersion]]:
+    found: dict[str, list[SecretVersion]] = defaultdict(list)
     for tenant, *generation in await (await connection.execute(_CURRENT, (list(tenants),))).fetchall():
-        found[tenant].append(Generation(*generation))
+        found[tenant].append(SecretVersion(*generation))
     return dict(found)

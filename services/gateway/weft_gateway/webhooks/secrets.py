@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from weft_gateway.webhooks.postgres_secrets import Generation, SecretStore
+from weft_gateway.webhooks.postgres_secrets import SecretStore, SecretVersion
 from weft_gateway.webhooks.signing import derive_secret, show_secret, webhooks_off
 from weft_kit.rpc.errors import InvalidFields
 
@@ -22,7 +22,7 @@ class Secret:
     expire_time: datetime | None
 
 
-class SecretDesk:
+class SecretAdmin:
     """Raises FailedPrecondition (WEBHOOKS_OFF) without a signing key, DependencyDown while PostgreSQL is down."""
 
     def __init__(self, store: SecretStore, signing_key: str) -> None:
@@ -57,7 +57,7 @@ class SecretDesk:
             for tenant, generations in current.items()
         }
 
-    def _shown(self, tenant: str, generations: Sequence[Generation]) -> list[Secret]:
+    def _shown(self, tenant: str, generations: Sequence[SecretVersion]) -> list[Secret]:
         return [
             Secret(
                 show_secret(derive_secret(self._signing_key, tenant, generation.number)),

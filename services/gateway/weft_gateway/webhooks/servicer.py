@@ -11,14 +11,14 @@ from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_gateway.pages import Pages
 from weft_gateway.submission.validation import seconds
 from weft_gateway.webhooks.deliveries import Delivery, Try
-from weft_gateway.webhooks.delivery_admin import DeliveryDesk
+from weft_gateway.webhooks.delivery_admin import DeliveryAdmin
 from weft_gateway.webhooks.delivery_query import read_delivery_query
-from weft_gateway.webhooks.secrets import Secret, SecretDesk
+from weft_gateway.webhooks.secrets import Secret, SecretAdmin
 from weft_kit.rpc.context import current_tenant
 
 
 class WebhookServicer(rpc.WebhookServiceServicer):
-    def __init__(self, deliveries: DeliveryDesk, secrets: SecretDesk, pages: Pages) -> None:
+    def __init__(self, deliveries: DeliveryAdmin, secrets: SecretAdmin, pages: Pages) -> None:
         self._deliveries = deliveries
         self._secrets = secrets
         self._pages = pages

@@ -19,7 +19,7 @@ from weft_inference.encoders.encoder import (
     Encoded,
     Encoder,
     Ids,
-    Reading,
+    TokenisedText,
     Vector,
 )
 from weft_inference.encoders.tokenising import tokenised
@@ -33,7 +33,7 @@ class Embedded:
     """Vectors in the order of the texts, how each of these was read, and the tokens read."""
 
     vectors: list[Vector]
-    readings: list[Reading]
+    readings: list[TokenisedText]
     tokens: int
 
 

@@ -32,7 +32,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TokenisedText:
     """A text as tokens: the windows whose mean is its vector, and what those of the first one do not tell.
 
     `truncated` says that there are more windows. `unread` is a digest of what the encoder has no tokens for, empty when
@@ -45,7 +45,7 @@ class Reading:
     unread_share: float
 
 
-class Reader:
+class TextReader:
     """Makes tokens of texts, for one model.
 
     `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
@@ -75,12 +75,12 @@ class Reader:
         """Cuts a text into windows of at most `max_tokens` ids; all but long texts are one."""
         return _windows(self._tokenizer.encode(self._prepared(text)))
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> TokenisedText:
         """Cuts a text, and looks for what the tokens do not tell."""
         prepared = self._prepared(text)
         first: Encoding = self._tokenizer.encode(prepared)
         windows = [[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)]
-        return Reading(
+        return TokenisedText(
             windows=windows[: self._joined],
             truncated=len(windows) > self._joined,
             unread=digest(self._legibility.unread(first, prepared)),
@@ -112,7 +112,7 @@ class Encoder(Rows):
     any other service on the machine. It takes the memory of a second session.
     """
 
-    def __init__(self, name: str, model: bytes, threads: int, reader: Reader) -> None:
+    def __init__(self, name: str, model: bytes, threads: int, reader: TextReader) -> None:
         reading = _session(model, threads)
         super().__init__(reading)
         self.yielding = Rows(in_yielding_thread(partial(_session, model, threads)))
@@ -125,7 +125,7 @@ class Encoder(Rows):
         """The tokens whose states are compared, in windows."""
         return self._reader.windows(text)
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> TokenisedText:
         """The tokens that are embedded, and what they do not tell."""
         return self._reader.read(text)
 

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from weft_inference.encoders import minilm_graph
-from weft_inference.encoders.encoder import Encoder, Reader
+from weft_inference.encoders.encoder import Encoder, TextReader
 from weft_inference.encoders.minilm_graph import Precision
 from weft_kit.packages import package_files
 from weft_kit.rpc.errors import CannotStart
@@ -28,4 +28,4 @@ def load(precision: Precision, threads: int) -> Encoder:
     folder = bundled_model()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)
-    return Encoder(f"all-MiniLM-L6-v2-{precision}", model, threads, Reader(tokenizer, _MAX_TOKENS))
+    return Encoder(f"all-MiniLM-L6-v2-{precision}", model, threads, TextReader(tokenizer, _MAX_TOKENS))

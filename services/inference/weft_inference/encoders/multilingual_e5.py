@@ -15,7 +15,7 @@ from onnx import TensorProto
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from weft_inference.encoders import minilm_graph
-from weft_inference.encoders.encoder import Encoder, Reader
+from weft_inference.encoders.encoder import Encoder, TextReader
 from weft_inference.encoders.minilm_graph import Graph, Precision
 from weft_inference.encoders.packed_model import (
     Blocks,
@@ -56,7 +56,7 @@ def load(precision: Precision, threads: int) -> Encoder:
         raise CannotStart(message) from error
     vocabulary = packed.vocabulary
     prepared = partial(_prepared, vocabulary.replaced)
-    reader = Reader(_tokenizer(vocabulary), packed.max_tokens, prepared, prefix=_PREFIX, joined=_JOINED)
+    reader = TextReader(_tokenizer(vocabulary), packed.max_tokens, prepared, prefix=_PREFIX, joined=_JOINED)
     # What is in four bits is part of the name: the original's vectors are others.
     return Encoder(f"multilingual-e5-small-q4-{precision}", model, threads, reader)
 

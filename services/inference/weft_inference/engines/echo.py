@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from weft_inference.engines.engine import (
     Capability,
     Description,
+    EngineRequest,
     Finish,
-    Generation,
     Piece,
 )
 
@@ -21,7 +21,7 @@ def tokens_of(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+$", text)
 
 
-def answer_to(generation: Generation) -> tuple[list[str], bool]:
+def answer_to(generation: EngineRequest) -> tuple[list[str], bool]:
     """Returns the tokens to say and whether `max_tokens` cut them off."""
     said = next((turn.text for turn in reversed(generation.turns) if turn.role == "user"), "")
     text = said.removeprefix(generation.prefix)
@@ -51,7 +51,7 @@ class Echo:
     async def close(self) -> None:
         """Has nothing to release."""
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+    async def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]:
         tokens, is_cut = answer_to(generation)
         loop = asyncio.get_running_loop()
         begin = loop.time() + self._first_token_s

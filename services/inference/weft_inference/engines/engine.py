@@ -40,7 +40,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class EngineRequest:
     """One question to the engine."""
 
     turns: tuple[Turn, ...]
@@ -122,6 +122,6 @@ class Engine(Protocol):
 
     async def check(self) -> None: ...
 
-    def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]: ...
+    def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]: ...
 
     async def close(self) -> None: ...

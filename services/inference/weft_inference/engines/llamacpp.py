@@ -15,8 +15,8 @@ from weft_inference.engines import grammar
 from weft_inference.engines.engine import (
     Capability,
     Description,
+    EngineRequest,
     Finish,
-    Generation,
     Piece,
     Sampling,
     finish_reason,
@@ -81,7 +81,7 @@ class LlamaCpp:
         await asyncio.to_thread(self._threads.shutdown)
         self._server = None
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+    async def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]:
         loop = asyncio.get_running_loop()
         stream = _Stream(loop)
         running = loop.run_in_executor(self._threads, self._run, generation, stream)
@@ -99,7 +99,7 @@ class LlamaCpp:
             await asyncio.wait([running])
         yield answer.finish()
 
-    def _run(self, generation: Generation, stream: "_Stream") -> None:
+    def _run(self, generation: EngineRequest, stream: "_Stream") -> None:
         self._server.handle_chat_completions(_body(generation), stream.receive)
 
 
@@ -180,7 +180,7 @@ def _failure(error: dict[str, Any]) -> Exception:
     return RuntimeError(f"llama.cpp refused a request: {error.get('type')}")
 
 
-def _body(generation: Generation) -> dict[str, Any]:
+def _body(generation: EngineRequest) -> dict[str, Any]:
     """Writes the request as llama.cpp's chat endpoint takes it; its own template lays out the turns."""
     messages = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
     if generation.prefix:

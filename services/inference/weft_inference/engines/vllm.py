@@ -14,8 +14,8 @@ from weft_inference.engines.engine import (
     SCHEMA_FIELD,
     Capability,
     Description,
+    EngineRequest,
     Finish,
-    Generation,
     Piece,
     Sampling,
     finish_reason,
@@ -75,7 +75,7 @@ class Vllm:
         count: int = self._engine.get_num_unfinished_requests()
         return count
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[Piece | Finish, None]:
+    async def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]:
         prompt = self._prompt(generation)
         window = self._settings.context_window
         room = window - len(prompt)
@@ -112,7 +112,7 @@ class Vllm:
                 raise
             raise InvalidFields({SCHEMA_FIELD: "the engine cannot enforce this schema; simplify it"}) from error
 
-    def _prompt(self, generation: Generation) -> list[int]:
+    def _prompt(self, generation: EngineRequest) -> list[int]:
         """Lays the turns out by the model's own template; a prefix opens the assistant's turn and leaves it open."""
         turns = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
         laid_out = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
@@ -140,7 +140,7 @@ def _engine(settings: VllmSettings, folder: Path) -> Any:
     return AsyncLLM.from_engine_args(arguments)
 
 
-def _params(generation: Generation, defaults: dict[str, Any], room: int) -> Any:
+def _params(generation: EngineRequest, defaults: dict[str, Any], room: int) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 

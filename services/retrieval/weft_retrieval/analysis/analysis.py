@@ -36,7 +36,7 @@ _ENGLISH_STOPS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AnalysedTerms:
     """What a text is found by: each term with its count, and the number of words, however many terms each has."""
 
     counts: Counter[str]
@@ -48,10 +48,10 @@ def stop_words(language: str) -> frozenset[str]:
 
 
 @cache
-def analyzer(language: str) -> Callable[[str], Terms]:
+def analyzer(language: str) -> Callable[[str], AnalysedTerms]:
     """Returns the function that turns a document's text into terms, for one of LANGUAGES."""
 
-    def analyze(text: str) -> Terms:
+    def analyze(text: str) -> AnalysedTerms:
         plain, others = _tokens(language, text, runs)
         counts = Counter(plain)
         length = sum(plain.values())
@@ -59,7 +59,7 @@ def analyzer(language: str) -> Callable[[str], Terms]:
             length += words * times
             for term, _ in weighed:
                 counts[term] += times
-        return Terms(counts, length)
+        return AnalysedTerms(counts, length)
 
     return analyze
 

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from weft_kit.rpc.errors import NotFound, WeftError
 from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import Analysis, changed, to_stored
-from weft_retrieval.analysis.analysis import ANALYSIS, Terms, analyzer
+from weft_retrieval.analysis.analysis import ANALYSIS, AnalysedTerms, analyzer
 from weft_retrieval.analysis.former_analysis import FORMER, former_terms
 from weft_retrieval.analysis.languages import settled
 from weft_retrieval.records import Collection
@@ -190,7 +190,9 @@ def _analysed(stored: _Stored) -> _Analysed:
     return _Analysed(Rewrite(stored.id, kept, gone, put), change, list(new.counts), kept - stored.length)
 
 
-def as_it_was(analysis: Analysis, title: str, headings: Sequence[str], body: str, length: int) -> tuple[str, Terms]:
+def as_it_was(
+    analysis: Analysis, title: str, headings: Sequence[str], body: str, length: int
+) -> tuple[str, AnalysedTerms]:
     """Returns the text whose terms a chunk has, and these.
 
     The last heading stands over the body or in it: what was stored tells, in the length.
@@ -200,11 +202,11 @@ def as_it_was(analysis: Analysis, title: str, headings: Sequence[str], body: str
     return min(found, key=lambda one: abs(one[1].length - length))
 
 
-def _terms(analysis: Analysis, text: str) -> Terms:
+def _terms(analysis: Analysis, text: str) -> AnalysedTerms:
     if analysis.version != FORMER:
         return analyzer(analysis.language)(text)
     counts = former_terms(analysis.language, text)
-    return Terms(counts, counts.total())
+    return AnalysedTerms(counts, counts.total())
 
 
 def _above(title: str, headings: Sequence[str], above: Sequence[str]) -> Sequence[str]:

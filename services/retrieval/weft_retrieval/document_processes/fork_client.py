@@ -33,7 +33,7 @@ class ServerLost(Exception):
     """The fork server ended, and its processes with it; no document is to blame."""
 
 
-class Child:
+class ForkedProcess:
     """A process that waits for a document."""
 
     def __init__(
@@ -77,7 +77,7 @@ class ForkClient:
         if server:
             await asyncio.to_thread(_wait, server)
 
-    async def fork(self, memory_bytes: int) -> Child:
+    async def fork(self, memory_bytes: int) -> ForkedProcess:
         """Starts a process; raises Overloaded when the server has to be started first, and cannot be."""
         async with self._starting:
             if self._control is None:
@@ -90,11 +90,11 @@ class ForkClient:
         with theirs:
             said, told = await asyncio.open_unix_connection(sock=ours)
             self._last += 1
-            child = Child(self._last, self._expected(self._last), said, told)
+            child = ForkedProcess(self._last, self._expected(self._last), said, told)
             self._command_server(COMMAND.pack(FORK, child.number, memory_bytes), theirs.fileno())
         return child
 
-    def kill(self, child: Child) -> None:
+    def kill(self, child: ForkedProcess) -> None:
         """Kills a process, unless it is gone."""
         child.told.close()
         if not child.exited.done():

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, TypeAdapter
 
-from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.analysis.languages import LANGUAGES
 from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
@@ -23,7 +23,7 @@ def _stemmed(language: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReadOrder:
     """A document to read, without its content, and how its collection wants it."""
 
     document_id: str
@@ -39,13 +39,13 @@ class Order:
 class Task:
     """What a process is given: an order, the CPU time it may take in whole seconds, and the length of the content."""
 
-    order: Order
+    order: ReadOrder
     cpu_s: int
     content_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundDocument:
     """What the document turned out to be. Its chunks follow, in order, then End."""
 
     title: str
@@ -58,16 +58,16 @@ class AnalysedChunk:
     """A chunk with its terms."""
 
     chunk: Chunk
-    terms: Terms
+    terms: AnalysedTerms
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ProcessEnd:
     """All was said."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ReadRefusal:
     """The document cannot be read; the message says what to do."""
 
     message: str
@@ -90,14 +90,14 @@ class ReadDocument:
     chunks: list[AnalysedChunk]
 
 
-Message: TypeAlias = Task | Found | AnalysedChunk | End | Refusal | Broken
+Message: TypeAlias = Task | FoundDocument | AnalysedChunk | ProcessEnd | ReadRefusal | Broken
 
 _KINDS: Final[dict[bytes, type[Message]]] = {
     b"t": Task,
-    b"f": Found,
+    b"f": FoundDocument,
     b"c": AnalysedChunk,
-    b"e": End,
-    b"r": Refusal,
+    b"e": ProcessEnd,
+    b"r": ReadRefusal,
     b"b": Broken,
 }
 _TAGS: Final = {kind: tag for tag, kind in _KINDS.items()}

@@ -15,18 +15,18 @@ from prometheus_client import Counter, Gauge
 
 from weft_kit.rpc.errors import Invalid, Overloaded, WeftError
 from weft_retrieval.document_processes.control import NOT_FORKED, OUT_OF_MEMORY
-from weft_retrieval.document_processes.fork_client import Child, ForkClient, ServerLost
+from weft_retrieval.document_processes.fork_client import ForkClient, ForkedProcess, ServerLost
 from weft_retrieval.document_processes.kept import KeptProcesses
 from weft_retrieval.document_processes.messages import (
     HEADER,
     AnalysedChunk,
     Broken,
-    End,
-    Found,
+    FoundDocument,
     Message,
-    Order,
+    ProcessEnd,
     ReadDocument,
-    Refusal,
+    ReadOrder,
+    ReadRefusal,
     Task,
     decoder,
     encoded,
@@ -52,7 +52,7 @@ _DAMAGED: Final = "its reader broke on it; save it again, or send its text alone
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ProcessLimits:
     """What documents may take, each and together."""
 
     processes: int
@@ -74,7 +74,7 @@ class _TooMuch(Exception):
 class DocumentProcesses:
     """Reads documents in processes of their own, while its context lasts."""
 
-    def __init__(self, fork_server: Sequence[str], limits: Limits) -> None:
+    def __init__(self, fork_server: Sequence[str], limits: ProcessLimits) -> None:
         self._client = ForkClient(fork_server)
         self._limits = limits
         self._kept = KeptProcesses(limits.processes, self._client.kill)
@@ -91,14 +91,14 @@ class DocumentProcesses:
         self._kept.end()
         await self._client.__aexit__(kind, error, trace)
 
-    async def read(self, tenant: str, order: Order, content: bytes) -> ReadDocument:
+    async def read(self, tenant: str, order: ReadOrder, content: bytes) -> ReadDocument:
         """Reads a document when it is the tenant's turn. Whoever is cancelled here leaves nothing behind.
 
         Raises Invalid(UNREADABLE_DOCUMENT) when it cannot be read, or not within its limits, and Overloaded.
         """
         with self._queued(tenant, len(content)), WAITING.track_inprogress():
             await self._places.take(tenant)
-        child: Child | None = None
+        child: ForkedProcess | None = None
         try:
             with READING.track_inprogress():
                 if (child := self._kept.take(tenant)) and (read := await self._read_again(child, order, content)):
@@ -111,7 +111,7 @@ class DocumentProcesses:
         finally:
             self._free(tenant, child, len(content))
 
-    def _free(self, tenant: str, child: Child | None, content_bytes: int) -> None:
+    def _free(self, tenant: str, child: ForkedProcess | None, content_bytes: int) -> None:
         """Gives the tenant's place back, once the process is gone or waits for the next document."""
         if child is None:
             self._places.give_back(tenant)
@@ -122,7 +122,7 @@ class DocumentProcesses:
             self._client.kill(child)
             child.exited.add_done_callback(lambda _: self._places.give_back(tenant))
 
-    async def _read_again(self, child: Child, order: Order, content: bytes) -> ReadDocument | None:
+    async def _read_again(self, child: ForkedProcess, order: ReadOrder, content: bytes) -> ReadDocument | None:
         """Has a process read another document; None when it ends, for what it read before may be why."""
         try:
             async with asyncio.timeout(_BY_THE_CLOCK * self._limits.cpu_s_of(len(content))):
@@ -141,7 +141,7 @@ class DocumentProcesses:
         finally:
             self._waiting_bytes.give_back(tenant, size)
 
-    async def _read(self, child: Child, order: Order, content: bytes) -> ReadDocument:
+    async def _read(self, child: ForkedProcess, order: ReadOrder, content: bytes) -> ReadDocument:
         cpu_s = self._limits.cpu_s_of(len(content))
         try:
             async with asyncio.timeout(_BY_THE_CLOCK * cpu_s):
@@ -159,7 +159,7 @@ class DocumentProcesses:
             structlog.get_logger().exception("a document's process said what none says", document=order.document_id)
             raise self._cut_short("crash", _DAMAGED) from None
 
-    async def _conversation(self, child: Child, order: Order, content: bytes) -> ReadDocument:
+    async def _conversation(self, child: ForkedProcess, order: ReadOrder, content: bytes) -> ReadDocument:
         child.idle = False
         child.told.write(encoded(Task(order, self._limits.cpu_s_of(len(content)), len(content))))
         child.told.write(content)
@@ -170,7 +170,7 @@ class DocumentProcesses:
 
     async def _heard(self, said: asyncio.StreamReader) -> ReadDocument:
         left = self._limits.result_bytes
-        found: Found | None = None
+        found: FoundDocument | None = None
         chunks: list[AnalysedChunk] = []
         while True:
             decode, size = decoder(await said.readexactly(HEADER.size))
@@ -178,16 +178,16 @@ class DocumentProcesses:
             if left < 0:
                 raise _TooMuch
             match decode(await said.readexactly(size)):
-                case Found() as found if not chunks:
+                case FoundDocument() as found if not chunks:
                     pass
                 case AnalysedChunk() as chunk if found:
                     chunks.append(chunk)
-                case End() if found and chunks:
+                case ProcessEnd() if found and chunks:
                     return ReadDocument(found.title, found.content_type, found.language, chunks)
                 case message:
                     raise _failure(message)
 
-    async def _ended(self, child: Child, cpu_s: int) -> WeftError:
+    async def _ended(self, child: ForkedProcess, cpu_s: int) -> WeftError:
         """Says why a process is gone that had more to say."""
         try:
             status = await asyncio.shield(child.exited)
@@ -225,7 +225,7 @@ class ReadingBroke(Exception):
 
 def _failure(message: Message) -> Exception:
     match message:
-        case Refusal(text):
+        case ReadRefusal(text):
             return unreadable(text[:_LONGEST_REFUSAL])
         case Broken(traceback):
             return ReadingBroke(traceback)

@@ -19,7 +19,7 @@ from weft_kit.rpc.context import current, remaining_to_pass_on
 from weft_kit.rpc.errors import DeadlineExceeded, WeftError
 from weft_kit.time_limits import time_limit
 from weft_retrieval.concurrency import together
-from weft_retrieval.inference.embedder import Embedder, Vectors
+from weft_retrieval.inference.embedder import EmbeddingClient, Vectors
 
 # What an embedder answers when it is a text's fault, and not the time's or the mesh's.
 _BLAMES_A_TEXT = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
@@ -37,7 +37,7 @@ class _Order:
 class SharedBatches:
     """Keeps `batches_in_flight` batches of up to `batch_texts` texts under way, while its context lasts."""
 
-    def __init__(self, embedder: Embedder, *, batch_texts: int, batches_in_flight: int) -> None:
+    def __init__(self, embedder: EmbeddingClient, *, batch_texts: int, batches_in_flight: int) -> None:
         self._embedder = embedder
         self._batch_texts = batch_texts
         self._most_in_flight = batches_in_flight

@@ -45,7 +45,7 @@ class Vectors:
         )
 
 
-class Embedder:
+class EmbeddingClient:
     """Embeds any number of texts, a few batches at a time over all callers, so that no ingest starves the searches."""
 
     def __init__(self, channel: Channel, *, batch_texts: int, batches_in_flight: int) -> None:

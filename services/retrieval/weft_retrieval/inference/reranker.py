@@ -13,7 +13,7 @@ from weft_kit.rpc.errors import WeftError
 MISSED = Counter("weft_retrieval_rerank_missed", "Searches that were answered without the reranker's opinion.")
 
 
-class Reranker:
+class RerankingClient:
     """Scores the first `depth` hits, or none when that takes longer than the budget."""
 
     def __init__(self, channel: Channel, *, depth: int, budget_s: float) -> None:

@@ -13,19 +13,19 @@ from prometheus_client import Counter as Metric
 from weft_kit.logging import note
 from weft_kit.rpc.errors import Overloaded
 from weft_kit.stores.postgres import Connection
-from weft_retrieval.document_processes.messages import AnalysedChunk, Order, ReadDocument
+from weft_retrieval.document_processes.messages import AnalysedChunk, ReadDocument, ReadOrder
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.inference.batches import SharedBatches
 from weft_retrieval.ingest.uploads import Upload, check_upload
 from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.records import Collection, Document
-from weft_retrieval.storage.documents import Documents
+from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.revisions import (
-    Entry,
     IndexedChunk,
+    IndexEntry,
+    IndexStanding,
     Revision,
-    Standing,
 )
 
 INGESTED = Metric("weft_retrieval_documents", "Documents ingested.", ["outcome"])
@@ -35,7 +35,7 @@ EMBEDDED = Metric("weft_retrieval_embedded_chunks", "Chunks embedded.")
 _RACES = 5
 
 
-class Outcome(StrEnum):
+class IngestOutcome(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
     """Its content is there under another id."""
 
 
-Receipt = Callable[[Outcome, int, int, Connection], Awaitable[None]]
+Receipt = Callable[[IngestOutcome, int, int, Connection], Awaitable[None]]
 """Is told outcome, chunks and embedded chunks in the transaction that stores a document; what it raises undoes that."""
 
 
@@ -52,7 +52,7 @@ class Ingested:
     """What ingesting did. `document` is what stands now; with DUPLICATE the one under the other id."""
 
     document: Document
-    outcome: Outcome
+    outcome: IngestOutcome
     collection_version: int
     embedded_chunks: int
 
@@ -60,7 +60,7 @@ class Ingested:
 class Ingestor:
     def __init__(
         self,
-        documents: Documents,
+        documents: DocumentStore,
         embedder: SharedBatches,
         processes: DocumentProcesses,
         indexes: HnswIndexes,
@@ -98,7 +98,7 @@ class Ingestor:
         known = self.check(upload)
         upload = replace(upload, document_id=upload.document_id or upload.content_hash)
         read: ReadDocument | None = None
-        order: Order | None = None
+        order: ReadOrder | None = None
         for _ in range(_RACES):
             seen = await self._documents.standing(tenant, collection, upload.document_id)
             if needless := await self._needless(seen, upload, only_copy=only_copy):
@@ -113,21 +113,21 @@ class Ingestor:
         message = f"document {upload.document_id!r} is being replaced over and over; send one version of it at a time"
         raise Overloaded(message, retry_after_s=0.5)
 
-    async def _needless(self, seen: Standing, upload: Upload, *, only_copy: bool) -> Ingested | None:
+    async def _needless(self, seen: IndexStanding, upload: Upload, *, only_copy: bool) -> Ingested | None:
         """Says why there is nothing to store; None when there is."""
         if seen.document:
             same = seen.fingerprint == upload.fingerprint
-            return _done(seen, seen.document, Outcome.UNCHANGED, 0) if same else None
+            return _done(seen, seen.document, IngestOutcome.UNCHANGED, 0) if same else None
         if only_copy:
             at = seen.collection
             twin = await self._documents.twin(at.tenant, at.name, upload.document_id, upload.content_hash)
-            return _done(seen, twin, Outcome.DUPLICATE, 0) if twin else None
+            return _done(seen, twin, IngestOutcome.DUPLICATE, 0) if twin else None
         return None
 
     async def _store(
         self,
-        seen: Standing,
-        entry: Entry,
+        seen: IndexStanding,
+        entry: IndexEntry,
         chunks: Sequence[AnalysedChunk],
         *,
         only_copy: bool,
@@ -136,7 +136,7 @@ class Ingestor:
         """Embeds what is new and stores the document; None when another write came between."""
         new = [analysed for analysed in chunks if analysed.chunk.key not in seen.keys]
         indexed, embedder = await self._index(seen.collection, new)
-        outcome = Outcome.UPDATED if seen.document else Outcome.CREATED
+        outcome = IngestOutcome.UPDATED if seen.document else IngestOutcome.CREATED
         told = partial(receipt, outcome, len(chunks), len(new)) if receipt else None
         all_chunks = [analysed.chunk for analysed in chunks]
         revision = Revision(entry, all_chunks, indexed, embedder, datetime.now(UTC), only_copy, told)
@@ -161,8 +161,8 @@ class Ingestor:
         return indexed, vectors.embedder
 
 
-def _order(upload: Upload, collection: Collection) -> Order:
-    return Order(
+def _order(upload: Upload, collection: Collection) -> ReadOrder:
+    return ReadOrder(
         upload.document_id,
         upload.title,
         upload.source_uri,
@@ -172,8 +172,8 @@ def _order(upload: Upload, collection: Collection) -> Order:
     )
 
 
-def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> Entry:
-    return Entry(
+def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> IndexEntry:
+    return IndexEntry(
         document_id=upload.document_id,
         title=read.title,
         source_uri=upload.source_uri,
@@ -187,7 +187,7 @@ def _entry(upload: Upload, read: ReadDocument, known: Sequence[Fact]) -> Entry:
     )
 
 
-def _done(standing: Standing, document: Document, outcome: Outcome, embedded: int) -> Ingested:
+def _done(standing: IndexStanding, document: Document, outcome: IngestOutcome, embedded: int) -> Ingested:
     INGESTED.labels(outcome).inc()
     EMBEDDED.inc(embedded)
     note(collection=standing.collection.name, outcome=outcome, chunks=document.chunk_count, embedded=embedded)

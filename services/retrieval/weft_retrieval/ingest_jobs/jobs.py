@@ -26,9 +26,9 @@ from weft_retrieval.ingest.ingest import Ingestor
 from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.postgres_staging import Staging
-from weft_retrieval.ingest_jobs.postgres_uploads import Batch, Start, Uploads
+from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload, Start, Uploads
 from weft_retrieval.ingest_jobs.projection import record
-from weft_retrieval.ingest_jobs.requests import Order, arrivals, check_upload_id
+from weft_retrieval.ingest_jobs.requests import IngestOrder, arrivals, check_upload_id
 from weft_retrieval.storage.postgres import TenantDatabase
 
 _LONGEST_MESSAGE = 256
@@ -39,7 +39,7 @@ _ROOM_RETRY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class IngestLimits:
     """What a tenant may have."""
 
     staged_bytes: int
@@ -47,11 +47,11 @@ class Limits:
     timeout_s: float
 
 
-class IngestJobs:
+class IngestJobStore:
     """Decides over ingest jobs. Beginning one needs PostgreSQL and the log, reading one the log alone."""
 
     def __init__(
-        self, link: LogLink, database: TenantDatabase, uploads: Uploads, ingestor: Ingestor, limits: Limits
+        self, link: LogLink, database: TenantDatabase, uploads: Uploads, ingestor: Ingestor, limits: IngestLimits
     ) -> None:
         self._link = link
         self._database = database
@@ -59,14 +59,14 @@ class IngestJobs:
         self._ingestor = ingestor
         self._limits = limits
 
-    async def stage(self, tenant: str, collection: str, upload_id: str, uploads: Sequence[Upload]) -> Batch:
+    async def stage(self, tenant: str, collection: str, upload_id: str, uploads: Sequence[Upload]) -> StagedUpload:
         """Keeps documents for a job that is begun later."""
         check_upload_id(upload_id)
         arrived = await arrivals(uploads, self._ingestor)
         await self._check_room(tenant, uploads)
         return await self._uploads.add(tenant, collection, upload_id, arrived)
 
-    async def begin(self, caller: CallContext, order: Order) -> pb.IngestJob:
+    async def begin(self, caller: CallContext, order: IngestOrder) -> pb.IngestJob:
         """Makes a job durable, or finds the one this request, or this upload, began before."""
         order.check()
         log = await self._link.log()
@@ -158,7 +158,7 @@ class IngestJobs:
         batch = await self._uploads.of_job(tenant, job_id)
         return await Staging(self._database, tenant, batch).failures() if batch else ()
 
-    async def _listed(self, batch: Batch) -> pb.IngestJob | None:
+    async def _listed(self, batch: StagedUpload) -> pb.IngestJob | None:
         """Returns a job without its failures; None when it was never accepted, is past retention, or damaged."""
         try:
             first = await (await self._link.log()).first(batch.job_id)
@@ -181,7 +181,7 @@ class IngestJobs:
         return first
 
 
-def _envelope(caller: CallContext, order: Order, batch: Batch) -> event_pb2.Accepted:
+def _envelope(caller: CallContext, order: IngestOrder, batch: StagedUpload) -> event_pb2.Accepted:
     accepted = event_pb2.Accepted(
         tenant=caller.tenant,
         key_id=caller.key_id,
@@ -201,7 +201,7 @@ def _envelope(caller: CallContext, order: Order, batch: Batch) -> event_pb2.Acce
     return accepted
 
 
-def _check_same(first: event_pb2.JobEvent, order: Order) -> None:
+def _check_same(first: event_pb2.JobEvent, order: IngestOrder) -> None:
     before = envelope_of(first).request_hash
     if before != order.request_hash:
         message = "request_id was used for another ingest job; use a new one"

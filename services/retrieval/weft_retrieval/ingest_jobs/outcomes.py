@@ -16,12 +16,12 @@ class Stop(Enum):
     DRAINED = auto()
 
 
-class End(Enum):
+class IngestEnd(Enum):
     """What becomes of the lease."""
 
-    OVER = auto()
-    GIVEN_BACK = auto()
-    OVERTAKEN = auto()
+    DONE = auto()
+    RELEASED = auto()
+    SUPERSEDED = auto()
 
 
 _CANCELLED = job_pb2.JobError(

@@ -6,8 +6,8 @@ from weft.job.v1 import ingest_pb2, job_pb2
 from weft_kit.stores.postgres import Connection
 from weft_retrieval.formats import ContentType
 from weft_retrieval.ingest.uploads import Upload
-from weft_retrieval.ingest_jobs.postgres_uploads import Batch
-from weft_retrieval.ingest_jobs.progress import FAILED, MAX_FAILURES, Tally
+from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload
+from weft_retrieval.ingest_jobs.progress import FAILED, MAX_FAILURES, Progress
 from weft_retrieval.storage.postgres import TenantDatabase
 
 _LIMIT_S = 10.0
@@ -15,7 +15,7 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingDocument:
     """A document without an outcome, by its place. `readings` counts the attempts that began with it."""
 
     position: int
@@ -31,12 +31,12 @@ class Settled(Exception):
 class Staging:
     """One job's documents."""
 
-    def __init__(self, database: TenantDatabase, tenant: str, batch: Batch) -> None:
+    def __init__(self, database: TenantDatabase, tenant: str, batch: StagedUpload) -> None:
         self._database = database
         self._tenant = tenant
         self._batch = batch
 
-    async def waiting(self, after: int) -> list[Waiting]:
+    async def waiting(self, after: int) -> list[WaitingDocument]:
         """Returns the next documents without an outcome, those after a position, a thousand at most."""
         query = """
             SELECT position, document_id, content_bytes, readings FROM staged_documents
@@ -44,9 +44,9 @@ class Staging:
         """
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             rows = await connection.execute(query, (self._batch.id, after, _PAGE))
-            return [Waiting(*row) for row in await rows.fetchall()]
+            return [WaitingDocument(*row) for row in await rows.fetchall()]
 
-    async def read(self, waiting: Waiting) -> Upload:
+    async def read(self, waiting: WaitingDocument) -> Upload:
         """Returns a document, and counts that it was read; raises Settled."""
         query = """
             UPDATE staged_documents SET readings = readings + 1
@@ -67,13 +67,13 @@ class Staging:
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             await connection.execute(query, (self._batch.id,))
 
-    async def settle(self, waiting: Waiting, outcome: str, chunks: int) -> None:
+    async def settle(self, waiting: WaitingDocument, outcome: str, chunks: int) -> None:
         """Gives a document that was not stored its outcome; raises Settled."""
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             await self.settle_within(connection, waiting, outcome, chunks, 0)
 
     async def settle_within(
-        self, connection: Connection, waiting: Waiting, outcome: str, chunks: int, embedded: int
+        self, connection: Connection, waiting: WaitingDocument, outcome: str, chunks: int, embedded: int
     ) -> None:
         """Gives a document its outcome in the transaction that stores it; raises Settled, which must undo that."""
         query = """
@@ -84,14 +84,14 @@ class Staging:
         if not (await connection.execute(query, (outcome, chunks, embedded, *place))).rowcount:
             raise Settled
 
-    async def refuse(self, waiting: Waiting, error: job_pb2.JobError) -> None:
+    async def refuse(self, waiting: WaitingDocument, error: job_pb2.JobError) -> None:
         """Gives a document that cannot be stored its outcome; raises Settled."""
         query = "UPDATE staged_documents SET reason = %s, message = %s WHERE upload = %s AND position = %s"
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             await self.settle_within(connection, waiting, FAILED, 0, 0)
             await connection.execute(query, (error.reason, error.message, self._batch.id, waiting.position))
 
-    async def tally(self) -> Tally:
+    async def tally(self) -> Progress:
         """Counts what became of the documents."""
         query = """
             SELECT outcome, count(*), sum(chunks)::bigint, sum(embedded)::bigint FROM staged_documents
@@ -100,7 +100,7 @@ class Staging:
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             found = await (await connection.execute(query, (self._batch.id,))).fetchall()
         outcomes = {outcome: count for outcome, count, *_ in found if outcome != "waiting"}
-        return Tally(self._batch.documents, outcomes, sum(row[2] for row in found), sum(row[3] for row in found))
+        return Progress(self._batch.documents, outcomes, sum(row[2] for row in found), sum(row[3] for row in found))
 
     async def failures(self, limit: int | None = MAX_FAILURES) -> list[ingest_pb2.FailedDocument]:
         """Names documents that could not be stored, in their order."""

@@ -39,7 +39,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StagedUpload:
     """An upload as it stands. `id` is ours, `upload_id` the client's."""
 
     id: int
@@ -67,7 +67,7 @@ class Uploads:
     def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
-    async def add(self, tenant: str, collection: str, upload_id: str, arrivals: Sequence[Arrival]) -> Batch:
+    async def add(self, tenant: str, collection: str, upload_id: str, arrivals: Sequence[Arrival]) -> StagedUpload:
         """Adds documents to an upload, made when missing; raises AlreadyExists once a job has begun with it."""
         async with self._database.transaction(tenant, _WRITE_LIMIT_S) as connection:
             batch = await _open(connection, tenant, collection, upload_id)
@@ -75,7 +75,7 @@ class Uploads:
                 raise _taken(f"upload {upload_id!r} belongs to job {batch.job_id}; name another one")
             return await _fill(connection, tenant, batch, arrivals)
 
-    async def begin(self, tenant: str, start: Start, arrivals: Sequence[Arrival]) -> Batch:
+    async def begin(self, tenant: str, start: Start, arrivals: Sequence[Arrival]) -> StagedUpload:
         """Closes an upload, with its last documents, for a job. A repeat returns what the first call made of it.
 
         Raises AlreadyExists when the job or the upload began with another call.
@@ -100,17 +100,17 @@ class Uploads:
             (total,) = await (await connection.execute(query, (tenant,))).fetchone() or (0,)
             return int(total)
 
-    async def of_job(self, tenant: str, job_id: str) -> Batch | None:
+    async def of_job(self, tenant: str, job_id: str) -> StagedUpload | None:
         """Returns the upload of a job; None once it was swept out."""
         async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
             return await _of_job(connection, tenant, job_id)
 
-    async def with_jobs(self, tenant: str, before: int, count: int) -> list[Batch]:
+    async def with_jobs(self, tenant: str, before: int, count: int) -> list[StagedUpload]:
         """Returns up to `count` uploads that have jobs, newest first, those made before one (0: from the newest)."""
         query = _SELECT + " AND job_id IS NOT NULL AND (%s = 0 OR id < %s) ORDER BY id DESC LIMIT %s"
         async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
             rows = await connection.execute(query, (tenant, before, before, count))
-            return [Batch(*row) for row in await rows.fetchall()]
+            return [StagedUpload(*row) for row in await rows.fetchall()]
 
     async def end(self, tenant: str, job_id: str) -> None:
         """Drops the contents that are left of a job's documents; their outcomes are kept for a day."""
@@ -128,23 +128,23 @@ class Uploads:
             return (await connection.execute("DELETE FROM retrieval.uploads WHERE keep_until < now()")).rowcount
 
 
-async def _open(connection: Connection, tenant: str, name: str, upload_id: str) -> Batch:
+async def _open(connection: Connection, tenant: str, name: str, upload_id: str) -> StagedUpload:
     """Finds or makes an upload, and keeps others out of it until the transaction ends."""
     collection = await hold_collection(connection, tenant, name)
     rows = await connection.execute(_OPEN, (tenant, upload_id, collection.id, _KEPT))
     (row,) = await rows.fetchall()
-    batch = Batch(*row)
+    batch = StagedUpload(*row)
     if batch.collection != collection.id:
         raise _taken(f"upload {upload_id!r} is for another collection than {name!r}; name another one")
     return batch
 
 
-async def _of_job(connection: Connection, tenant: str, job_id: str) -> Batch | None:
+async def _of_job(connection: Connection, tenant: str, job_id: str) -> StagedUpload | None:
     row = await (await connection.execute(_SELECT + " AND job_id = %s", (tenant, job_id))).fetchone()
-    return Batch(*row) if row else None
+    return StagedUpload(*row) if row else None
 
 
-async def _fill(connection: Connection, tenant: str, batch: Batch, arrivals: Sequence[Arrival]) -> Batch:
+async def _fill(connection: Connection, tenant: str, batch: StagedUpload, arrivals: Sequence[Arrival]) -> StagedUpload:
     """Adds documents, each in place of one of the same id, and brings the upload's size up to date."""
     await connection.cursor().executemany(
         """
@@ -182,14 +182,14 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _close(connection: Connection, batch: Batch, start: Start) -> Batch:
+async def _close(connection: Connection, batch: StagedUpload, start: Start) -> StagedUpload:
     query = "UPDATE uploads SET job_id = %s, request_hash = %s, expire_time = %s, keep_until = %s WHERE id = %s"
     kept_until = start.expire_time + _KEPT
     await connection.execute(query, (start.job_id, start.request_hash, start.expire_time, kept_until, batch.id))
     return replace(batch, job_id=start.job_id, request_hash=start.request_hash, expire_time=start.expire_time)
 
 
-def _same(batch: Batch, start: Start) -> Batch:
+def _same(batch: StagedUpload, start: Start) -> StagedUpload:
     if batch.request_hash != start.request_hash:
         raise _taken(f"job {batch.job_id} began with another request under this id; use a new one")
     return batch

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from weft.job.v1 import ingest_pb2, job_pb2
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.ingest.ingest import Outcome
+from weft_retrieval.ingest.ingest import IngestOutcome
 
 FAILED = "failed"
 """The outcome of a document that could not be stored; the others are those of Ingest."""
@@ -18,7 +18,7 @@ _LONGEST_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Progress:
     """Counts of one job. Documents without an outcome are still waiting."""
 
     documents: int
@@ -31,12 +31,12 @@ class Tally:
         """Documents that have an outcome."""
         return sum(self.outcomes.values())
 
-    def counting(self, outcome: str, chunks: int, embedded: int) -> "Tally":
+    def counting(self, outcome: str, chunks: int, embedded: int) -> "Progress":
         outcomes = {**self.outcomes, outcome: self.outcomes.get(outcome, 0) + 1}
         return replace(self, outcomes=outcomes, chunks=self.chunks + chunks, embedded=self.embedded + embedded)
 
     def to_wire(self, failures: Failures = ()) -> ingest_pb2.IngestProgress:
-        counts = {outcome: self.outcomes.get(outcome, 0) for outcome in (*Outcome, FAILED)}
+        counts = {outcome: self.outcomes.get(outcome, 0) for outcome in (*IngestOutcome, FAILED)}
         return ingest_pb2.IngestProgress(
             documents=self.documents,
             chunks=self.chunks,

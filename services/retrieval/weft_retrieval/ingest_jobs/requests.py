@@ -18,7 +18,7 @@ _SHORTEST_S, _LONGEST_S = 1.0, 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IngestOrder:
     """An ingest job to begin. Empty texts and None mean "not given"; `request_hash` is of the whole call."""
 
     collection: str

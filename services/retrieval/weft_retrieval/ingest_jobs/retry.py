@@ -28,7 +28,7 @@ _PASSING = {
 _COMMON = {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED}
 
 
-class Verdict(Enum):
+class RetryVerdict(Enum):
     AGAIN = auto()
     """It will pass: the document is tried again, as long as the job may take."""
     REFUSED = auto()
@@ -37,10 +37,10 @@ class Verdict(Enum):
     """None of the job's documents can: the collection, or the embedder, is not what the job needs."""
 
 
-def verdict(error: WeftError) -> Verdict:
+def verdict(error: WeftError) -> RetryVerdict:
     if error.status in _PASSING:
-        return Verdict.AGAIN
-    return Verdict.HOPELESS if error.status in _COMMON else Verdict.REFUSED
+        return RetryVerdict.AGAIN
+    return RetryVerdict.HOPELESS if error.status in _COMMON else RetryVerdict.REFUSED
 
 
 async def patiently(what: str, do: Callable[[], Awaitable[T]]) -> T:
@@ -53,7 +53,7 @@ async def patiently(what: str, do: Callable[[], Awaitable[T]]) -> T:
         try:
             return await do()
         except WeftError as error:
-            if verdict(error) is not Verdict.AGAIN:
+            if verdict(error) is not RetryVerdict.AGAIN:
                 raise
             structlog.get_logger().info(f"cannot {what} now", reason=error.reason_name, retry_within_s=ceiling_s)
         await asyncio.sleep(random.uniform(0, ceiling_s))  # noqa: S311 - spreads, hides nothing

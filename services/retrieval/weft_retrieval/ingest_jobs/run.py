@@ -18,7 +18,7 @@ from weft_kit.tasks import ended
 from weft_retrieval.inference.batches import SharedBatches
 from weft_retrieval.ingest.ingest import Ingestor
 from weft_retrieval.ingest_jobs.outcomes import (
-    End,
+    IngestEnd,
     Stop,
     done,
     released,
@@ -28,16 +28,16 @@ from weft_retrieval.ingest_jobs.postgres_uploads import Uploads
 from weft_retrieval.ingest_jobs.progress import (
     MAX_FAILURES,
     Failures,
-    Tally,
+    Progress,
     interval_s,
 )
 from weft_retrieval.ingest_jobs.retry import patiently
-from weft_retrieval.ingest_jobs.storing import Destination, Room, Storing
+from weft_retrieval.ingest_jobs.storing import Destination, Storing, StoringRoom
 from weft_retrieval.storage.postgres import TenantDatabase
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class IngestDependencies:
     """What all attempts of a process share."""
 
     log: JobLog
@@ -45,13 +45,13 @@ class Means:
     uploads: Uploads
     ingestor: Ingestor
     embedder: SharedBatches
-    room: Room
+    room: StoringRoom
 
 
 class IngestRun:
     """Stores a job's documents, tells how far it is, and ends the job."""
 
-    def __init__(self, lease: Lease, means: Means) -> None:
+    def __init__(self, lease: Lease, means: IngestDependencies) -> None:
         self._job_id = lease.job_id
         self._accepted = lease.event.accepted
         self._means = means
@@ -77,7 +77,7 @@ class IngestRun:
     def _all_stored(self) -> bool:
         return self._working is not None and self._working.done() and not self._working.cancelled()
 
-    async def to_end(self) -> End:
+    async def to_end(self) -> IngestEnd:
         """Works until the job is over, or not this attempt's any more; raises DependencyDown when the log is away."""
         try:
             events = await self._means.log.events(self._job_id)
@@ -85,10 +85,10 @@ class IngestRun:
             return await self._end_unread(error)
         if not events:
             # Its log is lost: there is nothing to ack, and a repeat of the request finds its contents here.
-            return End.OVERTAKEN
+            return IngestEnd.SUPERSEDED
         if events[-1].HasField("done"):
             await self._drop_contents()
-            return End.OVER
+            return IngestEnd.DONE
         self._writer = self._means.log.writer(self._job_id, events[-1].sequence)
         self._attempt += sum(event.HasField("started") for event in events)
         try:
@@ -99,7 +99,7 @@ class IngestRun:
             await self._work()
         except Fenced as fenced:
             if not self._may_go_on(fenced.last):
-                return End.OVERTAKEN
+                return IngestEnd.SUPERSEDED
         return await self._conclude()
 
     async def _work(self) -> None:
@@ -125,15 +125,15 @@ class IngestRun:
         structlog.get_logger().error("ingest job failed by a bug", job_id=self._job_id, exc_info=error)
         return Internal(self._job_id)
 
-    async def _end_unread(self, error: DecodeError) -> End:
+    async def _end_unread(self, error: DecodeError) -> IngestEnd:
         """Ends a job of which the log holds what is no event: no attempt can know where it stands."""
         end = done(None, self._bug(error), await self._result())
         try:
             await self._means.log.end_unread(self._job_id, end)
         except Fenced:
-            return End.OVERTAKEN
+            return IngestEnd.SUPERSEDED
         await self._drop_contents()
-        return End.OVER
+        return IngestEnd.DONE
 
     async def _store(self) -> None:
         staging = await patiently("find the documents", self._staged)
@@ -164,7 +164,7 @@ class IngestRun:
             self._changed.set()
         await self._writer.append(storing.tally.to_wire(named))
 
-    async def _conclude(self) -> End:
+    async def _conclude(self) -> IngestEnd:
         """Says in the log how the attempt ended."""
         if self._why and self._storing:
             with suppress(DependencyDown):  # else they are tried alone, which costs time only
@@ -179,12 +179,12 @@ class IngestRun:
                 await self._writer.append(step)
             except Fenced as fenced:
                 if not self._may_go_on(fenced.last):
-                    return End.OVERTAKEN
+                    return IngestEnd.SUPERSEDED
                 continue
             if drained:
-                return End.GIVEN_BACK
+                return IngestEnd.RELEASED
             await self._drop_contents()
-            return End.OVER
+            return IngestEnd.DONE
 
     def _may_go_on(self, last: event_pb2.JobEvent | None) -> bool:
         """Tells whether whoever moved the job on only asked for its end; then it is this attempt that must write it."""
@@ -205,14 +205,14 @@ class IngestRun:
             progress=tally.to_wire(failures), duration=duration, embedder_share=min(1.0, busy_s / max(seconds, 1e-9))
         )
 
-    async def _counted(self) -> tuple[Tally, Failures]:
+    async def _counted(self) -> tuple[Progress, Failures]:
         """What became of the documents, as the store knows it or, while that is away, as this attempt does."""
         with suppress(DependencyDown, psycopg.Error):
             if staging := await self._staged():
                 return await staging.tally(), await staging.failures()
         if self._storing:
             return self._storing.tally, self._storing.unnamed[:MAX_FAILURES]
-        return Tally(self._accepted.ingest.documents), ()
+        return Progress(self._accepted.ingest.documents), ()
 
     async def _drop_contents(self) -> None:
         with suppress(DependencyDown, psycopg.Error):  # else they are swept out a day later

@@ -11,18 +11,18 @@ from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Internal, WeftError
 from weft_kit.stores.postgres import Connection
 from weft_retrieval.ingest.fair_share import FairShare
-from weft_retrieval.ingest.ingest import Ingestor, Outcome
-from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, Waiting
+from weft_retrieval.ingest.ingest import Ingestor, IngestOutcome
+from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, WaitingDocument
 from weft_retrieval.ingest_jobs.progress import (
     FAILED,
     Failures,
-    Tally,
+    Progress,
     failed,
 )
 from weft_retrieval.ingest_jobs.retry import (
     MAX_READINGS,
     SUSPECT_READINGS,
-    Verdict,
+    RetryVerdict,
     patiently,
     verdict,
 )
@@ -38,7 +38,7 @@ class Destination:
     only_copies: bool
 
 
-class Room:
+class StoringRoom:
     """Documents in hand at once over all jobs of the process, shared by tenants.
 
     One larger than all the room has it to itself.
@@ -69,14 +69,14 @@ class Storing:
     """Stores what waits in a job's upload. `counted` is called whenever the tally changes."""
 
     def __init__(
-        self, to: Destination, staging: Staging, ingestor: Ingestor, room: Room, counted: Callable[[], None]
+        self, to: Destination, staging: Staging, ingestor: Ingestor, room: StoringRoom, counted: Callable[[], None]
     ) -> None:
         self._to = to
         self._staging = staging
         self._ingestor = ingestor
         self._room = room
         self._counted = counted
-        self.tally = Tally(0)
+        self.tally = Progress(0)
         self.unnamed: Failures = ()
         """Documents that failed, and that nobody has been told of in this attempt."""
 
@@ -85,7 +85,7 @@ class Storing:
         self.tally = await patiently("count documents", self._staging.tally)
         self.unnamed = await patiently("read failures", partial(self._staging.failures, None))
         self._counted()
-        suspects: list[Waiting] = []
+        suspects: list[WaitingDocument] = []
         try:
             async with asyncio.TaskGroup() as group:
                 async for waiting in self._waiting():
@@ -109,27 +109,27 @@ class Storing:
         """Says that this attempt left its documents in good order; raises DependencyDown."""
         await self._staging.forget_readings()
 
-    async def _waiting(self) -> AsyncIterator[Waiting]:
+    async def _waiting(self) -> AsyncIterator[WaitingDocument]:
         after = 0
         while page := await patiently("read on", partial(self._staging.waiting, after)):
             for waiting in page:
                 yield waiting
             after = page[-1].position
 
-    async def _suspect(self, waiting: Waiting) -> None:
+    async def _suspect(self, waiting: WaitingDocument) -> None:
         if waiting.readings < MAX_READINGS:
             await self._one(waiting, await self._room.take(self._to.tenant, waiting.content_bytes))
             return
         message = f"{waiting.readings} workers were lost while they read it; leave it out, or send it as plain text"
         await self._refuse(waiting, WeftError(error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED, message))
 
-    async def _one(self, waiting: Waiting, size: int) -> None:
+    async def _one(self, waiting: WaitingDocument, size: int) -> None:
         try:
             await self._store(waiting)
         except Settled:
             return
         except WeftError as error:
-            if verdict(error) is Verdict.HOPELESS:
+            if verdict(error) is RetryVerdict.HOPELESS:
                 raise
             await self._refuse(waiting, error)
         except Exception:  # noqa: BLE001 - one bad file does not stop the rest
@@ -138,7 +138,7 @@ class Storing:
         finally:
             self._room.give_back(self._to.tenant, size)
 
-    async def _store(self, waiting: Waiting) -> None:
+    async def _store(self, waiting: WaitingDocument) -> None:
         upload = await patiently("read a document", partial(self._staging.read, waiting))
         ingest = partial(
             self._ingestor.ingest,
@@ -149,17 +149,17 @@ class Storing:
             receipt=partial(self._receipt, waiting),
         )
         ingested = await patiently("store a document", ingest)
-        chunks = 0 if ingested.outcome is Outcome.DUPLICATE else ingested.document.chunk_count
-        if ingested.outcome in (Outcome.UNCHANGED, Outcome.DUPLICATE):
+        chunks = 0 if ingested.outcome is IngestOutcome.DUPLICATE else ingested.document.chunk_count
+        if ingested.outcome in (IngestOutcome.UNCHANGED, IngestOutcome.DUPLICATE):
             await patiently("settle a document", partial(self._staging.settle, waiting, ingested.outcome, chunks))
         self._count(ingested.outcome, chunks, ingested.embedded_chunks)
 
     async def _receipt(
-        self, waiting: Waiting, outcome: Outcome, chunks: int, embedded: int, connection: Connection
+        self, waiting: WaitingDocument, outcome: IngestOutcome, chunks: int, embedded: int, connection: Connection
     ) -> None:
         await self._staging.settle_within(connection, waiting, outcome, chunks, embedded)
 
-    async def _refuse(self, waiting: Waiting, error: WeftError) -> None:
+    async def _refuse(self, waiting: WaitingDocument, error: WeftError) -> None:
         failure = failed(waiting.document_id, error)
         try:
             await patiently("refuse a document", partial(self._staging.refuse, waiting, failure.error))

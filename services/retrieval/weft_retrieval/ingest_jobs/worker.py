@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import structlog
 from prometheus_client import Counter, Gauge
 
-from weft_kit.joblog import JobLog, Lease, Work
+from weft_kit.joblog import JobLog, Lease, Leases
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import ended, for_ever
 from weft_retrieval.ingest_jobs.log_connection import LogLink
-from weft_retrieval.ingest_jobs.outcomes import End, Stop
-from weft_retrieval.ingest_jobs.run import IngestRun, Means
+from weft_retrieval.ingest_jobs.outcomes import IngestEnd, Stop
+from weft_retrieval.ingest_jobs.run import IngestDependencies, IngestRun
 
 JOBS = Counter("weft_retrieval_ingest_leases", "Leases on ingest jobs, by what became of them.", ["end"])
 IN_HAND = Gauge("weft_retrieval_ingest_jobs_in_hand", "Ingest jobs this process works on.")
@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 
 
 class IngestWorker:
-    def __init__(self, means: Callable[[JobLog], Means], link: LogLink, *, slots: int) -> None:
+    def __init__(self, means: Callable[[JobLog], IngestDependencies], link: LogLink, *, slots: int) -> None:
         self._means_for = means
         self._link = link
         self._slots = slots
@@ -52,8 +52,8 @@ class IngestWorker:
             group.create_task(for_ever("take ingest jobs", lambda: self._take(means)))
             group.create_task(for_ever("listen for cancels", lambda: self._listen(means)))
 
-    async def _take(self, means: Means) -> None:
-        async with Work(means.log, slots=self._slots).leases() as leases:
+    async def _take(self, means: IngestDependencies) -> None:
+        async with Leases(means.log, slots=self._slots).leases() as leases:
             async for lease in leases:
                 if lease.job_id in self._runs:
                     # It came again because the log did not hear us for a while. The run goes on, and acks for both.
@@ -64,7 +64,7 @@ class IngestWorker:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _listen(self, means: Means) -> None:
+    async def _listen(self, means: IngestDependencies) -> None:
         async with means.log.cancel_signals() as signals:
             async for job_id in signals:
                 if run := self._runs.get(job_id):
@@ -78,9 +78,9 @@ class IngestWorker:
                 async with lease.heartbeats():
                     end = await run.to_end()
             JOBS.labels(end.name.lower()).inc()
-            if end is End.OVER:
+            if end is IngestEnd.DONE:
                 await lease.ack()
-            elif end is End.GIVEN_BACK:
+            elif end is IngestEnd.RELEASED:
                 await lease.retry()
         except asyncio.CancelledError:
             await lease.retry()

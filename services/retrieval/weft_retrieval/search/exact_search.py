@@ -19,7 +19,7 @@ _AT_ONCE = 2
 _WAITING = 0.25
 
 
-class Unindexed:
+class ExactSearch:
     """Bounds what a missing index costs, so that slow searches do not pile up until all of them fail."""
 
     def __init__(self, budget_s: float) -> None:

@@ -14,17 +14,17 @@ from weft_retrieval.analysis.analysis import query_terms
 from weft_retrieval.analysis.former_analysis import FORMER, former_terms
 from weft_retrieval.analysis.languages import asked_in
 from weft_retrieval.concurrency import together
-from weft_retrieval.inference.embedder import Embedder, Vectors
-from weft_retrieval.inference.reranker import Reranker
+from weft_retrieval.inference.embedder import EmbeddingClient, Vectors
+from weft_retrieval.inference.reranker import RerankingClient
 from weft_retrieval.ranking.bm25 import Leg
 from weft_retrieval.ranking.fusion import Fused, fuse, vote
-from weft_retrieval.records import Collection, Hit
-from weft_retrieval.search.exact_search import Unindexed
+from weft_retrieval.records import Collection, SearchHit
+from weft_retrieval.search.exact_search import ExactSearch
 from weft_retrieval.search.feedback import Feedback, FirstPass
 from weft_retrieval.search.filters import Compiled
 from weft_retrieval.search.threads import in_search_thread
-from weft_retrieval.storage.collections import Catalog
-from weft_retrieval.storage.search import Found, Index
+from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.search import FoundChunk, Index
 
 LEG_SECONDS = Histogram(
     "weft_retrieval_leg_seconds",
@@ -52,18 +52,18 @@ class Fusion:
 class Results:
     """Hits, best first, and the collection's version they are of (or of an older one than some of them)."""
 
-    hits: list[Hit]
+    hits: list[SearchHit]
     collection_version: int
 
 
 class Searcher:
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: Collections,
         index: Index,
-        unindexed: Unindexed,
-        embedder: Embedder,
-        reranker: Reranker | None,
+        unindexed: ExactSearch,
+        embedder: EmbeddingClient,
+        reranker: RerankingClient | None,
         fusion: Fusion,
         feedback: Feedback,
         *,
@@ -130,7 +130,9 @@ class Searcher:
         weights = {"dense": self._fusion.dense_weight, "keyword": self._fusion.keyword_weight}
         return fuse({"dense": dense, "keyword": keyword}, weights, self._fusion.top_n)
 
-    async def _chosen(self, collection: Collection, query: str, top_k: int, dense: Leg, keyword: Leg) -> list[Hit]:
+    async def _chosen(
+        self, collection: Collection, query: str, top_k: int, dense: Leg, keyword: Leg
+    ) -> list[SearchHit]:
         """Makes one order out of the two legs and reads the hits."""
         best = self._fused(dense, keyword)
         reach = max(top_k, self._reranker.depth if self._reranker else 0)
@@ -156,7 +158,7 @@ class Searcher:
         with LEG_SECONDS.labels("keyword").time():
             return await self._index.best_matching(collection, terms, allowed, self._fusion.top_n) if terms else []
 
-    async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, Found]) -> list[Fused]:
+    async def _reranked(self, query: str, best: list[Fused], found: Mapping[int, FoundChunk]) -> list[Fused]:
         if self._reranker is None or not best:
             return best
         asked = [found[fused.chunk] for fused in best[: self._reranker.depth]]
@@ -179,8 +181,8 @@ def wanted_terms(collection: Collection, query: str) -> dict[str, float]:
     return terms
 
 
-def _hit(fused: Fused, found: Found) -> Hit:
-    return Hit(
+def _hit(fused: Fused, found: FoundChunk) -> SearchHit:
+    return SearchHit(
         chunk_id=found.chunk_id,
         document_id=found.document_id,
         title=found.title,

@@ -41,7 +41,7 @@ _SET_LANGUAGE = (
 _UNSETTLE = "UPDATE documents SET language = NULL WHERE collection_id = %s AND NOT language_given"
 
 
-class Catalog:
+class Collections:
     def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 

@@ -32,9 +32,9 @@ from weft_retrieval.storage.postgres import Rows, TenantDatabase
 from weft_retrieval.storage.postings import pack_postings
 from weft_retrieval.storage.revisions import (
     Change,
-    Entry,
+    IndexEntry,
+    IndexStanding,
     Revision,
-    Standing,
 )
 
 _READ_LIMIT_S = 5.0
@@ -72,16 +72,16 @@ class _Claim:
     """A collection locked, how a document stands in it, the id of its row, and ids for its new chunks."""
 
     collection: Collection
-    standing: Standing
+    standing: IndexStanding
     document: int
     chunks: Sequence[int]
 
 
-class Documents:
+class DocumentStore:
     def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
-    async def standing(self, tenant: str, collection: str, document_id: str) -> Standing:
+    async def standing(self, tenant: str, collection: str, document_id: str) -> IndexStanding:
         """Reads what is stored under an id; raises NotFound(COLLECTION_NOT_FOUND)."""
         async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
             found = await read_collection(connection, tenant, collection)
@@ -93,7 +93,7 @@ class Documents:
             found = await read_collection(connection, tenant, collection)
             return await _twin(connection, found, document_id, content_hash)
 
-    async def replace(self, seen: Standing, revision: Revision) -> Standing | None:
+    async def replace(self, seen: IndexStanding, revision: Revision) -> IndexStanding | None:
         """Stores a revision and returns how the document stands; None when another write came between.
 
         The collection's other writers wait meanwhile, so whatever can be is sent without waiting for the answers.
@@ -115,7 +115,7 @@ class Documents:
                     await note_forgotten(connection, collection, revision.entry.document_id)
             if revision.receipt:
                 await revision.receipt(connection)
-            return Standing(collection, revision.stored(), revision.entry.fingerprint, frozenset(keys))
+            return IndexStanding(collection, revision.stored(), revision.entry.fingerprint, frozenset(keys))
 
     async def delete(self, tenant: str, name: str, document_id: str) -> int:
         """Deletes a document with all its chunks and returns the collection's new version; raises NotFound."""
@@ -133,7 +133,7 @@ class Documents:
             return collection.version
 
 
-async def _claim(connection: Connection, seen: Standing, revision: Revision) -> _Claim:
+async def _claim(connection: Connection, seen: IndexStanding, revision: Revision) -> _Claim:
     """Locks the collection, sees how the document stands by then, and takes ids, higher than those of all before."""
     locked = await ask_for_lock(connection, seen.collection.tenant, seen.collection.name)
     standing = await connection.execute(_STANDING, (seen.collection.id, revision.entry.document_id))
@@ -144,13 +144,13 @@ async def _claim(connection: Connection, seen: Standing, revision: Revision) -> 
     return _Claim(collection, stands, document or fresh, chunks)
 
 
-async def _standing(rows: Rows, collection: Collection) -> tuple[int, Standing]:
+async def _standing(rows: Rows, collection: Collection) -> tuple[int, IndexStanding]:
     """Reads the answer to _STANDING: the id of the document's row, 0 when there is none, and how it stands."""
     row = await rows.fetchone()
     if row is None:
-        return 0, Standing(collection, None, "", frozenset())
+        return 0, IndexStanding(collection, None, "", frozenset())
     document, fingerprint, keys, *columns = row
-    return document, Standing(collection, to_document(tuple(columns)), fingerprint, frozenset(keys))
+    return document, IndexStanding(collection, to_document(tuple(columns)), fingerprint, frozenset(keys))
 
 
 async def _twin(connection: Connection, collection: Collection, document_id: str, content_hash: str) -> Document | None:
@@ -195,7 +195,7 @@ async def _put_document(connection: Connection, claim: _Claim, revision: Revisio
 
 
 async def _put_facts(
-    connection: Connection, collection: Collection, document: int, entry: Entry, *, is_new: bool
+    connection: Connection, collection: Collection, document: int, entry: IndexEntry, *, is_new: bool
 ) -> None:
     if not is_new:
         await connection.execute("DELETE FROM facts WHERE document = %s", (document,))

@@ -69,7 +69,7 @@ async def note_forgotten(connection: Connection, collection: Collection, documen
     )
 
 
-class Outbox:
+class InvalidationOutbox:
     def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from psycopg import sql
 
 from weft_kit.stores.postgres import Connection
-from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.ranking.bm25 import (
     POSTING_BYTES,
     Leg,
@@ -158,7 +158,7 @@ async def read_shared_terms(
     return [(term, weight) for term, weight in await database.rows(collection.tenant, limit_s, _SHARED, params)]
 
 
-async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, Terms]) -> None:
+async def add_postings(connection: Connection, collection: int, chunks: Mapping[int, AnalysedTerms]) -> None:
     """Writes a posting for every term of every chunk, chunk id → its terms, ascending; they are the newest."""
     postings: dict[str, bytearray] = {}
     for chunk, terms in chunks.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import Analysed
-from weft_retrieval.analysis.analysis import Terms
+from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.chunking.chunking import Chunk
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import Fact
@@ -18,7 +18,7 @@ from weft_retrieval.records import Collection, Document
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """A document to store, read and checked, without its content. Equal fingerprints mean that nothing changed."""
 
     document_id: str
@@ -40,7 +40,7 @@ class IndexedChunk:
     """A chunk with what the two legs need: its terms, and a vector for each of its windows that could be read."""
 
     chunk: Chunk
-    terms: Terms
+    terms: AnalysedTerms
     vectors: NDArray[np.float32]
 
 
@@ -52,7 +52,7 @@ class Revision:
     that stores the document; what it raises undoes that.
     """
 
-    entry: Entry
+    entry: IndexEntry
     chunks: Sequence[Chunk]
     new: Sequence[IndexedChunk]
     embedder: str
@@ -82,7 +82,7 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class IndexStanding:
     """What is stored under a document id: nothing, or a document and the keys of its chunks."""
 
     collection: Collection
@@ -90,7 +90,7 @@ class Standing:
     fingerprint: str
     keys: frozenset[str]
 
-    def same_content(self, other: "Standing") -> bool:
+    def same_content(self, other: "IndexStanding") -> bool:
         return (self.fingerprint, self.keys) == (other.fingerprint, other.keys)
 
 

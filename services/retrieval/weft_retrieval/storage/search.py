@@ -76,7 +76,7 @@ _FOUND = """
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundChunk:
     """A chunk with its document, as stored."""
 
     chunk_id: str
@@ -138,10 +138,10 @@ class Index:
         rows = await self._rows(collection, _NEAREST_WINDOWS, params)
         return np.array([window.to_numpy() for (window,) in rows], np.float32).reshape(-1, len(vector))
 
-    async def found(self, collection: Collection, chunks: Sequence[int]) -> dict[int, Found]:
+    async def found(self, collection: Collection, chunks: Sequence[int]) -> dict[int, FoundChunk]:
         """Reads chunks with their documents; those deleted meanwhile are left out."""
         params = {**_params(collection, None), "chunks": list(chunks)}
-        return {chunk: Found(*columns) for chunk, *columns in await self._rows(collection, _FOUND, params)}
+        return {chunk: FoundChunk(*columns) for chunk, *columns in await self._rows(collection, _FOUND, params)}
 
     async def _best_allowed(self, collection: Collection, ranking: Ranking, allowed: Compiled, count: int) -> Leg:
         """Looks the few allowed chunks up in the ranking, or down the ranking for allowed chunks."""

@@ -13,10 +13,10 @@ from weft_kit import clock
 from weft_kit.joblog import TokenWriter
 from weft_router import metrics
 from weft_router.budgets.budgets import Reservation
-from weft_router.fleet.calls import Call
+from weft_router.fleet.calls import ProviderCall
 from weft_router.job import usage
-from weft_router.job.job import Job, Order
-from weft_router.job.transcript import Transcript
+from weft_router.job.job import Job, JobOrder
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import (
     Provider,
     ProviderError,
@@ -33,7 +33,7 @@ from weft_router.validation.stop_texts import StopTexts
 Reserve = Callable[[], Awaitable[Reservation]]
 """Holds what an attempt may take of the budgets; raises BudgetSpent."""
 
-TakeFloor = Callable[["Generation"], Awaitable[None]]
+TakeFloor = Callable[["Attempt"], Awaitable[None]]
 """Returns once the attempt may write into the log; is cancelled where another one may."""
 
 _MODEL_CHARACTERS = 256
@@ -46,16 +46,16 @@ _RESULT_LABELS = {
 }
 
 
-class Generation:
+class Attempt:
     """Asks one provider for one job's answer. Of a higher `rank` is what may take the place of a whole answer."""
 
     def __init__(
         self,
         job: Job,
-        order: Order,
+        order: JobOrder,
         choice: Choice,
         provider: Provider,
-        call: Call,
+        call: ProviderCall,
         reserve: Reserve,
         rank: int = 0,
     ) -> None:
@@ -188,7 +188,7 @@ class Generation:
                 finished = await self._pass_on(take_floor, tokens)
                 if not self._has_floor:
                     # One that failed without a word stands in nobody's way.
-                    judged(finished, self._job.said if self.goes_on else Transcript(), self._job.request)
+                    judged(finished, self._job.said if self.goes_on else AnswerSoFar(), self._job.request)
                     await take_floor(self)
             finally:
                 # However the stream ended: what readers are to keep has to be in the log before its end is.

@@ -13,23 +13,23 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.joblog import priority_of
 from weft_router import metrics
-from weft_router.answering.attempt import Generation
+from weft_router.answering.attempt import Attempt
 from weft_router.answering.prompt import estimated_tokens
 from weft_router.answering.race import Late, Race
 from weft_router.budgets.budgets import Budgets, Reservation
-from weft_router.budgets.claims import Call
+from weft_router.budgets.claims import PlannedCall
 from weft_router.fleet.concurrency import Waiter
 from weft_router.fleet.registry import Registry
-from weft_router.job.job import Job, JobFailed, Order
+from weft_router.job.job import Job, JobFailed, JobOrder
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
 from weft_router.routing.outage import ProviderOutage, outage
-from weft_router.routing.retry_budget import Allowances
+from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.selection import (
-    Candidate,
     Choice,
     Draw,
+    RouteCandidate,
     choose,
     remaining,
 )
@@ -39,21 +39,26 @@ _LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AttemptRules:
     """What holds for every pursuit of this replica."""
 
     limits: RetryLimits
-    allowances: Allowances
+    allowances: RetryBudgets
     budgets: Budgets
     draw: Draw = random.random
     max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
-class Pursuit:
+class AttemptLoop:
     """Asks the providers of one alias, in one job's name. `orders` holds the alias first, then its fallbacks."""
 
     def __init__(
-        self, job: Job, registry: Registry, rules: Rules, orders: Mapping[str, Order], drafts: Mapping[str, Order]
+        self,
+        job: Job,
+        registry: Registry,
+        rules: AttemptRules,
+        orders: Mapping[str, JobOrder],
+        drafts: Mapping[str, JobOrder],
     ) -> None:
         self._job = job
         self._registry = registry
@@ -127,23 +132,23 @@ class Pursuit:
         is_expedited = priority == job_pb2.PRIORITY_HIGH and self._registry.catalog.share(tenant).expedited
         return Waiter(tenant, priority, self._order.max_tokens, is_expedited)
 
-    def _candidates(self, orders: Mapping[str, Order]) -> list[Candidate]:
+    def _candidates(self, orders: Mapping[str, JobOrder]) -> list[RouteCandidate]:
         job = self._job
         region = job.request.routing.prefer_region
         return self._registry.candidates(orders, job.attempts, region, self._prompt_tokens)
 
-    def _entrant(self, choice: Choice, orders: Mapping[str, Order], rank: int = 0) -> Generation:
+    def _entrant(self, choice: Choice, orders: Mapping[str, JobOrder], rank: int = 0) -> Attempt:
         provider = self._registry.providers[choice.route.provider].provider
         call, order = self._registry.call(choice.route), orders[choice.alias]
         longest = self._registry.catalog.providers[choice.route.provider].most_tokens(order.max_tokens)
         if longest != order.limit.max_tokens:
             order = replace(order, limit=replace(order.limit, max_tokens=longest))
         reserve = partial(self._reserve, choice, order)
-        return Generation(self._job, order, choice, provider, call, reserve, rank)
+        return Attempt(self._job, order, choice, provider, call, reserve, rank)
 
-    async def _reserve(self, choice: Choice, order: Order) -> Reservation:
+    async def _reserve(self, choice: Choice, order: JobOrder) -> Reservation:
         accepted, messages = self._job.accepted, self._job.messages
-        call = Call(
+        call = PlannedCall(
             accepted.tenant,
             accepted.key_id,
             accepted.key_budget,
@@ -156,18 +161,18 @@ class Pursuit:
         )
         return await self._rules.budgets.reserve(call, self._registry.catalog)
 
-    def _draft(self) -> Generation | None:
+    def _draft(self) -> Attempt | None:
         """Return who answers meanwhile, where the request wants that and nothing was said yet."""
         if not self._drafts or self._job.said or self._job.standing is not None:
             return None
         choice = choose(self._candidates(self._drafts), self._rules.draw)
         return self._entrant(_noted(choice, "draft"), self._drafts) if choice else None
 
-    def _rivals(self, first: Generation) -> list[Generation]:
+    def _rivals(self, first: Attempt) -> list[Attempt]:
         """Return those who are asked at the same time. Nobody goes on from a text beside another."""
         wanted = self._job.request.routing
         number = min(wanted.first_of if wanted.HasField("first_of") else self._alias.first_of, self._alias.first_of)
-        rivals: list[Generation] = []
+        rivals: list[Attempt] = []
         while len(rivals) < number - 1 and not self._job.said:
             asked = [first, *rivals]
             choice = choose(self._candidates(self._orders), self._rules.draw, _providers(asked))
@@ -176,7 +181,7 @@ class Pursuit:
             rivals.append(self._entrant(_noted(choice, f"one of {number} at once"), self._orders, first.rank))
         return rivals
 
-    def _late(self, first: Generation) -> Late | None:
+    def _late(self, first: Attempt) -> Late | None:
         """Return who is asked too when the first token is late, where the alias hedges."""
         hedge = self._alias.hedge
         if hedge is None or self._job.said:
@@ -187,7 +192,7 @@ class Pursuit:
         if after_s is None:
             return None
 
-        def entrant() -> Generation | None:
+        def entrant() -> Attempt | None:
             choice = choose(self._candidates(self._orders), self._rules.draw, _providers([first]))
             if choice is None or not allowance.take(time.monotonic()):
                 return None
@@ -224,5 +229,5 @@ def _noted(choice: Choice, why: str) -> Choice:
     return Choice(choice.route, f"{why}; {choice.because}", choice.alias)
 
 
-def _providers(asked: Iterable[Generation]) -> set[str]:
+def _providers(asked: Iterable[Attempt]) -> set[str]:
     return {one.attempt.provider for one in asked}

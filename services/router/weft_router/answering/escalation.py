@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 
 from weft_kit.catalog.routing import Escalation
-from weft_router.job.transcript import Transcript
-from weft_router.validation.response_format import Fault
+from weft_router.job.transcript import AnswerSoFar
+from weft_router.validation.response_format import FormatFault
 
 _OPENING_CHARACTERS = 400
 
 
-def shortcoming(rule: Escalation, said: Transcript, fault: Fault | None = None) -> str | None:
+def shortcoming(rule: Escalation, said: AnswerSoFar, fault: FormatFault | None = None) -> str | None:
     """Return what is wrong with an answer, in a few words; None when it may stand. Calls of tools always may.
 
     `fault` is how it is off the form that was asked for, where the rule minds that.

@@ -11,7 +11,7 @@ from weft_router.job.job import Job
 from weft_router.validation.response_format import find_fault
 
 
-class LastResort:
+class LastResortAnswers:
     """Looks for answers that were given before."""
 
     def __init__(self, answers: AnswerCache) -> None:

@@ -10,9 +10,9 @@ import stamina
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.catalog.catalog import ModelAlias
-from weft_router.answering.attempt_loop import Pursuit, Rules
+from weft_router.answering.attempt_loop import AttemptLoop, AttemptRules
 from weft_router.answering.escalation import shortcoming
-from weft_router.answering.last_resort import LastResort
+from weft_router.answering.last_resort import LastResortAnswers
 from weft_router.answering.prompt import compose, question
 from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.claims import BudgetSpent
@@ -21,8 +21,8 @@ from weft_router.job import terminal_events
 from weft_router.job.job import (
     Job,
     JobFailed,
-    Order,
-    Standing,
+    JobOrder,
+    JobStanding,
     max_tokens,
 )
 from weft_router.providers.provider import ProviderError
@@ -37,7 +37,7 @@ from weft_router.validation.completeness import is_silent
 from weft_router.validation.response_format import find_fault, must_have_form
 
 
-class Attempts:
+class Pipeline:
     """Brings jobs to an answer, or to the reasons why there is none.
 
     `registry` lends the providers as they are configured now: a job keeps those it began with.
@@ -47,8 +47,8 @@ class Attempts:
         self,
         registry: Callable[[], AbstractContextManager[Registry]],
         retrieval: Retrieval,
-        last_resort: LastResort,
-        rules: Rules,
+        last_resort: LastResortAnswers,
+        rules: AttemptRules,
         flights: Flights,
     ) -> None:
         self._registry = registry
@@ -139,7 +139,7 @@ class Attempts:
             rule = models[name].escalate
             minds_form = bool(rule and rule.off_schema)
             orders = self._orders(job, registry, name, may_be_replaced=bool(drafts or rule), checks_form=not minds_form)
-            finished = await Pursuit(job, registry, self._rules, orders, drafts).answer()
+            finished = await AttemptLoop(job, registry, self._rules, orders, drafts).answer()
             fault = await find_fault(job.request.response_format, job.said.text) if minds_form else None
             why = shortcoming(rule, job.said, fault) if rule else None
             following = rule.to if rule and why else name
@@ -154,7 +154,7 @@ class Attempts:
                 # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
-                job.standing = Standing(finished, attempt)
+                job.standing = JobStanding(finished, attempt)
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
@@ -190,14 +190,14 @@ class Attempts:
 
     def _orders(
         self, job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
-    ) -> Mapping[str, Order]:
+    ) -> Mapping[str, JobOrder]:
         """Return what is asked for under an alias and each that it falls back to."""
         request = job.request
         wanted = request.routing if request.HasField("routing") else None
 
-        def order(alias: ModelAlias) -> Order:
+        def order(alias: ModelAlias) -> JobOrder:
             longest = max_tokens(request, alias)
-            return Order(
+            return JobOrder(
                 alias,
                 longest,
                 timeouts(alias.timeouts, wanted) if wanted else alias.timeouts,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from weft.inference.v1 import inference_pb2
 from weft_router import metrics
-from weft_router.answering.attempt import Generation
+from weft_router.answering.attempt import Attempt
 from weft_router.budgets.claims import BudgetSpent
-from weft_router.job.job import Job, Standing
+from weft_router.job.job import Job, JobStanding
 from weft_router.providers.provider import ProviderError, broken
 
 
@@ -23,7 +23,7 @@ class Late:
     """Who joins the race when nobody has the floor after `after_s` seconds; `entrant` returns None for nobody."""
 
     after_s: float
-    entrant: Callable[[], Generation | None]
+    entrant: Callable[[], Attempt | None]
 
 
 class Race:
@@ -31,15 +31,15 @@ class Race:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._holder: Generation | None = None
-        self._tasks: dict[asyncio.Task[inference_pb2.Finished], Generation] = {}
-        self._wordless: set[Generation] = set()
+        self._holder: Attempt | None = None
+        self._tasks: dict[asyncio.Task[inference_pb2.Finished], Attempt] = {}
+        self._wordless: set[Attempt] = set()
         """Those that have ended without a word."""
         self._error: ProviderError | BudgetSpent = broken("gave no answer")
         self._rank_failed = -1
 
     async def run(
-        self, first: Generation, beside: Sequence[Generation] = (), late: Late | None = None
+        self, first: Attempt, beside: Sequence[Attempt] = (), late: Late | None = None
     ) -> inference_pb2.Finished:
         """Return the end of the winner's answer, with every token of it committed.
 
@@ -67,7 +67,7 @@ class Race:
             for entrant in (first, *beside, *self._tasks.values()):
                 entrant.close()  # also those that were stopped before they began
 
-    def _enter(self, entrant: Generation) -> None:
+    def _enter(self, entrant: Attempt) -> None:
         self._tasks[asyncio.create_task(entrant.run(self._take_floor))] = entrant
 
     async def _is_decided(self, after_s: float) -> bool:
@@ -91,12 +91,10 @@ class Race:
                 if finished is not None and entrant.rank == highest:
                     return finished
                 if finished is not None:
-                    self._job.standing = Standing(finished, entrant.attempt)
+                    self._job.standing = JobStanding(finished, entrant.attempt)
         raise self._error
 
-    def _settled(
-        self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Generation
-    ) -> inference_pb2.Finished | None:
+    def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:
         """Return the end of an entrant's answer; None when it was outrun, or failed while others are still running."""
         if task.cancelled():
             return None
@@ -111,7 +109,7 @@ class Race:
             self._error, self._rank_failed = error, entrant.rank
         return None
 
-    async def _take_floor(self, entrant: Generation) -> None:
+    async def _take_floor(self, entrant: Attempt) -> None:
         """Give the floor to `entrant`. Those it outran are stopped: no two are ever here."""
         if entrant.has_ended:
             await self._others(entrant)
@@ -126,7 +124,7 @@ class Race:
             await asyncio.wait(speaking)
         await entrant.open_floor()
 
-    async def _others(self, entrant: Generation) -> None:
+    async def _others(self, entrant: Attempt) -> None:
         """Wait until nobody is left who may yet say something; is cancelled once somebody does."""
         self._wordless.add(entrant)
         while left := [task for task, other in self._tasks.items() if not task.done() and other not in self._wordless]:

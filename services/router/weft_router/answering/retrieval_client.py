@@ -17,7 +17,7 @@ _MAY_PASS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundContext:
     """Chunks, best first, and the version of the collection they are from."""
 
     hits: tuple[retrieval_pb2.Hit, ...]
@@ -32,7 +32,7 @@ class Retrieval:
         self._stub: retrieval_pb2_grpc.RetrievalServiceAsyncStub = retrieval_pb2_grpc.RetrievalServiceStub(channel.raw)
         self._limit_s = limit_s
 
-    async def find(self, options: job_pb2.RetrievalOptions, question: str) -> Found:
+    async def find(self, options: job_pb2.RetrievalOptions, question: str) -> FoundContext:
         """Search as the request says.
 
         Raises:
@@ -49,7 +49,7 @@ class Retrieval:
             response = await self._channel.unary(call)
         except WeftError as error:
             raise JobFailed(_failure(options.collection, error)) from None
-        return Found(tuple(response.hits), response.collection_version)
+        return FoundContext(tuple(response.hits), response.collection_version)
 
 
 def _failure(collection: str, error: WeftError) -> job_pb2.JobError:

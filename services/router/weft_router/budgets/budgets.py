@@ -9,9 +9,18 @@ from typing import Final, Literal
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Prices
-from weft_kit.spending import Account
+from weft_kit.spending import SpendingAccount
 from weft_router import metrics
-from weft_router.budgets.claims import Call, Claim, Grant, Holder, Kind, Limit, Refusal, budget_spent
+from weft_router.budgets.claims import (
+    BudgetLimit,
+    BudgetRefusal,
+    BudgetRefusalKind,
+    Claim,
+    Grant,
+    Holder,
+    PlannedCall,
+    budget_spent,
+)
 from weft_router.budgets.local_ledger import LocalLedger
 from weft_router.budgets.redis_ledger import Booking, Granted, LedgerDown, RedisLedger
 from weft_router.job import usage
@@ -49,7 +58,7 @@ class Reservation:
     """What is held for one call, until it is settled. What nobody settles is given up once the call must be over."""
 
     def __init__(
-        self, claim: Claim, grant: Grant, call: Call, prices: Prices | None, book: Callable[[Booking], None]
+        self, claim: Claim, grant: Grant, call: PlannedCall, prices: Prices | None, book: Callable[[Booking], None]
     ) -> None:
         self._claim = claim
         self._grant = grant
@@ -81,7 +90,7 @@ class Budgets:
         self._fallback = fallback
         self._local = LocalLedger()
 
-    async def reserve(self, call: Call, catalog: Catalog) -> Reservation:
+    async def reserve(self, call: PlannedCall, catalog: Catalog) -> Reservation:
         """Hold what a call may take before its provider is asked.
 
         Raises:
@@ -89,7 +98,7 @@ class Budgets:
         """
         claim = _claim(call, catalog)
         decision = await self._decide(claim) if claim.is_limited else Grant(int(time.time()), Holder.NOBODY)
-        if isinstance(decision, Refusal):
+        if isinstance(decision, BudgetRefusal):
             raise budget_spent(decision, claim, catalog.prices.currency if catalog.prices else "")
         return Reservation(claim, decision, call, catalog.prices, self._book)
 
@@ -103,31 +112,31 @@ class Budgets:
         except LedgerDown:
             return None
 
-    async def _decide(self, claim: Claim) -> Grant | Refusal:
+    async def _decide(self, claim: Claim) -> Grant | BudgetRefusal:
         try:
             found = await self._ledger.reserve(claim)
         except LedgerDown:
             by, decision = str(self._fallback), self._decide_alone(claim)
         else:
             by, decision = "redis", self._noted(claim, found)
-        metrics.BUDGET_DECISIONS.labels(by, "refused" if isinstance(decision, Refusal) else "granted").inc()
+        metrics.BUDGET_DECISIONS.labels(by, "refused" if isinstance(decision, BudgetRefusal) else "granted").inc()
         return decision
 
-    def _noted(self, claim: Claim, found: Granted | Refusal) -> Grant | Refusal:
+    def _noted(self, claim: Claim, found: Granted | BudgetRefusal) -> Grant | BudgetRefusal:
         """Remember what Redis says, for when it does not."""
-        if isinstance(found, Refusal):
+        if isinstance(found, BudgetRefusal):
             return found
         for limit, micros in zip(claim.limits, found.micros, strict=True):
             self._local.saw(limit.account, found.grant.second, micros)
         return found.grant
 
-    def _decide_alone(self, claim: Claim) -> Grant | Refusal:
+    def _decide_alone(self, claim: Claim) -> Grant | BudgetRefusal:
         now_s = int(time.time())
         match self._fallback:
             case "open":
                 return Grant(now_s, Holder.NOBODY)
             case "closed":
-                return Refusal(claim.limits[0], Kind.KNOWLEDGE, 0, _UNKNOWN_WAIT_S)
+                return BudgetRefusal(claim.limits[0], BudgetRefusalKind.KNOWLEDGE, 0, _UNKNOWN_WAIT_S)
             case "local":
                 return self._local.reserve(claim, now_s)
 
@@ -137,11 +146,13 @@ class Budgets:
         self._ledger.book(booking)
 
 
-def _claim(call: Call, catalog: Catalog) -> Claim:
+def _claim(call: PlannedCall, catalog: Catalog) -> Claim:
     tenants, keys = catalog.budget(call.tenant).to_wire(), call.key_budget
-    limits = [Limit(Account(call.tenant), tenants.tokens_per_minute, tenants.micros_per_day)]
+    limits = [BudgetLimit(SpendingAccount(call.tenant), tenants.tokens_per_minute, tenants.micros_per_day)]
     if call.key_id:
-        limits.append(Limit(Account(call.tenant, call.key_id), keys.tokens_per_minute, keys.micros_per_day))
+        limits.append(
+            BudgetLimit(SpendingAccount(call.tenant, call.key_id), keys.tokens_per_minute, keys.micros_per_day)
+        )
     claim = Claim(secrets.token_hex(8), 0, 0, call.limit_s + _GRACE_S, tuple(limits))
     if not claim.is_limited:
         return claim
@@ -151,7 +162,7 @@ def _claim(call: Call, catalog: Catalog) -> Claim:
     return replace(claim, tokens=prompt_tokens + call.max_tokens, micros=micros)
 
 
-def _count(call: Call, prices: Prices | None, micros: int, *, is_priced: bool) -> None:
+def _count(call: PlannedCall, prices: Prices | None, micros: int, *, is_priced: bool) -> None:
     if is_priced and prices:
         metrics.COST_MICROS.labels(call.provider, call.model, prices.currency).inc(micros)
     elif prices:

@@ -6,11 +6,11 @@ from enum import Enum, auto
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import job_pb2
-from weft_kit.spending import Account
+from weft_kit.spending import SpendingAccount
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PlannedCall:
     """A provider about to be asked, once."""
 
     tenant: str
@@ -26,10 +26,10 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class BudgetLimit:
     """What one account may spend; 0 means no limit."""
 
-    account: Account
+    account: SpendingAccount
     tokens_per_minute: int = 0
     micros_per_day: int = 0
 
@@ -42,7 +42,7 @@ class Claim:
     tokens: int
     micros: int
     lives_s: float
-    limits: tuple[Limit, ...]
+    limits: tuple[BudgetLimit, ...]
 
     @property
     def is_limited(self) -> bool:
@@ -65,7 +65,7 @@ class Grant:
     holder: Holder
 
 
-class Kind(Enum):
+class BudgetRefusalKind(Enum):
     """What there is too little of. The values are the script's."""
 
     TOKENS = 1
@@ -75,11 +75,11 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class BudgetRefusal:
     """The call may not begin. `used` is in tokens or micros. `wait_s` says when to ask again; None: it is no use."""
 
-    limit: Limit
-    kind: Kind
+    limit: BudgetLimit
+    kind: BudgetRefusalKind
     used: int
     wait_s: float | None
 
@@ -93,17 +93,17 @@ class BudgetSpent(Exception):
         self.wait_s = wait_s
 
 
-def budget_spent(refusal: Refusal, claim: Claim, currency: str) -> BudgetSpent:
+def budget_spent(refusal: BudgetRefusal, claim: Claim, currency: str) -> BudgetSpent:
     """Say which budget has no room, with the numbers, and what helps."""
     limit = refusal.limit
     match refusal.kind:
-        case Kind.TOKENS:
+        case BudgetRefusalKind.TOKENS:
             may, used = f"{limit.tokens_per_minute:,} tokens a minute", f"{refusal.used:,}"
             wants = f"{claim.tokens:,}"
-        case Kind.MONEY:
+        case BudgetRefusalKind.MONEY:
             may, used = f"{_money(limit.micros_per_day)} {currency} a day (UTC)", _money(refusal.used)
             wants = _money(claim.micros)
-        case Kind.KNOWLEDGE:
+        case BudgetRefusalKind.KNOWLEDGE:
             message = "what was spent is not known without redis, and nothing may be spent uncounted; submit it again"
             return BudgetSpent(_error(error_pb2.ERROR_REASON_DEPENDENCY_DOWN, message), refusal.wait_s)
     if refusal.wait_s is None:

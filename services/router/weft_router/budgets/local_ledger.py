@@ -3,8 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from weft_kit.spending import WINDOW_S, Account, day_end_s, day_of, frees_after_s, in_window
-from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Limit, Refusal
+from weft_kit.spending import WINDOW_S, SpendingAccount, day_end_s, day_of, frees_after_s, in_window
+from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, BudgetRefusalKind, Claim, Grant, Holder
 
 _SOON_S = 1.0
 
@@ -35,13 +35,13 @@ class LocalLedger:
     """
 
     def __init__(self) -> None:
-        self._standings: dict[Account, _Standing] = defaultdict(_Standing)
+        self._standings: dict[SpendingAccount, _Standing] = defaultdict(_Standing)
 
-    def saw(self, account: Account, now_s: int, micros: int) -> None:
+    def saw(self, account: SpendingAccount, now_s: int, micros: int) -> None:
         """Note what Redis says was spent and held today, by everybody."""
         self._standings[account].at(now_s).micros = micros
 
-    def reserve(self, claim: Claim, now_s: int) -> Grant | Refusal:
+    def reserve(self, claim: Claim, now_s: int) -> Grant | BudgetRefusal:
         """Hold what a claim is for, in all of its accounts or in none."""
         for limit in claim.limits:
             if refusal := self._refusal(limit, claim, now_s):
@@ -65,15 +65,20 @@ class LocalLedger:
                 standing.micros += micros - claim.micros
                 standing.held_micros -= claim.micros
 
-    def _refusal(self, limit: Limit, claim: Claim, now_s: int) -> Refusal | None:
+    def _refusal(self, limit: BudgetLimit, claim: Claim, now_s: int) -> BudgetRefusal | None:
         standing = self._standings[limit.account].at(now_s)
         used, allowed = in_window(standing.seconds, now_s), limit.tokens_per_minute
         over = used + claim.tokens - allowed
         if allowed and over > 0:
             later_s = _SOON_S if over <= standing.held_tokens else frees_after_s(standing.seconds, now_s, over)
-            return Refusal(limit, Kind.TOKENS, used, None if claim.tokens > allowed else later_s)
+            return BudgetRefusal(limit, BudgetRefusalKind.TOKENS, used, None if claim.tokens > allowed else later_s)
         over = standing.micros + claim.micros - limit.micros_per_day
         if limit.micros_per_day and claim.micros and over > 0:
             later_s = _SOON_S if over <= standing.held_micros else day_end_s(now_s) - now_s
-            return Refusal(limit, Kind.MONEY, standing.micros, None if claim.micros > limit.micros_per_day else later_s)
+            return BudgetRefusal(
+                limit,
+                BudgetRefusalKind.MONEY,
+                standing.micros,
+                None if claim.micros > limit.micros_per_day else later_s,
+            )
         return None

@@ -19,10 +19,10 @@ from redis.asyncio import Redis
 
 from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
-from weft_kit.spending import Account, costs, day_of
+from weft_kit.spending import SpendingAccount, costs, day_of
 from weft_kit.time_limits import loop_timeout
 from weft_router import metrics
-from weft_router.budgets.claims import Claim, Grant, Holder, Kind, Refusal
+from weft_router.budgets.claims import BudgetRefusal, BudgetRefusalKind, Claim, Grant, Holder
 
 _RESERVE: Final = (Path(__file__).parent / "reserve.lua").read_text(encoding="utf-8")
 _SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ class Granted:
     micros: Sequence[int]
 
 
-_Waiting = tuple[Claim, "asyncio.Future[Granted | Refusal]"]
+_Waiting = tuple[Claim, "asyncio.Future[Granted | BudgetRefusal]"]
 
 
 class RedisLedger:
@@ -92,7 +92,7 @@ class RedisLedger:
                 booking.cancel()
             metrics.BOOKINGS_LOST.inc(len(self._unbooked) + len(self._being_booked))
 
-    async def reserve(self, claim: Claim) -> Granted | Refusal:
+    async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
         """Hold what a claim is for, in all of its accounts or in none.
 
         Raises:
@@ -100,7 +100,7 @@ class RedisLedger:
         """
         if not self._breaker.allows(time.monotonic()):
             raise LedgerDown
-        decision: asyncio.Future[Granted | Refusal] = asyncio.get_running_loop().create_future()
+        decision: asyncio.Future[Granted | BudgetRefusal] = asyncio.get_running_loop().create_future()
         self._waiting.append((claim, decision))
         if self._deciding is None:
             self._deciding = asyncio.create_task(self._decide_all())
@@ -151,20 +151,22 @@ class RedisLedger:
         finally:
             self._deciding = None
 
-    async def _decide(self, claims: Sequence[Claim]) -> list[Granted | Refusal]:
+    async def _decide(self, claims: Sequence[Claim]) -> list[Granted | BudgetRefusal]:
         payload = json.dumps([_claim_entry(claim) for claim in claims])
         with self._minding():
             async with loop_timeout(self._limit_s):
                 answers = await self._reserve(args=[payload])
         return [_read(claim, answer) for claim, answer in zip(claims, answers, strict=True)]
 
-    def _answer(self, claim: Claim, decision: "asyncio.Future[Granted | Refusal]", answer: Granted | Refusal) -> None:
+    def _answer(
+        self, claim: Claim, decision: "asyncio.Future[Granted | BudgetRefusal]", answer: Granted | BudgetRefusal
+    ) -> None:
         if not decision.done():
             decision.set_result(answer)
         else:
             self._give_back(claim, answer)
 
-    def _give_back(self, claim: Claim, answer: Granted | Refusal) -> None:
+    def _give_back(self, claim: Claim, answer: Granted | BudgetRefusal) -> None:
         """Book nothing for a claim whose caller left before it knew."""
         if isinstance(answer, Granted):
             self.book(Booking(claim, answer.grant, "", tokens=0, micros=0))
@@ -230,13 +232,13 @@ def _claim_entry(claim: Claim) -> dict[str, Any]:
     return {"id": claim.id, "tokens": claim.tokens, "micros": claim.micros, "lives_ms": lives_ms, "limits": limits}
 
 
-def _read(claim: Claim, answer: Sequence[int]) -> Granted | Refusal:
+def _read(claim: Claim, answer: Sequence[int]) -> Granted | BudgetRefusal:
     granted, *rest = answer
     if granted:
         second, *micros = rest
         return Granted(Grant(second, Holder.REDIS), micros)
     which, kind, used, wait_s = rest
-    return Refusal(claim.limits[which - 1], Kind(kind), used, None if wait_s < 0 else wait_s)
+    return BudgetRefusal(claim.limits[which - 1], BudgetRefusalKind(kind), used, None if wait_s < 0 else wait_s)
 
 
 def _booking_entry(booking: Booking) -> dict[str, Any]:
@@ -257,5 +259,5 @@ def _booking_entry(booking: Booking) -> dict[str, Any]:
     }
 
 
-def _names(account: Account) -> dict[str, str]:
+def _names(account: SpendingAccount) -> dict[str, str]:
     return {"tokens": account.tokens, "holds": account.holds, "days": account.days}

@@ -20,7 +20,7 @@ class BreakerState(Enum):
     HALF_OPEN = auto()
 
 
-class Outcome(Enum):
+class CallOutcome(Enum):
     """What a call says about its provider."""
 
     GOOD = auto()
@@ -30,12 +30,12 @@ class Outcome(Enum):
     """It was left by us, or would have failed anywhere."""
 
 
-class Breaker:
+class ProviderBreaker:
     """The breaker of one provider's model. Times are seconds of one steady clock."""
 
     def __init__(self, limits: Breaking) -> None:
         self.limits = limits
-        self._recent: deque[tuple[float, Outcome]] = deque(maxlen=limits.window_calls)
+        self._recent: deque[tuple[float, CallOutcome]] = deque(maxlen=limits.window_calls)
         self._open_s = limits.open_s
         self._open_until: float | None = None
         self._probing = 0
@@ -70,10 +70,10 @@ class Breaker:
         self._probing += is_probe
         return is_probe
 
-    def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> bool:
+    def ended(self, outcome: CallOutcome, now: float, *, is_probe: bool) -> bool:
         """Note how a call ended, and return whether that opened the breaker."""
         self._probing -= is_probe
-        if outcome is Outcome.NOTHING:
+        if outcome is CallOutcome.NOTHING:
             return False
         if is_probe:
             return self._probed(outcome, now)
@@ -95,10 +95,10 @@ class Breaker:
         """Return how much longer it keeps calls away, in seconds; 0 when it does not."""
         return max(0.0, self._open_until - now) if self._open_until is not None else 0.0
 
-    def _probed(self, outcome: Outcome, now: float) -> bool:
+    def _probed(self, outcome: CallOutcome, now: float) -> bool:
         if self._open_until is None:
             return False
-        if outcome is Outcome.BAD:
+        if outcome is CallOutcome.BAD:
             self._open_s = min(self._open_s * 2, self.limits.longest_open_s)
             self._open(now)
             return True
@@ -118,5 +118,5 @@ class Breaker:
         recent = [outcome for at, outcome in self._recent if now - at <= limits.window_s]
         if len(recent) < limits.minimum_calls:
             return False
-        bad, slow = recent.count(Outcome.BAD), recent.count(Outcome.SLOW)
+        bad, slow = recent.count(CallOutcome.BAD), recent.count(CallOutcome.SLOW)
         return bad >= limits.failure_share * len(recent) or slow >= limits.slow_share * len(recent)

@@ -2,16 +2,16 @@
 
 import time
 
-from weft_router.fleet.breaker import BreakerState, Outcome
-from weft_router.fleet.concurrency import Turnstile
+from weft_router.fleet.breaker import BreakerState, CallOutcome
+from weft_router.fleet.concurrency import ConcurrencyLimit
 from weft_router.fleet.health import ProviderHealth
 from weft_router.providers.provider import ProviderError, Remedy
 
 
-class Call:
+class ProviderCall:
     """Counts from the moment it is made, so that many jobs at once cannot all be the one probe of a breaker."""
 
-    def __init__(self, health: ProviderHealth, turnstile: Turnstile) -> None:
+    def __init__(self, health: ProviderHealth, turnstile: ConcurrencyLimit) -> None:
         now = time.monotonic()
         self._health = health
         self._turnstile = turnstile
@@ -32,7 +32,7 @@ class Call:
         now = time.monotonic()
         speaking_s = now - self._began - (self._first_token_s or 0.0)
         self._health.succeeded_with(tokens, speaking_s)
-        self._over(Outcome.SLOW if self._is_slow(now) else Outcome.GOOD, now)
+        self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.GOOD, now)
 
     def failed(self, error: ProviderError) -> bool:
         """Note a failure, and return whether it is one of many: calls are kept away from the provider now."""
@@ -40,7 +40,7 @@ class Call:
         self._health.failed_with(error)
         # A request that no provider would take, or a replica that shuts down, says nothing about this one.
         says_nothing = error.is_requests_fault or error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA)
-        self._over(Outcome.NOTHING if says_nothing else Outcome.BAD, now)
+        self._over(CallOutcome.NOTHING if says_nothing else CallOutcome.BAD, now)
         return not says_nothing and self._health.breaker.state(now) is not BreakerState.CLOSED
 
     def outrun(self) -> None:
@@ -52,14 +52,14 @@ class Call:
     def left(self) -> None:
         """Note that we left the call. That says nothing about the provider, unless it was slow by then."""
         now = time.monotonic()
-        self._over(Outcome.SLOW if self._is_slow(now) else Outcome.NOTHING, now)
+        self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.NOTHING, now)
 
     def _is_slow(self, now: float) -> bool:
         slow_s = self._health.breaker.limits.slow_s
         waited_s = now - self._began if self._first_token_s is None else self._first_token_s
         return slow_s is not None and waited_s > slow_s
 
-    def _over(self, outcome: Outcome, now: float) -> None:
+    def _over(self, outcome: CallOutcome, now: float) -> None:
         if self._is_over:
             return
         self._is_over = True

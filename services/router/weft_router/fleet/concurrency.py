@@ -10,12 +10,12 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from weft_kit.joblog import Turns
+from weft_kit.joblog import FairQueue
 
 _MINUTE_S = 60.0
 
 
-class Caps:
+class CallCaps:
     """Counts one provider's calls against its caps; None means that there is none. Times are of one steady clock."""
 
     def __init__(self, max_concurrency: int | None, calls_per_minute: int | None) -> None:
@@ -65,15 +65,15 @@ class Waiter:
     expedited: bool = False
 
 
-_Told = asyncio.Future["Turnstile"]
+_Told = asyncio.Future["ConcurrencyLimit"]
 
 
-class Turnstile:
+class ConcurrencyLimit:
     """One provider's: counts who is in, and tells whose turn it is of those who wait when somebody leaves."""
 
-    def __init__(self, caps: Caps, turns: Turns | None = None) -> None:
+    def __init__(self, caps: CallCaps, turns: FairQueue | None = None) -> None:
         self.caps = caps
-        self._turns = turns or Turns(lambda _: 1.0)
+        self._turns = turns or FairQueue(lambda _: 1.0)
         self._waiting: dict[str, dict[_Told, Waiter]] = {}
         """By tenant, in the order in which they came."""
 
@@ -108,7 +108,7 @@ class Turnstile:
         return {tenant for tenant, those in self._waiting.items() if any(one.expedited for one in those.values())}
 
 
-async def room_at_any(turnstiles: Sequence[Turnstile], waiter: Waiter) -> None:
+async def room_at_any(turnstiles: Sequence[ConcurrencyLimit], waiter: Waiter) -> None:
     """Return when one of them may have room for the waiter, or after a second."""
     now = time.monotonic()
     limit_s = min([_LONGEST_LOOK_S, *(rest_s for each in turnstiles if (rest_s := each.caps.rest_s(now)))])

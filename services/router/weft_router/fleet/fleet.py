@@ -9,8 +9,8 @@ from typing import Self
 
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.providers import ProviderEntry
-from weft_kit.joblog import Turns
-from weft_router.fleet.concurrency import Caps, Turnstile
+from weft_kit.joblog import FairQueue
+from weft_router.fleet.concurrency import CallCaps, ConcurrencyLimit
 from weft_router.fleet.health import ProviderHealth
 from weft_router.fleet.registry import Registered, Registry
 from weft_router.providers.provider import Provider
@@ -108,7 +108,7 @@ class Fleet:
         closing = AsyncExitStack()
         provider = await closing.enter_async_context(self._open_provider(name, entry, key))
         opened.push_async_callback(closing.aclose)
-        turnstile = Turnstile(Caps(entry.max_concurrency, entry.calls_per_minute), Turns(self._weight))
+        turnstile = ConcurrencyLimit(CallCaps(entry.max_concurrency, entry.calls_per_minute), FairQueue(self._weight))
         models = {model: ProviderHealth(catalog.breaker, name, model) for model in catalog.serving(name)}
         registered = Registered(name, entry.kind, provider, models, turnstile, entry.region or "")
         return _Berth(entry, key, registered, closing)

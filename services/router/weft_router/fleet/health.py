@@ -7,7 +7,7 @@ import structlog
 
 from weft_kit.catalog.routing import Breaking
 from weft_router import metrics
-from weft_router.fleet.breaker import Breaker, Outcome
+from weft_router.fleet.breaker import CallOutcome, ProviderBreaker
 from weft_router.fleet.peak_ewma import PeakEwma
 from weft_router.providers.provider import ProviderError, Remedy
 
@@ -21,7 +21,7 @@ class ProviderHealth:
     """Counts calls. Times are seconds of `time.monotonic`, but for `last_error_unix_s`."""
 
     def __init__(self, limits: Breaking, provider: str = "", model: str = "") -> None:
-        self.breaker = Breaker(limits)
+        self.breaker = ProviderBreaker(limits)
         self._provider = provider
         self._model = model
         self.in_flight = 0
@@ -63,9 +63,9 @@ class ProviderHealth:
             self.last_reason, self.last_remedy = error.reason_name, error.remedy
         self.last_error_unix_s = time.time()
 
-    def ended(self, outcome: Outcome, now: float, *, is_probe: bool) -> None:
+    def ended(self, outcome: CallOutcome, now: float, *, is_probe: bool) -> None:
         self.in_flight -= 1
-        if outcome is Outcome.BAD:
+        if outcome is CallOutcome.BAD:
             self.last_call_succeeded = False
         if self.breaker.ended(outcome, now, is_probe=is_probe):
             metrics.BREAKERS_OPENED.labels(self._provider, self._model).inc()

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from weft.job.v1 import job_pb2
 from weft_kit.catalog.catalog import Catalog, Route
 from weft_kit.rpc.errors import InvalidFields
-from weft_router.fleet.calls import Call
-from weft_router.fleet.concurrency import Turnstile, Waiter, room_at_any
+from weft_router.fleet.calls import ProviderCall
+from weft_router.fleet.concurrency import ConcurrencyLimit, Waiter, room_at_any
 from weft_router.fleet.health import ProviderHealth
-from weft_router.job.job import Order
-from weft_router.providers.probe import Patient
+from weft_router.job.job import JobOrder
+from weft_router.providers.probe import ProbedProvider
 from weft_router.providers.provider import Provider
 from weft_router.routing.retry_policy import provider_failures, refusing_routes
-from weft_router.routing.selection import Candidate
+from weft_router.routing.selection import RouteCandidate
 
 
 class _Past(NamedTuple):
@@ -34,7 +34,7 @@ class Registered:
     kind: str
     provider: Provider
     models: dict[str, ProviderHealth]
-    turnstile: Turnstile
+    turnstile: ConcurrencyLimit
     region: str = ""
 
 
@@ -50,7 +50,7 @@ class Registry:
         model = self.catalog.models.get(alias)
         return list(dict.fromkeys(route.provider for route in model.routes)) if model else []
 
-    def patients(self, names: Sequence[str]) -> list[Patient]:
+    def patients(self, names: Sequence[str]) -> list[ProbedProvider]:
         """Return the providers of these names, or all, in the order of the catalog, ready for a checkup.
 
         Raises:
@@ -61,7 +61,7 @@ class Registry:
         if unknown:
             raise InvalidFields({f"names[{place}]": f"must be one of {known}" for place in unknown})
         chosen = [one for one in self.providers.values() if not names or one.name in names]
-        return [Patient(one.name, one.kind, one.provider, self._first_model(one.name)) for one in chosen]
+        return [ProbedProvider(one.name, one.kind, one.provider, self._first_model(one.name)) for one in chosen]
 
     def health(self, route: Route) -> ProviderHealth:
         return self.providers[route.provider].models[route.model]
@@ -72,13 +72,17 @@ class Registry:
             for model, health in registered.models.items():
                 yield registered.name, model, health
 
-    def call(self, route: Route) -> Call:
+    def call(self, route: Route) -> ProviderCall:
         """Begin a call, as far as counting goes."""
-        return Call(self.health(route), self.providers[route.provider].turnstile)
+        return ProviderCall(self.health(route), self.providers[route.provider].turnstile)
 
     def candidates(
-        self, orders: Mapping[str, Order], attempts: Sequence[job_pb2.Attempt], region: str = "", prompt_tokens: int = 0
-    ) -> list[Candidate]:
+        self,
+        orders: Mapping[str, JobOrder],
+        attempts: Sequence[job_pb2.Attempt],
+        region: str = "",
+        prompt_tokens: int = 0,
+    ) -> list[RouteCandidate]:
         """Return the routes of an alias and its fallbacks with what is known now, and what this job has been through.
 
         `region` is preferred to those of the aliases.
@@ -91,18 +95,18 @@ class Registry:
             for route in order.alias.routes
         ]
 
-    async def room(self, candidates: Sequence[Candidate], waiter: Waiter) -> None:
+    async def room(self, candidates: Sequence[RouteCandidate], waiter: Waiter) -> None:
         """Return when a provider that is only full may have room again for the waiter."""
         names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
         await room_at_any([self.providers[name].turnstile for name in names], waiter)
 
     def _candidate(
-        self, route: Route, name: str, tier: int, order: Order, past: _Past, region: str, prompt: int, now: float
-    ) -> Candidate:
+        self, route: Route, name: str, tier: int, order: JobOrder, past: _Past, region: str, prompt: int, now: float
+    ) -> RouteCandidate:
         registered = self.providers[route.provider]
         health = registered.models[route.model]
         wanted = region or order.alias.prefer_region
-        return Candidate(
+        return RouteCandidate(
             route,
             allowed=health.breaker.allows(now),
             failures=past.failures[route.provider],
@@ -117,7 +121,7 @@ class Registry:
             near=not wanted or registered.region == wanted,
         )
 
-    def _cost_micros(self, route: Route, prompt_tokens: int, order: Order) -> int | None:
+    def _cost_micros(self, route: Route, prompt_tokens: int, order: JobOrder) -> int | None:
         prices = self.catalog.prices
         price = prices.of(route.provider, route.model) if prices else None
         return price.most_micros(prompt_tokens, order.max_tokens) if price else None

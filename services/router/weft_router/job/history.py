@@ -8,7 +8,7 @@ from google.protobuf import timestamp_pb2
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 
 _TTL_TRUSTED = 0.9  # the log's clock is not ours
 
@@ -50,9 +50,9 @@ class History:
             history._take(event)
         return history
 
-    def transcript(self) -> Transcript:
+    def transcript(self) -> AnswerSoFar:
         """Return what the deltas that stand say."""
-        said = Transcript()
+        said = AnswerSoFar()
         for event in self.deltas:
             said.add(event.delta)
         return said

@@ -14,7 +14,7 @@ from weft_kit.catalog.catalog import ModelAlias
 from weft_kit.catalog.routing import Timeouts
 from weft_kit.joblog import Step
 from weft_router.answering.prompt import estimated_tokens
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.validation.answer_limit import AnswerLimit
 
 LONGEST_LIFE_S = 24 * 3600.0
@@ -29,7 +29,7 @@ class JobFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobOrder:
     """What providers are asked for under one alias; the same in every attempt."""
 
     alias: ModelAlias
@@ -43,7 +43,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobStanding:
     """A whole answer that stands in the log until a better one begins."""
 
     finished: inference_pb2.Finished
@@ -71,7 +71,7 @@ class Job:
     writer: Record
     flush_interval_s: float = 0.0
     """How long tokens gather before they are written."""
-    said: Transcript = field(default_factory=Transcript)
+    said: AnswerSoFar = field(default_factory=AnswerSoFar)
     """What stands in the log, and what an attempt under way adds to it."""
     text_sequence: int = 0
     """Where the text in the log ends; 0 when there is none."""
@@ -82,7 +82,7 @@ class Job:
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
     answering: job_pb2.Attempt | None = None
     """The latest that this worker said to begin in the log: what is said there is its."""
-    standing: Standing | None = None
+    standing: JobStanding | None = None
     spent: chat_pb2.Usage = field(default_factory=chat_pb2.Usage)
     """Usage of every attempt that ended."""
     messages: Sequence[chat_pb2.Message] = ()
@@ -165,7 +165,7 @@ class Job:
         if self.standing is not None:
             self.standing.attempt.result = job_pb2.Attempt.RESULT_REPLACED
             self.standing = None
-        self.said = Transcript()
+        self.said = AnswerSoFar()
         self.text_sequence = 0
         self.is_torn = False
 

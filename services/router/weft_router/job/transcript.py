@@ -9,7 +9,7 @@ from weft.job.v1 import event_pb2
 
 
 @dataclass(slots=True)
-class _Call:
+class _CallSoFar:
     """A tool call as it comes: its arguments may come in very many pieces."""
 
     id: str = ""
@@ -29,13 +29,13 @@ class _Call:
         )
 
 
-class Transcript:
+class AnswerSoFar:
     """Gathers deltas into text, tool calls and, apart from them, reasoning."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, _CallSoFar] = {}
         self.token_count = 0
         self.size_bytes = 0
         """What all of it takes in a record."""
@@ -52,7 +52,7 @@ class Transcript:
             self._thoughts.append(delta.reasoning)
             self.size_bytes += len(delta.reasoning.encode())
         for piece in delta.tool_calls:
-            self._calls.setdefault(piece.index, _Call()).add(piece)
+            self._calls.setdefault(piece.index, _CallSoFar()).add(piece)
             self.size_bytes += piece.ByteSize()
 
     @property
@@ -80,7 +80,7 @@ class Transcript:
 
     def broken_call(self) -> chat_pb2.ToolCall | None:
         """Return a tool call without a name, or whose arguments are not whole JSON, if there is one."""
-        calls = map(_Call.to_wire, self._calls.values())
+        calls = map(_CallSoFar.to_wire, self._calls.values())
         return next(
             (call for call in calls if not call.name.strip() or not _is_json(call.arguments_json or "{}")), None
         )

@@ -38,7 +38,7 @@ class CallIds:
         return self.prefix + digest[: self.digits]
 
 
-class _Call:
+class _ToolCall:
     """A call that was made, and the result it has."""
 
     __slots__ = ("id", "result")
@@ -55,21 +55,21 @@ class _Calls:
         self._ids = ids
         self._used: set[str] = set()
         self._times: Counter[str] = Counter()
-        self._open: dict[str, list[deque[_Call]]] = {}
+        self._open: dict[str, list[deque[_ToolCall]]] = {}
         """Calls without a result: of each turn that used the id, in their order."""
 
-    def made(self, calls: Iterable[chat_pb2.ToolCall]) -> list[_Call]:
+    def made(self, calls: Iterable[chat_pb2.ToolCall]) -> list[_ToolCall]:
         """Return the calls of one turn, each with an id that no other call has."""
-        turn: dict[str, deque[_Call]] = {}
+        turn: dict[str, deque[_ToolCall]] = {}
         made = []
         for call in calls:
-            made.append(_Call(self._id(call.id)))
+            made.append(_ToolCall(self._id(call.id)))
             turn.setdefault(call.id, deque()).append(made[-1])
         for call_id, waiting in turn.items():
             self._open.setdefault(call_id, []).append(waiting)
         return made
 
-    def waiting(self, call_id: str) -> _Call | None:
+    def waiting(self, call_id: str) -> _ToolCall | None:
         """Return the call that a result is for: of those with its id the first one of the latest turn."""
         turns = self._open.get(call_id, [])
         while turns and not turns[-1]:
@@ -94,7 +94,7 @@ def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb
         ProviderError: a result is of no call.
     """
     calls = _Calls(ids)
-    turns: list[tuple[chat_pb2.Message, list[_Call]]] = []
+    turns: list[tuple[chat_pb2.Message, list[_ToolCall]]] = []
     for place, message in enumerate(messages):
         if message.role != chat_pb2.ROLE_TOOL:
             if message.role != chat_pb2.ROLE_ASSISTANT or message.tool_calls or not is_blank(message.parts):
@@ -112,7 +112,7 @@ def is_blank(parts: Iterable[chat_pb2.ContentPart]) -> bool:
     return all(part.WhichOneof("part") == "text" and not part.text.strip() for part in parts)
 
 
-def _turn(message: chat_pb2.Message, made: Sequence[_Call]) -> list[chat_pb2.Message]:
+def _turn(message: chat_pb2.Message, made: Sequence[_ToolCall]) -> list[chat_pb2.Message]:
     if not made:
         return [message]
     if any(call.id != told.id for call, told in zip(message.tool_calls, made, strict=True)):
@@ -124,7 +124,7 @@ def _turn(message: chat_pb2.Message, made: Sequence[_Call]) -> list[chat_pb2.Mes
     return [message, *(_result(call) for call in made)]
 
 
-def _result(call: _Call) -> chat_pb2.Message:
+def _result(call: _ToolCall) -> chat_pb2.Message:
     if call.result is not None and call.result.tool_call_id == call.id:
         return call.result
     parts = [chat_pb2.ContentPart(text=UNANSWERED)] if call.result is None else call.result.parts

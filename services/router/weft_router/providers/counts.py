@@ -37,7 +37,7 @@ Usage = Callable[[Mapping[str, int]], chat_pb2.Usage]
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class CountNames:
     """The names under which a format counts, and what their counts come to."""
 
     untold: Mapping[str, int]
@@ -47,7 +47,7 @@ class Names:
     usage: Usage
 
     @classmethod
-    def of(cls, names: Iterable[str], usage: Usage) -> "Names":
+    def of(cls, names: Iterable[str], usage: Usage) -> "CountNames":
         """Return names, with what `usage` makes of their counts."""
         untold = dict.fromkeys(names, 0)
         holders = (name[:at] for name in untold for at, mark in enumerate(name) if mark == ".")
@@ -57,7 +57,7 @@ class Names:
 class Counts:
     """What one answer's provider has counted so far: totals, so that a later one replaces an earlier."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: CountNames) -> None:
         self.told = dict(names.untold)
         self._names = names
 
@@ -151,7 +151,7 @@ def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     return usage(prompt, completion, cached, written, _first(told, _WRITTEN_FOR_AN_HOUR), reasoning)
 
 
-_OPENAI = Names.of(
+_OPENAI = CountNames.of(
     (
         *(*_PROMPT, *_COMPLETION, *_CACHED, *_WRITTEN, *_WRITTEN_FOR_AN_HOUR, *_REASONING),
         *("prompt_cache_miss_tokens", "total_tokens"),
@@ -178,7 +178,7 @@ def _anthropic_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     )
 
 
-_ANTHROPIC = Names.of(
+_ANTHROPIC = CountNames.of(
     (
         "input_tokens",
         "output_tokens",
@@ -207,7 +207,7 @@ def _gemini_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
     return usage(prompt, completion, told["cachedContentTokenCount"], reasoning=thoughts)
 
 
-_GEMINI = Names.of(
+_GEMINI = CountNames.of(
     (
         "promptTokenCount",
         "toolUsePromptTokenCount",

@@ -10,7 +10,7 @@ from weft_router.providers.provider import Provider, ProviderError
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class ProbedProvider:
     """A provider to look at, and a model of its to name where one has to be named."""
 
     name: str
@@ -29,12 +29,12 @@ class Finding:
     error: ProviderError | None
 
 
-async def examine(patients: Iterable[Patient], limit_s: float) -> list[Finding]:
+async def probe(patients: Iterable[ProbedProvider], limit_s: float) -> list[Finding]:
     """Ask all at once, each for at most `limit_s` seconds."""
     return await asyncio.gather(*(_examine(patient, limit_s) for patient in patients))
 
 
-async def _examine(patient: Patient, limit_s: float) -> Finding:
+async def _examine(patient: ProbedProvider, limit_s: float) -> Finding:
     began = time.perf_counter()
     error = None
     try:

@@ -15,7 +15,7 @@ from weft_router.providers.http.event_stream import EventStream
 from weft_router.providers.http.whole_body import WholeBody
 from weft_router.providers.provider import ProviderError, Step, broken
 from weft_router.providers.surrogates import Halves, marked
-from weft_router.providers.tool_calls import Calls
+from weft_router.providers.tool_calls import ToolCalls
 
 # The last is OpenAI's end marker, which proxies send in every format: whether the answer is whole its end tells.
 _SAY_NOTHING = ("ping", "pong", "heartbeat", "keepalive", "keep-alive", "[done]")
@@ -42,7 +42,7 @@ class Answer(ABC):
         self.has_said = False
         """Whether anything was said before what is new."""
         self.refused = False
-        self.calls = Calls(self._tell)
+        self.calls = ToolCalls(self._tell)
         self.raw_finish_reason: str | None = None
         """The provider's own word for the end; None while none came."""
         self._counts_are_new = False
@@ -191,7 +191,7 @@ def _named(error: KeyError, data: str) -> str:
     return f"its field {name}" if isinstance(name, str) and name not in data else "one that it belongs to"
 
 
-class Reading:
+class StreamReader:
     """Turns one response's body into steps.
 
     What one piece from the network says is taken together: cost is by the step, not by the token. What was said before

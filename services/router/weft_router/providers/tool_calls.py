@@ -60,7 +60,7 @@ class _Shape:
             self.is_whole = not self._depth
 
 
-class Call:
+class ToolCall:
     """One call. What it tells is never taken back, so what may yet turn out otherwise is kept until it is sure."""
 
     def __init__(
@@ -219,28 +219,28 @@ class Call:
         self._tell(piece)
 
 
-class Calls:
+class ToolCalls:
     """The calls of one answer, in their order."""
 
     def __init__(self, tell: Callable[[event_pb2.ToolCallDelta], None]) -> None:
         self.own_id = f"call_{token_hex(8)}"
         """What ids begin with that are made up for calls which have none: no two of a conversation may be the same."""
         self._tell = tell
-        self._calls: list[Call] = []
+        self._calls: list[ToolCall] = []
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[ToolCall]:
         return iter(self._calls)
 
     @property
-    def latest(self) -> Call | None:
+    def latest(self) -> ToolCall | None:
         """The call begun last."""
         return self._calls[-1] if self._calls else None
 
-    def new(self, given: str, state: str = "") -> Call:
+    def new(self, given: str, state: str = "") -> ToolCall:
         """Return one more call. One without an id, or with another's, gets one of its own.
 
         Raises:
@@ -253,7 +253,7 @@ class Calls:
         while call_id in self._ids:
             call_id, number = f"{given or self.own_id}_{number}", number + 1
         self._ids.add(call_id)
-        call = Call(len(self._calls), call_id, given, self._tell, state)
+        call = ToolCall(len(self._calls), call_id, given, self._tell, state)
         self._calls.append(call)
         return call
 

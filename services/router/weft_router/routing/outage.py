@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from weft.common.v1 import error_pb2
 from weft_router.fleet.registry import Registry
 from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.routing.selection import Candidate
+from weft_router.routing.selection import RouteCandidate
 
 _RETURNS_PER_S = 200.0
 _MOST_KINDS = 10_000
@@ -29,7 +29,7 @@ class ProviderOutage(Exception):
         return self.error.remedy.may_pass
 
 
-def outage(model: str, registry: Registry, candidates: Sequence[Candidate]) -> ProviderOutage | None:
+def outage(model: str, registry: Registry, candidates: Sequence[RouteCandidate]) -> ProviderOutage | None:
     """Return why no breaker of the candidates lets a call pass; None when one does."""
     if any(one.allowed for one in candidates):
         return None

@@ -5,7 +5,7 @@ from collections import deque
 from weft_kit.catalog.routing import Extra, Hedge
 
 
-class Allowance:
+class RetryBudget:
     """Lets extra calls pass while they are at most `share` of the first ones, or `floor`, in any `over_s` seconds.
 
     Times are of one steady clock; what is counted is kept by tenths of `over_s`.
@@ -54,23 +54,23 @@ class Allowance:
 _HEDGES_OVER_S = 60.0
 
 
-class Allowances:
+class RetryBudgets:
     """Counts retries and hedges of each alias, for this replica."""
 
     def __init__(self) -> None:
-        self._retries: dict[str, tuple[Extra, Allowance]] = {}
-        self._hedges: dict[str, tuple[Hedge, Allowance]] = {}
+        self._retries: dict[str, tuple[Extra, RetryBudget]] = {}
+        self._hedges: dict[str, tuple[Hedge, RetryBudget]] = {}
 
-    def retries(self, alias: str, extra: Extra) -> Allowance:
+    def retries(self, alias: str, extra: Extra) -> RetryBudget:
         settings, allowance = self._retries.get(alias, (None, None))
         if allowance is None or settings != extra:
-            allowance = Allowance(extra.share, extra.floor, extra.over_s)
+            allowance = RetryBudget(extra.share, extra.floor, extra.over_s)
             self._retries[alias] = extra, allowance
         return allowance
 
-    def hedges(self, alias: str, hedge: Hedge) -> Allowance:
+    def hedges(self, alias: str, hedge: Hedge) -> RetryBudget:
         settings, allowance = self._hedges.get(alias, (None, None))
         if allowance is None or settings != hedge:
-            allowance = Allowance(hedge.share, hedge.floor, _HEDGES_OVER_S)
+            allowance = RetryBudget(hedge.share, hedge.floor, _HEDGES_OVER_S)
             self._hedges[alias] = hedge, allowance
         return allowance

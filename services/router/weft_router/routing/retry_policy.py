@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.shortening import shortened
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.routing.selection import Candidate
+from weft_router.routing.selection import RouteCandidate
 
 _MOST_DOUBLINGS = 30
 _MOST_LISTED = 16
@@ -90,7 +90,7 @@ def refusing_routes(attempts: Iterable[job_pb2.Attempt]) -> set[tuple[str, str]]
     return {(one.provider, one.provider_model) for one in attempts if _refused(one)}
 
 
-def may_try_again(error: ProviderError, candidates: Iterable[Candidate], unexplained: int = 0) -> bool:
+def may_try_again(error: ProviderError, candidates: Iterable[RouteCandidate], unexplained: int = 0) -> bool:
     """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
 
     What two routes refused without a reason that is known, others are not asked, too.
@@ -108,7 +108,7 @@ def may_try_again(error: ProviderError, candidates: Iterable[Candidate], unexpla
             return True
 
 
-def can_continue(request: job_pb2.GenerationRequest, said: Transcript, max_tokens: int) -> bool:
+def can_continue(request: job_pb2.GenerationRequest, said: AnswerSoFar, max_tokens: int) -> bool:
     """Say whether a new attempt may go on from the text so far: plain text with room left. Structure starts over."""
     plain = not request.tools and request.response_format.WhichOneof("format") is None
     return plain and not said.tool_calls and said.token_count < max_tokens
@@ -163,7 +163,7 @@ def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -
 
 
 def wait_before_retry(
-    error: ProviderError, candidates: Iterable[Candidate], backoff: float, longest_s: float, left_s: float
+    error: ProviderError, candidates: Iterable[RouteCandidate], backoff: float, longest_s: float, left_s: float
 ) -> float | None:
     """Return the seconds to wait before the next attempt; None when the job would not live to see it.
 

@@ -12,7 +12,7 @@ Draw = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RouteCandidate:
     """A route with what is known about it now. Candidates come in order of preference."""
 
     route: Route
@@ -52,12 +52,12 @@ class Choice:
     alias: str = ""
 
 
-def remaining(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+def remaining(candidates: Sequence[RouteCandidate]) -> Sequence[RouteCandidate]:
     """Return those that have not refused the job; where all have, it is not for the choice to find that out."""
     return [one for one in candidates if not one.refused] or candidates
 
 
-def choose(candidates: Sequence[Candidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
+def choose(candidates: Sequence[RouteCandidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
     """Return the route to ask, of those that remain, are let pass and have room; None when there is none.
 
     Those come first whose providers failed this job least, then those of the alias itself before its fallbacks, then
@@ -74,11 +74,11 @@ def choose(candidates: Sequence[Candidate], draw: Draw, beside: Collection[str] 
     return Choice(chosen.route, _because(candidates, chosen, because), chosen.alias)
 
 
-def _rank(candidate: Candidate) -> tuple[int, int, bool]:
+def _rank(candidate: RouteCandidate) -> tuple[int, int, bool]:
     return candidate.failures, candidate.tier, not candidate.near
 
 
-def _because(candidates: Sequence[Candidate], chosen: Candidate, because: str) -> str:
+def _because(candidates: Sequence[RouteCandidate], chosen: RouteCandidate, because: str) -> str:
     if chosen.tier:
         because = f"fallback to {chosen.alias}: {because}"
     if chosen.failures:
@@ -95,11 +95,11 @@ def _because(candidates: Sequence[Candidate], chosen: Candidate, because: str) -
     return because
 
 
-def _most_preferred(equals: Sequence[Candidate], _draw: Draw) -> tuple[Candidate, str]:
+def _most_preferred(equals: Sequence[RouteCandidate], _draw: Draw) -> tuple[RouteCandidate, str]:
     return equals[0], "most preferred route"
 
 
-def _fastest(equals: Sequence[Candidate], draw: Draw) -> tuple[Candidate, str]:
+def _fastest(equals: Sequence[RouteCandidate], draw: Draw) -> tuple[RouteCandidate, str]:
     """Take the less loaded of two that are drawn: the best of all would be everybody's choice at once.
 
     (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.)
@@ -111,21 +111,21 @@ def _fastest(equals: Sequence[Candidate], draw: Draw) -> tuple[Candidate, str]:
     return best, f"first token expected soonest, in {best.load * 1000:.0f} ms"
 
 
-def _cheapest(equals: Sequence[Candidate], _draw: Draw) -> tuple[Candidate, str]:
+def _cheapest(equals: Sequence[RouteCandidate], _draw: Draw) -> tuple[RouteCandidate, str]:
     priced = [one for one in equals if one.cost_micros is not None]
     if not priced:
         return equals[0], "most preferred route, for none has a price"
     return min(priced, key=lambda one: one.cost_micros or 0), "cheapest route"
 
 
-def _weighted(equals: Sequence[Candidate], draw: Draw) -> tuple[Candidate, str]:
+def _weighted(equals: Sequence[RouteCandidate], draw: Draw) -> tuple[RouteCandidate, str]:
     bounds = list(accumulate(one.route.weight for one in equals))
     drawn = draw() * bounds[-1]
     chosen = next(one for one, bound in zip(equals, bounds, strict=True) if drawn < bound)
     return chosen, f"drawn with weight {chosen.route.weight:g} of {bounds[-1]:g}"
 
 
-_SELECT: dict[Selection, Callable[[Sequence[Candidate], Draw], tuple[Candidate, str]]] = {
+_SELECT: dict[Selection, Callable[[Sequence[RouteCandidate], Draw], tuple[RouteCandidate, str]]] = {
     "priority": _most_preferred,
     "fastest": _fastest,
     "cheapest": _cheapest,

@@ -38,7 +38,7 @@ async def patience(
     loop = asyncio.get_running_loop()
     last_moment = loop.time() + limits.total_s
     waiting_for, renew_at = "first_token_s", 0.0
-    flow = Flow(floor) if floor else None
+    flow = StreamPace(floor) if floor else None
 
     def tokens_came(count: int) -> None:
         nonlocal waiting_for, renew_at
@@ -76,7 +76,7 @@ def _seconds(duration: duration_pb2.Duration) -> float:
     return max(0.0, duration.ToNanoseconds() / 1e9)
 
 
-class Flow:
+class StreamPace:
     """Watches one stream. Times are seconds of one steady clock."""
 
     def __init__(self, floor: Throughput) -> None:

@@ -15,10 +15,10 @@ from weft_kit.joblog import Step
 from weft_kit.rpc.errors import Draining
 from weft_kit.tasks import ended
 from weft_router.job.job import Job
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.routing.outage import ProviderOutage
 from weft_router.single_flight.joining import unbooked
-from weft_router.single_flight.replay_buffer import Tape
+from weft_router.single_flight.replay_buffer import ReplayBuffer
 
 PULSE_S = 1.0
 """How often listeners elsewhere are told that a silent call lives."""
@@ -35,7 +35,7 @@ class FlightLost(Exception):
         self.error = error
 
 
-class Seat(Protocol):
+class Subscription(Protocol):
     """One job's place in a flight, which may be another router's."""
 
     leader_id: str
@@ -67,24 +67,24 @@ class Flight:
         self.tenant = leader.accepted.tenant
         self.failure: Exception | None = None
         said = event_pb2.Delta(text=leader.said.text, token_count=leader.said.token_count)
-        self.tape = Tape(said) if leader.said else Tape()
+        self.tape = ReplayBuffer(said) if leader.said else ReplayBuffer()
         self._job = _on_tape(leader, self.tape)
         self._before = len(leader.attempts)
         self._booked: set[int] = set()
-        self._seats: list[LocalSeat] = []
+        self._seats: list[LocalSubscription] = []
         self._landed = landed
         self._task = asyncio.create_task(self._fly(answer))
 
-    def board(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSeat":
+    def board(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSubscription":
         """Return a place, from which everything that stands is heard. Whoever boards has to leave."""
         accepted = self._job.accepted
         if accepted.HasField("expire_time") and expire_time.ToNanoseconds() > accepted.expire_time.ToNanoseconds():
             accepted.expire_time.CopyFrom(expire_time)
-        seat = LocalSeat(self, leads=job_id == self.leader_id)
+        seat = LocalSubscription(self, leads=job_id == self.leader_id)
         self._seats.append(seat)
         return seat
 
-    async def leave(self, seat: "LocalSeat") -> Sequence[job_pb2.Attempt]:
+    async def leave(self, seat: "LocalSubscription") -> Sequence[job_pb2.Attempt]:
         """Stop the call if nobody is left, and return its attempts.
 
         Each is booked once: by whoever has listened longest when it has ended.
@@ -125,7 +125,7 @@ class Flight:
         return attempt
 
 
-class LocalSeat:
+class LocalSubscription:
     """A place in a flight of this router."""
 
     def __init__(self, flight: Flight, *, leads: bool) -> None:
@@ -182,7 +182,7 @@ async def relaying(flight: Flight, expire_time: timestamp_pb2.Timestamp) -> Asyn
             await seat.leave()
 
 
-def _on_tape(leader: Job, tape: Tape) -> Job:
+def _on_tape(leader: Job, tape: ReplayBuffer) -> Job:
     accepted = event_pb2.Accepted()
     accepted.CopyFrom(leader.accepted)
     return replace(
@@ -200,8 +200,8 @@ def _on_tape(leader: Job, tape: Tape) -> Job:
     )
 
 
-def _only(said: Transcript) -> Transcript:
-    copied = Transcript()
+def _only(said: AnswerSoFar) -> AnswerSoFar:
+    copied = AnswerSoFar()
     copied.add(event_pb2.Delta(text=said.text, token_count=said.token_count))
     return copied
 

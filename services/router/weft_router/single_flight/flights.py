@@ -15,18 +15,18 @@ from weft_router.single_flight.flight import (
     Answer,
     Flight,
     FlightLost,
-    Seat,
+    Subscription,
 )
-from weft_router.single_flight.follower import Passage, withdraw
+from weft_router.single_flight.follower import FlightFollower, withdraw
 from weft_router.single_flight.joining import flight_of, is_shared
-from weft_router.single_flight.redis_directory import RedisFlights
-from weft_router.single_flight.remote import RemoteSeat
+from weft_router.single_flight.redis_directory import RedisDirectory
+from weft_router.single_flight.remote import RemoteSubscription
 
 
 class Flights:
     """Finds each job the call it shares, or begins one. `limits` bound what a job may hear fail."""
 
-    def __init__(self, board: RedisFlights, limits: RetryLimits) -> None:
+    def __init__(self, board: RedisDirectory, limits: RetryLimits) -> None:
         self._board = board
         self._limits = limits
         self._here: dict[str, Flight] = {}
@@ -65,7 +65,7 @@ class Flights:
             host = await self._host(key, lost)
             try:
                 seat = await self._seat(host, key, job, answer)
-                done = await Passage(job, seat).to_end()
+                done = await FlightFollower(job, seat).to_end()
             except FlightLost:
                 lost = host
                 continue
@@ -79,10 +79,10 @@ class Flights:
         here = self._board.host
         return here if key in self._here else await self._board.claim(key, lost if lost != here else "")
 
-    async def _seat(self, host: str, key: str, job: Job, answer: Answer) -> Seat:
+    async def _seat(self, host: str, key: str, job: Job, answer: Answer) -> Subscription:
         flight = self._here.get(key)
         if flight is None and host != self._board.host:
-            seat = await RemoteSeat.taken(host, key, job)
+            seat = await RemoteSubscription.taken(host, key, job)
             metrics.FLIGHTS.labels("joins_elsewhere").inc()
             return seat
         role = "joins" if flight else "leads"

@@ -9,15 +9,15 @@ from weft_kit import clock
 from weft_kit.joblog import Step, TokenWriter, pieces
 from weft_router.job import usage
 from weft_router.job.job import Job
-from weft_router.single_flight.flight import FlightLost, Seat
+from weft_router.single_flight.flight import FlightLost, Subscription
 from weft_router.single_flight.joining import unheard
 from weft_router.single_flight.replay_buffer import merge
 
 
-class Passage:
+class FlightFollower:
     """Copies a call into a job. What the job's readers have already is not said again where the call says the same."""
 
-    def __init__(self, job: Job, seat: Seat) -> None:
+    def __init__(self, job: Job, seat: Subscription) -> None:
         self._job = job
         self._seat = seat
         self._ours: dict[int, job_pb2.Attempt] = {}

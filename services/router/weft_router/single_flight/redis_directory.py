@@ -33,7 +33,7 @@ return host
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
-class RedisFlights:
+class RedisDirectory:
     """Announces the flights of one router.
 
     Redis is waited for `limit_s`, and left alone for a moment when it was late three times in a row.

@@ -24,7 +24,7 @@ _SILENCE_S: Final = 4 * PULSE_S
 """After how long without a word a host is lost."""
 
 
-class RemoteSeat:
+class RemoteSubscription:
     """A place in a flight that another router hosts."""
 
     leader_id = ""
@@ -38,7 +38,7 @@ class RemoteSeat:
         self._attempts: Sequence[job_pb2.Attempt] = ()
 
     @classmethod
-    async def taken(cls, host: str, flight: str, job: Job) -> "RemoteSeat":
+    async def taken(cls, host: str, flight: str, job: Job) -> "RemoteSubscription":
         """Return a place.
 
         Raises:

@@ -6,7 +6,7 @@ from weft.job.v1 import event_pb2
 from weft_kit.joblog import Step
 
 
-class Tape:
+class ReplayBuffer:
     """Takes steps in place of a job's log. Each has a number, from 1."""
 
     def __init__(self, *opening: Step) -> None:

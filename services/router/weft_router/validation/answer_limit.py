@@ -6,7 +6,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.joblog import beginning
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
 
 MAX_ANSWER_BYTES = 6 * 1024 * 1024
@@ -38,7 +38,7 @@ class AnswerLimit:
     def _tokens_bytes(self) -> int:
         return self.max_tokens * BYTES_A_TOKEN + BYTES_BESIDE_TOKENS
 
-    def fitting(self, said: Transcript, delta: event_pb2.Delta) -> event_pb2.Delta:
+    def fitting(self, said: AnswerSoFar, delta: event_pb2.Delta) -> event_pb2.Delta:
         """Return as much of a delta as the answer has room for: the delta itself when that is all of it.
 
         Raises:
@@ -70,7 +70,7 @@ class AnswerLimit:
             return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_LENGTH)
         raise self._too_large()
 
-    def _check_calls(self, said: Transcript, delta: event_pb2.Delta) -> None:
+    def _check_calls(self, said: AnswerSoFar, delta: event_pb2.Delta) -> None:
         indexes = said.call_indexes.union(piece.index for piece in delta.tool_calls)
         state = max(len((piece.id + piece.name + piece.provider_state).encode()) for piece in delta.tool_calls)
         if len(indexes) > MOST_CALLS or state > _MOST_STATE_BYTES:

@@ -3,12 +3,14 @@
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import job_pb2
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers import finish_reasons
 from weft_router.providers.provider import ProviderError, Remedy, broken
 
 
-def judged(end: inference_pb2.Finished, said: Transcript, request: job_pb2.GenerationRequest) -> inference_pb2.Finished:
+def judged(
+    end: inference_pb2.Finished, said: AnswerSoFar, request: job_pb2.GenerationRequest
+) -> inference_pb2.Finished:
     """Return the end of an answer that came whole; where its own word does not say how, as UNSPECIFIED.
 
     Raises:
@@ -31,12 +33,12 @@ def judged(end: inference_pb2.Finished, said: Transcript, request: job_pb2.Gener
     )
 
 
-def is_silent(end: inference_pb2.Finished, said: Transcript) -> bool:
+def is_silent(end: inference_pb2.Finished, said: AnswerSoFar) -> bool:
     """Return whether an answer was ended in good order, and says nothing."""
     return end.finish_reason == chat_pb2.FINISH_REASON_STOP and said.is_empty
 
 
-def _bare_call(said: Transcript, reason: chat_pb2.FinishReason.ValueType) -> chat_pb2.ToolCall | None:
+def _bare_call(said: AnswerSoFar, reason: chat_pb2.FinishReason.ValueType) -> chat_pb2.ToolCall | None:
     """Return the last call of an answer that ran out of tokens, where that was before its arguments began."""
     calls = said.tool_calls if reason == chat_pb2.FINISH_REASON_LENGTH else []
     return calls[-1] if calls and not calls[-1].arguments_json else None

@@ -18,7 +18,7 @@ from jsonschema import ValidationError
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft_kit.validation.json_values import shown, shown_pointer
-from weft_router.job.transcript import Transcript
+from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.validation.json_schema import TooCostly, violations
 
@@ -37,7 +37,7 @@ _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FormatFault:
     """How a text is off its form: `what` completes "the answer …", with the place in the document."""
 
     what: str
@@ -51,7 +51,7 @@ class _NoConstant(ValueError):
     """A word of Python's that JSON does not have."""
 
 
-def must_have_form(said: Transcript, end: inference_pb2.Finished) -> bool:
+def must_have_form(said: AnswerSoFar, end: inference_pb2.Finished) -> bool:
     """Return whether a whole answer is one that must have the form asked for.
 
     Calls of tools need not. Nor need what a provider withheld: its finish reason says that it is not the answer.
@@ -59,30 +59,30 @@ def must_have_form(said: Transcript, end: inference_pb2.Finished) -> bool:
     return not said.tool_calls and end.finish_reason != chat_pb2.FINISH_REASON_CONTENT_FILTER
 
 
-async def find_fault(wanted: chat_pb2.ResponseFormat, text: str) -> Fault | None:
+async def find_fault(wanted: chat_pb2.ResponseFormat, text: str) -> FormatFault | None:
     """Return how a text is off a form, looked for apart from the event loop."""
     if wanted.WhichOneof("format") is None:
         return None
     return await asyncio.get_running_loop().run_in_executor(_threads, fault_of, wanted, text)
 
 
-def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT_S) -> Fault | None:
+def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT_S) -> FormatFault | None:
     """Return how a text is off a form. After about `limit_s` seconds of this thread's time it cannot be told."""
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
         if wanted.HasField("json_object"):
-            return None if isinstance(document, dict) else Fault(f"is {_kind(document)}, not a JSON object")
+            return None if isinstance(document, dict) else FormatFault(f"is {_kind(document)}, not a JSON object")
         found = list(islice(violations(wanted.json_schema.schema_json, document, limit_s), _MOST_VIOLATIONS + 1))
     except ValueError as error:
         return _no_json(text, error)
     except RecursionError:
-        return Fault("is nested too deep to be read")
+        return FormatFault("is nested too deep to be read")
     except TooCostly as reached:
-        return Fault(f"could not be held against its schema within {reached}", is_untold=True)
-    return Fault(f"is off its JSON schema: {_listed(found)}") if found else None
+        return FormatFault(f"could not be held against its schema within {reached}", is_untold=True)
+    return FormatFault(f"is off its JSON schema: {_listed(found)}") if found else None
 
 
-def failure(fault: Fault, end: inference_pb2.Finished, *, is_last: bool) -> ProviderError:
+def failure(fault: FormatFault, end: inference_pb2.Finished, *, is_last: bool) -> ProviderError:
     """Return the failure of an answer that is off its form; `is_last` where no more such answers are allowed."""
     message, remedy = f"the answer {fault.what}", Remedy.NOTHING
     if fault.is_syntax and end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
@@ -95,17 +95,17 @@ def failure(fault: Fault, end: inference_pb2.Finished, *, is_last: bool) -> Prov
     return ProviderError(error_pb2.ERROR_REASON_ANSWER_INVALID, message, remedy)
 
 
-def _no_json(text: str, error: ValueError) -> Fault:
+def _no_json(text: str, error: ValueError) -> FormatFault:
     if not text.strip():
-        return Fault("is empty, not JSON", is_syntax=True)
+        return FormatFault("is empty, not JSON", is_syntax=True)
     if isinstance(error, _NoConstant):
         error = json.JSONDecodeError(f"there is no {error} in JSON", text, _place_of_constant(text))
     if not isinstance(error, json.JSONDecodeError):
-        return Fault("holds a number of too many digits to be read")
+        return FormatFault("holds a number of too many digits to be read")
     place = f"line {error.lineno}, column {error.colno} (offset {error.pos})"
     why = (error.msg[0].lower() + error.msg[1:]).removesuffix(" at").removesuffix(" starting")
     fence = "; it stands in a Markdown fence" if text.lstrip().startswith("```") else ""
-    return Fault(f"is not JSON at {place}: {why}{fence}", is_syntax=True)
+    return FormatFault(f"is not JSON at {place}: {why}{fence}", is_syntax=True)
 
 
 def _refuse_constant(name: str) -> NoReturn:

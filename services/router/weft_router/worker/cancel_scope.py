@@ -1,4 +1,4 @@
-"""The brake of a running job: whoever wants it to stop pulls it, and the first reason stands."""
+"""The cancel scope of a running job: whoever wants it to stop cancels it, and the first reason stands."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from enum import Enum, auto
 from weft_router import metrics
 
 
-class Why(Enum):
+class StopReason(Enum):
     """Why a job is stopped."""
 
     CANCELLED = auto()
@@ -24,28 +24,28 @@ class Stopped(Exception):
     """The work was stopped half-way: only the log knows now what was said."""
 
 
-class Brake:
-    """Stops what runs under it, at once and down to the provider; pulled before, it lets nothing begin."""
+class CancelScope:
+    """Stops what runs under it, at once and down to the provider; once cancelled, it lets nothing begin."""
 
     def __init__(self) -> None:
-        self.why: Why | None = None
+        self.why: StopReason | None = None
         self._scope: asyncio.Timeout | None = None
-        self._pulled_at = 0.0
+        self._cancelled_at = 0.0
 
-    def pull(self, why: Why) -> None:
-        """Stop. A repeat, and a pull after the time ran out, do nothing."""
+    def cancel(self, why: StopReason) -> None:
+        """Stops. A repeat, and a call after the time ran out, do nothing."""
         if self.why is not None or (self._scope is not None and self._scope.expired()):
             return
-        self.why, self._pulled_at = why, time.perf_counter()
+        self.why, self._cancelled_at = why, time.perf_counter()
         if self._scope is not None:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def guarding(self, limit_s: float) -> AsyncIterator[None]:
-        """Run the block for at most `limit_s`.
+        """Runs the block for at most `limit_s`.
 
         Raises:
-            Stopped: the brake was pulled, or the time ran out; `why` says which.
+            Stopped: the scope was cancelled, or the time ran out; `why` says which.
         """
         if self.why is not None:
             raise Stopped
@@ -56,9 +56,9 @@ class Brake:
         except TimeoutError:
             if not scope.expired():
                 raise
-            self.why = self.why or Why.EXPIRED
+            self.why = self.why or StopReason.EXPIRED
             raise Stopped from None
         finally:
             self._scope = None
-            if self.why is Why.CANCELLED:
-                metrics.CANCEL_SECONDS.observe(time.perf_counter() - self._pulled_at)
+            if self.why is StopReason.CANCELLED:
+                metrics.CANCEL_SECONDS.observe(time.perf_counter() - self._cancelled_at)

@@ -16,7 +16,7 @@ from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Write
 from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache
-from weft_router.answering.pipeline import Attempts
+from weft_router.answering.pipeline import Pipeline
 from weft_router.budgets import budgets
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.job import terminal_events, usage
@@ -24,7 +24,7 @@ from weft_router.job.history import History
 from weft_router.job.job import Job
 from weft_router.routing import retry_policy
 from weft_router.routing.outage import ProviderOutage, Returns
-from weft_router.worker.cancel_scope import Brake, Stopped, Why
+from weft_router.worker.cancel_scope import CancelScope, Stopped, StopReason
 
 _GOODBYE_LIMIT_S = 1.0
 """What giving a job back may wait for the log."""
@@ -32,11 +32,11 @@ _LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class JobDependencies:
     """What every run works with. A job handed out more than `max_deliveries` times kills its workers."""
 
     log: JobLog
-    attempts: Attempts
+    attempts: Pipeline
     answers: AnswerCache
     max_deliveries: int = 50
     worker: str = ""
@@ -50,14 +50,14 @@ class Means:
         return self.max_deliveries * 4 // 5
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """What became of a job in this worker's hands."""
 
-    OVER = auto()
+    DONE = auto()
     """Its `done` is committed, by us or not."""
-    OVERTAKEN = auto()
+    SUPERSEDED = auto()
     """Another worker has it, or the log has nothing of it."""
-    GIVEN_BACK = auto()
+    RELEASED = auto()
     """It waits for another worker."""
 
 
@@ -80,11 +80,11 @@ class _Resting(Exception):
 class JobRun:
     """Runs one job until it is terminal, turns out to be another worker's, or has to be left."""
 
-    def __init__(self, lease: Lease, means: Means) -> None:
+    def __init__(self, lease: Lease, means: JobDependencies) -> None:
         self._lease = lease
         self._means = means
         self._accepted = lease.event.accepted
-        self._brake = Brake()
+        self._cancel_scope = CancelScope()
         self.tokens = 0
         """What the job took here, read and written."""
         self._outage: ProviderOutage | None = None
@@ -92,13 +92,13 @@ class JobRun:
 
     def cancel(self) -> None:
         """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
-        self._brake.pull(Why.CANCELLED)
+        self._cancel_scope.cancel(StopReason.CANCELLED)
 
     def drain(self) -> None:
         """Give the job back, with what it said so far in the log: the worker shuts down."""
-        self._brake.pull(Why.DRAINING)
+        self._cancel_scope.cancel(StopReason.DRAINING)
 
-    async def to_end(self) -> Outcome | Rest:
+    async def to_end(self) -> RunOutcome | Rest:
         """Return what became of the job, once nothing is left to do here.
 
         Raises:
@@ -109,7 +109,7 @@ class JobRun:
         except DecodeError:
             return await self._end_unread()
 
-    async def _to_end(self) -> Outcome | Rest:
+    async def _to_end(self) -> RunOutcome | Rest:
         history = History.of([self._lease.event]) if self._lease.delivery == 1 else await self._look()
         job = self._job(history)
         before = usage.total(job.spent)
@@ -122,16 +122,16 @@ class JobRun:
                 # A write refused, or given up half-way: what stands in the log decides what to do.
                 history = await self._look()
                 if history.claim_sequence > job.writer.last_sequence:
-                    return Outcome.OVERTAKEN
+                    return RunOutcome.SUPERSEDED
                 job = self._renewed(job, history)
             else:
-                return Outcome.OVER
+                return RunOutcome.DONE
             finally:
                 self.tokens = usage.total(job.spent) - before
         # What is not in the log needs no ack, which could meet another job in the place of one that a lost store held.
-        return Outcome.OVER if history.is_done else Outcome.OVERTAKEN
+        return RunOutcome.DONE if history.is_done else RunOutcome.SUPERSEDED
 
-    async def _end_unread(self) -> Outcome:
+    async def _end_unread(self) -> RunOutcome:
         """End a job of which the log holds what is no event: it would come back with every delivery."""
         structlog.get_logger().exception("job cannot be read", job_id=self._lease.job_id)
         job = self._job(History.of([self._lease.event]))
@@ -139,16 +139,16 @@ class JobRun:
         try:
             await self._means.log.end_unread(self._lease.job_id, done)
         except Fenced:
-            return Outcome.OVERTAKEN
-        return Outcome.OVER
+            return RunOutcome.SUPERSEDED
+        return RunOutcome.DONE
 
-    async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> Outcome | Rest | None:
+    async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> RunOutcome | Rest | None:
         """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
         match stop:
-            case Stopped() if self._brake.why is Why.DRAINING:
+            case Stopped() if self._cancel_scope.why is StopReason.DRAINING:
                 await self._give_back(job)
-                return Outcome.GIVEN_BACK
-            case _Resting(rest=rested) if await self._give_back(job) and self._brake.why is None:
+                return RunOutcome.RELEASED
+            case _Resting(rest=rested) if await self._give_back(job) and self._cancel_scope.why is None:
                 return rested
         return None
 
@@ -198,15 +198,15 @@ class JobRun:
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
         """Return the record of a job that no provider is to be asked about any more."""
-        why = self._brake.why
-        if why is Why.CANCELLED or history.cancel_message is not None:
+        why = self._cancel_scope.why
+        if why is StopReason.CANCELLED or history.cancel_message is not None:
             return terminal_events.ended(
                 job, job_pb2.JOB_STATE_CANCELLED, terminal_events.cancelled(history.cancel_message or "")
             )
-        if why is Why.EXPIRED or job.left_s(time.time()) <= 0:
+        if why is StopReason.EXPIRED or job.left_s(time.time()) <= 0:
             waited_for = self._outage.error.message if self._outage else ""
             return terminal_events.ended(job, job_pb2.JOB_STATE_EXPIRED, terminal_events.expired(waited_for))
-        if why is Why.BROKEN:
+        if why is StopReason.BROKEN:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.internal(self._lease.job_id))
         if self._lease.delivery > self._means.max_deliveries:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, retry_policy.exhausted(job.attempts))
@@ -215,7 +215,7 @@ class JobRun:
     async def _answered(self, job: Job) -> event_pb2.Done:
         """Run attempts for as long as the job lives and nobody stops them."""
         try:
-            async with self._brake.guarding(job.left_s(time.time())), self._overhearing(job):
+            async with self._cancel_scope.guarding(job.left_s(time.time())), self._overhearing(job):
                 return await self._attempted(job)
         except EventTooLarge as error:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.too_large(error))
@@ -227,7 +227,7 @@ class JobRun:
         except Exception:  # noqa: BLE001
             # A bug of ours must neither cost the job its record nor come back with every delivery.
             structlog.get_logger().exception("job failed by a bug", job_id=self._lease.job_id)
-            self._brake.pull(Why.BROKEN)
+            self._cancel_scope.cancel(StopReason.BROKEN)
             raise Stopped from None
 
     async def _attempted(self, job: Job) -> event_pb2.Done:

@@ -3,18 +3,18 @@
 from collections.abc import Callable
 
 from weft.job.v1 import event_pb2
-from weft_kit.catalog.catalog import Catalog, Share
+from weft_kit.catalog.catalog import Catalog, TenantShare
 from weft_kit.joblog import tenant_tag
 from weft_router.job import usage
 
 
-class Shares:
+class TenantWeights:
     """Weighs lanes and jobs. `catalog` is asked anew for each: it may change."""
 
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
         self._catalog = catalog
         self._read: Catalog | None = None
-        self._by_tag: dict[str, Share] = {}
+        self._by_tag: dict[str, TenantShare] = {}
 
     def weight(self, tag: str) -> float:
         """Return how much a tenant weighs against others; lanes name tenants by their tags."""
@@ -28,7 +28,7 @@ class Shares:
         """Return the tokens that a job is expected to take."""
         return usage.expected(accepted, self._catalog().models)
 
-    def _share(self, tag: str) -> Share:
+    def _share(self, tag: str) -> TenantShare:
         catalog = self._catalog()
         if catalog is not self._read:
             self._read = catalog

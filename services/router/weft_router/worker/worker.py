@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from weft_kit.joblog import Lease, Work
+from weft_kit.joblog import Lease, Leases
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import background, for_ever
 from weft_router import metrics
 from weft_router.worker.job_run import (
+    JobDependencies,
     JobRun,
-    Means,
-    Outcome,
     Rest,
+    RunOutcome,
 )
 
 _log = structlog.get_logger()
@@ -26,7 +26,7 @@ _GOODBYE_LIMIT_S = 2.0
 class Worker:
     """Runs the jobs of the queue."""
 
-    def __init__(self, means: Means, work: Work, grace_s: float) -> None:
+    def __init__(self, means: JobDependencies, work: Leases, grace_s: float) -> None:
         self._means = means
         self._work = work
         self._grace_s = grace_s
@@ -92,11 +92,11 @@ class Worker:
             lease.release()
             del self._runs[lease.job_id]
 
-    async def _close(self, lease: Lease, outcome: Outcome | Rest) -> None:
+    async def _close(self, lease: Lease, outcome: RunOutcome | Rest) -> None:
         match outcome:
-            case Outcome.OVER:
+            case RunOutcome.DONE:
                 await lease.ack()
-            case Outcome.GIVEN_BACK:
+            case RunOutcome.RELEASED:
                 metrics.JOBS_LEFT.labels("drained").inc()
                 await lease.retry()
             case Rest(seconds, waits_for):
@@ -104,7 +104,7 @@ class Worker:
                 self._resting[lease.job_id] = lease.delivery_id
                 asyncio.get_running_loop().call_later(seconds, self._forget, lease.job_id, lease.delivery_id)
                 await lease.retry(seconds)
-            case Outcome.OVERTAKEN:
+            case RunOutcome.SUPERSEDED:
                 metrics.JOBS_LEFT.labels("overtaken").inc()
 
     def _forget(self, job_id: str, delivery_id: str) -> None:

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 Attributes = Mapping[str, str | None]
 
 
-class Kind(Enum):
+class BlockKind(Enum):
     """What an element may be besides text."""
 
     NOTHING = auto()
@@ -62,45 +62,45 @@ class Judge:
             if (value := node.attributes.get(name))
         }
 
-    def kind(self, node: LexborNode, *, is_in_text: bool) -> Kind | None:
+    def kind(self, node: LexborNode, *, is_in_text: bool) -> BlockKind | None:
         """`is_in_text` says whether the element stands in a part of the text, such as an article."""
         tag, attributes = node.tag or "", node.attributes
         named = f"{attributes.get('id') or ''} {attributes.get('class') or ''}"
         if tag in {"html", "body", "main"}:
             return None
         if (tag in _NOTHING and not _is_label(node)) or _NO_TEXT.search(named):
-            return Kind.NOTHING
+            return BlockKind.NOTHING
         if not is_in_text and _CONSENT.search(named) and (_BANNER.search(named) or "dialog" in _role(attributes)):
-            return Kind.BANNER
+            return BlockKind.BANNER
         return _by_tag(node, is_in_text=is_in_text, has_main=self._has_main) or self._by_visibility(node)
 
-    def _by_visibility(self, node: LexborNode) -> Kind | None:
+    def _by_visibility(self, node: LexborNode) -> BlockKind | None:
         attributes, role = node.attributes, _role(node.attributes)
         if role in _CHROME_ROLES:
-            return Kind.CHROME
+            return BlockKind.CHROME
         if "hidden" in attributes and (attributes["hidden"] or "").lower() != "until-found":
             opens = attributes.get("id") in self._opened or role == "tabpanel" or _follows_opener(node)
-            return Kind.LINKS if opens else Kind.CHROME
+            return BlockKind.LINKS if opens else BlockKind.CHROME
         if (attributes.get("aria-hidden") or "").lower() == "true":
             # It is seen all the same, unless it opens later.
             is_closed = "dialog" in role or _DIALOG.search(attributes.get("class") or "")
-            return Kind.CHROME if is_closed else Kind.LINKS
+            return BlockKind.CHROME if is_closed else BlockKind.LINKS
         return None
 
 
-def _by_tag(node: LexborNode, *, is_in_text: bool, has_main: bool) -> Kind | None:
+def _by_tag(node: LexborNode, *, is_in_text: bool, has_main: bool) -> BlockKind | None:
     match node.tag:
         case "nav" | "object" | "search":
-            return Kind.CHROME
+            return BlockKind.CHROME
         case "noscript":
-            return Kind.SUBSTITUTE
+            return BlockKind.SUBSTITUTE
         case "footer" | "aside":
             may_be_text = is_in_text or (node.tag == "aside" and not has_main)
-            return Kind.LINKS if may_be_text else Kind.CHROME
+            return BlockKind.LINKS if may_be_text else BlockKind.CHROME
         case "button" if (node.attributes.get("type") or "").lower() in {"submit", "reset"}:
-            return Kind.CHROME
+            return BlockKind.CHROME
         case "select" if len(node.css("option")) > _MOST_CHOICES:
-            return Kind.BANNER
+            return BlockKind.BANNER
     return None
 
 

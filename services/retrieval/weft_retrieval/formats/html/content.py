@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from weft_retrieval.formats.html.chrome import Judge, Kind
+from weft_retrieval.formats.html.chrome import BlockKind, Judge
 from weft_retrieval.formats.html.walk import walk
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -27,7 +27,11 @@ class Content:
 def content_of(tree: LexborHTMLParser) -> Content:
     """Returns where a page's text is; the less text there is, the less is left out."""
     survey = _Survey(tree)
-    for left_out in ({Kind.NOTHING, Kind.BANNER, Kind.CHROME}, {Kind.NOTHING, Kind.BANNER}, {Kind.NOTHING}):
+    for left_out in (
+        {BlockKind.NOTHING, BlockKind.BANNER, BlockKind.CHROME},
+        {BlockKind.NOTHING, BlockKind.BANNER},
+        {BlockKind.NOTHING},
+    ):
         survey.count(left_out)
         if survey.has_text():
             break
@@ -57,7 +61,7 @@ class _Element:
     """An element, while the walk is inside of it, and after."""
 
     node: LexborNode | None = None
-    kind: Kind | None = None
+    kind: BlockKind | None = None
     is_in_text: bool = False
     parts_before: int = 0
     letters: _Letters = field(default_factory=_Letters)
@@ -69,14 +73,14 @@ class _Element:
     def is_main(self) -> bool:
         return self.node is not None and (self.node.tag == "main" or self.node.attributes.get("role") == "main")
 
-    def decided(self) -> Kind | None:
+    def decided(self) -> BlockKind | None:
         """Returns what it is, now that all of it has been seen."""
-        if self.kind is Kind.LINKS:
-            return Kind.CHROME if 2 * self.letters.linked > self.letters.all else None
-        if self.kind is Kind.SUBSTITUTE:
-            return Kind.CHROME if self.letters.prose >= _LONG_SUBSTITUTE else Kind.NOTHING
+        if self.kind is BlockKind.LINKS:
+            return BlockKind.CHROME if 2 * self.letters.linked > self.letters.all else None
+        if self.kind is BlockKind.SUBSTITUTE:
+            return BlockKind.CHROME if self.letters.prose >= _LONG_SUBSTITUTE else BlockKind.NOTHING
         # What holds the article is no banner, whatever it is called.
-        return None if self.kind is Kind.BANNER and self.holds_part else self.kind
+        return None if self.kind is BlockKind.BANNER and self.holds_part else self.kind
 
 
 def _is_link(node: LexborNode) -> bool:
@@ -97,7 +101,7 @@ class _Survey:
         self._tree = tree
         self._judge = Judge(tree)
 
-    def count(self, left_out: set[Kind]) -> None:
+    def count(self, left_out: set[BlockKind]) -> None:
         """Counts the page less what is left out; chrome that is far longer than all the rest is kept."""
         self._kept_all_the_same: frozenset[int] = frozenset()
         self._count(left_out)
@@ -129,7 +133,7 @@ class _Survey:
         roots = tuple(part.node for part in parts if part.node)
         return roots if title is None or any(part.title for part in parts) else (title, *roots)
 
-    def _count(self, left_out: set[Kind]) -> None:
+    def _count(self, left_out: set[BlockKind]) -> None:
         self.left_out: set[int] = set()
         self._chrome: dict[int, _Letters] = {}
         self._parts: list[_Element] = []
@@ -154,7 +158,7 @@ class _Survey:
         self._headings += node.tag in _HEADINGS
         self._open.append(element)
 
-    def _end(self, node: LexborNode, left_out: set[Kind]) -> None:
+    def _end(self, node: LexborNode, left_out: set[BlockKind]) -> None:
         element = self._open.pop()
         self._links -= _is_link(node)
         self._headings -= node.tag in _HEADINGS
@@ -164,9 +168,9 @@ class _Survey:
         if kind in left_out and node.mem_id not in self._kept_all_the_same:
             self.left_out.add(node.mem_id)
             del self._parts[element.parts_before :]
-            if kind is not Kind.NOTHING:
+            if kind is not BlockKind.NOTHING:
                 self._left_out_title = self._left_out_title or element.title
-            if kind is Kind.CHROME:
+            if kind is BlockKind.CHROME:
                 self._chrome[node.mem_id] = element.letters
             return
         if element.title and _is_header(element):

@@ -90,7 +90,7 @@ def _level_by_name(name: str) -> int | None:
 
 
 @dataclass
-class _Level:
+class _ListLevel:
     start: int = 1
     format: str = "decimal"
     text: str = ""
@@ -99,7 +99,7 @@ class _Level:
 
 @dataclass
 class _List:
-    levels: defaultdict[int, _Level] = field(default_factory=lambda: defaultdict(_Level))
+    levels: defaultdict[int, _ListLevel] = field(default_factory=lambda: defaultdict(_ListLevel))
     counts: dict[int, int] = field(default_factory=dict)
 
 
@@ -110,7 +110,7 @@ class Numbering:
         self._definitions: defaultdict[str, _List] = defaultdict(_List)
         self._lists: dict[str, str] = {}
         self._starts: dict[tuple[str, int], int] = {}
-        level, owner, in_list, override = _Level(), "", False, 0
+        level, owner, in_list, override = _ListLevel(), "", False, 0
         for tag, attributes in elements(content, name):
             value = attributes.get("w:val", "")
             if tag in {"w:abstractNum", "w:num"}:
@@ -151,7 +151,7 @@ class Numbering:
         return _PLACEHOLDER.sub(number, own.text)
 
 
-def _describe(level: _Level, tag: str, attributes: Attributes) -> None:
+def _describe(level: _ListLevel, tag: str, attributes: Attributes) -> None:
     value = attributes.get("w:val", "")
     if tag == "w:start":
         level.start = _number(value, 1)

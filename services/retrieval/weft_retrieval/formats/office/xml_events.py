@@ -23,7 +23,7 @@ _PREFIXES = {
 _DRAWINGS = {"chart": "c", "diagram": "dgm", "wordprocessingDrawing": "wp"}
 
 
-class Reader(Protocol):
+class XmlReader(Protocol):
     """What hears the events. Names have the prefix that Office itself gives their namespace, such as `w:p`."""
 
     def start(self, tag: str, attributes: Attributes, /) -> None:
@@ -36,7 +36,7 @@ class Reader(Protocol):
         """Text, in one piece or several."""
 
 
-def read_xml(content: bytes, reader: Reader, name: str) -> None:
+def read_xml(content: bytes, reader: XmlReader, name: str) -> None:
     """Tells a reader what a part holds; raises Invalid(UNREADABLE_DOCUMENT) when that is no XML, or more than XML.
 
     Of alternatives (ECMA-376-3, `mc:AlternateContent`) the reader hears one.
@@ -67,7 +67,7 @@ def _refuse_doctype(*_: object) -> None:
 class _Chosen:
     """Passes events on, less the alternatives that were not chosen."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: XmlReader) -> None:
         self._reader = reader
         self._skipped = 0
         """How many open elements are in what is left out, that one included."""

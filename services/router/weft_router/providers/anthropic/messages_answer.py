@@ -8,7 +8,7 @@ from weft_router.providers.provider import broken
 from weft_router.providers.refusals.error_bodies import is_error
 from weft_router.providers.refusals.errors import error_in_stream
 from weft_router.providers.stream_reader import Answer
-from weft_router.providers.tool_calls import Call, read_arguments
+from weft_router.providers.tool_calls import ToolCall, read_arguments
 
 STATE_NAME = "anthropic"
 """The name of this provider's part of a call's `provider_state`."""
@@ -36,7 +36,7 @@ class MessagesAnswer(Answer):
     def __init__(self, repeated: str = "", source: str = "") -> None:
         super().__init__(counts.anthropic(), source)
         self._repeated = repeated
-        self._calls: dict[Any, Call | None] = {}
+        self._calls: dict[Any, ToolCall | None] = {}
         """Calls by the index of their block; None for blocks of other kinds."""
         self._thoughts: dict[Any, _Thought] = {}
         """The thinking blocks that no call has been given yet, by index."""
@@ -105,7 +105,7 @@ class MessagesAnswer(Answer):
                 call.add(read_arguments(delta["partial_json"]))
                 self.said.token_count += 1
 
-    def _growing(self, index: Any) -> Call | None:
+    def _growing(self, index: Any) -> ToolCall | None:
         """Return the call whose arguments a delta tells, with or without its index; None for no call of our tools.
 
         Raises:

@@ -17,8 +17,8 @@ from weft_router.providers.http.content_encoding import plain
 from weft_router.providers.http.pool import Connections, read_out
 from weft_router.providers.http.wire_format import WireFormat
 from weft_router.providers.provider import ProviderError, Step, broken
-from weft_router.providers.refusals.errors import Access, error_in_body, refusal
-from weft_router.providers.stream_reader import Reading
+from weft_router.providers.refusals.errors import ProviderAccess, error_in_body, refusal
+from weft_router.providers.stream_reader import StreamReader
 from weft_router.providers.tool_names import ToolNames, tool_names
 
 EVENT_STREAM = "text/event-stream"
@@ -34,9 +34,9 @@ _HAVE_NO_CONTENT = (httpx.codes.NO_CONTENT, httpx.codes.RESET_CONTENT)
 class HttpProvider:
     """One wire format over one pool of connections. Use as a context manager."""
 
-    def __init__(self, entry: HttpEntry, wire_format: WireFormat, access: Access | None = None) -> None:
+    def __init__(self, entry: HttpEntry, wire_format: WireFormat, access: ProviderAccess | None = None) -> None:
         self._format = wire_format
-        self._access = access or Access()
+        self._access = access or ProviderAccess()
         self._connections = Connections(entry)
         self._headers = _headers(entry, wire_format, self._access.key)
         self._takes_images = entry.takes_images
@@ -58,7 +58,7 @@ class HttpProvider:
         content, url = to_json(self._body(told)), self._format.url(told.model)
         async with self._connections.asking("POST", url, self._headers, limit_s, content) as response:
             await self._expect_events(response)
-            async with aclosing(_steps(response, Reading(self._format.answer(told)), names)) as steps:
+            async with aclosing(_steps(response, StreamReader(self._format.answer(told)), names)) as steps:
                 yield steps
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
@@ -140,7 +140,7 @@ async def _beginning(response: httpx.Response) -> bytes:
     return bytes(content)
 
 
-async def _steps(response: httpx.Response, reading: Reading, names: ToolNames) -> AsyncGenerator[Step, None]:
+async def _steps(response: httpx.Response, reading: StreamReader, names: ToolNames) -> AsyncGenerator[Step, None]:
     chunks = plain(response)
     async for chunk in chunks:
         for step in _restored(reading.read(chunk), names):

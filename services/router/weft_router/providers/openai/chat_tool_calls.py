@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from weft_router.providers.tool_calls import Call, Calls, read_arguments
+from weft_router.providers.tool_calls import ToolCall, ToolCalls, read_arguments
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _CallPiece:
     index: int | None
     call_id: str
     name: str
@@ -28,16 +28,16 @@ class ChatCalls:
     name that comes in pieces is known.
     """
 
-    def __init__(self, calls: Calls, names: Collection[str] = ()) -> None:
+    def __init__(self, calls: ToolCalls, names: Collection[str] = ()) -> None:
         self._calls = calls
         self._names = frozenset(names)
-        self._by_index: dict[int | None, Call] = {}
+        self._by_index: dict[int | None, ToolCall] = {}
         """The latest call by the server's number for it; by None the latest of all."""
-        self._by_id: dict[str, Call] = {}
+        self._by_id: dict[str, ToolCall] = {}
         self._ids_change = False
         """Whether a call went on under another id than it began with."""
 
-    def take(self, told: dict[str, Any]) -> Call:
+    def take(self, told: dict[str, Any]) -> ToolCall:
         """Take in one piece; return the call that it belongs to."""
         piece = _read(told)
         call = self._known(piece)
@@ -61,7 +61,7 @@ class ChatCalls:
             if not call.has_told:
                 call.add(_read(told).arguments)
 
-    def _known(self, piece: _Piece) -> Call | None:
+    def _known(self, piece: _CallPiece) -> ToolCall | None:
         """Return the call in a piece's place, by its id before its number."""
         here, latest = self._by_index.get(piece.index), self._by_index.get(None)
         if piece.call_id in self._by_id and not (here and here.given_id == piece.call_id):
@@ -69,7 +69,7 @@ class ChatCalls:
         goes_on_unplaced = here is None and not piece.name and piece.has_arguments
         return latest if goes_on_unplaced and latest and not latest.is_whole else here
 
-    def _is_another(self, call: Call, piece: _Piece) -> bool:
+    def _is_another(self, call: ToolCall, piece: _CallPiece) -> bool:
         """Return whether a piece begins a call of its own, rather than going on with the one in its place."""
         if not piece.name:
             return call.is_named_again and call.is_whole and piece.has_arguments
@@ -86,7 +86,7 @@ class ChatCalls:
             return False
         return piece.index is None or (call.is_whole and not self._ids_change)
 
-    def _joined(self, call: Call, name: str) -> str | None:
+    def _joined(self, call: ToolCall, name: str) -> str | None:
         """Return the name of a call with one more piece of it; None when that is another's name."""
         if not call.name or name == call.name:
             return name
@@ -95,16 +95,16 @@ class ChatCalls:
         grown = (name, call.name + name)
         return next((one for one in grown if any(known.startswith(one) for known in self._names)), None)
 
-    def _name(self, call: Call, piece: _Piece) -> None:
+    def _name(self, call: ToolCall, piece: _CallPiece) -> None:
         if piece.name and call.is_whole and not piece.has_arguments:
             call.is_named_again = True
         elif piece.name:
             call.name = self._joined(call, piece.name) or call.name
 
 
-def _read(told: dict[str, Any]) -> _Piece:
+def _read(told: dict[str, Any]) -> _CallPiece:
     function, call_id = told.get("function") or told, told.get("id")
-    return _Piece(
+    return _CallPiece(
         _number(told.get("index")),
         "" if call_id is None else str(call_id),
         function.get("name") or "",

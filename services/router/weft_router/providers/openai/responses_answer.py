@@ -8,7 +8,7 @@ from weft_router.providers import counts, encoding, fields, finish_reasons
 from weft_router.providers.refusals.error_bodies import is_error
 from weft_router.providers.refusals.errors import error_in_stream
 from weft_router.providers.stream_reader import Answer
-from weft_router.providers.tool_calls import Call, read_arguments
+from weft_router.providers.tool_calls import ToolCall, read_arguments
 
 STATE_NAME = "responses"
 """The name of this format's part of a call's `provider_state`."""
@@ -27,9 +27,9 @@ class ResponsesAnswer(Answer):
 
     def __init__(self, source: str = "") -> None:
         super().__init__(counts.openai(), source)
-        self._calls: dict[_Name, Call] = {}
+        self._calls: dict[_Name, ToolCall] = {}
         """The latest call of each name that the provider has for it."""
-        self._by_id: dict[str, Call] = {}
+        self._by_id: dict[str, ToolCall] = {}
         self._told_by: dict[str, str] = {}
         """The kind of the events that tell text, and of those that tell reasoning: those of other kinds repeat it."""
         self._thoughts: list[dict[str, Any]] = []
@@ -94,7 +94,7 @@ class ResponsesAnswer(Answer):
             call.add(read_arguments(piece))
             self.said.token_count += 1
 
-    def _call(self, event: dict[str, Any]) -> Call:
+    def _call(self, event: dict[str, Any]) -> ToolCall:
         """Return the call whose arguments an event tells: the latest where it names none."""
         names = _names(event, {})
         given = event.get("call_id") or ""
@@ -108,10 +108,10 @@ class ResponsesAnswer(Answer):
         call.name = call.name or event.get("name") or ""
         return call
 
-    def _known(self, names: Sequence[_Name]) -> Call | None:
+    def _known(self, names: Sequence[_Name]) -> ToolCall | None:
         return next((self._calls[name] for name in names if name in self._calls), None)
 
-    def _new(self, given: str) -> Call:
+    def _new(self, given: str) -> ToolCall:
         call = self.calls.new(given, self._state())
         self._by_id.setdefault(given, call)
         return call
@@ -141,7 +141,7 @@ class ResponsesAnswer(Answer):
                         self._thoughts.append(thought)
                 self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"), kind)
 
-    def _begun(self, names: Sequence[_Name], item: dict[str, Any], *, is_whole: bool) -> Call:
+    def _begun(self, names: Sequence[_Name], item: dict[str, Any], *, is_whole: bool) -> ToolCall:
         """Return the call that an item tells."""
         given = item.get("call_id") or item.get("id") or ""
         call = self._known(names)

@@ -14,7 +14,7 @@ from weft_router.providers.refusals.error_bodies import (
     read_body,
     read_error,
 )
-from weft_router.providers.refusals.kinds import Kind
+from weft_router.providers.refusals.kinds import RefusalKind
 from weft_router.providers.refusals.retry_after import retry_after_s
 from weft_router.providers.refusals.table import kind_of
 
@@ -24,14 +24,14 @@ _TYPE_HEADER = "x-amzn-errortype"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ProviderAccess:
     """A provider's key, and where the catalog says that it is."""
 
     key: str = ""
     place: str = "the provider's key"
 
 
-def refusal(status: int, headers: Mapping[str, str], content: bytes, access: Access) -> ProviderError:
+def refusal(status: int, headers: Mapping[str, str], content: bytes, access: ProviderAccess) -> ProviderError:
     """Classify an answer that is not 200."""
     body = read_body(content)
     if named := headers.get(_TYPE_HEADER):  # Bedrock tells the type there alone
@@ -45,7 +45,7 @@ def error_in_stream(body: Any) -> ProviderError:
     """Classify an error that came inside a stream that had begun with 200, from the event that holds it."""
     error = read_error(body)
     kind = kind_of(error.status, error.words, error.text)
-    return _error(kind, "the provider failed while it answered", error, Access(), error.status, {})
+    return _error(kind, "the provider failed while it answered", error, ProviderAccess(), error.status, {})
 
 
 def error_in_body(content: bytes) -> ProviderError | None:
@@ -55,10 +55,10 @@ def error_in_body(content: bytes) -> ProviderError | None:
 
 
 def _error(
-    kind: Kind,
+    kind: RefusalKind,
     message: str,
     body: ErrorBody,
-    access: Access,
+    access: ProviderAccess,
     status: int,
     headers: Mapping[str, str],
     *,

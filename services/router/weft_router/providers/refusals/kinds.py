@@ -17,7 +17,7 @@ _ANSWER_INVALID = error_pb2.ERROR_REASON_ANSWER_INVALID
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RefusalKind:
     """What refusals of one kind mean, and what the operator or the caller can do; `{key}` is where the key stands."""
 
     meaning: str
@@ -28,51 +28,57 @@ class Kind:
     """Whether the provider's words may be shown: those about a key may quote it."""
 
 
-POLICY = Kind("the content is against the provider's rules", _REJECTED, Remedy.NOTHING, "change the prompt")
-INVALID_ANSWER = Kind(
+POLICY = RefusalKind("the content is against the provider's rules", _REJECTED, Remedy.NOTHING, "change the prompt")
+INVALID_ANSWER = RefusalKind(
     "the model wrote a call or JSON that its provider refuses", _ANSWER_INVALID, Remedy.ANOTHER_TRY, "simplify the form"
 )
-TOO_LONG = Kind(
+TOO_LONG = RefusalKind(
     "too long for the model, or for its limit of a minute",
     _REJECTED,
     Remedy.ANOTHER_ROUTE,
     "shorten it, or add a route with more room",
 )
-MAX_TOKENS = Kind(
+MAX_TOKENS = RefusalKind(
     "max_tokens is more than the model can write",
     _UNSUPPORTED,
     Remedy.ANOTHER_ROUTE,
     "lower it, or the alias's max_output_tokens",
 )
-MISSING = Kind(
+MISSING = RefusalKind(
     "the model or its server lacks what was asked for: a parameter, images, tools, a schema",
     _UNSUPPORTED,
     Remedy.ANOTHER_ROUTE,
     "leave it out, or add a route that has it",
 )
-MODEL = Kind(
+MODEL = RefusalKind(
     "the model is gone, unknown, or closed to this account",
     _ERROR,
     Remedy.ANOTHER_ROUTE,
     "check base_url and the route's model",
 )
-QUOTA = Kind("a quota of days or money is used up", _OVERLOADED, Remedy.ANOTHER_PROVIDER, "check the provider's quota")
-BILL = Kind("the account has no credit", _ERROR, Remedy.ANOTHER_PROVIDER, "check the provider's bill")
-ACCOUNT = Kind(
+QUOTA = RefusalKind(
+    "a quota of days or money is used up", _OVERLOADED, Remedy.ANOTHER_PROVIDER, "check the provider's quota"
+)
+BILL = RefusalKind("the account has no credit", _ERROR, Remedy.ANOTHER_PROVIDER, "check the provider's bill")
+ACCOUNT = RefusalKind(
     "the account or organization is disabled", _ERROR, Remedy.ANOTHER_PROVIDER, "check the account with the provider"
 )
-KEY = Kind("the key is not accepted", _ERROR, Remedy.ANOTHER_PROVIDER, "check {key}", is_quoted=False)
-FORBIDDEN = Kind("the key may not do this", _ERROR, Remedy.ANOTHER_PROVIDER, "check what {key} allows", is_quoted=False)
-PLACE = Kind(
+KEY = RefusalKind("the key is not accepted", _ERROR, Remedy.ANOTHER_PROVIDER, "check {key}", is_quoted=False)
+FORBIDDEN = RefusalKind(
+    "the key may not do this", _ERROR, Remedy.ANOTHER_PROVIDER, "check what {key} allows", is_quoted=False
+)
+PLACE = RefusalKind(
     "not served to this country or account", _ERROR, Remedy.ANOTHER_PROVIDER, "check where the provider may be used"
 )
-ADDRESS = Kind(
+ADDRESS = RefusalKind(
     "something else than the provider's API answers", _ERROR, Remedy.ANOTHER_PROVIDER, "check base_url and the network"
 )
-LIMIT = Kind("a limit of rate or concurrency, or no capacity, or the model loads", _OVERLOADED, Remedy.ANOTHER_TRY)
-TIMEOUT = Kind("the provider took too long", _TIMEOUT, Remedy.ANOTHER_TRY)
-FAILED = Kind("the provider failed", _ERROR, Remedy.ANOTHER_TRY)
-UNKNOWN = Kind(
+LIMIT = RefusalKind(
+    "a limit of rate or concurrency, or no capacity, or the model loads", _OVERLOADED, Remedy.ANOTHER_TRY
+)
+TIMEOUT = RefusalKind("the provider took too long", _TIMEOUT, Remedy.ANOTHER_TRY)
+FAILED = RefusalKind("the provider failed", _ERROR, Remedy.ANOTHER_TRY)
+UNKNOWN = RefusalKind(
     "not known: the request may be wrong, or only this provider's rules",
     _REJECTED,
     Remedy.NEXT_ROUTE,
@@ -81,10 +87,10 @@ UNKNOWN = Kind(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RefusalRow:
     """One way in which `who` refuses, and the public page that tells of it."""
 
-    kind: Kind
+    kind: RefusalKind
     who: str
     source: str
     status: frozenset[int]
@@ -100,8 +106,8 @@ class Row:
 
     @classmethod
     def of(
-        cls, kind: Kind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = ""
-    ) -> "Row":
+        cls, kind: RefusalKind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = ""
+    ) -> "RefusalRow":
         """Return a row whose words are parted by blanks."""
         # Patterns are of bounded length, and so linear: what they read is hostile.
         pattern = re.compile(text, re.IGNORECASE) if text else None

@@ -24,11 +24,11 @@ from weft_router.providers.refusals.kinds import (
     TIMEOUT,
     TOO_LONG,
     UNKNOWN,
-    Kind,
-    Row,
+    RefusalKind,
+    RefusalRow,
 )
 
-_row = Row.of
+_row = RefusalRow.of
 
 _INVALID = (400, 403, 413, 415, 422, 500, 501)
 """What servers say of a request that they do not take. Some take themselves for broken by it."""
@@ -53,7 +53,7 @@ _DEEPSEEK = "https://api-docs.deepseek.com/quick_start/error_codes"
 _CLOUDFLARE = "https://developers.cloudflare.com/support/troubleshooting/http-status-codes"
 _RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110#section-15"
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[RefusalRow, ...] = (
     # Content. Whether others would take it is not ours to try out: a provider that refuses in words, with 200, is not
     # passed over either. (OpenRouter asks the next model by default, LiteLLM where content_policy_fallbacks says so.)
     _row(POLICY, "Azure", _AZURE, words="content_filter content_policy_violation ResponsibleAIPolicyViolation"),
@@ -295,6 +295,6 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def kind_of(status: int, words: Collection[str], text: str) -> Kind:
+def kind_of(status: int, words: Collection[str], text: str) -> RefusalKind:
     """Return what a refusal means; `words` are casefolded."""
     return next((row.kind for row in TABLE if row.fits(status, words, text)), UNKNOWN)
