@@ -19,6 +19,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, bounded, envelope_of, project, text_hash, write_end
+from weft_kit.rpc.time import datetime_of
 
 _LOG_LOST = job_pb2.JobError(
     reason=error_pb2.ERROR_REASON_LOG_LOST,
@@ -235,4 +236,4 @@ class Reaper:
 
 
 def _lives(first: event_pb2.JobEvent, before: datetime) -> bool:
-    return first.HasField("accepted") and first.accepted.expire_time.ToDatetime(tzinfo=UTC) >= before
+    return first.HasField("accepted") and datetime_of(first.accepted.expire_time) >= before

@@ -8,6 +8,7 @@ from google.protobuf import timestamp_pb2
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.rpc.time import seconds_of
 from weft_router.job.transcript import AnswerSoFar
 
 _TTL_TRUSTED = 0.9  # the log's clock is not ours
@@ -39,7 +40,7 @@ class History:
 
     def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
         """Say whether deltas may have expired since the first attempt, so that those left are not the whole text."""
-        began = self.attempts[0].start_time.ToNanoseconds() / 1e9 if self.attempts else now_unix_s
+        began = seconds_of(self.attempts[0].start_time) if self.attempts else now_unix_s
         return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
 
     @classmethod

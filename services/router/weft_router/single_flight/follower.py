@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from google.protobuf import duration_pb2
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit import clock
 from weft_kit.joblog import Step, TokenWriter, pieces
+from weft_kit.rpc.time import duration, now, seconds_between
 from weft_router.job import usage
 from weft_router.job.job import Job
 from weft_router.single_flight.flight import FlightLost, Subscription
@@ -81,7 +81,7 @@ class FlightFollower:
     async def _pass_on(self, delta: event_pb2.Delta) -> Step:
         """Write tokens until there is another step, and return that one."""
         job = self._job
-        job.first_token_time = job.first_token_time or clock.now()
+        job.first_token_time = job.first_token_time or now()
         if (attempt := job.answering) and not attempt.HasField("time_to_first_token"):
             attempt.time_to_first_token.CopyFrom(_since_its_start(attempt))
         async with TokenWriter(job.writer, job.flush_interval_s) as tokens:
@@ -154,9 +154,7 @@ class FlightFollower:
 
 
 def _since_its_start(attempt: job_pb2.Attempt) -> duration_pb2.Duration:
-    elapsed = duration_pb2.Duration()
-    elapsed.FromNanoseconds(max(0, clock.now().ToNanoseconds() - attempt.start_time.ToNanoseconds()))
-    return elapsed
+    return duration(max(0.0, seconds_between(attempt.start_time, now())))
 
 
 async def withdraw(job: Job) -> None:
