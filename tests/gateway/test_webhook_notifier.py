@@ -19,7 +19,6 @@ from weft_gateway import postgres
 from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
-from weft_gateway.tasks import running
 from weft_gateway.webhooks.backoff import Backoff
 from weft_gateway.webhooks.deliveries import Delivery, DeliveryOutcome, Try
 from weft_gateway.webhooks.delivery_query import DeliveryQuery
@@ -32,6 +31,7 @@ from weft_gateway.webhooks.resolver import Resolver
 from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_kit.joblog import new_job_id
 from weft_kit.stores.postgres import Database
+from weft_kit.tasks import running
 
 KEY = "k" * 32
 QUICK = Pace(poll_s=0.02, drain_s=5.0)

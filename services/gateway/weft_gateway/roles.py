@@ -14,7 +14,6 @@ from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.reaper import Reaper
 from weft_gateway.record.recorder import record
 from weft_gateway.record.retention import RetentionSweeper
-from weft_gateway.tasks import running
 from weft_gateway.webhooks.backoff import Backoff
 from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
@@ -26,6 +25,7 @@ from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog
 from weft_kit.stores.postgres import Database
+from weft_kit.tasks import running
 
 
 @asynccontextmanager

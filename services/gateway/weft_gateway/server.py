@@ -44,7 +44,6 @@ from weft_gateway.submission.cache_lookup import CacheLookup
 from weft_gateway.submission.envelope import EnvelopeRules
 from weft_gateway.submission.log_capacity import LogCapacity
 from weft_gateway.submission.quota import Quota
-from weft_gateway.tasks import running
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deletion import TenantDeletion
 from weft_gateway.tenants.servicer import TenantServicer
@@ -66,7 +65,7 @@ from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
 from weft_kit.stores.postgres import Database
-from weft_kit.tasks import background
+from weft_kit.tasks import background, running
 
 ROLES: Final = ("serve", "recorder", "notifier")
 

@@ -14,6 +14,7 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.page_tokens import PageTokens
+from weft_kit.tasks import regularly
 from weft_retrieval.analysis.reanalysis import Reanalysis
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
@@ -32,7 +33,6 @@ from weft_retrieval.ingest_jobs.storing import StoringRoom
 from weft_retrieval.ingest_jobs.worker import IngestWorker
 from weft_retrieval.invalidation import Invalidation
 from weft_retrieval.ranking.bm25 import Bm25
-from weft_retrieval.regularly import regularly
 from weft_retrieval.search.exact_search import ExactSearch
 from weft_retrieval.search.feedback import Feedback, FeedbackOptions
 from weft_retrieval.search.search import Fusion, Searcher

@@ -10,11 +10,11 @@ from prometheus_client import Counter
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft_gateway.jobs.readers import OpenReader, Readers
-from weft_gateway.tasks import Background
 from weft_kit.joblog import JobGone, JobLog
 from weft_kit.rpc.errors import DependencyDown, InvalidFields
 from weft_kit.rpc.interceptor import is_sent_away
 from weft_kit.rpc.time import seconds_of
+from weft_kit.tasks import TaskSet
 
 CANCELLED = Counter("weft_gateway_left_jobs_cancelled", "Jobs cancelled because their callers had left.")
 
@@ -49,8 +49,8 @@ class Disconnects:
     def __init__(self, log: JobLog, readers: Readers) -> None:
         self._log = log
         self._readers = readers
-        self._waiting = Background()
-        self._cancelling = Background()
+        self._waiting = TaskSet()
+        self._cancelling = TaskSet()
         self._lines = structlog.get_logger()
 
     @asynccontextmanager

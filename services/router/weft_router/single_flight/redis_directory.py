@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from weft_kit.breaker import Breaker
-from weft_kit.tasks import background
+from weft_kit.tasks import TaskSet, background
 from weft_kit.time_limits import loop_timeout
 
 _PREFIX: Final = "weft:flight:"
@@ -45,7 +45,7 @@ class RedisDirectory:
         self._limit_s = limit_s
         self._breaker = Breaker(threshold=3, rest_s=_REST_S)
         self._held: set[str] = set()
-        self._releasing: set[asyncio.Task[None]] = set()
+        self._releasing = TaskSet()
         self.host = ""
         """Where other routers find this one."""
 
@@ -57,8 +57,7 @@ class RedisDirectory:
             async with background(self._renew()):
                 yield
         finally:
-            if self._releasing:
-                await asyncio.wait(self._releasing)
+            await self._releasing.wait()
 
     async def claim(self, flight: str, lost: str = "") -> str:
         """Return who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
@@ -71,9 +70,7 @@ class RedisDirectory:
     def release(self, flight: str) -> None:
         """Say, soon, that a flight of this router is over."""
         self._held.discard(flight)
-        task = asyncio.create_task(self._ask(self._release, flight, self.host))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        self._releasing.start(self._ask(self._release, flight, self.host))
 
     async def _renew(self) -> None:
         while True:
