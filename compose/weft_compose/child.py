@@ -35,7 +35,7 @@ class Command:
     """Options of setpriv: as whom to run, and without which rights."""
 
     def wrapped(self) -> list[str]:
-        """The command behind setpriv, which arranges what happens when the parent ends, and becomes the command.
+        """Returns the command behind setpriv, which arranges what happens when the parent ends.
 
         Not preexec_fn: that needs a plain fork, which gRPC's threads in the parent do not survive.
 

@@ -130,7 +130,7 @@ def _parts(launch: Launch, record: Mesh) -> tuple[list[Part], Urls]:
 
 
 def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:
-    """The nats-server, or the nodes of its cluster, and where clients connect."""
+    """Returns the nats-server, or the nodes of its cluster, and where clients connect."""
     state, ports = launch.state, launch.ports
     if launch.count("nats") == 1:
         alone = NatsServer(state.data("nats"), ports.number("nats"), state.log("nats"))

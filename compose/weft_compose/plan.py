@@ -125,7 +125,7 @@ class ServicePlan:
         return _name(self.service, self.replica)
 
     def environment(self) -> dict[str, str]:
-        """The variables it is started with."""
+        """Returns the variables it is started with."""
         listen, metrics_listen = (f"{LOOPBACK}:{port}" for port in self.ports)
         settings = {"listen": listen, "metrics_listen": metrics_listen, **self.settings}
         prefix = f"WEFT_{self.service.upper()}_"
@@ -245,7 +245,7 @@ def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
 
 
 def _ingest_log(launch: Launch) -> dict[str, str]:
-    """The log of ingest jobs: as the other one, with names of its own, which the service knows."""
+    """Returns the log of ingest jobs: as the other one, with names of its own, which the service knows."""
     if launch.log is None:
         return {}
     names = ("stream", "prefix", "live_prefix")

@@ -16,7 +16,7 @@ class Breaker:
     _closed_from: float = field(default=0.0, init=False)
 
     def allows(self, now: float) -> bool:
-        """Whether to call at `now`. Allowing a trial keeps others away for another rest."""
+        """Returns whether to call at `now`. Allowing a trial keeps others away for another rest."""
         if self._failures < self.threshold:
             return True
         if now < self._closed_from:
@@ -75,7 +75,7 @@ class CallBreaker:
     silence: Silence = field(default_factory=Silence, init=False)
 
     def allows(self) -> bool:
-        """Whether to call now. Allowing a trial keeps others away for another rest."""
+        """Returns whether to call now. Allowing a trial keeps others away for another rest."""
         return self.breaker.allows(self.clock())
 
     @contextmanager

@@ -47,7 +47,7 @@ _DIGEST_BYTES: Final = 20
 
 
 def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
-    """A digest, in hexadecimal, of everything but the question."""
+    """Returns a digest, in hexadecimal, of everything but the question."""
     walls = _walls(request)
     # Answers that were stored before forms were checked serve nobody.
     checked = [b"form checked"] if walls.HasField("response_format") else []
@@ -56,14 +56,14 @@ def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_ver
 
 
 def exact_of(partition: str, request: job_pb2.GenerationRequest) -> str:
-    """A digest of the question inside its partition: requests that share it want the same answer."""
+    """Returns a digest of the question inside its partition: requests that share it want the same answer."""
     asked = question(request)
     message = asked.SerializeToString(deterministic=True) if asked else b""
     return digest(b"exact", partition.encode(), message)
 
 
 def question(request: job_pb2.GenerationRequest) -> chat_pb2.Message | None:
-    """The last message when a user sent it. A conversation that ends otherwise has no question of its own."""
+    """Returns the last message when a user sent it. A conversation that ends otherwise has no question of its own."""
     last = request.messages[-1] if request.messages else None
     return last if last is not None and last.role == chat_pb2.ROLE_USER else None
 
@@ -78,7 +78,7 @@ def digest(*parts: bytes) -> str:
 
 
 def _walls(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
-    """The request without its question and without what cannot matter, spelt in one way."""
+    """Returns the request without its question and without what cannot matter, spelt in one way."""
     walls = job_pb2.GenerationRequest()
     walls.CopyFrom(request)
     for field in _IRRELEVANT:

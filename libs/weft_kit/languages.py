@@ -64,7 +64,7 @@ def language_of(text: str) -> str | None:
 
 
 def is_all_in(text: str, languages: Collection[str]) -> bool:
-    """Whether a text is in one of `languages`, and no sentence or quotation of its beginning clearly in another."""
+    """Returns whether a text is in one of `languages`, with no sentence or quotation at its start in another."""
     if language_of(text) not in languages:
         return False
     parts = _BORDER.split(text[:_PARTS_CHARACTERS])

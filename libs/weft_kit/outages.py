@@ -75,5 +75,5 @@ class Outage:
 
 
 def _text(error: BaseException | str) -> str:
-    """An error's own words; its name where it has none."""
+    """Returns an error's own words; its name where it has none."""
     return str(error).strip() or (error if isinstance(error, str) else type(error).__name__)

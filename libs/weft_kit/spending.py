@@ -29,7 +29,7 @@ class SpendingAccount:
 
     @property
     def tokens(self) -> str:
-        """Hash: second → tokens of the calls that began in it."""
+        """Hashes: second → tokens of the calls that began in it."""
         return f"{_PREFIX}:tokens:{self._name}"
 
     @property
@@ -52,7 +52,7 @@ class SpendingAccount:
 
 
 def day_of(unix_s: float) -> int:
-    """The day of a moment, in days since 1970 UTC."""
+    """Returns the day of a moment, in days since 1970 UTC."""
     return int(unix_s // DAY_S)
 
 

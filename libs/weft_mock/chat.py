@@ -59,7 +59,10 @@ def answer_to(prompt: str, tokens: int, *, as_json: bool = False) -> str:
 
 
 def answer_tokens(script: Script, messages: Sequence[dict[str, Any]], *, as_json: bool = False) -> list[str]:
-    """The answer's tokens: the script's text, or words that depend on nothing but the messages, perhaps as JSON."""
+    """Returns the answer's tokens.
+
+    The script's text, or words that depend on nothing but the messages, perhaps as JSON.
+    """
     if script.text:
         return re.findall(r"\s*\S+|\s+$", script.text)
     if script.tool_calls:

@@ -18,12 +18,12 @@ _AFTER_SOME_TOKENS = frozenset(
 
 
 def content_type(fault: Fault, right: str) -> str:
-    """The label of the body."""
+    """Returns the label of the body."""
     return "text/plain" if fault is Fault.WRONG_CONTENT_TYPE else right
 
 
 def spoilt_events(script: Script, model: str, events: list[bytes]) -> list[bytes]:
-    """The events that leave before the ending: all, or some and then a strange one."""
+    """Returns the events that leave before the ending: all, or some and then a strange one."""
     if script.fault not in _AFTER_SOME_TOKENS:
         return events
     return events[: script.at_token] + _strange_event(script, model)
@@ -61,7 +61,7 @@ def spoilt_ending(fault: Fault, model: str, end: bytes) -> bytes:
 
 
 def spoilt_body(fault: Fault, body: bytes) -> bytes:
-    """The JSON body of an answer that is not streamed."""
+    """Returns the JSON body of an answer that is not streamed."""
     match fault:
         case Fault.BAD_JSON:
             return body[: len(body) // 2]
@@ -72,7 +72,7 @@ def spoilt_body(fault: Fault, body: bytes) -> bytes:
 
 
 def spoilt_reply(fault: Fault, reply: bytes) -> bytes:
-    """The bytes of a whole reply that leave; cut faults keep the last ones back."""
+    """Returns the bytes of a whole reply that leave; cut faults keep the last ones back."""
     match fault:
         case Fault.HANG_AFTER_HEADERS:
             return reply[: reply.index(b"\r\n\r\n") + 4]

@@ -27,7 +27,7 @@ class Line(Protocol):
 
 
 def error_body(status: int, message: str) -> bytes:
-    """An error in the provider's own form."""
+    """Returns an error in the provider's own form."""
     return json.dumps({"error": {"message": message, "type": "mock_error", "code": status}}).encode()
 
 

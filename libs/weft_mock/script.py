@@ -86,7 +86,7 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
 
 
 def rewritten(script: Script, query: str) -> Script:
-    """The script with the fields a query string names: `status=429&retry_after=2`.
+    """Returns the script with the fields a query string names: `status=429&retry_after=2`.
 
     Raises:
         ValueError: a field or its value is not known.

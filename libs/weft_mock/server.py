@@ -64,11 +64,11 @@ class MockProvider:
         self._scripts = deque(scripts)
 
     async def next_request(self) -> ChatRequest:
-        """The oldest request not returned before; waits for one."""
+        """Returns the oldest request not returned before; waits for one."""
         return await self._requests.get()
 
     async def next_abort(self) -> Abort:
-        """The oldest abort not returned before; waits for one."""
+        """Returns the oldest abort not returned before; waits for one."""
         return await self._aborts.get()
 
     @asynccontextmanager

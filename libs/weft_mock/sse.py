@@ -28,7 +28,7 @@ def _event(model: str, choices: list[dict[str, Any]], **more: Any) -> bytes:
 
 @cache
 def role(model: str) -> bytes:
-    """The event that opens an answer."""
+    """Returns the event that opens an answer."""
     return _event(model, [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
 
 
@@ -44,7 +44,7 @@ def tokens(model: str, texts: Sequence[str]) -> list[bytes]:
 
 
 def not_utf8(model: str) -> bytes:
-    """A token's event with bytes that no text contains."""
+    """Returns a token's event with bytes that no text contains."""
     before, after = _frame(model)
     return before + b'"\xff\xfe"' + after
 
@@ -64,17 +64,17 @@ def tool_calls(model: str, calls: Sequence[ToolCall]) -> list[bytes]:
 
 @cache
 def finish(model: str, reason: str) -> bytes:
-    """The event that says why the answer ends."""
+    """Returns the event that says why the answer ends."""
     return _event(model, [{"index": 0, "delta": {}, "finish_reason": reason}])
 
 
 def usage(model: str, counts: dict[str, int]) -> bytes:
-    """The event that says what the answer cost."""
+    """Returns the event that says what the answer cost."""
     return _event(model, [], usage=counts)
 
 
 def completion(model: str, text: str, calls: Sequence[ToolCall], reason: str, counts: dict[str, int] | None) -> bytes:
-    """The whole answer as one JSON object."""
+    """Returns the whole answer as one JSON object."""
     message: dict[str, Any] = {"role": "assistant", "content": text or None}
     if calls:
         message["tool_calls"] = [

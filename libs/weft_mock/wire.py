@@ -63,12 +63,12 @@ def _parse_head(head: str) -> HttpRequest:
 
 
 def stream_head(status: int, content_type: str) -> bytes:
-    """The head of an answer that comes in chunks."""
+    """Returns the head of an answer that comes in chunks."""
     return _head(status, content_type, "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\n")
 
 
 def whole(status: int, content_type: str, body: bytes, retry_after: str = "") -> bytes:
-    """An answer of known length."""
+    """Returns an answer of known length."""
     wait = f"Retry-After: {retry_after}\r\n" if retry_after else ""
     return _head(status, content_type, f"{wait}Content-Length: {len(body)}\r\n") + body
 

@@ -256,7 +256,7 @@ _SETTINGS = {
         "webhook_signing_key": "a key that is long enough for signing",
         "webhook_allow_private": "true",
         "webhook_poll_s": "0.1",
-        "undertaker_poll_s": "0.2",
+        "reaper_poll_s": "0.2",
         "grace_s": "1",
     },
     "router": {"grace_s": "1", "slots": "512"},

@@ -152,7 +152,7 @@ async def test_replicas_that_start_together_migrate_once(postgres_url: str) -> N
 
 
 class Store:
-    """What a keyring asks, with a switch for being down and a count of questions."""
+    """What a key_cache asks, with a switch for being down and a count of questions."""
 
     def __init__(self, *keys: Key) -> None:
         self.keys = {key.key_id: key for key in keys}
@@ -186,54 +186,54 @@ def store() -> Store:
 
 
 @pytest.fixture
-def keyring(store: Store, clock: Clock) -> KeyCache:
+def key_cache(store: Store, clock: Clock) -> KeyCache:
     return KeyCache(store.find, Life(fresh_s=10, stale_s=100, absent_s=2), clock)
 
 
-async def test_calls_that_wait_for_the_same_key_share_one_query(store: Store, keyring: KeyCache) -> None:
-    found = await asyncio.gather(*(keyring.find("k") for _ in range(20)))
+async def test_calls_that_wait_for_the_same_key_share_one_query(store: Store, key_cache: KeyCache) -> None:
+    found = await asyncio.gather(*(key_cache.find("k") for _ in range(20)))
     assert store.asked == 1
     assert all(found)
 
 
 async def test_a_key_is_asked_for_again_when_it_is_no_longer_fresh(
-    store: Store, keyring: KeyCache, clock: Clock
+    store: Store, key_cache: KeyCache, clock: Clock
 ) -> None:
     for clock.now in (0, 9, 11, 12):
-        assert await keyring.find("k")
+        assert await key_cache.find("k")
     assert store.asked == 2
 
 
-async def test_an_absent_key_is_remembered_for_a_shorter_time(store: Store, keyring: KeyCache, clock: Clock) -> None:
+async def test_an_absent_key_is_remembered_for_a_shorter_time(store: Store, key_cache: KeyCache, clock: Clock) -> None:
     for clock.now in (0, 1, 3):
-        assert await keyring.find("none") is None
+        assert await key_cache.find("none") is None
     assert store.asked == 2
 
 
 async def test_a_known_key_outlives_a_store_that_is_down_but_not_for_ever(
-    store: Store, keyring: KeyCache, clock: Clock
+    store: Store, key_cache: KeyCache, clock: Clock
 ) -> None:
-    await keyring.find("k")
+    await key_cache.find("k")
     store.is_down = True
     for clock.now in (11, 50, 99):
-        assert await keyring.find("k")
+        assert await key_cache.find("k")
     clock.now = 101
     with pytest.raises(DependencyDown):
-        await keyring.find("k")
+        await key_cache.find("k")
 
 
 async def test_while_the_store_is_down_known_keys_do_not_wait_for_it(
-    store: Store, keyring: KeyCache, clock: Clock
+    store: Store, key_cache: KeyCache, clock: Clock
 ) -> None:
-    await keyring.find("k")
+    await key_cache.find("k")
     store.is_down, clock.now = True, 11
-    await keyring.find("k")
+    await key_cache.find("k")
     clock.now = 13
-    assert keyring.recall("k")
+    assert key_cache.recall("k")
 
 
-async def test_a_caller_who_leaves_does_not_take_the_answer_from_the_others(store: Store, keyring: KeyCache) -> None:
-    leaving, staying = asyncio.create_task(keyring.find("k")), asyncio.create_task(keyring.find("k"))
+async def test_a_caller_who_leaves_does_not_take_the_answer_from_the_others(store: Store, key_cache: KeyCache) -> None:
+    leaving, staying = asyncio.create_task(key_cache.find("k")), asyncio.create_task(key_cache.find("k"))
     await asyncio.sleep(0)
     leaving.cancel()
     assert await staying

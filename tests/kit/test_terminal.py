@@ -7,7 +7,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import text_hash
 from weft_kit.joblog.projection import attempts_of, standing
-from weft_kit.joblog.terminal import cancelled, expired, lost_end, unattended_end
+from weft_kit.joblog.terminal import cancelled, expired, lost_event, terminal_event
 
 
 def event(sequence: int, **step: object) -> event_pb2.JobEvent:
@@ -54,7 +54,7 @@ def test_withdrawn_deltas_do_not_stand() -> None:
 
 def test_an_expired_job_ends_with_what_was_said_and_counted() -> None:
     rewound = event(4, rewound=event_pb2.Rewound(to_sequence=2))
-    done = unattended_end("j", [ACCEPTED, STARTED, delta(3, "a"), rewound, delta(5, "b")])
+    done = terminal_event("j", [ACCEPTED, STARTED, delta(3, "a"), rewound, delta(5, "b")])
     assert (done.state, done.error) == (job_pb2.JOB_STATE_EXPIRED, expired())
     assert (done.answer.text, done.text_hash, done.answer.provider) == ("b", text_hash("b"), "mock")
     assert (done.answer.usage.completion_tokens, done.total_usage.completion_tokens) == (1, 2)
@@ -65,17 +65,17 @@ def test_an_expired_job_ends_with_what_was_said_and_counted() -> None:
 
 def test_a_job_that_was_to_stop_ends_cancelled_in_the_first_words_that_asked_for_it() -> None:
     asked = [event(n, cancel_requested=event_pb2.CancelRequested(message=f"words {n}")) for n in (3, 4)]
-    done = unattended_end("j", [ACCEPTED, STARTED, *asked])
+    done = terminal_event("j", [ACCEPTED, STARTED, *asked])
     assert (done.state, done.error) == (job_pb2.JOB_STATE_CANCELLED, cancelled("words 3"))
 
 
 def test_a_job_of_which_nothing_can_be_read_ends_all_the_same() -> None:
-    done = unattended_end("j", ())
+    done = terminal_event("j", ())
     assert (done.state, done.answer.text, done.HasField("total_usage")) == (job_pb2.JOB_STATE_EXPIRED, "", False)
 
 
 def test_the_end_of_a_job_that_the_log_lost_carries_its_envelope() -> None:
-    done = lost_end("j", [ACCEPTED, STARTED])
+    done = lost_event("j", [ACCEPTED, STARTED])
     assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_LOG_LOST)
     assert done.accepted == ACCEPTED.accepted
 

@@ -163,7 +163,7 @@ async def test_a_call_that_is_left_after_it_was_slow_counts_as_slow() -> None:
     calls = [calling(health) for _ in range(4)]
     await asyncio.sleep(0.01)
     for call in calls:
-        call.outrun()
+        call.lose()
 
     assert health.breaker.times_opened == 1
 

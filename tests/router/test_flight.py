@@ -48,12 +48,12 @@ class Listener:
     """Boards a flight, and hears it until it leaves or the call is over."""
 
     def __init__(self, flight: Flight, job_id: str) -> None:
-        self._seat = flight.board(job_id, NEVER)
+        self._subscription = flight.join(job_id, NEVER)
         self._listening = asyncio.create_task(self._listen())
         self.heard = ""
 
     async def _listen(self) -> event_pb2.Done:
-        while not isinstance(step := await self._seat.next(), event_pb2.Done):
+        while not isinstance(step := await self._subscription.next(), event_pb2.Done):
             if isinstance(step, event_pb2.Delta):
                 self.heard += step.text
         return step
@@ -61,7 +61,7 @@ class Listener:
     async def leaves(self) -> int:
         """Returns the attempts it has to book."""
         self._listening.cancel()
-        return booked(await self._seat.leave())
+        return booked(await self._subscription.leave())
 
     async def hears_the_end(self) -> Self:
         await self._listening
@@ -123,9 +123,9 @@ async def test_a_call_that_is_left_before_it_began_is_over_too() -> None:
 
 
 async def test_nobody_is_asked_before_a_listener_has_it_on_record_that_the_attempt_begins() -> None:
-    tape = ReplayBuffer()
-    begun = asyncio.create_task(tape.append(event_pb2.Started(attempt=1)))
+    replay_buffer = ReplayBuffer()
+    begun = asyncio.create_task(replay_buffer.append(event_pb2.Started(attempt=1)))
     await settled()
     assert not begun.done()
-    tape.heard(1)
+    replay_buffer.heard(1)
     assert await begun == 1

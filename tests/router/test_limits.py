@@ -12,16 +12,16 @@ from weft_router.routing.retry_budget import RetryBudget
 from weft_router.routing.timeouts import StreamPace
 
 
-def taken(allowance: RetryBudget, now: float, tries: int = 1000) -> int:
-    return sum(allowance.take(now) for _ in range(tries))
+def taken(retry_budget: RetryBudget, now: float, tries: int = 1000) -> int:
+    return sum(retry_budget.take(now) for _ in range(tries))
 
 
 def test_extra_calls_are_a_share_of_the_first_ones() -> None:
-    allowance = RetryBudget(share=0.1, floor=0, over_s=10)
+    retry_budget = RetryBudget(share=0.1, floor=0, over_s=10)
     for _ in range(300):
-        allowance.called(0)
+        retry_budget.called(0)
 
-    assert taken(allowance, 0) == 30
+    assert taken(retry_budget, 0) == 30
 
 
 def test_a_few_extra_calls_are_allowed_in_any_case() -> None:
@@ -29,19 +29,19 @@ def test_a_few_extra_calls_are_allowed_in_any_case() -> None:
 
 
 def test_what_was_taken_is_given_again_once_the_time_has_passed() -> None:
-    allowance = RetryBudget(share=0.1, floor=3, over_s=10)
-    assert taken(allowance, 0) == 3
-    assert taken(allowance, 9) == 0
-    assert taken(allowance, 11) == 3
+    retry_budget = RetryBudget(share=0.1, floor=3, over_s=10)
+    assert taken(retry_budget, 0) == 3
+    assert taken(retry_budget, 9) == 0
+    assert taken(retry_budget, 11) == 3
 
 
 def test_an_outage_is_not_amplified_beyond_the_share_in_any_window() -> None:
-    allowance = RetryBudget(share=0.1, floor=0, over_s=10)
+    retry_budget = RetryBudget(share=0.1, floor=0, over_s=10)
     extra = 0
     for tenth in range(600):
         for _ in range(10):
-            allowance.called(tenth / 10)
-        extra += taken(allowance, tenth / 10, tries=10)
+            retry_budget.called(tenth / 10)
+        extra += taken(retry_budget, tenth / 10, tries=10)
 
     assert extra <= 0.1 * 6000
 
@@ -67,31 +67,31 @@ def test_a_provider_takes_so_many_calls_in_any_minute() -> None:
 
 
 async def test_whoever_waits_longest_is_told_when_somebody_leaves() -> None:
-    turnstile = ConcurrencyLimit(CallCaps(1, None))
-    turnstile.entered(0)
+    concurrency_limit = ConcurrencyLimit(CallCaps(1, None))
+    concurrency_limit.entered(0)
     order: list[str] = []
 
     async def wait(name: str) -> None:
-        await room_at_any([turnstile], Waiter())
+        await room_at_any([concurrency_limit], Waiter())
         order.append(name)
 
     async with asyncio.TaskGroup() as group:
         first = group.create_task(wait("first"))
         group.create_task(wait("second"))
         await asyncio.sleep(0)
-        turnstile.left()
+        concurrency_limit.left()
         await first
         assert order == ["first"]
-        turnstile.left()
+        concurrency_limit.left()
 
 
-async def told(turnstile: ConcurrencyLimit, waiters: dict[str, Waiter]) -> str:
-    """Whom the turnstile tells, one after another; of each the first letter of its name."""
+async def told(concurrency_limit: ConcurrencyLimit, waiters: dict[str, Waiter]) -> str:
+    """Whom the limit tells, one after another; of each the first letter of its name."""
     order = ""
 
     async def wait(name: str, waiter: Waiter) -> None:
         nonlocal order
-        await room_at_any([turnstile], waiter)
+        await room_at_any([concurrency_limit], waiter)
         order += name[0]
 
     async with asyncio.TaskGroup() as group:
@@ -99,7 +99,7 @@ async def told(turnstile: ConcurrencyLimit, waiters: dict[str, Waiter]) -> str:
             group.create_task(wait(name, waiter))
         await asyncio.sleep(0)
         for _ in waiters:
-            turnstile.left()
+            concurrency_limit.left()
     return order
 
 
@@ -129,11 +129,11 @@ async def test_expedited_jobs_get_room_before_all_others() -> None:
 
 
 async def test_whoever_is_told_in_vain_passes_it_on() -> None:
-    turnstile = ConcurrencyLimit(CallCaps(1, None))
-    turnstile.entered(0)
-    gone, waiting = (asyncio.create_task(room_at_any([turnstile], Waiter())) for _ in range(2))
+    concurrency_limit = ConcurrencyLimit(CallCaps(1, None))
+    concurrency_limit.entered(0)
+    gone, waiting = (asyncio.create_task(room_at_any([concurrency_limit], Waiter())) for _ in range(2))
     await asyncio.sleep(0)
-    turnstile.left()
+    concurrency_limit.left()
     gone.cancel()
 
     async with asyncio.timeout(5):

@@ -142,8 +142,8 @@ class Unasked:
 
 def replica(name: str) -> Registry:
     health = ProviderHealth(Breaking(minimum_calls=1, open_s=30, longest_open_s=30))
-    turnstile = ConcurrencyLimit(CallCaps(None, None))
-    return Registry(None, {name: Registered(name, "openai", Unasked(), {"m": health}, turnstile)})  # type: ignore[arg-type]
+    concurrency_limit = ConcurrencyLimit(CallCaps(None, None))
+    return Registry(None, {name: Registered(name, "openai", Unasked(), {"m": health}, concurrency_limit)})  # type: ignore[arg-type]
 
 
 async def test_a_breaker_that_opens_here_opens_at_the_other_replicas(redis_url: str) -> None:

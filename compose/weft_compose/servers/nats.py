@@ -32,7 +32,7 @@ class NatsServer(EmbeddedServer):
         return f"nats://{self.password}@{LOOPBACK}:{self.port}"
 
     def settings(self) -> dict[str, Any]:
-        """The server's configuration."""
+        """Returns the server's configuration."""
         return {
             "listen": f"{LOOPBACK}:{self.port}",
             "server_name": self.server_name,

@@ -107,7 +107,7 @@ class NatsCluster:
 
     @classmethod
     def of_size(cls, size: int, folder: Path, port: int) -> "NatsCluster":
-        """A cluster in subfolders of `folder`: its first node on `port`, the rest on free ports."""
+        """Returns a cluster in subfolders of `folder`: its first node on `port`, the rest on free ports."""
         ports = iter([port, *free_ports(3 * size - 1)])
         names = [f"n{number}" for number in range(1, size + 1)]
         return cls([Seat(name, folder / name, next(ports), next(ports), next(ports)) for name in names])

@@ -162,5 +162,5 @@ def _program(name: str) -> str:
 
 
 def _launcher() -> str:
-    """The name of the user that runs this process, as PostgreSQL writes names between quotes."""
+    """Returns the name of the user that runs this process, as PostgreSQL writes names between quotes."""
     return pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')

@@ -164,7 +164,7 @@ class Catalog(Entry):
     retention: dict[Name, Retention] = Field(default_factory=dict)
 
     def chain(self, alias: str) -> dict[str, ModelAlias]:
-        """Return an alias and all that it may fall back to, in the order in which they are tried."""
+        """Returns an alias and all that it may fall back to, in the order in which they are tried."""
         return references.chain(alias, self.models)
 
     def cache_setting(self, alias: str) -> CacheSetting:
@@ -181,20 +181,23 @@ class Catalog(Entry):
         return self.retention.get(tenant, self.default_retention)
 
     def may_cost(self, alias: str) -> bool:
-        """Whether a request for an alias may reach a provider that is paid for; an unknown one reaches nobody."""
+        """Returns whether a request for an alias may reach a provider that is paid for.
+
+        An unknown one reaches nobody.
+        """
         chain = self.chain(alias) if self.prices and alias in self.models else {}
         routes = (route for model in chain.values() for route in model.routes)
         prices = (self.prices.of(route.provider, route.model) for route in routes if self.prices)
         return any(price and not price.is_nothing for price in prices)
 
     def serving(self, provider: str) -> list[str]:
-        """The provider's own names of the models that aliases route to it, each once."""
+        """Returns the provider's own names of the models that aliases route to it, each once."""
         routes = (route for alias in self.models.values() for route in alias.routes)
         return list(dict.fromkeys(route.model for route in routes if route.provider == provider))
 
 
 def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Read and check the file at `path`; see parse_catalog.
+    """Reads and checks the file at `path`; see parse_catalog.
 
     Raises:
         CatalogError: the file is missing, is not TOML, or has mistakes; all of them are named.
@@ -203,7 +206,7 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
 
 
 def read_catalog(path: Path) -> str:
-    """Return what the file holds. Raises CatalogError where it cannot be read."""
+    """Returns what the file holds. Raises CatalogError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -213,7 +216,7 @@ def read_catalog(path: Path) -> str:
 
 
 def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Check a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
+    """Checks a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
 
     Raises:
         CatalogError: it is not TOML, or has mistakes; all of them are named.
@@ -241,7 +244,7 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
 
 
 def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Return a catalog with mistakes as far as its providers can be read, and no more of it."""
+    """Returns a catalog with mistakes as far as its providers can be read, and no more of it."""
     try:
         written = interpolated(tomllib.loads(text), environ, {}).get("providers")
     except tomllib.TOMLDecodeError:
@@ -254,7 +257,7 @@ def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """Put one of pydantic's findings as a place and what was expected there."""
+    """Puts one of pydantic's findings as a place and what was expected there."""
     place, message = _place(error["loc"]), error["msg"]
     match error["type"]:
         case "missing":

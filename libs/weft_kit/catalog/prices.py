@@ -39,7 +39,7 @@ class TokenRates(Entry):
         return not any(self._all)
 
     def cost_micros(self, usage: chat_pb2.Usage) -> int:
-        """The cost of what a call took, rounded up."""
+        """Returns the cost of what a call took, rounded up."""
         cached, written, reasoned = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens, usage.reasoning_tokens
         for_an_hour = min(usage.hour_cache_write_prompt_tokens, written)
         plain_prompt = max(0, usage.prompt_tokens - cached - written)
@@ -55,7 +55,7 @@ class TokenRates(Entry):
         )
 
     def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """The most that so many tokens can cost, whichever way they are counted, rounded up."""
+        """Returns the most that so many tokens can cost, whichever way they are counted, rounded up."""
         dearest_input = max(self.input, self.cached_input or 0, self.cache_write or 0, self.hour_cache_write or 0)
         dearest_output = max(self.output, self.reasoning or 0)
         return ceil(prompt_tokens * dearest_input + completion_tokens * dearest_output)
@@ -88,13 +88,13 @@ class Price(TokenRates):
         return super().is_nothing and all(rates.is_nothing for rates in self.above)
 
     def cost_micros(self, usage: chat_pb2.Usage) -> int:
-        """The cost of what a call took, at the rates of its prompt's length, rounded up."""
+        """Returns the cost of what a call took, at the rates of its prompt's length, rounded up."""
         if rates := self._long_prompt_rates(usage.prompt_tokens):
             return rates.cost_micros(usage)
         return super().cost_micros(usage)
 
     def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """The most that so many tokens can cost, whichever way they are counted, rounded up."""
+        """Returns the most that so many tokens can cost, whichever way they are counted, rounded up."""
         if rates := self._long_prompt_rates(prompt_tokens):
             return rates.most_micros(prompt_tokens, completion_tokens)
         return super().most_micros(prompt_tokens, completion_tokens)
@@ -123,7 +123,10 @@ class Prices(Entry):
     per_million: dict[_Provider, dict[str, Price]] = Field(default_factory=dict)
 
     def of(self, provider: str, model: str) -> Price | None:
-        """The price of a provider's model; None when the list has none, which is not the same as a price of 0."""
+        """Returns the price of a provider's model.
+
+        None when the list has none, which is not the same as a price of 0.
+        """
         models = self.per_million.get(provider, {})
         return models.get(model) or models.get(ANY_MODEL)
 

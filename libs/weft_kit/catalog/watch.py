@@ -186,7 +186,7 @@ async def _last_good(path: Path, refused: CatalogError, take: Taken, environ: Ma
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes with the file; nothing when it is not there."""
+    """Returns what changes with the file; nothing when it is not there."""
     with suppress(OSError):
         found = path.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino

@@ -59,7 +59,7 @@ def priority_of(asked: job_pb2.Priority.ValueType) -> job_pb2.Priority.ValueType
 
 
 def lane_of(tenant: str, priority: job_pb2.Priority.ValueType) -> str:
-    """The queue a tenant's jobs of a priority wait in: a letter, then the tenant's tag."""
+    """Returns the queue a tenant's jobs of a priority wait in: a letter, then the tenant's tag."""
     return f"{_LETTERS[priority_of(priority)]}{tenant_tag(tenant)}"
 
 
@@ -69,7 +69,7 @@ def lanes_of(tenant: str) -> tuple[str, ...]:
 
 
 def tag_of(lane: str) -> str:
-    """The tag of the tenant whose lane it is."""
+    """Returns the tag of the tenant whose lane it is."""
     return lane[1:]
 
 

@@ -32,12 +32,12 @@ class Depth:
 
 
 def consumer_of(lane: str) -> str:
-    """The name of a lane's consumer."""
+    """Returns the name of a lane's consumer."""
     return f"{_PREFIX}{lane}"
 
 
 def lane_in(consumer: str) -> str | None:
-    """The lane whose consumer this is; None when it is another reader's."""
+    """Returns the lane whose consumer this is; None when it is another reader's."""
     lane = consumer.removeprefix(_PREFIX)
     return lane if lane != consumer and is_lane(lane) else None
 
@@ -78,7 +78,7 @@ class Lanes:
                 return lanes
 
     async def depth(self, tenant: str) -> Depth:
-        """A tenant's jobs in all of its lanes."""
+        """Returns a tenant's jobs in all of its lanes."""
         depths = await asyncio.gather(*map(self._depth, lanes_of(tenant)))
         return Depth(sum(depth.queued for depth in depths), sum(depth.in_flight for depth in depths))
 

@@ -29,7 +29,7 @@ def expired(waited_for: str = "") -> job_pb2.JobError:
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_EXPIRED, message=message, retryable=True)
 
 
-def unattended_end(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+def terminal_event(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
     """Returns the `done` of an expired job with these events: CANCELLED if that was asked for, else EXPIRED."""
     for event in events:
         if event.HasField("cancel_requested"):
@@ -38,7 +38,7 @@ def unattended_end(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_p
     return _done(job_id, events, job_pb2.JOB_STATE_EXPIRED, expired())
 
 
-def lost_end(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
+def lost_event(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
     """Returns the `done` of a job of which the log has nothing any more, and the record these events."""
     done = _done(job_id, recorded, job_pb2.JOB_STATE_FAILED, _LOG_LOST)
     done.accepted.CopyFrom(envelope_of(recorded[0]))

@@ -54,7 +54,7 @@ async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> Cal
 
 
 def is_sent_away() -> bool:
-    """Whether the current call is being ended by its own server, which shuts down, and not by the caller."""
+    """Returns whether the current call is being ended by its own server, which shuts down, and not by the caller."""
     return isinstance(ending(), Draining)
 
 

@@ -72,7 +72,7 @@ class Readiness:
         await ended(*self._watching)
 
     def is_ready(self, service: str) -> bool:
-        """Whether all that a service needs is there."""
+        """Returns whether all that a service needs is there."""
         return all(self._states[need.dependency].is_ready for need in self._needs if service in need.services)
 
     def on_change(self, hook: Callable[[], None]) -> None:

@@ -79,7 +79,7 @@ class Cache:
         return self._keeping
 
     async def lookup(self, asked: Lookup, stale_within_s: float | None = None) -> Hit | Miss:
-        """The answer that may serve, or why there is none. A store that is away is a miss.
+        """Returns the answer that may serve, or why there is none. A store that is away is a miss.
 
         With `stale_within_s` nothing better can be had: an answer up to that old may serve although it is older than
         the request wants, or built on another version of its collection.
@@ -130,7 +130,7 @@ class Cache:
             raise DependencyDown("redis", "answers were not all forgotten; call Invalidate again") from None
 
     async def stats(self, tenant: str) -> CacheStats:
-        """A tenant's counts; raises DependencyDown."""
+        """Returns a tenant's counts; raises DependencyDown."""
         try:
             with patiently():
                 return CacheStats(

@@ -36,7 +36,10 @@ def address(tenant: str, request: job_pb2.GenerationRequest, collection_version:
 
 
 def semantic_partition(where: Address, vector: Vector) -> str:
-    """The partition as far as vectors may be compared: of one embedder, of texts equal in what it cannot read."""
+    """Returns the partition as far as vectors may be compared.
+
+    They must be of one embedder, and of texts equal in what it cannot read.
+    """
     unread = [vector.unread] if vector.unread else []
     return digest(b"semantic", where.partition.encode(), vector.embedder.encode(), *unread)
 
@@ -50,20 +53,20 @@ def question_text(request: job_pb2.GenerationRequest) -> str:
 
 
 def tenant_digest(tenant: str) -> str:
-    """A tenant's part of every key."""
+    """Returns a tenant's part of every key."""
     return digest(b"tenant", tenant.encode())
 
 
 def name_digest(name: str) -> str:
-    """A model's or a collection's part of a key: any name becomes safe to match by."""
+    """Returns a model's or a collection's part of a key: any name becomes safe to match by."""
     return digest(b"name", name.encode())[:16]
 
 
 def label_digest(owner: str, *names: str) -> str:
-    """A name among a tenant's, given as its digest: of a tag, of a document, of a question."""
+    """Returns a name among a tenant's, given as its digest: of a tag, of a document, of a question."""
     return f"{owner}:{digest(b'label', *(name.encode() for name in names))[:24]}"
 
 
 def embedder_digest(embedder: str) -> str:
-    """An embedder's part of a field's name."""
+    """Returns an embedder's part of a field's name."""
     return digest(b"embedder", embedder.encode())[:16]

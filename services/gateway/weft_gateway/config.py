@@ -79,7 +79,7 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     """How often the recorder looks for jobs that are past their tenant's retention, which the catalog sets."""
     retention_batch: int = Field(200, ge=1, le=10_000)
     """Jobs that one statement then deletes from."""
-    undertaker_poll_s: float = Field(5.0, gt=0)
+    reaper_poll_s: float = Field(5.0, gt=0)
     """How often the recorder looks for jobs that expired and that no worker ended."""
 
     webhook_poll_s: float = Field(0.5, gt=0)

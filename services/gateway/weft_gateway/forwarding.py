@@ -19,7 +19,7 @@ from weft_kit.rpc.server import Service
 def forwarded(
     service: ServiceDescriptor, channel: Channel, limit_s: float, *, only: Collection[str] | None = None
 ) -> Service:
-    """A service that passes its methods, or only some of them, on to `channel`, each call for at most `limit_s`."""
+    """Returns a service that forwards its methods, or only some of them, each call for at most `limit_s`."""
     methods = [method for method in service.methods if only is None or method.name in only]
     handlers = {method.name: _handler(method, channel, limit_s) for method in methods}
 

@@ -18,12 +18,12 @@ class Pages:
         self._tokens = PageTokens(self._key)
 
     async def read(self, token: str, *scope: str) -> Position | None:
-        """The position a token holds, None for the first page; Invalid for a token of another list."""
+        """Returns the position a token holds, None for the first page; Invalid for a token of another list."""
         time, _, item_id = (await self._tokens.read(token, *scope)).partition(" ")
         return (datetime.fromisoformat(time), item_id) if time else None
 
     async def write(self, position: Position | None, *scope: str) -> str:
-        """The token of a position; empty when there is no further page."""
+        """Returns the token of a position; empty when there is no further page."""
         return await self._tokens.write(f"{position[0].isoformat()} {position[1]}" if position else "", *scope)
 
     async def _key(self) -> bytes:

@@ -36,7 +36,7 @@ async def recorder(
     writer = BatchWriter(records, DeadLetterStore(database))
     recording = partial(record, log, writer, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
-    undertaker = Reaper(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.undertaker_poll_s)
+    reaper = Reaper(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.reaper_poll_s)
     # A job's last event comes within the log's retention, and stays in it for as long again.
     sweeper = RetentionSweeper(
         ErasureStore(database),
@@ -54,7 +54,7 @@ async def recorder(
     )
     async with (
         running("recorder", recording),
-        running("undertaker", undertaker.watch),
+        running("reaper", reaper.watch),
         running("retention", sweeper.watch),
         running("audit retention", keep_audit),
     ):

@@ -150,26 +150,26 @@ async def _server(
         await claim_redis(redis, config.mesh_id)
         limiter = RedisLimiter(redis, fallback=config.rate_fallback, limit_s=config.redis_limit_s)
         store = KeyStore(database, limit_s=config.read_limit_s)
-        keyring = KeyCache(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
+        key_cache = KeyCache(store.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
         rates = CallRates(config.calls_per_minute, config.address_calls_per_minute, config.rate_burst_s)
         events = AuditStore(database, limit_s=config.read_limit_s)
         audit = AuditLog(events)
-        gate = Authenticator(keyring, limiter, rates, config.operator_token.get_secret_value(), audit)
+        gate = Authenticator(key_cache, limiter, rates, config.operator_token.get_secret_value(), audit)
         answers = CacheLookup(cache, retrieval, lambda: catalog.current, limit_s=config.cache_limit_s)
         budgets = BudgetChecks(
             redis,
             lambda: catalog.current,
-            keyring.find,
+            key_cache.find,
             fallback=config.budget_fallback,
             limit_s=config.redis_limit_s,
             read_limit_s=config.read_limit_s,
         )
-        intake = await stack.enter_async_context(_intake(config, catalog, log, answers, budgets))
+        admission = await stack.enter_async_context(_admission(config, catalog, log, answers, budgets))
         readers = Readers(log.client, log.config.stream)
-        departures = Disconnects(log, readers)
+        disconnects = Disconnects(log, readers)
         await stack.enter_async_context(readers.answering())
-        await stack.enter_async_context(departures.serving())
-        waits = LongPolls()
+        await stack.enter_async_context(disconnects.serving())
+        long_polls = LongPolls()
         erasure = ErasureStore(database)
         deletion = JobDeletion(log, erasure, cache)
         tenants = TenantDeletion(
@@ -178,17 +178,17 @@ async def _server(
             deletion,
             TenantCollections(retrieval),
             store,
-            keyring,
+            key_cache,
             SecretStore(database, limit_s=config.read_limit_s),
             fresh_s=config.key_fresh_s,
         )
-        jobs = Jobs(log, records, intake, readers, departures, waits, gate.charge, deletion)
+        jobs = Jobs(log, records, admission, readers, disconnects, long_polls, gate.charge, deletion)
         deliveries = DeliveryStore(database, limit_s=config.read_limit_s)
         pages = Pages(database, limit_s=config.read_limit_s)
         services = (
             _gateway_service(jobs, budgets, pages),
             _tenant_service(tenants),
-            _key_service(KeyAdmin(store, keyring), pages, config.key_fresh_s),
+            _key_service(KeyAdmin(store, key_cache), pages, config.key_fresh_s),
             _webhook_service(deliveries, secret_desk(config, database), pages),
             _audit_service(events, pages),
             catalog_service(catalog),
@@ -210,10 +210,10 @@ async def _server(
             readiness=readiness,
         )
         await stack.enter_async_context(server)
-        revocations = Revocations(server.calls, store.good, keyring, fresh_s=config.key_fresh_s)
+        revocations = Revocations(server.calls, store.good, key_cache, fresh_s=config.key_fresh_s)
         await stack.enter_async_context(running("revocations", revocations.watch))
         # Before the server drains: whoever only waits need not hold it up.
-        stack.callback(waits.end)
+        stack.callback(long_polls.end)
         await stack.enter_async_context(_following(catalog, config.catalog_poll_s))
         yield server
 
@@ -235,14 +235,14 @@ def _postgres_need(database: Database) -> Need:
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
     async def wait_for_routers(_: Catalog) -> None:
-        """Let routers go first: a job for an alias that is new must not come to one that does not know it yet."""
+        """Lets routers go first: a job for an alias that is new must not come to one that does not know it yet."""
         await asyncio.sleep(2 * poll_s)
 
     return catalog.following(wait_for_routers, poll_s)
 
 
 @asynccontextmanager
-async def _intake(
+async def _admission(
     config: Config, catalog: WatchedCatalog, log: JobLog, answers: CacheLookup, budgets: BudgetChecks
 ) -> AsyncIterator[JobAdmission]:
     async def unfinished(tenant: str) -> int:
@@ -254,10 +254,10 @@ async def _intake(
     quota = Quota(unfinished, lambda tenant: share(tenant).max_unfinished)
     room = LogCapacity(log)
     async with running("room", room.watch), quota.counting():
-        admission = _admission(config, catalog)
-        intake = JobAdmission(log, answers, admission, quota, budgets, room, share)
-        async with intake.open():
-            yield intake
+        envelope_rules = _envelope_rules(config, catalog)
+        admission = JobAdmission(log, answers, envelope_rules, quota, budgets, room, share)
+        async with admission.open():
+            yield admission
 
 
 def _gateway_service(jobs: Jobs, budgets: BudgetChecks, pages: Pages) -> Service:
@@ -285,7 +285,7 @@ def _webhook_service(store: DeliveryStore, secrets: SecretAdmin, pages: Pages) -
     return Service(_WEBHOOKS, add, WebhookServicer(DeliveryAdmin(store, secrets), secrets, pages))
 
 
-def _admission(config: Config, catalog: WatchedCatalog) -> EnvelopeRules:
+def _envelope_rules(config: Config, catalog: WatchedCatalog) -> EnvelopeRules:
     webhooks = bool(config.webhook_signing_key)
     return EnvelopeRules(
         lambda: catalog.current.models,

@@ -41,7 +41,7 @@ class Collection:
         return self.analysis < ANALYSIS
 
     def lacks_index(self, exact_windows: int) -> bool:
-        """Whether it has more windows than are to be compared one by one, and no index yet."""
+        """Returns whether it has more windows than are to be compared one by one, and no index yet."""
         return not self.hnsw and self.window_count > exact_windows
 
 

@@ -60,7 +60,7 @@ _EVERYWHERE = ("0.0.0.0", "[::]", "")
 
 @asynccontextmanager
 async def router(config: Config) -> AsyncIterator[Server]:
-    """Run the router while the context lasts; leaving it drains.
+    """Runs the router while the context lasts; leaving it drains.
 
     Raises:
         CatalogError: the catalog, or a key it names, cannot be used.
@@ -117,7 +117,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
 
 
 def _advertised(address: str) -> str:
-    """Return where other machines find what listens on an address."""
+    """Returns where other machines find what listens on an address."""
     host, _, port = address.rpartition(":")
     return f"{_this_machine() if host in _EVERYWHERE else host}:{port}"
 

@@ -84,7 +84,7 @@ def _provider(registered: Registered, prices: Prices | None, costs: Mapping[str,
         first_token_p50=_duration(quantile_s(first_tokens_s, 0.5)),
         first_token_p95=_duration(quantile_s(first_tokens_s, 0.95)),
         tokens_per_second=max((health.tokens_per_second for health in healths), default=0.0),
-        in_flight=registered.turnstile.caps.in_flight,
+        in_flight=registered.concurrency_limit.caps.in_flight,
         succeeded=sum(health.succeeded for health in healths),
         failed=sum(health.failed for health in healths),
         errors=dict(errors),
@@ -122,7 +122,7 @@ def _check(finding: Finding) -> pb.ProviderCheck:
 
 
 def _breaker(healths: Sequence[ProviderHealth], now: float) -> BreakerState:
-    """Return the state of a provider whose models have breakers of their own: open only where all are."""
+    """Returns the state of a provider whose models have breakers of their own: open only where all are."""
     states = {health.breaker.state(now) for health in healths}
     if not states or BreakerState.CLOSED in states:
         return BreakerState.CLOSED

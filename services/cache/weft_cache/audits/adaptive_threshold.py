@@ -47,7 +47,7 @@ class AdaptiveThreshold:
 
 
 def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """The watch as time has left it; `now` is in Unix seconds."""
+    """Returns the watch as time has left it; `now` is in Unix seconds."""
     while watch.level > 0 and now - watch.since >= (stay_s := _stay_s(watch, ladder)):
         level = min(watch.level, ladder.off) - 1
         watch = AdaptiveThreshold(level, watch.since + stay_s, rests=watch.rests if level else 0)
@@ -55,7 +55,7 @@ def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThres
 
 
 def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """The watch after one more audit. While the tier is off nothing counts: the hit is from before."""
+    """Returns the watch after one more audit. While the tier is off nothing counts: the hit is from before."""
     watch = as_of(watch, now, ladder)
     if watch.level >= ladder.off:
         return watch
@@ -69,7 +69,10 @@ def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladd
 
 
 def raised(threshold: float, level: int, ladder: Ladder) -> float:
-    """The threshold on a level: each takes the same part of what is left to 1, where only equals are equal enough."""
+    """Returns the threshold on a level.
+
+    Each takes the same part of what is left to 1, where only equals are equal enough.
+    """
     return threshold + (1 - threshold) * min(level, ladder.off) / ladder.off if level else threshold
 
 

@@ -72,7 +72,7 @@ class Audits:
         return as_of(await self._store.read(tenant, partition), time.time(), self.ladder).level
 
     async def wants(self, tenant: str, level: int) -> bool:
-        """Whether a hit on this level is to be asked again."""
+        """Returns whether a hit on this level is to be asked again."""
         chance = self._vigilance.share * (self._vigilance.suspect_factor if level else 1.0)
         if self._draw() >= chance:
             return False

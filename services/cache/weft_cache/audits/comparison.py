@@ -37,7 +37,7 @@ class Verdict(Enum):
 
 
 def head(text: str) -> str:
-    """The part of an answer that is compared."""
+    """Returns the part of an answer that is compared."""
     return text.strip()[:HEAD_CHARACTERS]
 
 

@@ -31,7 +31,7 @@ class RedisAudits:
         self._guard = guard
 
     async def read(self, tenant: str, partition: str) -> AdaptiveThreshold:
-        """A partition's watch, as it was left."""
+        """Returns a partition's watch, as it was left."""
         return _watch(await self._guard.command("GET", _key(tenant, partition)))
 
     async def change(
@@ -67,7 +67,7 @@ class RedisAudits:
         return Audited(*map(int, counted[2:]))
 
     async def by_model(self, tenant: str) -> Mapping[str, Audited]:
-        """A tenant's counts, by model alias in the order of their names."""
+        """Returns a tenant's counts, by model alias in the order of their names."""
         found = await self._guard.command("HGETALL", _COUNTS + tenant_digest(tenant))
         counts = {name.decode(): int(count) for name, count in found.items()}
         models = sorted(name.removeprefix("audits:") for name in counts if name.startswith("audits:"))

@@ -27,7 +27,7 @@ class InferenceClient:
         self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3)
 
     async def ask(self, method: Callable[..., Awaitable[Any]], request: object) -> Any | None:
-        """The response, or None: the service failed, or is left alone.
+        """Returns the response, or None: the service failed, or is left alone.
 
         Raises DeadlineExceeded when the caller's time was over first, Overloaded when the service has too much to do.
         """

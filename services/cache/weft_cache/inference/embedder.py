@@ -28,7 +28,7 @@ class InferenceEmbedder:
         self._flights: SingleFlight[_Name, Vector | None] = SingleFlight()
 
     def remembered(self, tenant: str, text: str) -> Vector | None:
-        """The text's vector, if the tenant asked for it lately."""
+        """Returns the text's vector, if the tenant asked for it lately."""
         name = _name(tenant, text)
         vector = self._latest.get(name)
         if vector is not None:
@@ -40,7 +40,7 @@ class InferenceEmbedder:
         self._latest.pop(_name(tenant, text), None)
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
-        """The text's vector, or None: there is no text, it is longer than the embedder reads, or nobody embeds it now.
+        """Returns the text's vector; None for no text, more than the embedder reads, or when nobody embeds now.
 
         What is remembered, and what calls at the same time share, is a tenant's own: how fast a vector comes must not
         tell what others ask. Raises what InferenceGuard.ask does.

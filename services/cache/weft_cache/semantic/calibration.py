@@ -31,7 +31,10 @@ something else: two questions that have nothing in common have .1 with these, an
 
 
 def threshold(calibration: Sequence[Point], target_precision: float) -> float:
-    """The certainty from which on the target was reached; infinite, which nothing reaches, when it never was."""
+    """Returns the certainty from which on the target was reached.
+
+    Infinite, which nothing reaches, when it never was.
+    """
     enough = (point.certainty for point in calibration if point.precision >= target_precision)
     return min(enough, default=math.inf)
 
@@ -41,7 +44,7 @@ Lookups = tuple[Sequence[float], Sequence[bool]]
 
 
 def measured(kinds: Sequence[Lookups], precisions: Sequence[float]) -> list[Point]:
-    """A new calibration: for each precision the lowest certainty from which on every kind reached it, if all did.
+    """Returns a new calibration: for each precision the lowest certainty from which every kind reached it.
 
     Reached means beyond doubt, so that few answers prove little: .97 takes 125 of which all are right. The worst kind
     decides, since nobody knows of which one a partition is.

@@ -113,7 +113,10 @@ def shortlist(
 def choose(
     candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
 ) -> Verified | Miss:
-    """The one that most certainly may serve, if that is certain enough; `confidences` are of `listed.questions`."""
+    """Returns the one that most certainly may serve, if that is certain enough.
+
+    `confidences` are of `listed.questions`.
+    """
     by_key = {one.key: confidence for one, confidence in zip(listed.compared, confidences, strict=True)}
     verified = [Verified(one, by_key[one.key], _sureness(one, listed.near, by_key)) for one in listed.servable]
     surest = max(verified, key=lambda one: one.certainty)
@@ -129,12 +132,12 @@ def _sureness(one: Candidate, near: Sequence[Candidate], confidences: Mapping[st
 
 
 def best_similarity(candidates: Sequence[Candidate]) -> float:
-    """The highest, or 0 when there are none."""
+    """Returns the highest, or 0 when there are none."""
     return max((candidate.similarity for candidate in candidates), default=0.0)
 
 
 def is_young(stored_at: float, terms: LookupTerms, now: float) -> bool:
-    """Whether an answer's age is one the caller accepts."""
+    """Returns whether an answer's age is one the caller accepts."""
     return age_s(stored_at, now) <= terms.max_age_s
 
 

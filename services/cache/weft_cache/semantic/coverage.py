@@ -61,11 +61,11 @@ class Coverage:
         return cls(covered)
 
     def includes(self, question: str) -> bool:
-        """Whether a question is in languages that are covered."""
+        """Returns whether a question is in languages that are covered."""
         return self._is_all or languages.is_all_in(question, self._languages)
 
     def foreign_letters(self, question: str) -> str:
-        """The letters of a question that no covered language is written with, in order."""
+        """Returns the letters of a question that no covered language is written with, in order."""
         if question.isascii() or not self._is_latin:
             return ""
         return "".join(filter(_is_foreign, unicodedata.normalize("NFKC", question)))
@@ -90,11 +90,11 @@ class QuestionReader:
         return None if self._coverage.includes(question) else Reason.LANGUAGE
 
     def remembers(self, tenant: str, question: str) -> bool:
-        """Whether the tenant asked for its vector lately, so that it costs nothing."""
+        """Returns whether the tenant asked for its vector lately, so that it costs nothing."""
         return self._embedder.remembered(tenant, question) is not None
 
     async def read(self, tenant: str, question: str) -> Vector | Reason:
-        """The vector of a question that is not refused, or why it has none that may be compared.
+        """Returns the vector of a question that is not refused, or why it has none that may be compared.
 
         Raises what InferenceGuard.ask does.
         """

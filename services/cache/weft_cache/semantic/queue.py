@@ -75,7 +75,7 @@ class SemanticQueue:
         _WAITING.set_function(lambda: self._admission.waiting)
 
     async def find(self, asked: Lookup, where: Address, terms: LookupTerms, now: float) -> Hit | Miss:
-        """The semantic tier's hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
+        """Returns the semantic tier's hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
         refusal = self._reader.refusal(question_text(asked.request))
         if refusal is not None:
             return Miss(refusal)
@@ -90,7 +90,7 @@ class SemanticQueue:
             return Miss(Reason.LATE)
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
-        """The vector to store an answer with, or None. It has seconds, so lookups of the tenant go first."""
+        """Returns the vector to store an answer with, or None. It has seconds, so lookups of the tenant go first."""
         if self._reader.refusal(text) is not None:
             return None
         if self._reader.remembers(tenant, text):

@@ -86,7 +86,7 @@ def evidence(one: Neighbour, near: Sequence[Neighbour]) -> Evidence | None:
 
 
 def weighed(found: Evidence, weights: Weights) -> float:
-    """The probability that evidence comes to."""
+    """Returns the probability that evidence comes to."""
     nearness = found.similarity - weights.middle + weights.vote * found.votes - weights.rival * found.rivalry
     verified = found.logit - weights.verifier_middle + weights.verifier_vote * found.votes
     return _sigmoid(weights.slope * nearness) * _sigmoid(weights.verifier_slope * verified)

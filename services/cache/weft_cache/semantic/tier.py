@@ -38,7 +38,7 @@ class SemanticTier:
         self._threshold = threshold
 
     async def find(self, asked: Lookup, where: Address, terms: LookupTerms, now: float) -> Hit | Miss:
-        """The hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
+        """Returns the hit, or why there is none; `now` is in Unix seconds. Raises StoreDown."""
         level = await self._audits.level(asked.tenant, where.partition)
         if level >= self._audits.ladder.off:
             return Miss(Reason.NOT_STORED)

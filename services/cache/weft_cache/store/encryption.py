@@ -26,14 +26,17 @@ class Encryption:
         self._print_key = _derived(keys[0]) if keys else b""
 
     def close(self, text: bytes, place: str) -> bytes:
-        """The text as it is to be stored at a place."""
+        """Returns the text as it is to be stored at a place."""
         if not self._keys:
             return _PLAIN + text
         nonce = os.urandom(_NONCE_BYTES)
         return _SEALED + self._first + nonce + self._keys[self._first].encrypt(nonce, text, place.encode())
 
     def open(self, stored: bytes, place: str) -> bytes | None:
-        """The text stored at a place; None when it cannot be trusted: no key fits it, or it lies open and must not."""
+        """Returns the text stored at a place.
+
+        None when it cannot be trusted: no key fits it, or it lies open and must not.
+        """
         kind, name, sealed = stored[:1], stored[1 : 1 + _NAME_BYTES], stored[1 + _NAME_BYTES :]
         if kind == _PLAIN and not self._keys:
             return stored[1:]
@@ -53,7 +56,7 @@ class Encryption:
 
 
 def _derived(key: bytes) -> bytes:
-    """A key for fingerprints: one that encrypts does nothing else."""
+    """Returns a key for fingerprints: one that encrypts does nothing else."""
     return hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"weft.cache.print").digest()
 
 

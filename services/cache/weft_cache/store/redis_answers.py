@@ -36,7 +36,7 @@ class RedisAnswers:
         self._index = RedisIndex(guard)
 
     async def read(self, key: str) -> Stored | None:
-        """The answer under a key, in one round trip."""
+        """Returns the answer under a key, in one round trip."""
         fields = await self._guard.command("HMGET", key, "id", "stored_at", "answer", "cost", "version")
         stored = self._stored(key, *fields)
         if stored is not None:
@@ -44,14 +44,14 @@ class RedisAnswers:
         return stored
 
     async def read_latest(self, tenant: str, lasting: str) -> Stored | None:
-        """The answer kept last for a question, whatever the version of its collection."""
+        """Returns the answer kept last for a question, whatever the version of its collection."""
         tail = await self._shelf.latest(f"{tenant}:{lasting}")
         if tail is None or not tail.startswith(f"{tenant}:"):
             return None
         return await self.read(PREFIX + tail)
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
-        """The few answers of the partition whose questions are most like this one."""
+        """Returns the few answers of the partition whose questions are most like this one."""
         partition = semantic_partition(where, vector)
         found = await self._index.nearest(partition, vector, _NEAREST)
         candidates = (self._candidate(key, fields, partition) for key, fields in found)
@@ -156,7 +156,7 @@ class RedisAnswers:
 
 
 def key_of(where: Address) -> str:
-    """The Redis key of an answer."""
+    """Returns the Redis key of an answer."""
     return f"{PREFIX}{where.tenant}:{where.model}:{where.collection}:{where.exact}"
 
 

@@ -18,7 +18,7 @@ _CREATE: Final = ("FT.CREATE", _INDEX, "ON", "HASH", "PREFIX", 1, PREFIX, "SCHEM
 
 
 def vector_field(embedder: str) -> str:
-    """The field that holds an embedder's vectors."""
+    """Returns the field that holds an embedder's vectors."""
     return f"vector_{embedder_digest(embedder)}"
 
 

@@ -43,7 +43,7 @@ class RedisStats:
             raise
 
     async def read(self, tenant: str) -> LookupCounts:
-        """A tenant's counts, of all replicas; raises StoreDown."""
+        """Returns a tenant's counts, of all replicas; raises StoreDown."""
         await self.flush()
         found = await self._guard.command("HGETALL", _PREFIX + tenant_digest(tenant))
         counts = {name.decode(): int(count) for name, count in found.items()}

@@ -82,7 +82,7 @@ class RedisStore:
         return bool(is_kept)
 
     async def latest(self, name: str) -> str | None:
-        """The tail of what was kept last under a name."""
+        """Returns the tail of what was kept last under a name."""
         tail = await self._guard.command("GET", f"{_PREFIX}latest:{name}")
         return tail.decode() if tail else None
 
@@ -93,7 +93,7 @@ class RedisStore:
             await self._run(changed=list(documents), version=version, longest=longest)
 
     async def marked(self, marks: Sequence[str]) -> set[str]:
-        """The tails of the answers under any of the marks."""
+        """Returns the tails of the answers under any of the marks."""
         found: set[str] = set()
         for start in range(0, len(marks), _MARKS_AT_ONCE):
             page = marks[start : start + _MARKS_AT_ONCE]
@@ -102,7 +102,7 @@ class RedisStore:
         return found
 
     async def tails(self, tenant: str) -> set[str]:
-        """The tails of all of a tenant's answers."""
+        """Returns the tails of all of a tenant's answers."""
         found: set[str] = set()
         cursor = 0
         while True:

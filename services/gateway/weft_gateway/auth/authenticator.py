@@ -55,9 +55,9 @@ class Authenticator:
     """
 
     def __init__(
-        self, keyring: KeyCache, limiter: RedisLimiter, rates: CallRates, operator_token: str, audit: AuditLog
+        self, key_cache: KeyCache, limiter: RedisLimiter, rates: CallRates, operator_token: str, audit: AuditLog
     ) -> None:
-        self._keyring = keyring
+        self._key_cache = key_cache
         self._limiter = limiter
         self._rates = rates
         self._operator_token = operator_token
@@ -77,7 +77,7 @@ class Authenticator:
 
         Raises Exhausted while they would break the key's limit, InvalidFields for `field` if they always will.
         """
-        key = await self._keyring.find(caller.key_id)
+        key = await self._key_cache.find(caller.key_id)
         if key is None or not calls:
             return
         limit = self._key_limit(key, calls)
@@ -88,14 +88,14 @@ class Authenticator:
 
     async def _key(self, authorization: str, address: Sequence[RateLimit]) -> Key:
         credential = read_credential(authorization)
-        known = self._keyring.recall(credential.key_id)
+        known = self._key_cache.recall(credential.key_id)
         if known is not None:
             key = prove(known, credential)
             await self._limiter.admit([self._key_limit(key), *address])
             return key
         # A key nobody has seen costs a query: its address pays before, so that guessing cannot load PostgreSQL.
         await self._limiter.admit(address)
-        key = prove(await self._keyring.find(credential.key_id), credential)
+        key = prove(await self._key_cache.find(credential.key_id), credential)
         await self._limiter.admit([self._key_limit(key)])
         return key
 
@@ -135,6 +135,6 @@ def fingerprint(token: str) -> str:
 
 
 def _trace(metadata: Mapping[str, str]) -> str:
-    """The caller's W3C trace context; a malformed one is none."""
+    """Returns the caller's W3C trace context; a malformed one is none."""
     traceparent = metadata.get(TRACE_KEY, "")
     return traceparent if _TRACEPARENT.fullmatch(traceparent) else ""

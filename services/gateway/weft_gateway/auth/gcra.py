@@ -54,7 +54,7 @@ class RateRefusal:
     wait_us: int
 
     def error(self) -> Exhausted:
-        """The answer to the caller."""
+        """Returns the answer to the caller."""
         limit, wait_s = self.limit, self.wait_us / 1e6
         per_minute = 60_000_000 // limit.rate.interval_us
         message = f"this {limit.kind} may make {per_minute} calls a minute; wait {wait_s:.3f} s, then retry"

@@ -17,14 +17,14 @@ from weft_kit.rpc.errors import NotFound
 class KeyAdmin:
     """Raises InvalidFields, NotFound, and DependencyDown while PostgreSQL is down."""
 
-    def __init__(self, store: KeyStore, keyring: KeyCache) -> None:
+    def __init__(self, store: KeyStore, key_cache: KeyCache) -> None:
         self._store = store
-        self._keyring = keyring
+        self._key_cache = key_cache
 
     async def create(
         self, tenant: str, name: str, calls_per_minute: int, budget: budget_pb2.Budget
     ) -> tuple[Key, Credential]:
-        """A new key and the only copy of its secret."""
+        """Returns a new key and the only copy of its secret."""
         check_new_key(tenant, name, calls_per_minute, budget)
         credential = new_credential()
         secret_hash = hash_secret(credential.secret)
@@ -42,5 +42,5 @@ class KeyAdmin:
         if key is None:
             message = "no such key; `weft keys list` shows the ids"
             raise NotFound(error_pb2.ERROR_REASON_KEY_NOT_FOUND, message)
-        self._keyring.forget(key_id)
+        self._key_cache.forget(key_id)
         return key

@@ -55,7 +55,7 @@ class KeyCache:
         self._asking: dict[str, asyncio.Task[Key | None]] = {}
 
     def recall(self, key_id: str) -> Key | None:
-        """The key, if it can be trusted without waiting for the store."""
+        """Returns the key, if it can be trusted without waiting for the store."""
         known, now = self._known.get(key_id), self._clock()
         if known is None:
             return None
@@ -69,7 +69,7 @@ class KeyCache:
         return None
 
     async def find(self, key_id: str) -> Key | None:
-        """The key, or None when there is none. Raises DependencyDown when nobody knows."""
+        """Returns the key, or None when there is none. Raises DependencyDown when nobody knows."""
         if key := self.recall(key_id):
             return key
         if self._clock() < self._absent.get(key_id, 0.0):

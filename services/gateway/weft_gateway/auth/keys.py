@@ -52,12 +52,12 @@ class Credential:
 
 
 def new_credential() -> Credential:
-    """A key id of 64 random bits and a secret of 256."""
+    """Returns a key id of 64 random bits and a secret of 256."""
     return Credential(secrets.token_hex(8), secrets.token_urlsafe(32))
 
 
 def bearer(authorization: str) -> str:
-    """The token of an `authorization` header; Unauthenticated when there is none."""
+    """Returns the token of an `authorization` header; Unauthenticated when there is none."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated(f"the call carries no bearer token; {_HOW}")
@@ -65,7 +65,7 @@ def bearer(authorization: str) -> str:
 
 
 def read_credential(authorization: str) -> Credential:
-    """The credential of an `authorization` header; Unauthenticated when it is missing or malformed."""
+    """Returns the credential of an `authorization` header; Unauthenticated when it is missing or malformed."""
     match = _CREDENTIAL.fullmatch(bearer(authorization))
     if match is None:
         raise Unauthenticated(f"the bearer token is not an API key; {_HOW}")
@@ -82,7 +82,7 @@ def hash_secret(secret: str) -> bytes:
 
 
 def prove(key: Key | None, credential: Credential) -> Key:
-    """The key, if the credential proves it and it is still good; else Unauthenticated."""
+    """Returns the key, if the credential proves it and it is still good; else Unauthenticated."""
     expected = key.secret_hash if key else b""
     if key is None or not hmac.compare_digest(expected, hash_secret(credential.secret)):
         raise Unauthenticated(f"the API key is not known; {_HOW}")

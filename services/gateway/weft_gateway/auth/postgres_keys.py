@@ -72,7 +72,7 @@ class KeyStore:
         return {key_id for (key_id,) in found}
 
     async def revoke(self, key_id: str) -> Key | None:
-        """The key, revoked now or before; None when there is none."""
+        """Returns the key, revoked now or before; None when there is none."""
         return next(iter(await self._keys(_REVOKE, (key_id,))), None)
 
     async def revoke_all(self, tenant: str) -> list[str]:
@@ -81,7 +81,7 @@ class KeyStore:
             return [key_id for (key_id,) in await (await connection.execute(_REVOKE_ALL, (tenant,))).fetchall()]
 
     async def revoked_within(self, tenant: str, seconds: float) -> bool:
-        """Whether a key of a tenant is good, or was so in the last seconds."""
+        """Returns whether a key of a tenant is good, or was so in the last seconds."""
         async with self._database.connection(self._limit_s) as connection:
             (found,) = await (await connection.execute(_REVOKED_WITHIN, (tenant, seconds))).fetchone() or (False,)
         return bool(found)

@@ -27,13 +27,13 @@ class Revocations:
         self,
         calls: RunningCalls,
         good: Callable[[Collection[str]], Awaitable[set[str]]],
-        keyring: KeyCache,
+        key_cache: KeyCache,
         *,
         fresh_s: float,
     ) -> None:
         self._calls = calls
         self._good = good
-        self._keyring = keyring
+        self._key_cache = key_cache
         self._wait_s = fresh_s / _LOOKS
 
     async def watch(self) -> None:
@@ -46,7 +46,7 @@ class Revocations:
 
     def _end(self, key_id: str) -> None:
         # First, so that none begins after those that are open have ended.
-        self._keyring.forget(key_id)
+        self._key_cache.forget(key_id)
         self._calls.end_those_of(key_id, revoked(key_id))
         ENDED.inc()
         structlog.get_logger().info("calls of a revoked key ended", key_id=key_id)

@@ -55,7 +55,7 @@ class Disconnects:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Keeps what departures set off while the block lasts."""
+        """Keeps what disconnects set off while the block lasts."""
         try:
             yield
         finally:

@@ -49,19 +49,19 @@ class Jobs:
         self,
         log: JobLog,
         records: RecordStore,
-        intake: JobAdmission,
+        admission: JobAdmission,
         readers: Readers,
-        departures: Disconnects,
-        waits: LongPolls,
+        disconnects: Disconnects,
+        long_polls: LongPolls,
         charge: Charge,
         deletion: JobDeletion,
     ) -> None:
         self._log = log
         self._records = records
-        self._intake = intake
+        self._admission = admission
         self._readers = readers
-        self._departures = departures
-        self._waits = waits
+        self._disconnects = disconnects
+        self._long_polls = long_polls
         self._charge = charge
         self._deletion = deletion
 
@@ -86,14 +86,14 @@ class Jobs:
         A caller who leaves before the end leaves a job that is cancelled when nobody has read it for `patience_s`;
         None means never.
         """
-        ticket = self._intake.ticket(caller, order)
+        ticket = self._admission.ticket(caller, order)
         note(job_id=ticket.job_id)
         with self._readers.reading(ticket.job_id) as reading:
             # Listening before the first event exists is what saves reading it back from the log.
             async with self._log.follow(ticket.job_id) as events:
-                with self._departures.minded(ticket.job_id, patience_s, reading):
+                with self._disconnects.minded(ticket.job_id, patience_s, reading):
                     # A caller who leaves meanwhile must find the job there, to be cancelled, or not there at all.
-                    await unbroken(self._intake.begin(ticket))
+                    await unbroken(self._admission.begin(ticket))
                     yield reading.watched(events)
 
     @asynccontextmanager
@@ -114,7 +114,7 @@ class Jobs:
                     raise _not_found() from None
 
     async def get(self, tenant: str, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
-        """The job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
+        """Returns the job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
         if not 0 <= wait_s <= _LONGEST_WAIT_S:
             raise InvalidFields({"wait": f"must be 0-{_LONGEST_WAIT_S:g} s, is {wait_s:g} s"})
         known = await self._known(tenant, job_id)
@@ -152,7 +152,7 @@ class Jobs:
         await self._deletion.delete(tenant, job_id, known)
 
     async def page(self, query: JobQuery) -> tuple[list[job_pb2.Job], Position | None]:
-        """A page of jobs without request and answer, and where the next one begins."""
+        """Returns a page of jobs without request and answer, and where the next one begins."""
         found, position = await self._records.page(query)
         return [_brief(project(events[0].job_id, events)) for events in found], position
 
@@ -161,8 +161,8 @@ class Jobs:
         return await self._submit(caller, order)
 
     async def _submit(self, caller: CallContext, order: Submission) -> job_pb2.Job:
-        ticket = self._intake.ticket(caller, order)
-        if first := await self._intake.begin(ticket):
+        ticket = self._admission.ticket(caller, order)
+        if first := await self._admission.begin(ticket):
             return project(ticket.job_id, [first])
         return project(ticket.job_id, await self._known(caller.tenant, ticket.job_id))
 
@@ -173,7 +173,7 @@ class Jobs:
         events: list[event_pb2.JobEvent] = []
         limit_s = remaining(wait_s + _ANSWER_S) - _ANSWER_S
         with suppress(JobGone):
-            async with self._waits.at_most(limit_s), self._log.follow(job_id, after_sequence) as following:
+            async with self._long_polls.at_most(limit_s), self._log.follow(job_id, after_sequence) as following:
                 async for event in reading.watched(following):
                     events.append(event)  # noqa: PERF401  # what came before the wait ended is kept
         return events
@@ -227,7 +227,7 @@ def _brief(job: job_pb2.Job) -> job_pb2.Job:
 
 
 async def _after(sequence: int, first: event_pb2.JobEvent, others: Events | None = None) -> Events:
-    """The events of a job after a position, of which the first is there already."""
+    """Returns the events of a job after a position, of which the first is there already."""
     if first.sequence > sequence:
         yield first
     if others is not None:

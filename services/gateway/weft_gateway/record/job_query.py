@@ -57,7 +57,7 @@ _FILTERS = tuple(field.name for field in fields(JobQuery) if field.name not in {
 
 
 def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
-    """The first page of what is asked for. Raises InvalidFields."""
+    """Returns the first page of what is asked for. Raises InvalidFields."""
     counts = {"models": (len(request.models), _MOST_MODELS), "labels": (len(request.labels), _MOST_LABELS)}
     if too_many := {name: f"must be at most {most}, are {are}" for name, (are, most) in counts.items() if are > most}:
         raise InvalidFields(too_many)

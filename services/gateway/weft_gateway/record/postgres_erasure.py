@@ -136,11 +136,11 @@ class ErasureStore:
         self._limit_s = limit_s
 
     async def oldest_with_contents(self) -> list[Oldest]:
-        """The tenants that have jobs that are over and whose contents are kept, with the oldest of these."""
+        """Returns the tenants that have jobs that are over and whose contents are kept, with the oldest of these."""
         return await self._oldest(_OLDEST_WITH_CONTENTS)
 
     async def oldest(self) -> list[Oldest]:
-        """The tenants that have jobs, with the oldest of each."""
+        """Returns the tenants that have jobs, with the oldest of each."""
         return await self._oldest(_OLDEST)
 
     async def drop_contents(self, tenant: str, before: datetime, limit: int) -> int:
@@ -162,7 +162,7 @@ class ErasureStore:
         return await self._run(_DROP_MARKS, {"before": before, "limit": limit})
 
     async def oldest_letters(self) -> list[Oldest]:
-        """The tenants that have dead letters, "" for those whose tenant is not known, with the oldest of each."""
+        """Returns the tenants that have dead letters with the oldest of each; "" is for unknown tenants."""
         return await self._oldest(_OLDEST_LETTERS)
 
     async def drop_letters(self, tenant: str, before: datetime, limit: int) -> int:
@@ -181,14 +181,14 @@ class ErasureStore:
             await connection.execute(_DROP_REST, parameters)
 
     async def of_tenant(self, tenant: str, after: Position | None, limit: int) -> list[Position]:
-        """A tenant's jobs after a position, the newest first."""
+        """Returns a tenant's jobs after a position, the newest first."""
         time, job_id = after or (None, None)
         parameters = {"tenant": tenant, "time": time, "job_id": job_id, "limit": limit}
         async with self._database.connection(self._limit_s) as connection:
             return await (await connection.execute(_OF_TENANT, parameters)).fetchall()
 
     async def second_askings(self, tenant: str, job_id: str) -> list[str]:
-        """The jobs that ask again what this one asked, for the cache."""
+        """Returns the jobs that ask again what this one asked, for the cache."""
         parameters = (tenant, Jsonb({AUDIT_LABEL: "true", AUDIT_OF: job_id}))
         async with self._database.connection(self._limit_s) as connection:
             return [found for (found,) in await (await connection.execute(_SECOND_ASKINGS, parameters)).fetchall()]

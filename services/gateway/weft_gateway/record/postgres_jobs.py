@@ -99,7 +99,10 @@ class RecordStore:
                 await write_rows(connection, some)
 
     async def find(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
-        """A job's lasting events in order, empty when this tenant has no such job; brief ones without its contents."""
+        """Returns a job's lasting events in order, empty when this tenant has no such job.
+
+        Brief events lack its contents.
+        """
         async with self._database.connection(self._limit_s) as connection:
             row = await (await connection.execute(_FIND, (job_id, tenant))).fetchone()
         return _events(row or ())
@@ -130,7 +133,10 @@ class RecordStore:
                 return
 
     async def page(self, query: JobQuery) -> tuple[list[list[event_pb2.JobEvent]], Position | None]:
-        """The jobs of a page, each as its lasting events without prompt and answer; and where the next page begins."""
+        """Returns the jobs of a page, each as its lasting events without prompt and answer.
+
+        The second value says where the next page begins.
+        """
         parameters = _parameters(query)
         conditions = " AND ".join(text for name, text in _CONDITIONS.items() if parameters[name])
         statement = _LIST.format(conditions=conditions).encode()
@@ -176,7 +182,7 @@ def _events(columns: Sequence[object]) -> list[event_pb2.JobEvent]:
 
 
 def _readable(job_id: str, columns: Sequence[object]) -> list[event_pb2.JobEvent]:
-    """The same of one job among others, which must not suffer when it is damaged: then there are none."""
+    """Returns the same of one job among others, which must not suffer when it is damaged: then there are none."""
     try:
         return _events(columns)
     except DecodeError:

@@ -1,4 +1,4 @@
-"""The undertaker: ends jobs that nobody else can, because they expired without a worker or their log is lost.
+"""The reaper: ends jobs that nobody else can, because they expired without a worker or their log is lost.
 
 Workers end the jobs they take. A job that none takes, because there are none or all died, would wait for ever: the
 record shows it, and the log decides. So would one that the log lost with its store: no worker hears of it. The end is
@@ -18,11 +18,11 @@ from prometheus_client import Counter
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, write_end
-from weft_kit.joblog.terminal import lost_end, unattended_end
+from weft_kit.joblog.terminal import lost_event, terminal_event
 from weft_kit.rpc.time import datetime_of
 
-BURIED = Counter("weft_gateway_buried_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
-FAILED = Counter("weft_gateway_failed_burials", "Tries to end such a job that failed.")
+REAPED = Counter("weft_gateway_reaped_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])
+FAILED = Counter("weft_gateway_failed_reaps", "Tries to end such a job that failed.")
 
 _FIRST_WAIT: Final = timedelta(seconds=5)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
@@ -100,7 +100,7 @@ class Reaper:
     async def _bury_lost(self, job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> None:
         if await self._log.first(job_id):
             return  # its time was told by another clock
-        done = lost_end(job_id, recorded)
+        done = lost_event(job_id, recorded)
         await self._log.answer(job_id, done)
         self._note(job_id, done.accepted.tenant, done)
 
@@ -109,22 +109,22 @@ class Reaper:
             events = await self._log.events(job_id)
         except DecodeError:
             # Nobody will ever read what it said.
-            done = unattended_end(job_id, ())
+            done = terminal_event(job_id, ())
             return done if await self._log.end_unread(job_id, done) else None
         if not events:
             # Past the log's retention: one event tells all that is left to tell.
-            done = unattended_end(job_id, events)
+            done = terminal_event(job_id, events)
             done.accepted.CopyFrom(accepted)
             await self._log.answer(job_id, done)
             return done
         if events[-1].HasField("done") or _lives(events[0], before):
             return None  # the record trails the log, or the request id was used again after retention
-        done = unattended_end(job_id, events)
+        done = terminal_event(job_id, events)
         return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
 
     def _note(self, job_id: str, tenant: str, done: event_pb2.Done) -> None:
         state = job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")
-        BURIED.labels(state).inc()
+        REAPED.labels(state).inc()
         self._lines.info("job buried", job_id=job_id, tenant=tenant, state=state, attempts=len(done.attempts))
 
 

@@ -103,7 +103,7 @@ def _step(event: event_pb2.JobEvent, **step: event_pb2.Accepted | event_pb2.Done
 
 
 def _brief_envelope(accepted: event_pb2.Accepted) -> event_pb2.Accepted:
-    """An envelope without the prompt, which may be megabytes."""
+    """Returns an envelope without the prompt, which may be megabytes."""
     return event_pb2.Accepted(
         tenant=accepted.tenant,
         request=job_pb2.GenerationRequest(model=accepted.request.model),
@@ -113,7 +113,7 @@ def _brief_envelope(accepted: event_pb2.Accepted) -> event_pb2.Accepted:
 
 
 def bare_done(encoded: bytes, erased: datetime) -> bytes:
-    """A brief end from which the words of errors are gone, too: providers may quote the request in them."""
+    """Returns a brief end from which the words of errors are gone, too: providers may quote the request in them."""
     event = event_pb2.JobEvent.FromString(encoded)
     event.done.contents_delete_time.FromDatetime(erased)
     _leave_reason(event.done)
@@ -128,7 +128,7 @@ def _leave_reason(failed: event_pb2.Done | job_pb2.Attempt) -> None:
 
 
 def _brief_done(done: event_pb2.Done) -> event_pb2.Done:
-    """An end without the answer, but for what it took."""
+    """Returns an end without the answer, but for what it took."""
     brief = event_pb2.Done(state=done.state, attempts=done.attempts)
     brief.answer.provider, brief.answer.provider_model = done.answer.provider, done.answer.provider_model
     brief.answer.finish_reason = done.answer.finish_reason

@@ -41,7 +41,7 @@ class JobAdmission:
         self,
         log: JobLog,
         answers: CacheLookup,
-        admission: EnvelopeRules,
+        envelope_rules: EnvelopeRules,
         quota: Quota,
         budgets: BudgetChecks,
         room: LogCapacity,
@@ -49,7 +49,7 @@ class JobAdmission:
     ) -> None:
         self._log = log
         self._answers = answers
-        self._admission = admission
+        self._envelope_rules = envelope_rules
         self._quota = quota
         self._budgets = budgets
         self._room = room
@@ -66,7 +66,7 @@ class JobAdmission:
 
     def ticket(self, caller: CallContext, order: Submission) -> PreparedJob:
         """Checks a request. Raises Invalid."""
-        accepted = self._admission.envelope(caller, order, utc_now(), left_s=remaining(math.inf))
+        accepted = self._envelope_rules.envelope(caller, order, utc_now(), left_s=remaining(math.inf))
         return PreparedJob(new_job_id(caller.tenant, order.request.priority, order.request_id), accepted)
 
     async def begin(self, ticket: PreparedJob) -> event_pb2.JobEvent | None:

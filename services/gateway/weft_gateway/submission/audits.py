@@ -11,7 +11,7 @@ ASKED = Counter("weft_gateway_audits", "Served answers to be asked for again, by
 
 
 def second_asking(job_id: str, accepted: event_pb2.Accepted, audit: job_pb2.Audit) -> event_pb2.Accepted:
-    """The envelope of the job that asks what `job_id` asked: after all others, past the cache, and for nobody.
+    """Returns the envelope of the job that asks what `job_id` asked: after all others, past the cache, and for nobody.
 
     Its tenant and key pay for it as for any job. It lives no longer than the request would have.
     """

@@ -51,7 +51,7 @@ class CacheLookup:
         )
 
     async def find(self, request: job_pb2.GenerationRequest) -> cache_pb2.Found | None:
-        """The stored answer that may serve this request of the current tenant."""
+        """Returns the stored answer that may serve this request of the current tenant."""
         mode = cache_mode(request, self._catalog().cache_setting(request.model))
         if mode == job_pb2.CACHE_MODE_OFF:
             return None

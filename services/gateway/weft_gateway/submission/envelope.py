@@ -37,7 +37,7 @@ class EnvelopeRules:
     """Whether webhooks can be signed here; requests that want one are refused where they cannot."""
 
     def envelope(self, caller: CallContext, order: Submission, now: datetime, left_s: float) -> event_pb2.Accepted:
-        """The envelope of an acceptable request, from a caller who stays for `left_s`.
+        """Returns the envelope of an acceptable request, from a caller who stays for `left_s`.
 
         Raises Invalid, with every violation at once, and FailedPrecondition for a webhook that could not be signed.
         """
@@ -72,7 +72,7 @@ class EnvelopeRules:
 
 
 def answered(accepted: event_pb2.Accepted, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:
-    """The only event of a job that the cache answered. No provider ran, so it used no tokens of its own."""
+    """Returns the only event of a job that the cache answered. No provider ran, so it used no tokens of its own."""
     return event_pb2.Done(
         state=job_pb2.JOB_STATE_SUCCEEDED,
         answer=answer,

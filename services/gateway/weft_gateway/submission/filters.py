@@ -20,7 +20,7 @@ _EQUALITY: Final = frozenset({filter_pb2.Condition.OPERATOR_EQUAL, filter_pb2.Co
 
 
 def filter_problem(root: filter_pb2.Filter) -> str | None:
-    """The first fault, as a path below the filter and what was expected there; None when there is none."""
+    """Returns the first fault, as a path below the filter and what was expected there; None when there is none."""
     nodes = [("", 1, root)]
     seen = 0
     while nodes:

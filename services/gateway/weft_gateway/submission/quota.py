@@ -34,15 +34,15 @@ class QuotaStanding:
         return self.counted + self.accepted_since
 
     def wants_count(self, limit: int) -> bool:
-        """Whether a new count should be on its way."""
+        """Returns whether a new count should be on its way."""
         return self.age_s > (_FRESH_FAR_S if self.unfinished < limit * _FAR else _FRESH_S)
 
     def needs_count(self, limit: int) -> bool:
-        """Whether nothing can be decided before it is there: near the limit, and when there never was one."""
+        """Returns whether nothing can be decided before it is there: near the limit, and when there never was one."""
         return self.age_s > _FRESH_S and (self.unfinished >= limit * _NEAR or math.isinf(self.age_s))
 
     def refusal(self, limit: int) -> Exhausted | None:
-        """The answer to one job more, if it would be one too many."""
+        """Returns the answer to one job more, if it would be one too many."""
         if self.unfinished < limit:
             return None
         message = (

@@ -47,7 +47,7 @@ class TenantDeletion:
         deletion: JobDeletion,
         collections: TenantCollections,
         keys: KeyStore,
-        keyring: KeyCache,
+        key_cache: KeyCache,
         secrets: SecretStore,
         *,
         fresh_s: float,
@@ -57,7 +57,7 @@ class TenantDeletion:
         self._deletion = deletion
         self._collections = collections
         self._keys = keys
-        self._keyring = keyring
+        self._key_cache = key_cache
         self._secrets = secrets
         self._fresh_s = fresh_s
 
@@ -89,7 +89,7 @@ class TenantDeletion:
     async def _revoke(self, tenant: str, deleted: Deleted) -> None:
         for key_id in await self._keys.revoke_all(tenant):
             deleted.keys += 1
-            self._keyring.forget(key_id)
+            self._key_cache.forget(key_id)
 
     async def _delete_all(self, tenant: str, deleted: Deleted) -> bool:
         """Returns whether nothing is left."""

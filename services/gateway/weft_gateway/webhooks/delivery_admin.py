@@ -23,7 +23,10 @@ class DeliveryAdmin:
         return page, (page[-1].create_time, page[-1].job_id) if len(found) > query.size else None
 
     async def redeliver(self, tenant: str, job_id: str) -> Delivery:
-        """A delivery, due at once with a fresh run of tries. Raises NotFound, and FailedPrecondition unsigned."""
+        """Returns a delivery, due at once with a fresh run of tries.
+
+        Raises NotFound; FailedPrecondition where nothing signs it.
+        """
         self._secrets.check_on()
         delivery = await self._store.redeliver(tenant, job_id)
         if delivery is None:

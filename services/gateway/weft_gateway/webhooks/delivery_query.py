@@ -24,7 +24,7 @@ class DeliveryQuery:
 
 
 def read_delivery_query(tenant: str, request: pb.ListDeliveriesRequest) -> DeliveryQuery:
-    """The first page of what is asked for. Raises InvalidFields."""
+    """Returns the first page of what is asked for. Raises InvalidFields."""
     known = pb.DeliveryState.values()
     return DeliveryQuery(
         tenant=tenant,

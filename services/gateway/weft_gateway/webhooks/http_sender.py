@@ -107,5 +107,5 @@ class HttpSender:
 
 
 def _host(target: URL) -> str:
-    """The name as DNS and TLS know it."""
+    """Returns the name as DNS and TLS know it."""
     return target.raw_host.decode()

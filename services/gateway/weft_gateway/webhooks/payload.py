@@ -18,7 +18,7 @@ _TYPES: Final[dict[int, str]] = {
 
 
 def payload(job_id: str, encoded: Sequence[bytes]) -> bytes:
-    """The body that tells of a job's end, as Standard Webhooks shapes it, from the job's lasting events, encoded.
+    """Returns the encoded body that tells of a job's end, as Standard Webhooks shapes it, from its lasting events.
 
         {"type": "job.succeeded", "timestamp": "2026-01-31T12:00:00.123Z", "data": {"jobId": "…", …}}
 

@@ -37,7 +37,7 @@ class DeliveryStore:
         self._limit_s = limit_s
 
     async def page(self, query: DeliveryQuery) -> list[Delivery]:
-        """A page of deliveries, and one more when there is a further page."""
+        """Returns a page of deliveries, and one more when there is a further page."""
         time, job_id = query.before or (None, None)
         parameters = {
             "tenant": query.tenant,

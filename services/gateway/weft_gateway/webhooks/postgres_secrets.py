@@ -53,7 +53,7 @@ class SecretStore:
         self._limit_s = limit_s
 
     async def current(self, tenants: Iterable[str]) -> dict[str, list[SecretVersion]]:
-        """The generations that sign now, the newest first; a tenant without any is given its first."""
+        """Returns the generations that sign now, the newest first; a tenant without any is given its first."""
         wanted = set(tenants)
         async with self._database.connection(self._limit_s) as connection:
             found = await _current(connection, wanted)

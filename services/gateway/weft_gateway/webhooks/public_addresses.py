@@ -14,7 +14,7 @@ _PLATFORMS: Final = frozenset({IPv4Address("168.63.129.16")})
 
 
 def private_address(addresses: Iterable[str]) -> str | None:
-    """The first address that is not a public one. Any is enough to refuse: a name may resolve to several."""
+    """Returns the first address that is not a public one. Any is enough to refuse: a name may resolve to several."""
     return next((address for address in addresses if not _is_public(address)), None)
 
 

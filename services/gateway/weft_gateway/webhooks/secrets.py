@@ -35,7 +35,7 @@ class SecretAdmin:
             raise webhooks_off()
 
     async def current(self, tenant: str) -> list[Secret]:
-        """The secrets that sign now, the newest first; makes the first one if there is none."""
+        """Returns the secrets that sign now, the newest first; makes the first one if there is none."""
         self.check_on()
         return self._shown(tenant, (await self._store.current((tenant,)))[tenant])
 

@@ -20,19 +20,22 @@ _PURPOSE: Final = "weft webhook secret"
 
 
 def derive_secret(signing_key: str, tenant: str, generation: int) -> bytes:
-    """The 32 bytes that sign a tenant's webhooks in one generation."""
+    """Returns the 32 bytes that sign a tenant's webhooks in one generation."""
     # Zero bytes cannot occur in a tenant, so no two (tenant, generation) are one message.
     message = f"{_PURPOSE}\0{tenant}\0{generation}"
     return hmac.digest(signing_key.encode(), message.encode(), hashlib.sha256)
 
 
 def show_secret(secret: bytes) -> str:
-    """A secret as receivers configure it: `whsec_` and base64."""
+    """Returns a secret as receivers configure it: `whsec_` and base64."""
     return f"whsec_{base64.b64encode(secret).decode()}"
 
 
 def signed_headers(secrets: Iterable[bytes], webhook_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers of one try: its id, its time in Unix seconds, and a signature for each secret, in their order."""
+    """Returns the headers of one try.
+
+    Its id, its time in Unix seconds, and a signature for each secret, in their order.
+    """
     content = b".".join((webhook_id.encode(), b"%d" % timestamp, body))
     return {
         "webhook-id": webhook_id,

@@ -122,11 +122,11 @@ class Encoder(Rows):
         [self.dimensions] = [made.shape[-1] for made in reading.get_outputs() if made.name == "embedding"]
 
     def windows(self, text: str) -> list[Ids]:
-        """The tokens whose states are compared, in windows."""
+        """Returns the tokens whose states are compared, in windows."""
         return self._reader.windows(text)
 
     def read(self, text: str) -> TokenisedText:
-        """The tokens that are embedded, and what they do not tell."""
+        """Returns the tokens that are embedded, and what they do not tell."""
         return self._reader.read(text)
 
 

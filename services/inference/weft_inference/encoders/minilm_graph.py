@@ -145,7 +145,10 @@ def _pooled(graph: Graph, positions: str, states: str) -> None:
 
 
 def layers(graph: Graph, weights: Weights, shape: Shape, precision: Precision, x: str) -> str:
-    """The encoder's layers over token vectors `x`; tokens beyond the graph's input `lengths` are not attended to."""
+    """Returns the encoder's layers over token vectors `x`.
+
+    Tokens beyond the graph's input `lengths` are not attended to.
+    """
     for number in range(shape.layers):
         x = _layer(graph, weights, shape, precision, f"encoder.layer.{number}", x)
     return x

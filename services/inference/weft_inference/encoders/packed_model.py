@@ -41,7 +41,7 @@ class Blocks:
         return cls(np.ascontiguousarray(rows["nibbles"]), np.ascontiguousarray(rows["scale"]))
 
     def unpacked(self) -> NDArray[np.float32]:
-        """The matrix in float32."""
+        """Returns the matrix in float32."""
         halves = np.concatenate([self.nibbles & 15, self.nibbles >> 4], axis=-1).astype(np.float32)
         return ((halves - 8) * self.scales[..., None].astype(np.float32)).reshape(len(self.nibbles), -1)
 

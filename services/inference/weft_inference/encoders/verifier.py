@@ -75,12 +75,12 @@ class PairReader:
         return cls(session, tokenizer, threads)
 
     def rows(self, question: str, others: Sequence[str]) -> list[tuple[Ids, Gap | None]]:
-        """A row for each of `others`, and what it lacks."""
+        """Returns a row for each of `others`, and what it lacks."""
         encoded = self._tokenizer.encode_batch([(question, other) for other in others])
         return [(one.ids, self._gap(one, question, other)) for one, other in zip(encoded, others, strict=True)]
 
     def run(self, rows: Sequence[Ids]) -> list[float]:
-        """The confidence of each row.
+        """Returns the confidence of each row.
 
         One row at a time: int8 scales over all that is read together, and a confidence must not depend on its company.
         Nothing would be saved, either: two questions of a dozen words keep a core busy, and four pairs take four times

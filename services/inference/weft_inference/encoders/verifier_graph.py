@@ -29,7 +29,7 @@ _DENSE: Final = "dense."
 
 
 def changed(weights: Weights, difference: Difference) -> Weights:
-    """The encoder's weights with the verifier's difference added.
+    """Returns the encoder's weights with the verifier's difference added.
 
     Of a dense layer that is `change` in eight bits and a `scale` a row.
     """

@@ -104,7 +104,7 @@ class _ForkServer:
 
 
 def _run_child(read: Reading, document: int, server: int, confine: Callable[[], None]) -> NoReturn:
-    """The life of a process for documents."""
+    """Returns the life of a process for documents."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)

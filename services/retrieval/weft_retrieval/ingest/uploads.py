@@ -48,7 +48,7 @@ class Upload:
         return self.content_type or detect(self.source_uri or self.document_id, self.content)
 
     def title_for(self, parsed: Parsed) -> str:
-        """The given title, else what the document is called or its first heading, else the source's last part."""
+        """Returns the given title, else the document's own or its first heading, else the source's last part."""
         first = parsed.headings[0].title if parsed.headings and parsed.title is None else parsed.title
         if self.title or first:
             return self.title or (first or "")[:_MAX_LINE]

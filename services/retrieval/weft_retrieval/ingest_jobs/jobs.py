@@ -87,7 +87,7 @@ class IngestJobStore:
         return record(event, event)
 
     async def get(self, tenant: str, job_id: str, wait_s: float = 0.0) -> pb.IngestJob:
-        """The job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
+        """Returns the job as it is: at once, or when it ends, or at the latest after `wait_s` (0-60)."""
         if not 0 <= wait_s <= _LONGEST_WAIT_S:
             raise InvalidFields({"wait": f"must be 0-{_LONGEST_WAIT_S:g} s, is {wait_s:g} s"})
         job = await self._read(tenant, job_id)

@@ -66,7 +66,7 @@ class Revision:
         return int(self.new[0].vectors.shape[1]) if self.new else 0
 
     def stored(self) -> Document:
-        """The document as it then stands."""
+        """Returns the document as it then stands."""
         entry = self.entry
         return Document(
             entry.document_id,

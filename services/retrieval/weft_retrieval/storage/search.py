@@ -113,7 +113,7 @@ class Index:
             windows *= _REACH
 
     def is_quick(self, collection: Collection) -> bool:
-        """Whether the dense leg need not compare more windows than it should, for want of an index."""
+        """Returns whether the dense leg need not compare more windows than it should, for want of an index."""
         return not collection.lacks_index(self._exact_windows)
 
     async def best_matching(
@@ -162,7 +162,7 @@ class Index:
             reach *= _REACH
 
     async def _few(self, collection: Collection, allowed: Compiled | None) -> bool:
-        """Whether comparing every window is quick, so that HNSW would only lose recall."""
+        """Returns whether comparing every window is quick, so that HNSW would only lose recall."""
         if not collection.hnsw or collection.window_count <= self._exact_windows:
             return True
         if allowed is None:

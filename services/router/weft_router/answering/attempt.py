@@ -1,4 +1,4 @@
-"""One attempt: a provider's stream, turned into committed tokens once the attempt has the floor."""
+"""One attempt: a provider's stream, turned into committed tokens once the attempt may write."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ from weft_router.validation.stop_texts import StopTexts
 Reserve = Callable[[], Awaitable[Reservation]]
 """Holds what an attempt may take of the budgets; raises BudgetSpent."""
 
-TakeFloor = Callable[["Attempt"], Awaitable[None]]
+TakeLead = Callable[["Attempt"], Awaitable[None]]
 """Returns once the attempt may write into the log; is cancelled where another one may."""
 
 _MODEL_CHARACTERS = 256
@@ -73,11 +73,11 @@ class Attempt:
         self._reserve = reserve
         self._reservation: Reservation | None = None
         self._began = 0.0
-        self._has_begun = self._has_floor = self._is_closed = False
+        self._has_begun = self._may_write = self._is_closed = False
         self._meter = usage.Meter(job.messages)
 
     def unusually_late_s(self) -> float | None:
-        """Return after how long its first token is late; None while too little is known of its provider."""
+        """Returns after how long its first token is late; None while too little is known of its provider."""
         return self._call.unusually_late_s()
 
     @property
@@ -86,7 +86,7 @@ class Attempt:
         return self._meter.is_whole
 
     async def begin(self) -> None:
-        """Say in the log that the attempt begins, from where the text stands or from nothing.
+        """Says in the log that the attempt begins, from where the text stands or from nothing.
 
         While a whole answer stands, nothing is said: it stays until there is a better one.
 
@@ -101,8 +101,8 @@ class Attempt:
         await self._job.begin(self.attempt)
         self._has_begun = True
 
-    async def run(self, take_floor: TakeFloor) -> inference_pb2.Finished:
-        """Return the end of a whole answer, with every token committed and the attempt on record.
+    async def run(self, take_lead: TakeLead) -> inference_pb2.Finished:
+        """Returns the end of a whole answer, with every token committed and the attempt on record.
 
         Raises:
             ProviderError: the provider failed; what it said before is committed.
@@ -114,7 +114,7 @@ class Attempt:
             self._job.enlist(self.attempt)
         self._began = time.perf_counter()
         try:
-            finished = await self._stream(take_floor)
+            finished = await self._stream(take_lead)
         except ProviderError as error:
             if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
@@ -132,23 +132,23 @@ class Attempt:
         self._end(job_pb2.Attempt.RESULT_SUCCEEDED)
         return finished
 
-    def outrun(self, *, spoke: bool) -> None:
-        """Note that another attempt has taken the floor, from this one if it `spoke`; what remains is to stop it."""
+    def lose(self, *, spoke: bool) -> None:
+        """Notes that another attempt has taken the lead, from this one if it `spoke`; what remains is to stop it."""
         if not spoke:
-            self._call.outrun()
+            self._call.lose()
         self._end(job_pb2.Attempt.RESULT_REPLACED if spoke else job_pb2.Attempt.RESULT_LOST_RACE)
 
     def close(self) -> None:
-        """Note that the attempt was stopped, if nothing ended it before."""
+        """Notes that the attempt was stopped, if nothing ended it before."""
         self._end(job_pb2.Attempt.RESULT_STOPPED)
 
-    async def open_floor(self) -> None:
-        """Begin in the log, if that is still to be done, in the place of what others said.
+    async def begin_writing(self) -> None:
+        """Begins in the log, if that is still to be done, in the place of what others said.
 
         Raises:
             Fenced: somebody else moved the job on.
         """
-        self._has_floor = True
+        self._may_write = True
         if self._has_begun:
             return
         if self._job.said:
@@ -164,7 +164,10 @@ class Attempt:
             self._reservation = await self._reserve()
 
     async def _position(self) -> int:
-        """Return the event whose text the attempt goes on from; 0 once text that nobody can go on from is withdrawn."""
+        """Returns the event whose text the attempt goes on from.
+
+        0 once text that nobody can go on from is withdrawn.
+        """
         job = self._job
         if not job.said and not job.is_torn:
             return 0
@@ -182,17 +185,17 @@ class Attempt:
         await self._job.writer.append(event_pb2.Rewound(to_sequence=self._job.accepted_sequence))
         self._job.start_over()
 
-    async def _stream(self, take_floor: TakeFloor) -> inference_pb2.Finished:
+    async def _stream(self, take_lead: TakeLead) -> inference_pb2.Finished:
         async with TokenWriter(self._job.writer, self._job.flush_interval_s) as tokens:
             try:
-                finished = await self._pass_on(take_floor, tokens)
-                if not self._has_floor:
+                finished = await self._pass_on(take_lead, tokens)
+                if not self._may_write:
                     # One that failed without a word stands in nobody's way.
                     judged(finished, self._job.said if self.goes_on else AnswerSoFar(), self._job.request)
-                    await take_floor(self)
+                    await take_lead(self)
             finally:
                 # However the stream ended: what readers are to keep has to be in the log before its end is.
-                if self._has_begun and self._has_floor:
+                if self._has_begun and self._may_write:
                     await tokens.finish()
                     if self._spoke:
                         self._job.text_sequence = self._job.writer.last_sequence
@@ -202,18 +205,18 @@ class Attempt:
         return finished
 
     async def _check_form(self, finished: inference_pb2.Finished) -> None:
-        """Raise ProviderError when the answer is off the form that the request asks for."""
+        """Raises ProviderError when the answer is off the form that the request asks for."""
         job = self._job
         if fault := await find_fault(job.request.response_format, job.said.text):
             raise failure(fault, finished, is_last=self._is_last_answer())
 
     def _is_last_answer(self) -> bool:
-        """Say whether no other answer is wanted where this one is off its form."""
+        """Says whether no other answer is wanted where this one is off its form."""
         attempts = self._job.attempts
         invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in attempts) + 1
         return invalid >= self._order.alias.invalid_answers
 
-    async def _pass_on(self, take_floor: TakeFloor, tokens: TokenWriter) -> inference_pb2.Finished:
+    async def _pass_on(self, take_lead: TakeLead, tokens: TokenWriter) -> inference_pb2.Finished:
         job, limits, of_alias = self._job, self._order.timeouts, self._order.alias.timeouts
         stops = StopTexts(job.request.sampling.stop)
         request = job.asked(self._model, self._order.max_tokens, goes_on=self.goes_on)
@@ -225,11 +228,11 @@ class Attempt:
             async for step in steps:
                 match step:
                     case event_pb2.Delta():
-                        if not self._has_floor:
+                        if not self._may_write:
                             if not _is_useful(step):
                                 continue
                             self._first_token()
-                            await take_floor(self)
+                            await take_lead(self)
                         self._meter.seen_tokens += step.token_count
                         if finished := self._take(stops.passing(step), tokens, stops):
                             return finished
@@ -237,7 +240,7 @@ class Attempt:
                         await tokens.room()
                     case inference_pb2.Finished():
                         self._meter.end(step)
-                        return (self._has_floor and self._take(stops.rest(), tokens, stops)) or step
+                        return (self._may_write and self._take(stops.rest(), tokens, stops)) or step
                     case chat_pb2.Usage():
                         self._meter.report(step)
                     case inference_pb2.Admitted():
@@ -245,7 +248,7 @@ class Attempt:
         raise broken("ended its stream without the end marker")
 
     def _take(self, delta: event_pb2.Delta, tokens: TokenWriter, stops: StopTexts) -> inference_pb2.Finished | None:
-        """Take in what the answer says next; return its end where no more of it is taken."""
+        """Takes in what the answer says next; return its end where no more of it is taken."""
         fitting = self._order.limit.fitting(self._job.said, delta)
         tokens.add(fitting)
         self._job.said.add(fitting)
@@ -258,7 +261,7 @@ class Attempt:
             self.attempt.chosen_because += f"; asked {change}"
 
     def _cut_off(self) -> inference_pb2.Finished:
-        """Return the end of an answer of which no more is taken; raise ProviderError where it has none."""
+        """Returns the end of an answer of which no more is taken; raises ProviderError where it has none."""
         finished = self._order.limit.end()
         structlog.get_logger().warning(
             "provider ignores max_tokens",

@@ -43,7 +43,7 @@ class AttemptRules:
     """What holds for every pursuit of this replica."""
 
     limits: RetryLimits
-    allowances: RetryBudgets
+    retry_budgets: RetryBudgets
     budgets: Budgets
     draw: Draw = random.random
     max_answer_bytes: int = MAX_ANSWER_BYTES
@@ -76,7 +76,7 @@ class AttemptLoop:
         return self._limits_asked.after(self._job.unexplained)
 
     async def answer(self) -> inference_pb2.Finished:
-        """Return the end of a whole answer, committed.
+        """Returns the end of a whole answer, committed.
 
         Raises:
             ProviderError: the last failure; no further try may help, or none is allowed.
@@ -104,8 +104,8 @@ class AttemptLoop:
         return await Race(self._job).run(first, beside, None if beside else self._late(first))
 
     async def _choice(self) -> Choice:
-        """Choose once a call is allowed, waiting for room where every provider that is well is full."""
-        extra = self._rules.allowances.retries(self._name, self._alias.retries)
+        """Chooses once a call is allowed, waiting for room where every provider that is well is full."""
+        extra = self._rules.retry_budgets.retries(self._name, self._alias.retries)
         is_retry = retry_policy.adds_load(self._job.attempts)
         while True:
             candidates = self._candidates(self._orders)
@@ -162,14 +162,14 @@ class AttemptLoop:
         return await self._rules.budgets.reserve(call, self._registry.catalog)
 
     def _draft(self) -> Attempt | None:
-        """Return who answers meanwhile, where the request wants that and nothing was said yet."""
+        """Returns who answers meanwhile, where the request wants that and nothing was said yet."""
         if not self._drafts or self._job.said or self._job.standing is not None:
             return None
         choice = choose(self._candidates(self._drafts), self._rules.draw)
         return self._entrant(_noted(choice, "draft"), self._drafts) if choice else None
 
     def _rivals(self, first: Attempt) -> list[Attempt]:
-        """Return those who are asked at the same time. Nobody goes on from a text beside another."""
+        """Returns those who are asked at the same time. Nobody goes on from a text beside another."""
         wanted = self._job.request.routing
         number = min(wanted.first_of if wanted.HasField("first_of") else self._alias.first_of, self._alias.first_of)
         rivals: list[Attempt] = []
@@ -182,19 +182,19 @@ class AttemptLoop:
         return rivals
 
     def _late(self, first: Attempt) -> Late | None:
-        """Return who is asked too when the first token is late, where the alias hedges."""
+        """Returns who is asked too when the first token is late, where the alias hedges."""
         hedge = self._alias.hedge
         if hedge is None or self._job.said:
             return None
-        allowance = self._rules.allowances.hedges(self._name, hedge)
-        allowance.called(time.monotonic())
+        retry_budget = self._rules.retry_budgets.hedges(self._name, hedge)
+        retry_budget.called(time.monotonic())
         after_s = hedge.after_s or first.unusually_late_s()
         if after_s is None:
             return None
 
         def entrant() -> Attempt | None:
             choice = choose(self._candidates(self._orders), self._rules.draw, _providers([first]))
-            if choice is None or not allowance.take(time.monotonic()):
+            if choice is None or not retry_budget.take(time.monotonic()):
                 return None
             because = f"hedge: no token after {after_s * 1000:.0f} ms"
             return self._entrant(_noted(choice, because), self._orders, first.rank)
@@ -202,7 +202,7 @@ class AttemptLoop:
         return Late(after_s, entrant)
 
     def _wait_before_retry(self, error: Exception) -> float | bool:
-        """Say what stamina asks after a failure: False ends it, a number waits that many seconds."""
+        """Says what stamina asks after a failure: False ends it, a number waits that many seconds."""
         if not isinstance(error, ProviderError):
             return False
         # A job that was turned away so often had better wait in the queue than here.
@@ -214,7 +214,7 @@ class AttemptLoop:
         return wait_s if any(one.allowed for one in remaining(self._candidates(self._orders))) else 0.0
 
     def _wait_s(self, error: ProviderError) -> float | None:
-        """Return the seconds until the next try after a failure; None when none may help, or none is allowed."""
+        """Returns the seconds until the next try after a failure; None when none may help, or none is allowed."""
         job, limits = self._job, self._limits
         candidates = remaining(self._candidates(self._orders))
         is_last = retry_policy.counted(job.attempts, limits) >= limits.max_attempts

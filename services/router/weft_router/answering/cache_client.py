@@ -22,7 +22,7 @@ _MOST_UNDER_WAY = 256
 
 
 def may_be_stored(mode: job_pb2.CacheMode.ValueType, done: event_pb2.Done) -> bool:
-    """Say whether the policy lets this answer serve again, whether it is whole, and whether it was made for this job.
+    """Says whether the policy lets this answer serve again, whether it is whole, and whether it was made for this job.
 
     One from the cache is there already, under its own age and its own question.
     """
@@ -33,13 +33,13 @@ def may_be_stored(mode: job_pb2.CacheMode.ValueType, done: event_pb2.Done) -> bo
 
 
 def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
-    """Return what the attempt cost whose answer this is; not what was spent on others beside it."""
+    """Returns what the attempt cost whose answer this is; not what was spent on others beside it."""
     costs = [one.cost for one in _succeeded(done) if one.HasField("cost")]
     return costs[-1] if costs else None
 
 
 def generation_time(done: event_pb2.Done) -> duration_pb2.Duration | None:
-    """Return how long the attempt took whose answer this is; None for one that only listened to another job's call."""
+    """Returns how long the attempt took whose answer this is; None for one that only listened to another job's call."""
     times = [one.duration for one in _succeeded(done) if one.HasField("duration") and not one.joined_job_id]
     return times[-1] if times else None
 
@@ -70,7 +70,7 @@ class AnswerCache:
         await self._under_way.wait()
 
     def keep(self, job_id: str, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
-        """Tell the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
+        """Tells the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
         audit came to. Too many at once are dropped and counted.
         """
         request, answer = accepted.request, done.answer
@@ -93,7 +93,7 @@ class AnswerCache:
     async def find(
         self, request: job_pb2.GenerationRequest, collection_version: int, stale_within_s: int = 0
     ) -> cache_pb2.Found | None:
-        """Return a stored answer that the request's policy lets serve; None when there is none, or no cache.
+        """Returns a stored answer that the request's policy lets serve; None when there is none, or no cache.
 
         With `stale_within_s` it may be older than the request wants, or built on another version of its collection.
         """

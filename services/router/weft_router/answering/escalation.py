@@ -11,7 +11,7 @@ _OPENING_CHARACTERS = 400
 
 
 def shortcoming(rule: Escalation, said: AnswerSoFar, fault: FormatFault | None = None) -> str | None:
-    """Return what is wrong with an answer, in a few words; None when it may stand. Calls of tools always may.
+    """Returns what is wrong with an answer, in a few words; None when it may stand. Calls of tools always may.
 
     `fault` is how it is off the form that was asked for, where the rule minds that.
     """

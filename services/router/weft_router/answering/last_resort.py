@@ -18,7 +18,7 @@ class LastResortAnswers:
         self._answers = answers
 
     async def serve(self, job: Job, allowed: routing.LastResort) -> event_pb2.Done | None:
-        """Return the record of a job that a stored answer ends, with its text in the log; None when there is none.
+        """Returns the record of a job that a stored answer ends, with its text in the log; None when there is none.
 
         Raises:
             Fenced: somebody else moved the job on.

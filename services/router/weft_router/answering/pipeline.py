@@ -58,7 +58,7 @@ class Pipeline:
         self._flights = flights
 
     async def run(self, job: Job) -> event_pb2.Done:
-        """Return the job's record, SUCCEEDED or FAILED, with every token of it committed.
+        """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
             BudgetSpent: a budget has no room for it now, but will have while the job lives.
@@ -77,12 +77,12 @@ class Pipeline:
         return await self._flights.answer(job, self._call)
 
     async def _call(self, job: Job) -> event_pb2.Done:
-        """Make the call that a flight shares, which may outlive the job that began it."""
+        """Makes the call that a flight shares, which may outlive the job that began it."""
         with self._registry() as registry:
             return await self._answered(job, registry)
 
     def _expect_somebody(self, job: Job, registry: Registry) -> None:
-        """Raise ProviderOutage for a job that would find out only once it has its sources that it has to wait."""
+        """Raises ProviderOutage for a job that would find out only once it has its sources that it has to wait."""
         alias = _alias(job, registry)
         if alias.last_resort or not self._limits(job).waits:
             return
@@ -113,11 +113,11 @@ class Pipeline:
         return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _unanswered(self, job: Job, registry: Registry, why: job_pb2.JobError) -> event_pb2.Done:
-        """Return the record of a job for which nobody could be asked any more, or in vain."""
+        """Returns the record of a job for which nobody could be asked any more, or in vain."""
         return await self._instead(job, registry) or terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _instead(self, job: Job, registry: Registry) -> event_pb2.Done | None:
-        """Return the record of a job that something else than its provider's answer serves; None when nothing does."""
+        """Returns the record of a job that something else than its provider's answer serves; None when nothing does."""
         if job.standing is not None:
             return terminal_events.succeeded(job, job.standing.finished)
         alias = registry.catalog.models.get(job.request.model)
@@ -127,7 +127,7 @@ class Pipeline:
         return self._rules.limits.of(job.request).after(job.unexplained)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
-        """Ask the alias, and another in its place for as long as what is said is not good enough.
+        """Asks the alias, and another in its place for as long as what is said is not good enough.
 
         An answer that says nothing may be meant, or a fault of the provider: it is asked for once more, then believed.
         """
@@ -158,11 +158,11 @@ class Pipeline:
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
-        """Return whether an answer says nothing and another attempt is allowed, to see whether that was meant."""
+        """Returns whether an answer says nothing and another attempt is allowed, to see whether that was meant."""
         return is_silent(finished, job.said) and len(job.attempts) < self._limits(job).max_attempts
 
     async def _find_context(self, job: Job, registry: Registry) -> None:
-        """Put sources into the prompt where the request wants them, as far as every model it may reach has room."""
+        """Puts sources into the prompt where the request wants them, as far as every model it may reach has room."""
         request, alias = job.request, _alias(job, registry)
         if not request.HasField("retrieval"):
             return
@@ -178,7 +178,7 @@ class Pipeline:
         job.collection_version = found.collection_version
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
-        """Return what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""
+        """Returns what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""
         failures = count(1)
 
         def decide(error: Exception) -> float | bool:
@@ -191,7 +191,7 @@ class Pipeline:
     def _orders(
         self, job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
     ) -> Mapping[str, JobOrder]:
-        """Return what is asked for under an alias and each that it falls back to."""
+        """Returns what is asked for under an alias and each that it falls back to."""
         request = job.request
         wanted = request.routing if request.HasField("routing") else None
 
@@ -210,7 +210,7 @@ class Pipeline:
 
 
 def _alias(job: Job, registry: Registry) -> ModelAlias:
-    """Return the alias that a job names; it may have been removed since the job was accepted."""
+    """Returns the alias that a job names; it may have been removed since the job was accepted."""
     models = registry.catalog.models
     if job.request.model not in models:
         raise JobFailed(terminal_events.unknown_model(job.request.model, models))

@@ -26,7 +26,7 @@ class Prompt:
 
 
 def question(messages: Sequence[chat_pb2.Message]) -> str:
-    """Return what the user said last: what to search for."""
+    """Returns what the user said last: what to search for."""
     place = _last_question(messages)
     return "" if place is None else _text(messages[place])
 
@@ -37,7 +37,7 @@ def compose(
     room_tokens: int,
     template: ContextTemplate,
 ) -> Prompt:
-    """Put the hits, best first, before the last question; those ranked lowest are dropped until all fits `room_tokens`.
+    """Puts the hits, best first, before the last question; drops the lowest until all fits `room_tokens`.
 
     They stand in the user's message, not in one of the system's, because templates of small models allow but one.
     """
@@ -66,12 +66,12 @@ def compose(
 
 
 def estimated_tokens(messages: Iterable[chat_pb2.Message]) -> int:
-    """Count the tokens of a conversation, rather too many than too few."""
+    """Counts the tokens of a conversation, rather too many than too few."""
     return sum(_message_tokens(message) for message in messages)
 
 
 def tokens_of(text: str) -> int:
-    """Count the tokens of a text, rather too many than too few."""
+    """Counts the tokens of a text, rather too many than too few."""
     return -(-len(text.encode()) // _BYTES_A_TOKEN)
 
 

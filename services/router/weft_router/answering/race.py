@@ -1,8 +1,8 @@
-"""The race for a job's floor: who is asked, and who of them may write into the log.
+"""The race to write a job's answer: who is asked, and who of them writes into the log.
 
-Each entrant asks one provider. Whoever has its first useful token first takes the floor: it alone writes, and those it
-outran are stopped at once. One that ended without a word has nothing to write: it waits for the others. An entrant of a
-higher rank takes the floor even from one that is speaking or has spoken: a draft gives way to the answer. What is
+Each entrant asks one provider. Whoever has its first useful token first takes the lead: it alone writes, and those that
+lost are stopped at once. One that ended without a word has nothing to write: it waits for the others. An entrant of a
+higher rank takes the lead even from one that is speaking or has spoken: a draft gives way to the answer. What is
 written is fenced by the log all the same: a race decides among friends.
 """
 
@@ -20,7 +20,7 @@ from weft_router.providers.provider import ProviderError, broken
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Who joins the race when nobody has the floor after `after_s` seconds; `entrant` returns None for nobody."""
+    """Who joins the race when nobody leads after `after_s` seconds; `entrant` returns None for nobody."""
 
     after_s: float
     entrant: Callable[[], Attempt | None]
@@ -41,9 +41,9 @@ class Race:
     async def run(
         self, first: Attempt, beside: Sequence[Attempt] = (), late: Late | None = None
     ) -> inference_pb2.Finished:
-        """Return the end of the winner's answer, with every token of it committed.
+        """Returns the end of the winner's answer, with every token of it committed.
 
-        `first` says in the log that it begins before anybody is asked; the others say so once they have the floor.
+        `first` says in the log that it begins before anybody is asked; the others say so once they lead.
 
         Raises:
             ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
@@ -53,7 +53,7 @@ class Race:
         try:
             await first.begin()
             if not beside and late is None:
-                return await first.run(self._take_floor)
+                return await first.run(self._take_lead)
             for entrant in (first, *beside):
                 self._enter(entrant)
             if late is not None and not await self._is_decided(late.after_s) and (hedge := late.entrant()):
@@ -68,10 +68,13 @@ class Race:
                 entrant.close()  # also those that were stopped before they began
 
     def _enter(self, entrant: Attempt) -> None:
-        self._tasks[asyncio.create_task(entrant.run(self._take_floor))] = entrant
+        self._tasks[asyncio.create_task(entrant.run(self._take_lead))] = entrant
 
     async def _is_decided(self, after_s: float) -> bool:
-        """Wait for the first token, an end, or `after_s` seconds; say whether there is no need for another entrant."""
+        """Waits for the first token, an end, or `after_s` seconds.
+
+        Returns whether there is no need for another entrant.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + after_s
         pending = set(self._tasks)
@@ -95,7 +98,7 @@ class Race:
         raise self._error
 
     def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:
-        """Return the end of an entrant's answer; None when it was outrun, or failed while others are still running."""
+        """Returns the end of an entrant's answer; None when it lost, or failed while others are still running."""
         if task.cancelled():
             return None
         error = task.exception()
@@ -109,23 +112,23 @@ class Race:
             self._error, self._rank_failed = error, entrant.rank
         return None
 
-    async def _take_floor(self, entrant: Attempt) -> None:
-        """Give the floor to `entrant`. Those it outran are stopped: no two are ever here."""
+    async def _take_lead(self, entrant: Attempt) -> None:
+        """Gives the lead to `entrant`. Those that lost are stopped: no two are ever here."""
         if entrant.has_ended:
             await self._others(entrant)
         before, self._holder = self._holder, entrant
-        outrun = {task: other for task, other in self._tasks.items() if other is not entrant and not task.done()}
-        for task, other in outrun.items():
+        losers = {task: other for task, other in self._tasks.items() if other is not entrant and not task.done()}
+        for task, other in losers.items():
             if other.rank <= entrant.rank:
-                other.outrun(spoke=other is before)
+                other.lose(spoke=other is before)
                 task.cancel()
-        if speaking := [task for task, other in outrun.items() if other is before]:
+        if speaking := [task for task, other in losers.items() if other is before]:
             # It may be in the middle of a write, and a job has one writer.
             await asyncio.wait(speaking)
-        await entrant.open_floor()
+        await entrant.begin_writing()
 
     async def _others(self, entrant: Attempt) -> None:
-        """Wait until nobody is left who may yet say something; is cancelled once somebody does."""
+        """Waits until nobody is left who may yet say something; is cancelled once somebody does."""
         self._wordless.add(entrant)
         while left := [task for task, other in self._tasks.items() if not task.done() and other not in self._wordless]:
             await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

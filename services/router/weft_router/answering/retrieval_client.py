@@ -33,7 +33,7 @@ class Retrieval:
         self._limit_s = limit_s
 
     async def find(self, options: job_pb2.RetrievalOptions, question: str) -> FoundContext:
-        """Search as the request says.
+        """Searches as the request says.
 
         Raises:
             JobFailed: RETRIEVAL_FAILED. An answer without the context it was asked to build on would be a wrong one.

@@ -27,7 +27,7 @@ from weft_router.job import usage
 
 
 def rest_s(wait_s: float, left_s: float, delivery: int, max_deliveries: int, share: float) -> float | None:
-    """Return the seconds until the job is worth another look; None when it would not be looked at in time.
+    """Returns the seconds until the job is worth another look; None when it would not be looked at in time.
 
     At least as long as it was told to wait, and up to a quarter more (`share`, 0-1, drawn at random), so that not all
     who wait come back at one moment. A job may be handed out `max_deliveries` times: the more of them are used, the
@@ -68,7 +68,7 @@ class Reservation:
         self._is_settled = False
 
     def settle(self, taken: chat_pb2.Usage) -> budget_pb2.Cost | None:
-        """Book what the call really took, however it ended, and return its cost; None where the model has no price.
+        """Books what the call really took, however it ended, and returns its cost; None where the model has no price.
 
         Only the first time counts. To settle with nothing gives everything back.
         """
@@ -91,7 +91,7 @@ class Budgets:
         self._local = LocalLedger()
 
     async def reserve(self, call: PlannedCall, catalog: Catalog) -> Reservation:
-        """Hold what a call may take before its provider is asked.
+        """Holds what a call may take before its provider is asked.
 
         Raises:
             BudgetSpent: a budget has no room for it. Nothing is held.
@@ -103,7 +103,7 @@ class Budgets:
         return Reservation(claim, decision, call, catalog.prices, self._book)
 
     async def costs_today(self, tenant: str) -> Mapping[str, int] | None:
-        """Return the micros that a tenant's calls cost today, by provider; all tenants' when none is named.
+        """Returns the micros that a tenant's calls cost today, by provider; all tenants' when none is named.
 
         None while that cannot be told.
         """
@@ -123,7 +123,7 @@ class Budgets:
         return decision
 
     def _noted(self, claim: Claim, found: Granted | BudgetRefusal) -> Grant | BudgetRefusal:
-        """Remember what Redis says, for when it does not."""
+        """Remembers what Redis says, for when it does not."""
         if isinstance(found, BudgetRefusal):
             return found
         for limit, micros in zip(claim.limits, found.micros, strict=True):

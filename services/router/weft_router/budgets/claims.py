@@ -94,7 +94,7 @@ class BudgetSpent(Exception):
 
 
 def budget_spent(refusal: BudgetRefusal, claim: Claim, currency: str) -> BudgetSpent:
-    """Say which budget has no room, with the numbers, and what helps."""
+    """Says which budget has no room, with the numbers, and what helps."""
     limit = refusal.limit
     match refusal.kind:
         case BudgetRefusalKind.TOKENS:

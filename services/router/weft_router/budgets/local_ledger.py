@@ -20,7 +20,7 @@ class _Standing:
     held_micros: int = 0
 
     def at(self, now_s: int) -> "_Standing":
-        """The same without what no longer counts."""
+        """Returns the same without what no longer counts."""
         if day_of(now_s) > self.day:
             self.day, self.micros, self.held_micros = day_of(now_s), 0, 0
         for second in [second for second in self.seconds if now_s - second > WINDOW_S]:
@@ -38,11 +38,11 @@ class LocalLedger:
         self._standings: dict[SpendingAccount, _Standing] = defaultdict(_Standing)
 
     def saw(self, account: SpendingAccount, now_s: int, micros: int) -> None:
-        """Note what Redis says was spent and held today, by everybody."""
+        """Notes what Redis says was spent and held today, by everybody."""
         self._standings[account].at(now_s).micros = micros
 
     def reserve(self, claim: Claim, now_s: int) -> Grant | BudgetRefusal:
-        """Hold what a claim is for, in all of its accounts or in none."""
+        """Holds what a claim is for, in all of its accounts or in none."""
         for limit in claim.limits:
             if refusal := self._refusal(limit, claim, now_s):
                 return refusal
@@ -55,7 +55,7 @@ class LocalLedger:
         return Grant(now_s, Holder.HERE)
 
     def settle(self, claim: Claim, grant: Grant, tokens: int, micros: int) -> None:
-        """Replace what was held by what was really taken."""
+        """Replaces what was held by what was really taken."""
         for limit in claim.limits:
             standing = self._standings[limit.account]
             standing.held_tokens -= claim.tokens

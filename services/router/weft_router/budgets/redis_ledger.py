@@ -83,7 +83,7 @@ class RedisLedger:
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
-        """Keep the books while the block lasts; leaving it tries once more for `limit_s` to book what is left."""
+        """Keeps the books while the block lasts; leaving it tries once more for `limit_s` to book what is left."""
         try:
             yield
         finally:
@@ -93,7 +93,7 @@ class RedisLedger:
             metrics.BOOKINGS_LOST.inc(len(self._unbooked) + len(self._being_booked))
 
     async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
-        """Hold what a claim is for, in all of its accounts or in none.
+        """Holds what a claim is for, in all of its accounts or in none.
 
         Raises:
             LedgerDown: whether it is held is not known; if so, it is given up when the claim's life is over.
@@ -112,7 +112,7 @@ class RedisLedger:
             raise
 
     def book(self, booking: Booking) -> None:
-        """Book what a call took, soon, and give back what was held for it."""
+        """Books what a call took, soon, and gives back what was held for it."""
         self._unbooked.append(booking)
         if len(self._unbooked) > _MOST_UNBOOKED:
             self._unbooked.popleft()
@@ -121,7 +121,7 @@ class RedisLedger:
             self._booking = asyncio.create_task(self._book_all())
 
     async def booked(self) -> None:
-        """Wait until everything is booked."""
+        """Waits until everything is booked."""
         if self._booking:
             await asyncio.shield(self._booking)
 
@@ -167,7 +167,7 @@ class RedisLedger:
             self._give_back(claim, answer)
 
     def _give_back(self, claim: Claim, answer: Granted | BudgetRefusal) -> None:
-        """Book nothing for a claim whose caller left before it knew."""
+        """Books nothing for a claim whose caller left before it knew."""
         if isinstance(answer, Granted):
             self.book(Booking(claim, answer.grant, "", tokens=0, micros=0))
 
@@ -182,7 +182,7 @@ class RedisLedger:
             self._booking = None
 
     async def _book_once(self, batch: Sequence[Booking]) -> None:
-        """Book, as often as it takes: a try that was not answered may have done it, and the list's number tells."""
+        """Books, as often as it takes: a try that was not answered may have done it, and the list's number tells."""
         self._lists += 1
         payload = json.dumps([_booking_entry(booking) for booking in batch])
         while True:
@@ -197,7 +197,7 @@ class RedisLedger:
 
     @contextmanager
     def _minding(self) -> Iterator[None]:
-        """Remember how Redis did. Whatever is wrong with it, the calls that wait must go on."""
+        """Remembers how Redis did. Whatever is wrong with it, the calls that wait must go on."""
         try:
             yield
         except Exception as error:
@@ -209,7 +209,7 @@ class RedisLedger:
 
 
 def _first(queue: deque[T], most: int) -> list[T]:
-    """Take up to so many from a queue."""
+    """Takes up to so many from a queue."""
     return [queue.popleft() for _ in range(min(len(queue), most))]
 
 

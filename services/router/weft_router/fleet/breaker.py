@@ -49,7 +49,7 @@ class ProviderBreaker:
         return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
 
     def allows(self, now: float) -> bool:
-        """Say whether a call may pass now."""
+        """Says whether a call may pass now."""
         match self.state(now):
             case BreakerState.CLOSED:
                 return True
@@ -59,19 +59,19 @@ class ProviderBreaker:
                 return self._probing < self.limits.probes
 
     def closed_for_s(self, now: float) -> float:
-        """Return how long to wait before a call has a chance."""
+        """Returns how long to wait before a call has a chance."""
         if self._open_until is None or self.allows(now):
             return 0.0
         return max(self._open_until - now, self.limits.open_s / 2)
 
     def begun(self, now: float) -> bool:
-        """Note that a call begins, and return whether it is a probe."""
+        """Notes that a call begins, and returns whether it is a probe."""
         is_probe = self.state(now) is BreakerState.HALF_OPEN
         self._probing += is_probe
         return is_probe
 
     def ended(self, outcome: CallOutcome, now: float, *, is_probe: bool) -> bool:
-        """Note how a call ended, and return whether that opened the breaker."""
+        """Notes how a call ended, and returns whether that opened the breaker."""
         self._probing -= is_probe
         if outcome is CallOutcome.NOTHING:
             return False
@@ -86,13 +86,13 @@ class ProviderBreaker:
         return True
 
     def opened_elsewhere(self, for_s: float, now: float) -> None:
-        """Keep calls away too, because another replica has seen enough; probing is each one's own."""
+        """Keeps calls away too, because another replica has seen enough; probing is each one's own."""
         if self._open_until is None:
             self._open_until = now + for_s
             self._probes_passed = 0
 
     def open_for_s(self, now: float) -> float:
-        """Return how much longer it keeps calls away, in seconds; 0 when it does not."""
+        """Returns how much longer it keeps calls away, in seconds; 0 when it does not."""
         return max(0.0, self._open_until - now) if self._open_until is not None else 0.0
 
     def _probed(self, outcome: CallOutcome, now: float) -> bool:

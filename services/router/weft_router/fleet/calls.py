@@ -11,15 +11,15 @@ from weft_router.providers.provider import ProviderError, Remedy
 class ProviderCall:
     """Counts from the moment it is made, so that many jobs at once cannot all be the one probe of a breaker."""
 
-    def __init__(self, health: ProviderHealth, turnstile: ConcurrencyLimit) -> None:
+    def __init__(self, health: ProviderHealth, concurrency_limit: ConcurrencyLimit) -> None:
         now = time.monotonic()
         self._health = health
-        self._turnstile = turnstile
+        self._concurrency_limit = concurrency_limit
         self._began = now
         self._first_token_s: float | None = None
         self._is_over = False
         self._is_probe = health.begun(now)
-        turnstile.entered(now)
+        concurrency_limit.entered(now)
 
     def unusually_late_s(self) -> float | None:
         return self._health.unusually_late_s()
@@ -35,7 +35,7 @@ class ProviderCall:
         self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.GOOD, now)
 
     def failed(self, error: ProviderError) -> bool:
-        """Note a failure, and return whether it is one of many: calls are kept away from the provider now."""
+        """Notes a failure, and returns whether it is one of many: calls are kept away from the provider now."""
         now = time.monotonic()
         self._health.failed_with(error)
         # A request that no provider would take, or a replica that shuts down, says nothing about this one.
@@ -43,14 +43,14 @@ class ProviderCall:
         self._over(CallOutcome.NOTHING if says_nothing else CallOutcome.BAD, now)
         return not says_nothing and self._health.breaker.state(now) is not BreakerState.CLOSED
 
-    def outrun(self) -> None:
-        """Note that another call was quicker: this one's first token would have taken at least as long as it did."""
+    def lose(self) -> None:
+        """Notes that another call was quicker: this one's first token would have taken at least as long as it did."""
         now = time.monotonic()
         self._health.first_token(now - self._began, now)
         self.left()
 
     def left(self) -> None:
-        """Note that we left the call. That says nothing about the provider, unless it was slow by then."""
+        """Notes that we left the call. That says nothing about the provider, unless it was slow by then."""
         now = time.monotonic()
         self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.NOTHING, now)
 
@@ -64,4 +64,4 @@ class ProviderCall:
             return
         self._is_over = True
         self._health.ended(outcome, now, is_probe=self._is_probe)
-        self._turnstile.left()
+        self._concurrency_limit.left()

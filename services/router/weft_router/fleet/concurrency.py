@@ -28,7 +28,7 @@ class CallCaps:
         return not self._is_full() and self.rest_s(now) == 0
 
     def rest_s(self, now: float) -> float:
-        """Return how long until the calls of the last minute leave room for one more, in seconds."""
+        """Returns how long until the calls of the last minute leave room for one more, in seconds."""
         if self.calls_per_minute is None:
             return 0.0
         while self._begun and self._begun[0] <= now - _MINUTE_S:
@@ -94,7 +94,7 @@ class ConcurrencyLimit:
             self._waiting.pop(waiter.tenant, None)
 
     def wake_one(self) -> None:
-        """Tell the next who waits that there may be room."""
+        """Tells the next who waits that there may be room."""
         while self._waiting:
             tenant = self._turns.next(self._expedited() or self._waiting)
             told, waiter = min(self._waiting[tenant].items(), key=lambda one: (not one[1].expedited, one[1].urgency))
@@ -108,13 +108,13 @@ class ConcurrencyLimit:
         return {tenant for tenant, those in self._waiting.items() if any(one.expedited for one in those.values())}
 
 
-async def room_at_any(turnstiles: Sequence[ConcurrencyLimit], waiter: Waiter) -> None:
-    """Return when one of them may have room for the waiter, or after a second."""
+async def room_at_any(concurrency_limits: Sequence[ConcurrencyLimit], waiter: Waiter) -> None:
+    """Returns when one of them may have room for the waiter, or after a second."""
     now = time.monotonic()
-    limit_s = min([_LONGEST_LOOK_S, *(rest_s for each in turnstiles if (rest_s := each.caps.rest_s(now)))])
+    limit_s = min([_LONGEST_LOOK_S, *(rest_s for each in concurrency_limits if (rest_s := each.caps.rest_s(now)))])
     told: _Told = asyncio.get_running_loop().create_future()
-    for turnstile in turnstiles:
-        turnstile.queue(waiter, told)
+    for concurrency_limit in concurrency_limits:
+        concurrency_limit.queue(waiter, told)
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
@@ -125,5 +125,5 @@ async def room_at_any(turnstiles: Sequence[ConcurrencyLimit], waiter: Waiter) ->
         raise
     finally:
         told.cancel()
-        for turnstile in turnstiles:
-            turnstile.unqueue(waiter, told)
+        for concurrency_limit in concurrency_limits:
+            concurrency_limit.unqueue(waiter, told)

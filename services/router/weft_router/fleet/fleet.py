@@ -63,7 +63,7 @@ class Fleet:
         return self._current
 
     async def follow(self, catalog: Catalog) -> None:
-        """Put a catalog in force. What it does not change goes on as it is, with all that was seen of it.
+        """Puts a catalog in force. What it does not change goes on as it is, with all that was seen of it.
 
         Raises:
             CatalogError: a key is missing; nothing has changed.
@@ -83,7 +83,7 @@ class Fleet:
 
     @contextmanager
     def lend(self) -> Iterator[Registry]:
-        """Give out the providers as they are now; they stay open for as long as the block lasts."""
+        """Gives out the providers as they are now; they stay open for as long as the block lasts."""
         registry = self.current
         self._lent[registry] += 1
         try:
@@ -107,9 +107,11 @@ class Fleet:
         closing = AsyncExitStack()
         provider = await closing.enter_async_context(self._open_provider(name, entry, key))
         opened.push_async_callback(closing.aclose)
-        turnstile = ConcurrencyLimit(CallCaps(entry.max_concurrency, entry.calls_per_minute), FairQueue(self._weight))
+        concurrency_limit = ConcurrencyLimit(
+            CallCaps(entry.max_concurrency, entry.calls_per_minute), FairQueue(self._weight)
+        )
         models = {model: ProviderHealth(catalog.breaker, name, model) for model in catalog.serving(name)}
-        registered = Registered(name, entry.kind, provider, models, turnstile, entry.region or "")
+        registered = Registered(name, entry.kind, provider, models, concurrency_limit, entry.region or "")
         return _Berth(entry, key, registered, closing)
 
     def _close_idle(self) -> None:
@@ -121,7 +123,7 @@ class Fleet:
 
 
 def _with_models(registered: Registered, catalog: Catalog) -> Registered:
-    """Return the provider with the models that routes lead to now; one that was there before keeps what was seen."""
+    """Returns the provider with the models that routes lead to now; one that was there before keeps what was seen."""
     for model in catalog.serving(registered.name):
         known = registered.models.get(model)
         if known is None or known.breaker.limits != catalog.breaker:

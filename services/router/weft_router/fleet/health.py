@@ -38,12 +38,12 @@ class ProviderHealth:
         self._expected = PeakEwma()
 
     def begun(self, now: float) -> bool:
-        """Note a call, and return whether it is a probe of the breaker."""
+        """Notes a call, and returns whether it is a probe of the breaker."""
         self.in_flight += 1
         return self.breaker.begun(now)
 
     def first_token(self, after_s: float, now: float) -> None:
-        """Note when the first token of a call came."""
+        """Notes when the first token of a call came."""
         self.first_tokens_s.append(after_s)
         self._expected.observe(after_s, now)
 
@@ -75,11 +75,11 @@ class ProviderHealth:
             )
 
     def expected_first_token_s(self, now: float) -> float:
-        """Return the recent time to the first token; 0 when none was seen."""
+        """Returns the recent time to the first token; 0 when none was seen."""
         return self._expected.value_s(now)
 
     def unusually_late_s(self) -> float | None:
-        """Return after how long a first token is late enough to ask somebody else; None while too little was seen.
+        """Returns after how long a first token is late enough to ask somebody else; None while too little was seen.
 
         That is the p95, and never more than five times the median: where slow calls are themselves a twentieth of all,
         the p95 is one of them.
@@ -91,7 +91,7 @@ class ProviderHealth:
 
 
 def quantile_s(first_tokens_s: "deque[float] | list[float]", share: float) -> float | None:
-    """Return the time below which `share` of first tokens came; None when there are none."""
+    """Returns the time below which `share` of first tokens came; None when there are none."""
     return _at(sorted(first_tokens_s), share) if first_tokens_s else None
 
 

@@ -26,5 +26,5 @@ class PeakEwma:
         self._at = now
 
     def value_s(self, now: float) -> float:
-        """Return the mean as it has faded by now; 0 when nothing was ever seen."""
+        """Returns the mean as it has faded by now; 0 when nothing was ever seen."""
         return self._mean_s * math.exp((self._at - now) / self._memory_s)

@@ -8,7 +8,7 @@ from weft_kit.catalog.providers import HttpEntry
 
 
 def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the key of each provider that has one, by the provider's name. `path` is the catalog's, for errors.
+    """Returns the key of each provider that has one, by the provider's name. `path` is the catalog's, for errors.
 
     Raises:
         CatalogError: a key is not where it should be; all of them are named.
@@ -31,7 +31,7 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
 
 
 def key_setting(name: str, entry: HttpEntry) -> str:
-    """Name the setting that says where a provider's key is, for those who have to correct it."""
+    """Names the setting that says where a provider's key is, for those who have to correct it."""
     if entry.api_key_env:
         return f"providers.{name}.api_key_env: the key in {entry.api_key_env}"
     if entry.api_key_file:

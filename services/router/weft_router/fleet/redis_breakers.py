@@ -31,7 +31,7 @@ class SharedBreakers:
 
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
-        """Share while the context lasts."""
+        """Shares while the context lasts."""
         async with background(self._share()):
             yield
 
@@ -46,7 +46,7 @@ class SharedBreakers:
             await asyncio.sleep(_POLL_S)
 
     async def exchange(self) -> None:
-        """Tell and ask once. Raises RedisError, OSError or TimeoutError."""
+        """Tells and asks once. Raises RedisError, OSError or TimeoutError."""
         now = time.monotonic()
         breakers = {
             f"{_PREFIX}:{provider}:{model}": health.breaker for provider, model, health in self._registry().healths()

@@ -34,7 +34,7 @@ class Registered:
     kind: str
     provider: Provider
     models: dict[str, ProviderHealth]
-    turnstile: ConcurrencyLimit
+    concurrency_limit: ConcurrencyLimit
     region: str = ""
 
 
@@ -46,12 +46,12 @@ class Registry:
         self.providers = providers
 
     def serving(self, alias: str) -> list[str]:
-        """Return the names of the providers that serve an alias, most preferred first; none for an unknown one."""
+        """Returns the names of the providers that serve an alias, most preferred first; none for an unknown one."""
         model = self.catalog.models.get(alias)
         return list(dict.fromkeys(route.provider for route in model.routes)) if model else []
 
     def patients(self, names: Sequence[str]) -> list[ProbedProvider]:
-        """Return the providers of these names, or all, in the order of the catalog, ready for a checkup.
+        """Returns the providers of these names, or all, in the order of the catalog, ready for a checkup.
 
         Raises:
             InvalidFields: no provider has one of the names.
@@ -67,14 +67,14 @@ class Registry:
         return self.providers[route.provider].models[route.model]
 
     def healths(self) -> Iterator[tuple[str, str, ProviderHealth]]:
-        """Yield provider, model and health of all that routes lead to."""
+        """Yields provider, model and health of all that routes lead to."""
         for registered in self.providers.values():
             for model, health in registered.models.items():
                 yield registered.name, model, health
 
     def call(self, route: Route) -> ProviderCall:
-        """Begin a call, as far as counting goes."""
-        return ProviderCall(self.health(route), self.providers[route.provider].turnstile)
+        """Begins a call, as far as counting goes."""
+        return ProviderCall(self.health(route), self.providers[route.provider].concurrency_limit)
 
     def candidates(
         self,
@@ -83,7 +83,7 @@ class Registry:
         region: str = "",
         prompt_tokens: int = 0,
     ) -> list[RouteCandidate]:
-        """Return the routes of an alias and its fallbacks with what is known now, and what this job has been through.
+        """Returns the routes of an alias and its fallbacks with what is known now, and what this job has been through.
 
         `region` is preferred to those of the aliases.
         """
@@ -96,9 +96,9 @@ class Registry:
         ]
 
     async def room(self, candidates: Sequence[RouteCandidate], waiter: Waiter) -> None:
-        """Return when a provider that is only full may have room again for the waiter."""
+        """Returns when a provider that is only full may have room again for the waiter."""
         names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
-        await room_at_any([self.providers[name].turnstile for name in names], waiter)
+        await room_at_any([self.providers[name].concurrency_limit for name in names], waiter)
 
     def _candidate(
         self, route: Route, name: str, tier: int, order: JobOrder, past: _Past, region: str, prompt: int, now: float
@@ -114,7 +114,7 @@ class Registry:
             alias=name,
             selection=order.alias.selection,
             tier=tier,
-            has_room=registered.turnstile.caps.has_room(now),
+            has_room=registered.concurrency_limit.caps.has_room(now),
             first_token_s=health.expected_first_token_s(now),
             in_flight=health.in_flight,
             cost_micros=self._cost_micros(route, prompt, order) if order.alias.selection == "cheapest" else None,

@@ -39,20 +39,20 @@ class History:
         return self.is_done or not self.last_sequence
 
     def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
-        """Say whether deltas may have expired since the first attempt, so that those left are not the whole text."""
+        """Says whether deltas may have expired since the first attempt, so that those left are not the whole text."""
         began = seconds_of(self.attempts[0].start_time) if self.attempts else now_unix_s
         return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
 
     @classmethod
     def of(cls, events: Iterable[event_pb2.JobEvent]) -> "History":
-        """Fold events, in order."""
+        """Folds events, in order."""
         history = cls()
         for event in events:
             history._take(event)
         return history
 
     def transcript(self) -> AnswerSoFar:
-        """Return what the deltas that stand say."""
+        """Returns what the deltas that stand say."""
         said = AnswerSoFar()
         for event in self.deltas:
             said.add(event.delta)

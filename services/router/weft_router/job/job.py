@@ -51,13 +51,13 @@ class JobStanding:
 
 
 class Record(Protocol):
-    """Where the steps of a job go: its log, or the tape of a call that several jobs share."""
+    """Where the steps of a job go: its log, or the replay buffer of a call that several jobs share."""
 
     @property
     def last_sequence(self) -> int: ...
 
     async def append(self, step: Step, /) -> int:
-        """Commit a step and return its sequence. Raises Fenced when somebody else moved the job on."""
+        """Commits a step and returns its sequence. Raises Fenced when somebody else moved the job on."""
         ...
 
 
@@ -108,13 +108,13 @@ class Job:
         return max((attempt.number for attempt in self.attempts), default=0) + 1
 
     def left_s(self, now_unix_s: float) -> float:
-        """Return how long the job has to live, in seconds; not positive once it has expired."""
+        """Returns how long the job has to live, in seconds; not positive once it has expired."""
         if not self.accepted.HasField("expire_time"):
             return LONGEST_LIFE_S
         return seconds_of(self.accepted.expire_time) - now_unix_s
 
     def asked(self, model: str, max_tokens: int, *, goes_on: bool) -> inference_pb2.GenerateRequest:
-        """Return what a provider is asked, perhaps to go on from what was said."""
+        """Returns what a provider is asked, perhaps to go on from what was said."""
         sampling = chat_pb2.SamplingParams()
         sampling.CopyFrom(self.request.sampling)
         sampling.max_tokens = max_tokens - (self.said.token_count if goes_on else 0)
@@ -130,7 +130,7 @@ class Job:
         )
 
     async def begin(self, attempt: job_pb2.Attempt) -> None:
-        """Say in the log that an attempt begins, and how the one before ended where this worker saw that.
+        """Says in the log that an attempt begins, and how the one before ended where this worker saw that.
 
         Raises:
             Fenced: somebody else moved the job on.
@@ -154,14 +154,14 @@ class Job:
         self.answering = attempt
 
     def enlist(self, attempt: job_pb2.Attempt) -> None:
-        """Put an attempt on the job's record."""
+        """Puts an attempt on the job's record."""
         attempt.number = self.next_number
         attempt.worker = self.worker
         attempt.start_time.CopyFrom(now())
         self.attempts.append(attempt)
 
     def start_over(self) -> None:
-        """Forget what was said: it has been withdrawn."""
+        """Forgets what was said: it has been withdrawn."""
         if self.standing is not None:
             self.standing.attempt.result = job_pb2.Attempt.RESULT_REPLACED
             self.standing = None
@@ -171,6 +171,6 @@ class Job:
 
 
 def max_tokens(request: job_pb2.GenerationRequest, alias: ModelAlias) -> int:
-    """Return the longest answer allowed: what was asked for, within the alias's limit."""
+    """Returns the longest answer allowed: what was asked for, within the alias's limit."""
     asked, limit = request.sampling, alias.max_output_tokens
     return min(asked.max_tokens, limit) if asked.HasField("max_tokens") else limit

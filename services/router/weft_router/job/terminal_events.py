@@ -14,7 +14,7 @@ _WORD_CHARACTERS = 64
 
 
 def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
-    """Return the record of a whole answer."""
+    """Returns the record of a whole answer."""
     answer = _answer(job)
     answer.tool_calls.extend(job.said.tool_calls)
     answer.finish_reason = finished.finish_reason
@@ -24,18 +24,18 @@ def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
 
 
 def shared(job: Job, heard: event_pb2.Done) -> event_pb2.Done:
-    """Return the record of a job that a shared call answered, by the record of that call."""
+    """Returns the record of a job that a shared call answered, by the record of that call."""
     hit = heard.cache_hit if heard.HasField("cache_hit") else None
     return _done(job, event_pb2.Done(state=heard.state, answer=heard.answer, cache_hit=hit))
 
 
 def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event_pb2.Done:
-    """Return the record of a job that a stored answer ended, after its providers had failed."""
+    """Returns the record of a job that a stored answer ended, after its providers had failed."""
     return _done(job, event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=answer, cache_hit=hit))
 
 
 def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) -> event_pb2.Done:
-    """Return the record of a job that did not succeed; what was generated is kept."""
+    """Returns the record of a job that did not succeed; what was generated is kept."""
     message = shortened(error.message, MESSAGE_CHARACTERS)
     error = job_pb2.JobError(reason=error.reason, message=message, retryable=error.retryable)
     answer, latest = _answer(job), _latest(job)
@@ -48,7 +48,7 @@ def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) 
 
 
 def given_back(attempt: job_pb2.Attempt) -> event_pb2.Released:
-    """Return what stands in the log for an attempt whose worker shuts down; one that had failed keeps its reason."""
+    """Returns what stands in the log for an attempt whose worker shuts down; one that had failed keeps its reason."""
     released = event_pb2.Released(attempt=attempt)
     if not attempt.HasField("error"):
         message = "its worker shut down; another one goes on"
@@ -64,7 +64,7 @@ def internal(job_id: str) -> job_pb2.JobError:
 
 
 def too_large(why: EventTooLarge) -> job_pb2.JobError:
-    """Return why a job ends whose step the log does not carry."""
+    """Returns why a job ends whose step the log does not carry."""
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_ANSWER_TOO_LARGE, message=why.message)
 
 
@@ -87,7 +87,7 @@ def _answer(job: Job) -> job_pb2.Answer:
 
 
 def _latest(job: Job) -> job_pb2.Attempt | None:
-    """Return the attempt whose answer this is; others may have been made beside it."""
+    """Returns the attempt whose answer this is; others may have been made beside it."""
     if job.standing is not None:
         return job.standing.attempt
     return job.answering or (job.attempts[-1] if job.attempts else None)

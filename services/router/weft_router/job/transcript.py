@@ -79,7 +79,7 @@ class AnswerSoFar:
         return set(self._calls)
 
     def broken_call(self) -> chat_pb2.ToolCall | None:
-        """Return a tool call without a name, or whose arguments are not whole JSON, if there is one."""
+        """Returns a tool call without a name, or whose arguments are not whole JSON, if there is one."""
         calls = map(_CallSoFar.to_wire, self._calls.values())
         return next(
             (call for call in calls if not call.name.strip() or not _is_json(call.arguments_json or "{}")), None

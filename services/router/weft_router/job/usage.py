@@ -16,7 +16,7 @@ _TOKENS_AN_ESTIMATED_ONE = 3
 
 
 def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> int:
-    """Return the tokens a job is expected to take before anything of it ran: its prompt, and the longest answer."""
+    """Returns the tokens a job is expected to take before anything of it ran: its prompt, and the longest answer."""
     request = accepted.request
     alias = models.get(request.model)
     longest = max_tokens(request, alias) if alias else request.sampling.max_tokens
@@ -24,14 +24,14 @@ def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> 
 
 
 def estimated(prompt: Sequence[chat_pb2.Message], completion_tokens: int) -> chat_pb2.Usage:
-    """Return what can be seen where a provider reported nothing."""
+    """Returns what can be seen where a provider reported nothing."""
     return chat_pb2.Usage(prompt_tokens=estimated_tokens(prompt), completion_tokens=completion_tokens, estimated=True)
 
 
 def completed(
     reported: chat_pb2.Usage, prompt: Sequence[chat_pb2.Message], seen_tokens: int, *, is_whole: bool
 ) -> chat_pb2.Usage:
-    """Return what a provider reported, with what can be seen in the place of what it left out, or what cannot be.
+    """Returns what a provider reported, with what can be seen in the place of what it left out, or what cannot be.
 
     Of an answer that `is_whole` it has counted all, of another one perhaps only the beginning.
     """
@@ -65,25 +65,25 @@ class Meter:
         """Whether the answer has ended."""
 
     def report(self, reported: chat_pb2.Usage) -> None:
-        """Take in what the provider has counted so far."""
+        """Takes in what the provider has counted so far."""
         self._reported = reported
 
     def end(self, finished: inference_pb2.Finished) -> None:
-        """Take in what a whole answer has cost, and say so in its end."""
+        """Takes in what a whole answer has cost, and says so in its end."""
         self.is_whole = True
         if finished.HasField("usage"):
             self._reported = finished.usage
             finished.usage.CopyFrom(self.taken(was_read=True))
 
     def taken(self, *, was_read: bool) -> chat_pb2.Usage:
-        """Return what was taken; where nothing was reported, and no prompt `was_read`, it is nothing known."""
+        """Returns what was taken; where nothing was reported, and no prompt `was_read`, it is nothing known."""
         if self._reported is not None:
             return completed(self._reported, self._prompt, self.seen_tokens, is_whole=self.is_whole)
         return estimated(self._prompt, self.seen_tokens) if was_read else chat_pb2.Usage()
 
 
 def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:
-    """Return all together; estimated as soon as one of them is."""
+    """Returns all together; estimated as soon as one of them is."""
     together = chat_pb2.Usage()
     for usage in usages:
         together.prompt_tokens += usage.prompt_tokens
@@ -97,5 +97,5 @@ def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:
 
 
 def total(usage: chat_pb2.Usage) -> int:
-    """Return the tokens read and written."""
+    """Returns the tokens read and written."""
     return usage.prompt_tokens + usage.completion_tokens

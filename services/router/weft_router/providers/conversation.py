@@ -59,7 +59,7 @@ class _Calls:
         """Calls without a result: of each turn that used the id, in their order."""
 
     def made(self, calls: Iterable[chat_pb2.ToolCall]) -> list[_ToolCall]:
-        """Return the calls of one turn, each with an id that no other call has."""
+        """Returns the calls of one turn, each with an id that no other call has."""
         turn: dict[str, deque[_ToolCall]] = {}
         made = []
         for call in calls:
@@ -70,7 +70,7 @@ class _Calls:
         return made
 
     def waiting(self, call_id: str) -> _ToolCall | None:
-        """Return the call that a result is for: of those with its id the first one of the latest turn."""
+        """Returns the call that a result is for: of those with its id the first one of the latest turn."""
         turns = self._open.get(call_id, [])
         while turns and not turns[-1]:
             turns.pop()
@@ -86,7 +86,7 @@ class _Calls:
 
 
 def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb2.Message]:
-    """Return the messages with each call's result right behind it, in the order of the calls, and ids that fit.
+    """Returns the messages with each call's result right behind it, in the order of the calls, and ids that fit.
 
     An assistant's message that says nothing is left out.
 
@@ -108,7 +108,7 @@ def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb
 
 
 def is_blank(parts: Iterable[chat_pb2.ContentPart]) -> bool:
-    """Return whether there is nothing to read in all of the parts: no image, and white space at most."""
+    """Returns whether there is nothing to read in all of the parts: no image, and white space at most."""
     return all(part.WhichOneof("part") == "text" and not part.text.strip() for part in parts)
 
 

@@ -19,7 +19,7 @@ _LONGEST_THOUGHT = 128 * 1024
 
 
 def count(value: Any) -> int | None:
-    """Return a count that may have come as a fraction or as text; None where it cannot be one."""
+    """Returns a count that may have come as a fraction or as text; None where it cannot be one."""
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         try:
             value = float(value)
@@ -48,7 +48,7 @@ class CountNames:
 
     @classmethod
     def of(cls, names: Iterable[str], usage: Usage) -> "CountNames":
-        """Return names, with what `usage` makes of their counts."""
+        """Returns names, with what `usage` makes of their counts."""
         untold = dict.fromkeys(names, 0)
         holders = (name[:at] for name in untold for at, mark in enumerate(name) if mark == ".")
         return cls(untold, frozenset(holders), usage)
@@ -62,7 +62,7 @@ class Counts:
         self._names = names
 
     def take(self, counted: Any) -> bool:
-        """Take in what an event counts; return whether that is anything."""
+        """Takes in what an event counts; return whether that is anything."""
         if type(counted) is not dict:
             return False
         told, holders, is_any = self.told, self._names.holders, False
@@ -78,14 +78,14 @@ class Counts:
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:
-        """Return all that was counted; None where nothing was."""
+        """Returns all that was counted; None where nothing was."""
         return self._names.usage(self.told) if any(self.told.values()) else None
 
 
 def usage(
     prompt: int, completion: int, cached: int = 0, written: int = 0, written_for_an_hour: int = 0, reasoning: int = 0
 ) -> chat_pb2.Usage:
-    """Return usage in which no part is more than its whole."""
+    """Returns usage in which no part is more than its whole."""
     usage = chat_pb2.Usage(prompt_tokens=prompt, completion_tokens=completion)
     if cached:
         usage.cached_prompt_tokens = min(cached, prompt)
@@ -124,12 +124,12 @@ _REASONING = (
 
 
 def openai() -> Counts:
-    """Return the counts of OpenAI's two formats, and of the many servers that speak them each in its own way."""
+    """Returns the counts of OpenAI's two formats, and of the many servers that speak them each in its own way."""
     return Counts(_OPENAI)
 
 
 def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
-    """Tell what stands beside the prompt and the completion from what in them, by the total where there is one.
+    """Tells what stands beside the prompt and the completion from what in them, by the total where there is one.
 
     xAI counts its reasoning beside the completion, Google's server of this format in the total alone.
     """
@@ -161,7 +161,7 @@ _OPENAI = CountNames.of(
 
 
 def anthropic() -> Counts:
-    """Return the counts of Anthropic's format, whose input is what neither came from the cache nor went there."""
+    """Returns the counts of Anthropic's format, whose input is what neither came from the cache nor went there."""
     return Counts(_ANTHROPIC)
 
 
@@ -193,7 +193,7 @@ _ANTHROPIC = CountNames.of(
 
 
 def gemini() -> Counts:
-    """Return the counts of Gemini's format, whose thoughts stand beside the candidates."""
+    """Returns the counts of Gemini's format, whose thoughts stand beside the candidates."""
     return Counts(_GEMINI)
 
 

@@ -29,7 +29,7 @@ _JSON_ALONE = "Answer with JSON and nothing else: no text around it, no Markdown
 
 
 def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
-    """Return parts that must be text as one.
+    """Returns parts that must be text as one.
 
     Raises:
         ProviderError: one is something else.
@@ -47,7 +47,7 @@ def is_text(parts: Iterable[chat_pb2.ContentPart]) -> bool:
 
 
 def refuse_images(messages: Iterable[chat_pb2.Message]) -> None:
-    """Raise UNSUPPORTED when there is an image among the parts."""
+    """Raises UNSUPPORTED when there is an image among the parts."""
     if any(part.HasField("image") for message in messages for part in message.parts):
         raise unsupported("this provider takes no images; name a model alias whose provider does, or send text")
 
@@ -57,7 +57,7 @@ def base64(image: chat_pb2.Image) -> str:
 
 
 def image_url(image: chat_pb2.Image) -> str:
-    """Return where the image is, or itself as a data URL."""
+    """Returns where the image is, or itself as a data URL."""
     return image.url if image.HasField("url") else f"data:{image.mime_type};base64,{base64(image)}"
 
 
@@ -67,7 +67,7 @@ def numbers(
     refused: Collection[str] = (),
     fitted: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Return the numbers that were given and are not `refused`, `names` from Weft's to the format's.
+    """Returns the numbers that were given and are not `refused`, `names` from Weft's to the format's.
 
     Those that are `fitted` stand in the place of the given ones.
     """
@@ -80,7 +80,7 @@ def numbers(
 
 
 def schema(json_text: str, what: str) -> Any:
-    """Return a JSON Schema as what it is.
+    """Returns a JSON Schema as what it is.
 
     Raises:
         ProviderError: it is not JSON.
@@ -92,25 +92,25 @@ def schema(json_text: str, what: str) -> Any:
 
 
 def parameters(tool: chat_pb2.Tool) -> Schema:
-    """Return the schema of a tool's arguments, which may be none."""
+    """Returns the schema of a tool's arguments, which may be none."""
     text = tool.parameters_schema
     return object_schema(schema(text, f"the parameters of tool {tool.name}") if text else None)
 
 
 def described(tool: chat_pb2.Tool) -> dict[str, Any]:
-    """Return what a tool is called and does; some providers refuse a description that is empty."""
+    """Returns what a tool is called and does; some providers refuse a description that is empty."""
     return {"name": tool.name} | ({"description": tool.description} if tool.description else {})
 
 
 def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
-    """Return the schema of an answer; None where none is wanted."""
+    """Returns the schema of an answer; None where none is wanted."""
     if not wanted.HasField("json_schema"):
         return None
     return schema(wanted.json_schema.schema_json, "the schema of the response format")
 
 
 def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
-    """Return what a model is told of a form that its provider does not enforce; "" where no form is wanted."""
+    """Returns what a model is told of a form that its provider does not enforce; "" where no form is wanted."""
     match wanted.WhichOneof("format"):
         case "json_object":
             return _ONE_OBJECT
@@ -120,14 +120,14 @@ def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
 
 
 def naming_json(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Return a request for one JSON object that says so in its messages too, without which OpenAI refuses it."""
+    """Returns a request for one JSON object that says so in its messages too, without which OpenAI refuses it."""
     if not request.response_format.HasField("json_object") or any(map(_names_json, request.messages)):
         return request
     return telling_form(request)
 
 
 def telling_form(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Return a request whose system prompt ends with its form in words."""
+    """Returns a request whose system prompt ends with its form in words."""
     words = form_in_words(request.response_format)
     telling = inference_pb2.GenerateRequest()
     telling.CopyFrom(request)
@@ -144,7 +144,7 @@ def _names_json(message: chat_pb2.Message) -> bool:
 
 
 def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
-    """Return a call's arguments as an object, which all providers demand that they are, and not all that they send.
+    """Returns a call's arguments as an object, which all providers demand that they are, and not all that they send.
 
     What is empty in another way has always meant none (PHP writes them `[]`); anything else stands under a name.
     """
@@ -155,19 +155,19 @@ def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
 
 
 def arguments_text(call: chat_pb2.ToolCall) -> str:
-    """Return the same as JSON: as it was written, where it was an object."""
+    """Returns the same as JSON: as it was written, where it was an object."""
     given = arguments(call)
     return call.arguments_json if call.arguments_json.lstrip().startswith("{") else json_text(given)
 
 
 @lru_cache(256)
 def source(*what: str) -> str:
-    """Return a name for who makes calls and can read what is kept with them: a server, a key, a model."""
+    """Returns a name for who makes calls and can read what is kept with them: a server, a key, a model."""
     return sha256("\n".join(what).encode()).hexdigest()[:16]
 
 
 def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
-    """Return what `source`, of the format `provider`, wants to see again with a call; None when another made it.
+    """Returns what `source`, of the format `provider`, wants to see again with a call; None when another made it.
 
     Signatures and encrypted thoughts of others are refused, and so are fields that a server does not know. Calls of
     before sources were kept are taken for its own.
@@ -182,7 +182,10 @@ def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
 
 
 def kept(provider: str, value: Any, source: str) -> str:
-    """Return the same in the words of a tool call; nothing where it could not be sent back, as the gateway takes it."""
+    """Returns the same in the words of a tool call.
+
+    Nothing where it could not be sent back, as the gateway takes it.
+    """
     try:
         text = json_text({provider: value} | ({"source": source} if source else {}))
         json_values.read(text, json_values.ARGUMENTS)
@@ -198,7 +201,7 @@ class Room:
         self._left = MOST_STATE_BYTES
 
     def take(self, *values: Any) -> bool:
-        """Take room for values; return whether there was enough. Once there was not, there is none for any."""
+        """Takes room for values; return whether there was enough. Once there was not, there is none for any."""
         if self._left >= 0:
             self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
         return self._left >= 0
@@ -210,12 +213,12 @@ class Room:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON; raise ValueError for a number that JSON does not have."""
+    """Returns a value as JSON; raises ValueError for a number that JSON does not have."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def json_value(json_text: str) -> Any:
-    """Return what the text is as JSON; None when it is none."""
+    """Returns what the text is as JSON; None when it is none."""
     try:
         return _read(json_text)
     except ValueError:
@@ -223,7 +226,7 @@ def json_value(json_text: str) -> Any:
 
 
 def _read(json_text: str) -> Any:
-    """Read JSON that can be written again: no half of a surrogate pair, no NaN, and not too deep for those who read it.
+    """Reads JSON that can be written again: no half of a surrogate pair, no NaN, and not too deep.
 
     Raises:
         ValueError: it is none.
@@ -232,13 +235,13 @@ def _read(json_text: str) -> Any:
 
 
 def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
-    """Yield the texts of the system's messages, for formats that keep them apart; blank ones say nothing."""
+    """Yields the texts of the system's messages, for formats that keep them apart; blank ones say nothing."""
     texts = (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
     return (said for said in texts if said.strip())
 
 
 def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `over` upon `body`, table by table."""
+    """Lays `over` upon `body`, table by table."""
     laid = dict(body)
     for name, value in over.items():
         below = laid.get(name)
@@ -251,5 +254,5 @@ def unknown_role(message: chat_pb2.Message) -> ProviderError:
 
 
 def unsayable(message: str) -> ProviderError:
-    """Return the failure of a request that no provider would take."""
+    """Returns the failure of a request that no provider would take."""
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_REJECTED, message, Remedy.NOTHING)

@@ -13,14 +13,14 @@ _THOUGHTS = ("text", "thinking", "summary", "content", "reasoning", "reasoning_c
 
 
 def unreadable(field: str, found: Any, wanted: str) -> ProviderError:
-    """Return the failure of an event whose field is of the wrong form, which every answer of the server would have."""
+    """Returns the failure of an event whose field is of the wrong form, which every answer of the server would have."""
     kind = _KINDS.get(type(found), "null")
     message = f"the provider sent {kind} as {field}, where {wanted} belongs; look at the provider itself"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.ANOTHER_PROVIDER)
 
 
 def text(holder: dict[str, Any], name: str, field: str = "") -> str:
-    """Return a text, empty where it is null or missing."""
+    """Returns a text, empty where it is null or missing."""
     found = holder.get(name)
     if type(found) is str:
         return found
@@ -30,7 +30,7 @@ def text(holder: dict[str, Any], name: str, field: str = "") -> str:
 
 
 def mapping(holder: dict[str, Any], name: str, field: str = "") -> dict[str, Any]:
-    """Return an object, empty where it is null or missing."""
+    """Returns an object, empty where it is null or missing."""
     found = holder.get(name)
     if type(found) is dict:
         return found
@@ -40,7 +40,7 @@ def mapping(holder: dict[str, Any], name: str, field: str = "") -> dict[str, Any
 
 
 def mappings(holder: dict[str, Any], name: str, field: str = "") -> list[dict[str, Any]]:
-    """Return the objects of a list, which may be one alone; null and missing are none."""
+    """Returns the objects of a list, which may be one alone; null and missing are none."""
     found = holder.get(name)
     if type(found) is list:
         return [each for each in found if type(each) is dict]
@@ -52,7 +52,7 @@ def mappings(holder: dict[str, Any], name: str, field: str = "") -> list[dict[st
 
 
 def thoughts(found: Any, field: str) -> str:
-    """Return reasoning that may have come as text, as an object or as a list of such; what is sealed says nothing."""
+    """Returns reasoning that may have come as text, as an object or as a list of such; what is sealed says nothing."""
     match found:
         case None:
             return ""

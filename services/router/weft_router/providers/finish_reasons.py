@@ -95,7 +95,7 @@ _BETWEEN = re.compile(r"[^a-z0-9]+")
 
 
 def said(value: Any) -> str | None:
-    """Return a finish reason as a word; None where there is none yet, and "" where it is told without a word.
+    """Returns a finish reason as a word; None where there is none yet, and "" where it is told without a word.
 
     SGLang's own is an object, `{"type": "stop", "matched": 2}`.
     """
@@ -108,12 +108,12 @@ def said(value: Any) -> str | None:
 
 
 def meaning(word: str) -> chat_pb2.FinishReason.ValueType:
-    """Return what a word means in every format; UNSPECIFIED for one that is not known, or says that it failed."""
+    """Returns what a word means in every format; UNSPECIFIED for one that is not known, or says that it failed."""
     return _MEANINGS.get(_plain(word), chat_pb2.FINISH_REASON_UNSPECIFIED)
 
 
 def is_failure(word: str) -> bool:
-    """Return whether a word says that the provider gave the answer up."""
+    """Returns whether a word says that the provider gave the answer up."""
     plain = _plain(word)
     if plain in _MEANINGS:
         return False
@@ -121,7 +121,7 @@ def is_failure(word: str) -> bool:
 
 
 def tells_more(native: str) -> bool:
-    """Return whether the word of a server behind another one says what a plain STOP of that would hide."""
+    """Returns whether the word of a server behind another one says what a plain STOP of that would hide."""
     return is_failure(native) or meaning(native) in (
         chat_pb2.FINISH_REASON_LENGTH,
         chat_pb2.FINISH_REASON_CONTENT_FILTER,
@@ -130,6 +130,6 @@ def tells_more(native: str) -> bool:
 
 @lru_cache(256)
 def _plain(word: str) -> str:
-    """Return MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS as max_tokens."""
+    """Returns MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS as max_tokens."""
     parted = _HUMP.sub("_", word[:_LONGEST]).lower()
     return _BETWEEN.sub("_", parted).strip("_").removeprefix("finish_reason_")

@@ -45,7 +45,7 @@ class InferenceProvider:
     async def stream(
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
-        """Ask the engine; see the port."""
+        """Asks the engine; see the port."""
         encoding.refuse_images(request.messages)
         try:
             async with (
@@ -57,11 +57,11 @@ class InferenceProvider:
             raise provider_error(error) from None
 
     def changes(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return none: our engines take all there are, as they are."""
+        """Returns none: our engines take all there are, as they are."""
         return ()
 
     async def continues_prefix(self) -> bool:
-        """Ask the engine once; an engine that does not answer is taken to start over."""
+        """Asks the engine once; an engine that does not answer is taken to start over."""
         if self._continues_prefix is None:
             try:
                 call = self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(_GET_ENGINE_LIMIT_S))
@@ -71,7 +71,7 @@ class InferenceProvider:
         return self._continues_prefix
 
     async def check(self, _model: str, limit_s: float) -> None:
-        """Ask the engine what it is; see the port."""
+        """Asks the engine what it is; see the port."""
         try:
             await self._channel.unary(
                 self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(limit_s))
@@ -94,7 +94,7 @@ async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> As
 
 
 def provider_error(error: WeftError) -> ProviderError:
-    """Put a failure of an inference service in the words of a job's record."""
+    """Puts a failure of an inference service in the words of a job's record."""
     reason, remedy = _BY_STATUS.get(error.status, _OTHERWISE)
     if error.reason == error_pb2.ERROR_REASON_DRAINING:
         remedy = Remedy.ANOTHER_REPLICA

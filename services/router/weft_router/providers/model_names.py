@@ -24,7 +24,7 @@ _SEARCHED = 256
 
 
 def holds(model: str, pattern: re.Pattern[str]) -> bool:
-    """Return whether a name has a pattern anywhere in it."""
+    """Returns whether a name has a pattern anywhere in it."""
     return pattern.search(model, 0, _SEARCHED) is not None
 
 
@@ -38,7 +38,7 @@ _ANSWERS_AT_ONCE: Final = re.compile(r"gpt-5-chat")
 
 
 def reasons(model: str) -> bool:
-    """Return whether it is one of OpenAI's that reason. Others answer "Encrypted content is not supported"."""
+    """Returns whether it is one of OpenAI's that reason. Others answer "Encrypted content is not supported"."""
     return model.startswith("codex-") or bool(
         NEEDS_COMPLETION_TOKENS.match(model) and not _ANSWERS_AT_ONCE.match(model)
     )

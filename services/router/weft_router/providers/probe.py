@@ -30,7 +30,7 @@ class Finding:
 
 
 async def probe(patients: Iterable[ProbedProvider], limit_s: float) -> list[Finding]:
-    """Ask all at once, each for at most `limit_s` seconds."""
+    """Asks all at once, each for at most `limit_s` seconds."""
     return await asyncio.gather(*(_examine(patient, limit_s) for patient in patients))
 
 

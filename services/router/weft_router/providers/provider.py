@@ -90,13 +90,13 @@ class ProviderError(Exception):
 
 
 def broken(what: str) -> ProviderError:
-    """Return the failure of a provider whose stream is not what it claimed to be."""
+    """Returns the failure of a provider whose stream is not what it claimed to be."""
     message = f"the provider {what}; try again, and look at the provider itself if it happens each time"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message)
 
 
 def unsupported(what: str) -> ProviderError:
-    """Return the failure of a request that this provider, before it is asked, is known not to take."""
+    """Returns the failure of a request that this provider, before it is asked, is known not to take."""
     return ProviderError(error_pb2.ERROR_REASON_UNSUPPORTED, what, Remedy.ANOTHER_PROVIDER)
 
 
@@ -113,13 +113,13 @@ class Provider(Protocol):
         """
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return what of a request's settings its model is not told, or told otherwise: "without seed, which …"."""
+        """Returns what of a request's settings its model is not told, or told otherwise: "without seed, which …"."""
 
     async def continues_prefix(self) -> bool:
-        """Say whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""
+        """Says whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""
 
     async def check(self, model: str, limit_s: float) -> None:
-        """Make the cheapest real call, for `model` where one has to be named, in at most `limit_s` seconds.
+        """Makes the cheapest real call, for `model` where one has to be named, in at most `limit_s` seconds.
 
         Raises:
             ProviderError: the provider cannot be used.

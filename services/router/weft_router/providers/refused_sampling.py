@@ -48,7 +48,7 @@ _GEMINI_WITH_PENALTIES: Final = re.compile(r"gemini-(1|2\.0)")
 
 
 def of_chat(model: str, effort: object = None) -> frozenset[str]:
-    """Return what a model that speaks one of OpenAI's formats refuses, asked for so much `effort` in reasoning."""
+    """Returns what a model that speaks one of OpenAI's formats refuses, asked for so much `effort` in reasoning."""
     name = model.rpartition("/")[2].lower()
     if _GROK.match(name):
         return PENALTIES | {"stop"}
@@ -58,12 +58,12 @@ def of_chat(model: str, effort: object = None) -> frozenset[str]:
 
 
 def hottest(model: str) -> float:
-    """Return the highest temperature that a model which speaks one of OpenAI's formats takes."""
+    """Returns the highest temperature that a model which speaks one of OpenAI's formats takes."""
     return next((highest for names, highest in _HOTTEST if names.match(model)), _HOTTEST_OF_ALL)
 
 
 def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[str, Any]) -> frozenset[str]:
-    """Return what Anthropic refuses of a model, with what is said of its `thinking`."""
+    """Returns what Anthropic refuses of a model, with what is said of its `thinking`."""
     if holds(model, _CLAUDE_WITHOUT):
         return _DRAWING | {"top_k"}
     if thinking.get("type") in ("enabled", "adaptive"):
@@ -74,7 +74,7 @@ def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[s
 
 
 def of_gemini(model: str) -> frozenset[str]:
-    """Return what Gemini refuses of a model."""
+    """Returns what Gemini refuses of a model."""
     is_newer = "gemini-" in model and not holds(model, _GEMINI_WITH_PENALTIES)
     return PENALTIES if is_newer else _NONE
 

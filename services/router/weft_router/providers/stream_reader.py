@@ -49,7 +49,7 @@ class Answer(ABC):
         self._halves: Halves | None = None
 
     def read(self, data: str) -> bool:
-        """Take in one event; return whether it is the format's end marker.
+        """Takes in one event; return whether it is the format's end marker.
 
         What is no object says nothing; a list is of events.
 
@@ -73,10 +73,10 @@ class Answer(ABC):
 
     @abstractmethod
     def event(self, event: dict[str, Any]) -> bool:
-        """Take in one event, of which nothing is known but that it is JSON; return whether it is the end marker."""
+        """Takes in one event, of which nothing is known but that it is JSON; return whether it is the end marker."""
 
     def body_ended(self) -> None:
-        """Take in the end of the body, without an end marker before it.
+        """Takes in the end of the body, without an end marker before it.
 
         Some servers have none. Where the model's own word for its end came, as the last of what it said, nothing of
         the answer is missing.
@@ -88,13 +88,13 @@ class Answer(ABC):
             raise broken("ended its stream without the end marker")
 
     def say(self, text: str) -> None:
-        """Take in a token of text; one that is empty is none."""
+        """Takes in a token of text; one that is empty is none."""
         if text:
             self.texts.append(text)
             self.said.token_count += 1
 
     def think(self, text: str) -> None:
-        """Take in a token of reasoning; one that is empty is none."""
+        """Takes in a token of reasoning; one that is empty is none."""
         if text:
             self.reasoning.append(text)
             self.said.token_count += 1
@@ -103,12 +103,12 @@ class Answer(ABC):
         self.said.tool_calls.append(piece)
 
     def count(self, counted: Any) -> None:
-        """Take in what an event counts, under the format's names."""
+        """Takes in what an event counts, under the format's names."""
         if counted and self.counts.take(counted):
             self._counts_are_new = True
 
     def take(self) -> event_pb2.Delta | None:
-        """Return what was said since the last time, if anything was."""
+        """Returns what was said since the last time, if anything was."""
         if not (self.said.token_count or self.said.tool_calls):
             return None
         said, self.said = self.said, event_pb2.Delta()
@@ -121,7 +121,7 @@ class Answer(ABC):
         return said
 
     def take_last(self) -> event_pb2.Delta | None:
-        """Return what is left to say, once the end has come."""
+        """Returns what is left to say, once the end has come."""
         said = self.take()
         if self._halves:
             said = said or self.said
@@ -129,13 +129,13 @@ class Answer(ABC):
         return said if said and said.ByteSize() else None
 
     def take_usage(self) -> chat_pb2.Usage | None:
-        """Return the usage if something was counted since the last time."""
+        """Returns the usage if something was counted since the last time."""
         usage = self.counts.usage() if self._counts_are_new else None
         self._counts_are_new = False
         return usage
 
     def _strange(self, data: str) -> Any:
-        """Return what stands in data that is no JSON as it is; None where that says nothing.
+        """Returns what stands in data that is no JSON as it is; None where that says nothing.
 
         Raises:
             ProviderError: it can be no event.
@@ -161,13 +161,13 @@ class Answer(ABC):
             return self._strange(line)
 
     def _several(self, event: Any) -> bool:
-        """Take in what is no event: a list of them, the end marker as a JSON text, or what says nothing."""
+        """Takes in what is no event: a list of them, the end marker as a JSON text, or what says nothing."""
         if isinstance(event, list):
             return any(self.event(each) if isinstance(each, dict) else self._several(each) for each in event)
         return event is not None and event == self.end_marker
 
     def finish(self) -> inference_pb2.Finished:
-        """Return the end, once its marker has come.
+        """Returns the end, once its marker has come.
 
         Raises:
             ProviderError: no finish reason came before it.
@@ -186,7 +186,7 @@ class Answer(ABC):
 
 
 def _named(error: KeyError, data: str) -> str:
-    """Return the field that is missing; a name that the event itself holds may be the provider's own."""
+    """Returns the field that is missing; a name that the event itself holds may be the provider's own."""
     name = error.args[0]
     return f"its field {name}" if isinstance(name, str) and name not in data else "one that it belongs to"
 
@@ -207,7 +207,7 @@ class StreamReader:
         """Whether the end has come: nothing behind it is part of the answer."""
 
     def read(self, chunk: bytes) -> Iterable[Step]:
-        """Return what a piece of the body says.
+        """Returns what a piece of the body says.
 
         Raises:
             ProviderError: it is not what it should be.
@@ -215,7 +215,7 @@ class StreamReader:
         return self._steps((self._events or self._begin(chunk)).read(chunk))
 
     def end(self) -> Iterator[Step]:
-        """Yield what the end of the body shows, unless the end had come before.
+        """Yields what the end of the body shows, unless the end had come before.
 
         Raises:
             ProviderError: the answer is not whole.

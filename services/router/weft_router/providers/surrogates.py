@@ -18,7 +18,7 @@ _HALF = re.compile("[\U0010d800-\U0010dfff]")
 
 
 def marked(json_text: str) -> str:
-    """Return JSON in which characters stand for the halves alone, be they escapes or, from lax writers, bytes."""
+    """Returns JSON in which characters stand for the halves alone, be they escapes or, from lax writers, bytes."""
     text = _ESCAPE.sub(lambda escape: chr(_PLANE + int(escape[1][1:], 16)) if escape[1] else escape[0], json_text)
     return _RAW.sub(lambda half: chr(_PLANE + ord(half[0])), text)
 
@@ -31,7 +31,7 @@ class Halves:
         """First halves by the field they stand at the end of: a call's arguments by the call's index."""
 
     def join(self, said: event_pb2.Delta) -> bool:
-        """Let a delta say whole characters alone; return whether it says anything then."""
+        """Lets a delta say whole characters alone; return whether it says anything then."""
         said.text = self._joined("text", said.text)
         said.reasoning = self._joined("reasoning", said.reasoning)
         for call in said.tool_calls:
@@ -41,7 +41,7 @@ class Halves:
         return bool(said.text or said.reasoning or said.tool_calls)
 
     def release(self, said: event_pb2.Delta) -> None:
-        """Add what is held back to the last delta: its other halves will not come."""
+        """Adds what is held back to the last delta: its other halves will not come."""
         for field in self._held:
             match field:
                 case "text":
@@ -62,7 +62,7 @@ class Halves:
 
 
 def joined(text: str) -> str:
-    """Return a text with the characters of which both halves stand in it."""
+    """Returns a text with the characters of which both halves stand in it."""
     return _PAIR.sub(_whole, text)
 
 

@@ -19,7 +19,7 @@ _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
 
 def read_arguments(arguments: Any) -> str:
-    """Return arguments as JSON text; some servers send the object itself."""
+    """Returns arguments as JSON text; some servers send the object itself."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
     return encoding.json_text(arguments)
@@ -106,12 +106,12 @@ class ToolCall:
         return self.has_arguments and not self.is_whole
 
     def begin(self) -> None:
-        """Tell that the call is made."""
+        """Tells that the call is made."""
         if not self._has_begun or (self.name and not self._has_told_name):
             self._say("")
 
     def add(self, arguments: str) -> None:
-        """Take in more of its arguments.
+        """Takes in more of its arguments.
 
         Arguments that begin as text are JSON put in JSON, which is told once it can be read; an empty object may only
         hold the place of those that follow.
@@ -132,12 +132,12 @@ class ToolCall:
             self._say(self._take_kept())
 
     def hold(self, arguments: str) -> None:
-        """Take in whole arguments that hold unless others follow."""
+        """Takes in whole arguments that hold unless others follow."""
         self._keep(arguments)
         self._shape.follow(arguments)
 
     def close(self, arguments: str) -> None:
-        """Take in all of its arguments again, of which any part may have come before.
+        """Takes in all of its arguments again, of which any part may have come before.
 
         Raises:
             ProviderError: they are not those that came before.
@@ -153,7 +153,7 @@ class ToolCall:
             raise broken(f"told the arguments of its call to {self.name or '(unnamed)'} twice, and not the same")
 
     def end(self, bare: str) -> None:
-        """Tell what was kept; `bare` in the place of arguments that did not come."""
+        """Tells what was kept; `bare` in the place of arguments that did not come."""
         kept = self._take_kept()
         if kept.lstrip().startswith('"'):
             inner = encoding.json_value(kept)
@@ -167,7 +167,7 @@ class ToolCall:
             self.begin()
 
     def repeats(self, arguments: str) -> bool:
-        """Return whether these are the arguments it has, perhaps spaced otherwise."""
+        """Returns whether these are the arguments it has, perhaps spaced otherwise."""
         had = self._told or self._kept
         length = self._told_characters or self._kept_characters
         if not length // 2 <= len(arguments) <= 2 * length:
@@ -179,7 +179,7 @@ class ToolCall:
         return value is not None and bool(value == encoding.json_value(arguments))
 
     def _unsaid(self, arguments: str) -> str:
-        """Return what a piece adds to what was told, of which it may repeat all.
+        """Returns what a piece adds to what was told, of which it may repeat all.
 
         Where no value may begin, an object's beginning is none of it, but the arguments' own once more.
         """
@@ -241,7 +241,7 @@ class ToolCalls:
         return self._calls[-1] if self._calls else None
 
     def new(self, given: str, state: str = "") -> ToolCall:
-        """Return one more call. One without an id, or with another's, gets one of its own.
+        """Returns one more call. One without an id, or with another's, gets one of its own.
 
         Raises:
             ProviderError: there are more than any answer has.
@@ -258,6 +258,6 @@ class ToolCalls:
         return call
 
     def end(self, bare: str = "{}") -> None:
-        """Tell what the calls had kept; `bare` for those without arguments."""
+        """Tells what the calls had kept; `bare` for those without arguments."""
         for call in self._calls:
             call.end(bare)

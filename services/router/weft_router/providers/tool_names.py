@@ -35,7 +35,7 @@ class ToolNames:
                 self._told[name], self._ours[told] = told, name
 
     def renamed(self, request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-        """Return the request as the provider is to be told it; the same where all names are taken as they are."""
+        """Returns the request as the provider is to be told it; the same where all names are taken as they are."""
         if not self._told:
             return request
         told = inference_pb2.GenerateRequest()
@@ -48,20 +48,20 @@ class ToolNames:
         return told
 
     def restore(self, calls: Iterable[event_pb2.ToolCallDelta]) -> None:
-        """Give calls of an answer the names that the request has for their tools."""
+        """Gives calls of an answer the names that the request has for their tools."""
         for call in calls:
             call.name = self._ours.get(call.name, call.name)
 
 
 def tool_names(request: inference_pb2.GenerateRequest, taken: re.Pattern[str]) -> ToolNames:
-    """Return the names of a request's tools, and of the calls in its messages."""
+    """Returns the names of a request's tools, and of the calls in its messages."""
     declared = (tool.name for tool in request.tools)
     called = (call.name for message in request.messages for call in message.tool_calls)
     return ToolNames((*declared, *called), taken)
 
 
 def _spelt(name: str, used: Container[str]) -> str:
-    """Return a name that every provider takes and that is not `used`."""
+    """Returns a name that every provider takes and that is not `used`."""
     plain = _ODD.sub("_", name)
     plain = plain if plain[:1].isalpha() else f"tool_{plain}"
     attempt = name

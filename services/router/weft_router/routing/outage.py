@@ -30,7 +30,7 @@ class ProviderOutage(Exception):
 
 
 def outage(model: str, registry: Registry, candidates: Sequence[RouteCandidate]) -> ProviderOutage | None:
-    """Return why no breaker of the candidates lets a call pass; None when one does."""
+    """Returns why no breaker of the candidates lets a call pass; None when one does."""
     if any(one.allowed for one in candidates):
         return None
     now = time.monotonic()
@@ -56,7 +56,7 @@ class Returns:
         self._next: dict[Hashable, float] = {}
 
     def after_s(self, kind: Hashable, wait_s: float, left_s: float, now: float) -> float | None:
-        """Return in how many seconds a job is to look again, with `left_s` to live; None when it should not leave.
+        """Returns in how many seconds a job is to look again, with `left_s` to live; None when it should not leave.
 
         It does not queue for longer than half of its time.
         """

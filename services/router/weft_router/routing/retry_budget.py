@@ -21,11 +21,11 @@ class RetryBudget:
         self._extra = 0
 
     def called(self, now: float) -> None:
-        """Note a first call."""
+        """Notes a first call."""
         self._count(now, 1, 0)
 
     def take(self, now: float) -> bool:
-        """Say whether an extra call may be made now, and count it if so."""
+        """Says whether an extra call may be made now, and count it if so."""
         self._forget(now)
         if self._extra + 1 > max(self._floor, self._share * self._first):
             return False
@@ -62,15 +62,15 @@ class RetryBudgets:
         self._hedges: dict[str, tuple[Hedge, RetryBudget]] = {}
 
     def retries(self, alias: str, extra: Extra) -> RetryBudget:
-        settings, allowance = self._retries.get(alias, (None, None))
-        if allowance is None or settings != extra:
-            allowance = RetryBudget(extra.share, extra.floor, extra.over_s)
-            self._retries[alias] = extra, allowance
-        return allowance
+        settings, retry_budget = self._retries.get(alias, (None, None))
+        if retry_budget is None or settings != extra:
+            retry_budget = RetryBudget(extra.share, extra.floor, extra.over_s)
+            self._retries[alias] = extra, retry_budget
+        return retry_budget
 
     def hedges(self, alias: str, hedge: Hedge) -> RetryBudget:
-        settings, allowance = self._hedges.get(alias, (None, None))
-        if allowance is None or settings != hedge:
-            allowance = RetryBudget(hedge.share, hedge.floor, _HEDGES_OVER_S)
-            self._hedges[alias] = hedge, allowance
-        return allowance
+        settings, retry_budget = self._hedges.get(alias, (None, None))
+        if retry_budget is None or settings != hedge:
+            retry_budget = RetryBudget(hedge.share, hedge.floor, _HEDGES_OVER_S)
+            self._hedges[alias] = hedge, retry_budget
+        return retry_budget

@@ -65,7 +65,7 @@ class RetryLimits:
     waits: bool = True
 
     def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
-        """Return what holds for a request: what its own policy says, within these."""
+        """Returns what holds for a request: what its own policy says, within these."""
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = seconds_of(asked.max_backoff) if asked.HasField("max_backoff") else self.longest_wait_s
@@ -77,22 +77,22 @@ class RetryLimits:
         )
 
     def after(self, unexplained: int) -> "RetryLimits":
-        """Return what holds after refusals that are perhaps the request's own fault: it waits for no outage then."""
+        """Returns what holds after refusals that are perhaps the request's own fault: it waits for no outage then."""
         return replace(self, waits=False) if unexplained else self
 
 
 def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:
-    """Count a job's failures by provider; attempts lost with their worker are nobody's fault."""
+    """Counts a job's failures by provider; attempts lost with their worker are nobody's fault."""
     return Counter(attempt.provider for attempt in attempts if attempt.error.reason in _PROVIDERS_FAULT)
 
 
 def refusing_routes(attempts: Iterable[job_pb2.Attempt]) -> set[tuple[str, str]]:
-    """Return the provider and the model of each route that would refuse a job again."""
+    """Returns the provider and the model of each route that would refuse a job again."""
     return {(one.provider, one.provider_model) for one in attempts if _refused(one)}
 
 
 def may_try_again(error: ProviderError, candidates: Iterable[RouteCandidate], unexplained: int = 0) -> bool:
-    """Say whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
+    """Says whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
 
     What two routes refused without a reason that is known, others are not asked, too.
     """
@@ -110,18 +110,18 @@ def may_try_again(error: ProviderError, candidates: Iterable[RouteCandidate], un
 
 
 def can_continue(request: job_pb2.GenerationRequest, said: AnswerSoFar, max_tokens: int) -> bool:
-    """Say whether a new attempt may go on from the text so far: plain text with room left. Structure starts over."""
+    """Says whether a new attempt may go on from the text so far: plain text with room left. Structure starts over."""
     plain = not request.tools and request.response_format.WhichOneof("format") is None
     return plain and not said.tool_calls and said.token_count < max_tokens
 
 
 def failures(attempts: Iterable[job_pb2.Attempt]) -> list[job_pb2.Attempt]:
-    """Return the attempts that failed; one that was lost with its worker, or given up when that shut down, did not."""
+    """Returns the attempts that failed; one that was lost with its worker, or given up when that shut down, did not."""
     return [one for one in attempts if one.HasField("error") and one.error.reason not in _NOBODYS_FAULT]
 
 
 def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
-    """Count the attempts that a job has used up of those allowed.
+    """Counts the attempts that a job has used up of those allowed.
 
     Where it waits for providers that are out, a failure tells of the job only if its provider had taken the call up,
     and was well.
@@ -133,7 +133,7 @@ def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
 
 
 def adds_load(attempts: Iterable[job_pb2.Attempt]) -> bool:
-    """Say whether one more attempt comes on top of the calls that providers have anyhow, as a retry does.
+    """Says whether one more attempt comes on top of the calls that providers have anyhow, as a retry does.
 
     One after an outage does not: all calls were held back. Neither does one in the place of an attempt that was lost,
     nor one after a refusal that cost its provider nothing.
@@ -142,7 +142,7 @@ def adds_load(attempts: Iterable[job_pb2.Attempt]) -> bool:
 
 
 def given_up(attempts: Sequence[job_pb2.Attempt], limits: RetryLimits) -> job_pb2.JobError | None:
-    """Return why a job may not be tried any more; None while it may."""
+    """Returns why a job may not be tried any more; None while it may."""
     if counted(attempts, limits) >= limits.max_attempts:
         return exhausted(attempts)
     lost = sum(one.error.reason == _LOST for one in attempts)
@@ -154,7 +154,7 @@ def given_up(attempts: Sequence[job_pb2.Attempt], limits: RetryLimits) -> job_pb
 
 
 def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -> float:
-    """Return the wait after so many failures, in seconds: full jitter, `share` (0-1, drawn at random) of a ceiling.
+    """Returns the wait after so many failures, in seconds: full jitter, `share` (0-1, drawn at random) of a ceiling.
 
     The ceiling doubles with each failure. It is never beyond what the job has left to live, so that the job has a
     chance to be tried once more. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
@@ -166,7 +166,7 @@ def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -
 def wait_before_retry(
     error: ProviderError, candidates: Iterable[RouteCandidate], backoff: float, longest_s: float, left_s: float
 ) -> float | None:
-    """Return the seconds to wait before the next attempt; None when the job would not live to see it.
+    """Returns the seconds to wait before the next attempt; None when the job would not live to see it.
 
     Nothing has to be waited for where another provider can be asked. A provider's wish is honoured up to `longest_s`,
     with the backoff on top, so that not all it sent away come back at one moment.
@@ -184,7 +184,7 @@ def wait_before_retry(
 def verdict(
     error: ProviderError, attempts: Sequence[job_pb2.Attempt], limits: RetryLimits, left_s: float
 ) -> job_pb2.JobError:
-    """Say why a job failed whose last attempt ended with `error`."""
+    """Says why a job failed whose last attempt ended with `error`."""
     if not error.remedy.may_pass:
         return _refused_by_all(error, attempts)
     if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID:
@@ -200,7 +200,7 @@ def verdict(
 
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
-    """List why each attempt failed, of many the latest."""
+    """Lists why each attempt failed, of many the latest."""
     listed = _listed(attempts) or "none began"
     message = f"every attempt allowed was used ({listed}); see the last one, then submit again"
     reason = error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
@@ -208,7 +208,7 @@ def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
 
 
 def outage_verdict(error: ProviderError, attempts: Iterable[job_pb2.Attempt]) -> job_pb2.JobError:
-    """Say why a job failed for which nobody is left but providers that are out."""
+    """Says why a job failed for which nobody is left but providers that are out."""
     why = error.to_wire()
     if refused := [one for one in attempts if _refused(one)]:
         why.message += f"; refused before: {_listed(refused)}"
@@ -216,7 +216,7 @@ def outage_verdict(error: ProviderError, attempts: Iterable[job_pb2.Attempt]) ->
 
 
 def _refused_by_all(error: ProviderError, attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
-    """Return the failure itself, with what was said before it where others had been asked."""
+    """Returns the failure itself, with what was said before it where others had been asked."""
     why, failed = error.to_wire(), failures(attempts)
     if error.remedy is not Remedy.NOTHING and len(failed) > 1:
         why.message = f"no route took it: {_listed(failed)}"
@@ -224,7 +224,7 @@ def _refused_by_all(error: ProviderError, attempts: Sequence[job_pb2.Attempt]) -
 
 
 def _listed(attempts: Sequence[job_pb2.Attempt]) -> str:
-    """List attempts by provider and reason; of refusals also the words, which say what to change."""
+    """Lists attempts by provider and reason; of refusals also the words, which say what to change."""
     shown = attempts[-_MOST_LISTED:]
     most = _LISTED_CHARACTERS // max(1, sum(map(_refused, shown)))
     return "; ".join(

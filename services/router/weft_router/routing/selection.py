@@ -53,12 +53,12 @@ class Choice:
 
 
 def remaining(candidates: Sequence[RouteCandidate]) -> Sequence[RouteCandidate]:
-    """Return those that have not refused the job; where all have, it is not for the choice to find that out."""
+    """Returns those that have not refused the job; where all have, it is not for the choice to find that out."""
     return [one for one in candidates if not one.refused] or candidates
 
 
 def choose(candidates: Sequence[RouteCandidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
-    """Return the route to ask, of those that remain, are let pass and have room; None when there is none.
+    """Returns the route to ask, of those that remain, are let pass and has room; None when there is none.
 
     Those come first whose providers failed this job least, then those of the alias itself before its fallbacks, then
     those in the preferred region. Among equals the alias's own selection decides. Providers in `beside` are being asked
@@ -100,7 +100,7 @@ def _most_preferred(equals: Sequence[RouteCandidate], _draw: Draw) -> tuple[Rout
 
 
 def _fastest(equals: Sequence[RouteCandidate], draw: Draw) -> tuple[RouteCandidate, str]:
-    """Take the less loaded of two that are drawn: the best of all would be everybody's choice at once.
+    """Takes the less loaded of two that are drawn: the best of all would be everybody's choice at once.
 
     (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.)
     """

@@ -18,7 +18,7 @@ from weft_router.providers.provider import ProviderError
 
 
 def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
-    """Return the limits of one request: its own where it has them, else its alias's."""
+    """Returns the limits of one request: its own where it has them, else its alias's."""
     return Timeouts(
         first_token_s=_seconds(wanted.first_token_timeout) or of_alias.first_token_s,
         between_tokens_s=_seconds(wanted.between_tokens_timeout) or of_alias.between_tokens_s,
@@ -30,7 +30,7 @@ def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
 async def patience(
     limits: Timeouts, of_alias: Timeouts, floor: Throughput | None = None
 ) -> AsyncIterator[Callable[[int], None]]:
-    """Bound the time to the first token, between two, and in all, and the pace; yields what to tell of new tokens.
+    """Bounds the time to the first token, between two, and in all, and the pace; yields what to tell of new tokens.
 
     Raises:
         ProviderError: PROVIDER_TIMEOUT, with the limit that was passed. One that the request set, stricter than
@@ -87,7 +87,7 @@ class StreamPace:
         self._tokens = 0
 
     def came(self, tokens: int, now: float) -> None:
-        """Note tokens that have just come."""
+        """Notes tokens that have just come."""
         if self._began is None:
             self._began = now
             return
@@ -95,7 +95,7 @@ class StreamPace:
         self._tokens += tokens
 
     def trickles(self, now: float) -> bool:
-        """Say whether fewer tokens came in the last `over_s` seconds than must; never before so long has passed."""
+        """Says whether fewer tokens came in the last `over_s` seconds than must; never before so long has passed."""
         if self._began is None or now - self._began < self.floor.over_s:
             return False
         while self._recent and self._recent[0][0] <= now - self.floor.over_s:

@@ -42,7 +42,7 @@ class Subscription(Protocol):
     """The job that began the call."""
 
     async def next(self) -> Step:
-        """Return the next step once the one before is on the listener's record; `done` is the last.
+        """Returns the next step once the one before is on the listener's record; `done` is the last.
 
         Raises:
             FlightLost: there is no next one.
@@ -51,72 +51,72 @@ class Subscription(Protocol):
         ...
 
     async def leave(self) -> Sequence[job_pb2.Attempt]:
-        """Return the attempts as far as they are known, those that the listener is to book with usage and cost."""
+        """Returns the attempts as far as they are known, those that the listener is to book with usage and cost."""
         ...
 
 
 class Flight:
-    """Runs a leader's job on a tape of its own, so that the leader may leave like anybody else.
+    """Runs a leader's job on a replay buffer of its own, so that the leader may leave like anybody else.
 
-    The tape begins with what the leader had said before, which must be text alone. `landed` is called once, when nobody
-    can board any more.
+    The buffer begins with what the leader had said before, which must be text alone. `closed` is called once, when
+    nobody can join any more.
     """
 
-    def __init__(self, leader: Job, answer: Answer, landed: Callable[[], None]) -> None:
+    def __init__(self, leader: Job, answer: Answer, closed: Callable[[], None]) -> None:
         self.leader_id = leader.job_id
         self.tenant = leader.accepted.tenant
         self.failure: Exception | None = None
         said = event_pb2.Delta(text=leader.said.text, token_count=leader.said.token_count)
-        self.tape = ReplayBuffer(said) if leader.said else ReplayBuffer()
-        self._job = _on_tape(leader, self.tape)
+        self.replay_buffer = ReplayBuffer(said) if leader.said else ReplayBuffer()
+        self._job = _on_replay_buffer(leader, self.replay_buffer)
         self._before = len(leader.attempts)
         self._booked: set[int] = set()
-        self._seats: list[LocalSubscription] = []
-        self._landed = landed
+        self._subscriptions: list[LocalSubscription] = []
+        self._closed = closed
         self._task = asyncio.create_task(self._fly(answer))
 
-    def board(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSubscription":
-        """Return a place, from which everything that stands is heard. Whoever boards has to leave."""
+    def join(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSubscription":
+        """Returns a subscription, which hears everything that stands. Whoever joins has to leave."""
         accepted = self._job.accepted
         if accepted.HasField("expire_time") and expire_time.ToNanoseconds() > accepted.expire_time.ToNanoseconds():
             accepted.expire_time.CopyFrom(expire_time)
-        seat = LocalSubscription(self, leads=job_id == self.leader_id)
-        self._seats.append(seat)
-        return seat
+        subscription = LocalSubscription(self, leads=job_id == self.leader_id)
+        self._subscriptions.append(subscription)
+        return subscription
 
-    async def leave(self, seat: "LocalSubscription") -> Sequence[job_pb2.Attempt]:
-        """Stop the call if nobody is left, and return its attempts.
+    async def leave(self, subscription: "LocalSubscription") -> Sequence[job_pb2.Attempt]:
+        """Stops the call if nobody is left, and returns its attempts.
 
         Each is booked once: by whoever has listened longest when it has ended.
         """
-        books = self._seats[0] is seat
-        self._seats.remove(seat)
-        if not self._seats:
-            await self.ground()
+        books = self._subscriptions[0] is subscription
+        self._subscriptions.remove(subscription)
+        if not self._subscriptions:
+            await self.stop()
         return [self._for_record(attempt, books=books) for attempt in self._job.attempts[self._before :]]
 
     def failure_for(self, *, leads: bool) -> Exception:
-        """Return why a listener hears no verdict. An outage is everybody's, any other failure the leader's alone."""
+        """Returns why a listener hears no verdict. An outage is everybody's, any other failure the leader's alone."""
         failure = self.failure
         return failure if failure and (leads or isinstance(failure, ProviderOutage)) else _ended()
 
-    async def ground(self) -> None:
-        """Stop the call, down to its provider."""
+    async def stop(self) -> None:
+        """Stops the call, down to its provider."""
         self._land()
         await ended(self._task)
 
     async def _fly(self, answer: Answer) -> None:
         try:
-            await self.tape.append(await answer(self._job))
+            await self.replay_buffer.append(await answer(self._job))
         except Exception as failure:  # noqa: BLE001
             self.failure = failure  # those who hear of it know what to make of it
         finally:
             self._land()
 
     def _land(self) -> None:
-        if not self.tape.is_over:
-            self.tape.end()
-            self._landed()
+        if not self.replay_buffer.is_over:
+            self.replay_buffer.end()
+            self._closed()
 
     def _for_record(self, attempt: job_pb2.Attempt, *, books: bool) -> job_pb2.Attempt:
         if not (books and attempt.result and attempt.number not in self._booked):
@@ -132,15 +132,15 @@ class LocalSubscription:
         self.leader_id = flight.leader_id
         self._flight = flight
         self._leads = leads
-        self._opening = deque(flight.tape.so_far())
-        self._at = flight.tape.last_sequence
+        self._opening = deque(flight.replay_buffer.so_far())
+        self._at = flight.replay_buffer.last_sequence
 
     async def next(self) -> Step:
         if self._opening:
             return self._opening.popleft()
-        tape = self._flight.tape
-        tape.heard(self._at)
-        step = await tape.after(self._at)
+        replay_buffer = self._flight.replay_buffer
+        replay_buffer.heard(self._at)
+        step = await replay_buffer.after(self._at)
         if step is None:
             raise self._flight.failure_for(leads=self._leads)
         self._at += 1
@@ -152,11 +152,11 @@ class LocalSubscription:
 
 @asynccontextmanager
 async def relaying(flight: Flight, expire_time: timestamp_pb2.Timestamp) -> AsyncIterator[AsyncIterator[Step | None]]:
-    """Listen for a job elsewhere: yields its steps, and None at once and in each second of silence, until `done`.
+    """Listens for a job elsewhere: yields its steps, and None at once and in each second of silence, until `done`.
 
     The attempts in `done` are those for that job's record.
     """
-    seat = flight.board("", expire_time)
+    subscription = flight.join("", expire_time)
     has_left = False
 
     async def steps() -> AsyncIterator[Step | None]:
@@ -165,34 +165,34 @@ async def relaying(flight: Flight, expire_time: timestamp_pb2.Timestamp) -> Asyn
         while not has_left:
             try:
                 async with asyncio.timeout(PULSE_S):
-                    step: Step | None = await seat.next()
+                    step: Step | None = await subscription.next()
             except TimeoutError:
                 step = None
             except (FlightLost, ProviderOutage) as lost:
                 raise Draining(str(lost)) from None
             if isinstance(step, event_pb2.Done):
                 has_left = True
-                step = _for(await seat.leave(), step)
+                step = _for(await subscription.leave(), step)
             yield step
 
     try:
         yield steps()
     finally:
         if not has_left:
-            await seat.leave()
+            await subscription.leave()
 
 
-def _on_tape(leader: Job, tape: ReplayBuffer) -> Job:
+def _on_replay_buffer(leader: Job, replay_buffer: ReplayBuffer) -> Job:
     accepted = event_pb2.Accepted()
     accepted.CopyFrom(leader.accepted)
     return replace(
         leader,
         accepted=accepted,
         accepted_sequence=0,
-        writer=tape,
+        writer=replay_buffer,
         flush_interval_s=0.0,  # listeners gather for themselves
         said=_only(leader.said),
-        text_sequence=tape.last_sequence,
+        text_sequence=replay_buffer.last_sequence,
         attempts=list(leader.attempts),
         answering=None,
         spent=chat_pb2.Usage(),

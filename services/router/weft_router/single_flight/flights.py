@@ -26,23 +26,23 @@ from weft_router.single_flight.remote import RemoteSubscription
 class Flights:
     """Finds each job the call it shares, or begins one. `limits` bound what a job may hear fail."""
 
-    def __init__(self, board: RedisDirectory, limits: RetryLimits) -> None:
-        self._board = board
+    def __init__(self, directory: RedisDirectory, limits: RetryLimits) -> None:
+        self._directory = directory
         self._limits = limits
         self._here: dict[str, Flight] = {}
 
     @asynccontextmanager
     async def hosting(self, host: str) -> AsyncIterator[None]:
-        """Let other routers' jobs board at `host` while the context lasts; leaving it stops what is still under way."""
-        async with self._board.announcing(host):
+        """Lets other routers' jobs join at `host` while the context lasts; leaving it stops what is still under way."""
+        async with self._directory.announcing(host):
             try:
                 yield
             finally:
                 for flight in tuple(self._here.values()):
-                    await flight.ground()
+                    await flight.stop()
 
     def find(self, tenant: str, key: str) -> Flight:
-        """Return a flight of this router; raises NotFound, also for another tenant's."""
+        """Returns a flight of this router; raises NotFound, also for another tenant's."""
         flight = self._here.get(key)
         if flight is None or flight.tenant != tenant:
             message = "no such call is under way here; make your own"
@@ -50,7 +50,7 @@ class Flights:
         return flight
 
     async def answer(self, job: Job, answer: Answer) -> event_pb2.Done:
-        """Return the job's record, SUCCEEDED or FAILED, with every token of it committed.
+        """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
             BudgetSpent: a budget has no room for the call this job began.
@@ -64,33 +64,33 @@ class Flights:
                 await withdraw(job)
             host = await self._host(key, lost)
             try:
-                seat = await self._seat(host, key, job, answer)
-                done = await FlightFollower(job, seat).to_end()
+                subscription = await self._subscription(host, key, job, answer)
+                done = await FlightFollower(job, subscription).to_end()
             except FlightLost:
                 lost = host
                 continue
             if done.state == job_pb2.JOB_STATE_SUCCEEDED:
                 return terminal_events.shared(job, done)
-            leads = seat.leader_id == job.job_id
+            leads = subscription.leader_id == job.job_id
             if leads or is_shared(done.error, job.attempts, self._limits.of(job.request)):
                 return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, done.error)
 
     async def _host(self, key: str, lost: str) -> str:
-        here = self._board.host
-        return here if key in self._here else await self._board.claim(key, lost if lost != here else "")
+        here = self._directory.host
+        return here if key in self._here else await self._directory.claim(key, lost if lost != here else "")
 
-    async def _seat(self, host: str, key: str, job: Job, answer: Answer) -> Subscription:
+    async def _subscription(self, host: str, key: str, job: Job, answer: Answer) -> Subscription:
         flight = self._here.get(key)
-        if flight is None and host != self._board.host:
-            seat = await RemoteSubscription.taken(host, key, job)
+        if flight is None and host != self._directory.host:
+            subscription = await RemoteSubscription.taken(host, key, job)
             metrics.FLIGHTS.labels("joins_elsewhere").inc()
-            return seat
+            return subscription
         role = "joins" if flight else "leads"
         if flight is None:
-            flight = self._here[key] = Flight(job, answer, partial(self._landed, key))
+            flight = self._here[key] = Flight(job, answer, partial(self._closed, key))
         metrics.FLIGHTS.labels(role).inc()
-        return flight.board(job.job_id, job.accepted.expire_time)
+        return flight.join(job.job_id, job.accepted.expire_time)
 
-    def _landed(self, key: str) -> None:
+    def _closed(self, key: str) -> None:
         del self._here[key]
-        self._board.release(key)
+        self._directory.release(key)

@@ -17,9 +17,9 @@ from weft_router.single_flight.replay_buffer import merge
 class FlightFollower:
     """Copies a call into a job. What the job's readers have already is not said again where the call says the same."""
 
-    def __init__(self, job: Job, seat: Subscription) -> None:
+    def __init__(self, job: Job, subscription: Subscription) -> None:
         self._job = job
-        self._seat = seat
+        self._subscription = subscription
         self._ours: dict[int, job_pb2.Attempt] = {}
         """The job's attempts, by the numbers that those listened to have in the call."""
         self._known = job.said.text
@@ -27,7 +27,7 @@ class FlightFollower:
         """The call's text from its beginning, until it is past what is known."""
 
     async def to_end(self) -> event_pb2.Done:
-        """Return the call's record, with every token of it in the job's log and its attempts on the job's record.
+        """Returns the call's record, with every token of it in the job's log and its attempts on the job's record.
 
         Raises:
             FlightLost: the call has no verdict. What it said stands.
@@ -40,22 +40,22 @@ class FlightFollower:
                 attempt.error.CopyFrom(lost.error)
             raise
         finally:
-            self._book(await self._seat.leave())
+            self._book(await self._subscription.leave())
 
     @property
     def _leads(self) -> bool:
-        return self._seat.leader_id == self._job.job_id
+        return self._subscription.leader_id == self._job.job_id
 
     async def _copied(self) -> event_pb2.Done:
-        step = await self._seat.next()
+        step = await self._subscription.next()
         while True:
             match step:
                 case event_pb2.Started():
                     await self._begin(step)
-                    step = await self._seat.next()
+                    step = await self._subscription.next()
                 case event_pb2.Delta():
                     news = await self._reconciled(step) if self._known else step
-                    step = await (self._pass_on(news) if news.ByteSize() else self._seat.next())
+                    step = await (self._pass_on(news) if news.ByteSize() else self._subscription.next())
                 case event_pb2.Done():
                     if self._known and step.state == job_pb2.JOB_STATE_SUCCEEDED:
                         await self._say_anew()
@@ -63,7 +63,7 @@ class FlightFollower:
                 case _:
                     await withdraw(self._job)
                     self._known = ""
-                    step = await self._seat.next()
+                    step = await self._subscription.next()
 
     async def _begin(self, started: event_pb2.Started) -> None:
         if started.HasField("previous") and (ours := self._ours.get(started.previous.number)):
@@ -71,15 +71,15 @@ class FlightFollower:
         job = self._job
         attempt = job_pb2.Attempt(provider=started.provider, provider_model=started.provider_model)
         if not self._leads:
-            attempt.joined_job_id = self._seat.leader_id
-            attempt.chosen_because = f"joined {self._seat.leader_id}"
+            attempt.joined_job_id = self._subscription.leader_id
+            attempt.chosen_because = f"joined {self._subscription.leader_id}"
         job.sources, job.sources_left_out = list(started.sources), started.sources_left_out
         job.resumes_after = job.text_sequence
         self._ours[started.attempt] = attempt
         await job.begin(attempt)
 
     async def _pass_on(self, delta: event_pb2.Delta) -> Step:
-        """Write tokens until there is another step, and return that one."""
+        """Writes tokens until there is another step, and returns that one."""
         job = self._job
         job.first_token_time = job.first_token_time or now()
         if (attempt := job.answering) and not attempt.HasField("time_to_first_token"):
@@ -91,14 +91,14 @@ class FlightFollower:
                     tokens.add(step)
                     job.said.add(step)
                     await tokens.room()
-                    step = await self._seat.next()
+                    step = await self._subscription.next()
                 return step
             finally:
                 await tokens.finish()
                 job.text_sequence = job.writer.last_sequence
 
     async def _reconciled(self, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Return what readers lack of the text so far; what they have is withdrawn where it is another."""
+        """Returns what readers lack of the text so far; what they have is withdrawn where it is another."""
         merge(self._heard, delta)
         news = unheard(self._known, self._heard)
         if news is None:
@@ -108,7 +108,7 @@ class FlightFollower:
         return self._heard if news is None else news
 
     async def _say_anew(self) -> None:
-        """Replace what readers have, where the answer ends before it came as far."""
+        """Replaces what readers have, where the answer ends before it came as far."""
         job = self._job
         await withdraw(job)
         for piece in pieces(self._heard):
@@ -116,7 +116,7 @@ class FlightFollower:
         job.said.add(self._heard)
 
     def _book(self, attempts: Iterable[job_pb2.Attempt]) -> None:
-        """Put on the record how the attempts ended, and all of those that are this job's to pay."""
+        """Puts on the record how the attempts ended, and all of those that are this job's to pay."""
         job, is_billed = self._job, False
         for theirs in attempts:
             ours = self._ours.get(theirs.number)
@@ -134,8 +134,8 @@ class FlightFollower:
         job.is_passenger = not self._leads and not is_billed
 
     def _enlisted(self, number: int) -> job_pb2.Attempt:
-        """Put an attempt on the record that the job did not hear of: it lost a race, or was over before."""
-        ours = self._ours[number] = job_pb2.Attempt(chosen_because=f"joined {self._seat.leader_id}")
+        """Puts an attempt on the record that the job did not hear of: it lost a race, or was over before."""
+        ours = self._ours[number] = job_pb2.Attempt(chosen_because=f"joined {self._subscription.leader_id}")
         self._job.enlist(ours)
         return ours
 
@@ -158,7 +158,7 @@ def _since_its_start(attempt: job_pb2.Attempt) -> duration_pb2.Duration:
 
 
 async def withdraw(job: Job) -> None:
-    """Take back what the job's readers have, if anything.
+    """Takes back what the job's readers have, if anything.
 
     Raises:
         Fenced: somebody else moved the job on.

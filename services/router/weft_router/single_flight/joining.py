@@ -10,7 +10,7 @@ from weft_router.routing.retry_policy import RetryLimits
 
 
 def may_join(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> bool:
-    """Say whether an equal answer may serve: the cache may, and not only with one that is made for this request.
+    """Says whether an equal answer may serve: the cache may, and not only with one that is made for this request.
 
     `setting` is what the alias says of the cache.
     """
@@ -19,7 +19,7 @@ def may_join(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact"
 
 
 def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
-    """Return what identical requests have in common, as a digest: the wanted answer, and the way it is to be got.
+    """Returns what identical requests have in common, as a digest: the wanted answer, and the way it is to be got.
 
     Routing and retries cannot change an answer, but they say how long to wait and whether to show drafts.
     """
@@ -29,7 +29,7 @@ def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_versio
 
 
 def is_shared(error: job_pb2.JobError, attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> bool:
-    """Say whether a listener fails with the call, rather than making its own.
+    """Says whether a listener fails with the call, rather than making its own.
 
     It does where its own would fail alike, and once it has heard as many attempts fail as it may have. A spent budget
     may be of the key that the call was made for.
@@ -39,7 +39,7 @@ def is_shared(error: job_pb2.JobError, attempts: Iterable[job_pb2.Attempt], limi
 
 
 def unheard(known: str, said: event_pb2.Delta) -> event_pb2.Delta | None:
-    """Return what readers who know the text `known` lack of an answer so far; None when that is another one."""
+    """Returns what readers who know the text `known` lack of an answer so far; None when that is another one."""
     is_text = not said.reasoning and not said.tool_calls
     if not is_text or not (said.text.startswith(known) or known.startswith(said.text)):
         return None
@@ -48,7 +48,7 @@ def unheard(known: str, said: event_pb2.Delta) -> event_pb2.Delta | None:
 
 
 def unbooked(attempt: job_pb2.Attempt) -> job_pb2.Attempt:
-    """Return an attempt as it stands on the record of a job that only listened to it."""
+    """Returns an attempt as it stands on the record of a job that only listened to it."""
     heard = job_pb2.Attempt()
     heard.CopyFrom(attempt)
     heard.ClearField("usage")

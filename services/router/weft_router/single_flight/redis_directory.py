@@ -51,7 +51,7 @@ class RedisDirectory:
 
     @asynccontextmanager
     async def announcing(self, host: str) -> AsyncIterator[None]:
-        """Renew while the context lasts what was claimed; leaving it waits for what is being released."""
+        """Renews while the context lasts what was claimed; leaving it waits for what is being released."""
         self.host = host
         try:
             async with background(self._renew()):
@@ -60,7 +60,7 @@ class RedisDirectory:
             await self._releasing.wait()
 
     async def claim(self, flight: str, lost: str = "") -> str:
-        """Return who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
+        """Returns who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
         held = await self._ask(self._claim, flight, self.host, round(_TTL_S * 1000), lost)
         host = held.decode() if held else self.host
         if host == self.host:
@@ -68,7 +68,7 @@ class RedisDirectory:
         return host
 
     def release(self, flight: str) -> None:
-        """Say, soon, that a flight of this router is over."""
+        """Says, soon, that a flight of this router is over."""
         self._held.discard(flight)
         self._releasing.start(self._ask(self._release, flight, self.host))
 
@@ -79,7 +79,7 @@ class RedisDirectory:
                 await self._ask(self._claim, flight, self.host, round(_TTL_S * 1000), "")
 
     async def _ask(self, script: Any, flight: str, *arguments: object) -> Any:
-        """Return what the script returns; None while Redis is away."""
+        """Returns what the script returns; None while Redis is away."""
         if not self._breaker.allows(time.monotonic()):
             return None
         try:

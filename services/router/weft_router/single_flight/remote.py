@@ -1,4 +1,4 @@
-"""Places in other routers' flights: a stream is a seat, so whoever is gone has left."""
+"""Subscriptions to other routers' flights: each is a stream, so whoever is gone has left."""
 
 import asyncio
 import time
@@ -39,18 +39,18 @@ class RemoteSubscription:
 
     @classmethod
     async def taken(cls, host: str, flight: str, job: Job) -> "RemoteSubscription":
-        """Return a place.
+        """Returns a place.
 
         Raises:
             FlightLost: the host is gone, or has no such flight any more.
         """
-        seat = cls(Channel(host, "the router that makes the call"), flight, job)
+        subscription = cls(Channel(host, "the router that makes the call"), flight, job)
         try:
-            seat.leader_id = (await seat._event(_ANSWER_S)).job_id
+            subscription.leader_id = (await subscription._event(_ANSWER_S)).job_id
         except BaseException:
-            await seat.leave()
+            await subscription.leave()
             raise
-        return seat
+        return subscription
 
     async def next(self) -> Step:
         event = await self._event(_SILENCE_S)

@@ -22,7 +22,7 @@ class ReplayBuffer:
         return len(self.steps)
 
     async def append(self, step: Step, /) -> int:
-        """Return the step's number.
+        """Returns the step's number.
 
         That an attempt begins is on a listener's record when this returns: then only may somebody be asked.
         """
@@ -35,24 +35,24 @@ class ReplayBuffer:
         return number
 
     def end(self) -> None:
-        """Say that no step follows."""
+        """Says that no step follows."""
         self.is_over = True
         self._grew.set()
 
     def heard(self, number: int) -> None:
-        """Note that a listener has put everything up to this step on its record."""
+        """Notes that a listener has put everything up to this step on its record."""
         self._heard = max(self._heard, number)
         self._was_heard.set()
 
     async def after(self, number: int) -> Step | None:
-        """Return the step after this one, once it is there; None when there will be none."""
+        """Returns the step after this one, once it is there; None when there will be none."""
         while number >= len(self.steps) and not self.is_over:
             self._grew.clear()
             await self._grew.wait()
         return self.steps[number] if number < len(self.steps) else None
 
     def so_far(self) -> list[Step]:
-        """Return what somebody who comes now has to hear: the attempt under way, and the text that stands."""
+        """Returns what somebody who comes now has to hear: the attempt under way, and the text that stands."""
         started: event_pb2.Started | None = None
         text = event_pb2.Delta()
         for step in self.steps:
@@ -68,7 +68,7 @@ class ReplayBuffer:
 
 
 def merge(text: event_pb2.Delta, delta: event_pb2.Delta) -> None:
-    """Append a delta to another."""
+    """Appends a delta to another."""
     text.text += delta.text
     text.reasoning += delta.reasoning
     text.token_count += delta.token_count

@@ -39,7 +39,7 @@ class AnswerLimit:
         return self.max_tokens * BYTES_A_TOKEN + BYTES_BESIDE_TOKENS
 
     def fitting(self, said: AnswerSoFar, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Return as much of a delta as the answer has room for: the delta itself when that is all of it.
+        """Returns as much of a delta as the answer has room for: the delta itself when that is all of it.
 
         Raises:
             ProviderError: its tool calls are more than any answer's.
@@ -61,7 +61,7 @@ class AnswerLimit:
         return delta if fitting == delta else fitting
 
     def end(self) -> inference_pb2.Finished:
-        """Return the end of an answer that had no room for all that was said.
+        """Returns the end of an answer that had no room for all that was said.
 
         Raises:
             ProviderError: it was not more than the tokens it was allowed can come to.

@@ -11,7 +11,7 @@ from weft_router.providers.provider import ProviderError, Remedy, broken
 def judged(
     end: inference_pb2.Finished, said: AnswerSoFar, request: job_pb2.GenerationRequest
 ) -> inference_pb2.Finished:
-    """Return the end of an answer that came whole; where its own word does not say how, as UNSPECIFIED.
+    """Returns the end of an answer that came whole; where its own word does not say how, as UNSPECIFIED.
 
     Raises:
         ProviderError: the provider gave it up, or what came is not what the end says.
@@ -34,18 +34,18 @@ def judged(
 
 
 def is_silent(end: inference_pb2.Finished, said: AnswerSoFar) -> bool:
-    """Return whether an answer was ended in good order, and says nothing."""
+    """Returns whether an answer was ended in good order, and says nothing."""
     return end.finish_reason == chat_pb2.FINISH_REASON_STOP and said.is_empty
 
 
 def _bare_call(said: AnswerSoFar, reason: chat_pb2.FinishReason.ValueType) -> chat_pb2.ToolCall | None:
-    """Return the last call of an answer that ran out of tokens, where that was before its arguments began."""
+    """Returns the last call of an answer that ran out of tokens, where that was before its arguments began."""
     calls = said.tool_calls if reason == chat_pb2.FINISH_REASON_LENGTH else []
     return calls[-1] if calls and not calls[-1].arguments_json else None
 
 
 def _broken_call(call: chat_pb2.ToolCall, end: inference_pb2.Finished) -> ProviderError:
-    """Return the failure of an answer with a broken call. One that had no room left would end there again."""
+    """Returns the failure of an answer with a broken call. One that had no room left would end there again."""
     if end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
         name = call.name or "(unnamed)"
         message = f"the answer reached max_tokens inside the arguments of its call to {name}; allow it more tokens"

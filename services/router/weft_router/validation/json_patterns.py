@@ -17,7 +17,7 @@ _PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Return whether a pattern is found in a text; None where that cannot be told in bounded time.
+    """Returns whether a pattern is found in a text; None where that cannot be told in bounded time.
 
     That is so for what needs backtracking (look-around, references back to a group) and for what is no regular
     expression in the first place.
@@ -37,7 +37,7 @@ def _engine(pattern: str) -> SchemaValidator | None:
 
 
 def _translated(pattern: str) -> str:
-    """Spell a pattern as the engine reads it."""
+    """Spells a pattern as the engine reads it."""
     spelt: list[str] = []
     is_inside = False
     for part in _PART.findall(pattern):
@@ -53,7 +53,7 @@ def _translated(pattern: str) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether there is no half of a surrogate pair in it: the engine reads none, JSON may escape one."""
+    """Returns whether there is no half of a surrogate pair in it: the engine reads none, JSON may escape one."""
     try:
         text.encode()
     except UnicodeEncodeError:

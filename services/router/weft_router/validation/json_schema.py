@@ -53,13 +53,13 @@ class _Budget:
         self._members: dict[int, frozenset[str]] = {}
 
     def members(self, values: list[Any]) -> frozenset[str]:
-        """Return the values of an enum of the schema under way, as one can be found among them at once."""
+        """Returns the values of an enum of the schema under way, as one can be found among them at once."""
         if id(values) not in self._members:
             self._members[id(values)] = frozenset(map(_canonical, values))
         return self._members[id(values)]
 
     def spend(self, steps: int = 1) -> None:
-        """Raise TooCostly when nothing is left."""
+        """Raises TooCostly when nothing is left."""
         self._steps += steps
         now = time.thread_time()
         if self._steps > _MOST_STEPS:
@@ -75,7 +75,7 @@ _budget: ContextVar[_Budget] = ContextVar("_budget")
 
 
 def violations(schema: str, document: Any, limit_s: float) -> Iterator[ValidationError]:
-    """Yield where a document is off its schema, within some steps and `limit_s` seconds of this thread's own time.
+    """Yields where a document is off its schema, within some steps and `limit_s` seconds of this thread's own time.
 
     What is no JSON Schema forbids nothing, and neither do those parts of one that cannot be looked up or told in
     bounded time.
@@ -106,7 +106,7 @@ def _validator(schema: str) -> Validator | None:
 
 @lru_cache
 def _bounded(dialect: type[Validator], is_patterned: bool) -> type[Validator]:  # noqa: FBT001
-    """Return a dialect of JSON Schema with every keyword timed and the costly ones replaced."""
+    """Returns a dialect of JSON Schema with every keyword timed and the costly ones replaced."""
     known: Mapping[str, Keyword] = dialect.VALIDATORS
     keywords = {name: _timed(_REPLACED.get(name, keyword)) for name, keyword in known.items()}
     for name in _REFERRING & keywords.keys():
@@ -120,7 +120,7 @@ def _bounded(dialect: type[Validator], is_patterned: bool) -> type[Validator]:  
 
 
 def _evolved(validator: Any, **changes: Any) -> Validator:
-    """Keep to the bounded keywords where a part of a schema names a dialect of its own."""
+    """Keeps to the bounded keywords where a part of a schema names a dialect of its own."""
     resolver = changes.get("_resolver", validator._resolver)  # noqa: SLF001
     evolved: Validator = type(validator)(changes["schema"], registry=_NOTHING_TO_FETCH, _resolver=resolver)
     return evolved
@@ -153,7 +153,7 @@ def _where_few(keyword: Keyword) -> Keyword:
 
 
 def _nothing(_validator: Validator, _value: Any, _instance: Any, _schema: Any) -> None:
-    """Forbid nothing."""
+    """Forbids nothing."""
 
 
 def _pattern(_validator: Validator, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -195,7 +195,7 @@ def _unique_items(_validator: Validator, wanted: bool, instance: Any, _schema: A
 
 
 def _canonical(value: Any) -> str:
-    """Return a value as the text that all its equals have.
+    """Returns a value as the text that all its equals have.
 
     Texts are hashed with a secret, so that nobody can choose values that all meet in one place, as numbers could.
     """
@@ -221,7 +221,7 @@ def _multiple_of(_validator: Validator, unit: float, instance: Any, _schema: Any
 
 
 def _exact(value: Any) -> Fraction | None:
-    """Return a number as it was written: in binary, 19.99 is no multiple of 0.01. None for what is no number."""
+    """Returns a number as it was written: in binary, 19.99 is no multiple of 0.01. None for what is no number."""
     match value:
         case bool():
             return None

@@ -52,7 +52,7 @@ class _NoConstant(ValueError):
 
 
 def must_have_form(said: AnswerSoFar, end: inference_pb2.Finished) -> bool:
-    """Return whether a whole answer is one that must have the form asked for.
+    """Returns whether a whole answer is one that must have the form asked for.
 
     Calls of tools need not. Nor need what a provider withheld: its finish reason says that it is not the answer.
     """
@@ -60,14 +60,14 @@ def must_have_form(said: AnswerSoFar, end: inference_pb2.Finished) -> bool:
 
 
 async def find_fault(wanted: chat_pb2.ResponseFormat, text: str) -> FormatFault | None:
-    """Return how a text is off a form, looked for apart from the event loop."""
+    """Returns how a text is off a form, looked for apart from the event loop."""
     if wanted.WhichOneof("format") is None:
         return None
     return await asyncio.get_running_loop().run_in_executor(_threads, fault_of, wanted, text)
 
 
 def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT_S) -> FormatFault | None:
-    """Return how a text is off a form. After about `limit_s` seconds of this thread's time it cannot be told."""
+    """Returns how a text is off a form. After about `limit_s` seconds of this thread's time it cannot be told."""
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
         if wanted.HasField("json_object"):
@@ -83,7 +83,7 @@ def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT
 
 
 def failure(fault: FormatFault, end: inference_pb2.Finished, *, is_last: bool) -> ProviderError:
-    """Return the failure of an answer that is off its form; `is_last` where no more such answers are allowed."""
+    """Returns the failure of an answer that is off its form; `is_last` where no more such answers are allowed."""
     message, remedy = f"the answer {fault.what}", Remedy.NOTHING
     if fault.is_syntax and end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
         message = f"the answer reached max_tokens inside the document; allow it more tokens ({message})"
@@ -122,7 +122,7 @@ def _listed(found: Sequence[ValidationError]) -> str:
 
 
 def _described(error: ValidationError) -> str:
-    """Say where and how, in a few words: the library's own hold the whole value at fault."""
+    """Says where and how, in a few words: the library's own hold the whole value at fault."""
     demand, instance = shown(error.validator_value, _LONGEST_DEMAND), error.instance
     match error.validator:
         case "type":

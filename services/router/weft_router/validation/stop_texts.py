@@ -18,7 +18,7 @@ class StopTexts:
         """Whether the answer has ended: nothing behind it is part of it."""
 
     def passing(self, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Return what may be told once a delta is said: the delta itself where no stop text concerns it."""
+        """Returns what may be told once a delta is said: the delta itself where no stop text concerns it."""
         if not self._texts or not (delta.text or self._held.text):
             return delta
         text = self._held.text + delta.text
@@ -38,17 +38,17 @@ class StopTexts:
         return passing
 
     def rest(self) -> event_pb2.Delta:
-        """Return what is held back still, now that nothing follows."""
+        """Returns what is held back still, now that nothing follows."""
         held, self._held = self._held, event_pb2.Delta()
         return held
 
     def _end(self, text: str) -> int | None:
-        """Return where the text ends: before the stop text that is complete first, whatever the pieces it came in."""
+        """Returns where the text ends: before the stop text that is complete first, whatever the pieces it came in."""
         found = [(start + len(stop), start) for stop in self._texts if (start := text.find(stop)) >= 0]
         return min(found)[1] if found else None
 
     def _beginning(self, text: str) -> int:
-        """Return how much of the text's end begins a stop text."""
+        """Returns how much of the text's end begins a stop text."""
         return max(_overlap(text, stop) for stop in self._texts)
 
 

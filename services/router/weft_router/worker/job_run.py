@@ -91,15 +91,15 @@ class JobRun:
         """What it waits for here, while it does."""
 
     def cancel(self) -> None:
-        """Stop the attempt under way, down to its provider: `cancel_requested` stands in the log."""
+        """Stops the attempt under way, down to its provider: `cancel_requested` stands in the log."""
         self._cancel_scope.cancel(StopReason.CANCELLED)
 
     def drain(self) -> None:
-        """Give the job back, with what it said so far in the log: the worker shuts down."""
+        """Gives the job back, with what it said so far in the log: the worker shuts down."""
         self._cancel_scope.cancel(StopReason.DRAINING)
 
     async def to_end(self) -> RunOutcome | Rest:
-        """Return what became of the job, once nothing is left to do here.
+        """Returns what became of the job, once nothing is left to do here.
 
         Raises:
             DependencyDown: the log stays away.
@@ -132,7 +132,7 @@ class JobRun:
         return RunOutcome.DONE if history.is_done else RunOutcome.SUPERSEDED
 
     async def _end_unread(self) -> RunOutcome:
-        """End a job of which the log holds what is no event: it would come back with every delivery."""
+        """Ends a job of which the log holds what is no event: it would come back with every delivery."""
         structlog.get_logger().exception("job cannot be read", job_id=self._lease.job_id)
         job = self._job(History.of([self._lease.event]))
         done = terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.internal(self._lease.job_id))
@@ -143,7 +143,7 @@ class JobRun:
         return RunOutcome.DONE
 
     async def _left(self, job: Job, stop: Fenced | Stopped | _Resting) -> RunOutcome | Rest | None:
-        """Return what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
+        """Returns what becomes of a job that is given back; None where it is not, or somebody moved it on before."""
         match stop:
             case Stopped() if self._cancel_scope.why is StopReason.DRAINING:
                 await self._give_back(job)
@@ -159,7 +159,7 @@ class JobRun:
         return self._means.log.writer(self._lease.job_id, history.last_sequence)
 
     def _job(self, history: History) -> Job:
-        """Take the log's word for everything."""
+        """Takes the log's word for everything."""
         asked = self._accepted.request.messages
         return self._renewed(
             Job(
@@ -177,7 +177,7 @@ class JobRun:
         )
 
     def _renewed(self, job: Job, history: History) -> Job:
-        """Take the log's word for what was said, and keep our own for what our attempts came to."""
+        """Takes the log's word for what was said, and keeps our own for what our attempts came to."""
         return replace(
             job,
             writer=self._writer(history),
@@ -188,7 +188,7 @@ class JobRun:
         )
 
     async def _end(self, job: Job, history: History) -> None:
-        """Bring the job to its `done` and commit that."""
+        """Brings the job to its `done` and commits that."""
         done = self._foregone(job, history) or await self._answered(job)
         done = await write_end(job.writer, done, job.accepted_sequence)
         metrics.job_done(self._accepted.request.model, done, 0 if job.is_passenger else job.said.token_count)
@@ -197,7 +197,7 @@ class JobRun:
             self._means.answers.keep(job.job_id, self._accepted, job.collection_version, done)
 
     def _foregone(self, job: Job, history: History) -> event_pb2.Done | None:
-        """Return the record of a job that no provider is to be asked about any more."""
+        """Returns the record of a job that no provider is to be asked about any more."""
         why = self._cancel_scope.why
         if why is StopReason.CANCELLED or history.cancel_message is not None:
             return terminal_events.ended(
@@ -213,7 +213,7 @@ class JobRun:
         return None
 
     async def _answered(self, job: Job) -> event_pb2.Done:
-        """Run attempts for as long as the job lives and nobody stops them."""
+        """Runs attempts for as long as the job lives and nobody stops them."""
         try:
             async with self._cancel_scope.guarding(job.left_s(time.time())), self._overhearing(job):
                 return await self._attempted(job)
@@ -231,7 +231,7 @@ class JobRun:
             raise Stopped from None
 
     async def _attempted(self, job: Job) -> event_pb2.Done:
-        """Try until there is a record. A job waits here for its providers only where it cannot rest any more."""
+        """Tries until there is a record. A job waits here for its providers only where it cannot rest any more."""
         while True:
             try:
                 self._outage = None
@@ -246,7 +246,7 @@ class JobRun:
                 await asyncio.sleep(max(outage.wait_s, _LOOK_AGAIN_S))
 
     def _rest(self, job: Job, wait_s: float, waits_for: str) -> None:
-        """Raise _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
+        """Raises _Resting, for at least `wait_s`, unless the job would not be looked at in time."""
         left_s, most = job.left_s(time.time()), self._means.max_rests
         rest_s = budgets.rest_s(wait_s, left_s, self._lease.delivery, most, self._means.draw())
         if rest_s is not None:
@@ -254,7 +254,7 @@ class JobRun:
 
     @asynccontextmanager
     async def _overhearing(self, job: Job) -> AsyncIterator[None]:
-        """Stop retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
+        """Stops retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
         if not job.request.HasField("retrieval"):
             yield
             return
@@ -272,7 +272,7 @@ class JobRun:
                     self.cancel()
 
     async def _give_back(self, job: Job) -> bool:
-        """Say in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
+        """Says in the log that our attempt ended, for whoever goes on; return False where somebody has already."""
         if job.answering is None:
             return True
         said, job.answering = terminal_events.given_back(job.answering), None

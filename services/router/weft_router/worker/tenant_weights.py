@@ -17,15 +17,15 @@ class TenantWeights:
         self._by_tag: dict[str, TenantShare] = {}
 
     def weight(self, tag: str) -> float:
-        """Return how much a tenant weighs against others; lanes name tenants by their tags."""
+        """Returns how much a tenant weighs against others; lanes name tenants by their tags."""
         return self._share(tag).weight
 
     def is_expedited(self, tag: str) -> bool:
-        """Say whether a tenant's urgent jobs go before everybody's."""
+        """Says whether a tenant's urgent jobs go before everybody's."""
         return self._share(tag).expedited
 
     def cost(self, accepted: event_pb2.Accepted) -> int:
-        """Return the tokens that a job is expected to take."""
+        """Returns the tokens that a job is expected to take."""
         return usage.expected(accepted, self._catalog().models)
 
     def _share(self, tag: str) -> TenantShare:

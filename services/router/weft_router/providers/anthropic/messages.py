@@ -75,14 +75,14 @@ class Messages:
         return {"temperature": _HOTTEST} if request.sampling.temperature > _HOTTEST else {}
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Return all of it but the thinking that is refused with this request."""
+        """Returns all of it but the thinking that is refused with this request."""
         extra = self._entry.extra_body
         if self._thinking(request) == self._set_thinking:
             return extra
         return {name: value for name, value in extra.items() if name != "thinking"}
 
     def _thinking(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Return what the catalog says of thinking, as far as it goes with a request.
+        """Returns what the catalog says of thinking, as far as it goes with a request.
 
         A model that has to call a tool does not think before it, and one that is to think on a budget does so from the
         beginning of a turn, which may have been another's.
@@ -95,7 +95,7 @@ class Messages:
         return {} if is_budget and _goes_on_unthought(request.messages, self._source) else thinking
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        """Return the request's JSON body; see WireFormat."""
+        """Returns the request's JSON body; see WireFormat."""
         said: dict[str, Any] = {
             "model": request.model,
             "messages": _turns(arranged(request.messages, _IDS), self._source),
@@ -130,7 +130,7 @@ class Messages:
 
 
 def _goes_on_unthought(messages: Sequence[chat_pb2.Message], source: str) -> bool:
-    """Return whether a request goes on with a turn of calls that does not begin with thinking of this provider's."""
+    """Returns whether a request goes on with a turn of calls that does not begin with thinking of this provider's."""
     at = len(messages) - 1
     while at >= 0 and messages[at].role != chat_pb2.ROLE_ASSISTANT:
         at -= 1
@@ -148,7 +148,7 @@ def _goes_on_unthought(messages: Sequence[chat_pb2.Message], source: str) -> boo
 
 
 def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, Any]]:
-    """Put neighbours of one role together: all results of parallel calls have to stand in one turn, before any text.
+    """Puts neighbours of one role together: all results of parallel calls have to stand in one turn, before any text.
 
     The user begins, as every model demands, and ends, as newer ones do.
     """
@@ -172,7 +172,7 @@ def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, 
 
 
 def _blocks(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:
-    """Yield what a message holds, without blank texts, which are refused (anthropics/claude-code#23440)."""
+    """Yields what a message holds, without blank texts, which are refused (anthropics/claude-code#23440)."""
     if message.role == chat_pb2.ROLE_TOOL:
         result = {"type": "tool_result", "tool_use_id": message.tool_call_id}
         content = encoding.text(message.parts)
@@ -202,7 +202,7 @@ def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
 
 
 def _output_format(wanted: chat_pb2.ResponseFormat, model: str) -> dict[str, Any] | None:
-    """Return the form where the model is held to it: to some schemas, and not to any one object."""
+    """Returns the form where the model is held to it: to some schemas, and not to any one object."""
     if not wanted.HasField("json_schema") or holds(model, CLAUDE_WITHOUT_FORMAT):
         return None
     schema = enforced(encoding.answer_schema(wanted), CLAUDE)

@@ -66,7 +66,7 @@ class MessagesAnswer(Answer):
         return False
 
     def _whole(self, message: dict[str, Any]) -> bool:
-        """Take in a message that was not streamed."""
+        """Takes in a message that was not streamed."""
         for index, block in enumerate(fields.mappings(message, "content")):
             self._begin(index, block)
         self.raw_finish_reason = finish_reasons.said(message.get("stop_reason")) or None
@@ -106,7 +106,7 @@ class MessagesAnswer(Answer):
                 self.said.token_count += 1
 
     def _growing(self, index: Any) -> ToolCall | None:
-        """Return the call whose arguments a delta tells, with or without its index; None for no call of our tools.
+        """Returns the call whose arguments a delta tells, with or without its index; None for no call of our tools.
 
         Raises:
             ProviderError: no call began.
@@ -118,7 +118,7 @@ class MessagesAnswer(Answer):
         return self.calls.latest
 
     def _thought(self, index: Any) -> _Thought:
-        """Return a block of thinking, which not every server begins before it grows."""
+        """Returns a block of thinking, which not every server begins before it grows."""
         return self._thoughts.setdefault(index, _Thought({"type": "thinking"}))
 
     def _text(self, text: str) -> None:
@@ -130,7 +130,7 @@ class MessagesAnswer(Answer):
         self.say(text)
 
     def _call(self, index: Any, block: dict[str, Any]) -> None:
-        """Take in a call; some servers tell its input here, and some of those tell it again in pieces."""
+        """Takes in a call; some servers tell its input here, and some of those tell it again in pieces."""
         call = self.calls.new(block.get("id") or "", self._state())
         call.name = block.get("name") or ""
         call.begin()
@@ -140,7 +140,7 @@ class MessagesAnswer(Answer):
         self.said.token_count += 1
 
     def _state(self) -> str:
-        """Return the thinking before a call, without which the model refuses to go on after it."""
+        """Returns the thinking before a call, without which the model refuses to go on after it."""
         thoughts = [thought.whole() for thought in self._thoughts.values()] if self._room.was_enough else []
         self._thoughts, self._room = {}, encoding.Room()
         return encoding.kept(STATE_NAME, thoughts, self.source) if thoughts else ""

@@ -54,7 +54,7 @@ class GenerateContentAnswer(Answer):
             self._part(part)
 
     def body_ended(self) -> None:
-        """Take the end of the body for the end, if the finish reason came; `finish` says if it did not."""
+        """Takes the end of the body for the end, if the finish reason came; `finish` says if it did not."""
         if self._arguments is not None:
             raise broken("ended inside the arguments of a call")
         if self.raw_finish_reason in self._STOPPED and not self.refused:
@@ -73,7 +73,7 @@ class GenerateContentAnswer(Answer):
                 self.say(text)
 
     def _called(self, call: dict[str, Any], signature: str | None) -> None:
-        """Take in a call, which comes whole unless it says that it goes on; its arguments are told once it is.
+        """Takes in a call, which comes whole unless it says that it goes on; its arguments are told once it is.
 
         One without a name tells the arguments of the call before it, where that had none.
         """
@@ -93,7 +93,7 @@ class GenerateContentAnswer(Answer):
         self.said.token_count += 1
 
     def _is_again(self, call: dict[str, Any]) -> bool:
-        """Return whether a call was told before: some servers tell with each chunk all that there is so far."""
+        """Returns whether a call was told before: some servers tell with each chunk all that there is so far."""
         given, told = call.get("id"), (call.get("name"), call.get("args"))
         if not given or call.keys() & {"partialArgs", "willContinue"}:
             return False
@@ -107,7 +107,7 @@ class GenerateContentAnswer(Answer):
         return encoding.kept(STATE_NAME, state, self.source) if state else ""
 
     def _tell_tokens(self, before: int) -> None:
-        """Say how many tokens the chunk adds to those `before` it, by the totals so far where they are told."""
+        """Says how many tokens the chunk adds to those `before` it, by the totals so far where they are told."""
         said = self.said.token_count - before
         if said:
             told = self.counts.told
@@ -117,7 +117,7 @@ class GenerateContentAnswer(Answer):
 
 
 def _object(args: Any, name: str) -> dict[str, Any]:
-    """Return arguments as an object, which some proxies send as its JSON text.
+    """Returns arguments as an object, which some proxies send as its JSON text.
 
     Raises:
         ProviderError: they are none.

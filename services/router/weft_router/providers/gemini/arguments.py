@@ -23,7 +23,7 @@ class Arguments:
         self._left = _MOST_CHARACTERS
 
     def add(self, whole: dict[str, Any], pieces: Iterable[dict[str, Any]]) -> None:
-        """Take in arguments that come whole, and pieces: `{"jsonPath": "$.city", "stringValue": "Par"}`.
+        """Takes in arguments that come whole, and pieces: `{"jsonPath": "$.city", "stringValue": "Par"}`.
 
         Raises:
             ProviderError: a piece belongs nowhere, or there are more than any call has.
@@ -55,7 +55,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _entered(place: Any, step: str | int, following: str | int) -> Any:
-    """Go one step deeper, into a list where a number follows."""
+    """Goes one step deeper, into a list where a number follows."""
     _make_room(place, step)
     if isinstance(place, dict):
         place.setdefault(step, None)
@@ -74,7 +74,7 @@ def _put(place: Any, step: str | int, piece: dict[str, Any]) -> None:
 
 
 def _make_room(place: Any, step: str | int) -> None:
-    """See to it that a list has the place; one is never skipped."""
+    """Sees to it that a list has the place; one is never skipped."""
     if isinstance(place, dict) and isinstance(step, str):
         return
     if not isinstance(place, list) or not isinstance(step, int) or step > len(place):

@@ -74,7 +74,7 @@ class GenerateContent:
         return self._entry.extra_body
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        """Return the request's JSON body; see WireFormat."""
+        """Returns the request's JSON body; see WireFormat."""
         said: dict[str, Any] = {"contents": _contents(request, self._source(request.model))}
         told = [encoding.form_in_words(request.response_format)] if _is_told_form(request) else []
         if system := [{"text": text} for text in (*encoding.system_texts(request.messages), *filter(None, told))]:
@@ -110,12 +110,12 @@ class GenerateContent:
 
 
 def _is_told_form(request: inference_pb2.GenerateRequest) -> bool:
-    """Return whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
+    """Returns whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
     return bool(request.tools) and holds(request.model, GEMINI_BEFORE_3)
 
 
 def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:
-    """Return the turns. The results of one turn's calls stand together in the order of the calls, as does all that the
+    """Returns the turns. The results of one turn's calls stand together in the order of the calls, as does all that the
     model says: a call that does not follow the user, or results, is refused (google-gemini/gemini-cli#26486).
     """
     contents: list[dict[str, Any]] = []
@@ -158,7 +158,7 @@ def _part(part: chat_pb2.ContentPart) -> dict[str, Any]:
 
 
 def _said(message: chat_pb2.Message, source: str) -> list[dict[str, Any]]:
-    """Return the text of a turn; one that is empty is refused."""
+    """Returns the text of a turn; one that is empty is refused."""
     texts: list[dict[str, Any]] = [{"text": text} for part in message.parts if (text := encoding.text([part]))]
     if texts and message.tool_calls and (signature := _state(message.tool_calls[0], source).get("text_signature")):
         texts[-1]["thoughtSignature"] = signature
@@ -177,7 +177,7 @@ def _response(call: chat_pb2.ToolCall, text: str, source: str) -> dict[str, Any]
 
 
 def _named(call: chat_pb2.ToolCall, source: str) -> dict[str, Any]:
-    """Return what a call and its result have in common; older models give no ids, and refuse them."""
+    """Returns what a call and its result have in common; older models give no ids, and refuses them."""
     call_id = _state(call, source).get("id")
     return {"name": call.name} | ({"id": call_id} if call_id else {})
 

@@ -31,7 +31,7 @@ _TOLD: Final = frozenset({
 
 
 def known(schema: Any) -> Any:
-    """Return a schema without what Gemini does not know."""
+    """Returns a schema without what Gemini does not know."""
     if not isinstance(schema, dict):
         return {} if schema is True else schema
     schema = _renamed(schema)

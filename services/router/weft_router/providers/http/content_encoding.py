@@ -16,7 +16,7 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def plain(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Return the body in pieces, inflated where it has to be, and then up to a limit.
+    """Returns the body in pieces, inflated where it has to be, and then up to a limit.
 
     Raises:
         ProviderError: it is compressed in a way that is not read here.

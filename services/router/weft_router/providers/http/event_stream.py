@@ -28,7 +28,7 @@ class EventStream:
         self._after_cr = False
 
     def read(self, chunk: bytes) -> list[str]:
-        """Return the data of the events that `chunk` completes; those without data are none.
+        """Returns the data of the events that `chunk` completes; those without data are none.
 
         Raises:
             ProviderError: the bytes are not UTF-8, or an event grows beyond MAX_EVENT_BYTES.
@@ -41,7 +41,7 @@ class EventStream:
         return events
 
     def end(self) -> list[str]:
-        """Return the data of an event that only the end of the body shows to be complete.
+        """Returns the data of an event that only the end of the body shows to be complete.
 
         Its blank line may be missing: whether the data is whole its own format tells.
 
@@ -59,7 +59,7 @@ class EventStream:
         return self._with_lf(text) if "\r" in text or self._after_cr else text
 
     def _with_lf(self, text: str) -> str:
-        """Let lines end in LF; the CR of a CRLF that was cut apart has ended its line already."""
+        """Lets lines end in LF; the CR of a CRLF that was cut apart has ended its line already."""
         if not text:
             return text
         if self._after_cr:
@@ -91,7 +91,7 @@ def _data(event: str) -> str:
 
 
 def _typed(data: str, name: str) -> str:
-    """Return an object that has no type with the event's name as its type: some servers say only there what it is."""
+    """Returns an object that has no type with the event's name as its type: some servers say only there what it is."""
     if name in _NO_NAMES:
         return data
     rest = data[1:].lstrip()

@@ -52,7 +52,7 @@ class HttpProvider:
     async def stream(
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
-        """Ask the provider; see the port."""
+        """Asks the provider; see the port."""
         names = tool_names(request, self._format.tool_name(request.model))
         told = names.renamed(request)
         content, url = to_json(self._body(told)), self._format.url(told.model)
@@ -62,7 +62,7 @@ class HttpProvider:
                 yield steps
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Return what is given and refused, or put otherwise; see the port.
+        """Returns what is given and refused, or puts otherwise; see the port.
 
         Stop texts are kept to whoever is told them.
         """
@@ -76,11 +76,11 @@ class HttpProvider:
         ]
 
     async def continues_prefix(self) -> bool:
-        """Say what the catalog says."""
+        """Says what the catalog says."""
         return self._format.continues_prefix
 
     async def check(self, model: str, limit_s: float) -> None:
-        """List the provider's models; ask one that lists none for a token. See the port."""
+        """Lists the provider's models; ask one that lists none for a token. See the port."""
         url = self._format.models_url
         async with self._connections.asking("GET", url, self._headers, limit_s) as response:
             if response.status_code == httpx.codes.OK:
@@ -100,7 +100,7 @@ class HttpProvider:
         return encoding.merged(self._format.body(request), self._format.extra_body(request))
 
     async def _expect_events(self, response: httpx.Response) -> None:
-        """Raise ProviderError unless a stream of events follows."""
+        """Raises ProviderError unless a stream of events follows."""
         if not response.is_success or response.status_code in _HAVE_NO_CONTENT:
             raise await self._refusal(response)
         content_type = _content_type(response)
@@ -128,7 +128,7 @@ def _content_type(response: httpx.Response) -> str:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    """Read enough of an error's body to see what it says; a longer one is no error object."""
+    """Reads enough of an error's body to see what it says; a longer one is no error object."""
     content = bytearray()
     # What the status says holds, even where the connection breaks or hangs before the body says more.
     with suppress(httpx.TransportError, TimeoutError, ProviderError):

@@ -22,11 +22,11 @@ class WholeBody:
 
     @staticmethod
     def begins(chunk: bytes) -> bool:
-        """Say whether a body that begins so is JSON, which no stream of events can begin with."""
+        """Says whether a body that begins so is JSON, which no stream of events can begin with."""
         return chunk.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
     def read(self, chunk: bytes) -> list[str]:
-        """Take in a piece of the body.
+        """Takes in a piece of the body.
 
         Raises:
             ProviderError: it grows beyond MAX_BODY_BYTES.
@@ -37,7 +37,7 @@ class WholeBody:
         return []
 
     def end(self) -> list[str]:
-        """Return the values.
+        """Returns the values.
 
         Raises:
             ProviderError: one is cut off or broken, or there are more than any answer has.

@@ -19,32 +19,32 @@ class WireFormat(Protocol):
     """Where a GET lists the models."""
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """Return the headers of every call; `key` may be empty."""
+        """Returns the headers of every call; `key` may be empty."""
 
     def url(self, model: str) -> httpx.URL:
-        """Return where a POST streams an answer."""
+        """Returns where a POST streams an answer."""
 
     def tool_name(self, model: str) -> re.Pattern[str]:
-        """Return the names of tools that are taken; others are spelt in another way for it, see ToolNames."""
+        """Returns the names of tools that are taken; others are spelt in another way for it, see ToolNames."""
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        """Return the fields of `SamplingParams` that the model, or the format, is known not to take.
+        """Returns the fields of `SamplingParams` that the model, or the format, is known not to take.
 
         `thinking` is among them where the model has to do without it with this request.
         """
 
     def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
-        """Return the numbers of `SamplingParams` that the model takes in another size, in that size."""
+        """Returns the numbers of `SamplingParams` that the model takes in another size, in that size."""
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Return what the catalog has laid over the body, as far as the provider takes it with this request."""
+        """Returns what the catalog has laid over the body, as far as the provider takes it with this request."""
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        """Return the request's JSON body.
+        """Returns the request's JSON body.
 
         Raises:
             ProviderError: a part, role, schema or setting cannot be said in this format.
         """
 
     def answer(self, request: inference_pb2.GenerateRequest) -> Answer:
-        """Return what reads the answer to `request`."""
+        """Returns what reads the answer to `request`."""

@@ -82,7 +82,7 @@ class ChatCompletions:
         return extra
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        """Return the request's JSON body, streaming, with usage at the end; see WireFormat."""
+        """Returns the request's JSON body, streaming, with usage at the end; see WireFormat."""
         request, response_format = self._with_form(request)
         said: dict[str, Any] = {
             "model": request.model,
@@ -126,7 +126,7 @@ class ChatCompletions:
     def _with_form(
         self, request: inference_pb2.GenerateRequest
     ) -> tuple[inference_pb2.GenerateRequest, dict[str, Any] | None]:
-        """Return the request with all of its form that has to be told in words, and what enforces a form."""
+        """Returns the request with all of its form that has to be told in words, and what enforces a form."""
         wanted, model = request.response_format, request.model
         schema = encoding.answer_schema(wanted)
         is_beside = bool(request.tools) and self._server in _NO_FORM_BESIDE_TOOLS
@@ -150,7 +150,7 @@ class ChatCompletions:
 
 
 def url_of(entry: OpenAIEntry | OpenAIResponsesEntry, path: str) -> httpx.URL:
-    """Return where `path` is, with Azure's version where one is set."""
+    """Returns where `path` is, with Azure's version where one is set."""
     url = httpx.URL(f"{str(entry.base_url).rstrip('/')}/{path}")
     return url.copy_merge_params({"api-version": entry.api_version}) if entry.api_version else url
 
@@ -169,18 +169,18 @@ def _function(tool: chat_pb2.Tool, model: str) -> dict[str, Any]:
 
 
 def dialect_of(entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> Dialect:
-    """Return which schemas are enforced: fewer of fine-tuned models, and on Azure."""
+    """Returns which schemas are enforced: fewer of fine-tuned models, and on Azure."""
     return OPENAI_PLAIN if _is_azure(entry) or model.startswith("ft:") else OPENAI
 
 
 def is_told(schema: Any, entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> bool:
-    """Return whether a schema can only be told in words: of OpenAI's models, one that need not be an object's."""
+    """Returns whether a schema can only be told in words: of OpenAI's models, one that need not be an object's."""
     is_openais = _is_azure(entry) or model_names.OPENAI.match(model) is not None
     return is_openais and schema is not None and not is_object(schema)
 
 
 def named_schema(name: str, schema: Any, dialect: Dialect) -> dict[str, Any]:
-    """Return the schema of an answer as it is enforced, or as it is and not strict."""
+    """Returns the schema of an answer as it is enforced, or as it is and not strict."""
     strict = enforced(schema, dialect)
     loose = with_root(schema) if isinstance(schema, dict) else schema
     said = {"name": name or encoding.ANSWER, "schema": loose if strict is None else strict}

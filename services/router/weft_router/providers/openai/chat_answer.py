@@ -50,13 +50,13 @@ class ChatAnswer(Answer):
         return False
 
     def body_ended(self) -> None:
-        """Take the end of the body for the end where a finish reason came, and nothing was said behind it."""
+        """Takes the end of the body for the end where a finish reason came, and nothing was said behind it."""
         if self._goes_on:
             raise broken("ended its stream without the end marker")
         super().body_ended()
 
     def _odd(self, event: dict[str, Any]) -> list[Any]:
-        """Return the choices of an event that says more, or less, than those.
+        """Returns the choices of an event that says more, or less, than those.
 
         Raises:
             ProviderError: it tells of an error, or its choices are none.
@@ -74,7 +74,7 @@ class ChatAnswer(Answer):
         raise fields.unreadable("choices", choices, "a list")
 
     def _ending(self, choice: dict[str, Any]) -> dict[str, Any]:
-        """Return the delta of a choice that may be its last, may count, fail, or be whole instead of a part."""
+        """Returns the delta of a choice that may be its last, may count, fail, or be whole instead of a part."""
         self.count(choice.get("usage"))
         if choice.get("error") and is_error(choice):
             raise error_in_stream(choice)
@@ -93,14 +93,14 @@ class ChatAnswer(Answer):
         return delta
 
     def _end(self, choice: dict[str, Any]) -> None:
-        """Take in a finish reason. OpenRouter also passes on the word of the server that it asked."""
+        """Takes in a finish reason. OpenRouter also passes on the word of the server that it asked."""
         word, native = (finish_reasons.said(choice.get(name)) for name in ("finish_reason", "native_finish_reason"))
         if native and finish_reasons.tells_more(native):
             word = native
         self.raw_finish_reason = word or self.raw_finish_reason or word
 
     def _message(self, choice: dict[str, Any]) -> Any:
-        """Return the message of a choice without a delta; behind deltas it is only their sum."""
+        """Returns the message of a choice without a delta; behind deltas it is only their sum."""
         self._has_messages |= not (self.has_said or self.said.token_count)
         return choice.get("message") if self._has_messages else None
 
@@ -120,7 +120,7 @@ class ChatAnswer(Answer):
         self._take(calls)
 
     def finish(self) -> inference_pb2.Finished:
-        """Return the end, and tell what is kept with the calls, some of which comes behind them."""
+        """Returns the end, and tells what is kept with the calls, some of which comes behind them."""
         finished = super().finish()
         self.said.tool_calls.extend(self._thoughts.states(len(self.calls), self.source))
         return finished
@@ -130,7 +130,7 @@ class ChatAnswer(Answer):
             self._thoughts.add_call(self._chat_calls.take(piece).index, piece)
 
     def _content(self, content: Any) -> None:
-        """Take in text, or parts, of which some are no text: an answer has no room for images and references."""
+        """Takes in text, or parts, of which some are no text: an answer has no room for images and references."""
         match content:
             case None:
                 pass
@@ -164,7 +164,7 @@ def _reasoning(delta: dict[str, Any]) -> str:
 
 
 def _calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a chunk's pieces of calls; before there were tools, the one call was a function's."""
+    """Returns a chunk's pieces of calls; before there were tools, the one call was a function's."""
     if calls := fields.mappings(delta, "tool_calls", "delta.tool_calls"):
         return calls
     function = fields.mapping(delta, "function_call", "delta.function_call")

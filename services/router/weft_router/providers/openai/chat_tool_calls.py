@@ -38,7 +38,7 @@ class ChatCalls:
         """Whether a call went on under another id than it began with."""
 
     def take(self, told: dict[str, Any]) -> ToolCall:
-        """Take in one piece; return the call that it belongs to."""
+        """Takes in one piece; return the call that it belongs to."""
         piece = _read(told)
         call = self._known(piece)
         if call is None or self._is_another(call, piece):
@@ -56,13 +56,13 @@ class ChatCalls:
         return call
 
     def complete(self, whole: Iterable[dict[str, Any]]) -> None:
-        """Take in all calls once more, of which some may have come without their arguments."""
+        """Takes in all calls once more, of which some may have come without their arguments."""
         for call, told in zip(self._calls, whole, strict=False):
             if not call.has_told:
                 call.add(_read(told).arguments)
 
     def _known(self, piece: _CallPiece) -> ToolCall | None:
-        """Return the call in a piece's place, by its id before its number."""
+        """Returns the call in a piece's place, by its id before its number."""
         here, latest = self._by_index.get(piece.index), self._by_index.get(None)
         if piece.call_id in self._by_id and not (here and here.given_id == piece.call_id):
             return self._by_id[piece.call_id]
@@ -70,7 +70,7 @@ class ChatCalls:
         return latest if goes_on_unplaced and latest and not latest.is_whole else here
 
     def _is_another(self, call: ToolCall, piece: _CallPiece) -> bool:
-        """Return whether a piece begins a call of its own, rather than going on with the one in its place."""
+        """Returns whether a piece begins a call of its own, rather than going on with the one in its place."""
         if not piece.name:
             return call.is_named_again and call.is_whole and piece.has_arguments
         if self._joined(call, piece.name) is None:
@@ -87,7 +87,7 @@ class ChatCalls:
         return piece.index is None or (call.is_whole and not self._ids_change)
 
     def _joined(self, call: ToolCall, name: str) -> str | None:
-        """Return the name of a call with one more piece of it; None when that is another's name."""
+        """Returns the name of a call with one more piece of it; None when that is another's name."""
         if not call.name or name == call.name:
             return name
         if call.name in self._names or call.has_arguments:
@@ -113,7 +113,7 @@ def _read(told: dict[str, Any]) -> _CallPiece:
 
 
 def _number(index: Any) -> int | None:
-    """Return a server's number for a call, which some write as text or as 0.0."""
+    """Returns a server's number for a call, which some write as text or as 0.0."""
     try:
         return None if index is None else int(index)
     except (TypeError, ValueError, OverflowError):

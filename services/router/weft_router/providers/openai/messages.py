@@ -27,7 +27,7 @@ _BRIDGE = "OK."
 
 
 def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
-    """Yield the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
+    """Yields the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
     is_mistral = holds(request.model, MISTRAL) or server.endswith("mistral.ai")
     told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
     is_strict = is_mistral or holds(request.model, STRICT_TEMPLATE)
@@ -44,7 +44,7 @@ def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -
 def _apart(
     told: Sequence[chat_pb2.Message], *, only_first: bool
 ) -> tuple[list[chat_pb2.Message], Sequence[chat_pb2.Message]]:
-    """Return the messages of the system, or only those that come first, and the others.
+    """Returns the messages of the system, or only those that come first, and the others.
 
     There is one system message then, as many templates allow no second one: see vllm-project/vllm#41114.
     """
@@ -56,7 +56,7 @@ def _apart(
 
 
 def _taking_turns(said: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield messages so that the user begins, neighbours of one role are one, and no user follows a tool."""
+    """Yields messages so that the user begins, neighbours of one role are one, and no user follows a tool."""
     before: dict[str, Any] = {"role": "nobody"}
     for message in said:
         role, follows = message["role"], before["role"]
@@ -99,13 +99,13 @@ def _message(message: chat_pb2.Message, source: str, *, demands: bool) -> dict[s
 
 
 def _calls(calls: Sequence[chat_pb2.ToolCall], source: str, *, demands: bool) -> dict[str, Any]:
-    """Return calls, each with what belongs with it, and the reasoning that led to all of them."""
+    """Returns calls, each with what belongs with it, and the reasoning that led to all of them."""
     told, (reasoning, *_) = zip(*(_call(call, source) for call in calls), strict=True)
     return {"tool_calls": list(told)} | (reasoning or (_NO_REASONING if demands else {}))
 
 
 def _call(call: chat_pb2.ToolCall, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a call, and the reasoning that is kept with it."""
+    """Returns a call, and the reasoning that is kept with it."""
     function = {"name": call.name, "arguments": encoding.arguments_text(call)}
     reasoning, of_call = parted(encoding.state(call, STATE_NAME, source))
     return {"id": call.id, "type": "function", "function": function} | of_call, reasoning

@@ -28,7 +28,7 @@ _ANYTHING: Final = ("string", "number", "boolean", "object", "array", "null")
 
 
 def flavored(schema: Schema) -> Schema:
-    """Return a schema with an object at the root as Moonshot takes it."""
+    """Returns a schema with an object at the root as Moonshot takes it."""
     root = deepcopy(schema)
     name_definitions(root)
     for _, keyword, part in subschemas(root):
@@ -39,7 +39,7 @@ def flavored(schema: Schema) -> Schema:
 
 
 def _put(part: Schema) -> None:
-    """Put one schema as it is taken."""
+    """Puts one schema as it is taken."""
     _rename(part)
     told = {keyword: part.pop(keyword) for keyword in list(part) if keyword not in _KNOWN}
     told = {keyword: value for keyword, value in told.items() if keyword not in _SAYS_NOTHING}
@@ -56,7 +56,7 @@ def _put(part: Schema) -> None:
 
 
 def _rename(part: Schema) -> None:
-    """Say with keywords that are known what others say, too."""
+    """Says with keywords that are known what others say, too."""
     merge_only_part(part)
     if "const" in part:
         part.setdefault("enum", [part.pop("const")])
@@ -66,7 +66,7 @@ def _rename(part: Schema) -> None:
 
 
 def _name_type(part: Schema, told: Schema) -> None:
-    """Name the type of what is neither a reference nor one of several."""
+    """Names the type of what is neither a reference nor one of several."""
     values = part.get("enum", [])
     kinds = {str if isinstance(value, str) else float for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or any(type(value) not in (str, int, float) for value in values):
@@ -83,7 +83,7 @@ def _name_type(part: Schema, told: Schema) -> None:
 
 
 def _part_alternatives(part: Schema, told: Schema) -> None:
-    """Leave nothing but words beside `anyOf`, or tell it in words itself."""
+    """Leaves nothing but words beside `anyOf`, or tells it in words itself."""
     parts, beside = part["anyOf"], part.keys() - _WORDS - {"anyOf", "default"}
     are_typed = isinstance(parts, list) and all(
         isinstance(one, dict) and one.keys() & {"type", "anyOf", "$ref", "enum", "const"} for one in parts
@@ -96,7 +96,7 @@ def _part_alternatives(part: Schema, told: Schema) -> None:
 
 
 def _name_properties(part: Schema) -> None:
-    """Let each property have a schema, and what is required be one of them."""
+    """Lets each property have a schema, and what is required be one of them."""
     properties: Any = part.get("properties")
     if not isinstance(properties, dict):
         return

@@ -40,7 +40,10 @@ class Thoughts:
         self._room = encoding.Room()
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        """Take in what a message's piece holds. A server that sends its reasoning under two names wants one of them."""
+        """Takes in what a message's piece holds.
+
+        A server that sends its reasoning under two names wants one of them.
+        """
         name = next((name for name in _TEXTS if delta.get(name)), None)
         if name and isinstance(delta[name], str) and self._room.take(delta[name]):
             self._texts.setdefault(name, []).append(delta[name])
@@ -50,12 +53,12 @@ class Thoughts:
                 self._detail(detail)
 
     def add_call(self, index: int, call: Mapping[str, Any]) -> None:
-        """Take in what a call's piece holds."""
+        """Takes in what a call's piece holds."""
         if call.get(_OF_A_CALL) and self._room.take(call[_OF_A_CALL]):
             self._of_calls[index] = call[_OF_A_CALL]
 
     def states(self, calls: int, source: str) -> Iterator[event_pb2.ToolCallDelta]:
-        """Yield what is kept with each of so many calls; the reasoning is with the first alone."""
+        """Yields what is kept with each of so many calls; the reasoning is with the first alone."""
         for index in range(calls) if self._room.was_enough else ():
             kept = {_OF_A_CALL: self._of_calls[index]} if index in self._of_calls else {}
             if state := (self._reasoning() if index == 0 else {}) | kept:
@@ -69,7 +72,7 @@ class Thoughts:
         return {name: "".join(self._texts[name])} if name else {}
 
     def _detail(self, detail: dict[str, Any]) -> None:
-        """Take in a piece of a detail, or another one: signatures are of the whole, and refused with a part of it."""
+        """Takes in a piece of a detail, or another one: signatures are of the whole, and refused with a part of it."""
         if not self._goes_on(detail):
             self._details.append({})
             self._pieces.append({})
@@ -96,7 +99,7 @@ class Thoughts:
 
 
 def parted(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what of a state belongs to the message, and what to the call."""
+    """Returns what of a state belongs to the message, and what to the call."""
     if not isinstance(state, dict):
         return {}, {}
     reasoning = {name: state[name] for name in (*_TEXTS, _DETAILS) if state.get(name)}

@@ -69,7 +69,7 @@ class Responses:
         return self._entry.extra_body
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
-        """Return the request's JSON body; see WireFormat."""
+        """Returns the request's JSON body; see WireFormat."""
         schema = encoding.answer_schema(request.response_format)
         is_in_words = is_told(schema, self._entry, request.model)
         request = encoding.telling_form(request) if is_in_words else encoding.naming_json(request)

@@ -61,13 +61,13 @@ class ResponsesAnswer(Answer):
         return False
 
     def _untyped(self, event: dict[str, Any]) -> bool:
-        """Take in a response that was not streamed, or an error as other formats tell it."""
+        """Takes in a response that was not streamed, or an error as other formats tell it."""
         if is_error(event):
             self._failed(event)
         return event.get("object") == "response" and self._over(event, "completed")
 
     def _failed(self, event: dict[str, Any]) -> NoReturn:
-        """Raise what an event says went wrong; it may have cost tokens before that."""
+        """Raises what an event says went wrong; it may have cost tokens before that."""
         told = fields.mapping(event, "response") or event
         self.count(told.get("usage"))
         raise error_in_stream({"error": told.get("error") or event | {"type": ""}})
@@ -81,7 +81,7 @@ class ResponsesAnswer(Answer):
             self.think(text)
 
     def _part(self, part: dict[str, Any], kind: str) -> None:
-        """Take in a part that is whole."""
+        """Takes in a part that is whole."""
         refusal = fields.text(part, "refusal")
         self.refused |= bool(refusal)
         self._text(refusal or fields.text(part, "text"), kind)
@@ -95,7 +95,7 @@ class ResponsesAnswer(Answer):
             self.said.token_count += 1
 
     def _call(self, event: dict[str, Any]) -> ToolCall:
-        """Return the call whose arguments an event tells: the latest where it names none."""
+        """Returns the call whose arguments an event tells: the latest where it names none."""
         names = _names(event, {})
         given = event.get("call_id") or ""
         call = self._known(names) or self._by_id.get(given) or (None if names else self.calls.latest)
@@ -117,13 +117,13 @@ class ResponsesAnswer(Answer):
         return call
 
     def _state(self) -> str:
-        """Return the reasoning before a call."""
+        """Returns the reasoning before a call."""
         thoughts = self._thoughts if self._room.was_enough else []
         self._thoughts, self._room = [], encoding.Room()
         return encoding.kept(STATE_NAME, thoughts, self.source) if thoughts else ""
 
     def _item(self, item: dict[str, Any], event: dict[str, Any], kind: str) -> None:
-        """Take in an item as it begins, which says something of calls alone, or whole: that may be the first of it."""
+        """Takes in an item as it begins, which says something of calls alone, or whole: that may be the first of it."""
         is_whole = kind != "response.output_item.added"
         match item.get("type"):
             case "function_call":
@@ -142,7 +142,7 @@ class ResponsesAnswer(Answer):
                 self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"), kind)
 
     def _begun(self, names: Sequence[_Name], item: dict[str, Any], *, is_whole: bool) -> ToolCall:
-        """Return the call that an item tells."""
+        """Returns the call that an item tells."""
         given = item.get("call_id") or item.get("id") or ""
         call = self._known(names)
         if call is None or (given and call.given_id and given != call.given_id):
@@ -155,7 +155,7 @@ class ResponsesAnswer(Answer):
         return call
 
     def _over(self, response: dict[str, Any], event: str) -> bool:
-        """Take in the whole response, most of which was said before by a server that streams."""
+        """Takes in the whole response, most of which was said before by a server that streams."""
         self.count(response.get("usage"))
         if is_error(response):
             self._failed(response)
@@ -171,7 +171,7 @@ class ResponsesAnswer(Answer):
 
 
 def _finish_reason(response: dict[str, Any], event: str) -> str:
-    """Return the word for the end. Some servers leave the status as it was when they began."""
+    """Returns the word for the end. Some servers leave the status as it was when they began."""
     status = response.get("status")
     word: str = status if status in ("failed", "cancelled", "incomplete") else event
     why = fields.text(fields.mapping(response, "incomplete_details"), "reason")
@@ -182,6 +182,6 @@ def _finish_reason(response: dict[str, Any], event: str) -> str:
 
 
 def _names(event: dict[str, Any], item: dict[str, Any]) -> list[_Name]:
-    """Return what the provider calls a call by, the surest first: not every event has each; some number all alike."""
+    """Returns what the provider calls a call by, the surest first: not every event has each; some number all alike."""
     told = {"item": item.get("id") or event.get("item_id"), "index": event.get("output_index")}
     return [(kind, name) for kind, name in told.items() if name not in (None, "")]

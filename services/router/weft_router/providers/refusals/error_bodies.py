@@ -70,7 +70,7 @@ class ErrorBody:
 
 
 def read_body(content: bytes) -> ErrorBody:
-    """Read a body as it came."""
+    """Reads a body as it came."""
     if (parsed := parsed_json(content)) is not None:
         return read_error(parsed)
     body = ErrorBody()
@@ -90,7 +90,7 @@ def read_body(content: bytes) -> ErrorBody:
 
 
 def read_error(value: Any) -> ErrorBody:
-    """Read an error that was parsed already."""
+    """Reads an error that was parsed already."""
     body = ErrorBody()
     _walk(value, body, 0)
     return body
@@ -104,7 +104,7 @@ def parsed_json(content: bytes | str) -> Any:
 
 
 def is_error(body: Any) -> bool:
-    """Say whether an object that came with 200, or as an event, is an error, and no answer.
+    """Says whether an object that came with 200, or as an event, is an error, and no answer.
 
     One whose every part is empty says nothing.
     """
@@ -122,7 +122,7 @@ def _failed(base_resp: Any) -> bool:
 
 
 def _walk(value: Any, body: ErrorBody, depth: int) -> None:
-    """Take in a value and what it holds, but for what quotes the request."""
+    """Takes in a value and what it holds, but for what quotes the request."""
     if depth > _MOST_NESTED:
         return
     match value:
@@ -165,5 +165,5 @@ def _words(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _word(value: Any) -> str:
-    """Return a code by itself: AWS writes `namespace#Code` and `Code:address`."""
+    """Returns a code by itself: AWS writes `namespace#Code` and `Code:address`."""
     return str(value)[:_MOST_CHARACTERS].rpartition("#")[2].partition(":")[0].strip().casefold()

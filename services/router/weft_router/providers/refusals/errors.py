@@ -32,7 +32,7 @@ class ProviderAccess:
 
 
 def refusal(status: int, headers: Mapping[str, str], content: bytes, access: ProviderAccess) -> ProviderError:
-    """Classify an answer that is not 200."""
+    """Classifies an answer that is not 200."""
     body = read_body(content)
     if named := headers.get(_TYPE_HEADER):  # Bedrock tells the type there alone
         body.words.extend(read_error({"type": named}).words)
@@ -42,14 +42,14 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, access: Pro
 
 
 def error_in_stream(body: Any) -> ProviderError:
-    """Classify an error that came inside a stream that had begun with 200, from the event that holds it."""
+    """Classifies an error that came inside a stream that had begun with 200, from the event that holds it."""
     error = read_error(body)
     kind = kind_of(error.status, error.words, error.text)
     return _error(kind, "the provider failed while it answered", error, ProviderAccess(), error.status, {})
 
 
 def error_in_body(content: bytes) -> ProviderError | None:
-    """Classify a body that came with 200 where a stream should have; None when it is no error object."""
+    """Classifies a body that came with 200 where a stream should have; None when it is no error object."""
     body = parsed_json(content)
     return error_in_stream(body) if is_error(body) else None
 

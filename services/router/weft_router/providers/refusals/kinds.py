@@ -108,7 +108,7 @@ class RefusalRow:
     def of(
         cls, kind: RefusalKind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = ""
     ) -> "RefusalRow":
-        """Return a row whose words are parted by blanks."""
+        """Returns a row whose words are parted by blanks."""
         # Patterns are of bounded length, and so linear: what they read is hostile.
         pattern = re.compile(text, re.IGNORECASE) if text else None
         return cls(kind, who, source, frozenset(status), frozenset(words.casefold().split()), pattern)

@@ -45,7 +45,7 @@ _DATE_CHARACTERS = 64
 def retry_after_s(
     headers: Mapping[str, str], objects: Iterable[Any], now_unix_s: float, status: int, text: str = ""
 ) -> float | None:
-    """Return the wait in seconds, from 0 to LONGEST_S; None when the provider does not say.
+    """Returns the wait in seconds, from 0 to LONGEST_S; None when the provider does not say.
 
     The headers `retry-after-ms` and `retry-after` come first, then google.rpc.RetryInfo and fields of the error's
     `objects`, then, for an exhausted limit, the header that says when it is lifted, and the error's text.
@@ -61,13 +61,13 @@ def retry_after_s(
 
 
 def span_s(text: str) -> float | None:
-    """Read a span like "34.4s", "6m0s" or "20ms"; None when it is none."""
+    """Reads a span like "34.4s", "6m0s" or "20ms"; None when it is none."""
     seconds, end = _span(text, 0)
     return seconds if end == len(text) else None
 
 
 def _span(text: str, start: int) -> tuple[float | None, int]:
-    """Read the span that begins at `start`, and return it with where it ends."""
+    """Reads the span that begins at `start`, and returns it with where it ends."""
     seconds, end = None, start
     while part := _PART.match(text, end):
         seconds = (seconds or 0.0) + float(part[1]) * _UNITS[part[2]]
@@ -83,7 +83,7 @@ def _stated_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
 
 
 def _from_now_s(value: str, now_unix_s: float) -> float | None:
-    """Read seconds, a span, a date of HTTP or ISO 8601, or a moment of Unix time in seconds or milliseconds."""
+    """Reads seconds, a span, a date of HTTP or ISO 8601, or a moment of Unix time in seconds or milliseconds."""
     value = value.strip()
     number = _number(value)
     if number is None:
@@ -105,7 +105,7 @@ def _date_s(value: str, now_unix_s: float) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """Refuse NaN and the infinite, which would otherwise be waited for."""
+    """Refuses NaN and the infinite, which would otherwise be waited for."""
     if isinstance(value, bool):
         return None
     try:
@@ -131,6 +131,6 @@ def _reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
 
 
 def _asked_s(text: str) -> float | None:
-    """Read "Please try again in 7m12s" (OpenAI, Groq) and "retry after 26 seconds" (Azure)."""
+    """Reads "Please try again in 7m12s" (OpenAI, Groq) and "retry after 26 seconds" (Azure)."""
     asked = _ASKED.search(text)
     return _span(text, asked.end())[0] if asked else None

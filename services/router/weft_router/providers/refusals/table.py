@@ -296,5 +296,5 @@ TABLE: tuple[RefusalRow, ...] = (
 
 
 def kind_of(status: int, words: Collection[str], text: str) -> RefusalKind:
-    """Return what a refusal means; `words` are casefolded."""
+    """Returns what a refusal means; `words` are casefolded."""
     return next((row.kind for row in TABLE if row.fits(status, words, text)), UNKNOWN)

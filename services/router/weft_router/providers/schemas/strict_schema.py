@@ -90,7 +90,7 @@ class _Loose(Exception):
 
 
 def enforced(schema: Any, dialect: Dialect) -> Schema | None:
-    """Return a schema as the API enforces it; None when it cannot be and still mean the same."""
+    """Returns a schema as the API enforces it; None when it cannot be and still mean the same."""
     try:
         return _Strict(dialect).whole(schema)
     except (_Loose, RecursionError):
@@ -98,7 +98,7 @@ def enforced(schema: Any, dialect: Dialect) -> Schema | None:
 
 
 def with_root(schema: Schema) -> Schema:
-    """Return a copy of a schema whose root says what it is.
+    """Returns a copy of a schema whose root says what it is.
 
     It is no mere reference, as generators write one for a type that holds itself, and it is an object where it only
     lists properties, as people write one.
@@ -114,7 +114,7 @@ def with_root(schema: Schema) -> Schema:
 
 
 def is_object(schema: Any) -> bool:
-    """Return whether only an object meets a schema, as far as its root says so."""
+    """Returns whether only an object meets a schema, as far as its root says so."""
     return isinstance(schema, dict) and with_root(schema).get("type") == "object"
 
 
@@ -237,7 +237,7 @@ class _Strict:
 
 
 def _recurs(references: Mapping[str, set[str]]) -> bool:
-    """Return whether a definition refers to itself, by way of others or not, or anything to the whole."""
+    """Returns whether a definition refers to itself, by way of others or not, or anything to the whole."""
     try:
         TopologicalSorter(references).prepare()
     except CycleError:

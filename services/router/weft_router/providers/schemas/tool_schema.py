@@ -23,7 +23,7 @@ _REFUSED: Final = frozenset({*_LISTS, "not", "enum", "const"})
 
 
 def object_schema(schema: Any) -> Schema:
-    """Return the schema of an object with the properties that a schema has, in whichever of its alternatives."""
+    """Returns the schema of an object with the properties that a schema has, in whichever of its alternatives."""
     if not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
     root = with_root(deepcopy(schema))
@@ -41,7 +41,7 @@ def object_schema(schema: Any) -> Schema:
 
 
 def _bring_up_to_date(part: Schema) -> None:
-    """Put the keywords of one schema as the latest draft has them."""
+    """Puts the keywords of one schema as the latest draft has them."""
     _name_types(part)
     _list_required(part)
     if isinstance(part.get("items"), list):
@@ -56,7 +56,7 @@ def _bring_up_to_date(part: Schema) -> None:
 
 
 def _name_types(part: Schema) -> None:
-    """Name types as JSON Schema does; what it has no name for is told."""
+    """Names types as JSON Schema does; what it has no name for is told."""
     types = part.get("type")
     if types is None:
         part.pop("type", None)
@@ -69,7 +69,7 @@ def _name_types(part: Schema) -> None:
 
 
 def _list_required(part: Schema) -> None:
-    """List what is required beside the properties, of which each said so itself in an early draft."""
+    """Lists what is required beside the properties, of which each said so itself in an early draft."""
     given, properties = part.get("required"), part.get("properties")
     required = given if isinstance(given, list) else []
     parts = properties.items() if isinstance(properties, dict) else ()

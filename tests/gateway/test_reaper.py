@@ -33,7 +33,7 @@ async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
 
 
 @pytest.fixture
-def undertaker(log: JobLog, records: RecordStore) -> Reaper:
+def reaper(log: JobLog, records: RecordStore) -> Reaper:
     return Reaper(log, records, grace_s=10)
 
 
@@ -56,21 +56,21 @@ def accept(log: JobLog, records: RecordStore, ask: Ask, now: datetime) -> Accept
     return make
 
 
-async def test_a_job_no_worker_took_expires(undertaker: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
+async def test_a_job_no_worker_took_expires(reaper: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
     first = await accept()
-    await undertaker.bury(now)
+    await reaper.bury(now)
     events = await log.events(first.job_id)
     assert [kind_of(event) for event in events] == ["accepted", "done"]
     job = project(first.job_id, events)
     assert job.state == job_pb2.JOB_STATE_EXPIRED
     assert (job.error.reason, job.error.retryable) == (error_pb2.ERROR_REASON_EXPIRED, True)
     assert events[-1].done.text_hash == text_hash("")
-    await undertaker.bury(now)
+    await reaper.bury(now)
     assert await log.events(first.job_id) == events
 
 
 async def test_text_and_attempts_of_a_lost_worker_are_kept(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     writer = log.writer(first.job_id, first.sequence)
@@ -88,7 +88,7 @@ async def test_text_and_attempts_of_a_lost_worker_are_kept(
     await writer.append(event_pb2.Rewound(to_sequence=started))
     await writer.append(event_pb2.Delta(text="so ", token_count=1))
     await writer.append(event_pb2.Delta(text="far", token_count=1))
-    await undertaker.bury(now)
+    await reaper.bury(now)
     done = (await log.events(first.job_id))[-1].done
     assert done.state == job_pb2.JOB_STATE_EXPIRED
     assert (done.answer.text, done.text_hash) == ("so far", text_hash("so far"))
@@ -104,7 +104,7 @@ async def test_text_and_attempts_of_a_lost_worker_are_kept(
 
 
 async def test_an_attempt_that_was_given_back_keeps_its_reason(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     writer = log.writer(first.job_id, first.sequence)
@@ -112,56 +112,52 @@ async def test_an_attempt_that_was_given_back_keeps_its_reason(
     await writer.append(event_pb2.Started(attempt=1, provider="a"))
     await writer.append(event_pb2.Delta(text="so far", token_count=2))
     await writer.append(event_pb2.Released(attempt=job_pb2.Attempt(number=1, provider="a", error=draining)))
-    await undertaker.bury(now)
+    await reaper.bury(now)
     done = (await log.events(first.job_id))[-1].done
     assert [attempt.error for attempt in done.attempts] == [draining]
     assert done.answer.text == "so far"
 
 
-async def test_a_job_that_was_to_stop_is_cancelled(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
-) -> None:
+async def test_a_job_that_was_to_stop_is_cancelled(reaper: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
     first = await accept()
     await log.writer(first.job_id, first.sequence).append(event_pb2.Started(attempt=1, provider="a"))
     await log.request_cancel(first.job_id, "changed my mind")
-    await undertaker.bury(now)
+    await reaper.bury(now)
     done = (await log.events(first.job_id))[-1].done
     assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_CANCELLED, error_pb2.ERROR_REASON_CANCELLED)
     assert "changed my mind" in done.error.message
 
 
-async def test_a_worker_has_time_to_say_so_itself(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
-) -> None:
+async def test_a_worker_has_time_to_say_so_itself(reaper: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
     firsts = [await accept(ago_s=9), await accept(ago_s=-60)]
-    await undertaker.bury(now)
+    await reaper.bury(now)
     for first in firsts:
         assert [kind_of(event) for event in await log.events(first.job_id)] == ["accepted"]
 
 
 async def test_a_job_that_ended_stays_as_it_is_though_the_record_trails(
-    undertaker: Reaper, accept: Accept, log: JobLog, work: Work, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, work: Work, now: datetime
 ) -> None:
     first = await accept()
     await work(job_pb2.Job(job_id=first.job_id, last_sequence=first.sequence), "answer")
     before = await log.events(first.job_id)
-    await undertaker.bury(now)
+    await reaper.bury(now)
     assert await log.events(first.job_id) == before
 
 
 async def test_past_the_logs_retention_one_event_tells_the_end(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     first = await accept()
     await log.client.jetstream().purge_stream(log.config.stream)
-    await undertaker.bury(now)
+    await reaper.bury(now)
     (only,) = await log.events(first.job_id)
     assert only.done.state == job_pb2.JOB_STATE_EXPIRED
     assert only.done.accepted == first.accepted
 
 
 async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
-    undertaker: Reaper, accept: Accept, log: JobLog, records: RecordStore, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, records: RecordStore, now: datetime
 ) -> None:
     lost = await accept(ago_s=-3600)
     started = await log.writer(lost.job_id, lost.sequence).commit(event_pb2.Started(attempt=1, provider="a"))
@@ -169,7 +165,7 @@ async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
     kept = await accept(ago_s=-3600)
     await log.client.jetstream().purge_stream(log.config.stream, seq=kept.sequence)
     for _ in range(2):  # a repeat changes nothing
-        await undertaker.bury_lost(now + timedelta(seconds=60))
+        await reaper.bury_lost(now + timedelta(seconds=60))
     assert [kind_of(event) for event in await log.events(kept.job_id)] == ["accepted"]
     (only,) = await log.events(lost.job_id)
     done = only.done
@@ -180,41 +176,41 @@ async def test_a_job_that_the_log_lost_with_its_store_fails_and_says_so(
 
 
 async def test_with_an_empty_log_all_unfinished_jobs_are_lost_but_not_at_once(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     firsts = [await accept(ago_s=-3600) for _ in range(3)]
     await log.client.jetstream().delete_stream(log.config.stream)
     await log.ensure()
-    await undertaker.bury_lost(now)
+    await reaper.bury_lost(now)
     assert [await log.last(first.job_id) for first in firsts] == [None] * 3
-    await undertaker.bury_lost(now + timedelta(seconds=60))
+    await reaper.bury_lost(now + timedelta(seconds=60))
     ends = [await log.last(first.job_id) for first in firsts]
     assert all(end is not None and end.done.error.reason == error_pb2.ERROR_REASON_LOG_LOST for end in ends)
 
 
 async def test_a_job_that_is_accepted_again_after_its_log_was_lost_lives(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     old = await accept(ago_s=-3600, request_id="order-2")
     await log.client.jetstream().purge_stream(log.config.stream)
     await log.accept(old.job_id, old.accepted)
-    await undertaker.bury_lost(now + timedelta(seconds=60))
+    await reaper.bury_lost(now + timedelta(seconds=60))
     assert [kind_of(event) for event in await log.events(old.job_id)] == ["accepted"]
 
 
 async def test_a_request_id_used_again_after_retention_is_another_job(
-    undertaker: Reaper, accept: Accept, log: JobLog, ask: Ask, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, ask: Ask, now: datetime
 ) -> None:
     old = await accept(request_id="order-1")
     await log.client.jetstream().purge_stream(log.config.stream)
     fresh = event_pb2.Accepted(tenant="acme", request=ask(), request_id="order-1")
     fresh.expire_time.FromDatetime(now + timedelta(seconds=60))
     await log.accept(old.job_id, fresh)
-    await undertaker.bury(now)
+    await reaper.bury(now)
     assert [kind_of(event) for event in await log.events(old.job_id)] == ["accepted"]
 
 
-async def test_undertakers_that_meet_write_one_end(
+async def test_reapers_that_meet_write_one_end(
     log: JobLog, records: RecordStore, accept: Accept, now: datetime
 ) -> None:
     firsts = [await accept() for _ in range(10)]
@@ -223,39 +219,37 @@ async def test_undertakers_that_meet_write_one_end(
         assert [kind_of(event) for event in await log.events(first.job_id)] == ["accepted", "done"]
 
 
-async def test_more_than_a_page_of_jobs_is_buried(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
-) -> None:
+async def test_more_than_a_page_of_jobs_is_buried(reaper: Reaper, accept: Accept, log: JobLog, now: datetime) -> None:
     firsts = await asyncio.gather(*(accept(ago_s=11 + i % 7) for i in range(130)))
-    await undertaker.bury(now)
+    await reaper.bury(now)
     ends = await asyncio.gather(*(log.last(first.job_id) for first in firsts))
     assert all(end is not None and end.HasField("done") for end in ends)
 
 
 async def test_a_job_with_an_event_that_cannot_be_read_ends_like_the_others(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     broken, other = await accept(ago_s=20), await accept()
     await publish(log, broken.job_id, "delta", b"\xff")
-    await undertaker.bury(now)
+    await reaper.bury(now)
     assert [kind_of(event) for event in await log.events(other.job_id)] == ["accepted", "done"]
     for _ in range(2):
         last = await log.last(broken.job_id)
         assert last is not None
         assert last.done.state == job_pb2.JOB_STATE_EXPIRED
-        await undertaker.bury(now)
+        await reaper.bury(now)
         assert await log.last(broken.job_id) == last
 
 
 async def test_a_job_that_said_more_than_one_message_carries_ends_without_it(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     large, other = await accept(ago_s=20), await accept()
     writer = log.writer(large.job_id, large.sequence)
     await writer.append(event_pb2.Started(attempt=1, provider="a"))
     for _ in range(3):
         await writer.append(event_pb2.Delta(text="x" * 3_000_000, token_count=1))
-    await undertaker.bury(now)
+    await reaper.bury(now)
     *_, rewound, end = await log.events(large.job_id)
     assert (rewound.rewound.to_sequence, end.done.state) == (large.sequence, job_pb2.JOB_STATE_EXPIRED)
     assert end.done.error.reason == error_pb2.ERROR_REASON_EXPIRED
@@ -284,7 +278,7 @@ async def test_a_job_that_the_log_lost_and_that_cannot_be_ended_keeps_no_other_w
 
 
 async def test_a_job_that_cannot_be_ended_is_tried_ever_more_rarely(
-    undertaker: Reaper, accept: Accept, log: JobLog, now: datetime
+    reaper: Reaper, accept: Accept, log: JobLog, now: datetime
 ) -> None:
     tries = 0
 
@@ -296,7 +290,7 @@ async def test_a_job_that_cannot_be_ended_is_tried_ever_more_rarely(
     await accept()
     log.events = count  # type: ignore[method-assign]
     for seconds in range(0, 3600, 5):
-        await undertaker.bury(now + timedelta(seconds=seconds))
+        await reaper.bury(now + timedelta(seconds=seconds))
     assert 7 <= tries <= 20
 
 
@@ -307,15 +301,15 @@ async def test_while_the_log_is_away_a_round_ends_at_the_first_job(
     wire, url = nats_wire
     async with connect(url, "test") as client:
         away = JobLog(client, replace(log.config, accept_timeout_s=0.5, publish_timeout_s=0.5))
-        undertaker = Reaper(away, records, grace_s=10)
+        reaper = Reaper(away, records, grace_s=10)
         await wire.cut()
         with pytest.raises(DependencyDown):
-            await undertaker.bury(now)
+            await reaper.bury(now)
         await wire.mend()
         async with asyncio.timeout(20):
             while True:
                 with suppress(DependencyDown):
-                    await undertaker.bury(now)
+                    await reaper.bury(now)
                     break
     ends = [await log.last(first.job_id) for first in firsts]
     assert [end and kind_of(end) for end in ends] == ["done"] * 3
@@ -329,7 +323,7 @@ async def publish(log: JobLog, job_id: str, kind: str, payload: bytes) -> None:
 async def test_without_workers_a_job_still_ends_and_is_recorded(
     config: Config, new_caller: Any, ask: Ask, recorded: Any
 ) -> None:
-    prompt = config.model_copy(update={"log": replace(config.log, ack_wait_s=1.0), "undertaker_poll_s": 0.05})
+    prompt = config.model_copy(update={"log": replace(config.log, ack_wait_s=1.0), "reaper_poll_s": 0.05})
     async with gateway(prompt, ("serve", "recorder")) as server:
         caller = await new_caller(server)
         stream = caller.generate(ask(timeout=timedelta(seconds=1)))
