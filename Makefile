@@ -5,14 +5,14 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile -q --generate-hashes --python-version 3.11 --no-annotate --no-header --no-emit-index-url
 REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
-SOURCES := libs services compose tests bench
+SOURCES := libs services compose tests bench docs
 
 SEEDS ?= 1
 SEED ?= 1
 CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos fuzz check bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -89,16 +89,21 @@ chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for
 fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every RPC (CALLS=20000 SEED=1)
 	@$(BIN)/python -m tests.fuzz --calls $(CALLS) --seed $(SEED)
 
-check: $(VENV)/dev.stamp ## lint, types, imports, contracts
+check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf breaking --against protos/released.binpb
 	@$(MAKE) --no-print-directory protos
 	@git diff --exit-code --stat -- libs/weft_protos || { echo "stubs differ from protos/: commit what 'make protos' wrote"; exit 1; }
+	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m tests.tree
+
+docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference
+	@$(BIN)/python -m docs.generate
 
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench

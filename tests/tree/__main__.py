@@ -1,0 +1,22 @@
+"""Looks through the tree for leftovers, homonyms and twins; ends with 1 when there are any."""
+
+import sys
+
+from docs.generate.source import ROOT, product_modules
+from tests.tree.homonyms import homonyms, problems, renamed
+from tests.tree.leftovers import leftovers
+from tests.tree.twins import twins
+
+
+def main() -> int:
+    """Returns the exit code."""
+    modules = product_modules()
+    found = homonyms(modules)
+    lines = [*leftovers(ROOT), *problems(found), *twins(ROOT, (module.path for module in modules))]
+    sys.stderr.writelines(f"{line}\n" for line in lines)
+    if done := renamed(found):
+        sys.stderr.write(f"note: take {', '.join(done)} out of TO_BE_RENAMED in tests/tree/homonyms.py\n")
+    return int(bool(lines))
+
+
+sys.exit(main())

@@ -1,0 +1,45 @@
+"""Class names that mean two things: each module of the product that defines one of them, against an argued list."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+from docs.generate.source import Module
+
+ARGUED: Final[Mapping[str, str]] = {
+    "Config": "what a service is set up with, one class a service",
+    "ToolCall": "a call of a tool: the mock provider makes it, and the router reads it",
+}
+"""Names with one meaning that two modules define, with the reason."""
+
+TO_BE_RENAMED: Final = frozenset({"Database", "_Batch"})
+"""Names with two meanings, until each meaning has a name of its own. Nothing is added here."""
+
+
+def homonyms(modules: Iterable[Module]) -> dict[str, list[str]]:
+    """Returns the places of each class name that more than one module defines."""
+    places: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].setdefault(str(module.path), f"{module.path}:{node.lineno}")
+    return {name: list(found.values()) for name, found in sorted(places.items()) if len(found) > 1}
+
+
+def problems(
+    found: Mapping[str, Collection[str]],
+    argued: Collection[str] = ARGUED.keys(),
+    to_be_renamed: Collection[str] = TO_BE_RENAMED,
+) -> Iterator[str]:
+    """Yields a line for each homonym that is on no list, and for each argued name that is none any more."""
+    for name, places in found.items():
+        if name not in argued and name not in to_be_renamed:
+            yield f"class {name} is defined more than once: {', '.join(places)}; name each for what it is"
+    for name in sorted(set(argued) - found.keys()):
+        yield f"class {name} has one definition; take it out of ARGUED in tests/tree/homonyms.py"
+
+
+def renamed(found: Mapping[str, Collection[str]], to_be_renamed: Collection[str] = TO_BE_RENAMED) -> list[str]:
+    """Returns the names that have one meaning by now, and can leave the list of those to be renamed."""
+    return sorted(set(to_be_renamed) - found.keys())
