@@ -158,8 +158,6 @@ class Database:
                 except psycopg.Error as error:
                     self._outage.failed(error)
                     raise
-        # Not before: what `configure` asks of a connection may be part of the schema.
-        await self._pool.open(wait=False)
         self._identity.set_result(identity)
         self._migrated.set()
 
@@ -169,7 +167,11 @@ class Database:
             self._url, autocommit=True, connect_timeout=_CONNECT_LIMIT_S
         ) as connection:
             await migrate(connection, self._schema)
-            return await claim_database(connection, self._schema.name, self._mesh_id)
+            identity = await claim_database(connection, self._schema.name, self._mesh_id)
+        # Not before: what `configure` asks of a connection may be part of the schema.
+        await self._pool.open(wait=False)
+        async with self._pool.connection():  # so that the first query finds one
+            return identity
 
 
 async def migrate(connection: Connection, schema: Schema) -> None:
