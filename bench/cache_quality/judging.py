@@ -13,15 +13,8 @@ from bench.cache_quality.readings import Vectors
 from bench.cache_quality.shelves import Shelf
 
 from weft_cache.policy import LookupTerms, Tier
-from weft_cache.semantic.choice import (
-    Candidate,
-    Miss,
-    Reason,
-    Shortlist,
-    Verified,
-    choose,
-    shortlist,
-)
+from weft_cache.records import Candidate
+from weft_cache.semantic.choice import Miss, Reason, Shortlist, Verified, choose, shortlist
 
 _NEAREST: Final = 5
 _SEARCHED: Final = 12

@@ -5,15 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft_cache.policy import LookupTerms, Tier
-from weft_cache.semantic.choice import (
-    Candidate,
-    Miss,
-    Reason,
-    Shortlist,
-    Verified,
-    choose,
-    shortlist,
-)
+from weft_cache.records import Candidate
+from weft_cache.semantic.choice import Miss, Reason, Shortlist, Verified, choose, shortlist
 
 ASKED = "How do I turn on dark mode?"
 SAME = "How can I turn dark mode on?"

@@ -8,8 +8,7 @@ import pytest
 
 from weft.common.v1 import budget_pb2
 from weft_cache.partition import address
-from weft_cache.records import Filing, InvalidationNames, LookupCounts, Stored, Vector
-from weft_cache.semantic.choice import Candidate
+from weft_cache.records import Candidate, Filing, InvalidationNames, LookupCounts, Stored, Vector
 from weft_cache.store.redis_answers import key_of
 from weft_cache.store.redis_client import StoreDown
 from weft_cache.store.redis_stats import RedisStats

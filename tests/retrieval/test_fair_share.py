@@ -2,7 +2,7 @@
 
 import asyncio
 
-from weft_retrieval.ingest.fair_share import FairShare
+from weft_retrieval.fair_share import FairShare
 
 
 async def test_a_tenant_alone_gets_half_and_leaves_half_of_the_rest():

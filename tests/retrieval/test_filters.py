@@ -16,7 +16,7 @@ from weft.common.v1.filter_pb2 import Condition, Filter, FilterList, Value
 from weft_kit.rpc.errors import Invalid
 from weft_kit.stores.postgres import migrate
 from weft_retrieval.metadata import facts, point_in_time
-from weft_retrieval.search.filters import compile_filter
+from weft_retrieval.storage.filters import compile_filter
 from weft_retrieval.storage.postgres import SCHEMA
 
 EQUAL, NOT_EQUAL, IN, EXISTS = (

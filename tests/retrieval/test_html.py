@@ -8,7 +8,7 @@ from tests.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, parse
-from weft_retrieval.ingest.uploads import Upload
+from weft_retrieval.uploads import Upload
 
 FEE = "The mooring fee is nine marks a night."
 TEXT = f"<h1>Harbour fees</h1><p>{FEE}</p>"

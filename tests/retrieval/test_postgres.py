@@ -20,9 +20,9 @@ from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import facts
 from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.records import Collection
-from weft_retrieval.search.filters import Compiled, compile_filter
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
+from weft_retrieval.storage.filters import Compiled, compile_filter
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.postgres import SCHEMA, TenantDatabase
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision

@@ -14,7 +14,6 @@ from weft_kit.rpc.errors import DependencyDown
 from weft_retrieval.analysis.analyses import Analysis
 from weft_retrieval.analysis.analysis import ANALYSIS, analyzer
 from weft_retrieval.analysis.former_analysis import former_terms
-from weft_retrieval.analysis.reanalysis import Reanalysis, as_it_was
 from weft_retrieval.chunking.chunking import Chunk, Chunking, Cutter
 from weft_retrieval.chunking.tokens import load_tokenizer
 from weft_retrieval.formats import ContentType, parse
@@ -23,6 +22,7 @@ from weft_retrieval.search.search import wanted_terms
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.postgres import TenantDatabase
+from weft_retrieval.storage.reanalysis import Reanalysis, as_it_was
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft_kit.rpc.errors import InvalidFields
+from weft_retrieval import uploads
 from weft_retrieval.analysis.analysis import analyzer
 from weft_retrieval.formats import Parsed
-from weft_retrieval.ingest import uploads
-from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.metadata import Fact, facts, point_in_time
 from weft_retrieval.ranking.fusion import fuse, vote
+from weft_retrieval.uploads import Upload
 
 EQUAL = {"dense": 1.0, "keyword": 1.0}
 legs = st.lists(st.integers(0, 50), unique=True, max_size=30).map(

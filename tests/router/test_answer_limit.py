@@ -4,15 +4,15 @@ import pytest
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2
-from weft_router.job.transcript import AnswerSoFar
-from weft_router.providers.encoding import MOST_STATE_BYTES
-from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.validation.answer_limit import (
+from weft_router.job.answer_limit import (
     BYTES_A_TOKEN,
     BYTES_BESIDE_TOKENS,
     MOST_CALLS,
     AnswerLimit,
 )
+from weft_router.job.transcript import AnswerSoFar
+from weft_router.providers.encoding import MOST_STATE_BYTES
+from weft_router.providers.provider import ProviderError, Remedy
 
 Call = event_pb2.ToolCallDelta
 MANY = 10**9

@@ -8,7 +8,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.joblog import text_hash
 from weft_mock import MockProvider, Script, ToolCall
-from weft_router.answering.prompt import estimated_tokens
+from weft_router.job.token_estimate import estimated_tokens
 
 WEATHER = chat_pb2.Tool(name="weather", parameters_schema='{"type": "object"}')
 TWO_ROUTES = """

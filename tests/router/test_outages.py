@@ -12,7 +12,7 @@ from tests.router.services import Library
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_mock import Fault, MockProvider, Script
-from weft_router.routing.outage import Returns
+from weft_router.fleet.outage import Returns
 
 SOON_S = 2.0
 """Far less than a job would still rest."""

@@ -116,3 +116,17 @@ class Audited:
 
     audits: int = 0
     wrong: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored answer near the question: what was asked, how alike the two are, when it was stored in Unix seconds.
+
+    `told` is equal where two answers are.
+    """
+
+    key: str
+    question: str
+    similarity: float
+    stored_at: float
+    told: str

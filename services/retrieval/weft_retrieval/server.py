@@ -15,7 +15,6 @@ from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.page_tokens import PageTokens
 from weft_kit.tasks import regularly
-from weft_retrieval.analysis.reanalysis import Reanalysis
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.document_processes.fork_client import fork_server
@@ -42,6 +41,7 @@ from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.invalidation_outbox import InvalidationOutbox
 from weft_retrieval.storage.postgres import TenantDatabase
+from weft_retrieval.storage.reanalysis import Reanalysis
 from weft_retrieval.storage.search import Index
 
 ROLES: Final = ("serve", "work")

@@ -16,11 +16,11 @@ from weft_retrieval.analysis.languages import language_problem
 from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.ingest.ingest import Ingested, IngestOutcome
-from weft_retrieval.ingest.uploads import MAX_DOCUMENT_ID, Upload
 from weft_retrieval.metadata import MAX_FACTS
 from weft_retrieval.ranking.fusion import Scored
 from weft_retrieval.records import Collection, Document, SearchHit
-from weft_retrieval.search.filters import Compiled, compile_filter
+from weft_retrieval.storage.filters import Compiled, compile_filter
+from weft_retrieval.uploads import MAX_DOCUMENT_ID, Upload
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MAX_QUERY = 8192

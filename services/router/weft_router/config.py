@@ -9,7 +9,7 @@ from weft_kit.config.secrets import SecretUrl
 from weft_kit.config.settings import Settings
 from weft_kit.joblog import LogConfig
 from weft_router.budgets.budgets import Fallback
-from weft_router.validation.answer_limit import MAX_ANSWER_BYTES
+from weft_router.job.answer_limit import MAX_ANSWER_BYTES
 
 
 class Config(Settings, env_prefix="WEFT_ROUTER_"):

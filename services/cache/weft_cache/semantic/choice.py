@@ -6,6 +6,7 @@ from enum import Enum
 
 from weft_cache.guards import objection
 from weft_cache.policy import LookupTerms
+from weft_cache.records import Candidate
 from weft_cache.semantic.scoring import (
     NEAR,
     REACH,
@@ -32,20 +33,6 @@ class Reason(Enum):
     """The embedder cannot read enough of it."""
     UNCALIBRATED = "uncalibrated"
     """What is certain was never measured with this embedder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A stored answer near the question: what was asked, how alike the two are, when it was stored in Unix seconds.
-
-    `told` is equal where two answers are.
-    """
-
-    key: str
-    question: str
-    similarity: float
-    stored_at: float
-    told: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from google.protobuf.message import DecodeError
 from weft.common.v1 import budget_pb2
 from weft.job.v1 import job_pb2
 from weft_cache.partition import Address, label_digest, name_digest, semantic_partition, tenant_digest
-from weft_cache.records import Filing, InvalidationNames, Stored, TenantUsage, Vector
-from weft_cache.semantic.choice import Candidate
+from weft_cache.records import Candidate, Filing, InvalidationNames, Stored, TenantUsage, Vector
 from weft_cache.store.encryption import Encryption
 from weft_cache.store.redis_client import RedisClient
 from weft_cache.store.redis_index import PREFIX, RedisIndex, vector_field

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weft_retrieval.chunking.tokens import Ruler
-from weft_retrieval.chunking.units import MAX_UNIT, Unit, units
+from weft_retrieval.formats.units import MAX_UNIT, Unit, units
 
 # One character inside of a number, a contraction or a host's name, and what joins two into one.
 _JOINT = re.compile(r"(?<=[^\W_])['\u2019.](?=[^\W_])|(?<=\d),(?=\d)|\u200d")

@@ -31,8 +31,8 @@ from weft_retrieval.document_processes.messages import (
     decoder,
     encoded,
 )
+from weft_retrieval.fair_share import FairShare
 from weft_retrieval.formats import unreadable
-from weft_retrieval.ingest.fair_share import FairShare
 
 CUT_SHORT = Counter(
     "weft_retrieval_documents_cut_short",

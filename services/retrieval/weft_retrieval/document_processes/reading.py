@@ -18,7 +18,7 @@ from weft_retrieval.document_processes.messages import (
     ReadRefusal,
 )
 from weft_retrieval.formats import parse, unreadable
-from weft_retrieval.ingest.uploads import Upload
+from weft_retrieval.uploads import Upload
 
 Reading: TypeAlias = Callable[[ReadOrder, bytes], Iterator[Message]]
 """Yields Found, each chunk, and End; or Refusal instead of any of them."""

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from weft_retrieval.chunking.units import MAX_UNIT
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.notebook import is_notebook, write_notebook
 from weft_retrieval.formats.outline import Parsed
 from weft_retrieval.formats.text import decode
+from weft_retrieval.formats.units import MAX_UNIT
 
 _DEEPEST = 100
 _DEEPEST_HEADING = 6

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from weft_retrieval.chunking.units import MAX_UNIT
 from weft_retrieval.formats.draft import Draft
+from weft_retrieval.formats.units import MAX_UNIT
 
 Row = Mapping[int, str]
 """The cells of a row by column; blank ones are left out."""

@@ -16,7 +16,6 @@ from weft_kit.stores.postgres import Connection
 from weft_retrieval.document_processes.messages import AnalysedChunk, ReadDocument, ReadOrder
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.inference.batches import SharedBatches
-from weft_retrieval.ingest.uploads import Upload, check_upload
 from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.records import Collection, Document
 from weft_retrieval.storage.documents import DocumentStore
@@ -27,6 +26,7 @@ from weft_retrieval.storage.revisions import (
     IndexStanding,
     Revision,
 )
+from weft_retrieval.uploads import Upload, check_upload
 
 INGESTED = Metric("weft_retrieval_documents", "Documents ingested.", ["outcome"])
 EMBEDDED = Metric("weft_retrieval_embedded_chunks", "Chunks embedded.")

@@ -23,13 +23,13 @@ from weft_kit.rpc.errors import (
     NotFound,
 )
 from weft_retrieval.ingest.ingest import Ingestor
-from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.postgres_staging import Staging
 from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload, Start, Uploads
 from weft_retrieval.ingest_jobs.projection import record
 from weft_retrieval.ingest_jobs.requests import IngestOrder, arrivals, check_upload_id
 from weft_retrieval.storage.postgres import TenantDatabase
+from weft_retrieval.uploads import Upload
 
 _LONGEST_MESSAGE = 256
 _LONGEST_WAIT_S = 60.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from weft.job.v1 import ingest_pb2, job_pb2
 from weft_kit.stores.postgres import Connection
 from weft_retrieval.formats import ContentType
-from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload
 from weft_retrieval.ingest_jobs.progress import FAILED, MAX_FAILURES, Progress
 from weft_retrieval.storage.postgres import TenantDatabase
+from weft_retrieval.uploads import Upload
 
 _LIMIT_S = 10.0
 _PAGE = 1000

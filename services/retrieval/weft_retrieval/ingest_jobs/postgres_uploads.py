@@ -11,10 +11,10 @@ from psycopg.types.json import Jsonb
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import AlreadyExists, InvalidFields, WeftError
 from weft_kit.stores.postgres import Connection
-from weft_retrieval.ingest.uploads import Upload
 from weft_retrieval.ingest_jobs.progress import FAILED
 from weft_retrieval.storage.collections import hold_collection
 from weft_retrieval.storage.postgres import TenantDatabase
+from weft_retrieval.uploads import Upload
 
 _READ_LIMIT_S = 5.0
 _WRITE_LIMIT_S = 60.0

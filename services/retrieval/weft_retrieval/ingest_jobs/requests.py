@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from weft.job.v1 import job_pb2
 from weft_kit.rpc.errors import Invalid, InvalidFields
 from weft_retrieval.ingest.ingest import Ingestor
-from weft_retrieval.ingest.uploads import Upload, document_id_problem
 from weft_retrieval.ingest_jobs.postgres_uploads import Arrival
+from weft_retrieval.uploads import Upload, document_id_problem
 
 _UPLOAD_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _LONGEST_REQUEST_ID = 64

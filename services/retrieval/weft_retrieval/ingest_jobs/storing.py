@@ -10,7 +10,7 @@ import structlog
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Internal, WeftError
 from weft_kit.stores.postgres import Connection
-from weft_retrieval.ingest.fair_share import FairShare
+from weft_retrieval.fair_share import FairShare
 from weft_retrieval.ingest.ingest import Ingestor, IngestOutcome
 from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, WaitingDocument
 from weft_retrieval.ingest_jobs.progress import (

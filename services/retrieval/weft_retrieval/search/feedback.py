@@ -20,7 +20,7 @@ from weft_kit.rpc.context import remaining_to_pass_on
 from weft_kit.tasks import together
 from weft_retrieval.ranking.bm25 import Leg
 from weft_retrieval.records import Collection
-from weft_retrieval.search.filters import Compiled
+from weft_retrieval.storage.filters import Compiled
 from weft_retrieval.storage.search import Index
 
 FEEDBACK_SECONDS = Histogram(

@@ -20,10 +20,10 @@ from weft_retrieval.ranking.fusion import Fused, fuse, vote
 from weft_retrieval.records import Collection, SearchHit
 from weft_retrieval.search.exact_search import ExactSearch
 from weft_retrieval.search.feedback import Feedback, FirstPass
-from weft_retrieval.search.filters import Compiled
-from weft_retrieval.search.threads import in_search_thread
 from weft_retrieval.storage.collections import Collections
+from weft_retrieval.storage.filters import Compiled
 from weft_retrieval.storage.search import FoundChunk, Index
+from weft_retrieval.storage.search_threads import in_search_thread
 
 LEG_SECONDS = Histogram(
     "weft_retrieval_leg_seconds",

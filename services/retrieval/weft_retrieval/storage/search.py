@@ -20,10 +20,10 @@ from weft_retrieval.ranking.bm25 import (
     rank,
 )
 from weft_retrieval.records import Collection
-from weft_retrieval.search.filters import Compiled
-from weft_retrieval.search.threads import in_search_thread
+from weft_retrieval.storage.filters import Compiled
 from weft_retrieval.storage.postgres import Query, TenantDatabase
 from weft_retrieval.storage.postings import read_postings, read_shared_terms
+from weft_retrieval.storage.search_threads import in_search_thread
 
 _LIMIT_S = 10.0
 # Whether to compare or to ask the index is decided here. PostgreSQL decides by statistics, which a collection that was

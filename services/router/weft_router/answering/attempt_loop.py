@@ -14,16 +14,17 @@ from weft.job.v1 import job_pb2
 from weft_kit.joblog import priority_of
 from weft_router import metrics
 from weft_router.answering.attempt import Attempt
-from weft_router.answering.prompt import estimated_tokens
 from weft_router.answering.race import Late, Race
 from weft_router.budgets.budgets import Budgets, Reservation
 from weft_router.budgets.claims import PlannedCall
 from weft_router.fleet.concurrency import Waiter
+from weft_router.fleet.outage import ProviderOutage, outage
 from weft_router.fleet.registry import Registry
+from weft_router.job.answer_limit import MAX_ANSWER_BYTES
 from weft_router.job.job import Job, JobFailed, JobOrder
+from weft_router.job.token_estimate import estimated_tokens
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
-from weft_router.routing.outage import ProviderOutage, outage
 from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.selection import (
@@ -33,7 +34,6 @@ from weft_router.routing.selection import (
     choose,
     remaining,
 )
-from weft_router.validation.answer_limit import MAX_ANSWER_BYTES
 
 _LOOK_AGAIN_S = 1.0
 

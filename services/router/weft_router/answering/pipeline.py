@@ -16,8 +16,10 @@ from weft_router.answering.last_resort import LastResortAnswers
 from weft_router.answering.prompt import compose, question
 from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.claims import BudgetSpent
+from weft_router.fleet.outage import ProviderOutage, outage
 from weft_router.fleet.registry import Registry
 from weft_router.job import terminal_events
+from weft_router.job.answer_limit import AnswerLimit
 from weft_router.job.job import (
     Job,
     JobFailed,
@@ -27,12 +29,10 @@ from weft_router.job.job import (
 )
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
-from weft_router.routing.outage import ProviderOutage, outage
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.timeouts import timeouts
 from weft_router.single_flight.flights import Flights
 from weft_router.single_flight.joining import may_join
-from weft_router.validation.answer_limit import AnswerLimit
 from weft_router.validation.completeness import is_silent
 from weft_router.validation.response_format import find_fault, must_have_form
 

@@ -1,20 +1,13 @@
 """The prompt: the conversation as it was sent, with numbered sources where they were asked for, as far as they fit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft_kit.catalog.context_template import ContextTemplate
-
-# Providers count tokens by tokenizers of their own. Three bytes a token is fewer than any common one makes of prose,
-# so what fits by this count fits.
-_BYTES_A_TOKEN = 3
-_TOKENS_A_MESSAGE = 8
-# Images are counted by their pixels, which nobody here decodes. This is what Anthropic scales the largest down to; the
-# largest of OpenAI's 4o models costs 1,445.
-_TOKENS_AN_IMAGE = 1600
+from weft_router.job.token_estimate import TOKENS_A_MESSAGE, estimated_tokens, text_of, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +21,7 @@ class Prompt:
 def question(messages: Sequence[chat_pb2.Message]) -> str:
     """Returns what the user said last: what to search for."""
     place = _last_question(messages)
-    return "" if place is None else _text(messages[place])
+    return "" if place is None else text_of(messages[place])
 
 
 def compose(
@@ -44,7 +37,7 @@ def compose(
     room = (
         room_tokens
         - estimated_tokens(messages)
-        - _TOKENS_A_MESSAGE
+        - TOKENS_A_MESSAGE
         - tokens_of(template.instructions + template.question)
     )
     blocks: list[str] = []
@@ -63,25 +56,6 @@ def compose(
     asked.parts.insert(0, chat_pb2.ContentPart(text=text))
     sources = [_source(number, hit) for number, hit in enumerate(hits[: len(blocks)], start=1)]
     return Prompt([*messages[:place], asked, *messages[place + 1 :]], sources)
-
-
-def estimated_tokens(messages: Iterable[chat_pb2.Message]) -> int:
-    """Counts the tokens of a conversation, rather too many than too few."""
-    return sum(_message_tokens(message) for message in messages)
-
-
-def tokens_of(text: str) -> int:
-    """Counts the tokens of a text, rather too many than too few."""
-    return -(-len(text.encode()) // _BYTES_A_TOKEN)
-
-
-def _message_tokens(message: chat_pb2.Message) -> int:
-    images = sum(part.HasField("image") for part in message.parts)
-    return _TOKENS_A_MESSAGE + tokens_of(_text(message)) + _calls(message) + _TOKENS_AN_IMAGE * images
-
-
-def _calls(message: chat_pb2.Message) -> int:
-    return sum(_TOKENS_A_MESSAGE + tokens_of(call.arguments_json) for call in message.tool_calls)
 
 
 def _last_question(messages: Sequence[chat_pb2.Message]) -> int | None:
@@ -109,7 +83,3 @@ def _source(number: int, hit: retrieval_pb2.Hit) -> job_pb2.Source:
 
 def _leg(seen: retrieval_pb2.LegScore) -> job_pb2.LegScore:
     return job_pb2.LegScore(rank=seen.rank, score=seen.score)
-
-
-def _text(message: chat_pb2.Message) -> str:
-    return "".join(part.text for part in message.parts)

@@ -13,9 +13,9 @@ from weft_kit.catalog.catalog import ModelAlias
 from weft_kit.catalog.routing import Timeouts
 from weft_kit.joblog import Step
 from weft_kit.rpc.time import now, seconds_of
-from weft_router.answering.prompt import estimated_tokens
+from weft_router.job.answer_limit import AnswerLimit
+from weft_router.job.token_estimate import estimated_tokens
 from weft_router.job.transcript import AnswerSoFar
-from weft_router.validation.answer_limit import AnswerLimit
 
 LONGEST_LIFE_S = 24 * 3600.0
 

@@ -6,8 +6,8 @@ from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.catalog import ModelAlias
-from weft_router.answering.prompt import estimated_tokens
 from weft_router.job.job import max_tokens
+from weft_router.job.token_estimate import estimated_tokens
 
 _MOST_UNSEEN_TOKENS = 1_000_000
 """More than what a call takes beyond what can be seen of it: a provider's own prompt, what its tools read, thoughts."""

@@ -14,9 +14,9 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import Step
 from weft_kit.rpc.errors import Draining
 from weft_kit.tasks import ended
+from weft_router.fleet.outage import ProviderOutage
 from weft_router.job.job import Job
 from weft_router.job.transcript import AnswerSoFar
-from weft_router.routing.outage import ProviderOutage
 from weft_router.single_flight.joining import unbooked
 from weft_router.single_flight.replay_buffer import ReplayBuffer
 

@@ -19,11 +19,11 @@ from weft_router.answering.cache_client import AnswerCache
 from weft_router.answering.pipeline import Pipeline
 from weft_router.budgets import budgets
 from weft_router.budgets.claims import BudgetSpent
+from weft_router.fleet.outage import ProviderOutage, Returns
 from weft_router.job import terminal_events, usage
 from weft_router.job.history import History
 from weft_router.job.job import Job
 from weft_router.routing import retry_policy
-from weft_router.routing.outage import ProviderOutage, Returns
 from weft_router.worker.cancel_scope import CancelScope, Stopped, StopReason
 
 _GOODBYE_LIMIT_S = 1.0

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from weft_retrieval.chunking.units import MAX_UNIT
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.html.html import read_html
 from weft_retrieval.formats.office.docx_styles import (
@@ -22,6 +21,7 @@ from weft_retrieval.formats.office.drawing_parts import DrawingParts
 from weft_retrieval.formats.office.package import Package
 from weft_retrieval.formats.office.xml_events import Attributes, read_xml
 from weft_retrieval.formats.outline import Parsed
+from weft_retrieval.formats.units import MAX_UNIT
 
 _LEFT_OUT = frozenset(
     {"w:del", "w:moveFrom", "w:instrText", "w:rt", "w:rPrChange", "w:pPrChange", "w:tblPrChange", "w:trPrChange"}
