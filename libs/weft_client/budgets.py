@@ -5,8 +5,10 @@ from decimal import Decimal
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.gateway.v1 import gateway_pb2
-from weft_client.money import MICROS
 from weft_kit.rpc.errors import WeftError
+
+MICROS = 1_000_000
+"""In a currency's unit: money is counted in these."""
 
 
 def budget(tokens_per_minute: int = 0, money_per_day: Decimal | float = 0) -> budget_pb2.Budget:

@@ -19,7 +19,7 @@ from weft_client.connection import Connection
 from weft_client.documents import Documents
 from weft_client.generation import Generation
 from weft_client.ingest_jobs import IngestJobs
-from weft_client.listing import JobFilters, to_list
+from weft_client.job_filters import JobFilters, to_list
 from weft_client.observer import Observer
 from weft_client.pages import first
 from weft_client.requests import ChatOptions, chat

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from weft_client.endpoint import target
 from weft_client.observer import Observer
-from weft_client.patience import Patience, silent
+from weft_client.retry import Patience, silent
 from weft_kit.rpc.channel import Channel, UnaryCall
 from weft_kit.rpc.context import remaining
 from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, WeftError

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from weft.job.v1 import event_pb2
 from weft_client.observer import Observer
-from weft_client.patience import Patience
+from weft_client.retry import Patience
 from weft_client.streams import Events, Streams
 from weft_client.transcript import Token, Transcript
 

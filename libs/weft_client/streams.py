@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 
 from weft.job.v1 import event_pb2
 from weft_client.observer import Observer
-from weft_client.patience import Patience, is_silence, silent
+from weft_client.retry import Patience, is_silence, silent
 from weft_kit.rpc.errors import DependencyDown, WeftError
 from weft_kit.time_limits import time_limit
 

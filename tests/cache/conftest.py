@@ -153,7 +153,7 @@ def inference_process(folder: Path) -> Iterator[InferenceProcess]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def inference_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with inference_process(tmp_path_factory.mktemp("inference")) as inference:
         yield inference.target

@@ -1,7 +1,7 @@
 """What comparing two questions costs grows with their length: the worst inputs known of every guard and normaliser."""
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2

@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
+from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.job.v1 import job_pb2
@@ -24,6 +25,8 @@ from weft_compose.servers import serving as started
 from weft_kit.rpc.context import CallContext, bound
 
 FRANCE, FRANCE_AGAIN = "What is the capital of France?", "Please, what is the capital of France?"  # 0.98 alike
+AGAIN_S = 20.0
+"""Redis is asked again only after a rest, and it indexes in the background."""
 LIMITS = {"redis_limit_s": 1.0, "rest_s": 0.2}
 
 
@@ -55,13 +58,6 @@ def hurried():
     return bound(CallContext(deadline=asyncio.get_running_loop().time() + 0.05))
 
 
-async def until(call):
-    """Repeats a call until it succeeds: Redis is asked again only after a rest, and it indexes in the background."""
-    async with asyncio.timeout(20):
-        while not await call():  # noqa: ASYNC110 - the event is in another process
-            await asyncio.sleep(0.02)
-
-
 async def test_a_dead_redis_is_a_miss_and_a_restarted_one_is_used_again(client, valkey, generation, finished):
     assert await client.store(generation(FRANCE), finished())
     valkey.stop()
@@ -70,9 +66,9 @@ async def test_a_dead_redis_is_a_miss_and_a_restarted_one_is_used_again(client, 
         assert not await client.store(generation(FRANCE), finished())
     valkey.start()
     valkey.wait_ready()
-    await until(lambda: client.store(generation(FRANCE), finished("new")))
+    await until("a new answer is stored", lambda: client.store(generation(FRANCE), finished("new")), AGAIN_S)
     assert (await client.lookup(generation(FRANCE))).answer.text == "new"
-    await until(lambda: _finds(client, generation(FRANCE_AGAIN), "new"))
+    await until("the new answer is found", lambda: _finds(client, generation(FRANCE_AGAIN), "new"), AGAIN_S)
 
 
 async def _finds(client, request, text):
@@ -155,7 +151,7 @@ async def test_a_full_redis_keeps_nothing_more_and_still_answers(client, valkey,
 
 async def test_a_flushed_redis_is_filled_again(client, valkey, generation, finished):
     await client.store(generation(FRANCE), finished())
-    await until(lambda: _finds(client, generation(FRANCE_AGAIN), "Paris."))
+    await until("the answer is found", lambda: _finds(client, generation(FRANCE_AGAIN), "Paris."), AGAIN_S)
     async with Redis.from_url(valkey.url) as redis:
         await redis.flushall()
     assert (await client.lookup(generation(FRANCE_AGAIN))).reason == pb.Missed.REASON_NOT_STORED

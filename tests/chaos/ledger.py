@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tests.chaos.account import Account, Reading
 from tests.chaos.evidence import Evidence, Row
 from tests.chaos.orders import Order
+from tests.support.transcript import text_of
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import envelope_of, text_hash
@@ -215,14 +216,3 @@ def wrong_reading(reading: Reading, events: Sequence[event_pb2.JobEvent]) -> Ite
     done = events[-1].done
     if not reading.left and not reading.failure and reading.text != done.answer.text:
         yield f"it assembled {reading.text!r}, the record says {done.answer.text!r}"
-
-
-def text_of(events: Iterable[event_pb2.JobEvent]) -> str:
-    """The text that a job's events make."""
-    texts: list[tuple[int, str]] = []
-    for event in events:
-        if event.HasField("delta"):
-            texts.append((event.sequence, event.delta.text))
-        elif event.HasField("rewound"):
-            texts = [piece for piece in texts if piece[0] <= event.rewound.to_sequence]
-    return "".join(text for _, text in texts)

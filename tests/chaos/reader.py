@@ -11,7 +11,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2
 from weft_client.connection import Connection
 from weft_client.generation import Generation
-from weft_client.patience import Patience
+from weft_client.retry import Patience
 from weft_client.streams import Events
 from weft_client.transcript import CorruptAnswer
 from weft_kit.rpc.channel import StreamCall

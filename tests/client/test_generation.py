@@ -7,8 +7,8 @@ from tests.client.gateways import HOLD
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
+from weft_cli.views.answer import drain
 from weft_client import CorruptAnswer, Token
-from weft_client.printing import drain
 from weft_client.streams import was_served
 from weft_kit.rpc.errors import (
     DeadlineExceeded,

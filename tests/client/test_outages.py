@@ -12,8 +12,8 @@ from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2
 from weft.retrieval.v1 import retrieval_pb2
+from weft_cli.views.answer import drain
 from weft_client import Observer, OutOfPatience, WeftClient
-from weft_client.printing import drain
 from weft_client.requests import chat
 from weft_kit.rpc.errors import DependencyDown, WeftError
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from weft.job.v1 import job_pb2
-from weft_client.batch_file import read_batch
+from weft_cli.batch_file import read_batch
 from weft_client.chat_json import messages, said_by
 from weft_client.images import image
 from weft_client.requests import chat

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-WEFT = (sys.executable, "-c", "from weft_client.cli import app; app()")
+WEFT = (sys.executable, "-c", "from weft_cli.app import app; app()")
 
 
 @dataclass
@@ -74,14 +74,6 @@ class Weft:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The services compile their imports for the first mesh of the run, not for each anew."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "bytecode"))
-        yield
 
 
 @pytest.fixture

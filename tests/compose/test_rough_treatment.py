@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient

@@ -24,11 +24,11 @@ def test_every_file_that_is_named_by_its_path_is_there(page):
 
 
 NAMED = {
-    "libs/weft_kit/catalog/providers.py": ("HttpEntry", "ProviderEntry", "KINDS"),
+    "libs/weft_kit/catalog/providers.py": ("HttpEntry", "ProviderEntry"),
     "services/router/weft_router/providers/http/wire_format.py": ("WireFormat",),
     "services/router/weft_router/providers/provider.py": ("unsupported",),
     "services/router/weft_router/providers/stream_reader.py": ("Answer",),
-    "services/router/weft_router/server.py": ("_wire_format",),
+    "services/router/weft_router/providers/formats.py": ("WIRE_FORMATS",),
     "services/inference/weft_inference/engines/engine.py": ("Engine", "Finish"),
     "services/inference/weft_inference/server.py": ("build_engine",),
     "services/inference/weft_inference/encoders/encoder.py": ("Encoder", "TextReader"),

@@ -6,7 +6,7 @@ import sys
 
 from tests.durability.house import TENANT, House
 
-_WEFT = (sys.executable, "-c", "from weft_client.cli import app; app()")
+_WEFT = (sys.executable, "-c", "from weft_cli.app import app; app()")
 
 
 async def ask(house: House, model: str, prompt: str, *options: str) -> asyncio.subprocess.Process:

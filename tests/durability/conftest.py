@@ -1,7 +1,6 @@
 """The houses that tests share: most want one where lost workers are noticed soon, some the defaults."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,27 +12,21 @@ from weft_kit.joblog import LogConfig
 BRISK = LogConfig(ack_wait_s=1.5, accept_timeout_s=3.0, max_bytes=256 * 1024**2)
 
 
-@pytest.fixture(scope="session")
-def bytecode(pytestconfig: pytest.Config) -> Path:
-    """Where compiled modules are kept, also for the next run."""
-    return pytestconfig.cache.mkdir("bytecode")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def brisk_house(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> AsyncIterator[House]:
-    async with house(Plan(tmp_path_factory.mktemp("brisk"), bytecode, BRISK)) as built:
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def brisk_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house(Plan(tmp_path_factory.mktemp("brisk"), BRISK)) as built:
         yield built
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def default_house(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> AsyncIterator[House]:
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def default_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A smaller one, whose log has the settings that come with it."""
     log = LogConfig(max_bytes=BRISK.max_bytes)
-    async with house(Plan(tmp_path_factory.mktemp("default"), bytecode, log, gateways=1, engines=1)) as built:
+    async with house(Plan(tmp_path_factory.mktemp("default"), log, gateways=1, engines=1)) as built:
         yield built
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def brisk(brisk_house: House) -> House:
     """A house that lacks nothing; workers count as lost after 1.5 s."""
     await brisk_house.mend()

@@ -71,7 +71,6 @@ class Plan:
     """What a house is to be like."""
 
     root: Path
-    bytecode: Path
     log: LogConfig
     gateways: int = 2
     routers: int = 2
@@ -238,12 +237,7 @@ class _Builder:
         return Service(
             name,
             argv,
-            {
-                # Half of a service's start is compiling its imports, unless the result is kept.
-                "PYTHONPYCACHEPREFIX": str(self._plan.bytecode),
-                "PYTHONDONTWRITEBYTECODE": "",
-                **{f"WEFT_{kind.upper()}_{key.upper()}": value for key, value in told.items()},
-            },
+            {f"WEFT_{kind.upper()}_{key.upper()}": value for key, value in told.items()},
             self._plan.root / "logs" / f"{name}.log",
             address,
         )

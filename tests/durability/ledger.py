@@ -1,13 +1,13 @@
 """What log and record say of a job once it is over, and what must hold for every one."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 from tests.durability.house import TENANT, House
-from tests.durability.waiting import until
+from tests.support.transcript import text_of
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import Depth, JobGone, text_hash
@@ -65,17 +65,6 @@ async def succeeded(house: House, job_id: str, text: str, tenant: str = TENANT) 
     assert found.done.state == job_pb2.JOB_STATE_SUCCEEDED, found.done
     assert found.done.answer.text == text
     return found
-
-
-def text_of(events: Iterable[event_pb2.JobEvent]) -> str:
-    """The text a reader assembles."""
-    deltas: list[event_pb2.JobEvent] = []
-    for event in events:
-        if event.HasField("delta"):
-            deltas.append(event)
-        if event.HasField("rewound"):
-            deltas = [delta for delta in deltas if delta.sequence <= event.rewound.to_sequence]
-    return "".join(delta.delta.text for delta in deltas)
 
 
 def said_by_mock(prompt: str, tokens: int) -> str:

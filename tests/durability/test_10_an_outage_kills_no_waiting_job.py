@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from tests.durability.house import House
 from tests.durability.ledger import said_by_mock, succeeded
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
 from weft_mock import Script
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 JOBS = 50
 PROBES = 3

@@ -19,7 +19,7 @@ from weft_client.requests import chat
 from weft_compose.servers import EmbeddedServer
 from weft_kit.joblog import new_job_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 Process = Service | EmbeddedServer
 

@@ -13,11 +13,11 @@ from tests.durability.house import House
 from tests.durability.ledger import said_by_mock, succeeded
 from tests.durability.receiver import Receiver
 from tests.durability.tripwire import Moment, Trap, Tripwire
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft_client.requests import chat
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 WRONG_LAST_SEQUENCE = 10071
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 from tests.durability.house import House
-from tests.durability.ledger import ending, text_of
+from tests.durability.ledger import ending
+from tests.support.transcript import text_of
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
@@ -18,7 +19,7 @@ from weft_client.requests import chat
 from weft_kit.joblog import text_hash
 from weft_kit.rpc.channel import Channel
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 READERS_A_JOB = 6
 LONGEST_ABSENCE_S = 0.4

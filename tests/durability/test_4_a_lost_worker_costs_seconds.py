@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.durability.command_line import ask, first_letter
 from tests.durability.house import House
 from tests.durability.ledger import Ending, ending, said_by_mock
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -23,7 +23,7 @@ from weft_client.generation import Generation
 from weft_client.requests import chat
 from weft_mock import answer_to
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 MOST_S = 10.0
 WORDS = " ".join(map(str, range(150)))
@@ -44,7 +44,7 @@ class Loss:
     """What readers assembled, those of the Python helper and of the command line."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def loss(default_house: House) -> Loss:
     return await lose_a_worker(default_house)
 

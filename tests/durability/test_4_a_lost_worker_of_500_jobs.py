@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 from nats.aio.msg import Msg
 from tests.durability.house import TENANT, House
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.requests import chat
 from weft_kit.joblog import Depth
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 JOBS = 500
 MOST_S = 10.0

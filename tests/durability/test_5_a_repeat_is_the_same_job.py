@@ -15,7 +15,7 @@ from weft.job.v1 import job_pb2
 from weft_client.requests import chat
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_a_repeat_through_another_gateway_is_the_first_job(brisk: House) -> None:

@@ -8,13 +8,13 @@ from google.protobuf.duration_pb2 import Duration
 from tests.durability.doors import door
 from tests.durability.house import House
 from tests.durability.ledger import ending, said_by_mock
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 def living(prompt: str, seconds: int) -> job_pb2.GenerationRequest:

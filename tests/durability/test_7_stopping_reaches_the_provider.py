@@ -22,7 +22,7 @@ from weft.job.v1 import job_pb2
 from weft_client.requests import chat
 from weft_kit.joblog import new_job_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 MOST_S = 0.25
 Record = Callable[[str, object], None]

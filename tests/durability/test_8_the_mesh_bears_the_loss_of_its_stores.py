@@ -20,7 +20,7 @@ from weft_client.generation import Generation
 from weft_client.requests import chat
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 # A lease lasts 7.5 s, for 1.5 of which the worker was silent; it may pause for another second before it connects again,
 # and a busy machine takes its time.

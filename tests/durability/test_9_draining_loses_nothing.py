@@ -15,7 +15,7 @@ from tests.durability.house import House
 from tests.durability.ledger import ending, said_by_mock, succeeded
 from tests.durability.processes import Service
 from tests.durability.tripwire import Moment, Trap, Tripwire
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
@@ -24,7 +24,7 @@ from weft_client.generation import Generation
 from weft_client.requests import chat
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 WORDS = " ".join(map(str, range(120)))
 """What the engine says back in four seconds."""

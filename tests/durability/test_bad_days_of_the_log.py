@@ -12,7 +12,7 @@ from tests.durability.doors import Door, door, first
 from tests.durability.house import TENANT, House, Plan, house, revive
 from tests.durability.ledger import said_by_mock
 from tests.durability.processes import Service
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
@@ -21,7 +21,7 @@ from weft_compose import health
 from weft_kit.joblog import LogConfig
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 AWAY_S = 10.0
 # It would be hundreds if every try were told of.
@@ -29,10 +29,10 @@ MOST_LINES = 10
 LOG = LogConfig(ack_wait_s=1.5, accept_timeout_s=10.0, max_bytes=64 * 1024**2)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def small(tmp_path: Path, bytecode: Path) -> AsyncIterator[House]:
+@pytest_asyncio.fixture(loop_scope="package")
+async def small(tmp_path: Path) -> AsyncIterator[House]:
     """A house with one of each, which a test may wreck."""
-    async with house(Plan(tmp_path, bytecode, LOG, gateways=1, routers=1, engines=1)) as built:
+    async with house(Plan(tmp_path, LOG, gateways=1, routers=1, engines=1)) as built:
         yield built
 
 

@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 from tests.durability.house import House
 from tests.durability.ledger import Ending, ending, said_by_mock
 from tests.durability.processes import Service
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import job_pb2
 from weft_client.client import WeftClient
 from weft_client.requests import chat
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 LISTENERS = 8
 TOKENS = 150

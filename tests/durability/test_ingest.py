@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.durability.house import revive
 from tests.durability.processes import Service
-from tests.durability.waiting import until
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
+from tests.support.waiting import until
 
 from weft.inference.v1 import inference_pb2_grpc
 from weft.job.v1 import job_pb2
@@ -77,7 +77,7 @@ _KEPT = "SELECT document_count, chunk_count, window_count FROM retrieval.collect
 
 
 @pytest.fixture
-async def mesh(tmp_path: Path, bytecode: Path) -> AsyncIterator[Mesh]:
+async def mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
     async with AsyncExitStack() as stack:
         nats = stack.enter_context(serving(lambda port: NatsServer(tmp_path / "nats", port)))
         postgres = stack.enter_context(serving(lambda port: PostgresServer(tmp_path / "pg", port, None, _FORGETFUL)))
@@ -94,11 +94,7 @@ async def mesh(tmp_path: Path, bytecode: Path) -> AsyncIterator[Mesh]:
             "log": json.dumps({"ack_wait_s": 1.5, "max_bytes": 64 * 1024**2}),
             "grace_s": "1",
         }
-        env = {
-            "PYTHONPYCACHEPREFIX": str(bytecode),
-            "PYTHONDONTWRITEBYTECODE": "",
-            **{f"WEFT_RETRIEVAL_{name.upper()}": value for name, value in settings.items()},
-        }
+        env = {f"WEFT_RETRIEVAL_{name.upper()}": value for name, value in settings.items()}
         door = Service("door", ("weft_retrieval", "serve"), env, tmp_path / "door.log", settings["listen"])
         one, two = (Service(name, ("weft_retrieval", "work"), env, tmp_path / f"{name}.log") for name in ("one", "two"))
         for service in (door, one, two):

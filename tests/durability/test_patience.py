@@ -7,11 +7,11 @@ import pytest
 from tests.durability.house import TENANT, House
 from tests.durability.ledger import said_by_mock
 
+from weft_cli.views.answer import drain
 from weft_client import OutOfPatience, WeftClient
-from weft_client.printing import drain
 from weft_client.requests import chat
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 PATIENCE_S = 4.0
 HANGS_S = 60.0

@@ -14,7 +14,7 @@ from tests.fuzz.messages import Messages
 from tests.fuzz.targets import Target, World, targets
 from tests.fuzz.values import Values
 from tests.fuzz.verdict import SECRET, Finding, judge, table
-from tests.mesh.door import until
+from tests.support.waiting import until
 
 from weft.retrieval.v1 import retrieval_pb2
 from weft_client.client import WeftClient
@@ -151,7 +151,7 @@ async def _still_at_work(running: RunningMesh, neighbour: str) -> None:
         async def on_record() -> bool:
             return generation.job_id in {job.job_id for job in await weft.jobs(5) if job.HasField("end_time")}
 
-        await until(on_record, _CALM_S)
+        await until("the job is on record", on_record, _CALM_S)
 
 
 def _bearer(secret: str) -> tuple[tuple[str, str], ...]:

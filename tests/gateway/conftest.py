@@ -3,17 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import grpc
 import grpc.aio
 import pytest
 from aiohttp import web
+from tests.support.wire import Wire, wired
 
 from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -125,79 +125,27 @@ class Receiver:
         return web.Response(status=status, headers=self.answer_headers)
 
 
-@dataclass
-class Wire:
-    """A TCP connection to a server, as a cable that can be pulled out and put back; what comes back takes `lag_s`."""
-
-    host: str
-    port: int
-    lag_s: float = 0.0
-    _server: asyncio.Server | None = None
-    _pumps: set[asyncio.Task[None]] = field(default_factory=set)
-    local_port: int = 0
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.local_port)
-        self.local_port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        if self._server:
-            self._server.close()
-        for pump in tuple(self._pumps):
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self.host, self.port)
-        for work in (self._pump(reader, far_writer), self._pump(far_reader, writer, lags=True)):
-            pump = asyncio.create_task(work)
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, lags: bool = False) -> None:
-        try:
-            while data := await source.read(65536):
-                await asyncio.sleep(self.lag_s if lags else 0)
-                sink.write(data)
-                await sink.drain()
-        except OSError:
-            pass
-        finally:
-            sink.close()
-
-
-@asynccontextmanager
-async def _wire(url: str) -> AsyncIterator[tuple[Wire, str]]:
-    parts = urlsplit(url)
-    wire = Wire(parts.hostname or "", parts.port or 0)
-    await wire.mend()
-    try:
-        yield wire, url.replace(f":{parts.port}", f":{wire.local_port}", 1)
-    finally:
-        await wire.cut()
-
-
 @pytest.fixture
 async def postgres_wire(postgres_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with _wire(postgres_url) as wire:
+    async with wired(postgres_url) as wire:
         yield wire
 
 
 @pytest.fixture
 async def redis_wire(redis_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with _wire(redis_url) as wire:
+    async with wired(redis_url) as wire:
         yield wire
 
 
 @pytest.fixture
 def cable() -> Callable[[str], AbstractAsyncContextManager[tuple[Wire, str]]]:
     """Puts a wire before the server at a URL, and gives it with the URL of its near end."""
-    return _wire
+    return wired
 
 
 @pytest.fixture
 async def nats_wire(nats_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with _wire(nats_url) as wire:
+    async with wired(nats_url) as wire:
         yield wire
 
 

@@ -10,6 +10,7 @@ import grpc.aio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -20,10 +21,6 @@ from weft_kit.rpc.server import Server
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 Work = Callable[..., Awaitable[event_pb2.Done]]
-
-
-def text_of(events: list[event_pb2.JobEvent]) -> str:
-    return "".join(event.delta.text for event in events)
 
 
 async def test_a_submitted_job_is_in_the_log_with_its_envelope(caller: Any, ask: Ask, log: JobLog) -> None:

@@ -5,8 +5,14 @@ import grpc.aio
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from tests.descriptors import TEXTS, Way, holding, is_item, ways
 from tests.gateway.conftest import OPERATOR_TOKEN, Caller
+from tests.support.descriptors import (
+    TEXTS,
+    Way,
+    holding,
+    is_item,
+    ways,
+)
 
 from weft.gateway.v1 import gateway_pb2, tenant_pb2, webhook_pb2
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from tests.cost import cost_of
+from tests.support.cost import cost_of
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2

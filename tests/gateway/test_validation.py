@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 from google.protobuf.json_format import ParseDict
-from tests.cost import cost_of
+from tests.support.cost import cost_of
 
 from weft.common.v1 import chat_pb2, error_pb2, filter_pb2
 from weft.job.v1 import job_pb2

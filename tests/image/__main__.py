@@ -13,8 +13,8 @@ import httpx
 from rich.console import Console
 from tests.image.container import Container, Unfit
 
+from weft_cli.demo import QUESTION, demonstrate
 from weft_client.client import WeftClient
-from weft_client.demonstration import QUESTION, demonstrate
 from weft_client.keys import KeyClient
 from weft_compose.launcher import DEMO_DOCUMENTS, Launch
 from weft_compose.plan import Ports, ServicePlan, Urls, plan_services

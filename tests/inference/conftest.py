@@ -7,6 +7,6 @@ from weft_inference.encoders.encoder import Encoder
 from weft_inference.encoders.minilm_graph import Precision
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def encoder() -> Encoder:
     return minilm.load(Precision.FP32, threads=1)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.cost import cost_of
+from tests.support.cost import cost_of
 
 from weft_inference.engines.grammar import MOST_ITEMS, MOST_PROPERTIES, are_read, grammar_of
 from weft_kit.rpc.errors import InvalidFields

@@ -130,10 +130,12 @@ async def time_beside(client, schema) -> float:
     return took
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize("name", COSTLY)
 async def test_an_answer_goes_on_while_another_is_held_to_a_costly_schema(client, name):
     ratios = []
-    for _ in range(3):
+    # Where the first two of three are small, so is the median.
+    while len(ratios) < 2 or (len(ratios) < 3 and max(ratios) >= 3):
         plain = await time_beside(client, json.loads(CITY))
         ratios.append(await time_beside(client, COSTLY[name]) / plain)
     assert sorted(ratios)[1] < 3

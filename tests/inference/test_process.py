@@ -3,24 +3,18 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.inference.calling import Client, asking
 
+from weft_compose.ports import free_ports
 from weft_kit.rpc.channel import Channel
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 async def test_sigterm_lets_a_running_answer_of_the_real_model_finish():
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     environment = os.environ | {"WEFT_INFERENCE_LISTEN": address, "WEFT_INFERENCE_CONTEXT_WINDOW": "1024"}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "weft_inference", env=environment, stderr=PIPE)
     try:

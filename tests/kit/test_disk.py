@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from nats.errors import Error as NatsError
 from structlog.testing import capture_logs
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, serving

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from tests.cost import cost_of
+from tests.support.cost import cost_of
 
 from weft_kit.validation.json_values import (
     ARGUMENTS,

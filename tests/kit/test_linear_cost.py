@@ -1,7 +1,7 @@
 """What the kit's readers cost grows with what they read."""
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft.job.v1 import event_pb2
 from weft_kit.catalog.lines import line_of

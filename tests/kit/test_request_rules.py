@@ -8,8 +8,17 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
-from tests.cost import cost_of
-from tests.descriptors import KINDS, NUMBERS, TEXTS, Way, holding, is_item, named, ways
+from tests.support.cost import cost_of
+from tests.support.descriptors import (
+    KINDS,
+    NUMBERS,
+    TEXTS,
+    Way,
+    holding,
+    is_item,
+    named,
+    ways,
+)
 
 from weft.common.v1 import chat_pb2, filter_pb2
 from weft.gateway.v1 import gateway_pb2

@@ -4,8 +4,8 @@ import asyncio
 import random
 
 import pytest
-from tests.cost import cost_of
-from tests.descriptors import KINDS
+from tests.support.cost import cost_of
+from tests.support.descriptors import KINDS
 
 from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2

@@ -43,7 +43,7 @@ HANDBOOK = {
 }
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     root = tmp_path_factory.mktemp("mesh")
     ports = Ports.counted_from(0)

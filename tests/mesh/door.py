@@ -1,7 +1,5 @@
 """The way into the mesh under test."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +22,3 @@ class Door:
 
     def other_tenant(self) -> WeftClient:
         return WeftClient(self.endpoint, self.other_key)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], limit_s: float = 10.0) -> None:
-    """Waits for something another process does on its own time, and that nobody announces."""
-    async with asyncio.timeout(limit_s):
-        while not await condition():  # noqa: ASYNC110 - the event is in another process
-            await asyncio.sleep(0.05)

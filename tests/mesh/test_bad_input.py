@@ -12,7 +12,7 @@ from weft_client.client import WeftClient
 from weft_client.requests import chat
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 def negative_limit() -> job_pb2.GenerationRequest:

@@ -4,8 +4,9 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.client.command_line import weft
-from tests.mesh.door import Door, until
+from tests.cli.command_line import weft
+from tests.mesh.door import Door
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -15,7 +16,7 @@ from weft_client.keys import KeyClient
 from weft_client.requests import chat
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 QUESTION = "Who was it that nobody may remember?"
 
@@ -47,7 +48,7 @@ async def test_a_deleted_job_is_gone_from_every_service_and_its_answer_from_the_
     async with door.client() as client:
         before = (await client.cache_stats()).entries
         first = await answered(client)
-        await until(cached(client, before))
+        await until("the answer is stored", cached(client, before), 10.0)
         code, said, _ = await weft("--endpoint", door.endpoint, "--key", door.key, "jobs", "delete", first.job_id)
         assert (code, said.strip()) == (0, f"{first.job_id} is deleted")
         assert await reason(client.job(first.job_id)) == error_pb2.ERROR_REASON_JOB_NOT_FOUND
@@ -63,7 +64,7 @@ async def test_a_deleted_tenant_leaves_nothing_behind(door: Door) -> None:
         await client.documents.ensure_collection("papers")
         await client.documents.ingest("papers", "will.md", b"# A will\n\nAll goes to the cat.\n")
         job = await answered(client)
-        await until(cached(client, 0))
+        await until("the answer is stored", cached(client, 0), 10.0)
     code, said, _ = await weft(*operator, "tenants", "delete", "leaving", "--yes", "--json")
     total = json.loads(said)
     assert code == 0

@@ -5,7 +5,8 @@ from contextlib import aclosing
 
 import grpc
 import pytest
-from tests.mesh.door import Door, until
+from tests.mesh.door import Door
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2
@@ -16,7 +17,7 @@ from weft_client.requests import chat
 from weft_kit.joblog import text_hash
 from weft_kit.rpc.errors import WeftError
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 QUESTION = "Who is the captain of the ferry to Marrow island?"
 LONG = "Write a very long story about the sea."
@@ -63,7 +64,7 @@ async def test_the_record_reaches_postgresql(door: Door) -> None:
             found = {j.job_id: j for j in await weft.jobs(100, [job_pb2.JOB_STATE_SUCCEEDED])}
             return job.job_id in found
 
-        await until(listed)
+        await until("the job is listed", listed, 10.0)
 
 
 async def test_the_same_question_again_is_a_cache_hit(door: Door) -> None:
@@ -75,7 +76,7 @@ async def test_the_same_question_again_is_a_cache_hit(door: Door) -> None:
         async def stored() -> bool:
             return (await weft.cache_stats()).entries > before
 
-        await until(stored)
+        await until("the answer is stored", stored, 10.0)
         again = await answered(weft, request)
     assert again.job_id != first.job_id
     assert again.answer.text == first.answer.text
@@ -93,7 +94,7 @@ async def test_another_tenant_never_gets_the_cached_answer(door: Door) -> None:
         async def stored() -> bool:
             return (await weft.cache_stats()).entries > before
 
-        await until(stored)
+        await until("the answer is stored", stored, 10.0)
         theirs = await answered(other, request)
     assert not theirs.HasField("cache_hit")
 
@@ -144,7 +145,7 @@ async def test_a_cancelled_job_stops_the_engine(door: Door) -> None:
             state = await engine.GetEngine(inference_pb2.GetEngineRequest())
             return state.running == 0 and state.aborted == aborted + 1
 
-        await until(stopped, 2.0)
+        await until("the engine has stopped", stopped, 2.0)
         job = await weft.job(generation.job_id)
     assert job.state == job_pb2.JOB_STATE_CANCELLED
     assert job.answer.text.startswith(generation.text[:1])

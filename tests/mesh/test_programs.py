@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.mesh.door import Door
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def run(*argv: str | Path) -> tuple[int, str, str]:

@@ -45,7 +45,7 @@ routes = [{{ provider = "mock", model = "mock?text={huge}" }}]
 routes = [{{ provider = "mock", model = "mock?tokens=1&first_token_s=1" }}]
 """
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.quiet, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
 
 class Neighbours:

@@ -8,7 +8,7 @@ the HTML standard; what people met is named beside it.
 import random
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, detect, parse

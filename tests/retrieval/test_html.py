@@ -4,7 +4,7 @@ Elements and their rendering: the HTML standard (html.spec.whatwg.org); what peo
 """
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, Parsed, parse

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.retrieval.conftest import Client
 from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
-from tests.retrieval.test_slow_documents import SLOW, cut_short, in_process, until
+from tests.retrieval.test_slow_documents import SLOW, cut_short, in_process, until_true
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
-from weft_client.patience import Patience
+from weft_client.retry import Patience
 from weft_kit.joblog import JobLog, connect, new_job_id
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError
@@ -99,12 +100,6 @@ async def house(config: Config) -> AsyncIterator[House]:
 @pytest.fixture
 def desk(house: House) -> IngestDesk:
     return house.desk()
-
-
-async def eventually(look: Callable[[], Any], within_s: float = 10) -> None:
-    async with asyncio.timeout(within_s):
-        while not await look():  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.02)
 
 
 async def refused(call) -> WeftError:
@@ -249,7 +244,7 @@ async def test_a_running_job_is_cancelled_and_what_it_stored_stays(house, desk, 
     async def contents_are_gone() -> bool:
         return house.sql("SELECT count(content) FROM retrieval.staged_documents") == 0
 
-    await eventually(contents_are_gone)
+    await until("contents are gone", contents_are_gone, 10.0)
 
 
 async def test_a_job_whose_time_runs_out_says_so(desk, embedder):
@@ -414,7 +409,7 @@ async def test_uploads_that_no_job_came_for_are_swept_out(config):
         async def swept() -> bool:
             return house.sql("SELECT count(*) FROM retrieval.staged_documents") == 0
 
-        await eventually(swept)
+        await until("uploads are swept", swept, 10.0)
 
 
 async def test_a_document_that_took_workers_down_is_tried_alone_and_then_no_more(config):
@@ -453,7 +448,7 @@ async def test_a_job_whose_log_cannot_be_read_ends_and_holds_up_nobody_else(conf
             log = JobLog(client, config.log)
             async with retrieval(config, ("work",)):
                 assert (await house.desk().done(good)).state == job_pb2.JOB_STATE_SUCCEEDED
-                await eventually(lambda: over(log, "acme"))
+                await until("the job is over", lambda: over(log, "acme"), 10.0)
             last = await log.last(bad.job_id)
     assert last is not None
     assert (last.done.state, last.done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_INTERNAL)
@@ -467,7 +462,7 @@ async def test_a_job_that_postgres_refuses_ends_and_holds_up_nobody_else(house, 
         accepted.expire_time.FromSeconds(2**33)
         bad = await log.accept(new_job_id(tenant, job_pb2.PRIORITY_NORMAL), accepted)
         assert (await desk.done(await desk.begin(notes(2)))).state == job_pb2.JOB_STATE_SUCCEEDED
-        await eventually(lambda: over(log, tenant))
+        await until("the job is over", lambda: over(log, tenant), 10.0)
         last = await log.last(bad.job_id)
     assert last is not None
     assert (last.done.state, last.done.error.reason) == (job_pb2.JOB_STATE_FAILED, error_pb2.ERROR_REASON_INTERNAL)
@@ -499,7 +494,7 @@ async def test_a_collection_is_not_deleted_while_a_job_stores_into_it(house, des
             return await house.client.delete_collection() == 3
         return False
 
-    await eventually(deleted)
+    await until("contents are deleted", deleted, 10.0)
     late = await refused(desk.stage("late", notes(1)))
     assert late.reason == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND
 
@@ -528,7 +523,7 @@ async def test_a_cancelled_job_gives_its_documents_processes_up(config):
         desk = house.desk()
         await desk.stage("u", [document("slow", SLOW)])
         job = await desk.begin(upload_id="u")
-        await until(lambda: in_process() > 0)
+        await until_true(lambda: in_process() > 0)
         await desk.cancel(job.job_id)
-        await until(lambda: in_process() == 0)
+        await until_true(lambda: in_process() == 0)
         assert (await desk.done(job)).state == job_pb2.JOB_STATE_CANCELLED

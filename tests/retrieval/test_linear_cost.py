@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.analysis.analysis import analyzer

@@ -5,7 +5,12 @@ from uuid import uuid4
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
-from tests.descriptors import TEXTS, holding, is_item, ways
+from tests.support.descriptors import (
+    TEXTS,
+    holding,
+    is_item,
+    ways,
+)
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import WeftError

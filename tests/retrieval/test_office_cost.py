@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from tests.cost import assert_linear
 from tests.retrieval.office_files import word, workbook
 from tests.retrieval.test_linear_cost import all_of, repeated
+from tests.support.cost import assert_linear
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, parse

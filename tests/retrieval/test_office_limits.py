@@ -5,9 +5,9 @@ import struct
 import zipfile
 
 import pytest
-from tests.cost import cost_of
 from tests.retrieval.office_files import P, R, S, W, inline, package, paragraph, relations, row, word, workbook, zipped
 from tests.retrieval.test_pptx import deck, shape, slide
+from tests.support.cost import cost_of
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats import ContentType, detect, parse

@@ -33,7 +33,7 @@ def processes() -> list[psutil.Process]:
     return [server, *server.children()]
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until_true(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.01)
@@ -71,7 +71,7 @@ async def test_slow_documents_of_one_tenant_hold_up_nobody_else(running, postgre
         await hostile.create()
         await bystander.create()
         readings = slow(hostile, 6)
-        await until(lambda: in_process() > 0)
+        await until_true(lambda: in_process() > 0)
         await bystander.ingest("Cranes cost two marks.", "small")
         assert [hit.document_id for hit in (await bystander.search("cranes")).hits] == ["small"]
         assert not any(reading.done() for reading in readings)
@@ -84,12 +84,12 @@ async def test_documents_whose_callers_left_are_given_up_at_once(running, postgr
         client = client_of("acme")
         await client.create()
         readings = slow(client, 6)
-        await until(lambda: in_process() > 0)
+        await until_true(lambda: in_process() > 0)
         reading = processes()
         await left(readings)
-        await until(lambda: in_process() == 0)
+        await until_true(lambda: in_process() == 0)
         await client.ingest("Cranes cost two marks.", "small")
-        await until(lambda: sum(process.is_running() for process in reading) == 1)  # the fork server
+        await until_true(lambda: sum(process.is_running() for process in reading) == 1)  # the fork server
     assert cut_short("left") > before
 
 
@@ -105,7 +105,7 @@ async def test_searches_take_no_longer_while_documents_are_read(running, postgre
         while not ratios or (min(ratios) >= 5 and len(ratios) < 5):  # what else the machine does is not ours
             alone = await search_times(bystander)
             readings = slow(hostile, 6)
-            await until(lambda: in_process() > 0)
+            await until_true(lambda: in_process() > 0)
             meanwhile = await search_times(bystander)
             assert not any(reading.done() for reading in readings)
             await left(readings)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 import pytest
-from tests.cost import cost_of
+from tests.support.cost import cost_of
 
 from weft_retrieval.analysis.analysis import analyzer, query_terms
 from weft_retrieval.analysis.former_analysis import former_terms

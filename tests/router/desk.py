@@ -33,17 +33,6 @@ def asking(text: str = "What is the capital of France?", **fields: Any) -> job_p
     return job_pb2.GenerationRequest(**({"model": "default", "messages": [user(text)]} | fields))
 
 
-def text_of(events: list[event_pb2.JobEvent]) -> str:
-    """The text a reader assembles."""
-    deltas: list[event_pb2.JobEvent] = []
-    for event in events:
-        if event.HasField("delta"):
-            deltas.append(event)
-        if event.HasField("rewound"):
-            deltas = [delta for delta in deltas if delta.sequence <= event.rewound.to_sequence]
-    return "".join(delta.delta.text for delta in deltas)
-
-
 def overloads() -> float:
     """How often the mock provider sent an attempt away, in this run: once that is counted, the job waits."""
     labels = {"provider": "mock", "result": "PROVIDER_OVERLOADED"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.router.conftest import CATALOG
-from tests.router.desk import Desk, text_of
+from tests.router.desk import Desk
+from tests.support.transcript import text_of
 
 from weft.job.v1 import job_pb2
 from weft_compose.servers import NatsServer, serving

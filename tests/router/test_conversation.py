@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.cost import cost_of
 from tests.router.chat import says, user
 from tests.router.wire_formats import FORMATS
+from tests.support.cost import cost_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2

@@ -5,8 +5,9 @@ import time
 
 import pytest
 from google.protobuf import duration_pb2
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking, text_of
+from tests.router.desk import OPENS_AT_ONCE, Desk, asking
 from tests.router.services import Engine, serving
+from tests.support.transcript import text_of
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2

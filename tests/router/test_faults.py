@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 import trustme
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
+from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2

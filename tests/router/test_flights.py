@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from google.protobuf import duration_pb2
 from prometheus_client import REGISTRY
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
 from tests.router.services import Library
+from tests.support.transcript import text_of
 
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2

@@ -8,9 +8,10 @@ from functools import partial
 import grpc
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import NOWHERE, Desk, text_of
+from tests.router.desk import NOWHERE, Desk
 from tests.router.services import ENGINE_CATALOG, Engine
 from tests.router.test_flights import ENDLESS, SOON_S, alike, boarded, flights, joined, spent
+from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2

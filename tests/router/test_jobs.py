@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.router.desk import Desk, asking, text_of, user
+from tests.router.desk import Desk, asking, user
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
 from tests.router.services import ENGINE_CATALOG, Engine
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2

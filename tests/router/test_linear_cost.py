@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2

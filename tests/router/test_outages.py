@@ -1,7 +1,6 @@
 """Providers that are out: jobs wait for them, in nobody's way, and only attempts at a provider that is well count."""
 
 import asyncio
-import socket
 
 import pytest
 from google.protobuf import duration_pb2
@@ -11,6 +10,7 @@ from tests.router.services import Library
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_compose.ports import free_ports
 from weft_mock import Fault, MockProvider, Script
 from weft_router.fleet.outage import Returns
 
@@ -64,9 +64,7 @@ async def test_a_job_outlives_an_outage_of_any_shape(
 
 
 async def test_a_job_outlives_an_outage_in_which_connections_are_refused(desk: Desk, mock: MockProvider) -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
+    (port,) = free_ports(1)
     desk.catalog(
         f'[providers.mock]\nkind = "openai"\nbase_url = "http://127.0.0.1:{port}/v1"\nkeep_warm_s = 0\n'
         f'[models.default]\nroutes = [{{ provider = "mock", model = "m" }}]\n{PROBES_OFTEN}'

@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
+from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2

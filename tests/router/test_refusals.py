@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft.common.v1 import error_pb2
 from weft_router.providers.provider import ProviderError, Remedy

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking, text_of
+from tests.router.desk import OPENS_AT_ONCE, Desk, asking
 from tests.router.services import Shelf
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2

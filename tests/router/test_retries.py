@@ -2,8 +2,9 @@
 
 import asyncio
 
-from tests.router.desk import NEVER_OPENS, OPENS_AT_ONCE, Desk, asking, overloads, text_of
+from tests.router.desk import NEVER_OPENS, OPENS_AT_ONCE, Desk, asking, overloads
 from tests.router.services import ENGINE_CATALOG, USAGE, Engine
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2

@@ -10,10 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.cost import assert_linear
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
 from tests.router.http_stage import EVENTS, Reply, Stage
 from tests.router.test_http_provider import KINDS
+from tests.support.cost import assert_linear
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking, overloads, text_of
+from tests.router.desk import OPENS_AT_ONCE, Desk, asking, overloads
 from tests.router.services import ENGINE_CATALOG, Engine, Library
+from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2

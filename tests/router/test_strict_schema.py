@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.cost import assert_linear
+from tests.support.cost import assert_linear
 
 from weft.common.v1 import chat_pb2
 from weft_router.providers.gemini.schema import known

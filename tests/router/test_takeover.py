@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from tests.router.conftest import CATALOG
-from tests.router.desk import Desk, asking, text_of
+from tests.router.desk import Desk, asking
 from tests.router.services import ENGINE_CATALOG, Engine, Library
+from tests.support.transcript import text_of
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2

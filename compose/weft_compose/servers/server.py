@@ -127,24 +127,14 @@ S = TypeVar("S", bound=Startable)
 
 
 @contextmanager
-def serving(make: Callable[[int], S], tries: int = 3) -> Iterator[S]:
-    """Runs a server on a free port until left.
-
-    Another process may take the port between finding and binding it: then the next port is tried.
-    """
-    for last in [False] * (tries - 1) + [True]:
-        server = make(free_ports(1)[0])
-        server.prepare()
-        server.start()
-        try:
-            server.wait_ready()
-        except PartFailed:
-            server.stop()
-            if last:
-                raise
-            continue
-        try:
-            yield server
-        finally:
-            server.stop()
-        return
+def serving(make: Callable[[int], S]) -> Iterator[S]:
+    """Runs a server on a free port until left."""
+    (port,) = free_ports(1)
+    server = make(port)
+    server.prepare()
+    server.start()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.stop()

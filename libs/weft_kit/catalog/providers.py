@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -167,7 +167,9 @@ ProviderEntry = Annotated[
     InferenceEntry | OpenAIEntry | OpenAIResponsesEntry | AnthropicEntry | GeminiEntry, Field(discriminator="kind")
 ]
 
-KINDS = ("anthropic", "gemini", "inference", "openai", "openai_responses")
+_ENTRIES = get_args(get_args(ProviderEntry)[0])
+KINDS = tuple(sorted(kind for entry in _ENTRIES for kind in get_args(entry.model_fields["kind"].annotation)))
+"""The kinds of the entries above."""
 
 
 def _within(table: object, *names: str) -> object:

@@ -22,12 +22,17 @@ class LogConfig:
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     stream: str = "JOBS"
+    """Name of the stream in JetStream."""
     prefix: str = "jobs"
+    """First part of the subjects of stored events."""
     live_prefix: str = "live"
+    """First part of the subjects that stored events are republished under."""
     mesh_id: MeshId = DEFAULT_MESH_ID
     """Whose the stream is; services set it with `of_mesh`."""
     replicas: int = 1
+    """Copies of the stream that a cluster keeps: 1, 3 or 5."""
     retention_s: float = 3 * 3600
+    """How long events are kept, in seconds."""
     delta_ttl_s: float = 1800
     """Deltas older than this are gone and late readers get `done` alone. Must exceed a running job's longest
     silence: an expired delta would break the job's own fence."""
@@ -35,6 +40,7 @@ class LogConfig:
     """Size of the log on disk, in bytes; less while nats-server has less to give (it reserves no more than three
     quarters of what was free on its disk as it started)."""
     flush_interval_s: float = 0.025
+    """How long tokens may gather for one write, in seconds."""
     ack_wait_s: float = 7.5
     """How long a worker may be silent before its jobs are handed to another: the cost of a lost worker. Workers say
     that they live every fifth of it, so a log that is away for two thirds of it costs no job its worker."""

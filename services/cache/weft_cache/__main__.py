@@ -2,9 +2,12 @@
 
 from functools import partial
 
-from weft_cache.config import Config
-from weft_cache.server import cache
-from weft_kit.rpc.server import run
+from weft_kit.extras import needs_extra
+
+with needs_extra("cache", "cache"):
+    from weft_cache.config import Config
+    from weft_cache.server import cache
+    from weft_kit.rpc.server import run
 
 if __name__ == "__main__":
     config = Config.load()

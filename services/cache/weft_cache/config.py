@@ -34,6 +34,7 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     """How long one exchange with Redis may take; after that the lookup is a miss. It takes a millisecond or two where
     the machine is not busy."""
     redis_connections: int = Field(64, ge=1)
+    """Most connections at once."""
     lookup_share: float = Field(0.2, gt=0, le=1)
     """Share of the time in which a tenant's answers of a model alias usually come that a semantic lookup may take. A
     caller's deadline that is nearer counts."""

@@ -3,10 +3,13 @@
 import sys
 from functools import partial
 
-from weft_gateway.config import Config
-from weft_gateway.server import ROLES, gateway
-from weft_kit.catalog.catalog import CatalogError
-from weft_kit.rpc.server import run
+from weft_kit.extras import needs_extra
+
+with needs_extra("gateway", "gateway"):
+    from weft_gateway.config import Config
+    from weft_gateway.server import ROLES, gateway
+    from weft_kit.catalog.catalog import CatalogError
+    from weft_kit.rpc.server import run
 
 roles = sys.argv[1:] or ROLES
 if not set(roles) <= set(ROLES):

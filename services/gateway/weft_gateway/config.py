@@ -19,10 +19,15 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     log: LogConfig = LogConfig()
     """Shape of the job log, as JSON with the fields of LogConfig; the same as the router's."""
     postgres_url: SecretUrl = "postgresql://127.0.0.1:5432/weft"
+    """Where keys, the record of jobs and webhooks are kept."""
     redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
+    """What rate limits are counted in, for all replicas together."""
     cache_target: str = "127.0.0.1:7605"
+    """Address of the cache service, asked before a job is queued."""
     retrieval_target: str = "127.0.0.1:7603"
+    """Address of the retrieval service, whose calls are forwarded."""
     router_target: str = "127.0.0.1:7602"
+    """Address of the router, whose calls about providers are forwarded."""
     catalog_file: Path = Path("compose/weft.toml")
     """Names the model aliases; the same file as the router's. Read again when it changes, and on SIGHUP."""
     catalog_last_good: Path | None = None
@@ -71,8 +76,10 @@ class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     read_limit_s: float = Field(2.0, gt=0)
     """How long reads may wait for PostgreSQL, or for Redis."""
     postgres_connections: int = Field(8, ge=2)
+    """Most connections at once, of each process."""
 
     recorder_batch: int = Field(500, ge=1, le=10_000)
+    """Most events that the recorder writes in one transaction."""
     recorder_wait_s: float = Field(0.25, ge=0, le=10)
     """How long a batch gathers: as long the record may trail the log."""
     retention_poll_s: float = Field(60.0, gt=0)

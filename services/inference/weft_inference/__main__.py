@@ -1,13 +1,18 @@
 """Starts the inference service: python -m weft_inference."""
 
-from weft_inference.config import Config
-from weft_inference.server import inference
-from weft_kit.rpc.server import run
+from weft_kit.extras import needs_extra
+
+with needs_extra("inference", "inference"):
+    from weft_inference.config import Config
+    from weft_inference.server import inference
+    from weft_kit.rpc.server import run
 
 
 def main() -> None:
     config = Config.load()
-    run("inference", lambda: inference(config), config.log_format)
+    # An engine is imported when it starts.
+    with needs_extra("inference" if config.engine == "echo" else config.engine, "inference"):
+        run("inference", lambda: inference(config), config.log_format)
 
 
 if __name__ == "__main__":

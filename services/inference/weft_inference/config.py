@@ -20,6 +20,7 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     """Where converted weights are kept."""
 
     engine: Literal["llamacpp", "vllm", "echo"] = "llamacpp"
+    """What generates: llama.cpp on the CPU, vLLM on a GPU, or an echo for tests."""
     model: str = ""
     """Name callers use; empty takes it from the file."""
     model_path: Path | None = None
@@ -32,16 +33,21 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     """Threads llamacpp computes with. On two busy cores two wait for each other and are slower than one."""
 
     queue_limit: int = Field(default=64, ge=0)
+    """Generations that may wait for a slot; more are refused with UNAVAILABLE."""
     patience_s: float = Field(default=120.0, gt=0)
     """How long a generation without a deadline may wait for a slot; also its place among those with one."""
 
     echo_first_token_ms: float = Field(default=0.0, ge=0)
+    """How long the echo waits before its first token, in milliseconds."""
     echo_tokens_per_s: float = Field(default=0.0, ge=0)
     """0 means as fast as it is read."""
 
     vllm_dtype: str = "auto"
+    """Type of the weights and activations, as vLLM names it; auto takes the model's own."""
     vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of the GPU's memory that vLLM takes."""
     vllm_tensor_parallel: int = Field(default=1, ge=1)
+    """GPUs that one model is split over."""
     vllm_enforce_eager: bool = False
     """Saves compiling: starts sooner, generates slower."""
 

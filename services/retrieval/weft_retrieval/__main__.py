@@ -3,9 +3,12 @@
 import sys
 from functools import partial
 
-from weft_kit.rpc.server import run
-from weft_retrieval.config import Config
-from weft_retrieval.server import ROLES, retrieval
+from weft_kit.extras import needs_extra
+
+with needs_extra("retrieval", "retrieval"):
+    from weft_kit.rpc.server import run
+    from weft_retrieval.config import Config
+    from weft_retrieval.server import ROLES, retrieval
 
 if __name__ == "__main__":
     roles = sys.argv[1:] or ROLES

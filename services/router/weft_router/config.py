@@ -24,7 +24,9 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     log: LogConfig = LogConfig()
     """Shape of the job log, as JSON with the fields of LogConfig; the same as the gateway's."""
     cache_target: str = "127.0.0.1:7605"
+    """Address of the cache service. While it is away answers are neither found nor kept."""
     retrieval_target: str = "127.0.0.1:7603"
+    """Address of the retrieval service, asked for context."""
     redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
     """Where replicas tell each other of breakers and flights, and share budgets; without it each is on its own."""
     budget_limit_s: float = Field(default=0.25, gt=0)
@@ -48,6 +50,7 @@ class Config(Settings, env_prefix="WEFT_ROUTER_"):
     slots: int = Field(default=256, ge=1)
     """Jobs run at once."""
     retrieval_limit_s: float = Field(default=5, gt=0)
+    """The longest that a search for context may take, in seconds."""
 
     max_attempts: int = Field(default=5, ge=1)
     """Attempts of a job that may fail, over all its workers. Those that met an outage do not count, nor those that

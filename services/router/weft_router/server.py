@@ -34,13 +34,9 @@ from weft_router.config import Config
 from weft_router.fleet.fleet import Fleet
 from weft_router.fleet.provider_keys import key_setting, read_keys
 from weft_router.fleet.redis_breakers import SharedBreakers
-from weft_router.providers.anthropic.messages import Messages
-from weft_router.providers.gemini.generate_content import GenerateContent
+from weft_router.providers.formats import wire_format
 from weft_router.providers.http.provider import HttpProvider
-from weft_router.providers.http.wire_format import WireFormat
 from weft_router.providers.inference import InferenceProvider
-from weft_router.providers.openai.chat import ChatCompletions
-from weft_router.providers.openai.responses import Responses
 from weft_router.providers.provider import Provider
 from weft_router.providers.refusals.errors import ProviderAccess
 from weft_router.routing.retry_budget import RetryBudgets
@@ -145,19 +141,5 @@ async def _open_provider(name: str, entry: entries.ProviderEntry, key: str) -> A
         async with Channel(entry.target, name) as channel:
             yield InferenceProvider(channel)
         return
-    async with HttpProvider(entry, _wire_format(entry), ProviderAccess(key, key_setting(name, entry))) as provider:
+    async with HttpProvider(entry, wire_format(entry), ProviderAccess(key, key_setting(name, entry))) as provider:
         yield provider
-
-
-def _wire_format(
-    entry: entries.OpenAIEntry | entries.OpenAIResponsesEntry | entries.AnthropicEntry | entries.GeminiEntry,
-) -> WireFormat:
-    match entry:
-        case entries.OpenAIEntry():
-            return ChatCompletions(entry)
-        case entries.OpenAIResponsesEntry():
-            return Responses(entry)
-        case entries.AnthropicEntry():
-            return Messages(entry)
-        case entries.GeminiEntry():
-            return GenerateContent(entry)

@@ -42,10 +42,10 @@ async def outcomes(submits: Iterable[Coroutine[object, object, job_pb2.Job]]) ->
 
     Once the log was away for one of them, those that have not begun fail like it: each would wait as long.
     """
-    return await _Batch().outcomes(submits)
+    return await _JobBatch().outcomes(submits)
 
 
-class _Batch:
+class _JobBatch:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._beginning = asyncio.Lock()

@@ -1,0 +1,24 @@
+"""What is deleted for good is asked about first."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from weft_cli.errors import CommandFailed
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Goes on when the user says so, on a terminal or by --yes.
+
+    Raises:
+        CommandFailed: the user says no, or there is nobody to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"{question.rstrip('?')}: say --yes, there is nobody to ask here")
+    if not typer.confirm(question, err=True):
+        raise CommandFailed("nothing was deleted")

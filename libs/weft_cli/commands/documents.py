@@ -1,0 +1,190 @@
+"""weft ingest, ingests, search."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from google.protobuf.json_format import Parse, ParseError
+
+from weft.common.v1 import filter_pb2
+from weft.job.v1 import job_pb2
+from weft_cli.commands.ask_inputs import read_prompt
+from weft_cli.commands.default_list_group import ListsByDefault
+from weft_cli.commands.examples import examples
+from weft_cli.commands.path_arguments import existing_path
+from weft_cli.document_files import (
+    READ,
+    Found,
+    find_files,
+    told,
+)
+from weft_cli.errors import (
+    FAILED,
+    CommandFailed,
+    CommandMisused,
+    reporting,
+)
+from weft_cli.file_ingest import FileIngest
+from weft_cli.session import (
+    AsJson,
+    Session,
+    aside,
+    out,
+    present,
+)
+from weft_cli.views.collections import hits_list
+from weft_cli.views.ingests import ingest_record, ingests_table
+from weft_cli.views.json_output import print_json
+from weft_cli.views.progress import Troubles
+
+app = typer.Typer()
+ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
+app.add_typer(ingests, name="ingests")
+Collection = Annotated[str, typer.Option("--collection", "-c", help="The collection.")]
+_FILTER = '{"condition": {"field": "language", "operator": "OPERATOR_EQUAL", "values": [{"text": "german"}]}}'
+JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
+
+
+@app.command(
+    epilog=examples(
+        "ingest handbook --collection handbook",
+        "ingest a.md b.pdf -c handbook --skip-duplicates",
+        "ingest handbook -c handbook --language german",
+        "ingest handbook -c handbook --detach",
+    )
+)
+@reporting
+async def ingest(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Files, and folders to search for documents.", parser=existing_path),
+    ],
+    collection: Collection,
+    *,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id instead of waiting for it.")] = False,
+    skip_duplicates: Annotated[
+        bool, typer.Option("--skip-duplicates", help="Leave out files whose content is there under another name.")
+    ] = False,
+    language: Annotated[
+        str, typer.Option("--language", help="What their words are stemmed as; the collection's by default.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Store documents in a collection, which is made when it is missing.
+
+    Text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV, JSON and code are
+    read. A durable job does it: once the files are sent it goes on by itself,
+    and `weft ingests watch JOB` shows it again.
+    """
+    found = find_files(paths)
+    if not found.files:
+        raise CommandFailed("; ".join(_why_nothing(found)))
+    async with Session.of(context).client(Troubles(aside())) as weft:
+        run = FileIngest(weft, collection, found, aside() if as_json or detach else out(), language=language)
+        job_id = await run.begin(skip_duplicates=skip_duplicates)
+        ended = await run.watch(job_id) if job_id and not detach else None
+    if as_json:
+        print_json(run.summary.as_dict())
+    elif ended:
+        out().print(run.summary.line(collection), markup=True)
+    else:
+        out().print(job_id or run.summary.line(collection), markup=not job_id)
+    stopped = ended is not None and ended.state != job_pb2.JOB_STATE_SUCCEEDED
+    if ended is not None and stopped:
+        raise CommandFailed(f"job {job_id}: {ended.error.message}")
+    return FAILED if run.summary.failed else 0
+
+
+def _why_nothing(found: Found) -> Iterator[str]:
+    yield from (f"{name}: {why}" for name, why in found.refused.items())
+    yield from told(found.skipped)
+    if not (found.refused or found.skipped):
+        yield f"no document there: name a file, or a folder that holds some; {READ}"
+
+
+@ingests.command("list", epilog=examples("ingests", "ingests list --limit 5 --json"))
+@reporting
+async def list_ingests(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List ingest jobs, until a day after their end. The name may be left out: `weft ingests`."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.jobs(limit)
+    present(found, ingests_table, as_json=as_json)
+
+
+@ingests.command(epilog=examples("ingests watch JOB"))
+@reporting
+async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> int:
+    """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
+    async with Session.of(context).client(Troubles(aside())) as weft:
+        ended = await FileIngest(weft, "", Found(), aside()).watch(job_id)
+    present(ended, ingest_record, as_json=as_json)
+    return FAILED if ended.progress.failed or ended.state != job_pb2.JOB_STATE_SUCCEEDED else 0
+
+
+@ingests.command(epilog=examples("ingests show JOB --json"))
+@reporting
+async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Show an ingest job as it stands."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.job(job_id)
+    present(found, ingest_record, as_json=as_json)
+
+
+@ingests.command(epilog=examples("ingests cancel JOB --message 'the wrong folder'"))
+@reporting
+async def cancel(
+    context: typer.Context,
+    job_id: JobId,
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Stop an ingest job; what it has stored stays stored."""
+    async with Session.of(context).client() as weft:
+        found = await weft.ingests.cancel(job_id, message)
+    present(found, ingest_record, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "search 'Who keeps the light?' -c handbook --top-k 3",
+        "search 'the keeper and the sea' -c handbook --feedback",
+        "search 'Who keeps the light?' -c handbook --filter @filter.json",
+    )
+)
+@reporting
+async def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    collection: Collection,
+    top_k: Annotated[int, typer.Option(help="How many passages.", min=1, max=100)] = 5,
+    *,
+    feedback: Annotated[
+        bool | None, typer.Option(help="Ask again with words of the best passages, or never.", show_default=False)
+    ] = None,
+    only: Annotated[
+        str,
+        typer.Option("--filter", help="Search only what this JSON selects; from a file (@PATH) or stdin (-)."),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Find the passages that answer a question."""
+    selected = _filter(only) if only else None
+    async with Session.of(context).client() as weft:
+        hits = await weft.documents.search(collection, query, top_k, only=selected, feedback=feedback)
+    present(hits, hits_list, as_json=as_json)
+
+
+def _filter(given: str) -> filter_pb2.Filter:
+    try:
+        return Parse(read_prompt(given, "filter"), filter_pb2.Filter())
+    except ParseError as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise CommandMisused(f"--filter is no filter: {why}; write it like {_FILTER}") from None

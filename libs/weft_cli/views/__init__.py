@@ -1,0 +1,1 @@
+"""How answers look: for people as text that fits their terminal, for programs as JSON."""

@@ -1,0 +1,27 @@
+"""The extras of the distribution: a program that misses a package ends with the line that installs it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def needs_extra(extra: str, program: str) -> Iterator[None]:
+    """Ends the program with 1, as when it cannot start, where a package is missing that the extra brings."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        sys.stderr.write(f"{program}: {how_to_install(missing, extra)}\n")
+        sys.exit(1)
+
+
+def how_to_install(missing: ModuleNotFoundError, extra: str) -> str:
+    """Returns what is missing and the extra that brings it.
+
+    Raises:
+        ModuleNotFoundError: it is a module of Weft's own, which no extra brings.
+    """
+    package = (missing.name or "").partition(".")[0]
+    if package.startswith("weft"):
+        raise missing
+    return f"{package} is not installed: `pip install 'weft[{extra}]'` adds it"

@@ -1,0 +1,1 @@
+"""The inference service: engines, embedder, verifier."""

@@ -1,0 +1,1 @@
+"""A whole mesh, asked as its users ask it."""
