@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 from structlog.testing import capture_logs
-from tests.durability.waiting import until
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
