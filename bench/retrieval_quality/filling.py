@@ -19,7 +19,7 @@ from weft_retrieval.formats import ContentType
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 
 EXACT_WINDOWS = 10_000
@@ -49,7 +49,7 @@ class Source:
 
 async def fill(postgres_url: str, name: str, source: Source, made: Made, size: int) -> float:
     """Stores large documents until there are `size` chunks; returns the seconds that building the index then takes."""
-    async with Database(postgres_url, connections=4, hnsw_ef_search=128) as database:
+    async with TenantDatabase(postgres_url, connections=4, hnsw_ef_search=128) as database:
         collection = await Collections(database).create(TENANT, name, _CHUNKING, "english")
         documents = DocumentStore(database)
         for number in range(collection.chunk_count, size, _CHUNKS):

@@ -12,7 +12,7 @@ from bench.spread import Several, quantile
 from pgvector import HalfVector
 
 from weft_kit.rpc.errors import WeftError
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 SIZES = (10_000, 100_000)
 RATE = 20
@@ -112,7 +112,7 @@ async def _window_ms(ground: Ground, name: str) -> float:
     """Returns the milliseconds that adding a window takes, and takes all of them back."""
     windows = [HalfVector(ground.made.vector(ground.source.chunk()[0])) for _ in range(_ADDED)]
     async with (
-        Database(ground.postgres_url, connections=2, hnsw_ef_search=128) as database,
+        TenantDatabase(ground.postgres_url, connections=2, hnsw_ef_search=128) as database,
         database.transaction(TENANT, _LIMIT_S) as connection,
     ):
         began = time.perf_counter()

@@ -7,6 +7,7 @@ import grpc.aio
 from weft.common.v1 import catalog_pb2 as pb
 from weft.common.v1 import catalog_pb2_grpc as rpc
 from weft_compose.state import RunningPart
+from weft_kit.rpc.time import seconds_of
 
 _FOLLOWERS = ("router", "gateway")
 _LIMIT_S = 2.0
@@ -45,9 +46,9 @@ async def catalog_state(part: RunningPart, operator_token: str) -> CatalogState 
 def _read(status: pb.CatalogStatus) -> CatalogState:
     return CatalogState(
         sha256=status.sha256,
-        load_time=status.load_time.ToNanoseconds() / 1e9,
+        load_time=seconds_of(status.load_time),
         is_last_good=status.is_last_good,
-        refuse_time=status.refuse_time.ToNanoseconds() / 1e9,
+        refuse_time=seconds_of(status.refuse_time),
         problems=tuple(status.problems),
         keep_error=status.keep_error,
     )

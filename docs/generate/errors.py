@@ -2,7 +2,7 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from docs.generate.contract import ENUMS, VALUES, contracts
@@ -15,6 +15,7 @@ _ORDER: Final = ("gateway", "router", "retrieval", "inference", "cache")
 _EVERY: Final = "every service"
 # What of the kit answers every call of every service; its other rooms raise for whoever uses them.
 _ROOMS_OF_ALL: Final = {"rpc", "requests", "validation"}
+_ENDS_OF_JOBS: Final = "weft_kit/joblog/terminal.py"
 _LEAD: Final = """Every failed call carries a status code, a message for developers, and `google.rpc.ErrorInfo` with
 one of these reasons (domain `weft`). A job that failed has its reason in its record. Where waiting helps,
 `RetryInfo` and the trailer `grpc-retry-pushback-ms` say how long."""
@@ -53,9 +54,10 @@ def raised() -> dict[str, list[str]]:
     """Returns the services that raise each reason, by its name."""
     modules = product_modules()
     classes = {name: reason for module in modules for name, reason in _classes_with_a_reason(module)}
+    functions = {name: reasons for module in modules for name, reasons in _functions_with_reasons(module)}
     found: defaultdict[str, set[str]] = defaultdict(set)
     for module in modules:
-        for reason in _raised_in(module, classes):
+        for reason in (*_raised_in(module, classes), *_written_in(module, functions)):
             found[reason].add(_part(module))
     return defaultdict(list, {reason: _ordered(parts) for reason, parts in found.items()})
 
@@ -77,6 +79,43 @@ def _classes_with_a_reason(module: Module) -> Iterator[tuple[str, str]]:
             reasons = set(_named(node))
             if len(reasons) == 1 and any(isinstance(one, ast.FunctionDef) for one in node.body):
                 yield node.name, reasons.pop()
+
+
+def _functions_with_reasons(module: Module) -> Iterator[tuple[str, set[str]]]:
+    """Yields the functions that make the ends of jobs, with the reasons they give: themselves, or by what they use."""
+    if module.path.match(_ENDS_OF_JOBS):
+        known = {name: node for node in module.tree.body for name in _defined(node)}
+        for name, node in known.items():
+            if isinstance(node, ast.FunctionDef):
+                yield name, {reason for used in _used(node, known) for reason in _named(used)}
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+
+
+def _used(node: ast.stmt, known: Mapping[str, ast.stmt]) -> list[ast.stmt]:
+    """Returns a statement and those of its module that it leads to."""
+    used = [node]
+    for one in used:
+        names = {inner.id for inner in ast.walk(one) if isinstance(inner, ast.Name)}
+        used += [known[name] for name in sorted(names & known.keys()) if known[name] not in used]
+    return used
+
+
+def _written_in(module: Module, functions: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yields the reasons of the functions that a service's module imports, or calls in a module that it imports."""
+    if module.package == "weft_kit":
+        return
+    ends = _ENDS_OF_JOBS.removesuffix(".py").replace("/", ".")
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.module == ends:
+            yield from (reason for alias in node.names for reason in functions.get(alias.name, ()))
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == ends.rpartition(".")[2]:
+            yield from functions.get(node.attr, ())
 
 
 def _raised_in(module: Module, classes: dict[str, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from weft_client.retry import OutOfPatience, Patience, is_unavailable
 from weft_kit.rpc.channel import MAX_MESSAGE_BYTES
 from weft_kit.rpc.errors import WeftError
 from weft_kit.rpc.status import PeerError
+from weft_kit.rpc.time import seconds_of
 
 Item: TypeAlias = job_pb2.GenerationRequest | pb.SubmitJobRequest
 Outcome: TypeAlias = job_pb2.Job | WeftError
@@ -121,5 +122,5 @@ def _error(said: error_pb2.ItemError) -> WeftError:
     error.metadata = dict(said.metadata)
     error.violations = dict(said.violations)
     if said.HasField("retry_after"):
-        error.retry_after_s = said.retry_after.ToNanoseconds() / 1e9
+        error.retry_after_s = seconds_of(said.retry_after)
     return error

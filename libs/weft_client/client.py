@@ -25,6 +25,7 @@ from weft_client.pages import first
 from weft_client.requests import ChatOptions, chat
 from weft_client.streams import Events, Streams
 from weft_client.webhooks import Webhooks
+from weft_kit.rpc.time import duration
 
 TERMINAL = frozenset(
     {
@@ -137,7 +138,7 @@ class WeftClient:
             on_disconnect=on_disconnect,
         )
         if detach_for_s:
-            asked.detach_for.FromNanoseconds(round(detach_for_s * 1e9))
+            asked.detach_for.CopyFrom(duration(detach_for_s))
         left_s = _countdown(_STREAM_S if expire_in_s is None else expire_in_s)
         begin = partial(self._generated, asked, left_s)
         follow = partial(self._streamed, left_s)
@@ -186,7 +187,7 @@ class WeftClient:
     async def job(self, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
         """Returns a job's record; waits for its end if asked to, at most 60 s."""
         asked = pb.GetJobRequest(job_id=job_id)
-        asked.wait.FromNanoseconds(round(wait_s * 1e9))
+        asked.wait.CopyFrom(duration(wait_s))
         return (await self._connection.ask(self._jobs.GetJob, asked, wait_s)).job
 
     async def wait(self, job_id: str, limit_s: float = _STREAM_S) -> job_pb2.Job:

@@ -15,6 +15,7 @@ from weft_client.connection import Connection
 from weft_client.pages import first
 from weft_client.streams import Streams
 from weft_kit.rpc.errors import Draining, WeftError
+from weft_kit.rpc.time import duration
 
 Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
 
@@ -53,7 +54,7 @@ class IngestJobs:
     async def job(self, job_id: str, wait_s: float = 0.0) -> pb.IngestJob:
         """Returns a job's record; waits for its end if asked to, at most 60 s."""
         asked = pb.GetIngestJobRequest(job_id=job_id)
-        asked.wait.FromNanoseconds(round(wait_s * 1e9))
+        asked.wait.CopyFrom(duration(wait_s))
         return (await self._connection.ask(self._stub.GetIngestJob, asked, wait_s)).job
 
     async def wait(self, job_id: str) -> pb.IngestJob:

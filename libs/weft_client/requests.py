@@ -11,6 +11,7 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_client.chat_json import Said, messages, tools
 from weft_client.images import Picture, image
+from weft_kit.rpc.time import duration
 
 Choice = TypeVar("Choice")
 Value = TypeVar("Value")
@@ -191,8 +192,4 @@ def _chosen(option: str, choice: Choice | None, values: Mapping[Choice, Value], 
 
 
 def _duration(seconds: float | None) -> Duration | None:
-    if seconds is None:
-        return None
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration
+    return None if seconds is None else duration(seconds)

@@ -8,6 +8,7 @@ from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_client.connection import Connection
 from weft_client.pages import first
+from weft_kit.rpc.time import duration
 
 
 class Webhooks:
@@ -41,5 +42,5 @@ class Webhooks:
         """
         asked = pb.RotateWebhookSecretRequest()
         if overlap_s is not None:
-            asked.overlap.FromNanoseconds(round(overlap_s * 1e9))
+            asked.overlap.CopyFrom(duration(overlap_s))
         return (await self._connection.ask_once(self._stub.RotateWebhookSecret, asked)).secrets

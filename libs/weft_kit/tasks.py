@@ -8,12 +8,19 @@ ended it waiting for ever.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from weft_kit.outages import Outage
-from weft_kit.rpc.errors import DependencyDown
+from weft_kit.rpc.errors import DependencyDown, WeftError
+
+Result = TypeVar("Result")
+
+_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 5.0
+_LONGEST_IDLE_S = 30.0
+_ASK_AGAIN_S = 1.0
 
 
 def cancellations() -> int:
@@ -28,11 +35,6 @@ def heed_cancellation(since: int) -> None:
         raise asyncio.CancelledError
 
 
-_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 5.0
-_ASK_AGAIN_S = 1.0
-
-
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None], name: str | None = None) -> AsyncIterator[None]:
     """Runs `work` while the context lasts; leaving it cancels the work and returns once that is over."""
@@ -43,12 +45,23 @@ async def background(work: Coroutine[Any, Any, None], name: str | None = None) -
         await ended(task)
 
 
+@asynccontextmanager
+async def running(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Runs `work` while the context lasts, again after a pause when it fails. Otherwise as `for_ever`."""
+    trouble = Outage("task failed and starts again", "task runs again", task=name)
+    async with background(_repeated(work, trouble), name):
+        yield
+
+
 async def for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
     """Does it again whenever it fails: a log that is away comes back, and an idle worker looks like a healthy one.
 
     Pauses grow to five seconds while it goes on failing. A dependency that is down is told of by its connection.
     """
-    trouble = Outage(f"cannot {what}", f"can {what} again")
+    await _repeated(do, Outage(f"cannot {what}", f"can {what} again"))
+
+
+async def _repeated(do: Callable[[], Awaitable[None]], trouble: Outage) -> None:
     loop, pause_s = asyncio.get_running_loop(), _PAUSE_S
     while True:
         began = loop.time()
@@ -67,6 +80,29 @@ async def for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
+@asynccontextmanager
+async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> AsyncIterator[None]:
+    """Does something while the context lasts: at once again as long as it finds work, else every so many seconds.
+
+    Pauses grow to 30 seconds while it goes on failing.
+    """
+    async with background(_polled(what, do, every_s)):
+        yield
+
+
+async def _polled(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> None:
+    pause_s = every_s
+    trouble = Outage(f"cannot {what}", f"can {what} again")
+    while True:
+        try:
+            pause_s = 0.0 if await do() else every_s
+            trouble.ended()
+        except Exception as error:  # noqa: BLE001  # nobody would start it again
+            pause_s = min(max(2 * pause_s, every_s), max(_LONGEST_IDLE_S, every_s))
+            trouble.failed(error, exc_info=None if isinstance(error, WeftError) else error)
+        await asyncio.sleep(pause_s)
+
+
 async def ended(*tasks: "asyncio.Task[Any]") -> None:
     """Cancels tasks and returns once they are over, whatever they end with.
 
@@ -78,3 +114,60 @@ async def ended(*tasks: "asyncio.Task[Any]") -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_ASK_AGAIN_S)
+
+
+class TaskSet:
+    """Tasks that nobody waits for where they start."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        # The loop holds tasks weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def wait(self, limit_s: float | None = None) -> None:
+        """Waits for what is under way, for at most `limit_s`; it goes on when this is cancelled."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=limit_s)
+
+    async def finish(self) -> None:
+        """Waits for what is under way, and ends it when this is cancelled."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cancel(self) -> None:
+        """Asks what is under way to end."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def drop(self) -> None:
+        """Ends what is under way."""
+        self.cancel()
+        await self.finish()
+
+
+async def unbroken(work: Coroutine[Any, Any, Result]) -> Result:
+    """Awaits work that must not stop half-way: a cancellation is passed on when it is through."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def together(jobs: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Runs all jobs and returns their results in order. The first failure ends the rest and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job) for job in jobs]
+    except ExceptionGroup as failures:
+        # The boundary knows single errors, not groups.
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

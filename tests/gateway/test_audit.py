@@ -19,7 +19,7 @@ from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.auth.authenticator import fingerprint
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.server import gateway
 from weft_kit.rpc.server import Server, Service
 
@@ -207,7 +207,7 @@ async def test_events_are_kept_for_as_long_as_is_set(
     config: Config, server: Server, caller: Any, postgres_url: str
 ) -> None:
     now = datetime.now(UTC)
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         store = AuditStore(database)
         for event_id, days in (("old", 401), ("older", 500), ("young", 399)):
             await store.keep(AuditEvent(event_id, now - timedelta(days=days), "/a.B/C", "call"))

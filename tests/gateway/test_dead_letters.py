@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.dead_letters import is_poison
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
@@ -27,6 +27,7 @@ from weft_gateway.server import gateway
 from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import JobLog, Unreadable, new_job_id
 from weft_kit.rpc.errors import DependencyDown
+from weft_kit.stores.postgres import Database
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Work = Callable[..., Awaitable[event_pb2.Done]]
@@ -68,7 +69,7 @@ class Record:
 
 @pytest.fixture
 async def record(postgres_url: str) -> AsyncIterator[Record]:
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         async with database.connection(20):
             pass  # its tables are there
         store = CountingStore(database)
@@ -270,7 +271,7 @@ async def test_an_outage_in_the_middle_makes_no_letters_and_the_repeat_ends_the_
 
 async def test_without_its_server_nothing_is_set_aside(told: Any, postgres_wire: Any) -> None:
     wire, url = postgres_wire
-    async with Database(url) as database:
+    async with record_database(url) as database:
         writer = BatchWriter(RecordStore(database), DeadLetterStore(database))
         await writer.write([told()])
         await wire.cut()

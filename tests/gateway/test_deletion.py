@@ -15,7 +15,7 @@ from weft.gateway.v1 import gateway_pb2 as pb
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.jobs.deletion import JobDeletion
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.job_query import AUDIT_LABEL, AUDIT_OF
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.server import gateway
@@ -227,7 +227,7 @@ async def test_the_job_that_asks_it_again_goes_also_when_the_deletion_was_cut_of
     await recorded(caller, lambda jobs: len(jobs) == 1, labels=about)
     cut_off = CutOffLog(log.client, log.config)
     cut_off.cut_off_at = again.job_id
-    async with Database(postgres_url) as database, Channel("127.0.0.1:1", "cache") as nowhere:
+    async with record_database(postgres_url) as database, Channel("127.0.0.1:1", "cache") as nowhere:
         deletion = JobDeletion(cut_off, ErasureStore(database), nowhere)
         known = [event for event in await log.events(job.job_id) if event.HasField("done")]
         known[-1].done.cache_hit.SetInParent()  # so that there is nothing to forget

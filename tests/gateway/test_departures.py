@@ -18,10 +18,10 @@ from weft_gateway.config import Config
 from weft_gateway.jobs.disconnects import read_patience_s
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.server import gateway
-from weft_gateway.tasks import unbroken
 from weft_kit.joblog import JobLog, kind_of
 from weft_kit.rpc.errors import InvalidFields
 from weft_kit.rpc.server import Server, Service
+from weft_kit.tasks import unbroken
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]

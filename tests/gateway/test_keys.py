@@ -19,10 +19,11 @@ from weft.router.v1 import router_pb2, router_pb2_grpc
 from weft_gateway.auth.key_cache import KeyCache, Life
 from weft_gateway.auth.keys import Key, new_credential
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database, migrate
+from weft_gateway.postgres import SCHEMA, record_database
 from weft_gateway.server import gateway
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.rpc.server import Server
+from weft_kit.stores.postgres import migrate
 
 Ask = Callable[..., job_pb2.GenerationRequest]
 Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -139,12 +140,12 @@ async def test_health_needs_no_key(server: Server) -> None:
 
 async def test_replicas_that_start_together_migrate_once(postgres_url: str) -> None:
     async with (
-        Database(postgres_url) as first,
-        Database(postgres_url) as second,
+        record_database(postgres_url) as first,
+        record_database(postgres_url) as second,
         first.connection(10) as one,
         second.connection(10) as other,
     ):
-        await asyncio.gather(migrate(one), migrate(other))
+        await asyncio.gather(migrate(one, SCHEMA), migrate(other, SCHEMA))
         applied = await (await one.execute("SELECT name FROM gateway_migrations")).fetchall()
     files = Path(weft_gateway.__file__).with_name("migrations").glob("*.sql")
     assert sorted(name for (name,) in applied) == sorted(file.name for file in files)

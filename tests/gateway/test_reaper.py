@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.reaper import Reaper
 from weft_gateway.record.rows import rows
@@ -28,7 +28,7 @@ Accept = Callable[..., Awaitable[event_pb2.JobEvent]]
 
 @pytest.fixture
 async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         yield RecordStore(database, limit_s=10)
 
 

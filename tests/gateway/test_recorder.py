@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
@@ -22,7 +22,7 @@ Work = Callable[..., Awaitable[event_pb2.Done]]
 
 @pytest.fixture
 async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         yield RecordStore(database, limit_s=10)
 
 

@@ -16,7 +16,7 @@ from weft.gateway.v1 import webhook_pb2, webhook_pb2_grpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.job_query import JobQuery
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_jobs import RecordStore
@@ -25,6 +25,7 @@ from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.catalog.retention import Retention
 from weft_kit.joblog import new_job_id, project
+from weft_kit.stores.postgres import Database
 
 Finish = Callable[..., Awaitable[list[event_pb2.JobEvent]]]
 
@@ -35,7 +36,7 @@ RULES = Retention(contents_days=30, records_days=100)
 
 @pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[Database]:
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         yield database
 
 

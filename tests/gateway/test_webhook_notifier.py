@@ -16,10 +16,9 @@ from structlog.testing import capture_logs
 from weft.gateway.v1 import webhook_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway import postgres
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
-from weft_gateway.tasks import running
 from weft_gateway.webhooks.backoff import Backoff
 from weft_gateway.webhooks.deliveries import Delivery, DeliveryOutcome, Try
 from weft_gateway.webhooks.delivery_query import DeliveryQuery
@@ -31,6 +30,8 @@ from weft_gateway.webhooks.postgres_secrets import SecretStore
 from weft_gateway.webhooks.resolver import Resolver
 from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_kit.joblog import new_job_id
+from weft_kit.stores.postgres import Database
+from weft_kit.tasks import running
 
 KEY = "k" * 32
 QUICK = Pace(poll_s=0.02, drain_s=5.0)
@@ -41,7 +42,7 @@ Notifying = Callable[..., AbstractAsyncContextManager[None]]
 
 @pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[Database]:
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         yield database
 
 
@@ -188,7 +189,7 @@ async def test_a_webhook_is_not_sent_again_because_postgres_was_away(
     wire, url = postgres_wire
     receiver.open.clear()
     job_id = await finish(receiver.url)
-    async with Database(url) as database, notifying(database=database):
+    async with record_database(url) as database, notifying(database=database):
         await receiver.posts.get()
         await wire.cut()
         receiver.open.set()
@@ -330,7 +331,7 @@ async def test_what_an_older_gateway_recorded_is_kept_and_delivered(postgres_url
             )
             await session.execute("INSERT INTO webhook_deliveries (job_id) VALUES (%s)", (job_id,))
         await session.execute("UPDATE webhook_deliveries SET next_time = NULL WHERE job_id = 'over'")
-    async with Database(postgres_url) as database:
+    async with record_database(postgres_url) as database:
         assert [due.job_id for due in await WebhookOutbox(database).claim({"acme": 8}, lease_s=60)] == ["due"]
         assert (await delivery(DeliveryStore(database), "over")).state == webhook_pb2.DELIVERY_STATE_FAILED
 

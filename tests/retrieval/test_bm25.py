@@ -24,7 +24,7 @@ from weft_retrieval.ranking.bm25 import (
 from weft_retrieval.records import Collection
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 
@@ -77,11 +77,11 @@ def test_nothing_asked_and_nothing_found_is_an_empty_leg():
 
 @pytest.fixture
 async def database(postgres_url):
-    async with Database(postgres_url, connections=3, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=3, hnsw_ef_search=100) as database:
         yield database
 
 
-async def store(database: Database, name: str, words: list[list[str]]) -> Collection:
+async def store(database: TenantDatabase, name: str, words: list[list[str]]) -> Collection:
     """Stores a document of one chunk for each list of words."""
     await Collections(database).create("acme", "docs", Chunking(), "english")
     documents = DocumentStore(database)
@@ -99,7 +99,7 @@ async def store(database: Database, name: str, words: list[list[str]]) -> Collec
     return await Collections(database).collection("acme", "docs")
 
 
-async def scores(database: Database, collection: Collection, query: str) -> dict[tuple[str, int], float]:
+async def scores(database: TenantDatabase, collection: Collection, query: str) -> dict[tuple[str, int], float]:
     index = Index(database, ANSERINI, exact_windows=10)
     leg = await index.best_matching(collection, Counter(query.split()), None, 5000)
     found = await index.found(collection, [chunk for chunk, _ in leg])

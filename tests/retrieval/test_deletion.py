@@ -9,7 +9,7 @@ from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import WeftError
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 
 async def reason_of(call) -> int:
@@ -54,7 +54,7 @@ async def test_the_cache_is_told_of_every_document(running, postgres_url, cache,
 
 async def test_deleting_leaves_no_rows_and_no_index_behind(postgres_url):
     count = EXACT_WINDOWS + 1
-    async with Database(postgres_url, connections=4, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=4, hnsw_ef_search=100) as database:
         await store(database, "acme", {f"d{n}": f"text {n}" for n in range(count)}, unit_vectors(count))
         indexes = HnswIndexes(database, exact_windows=EXACT_WINDOWS)
         await indexes.build_due()

@@ -7,7 +7,7 @@ from psycopg import sql
 from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 TABLES = ("collections", "documents", "facts", "chunks", "windows", "postings")
 
@@ -19,7 +19,7 @@ async def fenced(client_of, postgres_url):
         client = client_of(tenant)
         await client.create()
         await client.ingest(f"Heliotrope of {tenant}.", "d", metadata={"owner": tenant})
-    async with Database(postgres_url, connections=2, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
         yield database
 
 
@@ -63,11 +63,11 @@ async def test_no_row_is_written_for_another_tenant(fenced):
 
 
 async def test_nothing_of_a_transaction_stays_in_its_session(fenced, postgres_url):
-    async with Database(postgres_url, connections=2, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
         async with database.transaction("ours", 5) as connection:
             session = connection.info.backend_pid
         while True:
-            async with database.upkeep(5) as connection:
+            async with database.connection(5) as connection:
                 if connection.info.backend_pid != session:
                     continue
                 query = "SELECT current_setting('weft.tenant', true), current_setting('role'), session_user"
@@ -78,7 +78,7 @@ async def test_nothing_of_a_transaction_stays_in_its_session(fenced, postgres_ur
 
 async def test_a_tenants_name_is_data_wherever_it_stands(postgres_url):
     evil = "x'; SET ROLE postgres; --\"%s{}\\"
-    async with Database(postgres_url, connections=2, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
         await Collections(database).create(evil, "docs", Chunking(), "english")
         assert [found.tenant for found in await Collections(database).collections(evil, "", 10)] == [evil]
         async with database.transaction(evil, 5) as connection:
@@ -93,10 +93,10 @@ async def test_an_owner_without_privileges_keeps_the_service_and_reads_no_conten
         for n in range(3):
             await client.ingest(f"Heliotrope number {n}.", str(n))
         assert len((await client.search("heliotrope")).hits) == 3
-    async with Database(postgres_url, connections=2, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as database:
         await HnswIndexes(database, exact_windows=2).build_due()
         assert (await Collections(database).collection("acme", "docs")).hnsw
-        async with database.upkeep(5) as connection:
+        async with database.connection(5) as connection:
             assert await rows(connection, "collections") == 1
             assert [await rows(connection, table) for table in TABLES[1:]] == [0] * 5
 

@@ -14,9 +14,10 @@ from psycopg.types.json import Jsonb
 
 from weft.common.v1.filter_pb2 import Condition, Filter, FilterList, Value
 from weft_kit.rpc.errors import Invalid
+from weft_kit.stores.postgres import migrate
 from weft_retrieval.metadata import facts, point_in_time
 from weft_retrieval.storage.filters import compile_filter
-from weft_retrieval.storage.postgres import migrate
+from weft_retrieval.storage.postgres import SCHEMA
 
 EQUAL, NOT_EQUAL, IN, EXISTS = (
     Condition.OPERATOR_EQUAL, Condition.OPERATOR_NOT_EQUAL, Condition.OPERATOR_IN, Condition.OPERATOR_EXISTS
@@ -223,7 +224,7 @@ def depth(wanted: Filter) -> int:
 async def stored(postgres_url, superuser_url):
     """Migrates, and stores DOCUMENTS in two collections, so that looking into the wrong one would show."""
     async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
-        await migrate(connection)
+        await migrate(connection, SCHEMA)
     with psycopg.connect(superuser_url, autocommit=True, options="-c search_path=retrieval,public") as session:
         for tenant in ("acme", "other"):
             (collection,) = session.execute(

@@ -10,7 +10,7 @@ import pytest
 from weft_kit.rpc.errors import WeftError
 from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.storage.collections import Collections
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.search import Index
 
 SECRET = "The launch code is heliotrope."
@@ -84,7 +84,7 @@ async def test_a_neighbour_that_fills_the_index_takes_no_hits_away(running, post
 
 async def test_even_a_guessed_collection_id_finds_nothing_under_another_tenant(two, postgres_url, embedder):
     vector = embedder.vector("heliotrope")
-    async with Database(postgres_url, connections=3, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=3, hnsw_ef_search=100) as database:
         own = await Collections(database).collection("ours", "docs")
         index = Index(database, Bm25(0.9, 0.4), exact_windows=10)
         chunks = [chunk for chunk, _ in await index.nearest(own, vector, None, 10)]

@@ -9,7 +9,7 @@ import pytest
 from weft_retrieval.ranking.bm25 import Bm25
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.search import Index
 
 FIRST = ("0001_collections.sql", "0002_chunks.sql")
@@ -55,7 +55,7 @@ def insert_chunk(session: psycopg.Connection, chunk: int, text: str) -> None:
 
 
 async def test_what_was_stored_is_found_and_can_be_deleted(older):
-    async with Database(older, connections=2, hnsw_ef_search=100) as database:
+    async with TenantDatabase(older, connections=2, hnsw_ef_search=100) as database:
         collection = await Collections(database).collection("acme", "docs")
         index = Index(database, Bm25(0.9, 0.4), exact_windows=10)
         leg = await index.best_matching(collection, Counter(["moon"]), None, 10)

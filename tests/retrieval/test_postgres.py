@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
+from weft_kit.stores.postgres import migrate
 from weft_retrieval.analysis.analysis import AnalysedTerms, analyzer, query_terms
 from weft_retrieval.chunking.chunking import Chunk, Chunking
 from weft_retrieval.formats import ContentType
@@ -23,7 +24,7 @@ from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.filters import Compiled, compile_filter
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Database, migrate
+from weft_retrieval.storage.postgres import SCHEMA, TenantDatabase
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
 
@@ -34,11 +35,11 @@ EXACT_WINDOWS = 50
 
 @pytest.fixture
 async def database(postgres_url):
-    async with Database(postgres_url, connections=4, hnsw_ef_search=100) as database:
+    async with TenantDatabase(postgres_url, connections=4, hnsw_ef_search=100) as database:
         yield database
 
 
-async def store(database: Database, tenant: str, documents: dict[str, str], vectors: np.ndarray) -> Collection:
+async def store(database: TenantDatabase, tenant: str, documents: dict[str, str], vectors: np.ndarray) -> Collection:
     """Stores one chunk with one window a document; metadata `n` is its place."""
     await Collections(database).create(tenant, "docs", Chunking(), "english")
     written = DocumentStore(database)
@@ -144,10 +145,10 @@ async def test_a_large_collection_gets_an_index_of_its_own_that_loses_no_hits(da
     assert collection.hnsw
     assert not (await Collections(database).collection("other", "docs")).hnsw
     queries = unit_vectors(10, seed=11)
-    async with Database(postgres_url, connections=2, hnsw_ef_search=100) as searched:
+    async with TenantDatabase(postgres_url, connections=2, hnsw_ef_search=100) as searched:
         index = Index(searched, Bm25(K1, B), exact_windows=EXACT_WINDOWS)
         legs = [await names(index, collection, await index.nearest(collection, query, None, 10)) for query in queries]
-        async with searched.upkeep(5) as one, searched.upkeep(5) as two:
+        async with searched.connection(5) as one, searched.connection(5) as two:
             for connection in (one, two):
                 await connection.execute("SELECT pg_stat_force_next_flush()")
     best = [{f"d{n}" for n in np.argsort(-(vectors @ query))[:10]} for query in queries]
@@ -239,7 +240,7 @@ async def test_what_postgresql_refuses_half_way_is_named_and_leaves_nothing(data
 async def test_two_replicas_migrate_at_once_and_again(postgres_url):
     async def one_replica() -> None:
         async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
-            await migrate(connection)
+            await migrate(connection, SCHEMA)
 
     await asyncio.gather(*(one_replica() for _ in range(4)))
     await one_replica()

@@ -21,7 +21,7 @@ from weft_retrieval.ranking.bm25 import POSTING_BYTES, Bm25, pack
 from weft_retrieval.search.search import wanted_terms
 from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.reanalysis import Reanalysis, as_it_was
 from weft_retrieval.storage.revisions import IndexedChunk, IndexEntry, Revision
 from weft_retrieval.storage.search import Index
@@ -80,11 +80,11 @@ def older(postgres_url: str, superuser_url: str) -> str:
 
 @pytest.fixture
 async def database(older):
-    async with Database(older, connections=4, hnsw_ef_search=100) as database:
+    async with TenantDatabase(older, connections=4, hnsw_ef_search=100) as database:
         yield database
 
 
-async def best(database: Database, query: str) -> int:
+async def best(database: TenantDatabase, query: str) -> int:
     """Returns the number of the first chunk that a query's words find; -1 when there is none."""
     collection = await Collections(database).collection("acme", "docs")
     index = Index(database, Bm25(0.9, 0.4), exact_windows=10)
@@ -92,7 +92,7 @@ async def best(database: Database, query: str) -> int:
     return leg[0][0] - 1 if leg else -1
 
 
-async def all_steps(database: Database) -> None:
+async def all_steps(database: TenantDatabase) -> None:
     reanalysis = Reanalysis(database)
     while await reanalysis.step():
         pass
@@ -168,7 +168,7 @@ async def test_what_is_killed_half_way_is_gone_on_with(database, older, superuse
 
 
 async def test_replicas_that_analyse_the_same_chunks_store_them_once(database, older, superuser_url):
-    async with Database(older, connections=4, hnsw_ef_search=100) as other:
+    async with TenantDatabase(older, connections=4, hnsw_ef_search=100) as other:
         await asyncio.gather(all_steps(database), all_steps(other))
     check(superuser_url)
 

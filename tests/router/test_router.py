@@ -34,7 +34,7 @@ from weft_router.routing.retry_policy import RetryLimits
 from weft_router.single_flight.flights import Flights
 from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.worker.job_run import JobDependencies
-from weft_router.worker.worker import Worker
+from weft_router.worker.worker import GenerationWorker
 
 CATALOG = """
 [providers.first]
@@ -193,7 +193,7 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
         rules = AttemptRules(RetryLimits(), RetryBudgets(), budgets)
         flights = Flights(RedisDirectory(redis, limit_s=0.1), 5)
         attempts = Pipeline(fleet.lend, Retrieval(channel, 1), LastResortAnswers(answers), rules, flights)
-        worker = Worker(JobDependencies(desk.log, attempts, answers), Leases(desk.log, slots=1), grace_s=1)
+        worker = GenerationWorker(JobDependencies(desk.log, attempts, answers), Leases(desk.log, slots=1), grace_s=1)
         job_id = await desk.submit()
         async with worker.working():
             done = await desk.done(job_id)

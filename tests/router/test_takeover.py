@@ -16,7 +16,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import Fenced, JobLog, Leases, LogConfig, Writer, project, text_hash
 from weft_mock import MockProvider, Script
 from weft_router.worker.job_run import JobDependencies
-from weft_router.worker.worker import Worker
+from weft_router.worker.worker import GenerationWorker
 
 SLOW = Script(tokens=500, tokens_per_second=50)
 
@@ -175,7 +175,7 @@ async def test_a_job_that_is_left_with_every_delivery_leaves_its_lane_in_the_end
             await asyncio.wait_for(take(), 20)
     log: Any = BrokenLog(joblog.client, joblog.config)
     nothing: Any = None
-    async with Worker(
+    async with GenerationWorker(
         JobDependencies(log, nothing, nothing, max_deliveries=2), Leases(log, slots=1), grace_s=0
     ).working():
         await desk.until_acknowledged()

@@ -13,7 +13,7 @@ ARGUED: Final[Mapping[str, str]] = {
 }
 """Names with one meaning that two modules define, with the reason."""
 
-TO_BE_RENAMED: Final = frozenset({"Database"})
+TO_BE_RENAMED: Final[frozenset[str]] = frozenset()
 """Names with two meanings, until each meaning has a name of its own. Nothing is added here."""
 
 

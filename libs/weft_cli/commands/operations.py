@@ -17,6 +17,7 @@ from weft_cli.views.audit import audit_table
 from weft_cli.views.json_output import print_json
 from weft_cli.views.spending import keys_table, usage_table
 from weft_client.budgets import budget
+from weft_kit.rpc.time import seconds_of
 
 app = typer.Typer()
 keys = typer.Typer(help="API keys; needs the operator's token.", no_args_is_help=True)
@@ -99,7 +100,7 @@ async def revoke_key(
     if as_json:
         print_json(revoked)
     else:
-        within = revoked.effective_within.ToTimedelta().total_seconds()
+        within = seconds_of(revoked.effective_within)
         out().print(f"{revoked.key.key_id} is revoked; every gateway refuses it within {within:.0f} s")
 
 

@@ -3,17 +3,19 @@
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from weft_kit.rpc.time import seconds_between, seconds_of
+
 
 def moment(at: Timestamp) -> str:
     return f"{at.ToDatetime().isoformat(sep=' ', timespec='seconds')} UTC"
 
 
 def between(start: Timestamp, end: Timestamp) -> str:
-    return length((end.ToNanoseconds() - start.ToNanoseconds()) / 1e9)
+    return length(seconds_between(start, end))
 
 
 def span(duration: Duration) -> str:
-    return length(duration.ToNanoseconds() / 1e9)
+    return length(seconds_of(duration))
 
 
 def elapsed(seconds: float) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Self
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import Counter, Gauge
 
 from weft.common.v1 import catalog_pb2 as pb
@@ -26,6 +25,7 @@ from weft_kit.catalog.catalog import (
     parse_catalog,
     read_catalog,
 )
+from weft_kit.rpc.time import unix_timestamp
 from weft_kit.tasks import background
 
 RELOADS = Counter("weft_catalog_reloads", "Changed catalogs that were read.", ["result"])
@@ -92,12 +92,12 @@ class WatchedCatalog:
         """Tells which catalog is in force; what is wrong with the file only to those who may read all of it."""
         status = pb.CatalogStatus(
             sha256=sha256(self._in_force.text.encode()).hexdigest(),
-            load_time=_timestamp(self._in_force.since_s),
+            load_time=unix_timestamp(self._in_force.since_s),
             is_last_good=self._in_force.is_last_good,
         )
         if self._refusal:
             status.problem_count = len(self._refusal.error.problems)
-            status.refuse_time.CopyFrom(_timestamp(self._refusal.at_s))
+            status.refuse_time.CopyFrom(unix_timestamp(self._refusal.at_s))
         if with_problems:
             status.keep_error = self._keep_error
             status.problems.extend(self._refusal.error.located if self._refusal else ())
@@ -183,12 +183,6 @@ async def _last_good(path: Path, refused: CatalogError, take: Taken, environ: Ma
         return await _taken(path, take, environ, is_last_good=True)
     except CatalogError:
         raise refused from None
-
-
-def _timestamp(unix_s: float) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMicroseconds(round(unix_s * 1e6))
-    return timestamp
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ work        leases for workers                   batches     batches for recorde
 projection  events → the job's record            wire        fenced writes, leader and direct reads
 stream      made, widened, never shrunk          monitor     is it there, does it store, and made again
 connection  to NATS, for ever                    clock       is it ours
-sizes       what one event holds
+sizes       what one event holds                 worker      leases at work, side by side
+terminal    ends of jobs that did not succeed
 """
 
 from weft_kit.joblog.batches import Batches, EventBatch

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog.ids import kind_of
 
@@ -20,8 +21,8 @@ def project(job_id: str, events: Iterable[event_pb2.JobEvent]) -> job_pb2.Job:
         job.last_sequence = event.sequence
         _STEPS.get(kind_of(event), _ignore)(job, event, deltas)
     if job.state in (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING):
-        job.answer.text = "".join(delta.text for _, delta in deltas)
-        job.answer.reasoning = "".join(delta.reasoning for _, delta in deltas)
+        job.answer.text = "".join(event.delta.text for event in deltas)
+        job.answer.reasoning = "".join(event.delta.reasoning for event in deltas)
     return job
 
 
@@ -30,8 +31,70 @@ def envelope_of(event: event_pb2.JobEvent) -> event_pb2.Accepted:
     return event.accepted if event.HasField("accepted") else event.done.accepted
 
 
-Deltas = list[tuple[int, event_pb2.Delta]]
-"""Those that stand, with their sequences."""
+def attempts_of(events: Iterable[event_pb2.JobEvent]) -> list[job_pb2.Attempt]:
+    """Returns each attempt as its worker saw it end; where none did, as lost."""
+    attempts: list[job_pb2.Attempt] = []
+    for event in events:
+        note_attempts(attempts, event)
+    return attempts
+
+
+def note_attempts(attempts: list[job_pb2.Attempt], event: event_pb2.JobEvent) -> None:
+    """Takes an event's attempts into those before it: one that begins, and the result of one in place of a loss."""
+    if event.HasField("started"):
+        if event.started.HasField("previous"):
+            _put(attempts, event.started.previous)
+        _put(attempts, _lost(event))
+    elif event.HasField("released"):
+        _put(attempts, event.released.attempt)
+
+
+def standing(events: Iterable[event_pb2.JobEvent]) -> list[event_pb2.JobEvent]:
+    """Returns the deltas that were not withdrawn."""
+    deltas: Deltas = []
+    for event in events:
+        if event.HasField("delta"):
+            deltas.append(event)
+        elif event.HasField("rewound"):
+            withdraw(deltas, event)
+    return deltas
+
+
+def withdraw(deltas: list[event_pb2.JobEvent], rewound: event_pb2.JobEvent) -> None:
+    """Takes out the deltas that stand no more."""
+    deltas[:] = [delta for delta in deltas if delta.sequence <= rewound.rewound.to_sequence]
+
+
+def _put(attempts: list[job_pb2.Attempt], known: job_pb2.Attempt) -> None:
+    """Adds an attempt, or replaces what was known of it."""
+    for place, attempt in enumerate(attempts):
+        if attempt.number == known.number:
+            attempts[place] = known
+            return
+    attempts.append(known)
+
+
+def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
+    """Records an attempt of which the log knows only that it began: its result would stand in what follows."""
+    started = event.started
+    error = job_pb2.JobError(
+        reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,
+        message="its worker was lost before it recorded a result; see the router's log",
+        retryable=True,
+    )
+    return job_pb2.Attempt(
+        number=started.attempt,
+        provider=started.provider,
+        provider_model=started.provider_model,
+        start_time=event.time,
+        error=error,
+        joined_job_id=started.joined_job_id,
+        worker=started.worker,
+    )
+
+
+Deltas = list[event_pb2.JobEvent]
+"""Those that stand."""
 
 
 def _accepted(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:
@@ -55,11 +118,11 @@ def _started(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> No
 def _delta(job: job_pb2.Job, event: event_pb2.JobEvent, deltas: Deltas) -> None:
     if not job.HasField("first_token_time"):
         job.first_token_time.CopyFrom(event.time)
-    deltas.append((event.sequence, event.delta))
+    deltas.append(event)
 
 
 def _rewound(_job: job_pb2.Job, event: event_pb2.JobEvent, deltas: Deltas) -> None:
-    deltas[:] = [(sequence, delta) for sequence, delta in deltas if sequence <= event.rewound.to_sequence]
+    withdraw(deltas, event)
 
 
 def _released(job: job_pb2.Job, event: event_pb2.JobEvent, _deltas: Deltas) -> None:

@@ -5,10 +5,10 @@ from contextlib import suppress
 from functools import partial
 
 from weft.job.v1 import event_pb2, ingest_pb2
-from weft_kit import clock
 from weft_kit.joblog.ids import JobKey, kind_of
 from weft_kit.joblog.stream_client import StreamClient, WrongSequence, new_write_id
 from weft_kit.rpc.errors import DependencyDown
+from weft_kit.rpc.time import now
 
 _LAST_WORDS_S = 0.2
 
@@ -46,7 +46,7 @@ class Fenced(Exception):
 
 
 def event_of(job_id: str, step: Step) -> event_pb2.JobEvent:
-    event = event_pb2.JobEvent(job_id=job_id, time=clock.now())
+    event = event_pb2.JobEvent(job_id=job_id, time=now())
     getattr(event, _FIELD[type(step)]).CopyFrom(step)
     return event
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import grpc
 import grpc.aio
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -21,6 +21,7 @@ from weft_kit.rpc.errors import (
     Unsupported,
     WeftError,
 )
+from weft_kit.rpc.time import duration, seconds_of
 
 DOMAIN = "weft"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -36,9 +37,7 @@ def to_trailers(error: WeftError) -> tuple[tuple[str, str | bytes], ...]:
     details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=error.metadata))]
     trailers: list[tuple[str, str | bytes]] = []
     if error.retry_after_s is not None:
-        wait = duration_pb2.Duration()
-        wait.FromNanoseconds(round(error.retry_after_s * 1e9))
-        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=wait)))
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=duration(error.retry_after_s))))
         trailers.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
     status = status_pb2.Status(code=error.status.value[0], message=error.message, details=details)
     if error.violations:
@@ -94,7 +93,7 @@ def _from_peer(code: grpc.StatusCode, status: status_pb2.Status | None, info: er
         if detail.Unpack(bad):
             violations = {v.field: v.description for v in bad.field_violations}
         elif detail.Unpack(retry):
-            retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
+            retry_after_s = seconds_of(retry.retry_delay)
     message = status.message if status else ""
     found = PeerError(code, reason, message, metadata=info.metadata, violations=violations)
     found.retry_after_s = retry_after_s

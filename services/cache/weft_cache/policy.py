@@ -7,6 +7,7 @@ from enum import Enum
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.cache_key import cache_mode
+from weft_kit.rpc.time import seconds_of
 
 
 class Tier(Enum):
@@ -35,7 +36,7 @@ def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: fl
     if tier is None or (request.HasField("retrieval") and not collection_version):
         return None
     policy = request.cache
-    max_age_s = policy.max_age.ToNanoseconds() / 1e9 if policy.HasField("max_age") else math.inf
+    max_age_s = seconds_of(policy.max_age) if policy.HasField("max_age") else math.inf
     min_similarity = max(floor, policy.min_similarity) if policy.HasField("min_similarity") else floor
     return LookupTerms(tier, max_age_s, min_similarity)
 

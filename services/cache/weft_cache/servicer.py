@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from weft.cache.v1 import cache_pb2 as pb
@@ -19,6 +18,7 @@ from weft_cache.semantic.choice import Miss, Reason
 from weft_cache.wilson import share
 from weft_kit.logging import note
 from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.time import duration, elapsed, seconds_of
 
 _TIERS: Final = {Tier.EXACT: job_pb2.CACHE_MODE_EXACT, Tier.SEMANTIC: job_pb2.CACHE_MODE_SEMANTIC}
 _REASONS: Final = {
@@ -49,7 +49,7 @@ class CacheServicer(rpc.CacheServiceServicer):
         self._cache, self._audits = cache, audits
 
     async def Lookup(self, request: pb.LookupRequest, _: object) -> pb.LookupResponse:
-        within_s = request.stale_within.ToNanoseconds() / 1e9 if request.HasField("stale_within") else None
+        within_s = seconds_of(request.stale_within) if request.HasField("stale_within") else None
         found = await self._cache.lookup(_asked(request), within_s)
         if isinstance(found, Miss):
             note(cache=found.reason.value)
@@ -60,7 +60,7 @@ class CacheServicer(rpc.CacheServiceServicer):
 
     async def Store(self, request: pb.StoreRequest, _: object) -> pb.StoreResponse:
         asked = replace(_asked(request), job_id=request.job_id)
-        took_s = request.generation_time.ToNanoseconds() / 1e9
+        took_s = seconds_of(request.generation_time)
         stored = await self._cache.store(asked, request.answer, request.cost, took_s)
         note(stored=stored)
         return pb.StoreResponse(stored=stored)
@@ -82,7 +82,7 @@ class CacheServicer(rpc.CacheServiceServicer):
         stats, keeping = await self._cache.stats(current_tenant()), self._cache.keeping
         response = _stats(stats)
         response.most_bytes = keeping.most_bytes
-        response.time_to_live.FromTimedelta(timedelta(seconds=keeping.ttl_s))
+        response.time_to_live.CopyFrom(duration(keeping.ttl_s))
         return response
 
 
@@ -93,7 +93,7 @@ def _asked(request: pb.LookupRequest | pb.StoreRequest) -> Lookup:
 def _found(hit: Hit) -> pb.Found:
     found = pb.Found(answer=hit.stored.answer, audit=hit.audit)
     found.hit.tier, found.hit.similarity, found.hit.confidence = _TIERS[hit.tier], hit.similarity, hit.confidence
-    found.hit.age.FromTimedelta(timedelta(seconds=hit.age_s))
+    found.hit.age.CopyFrom(elapsed(hit.age_s))
     found.hit.served_stale = hit.served_stale
     return found
 

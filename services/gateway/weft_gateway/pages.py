@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from weft_gateway.postgres import Database
 from weft_kit.stores.page_tokens import PageTokens
+from weft_kit.stores.postgres import Database
 
 Position = tuple[datetime, str]
 """Where a page ends: time and id of its last item."""

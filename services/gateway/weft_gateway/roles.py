@@ -7,7 +7,6 @@ from functools import partial
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.audit.retention import drop_old_events
 from weft_gateway.config import Config
-from weft_gateway.postgres import Database
 from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
 from weft_gateway.record.postgres_erasure import ErasureStore
@@ -15,7 +14,6 @@ from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.reaper import Reaper
 from weft_gateway.record.recorder import record
 from weft_gateway.record.retention import RetentionSweeper
-from weft_gateway.tasks import running
 from weft_gateway.webhooks.backoff import Backoff
 from weft_gateway.webhooks.http_sender import HttpSender
 from weft_gateway.webhooks.notifier import Notifier, Pace, SilentNotifier
@@ -26,6 +24,8 @@ from weft_gateway.webhooks.secrets import SecretAdmin
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.joblog import JobLog
+from weft_kit.stores.postgres import Database
+from weft_kit.tasks import running
 
 
 @asynccontextmanager

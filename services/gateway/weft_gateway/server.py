@@ -32,7 +32,7 @@ from weft_gateway.jobs.jobs import Jobs
 from weft_gateway.jobs.long_polls import LongPolls
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.pages import Pages
-from weft_gateway.postgres import Database
+from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_erasure import ErasureStore
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.roles import notifier, recorder, secret_desk
@@ -44,7 +44,6 @@ from weft_gateway.submission.cache_lookup import CacheLookup
 from weft_gateway.submission.envelope import EnvelopeRules
 from weft_gateway.submission.log_capacity import LogCapacity
 from weft_gateway.submission.quota import Quota
-from weft_gateway.tasks import running
 from weft_gateway.tenants.collections import TenantCollections
 from weft_gateway.tenants.deletion import TenantDeletion
 from weft_gateway.tenants.servicer import TenantServicer
@@ -65,7 +64,8 @@ from weft_kit.rpc.health import peer_need
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
-from weft_kit.tasks import background
+from weft_kit.stores.postgres import Database
+from weft_kit.tasks import background, running
 
 ROLES: Final = ("serve", "recorder", "notifier")
 
@@ -96,7 +96,7 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         database = await stack.enter_async_context(
-            Database(config.postgres_url, connections=config.postgres_connections, mesh_id=config.mesh_id)
+            record_database(config.postgres_url, connections=config.postgres_connections, mesh_id=config.mesh_id)
         )
         await database.identity(_IDENTITY_S)
         if "notifier" in roles:

@@ -15,11 +15,11 @@ from weft_gateway.record.job_query import read_job_query
 from weft_gateway.submission.batch import Outcome
 from weft_gateway.submission.budgets import BudgetChecks, BudgetStanding
 from weft_gateway.submission.envelope import Submission
-from weft_gateway.submission.validation import seconds
 from weft_kit.rpc.call import Rpc
 from weft_kit.rpc.context import current, current_tenant
 from weft_kit.rpc.errors import WeftError
 from weft_kit.rpc.interceptor import send_header
+from weft_kit.rpc.time import duration, seconds_of
 from weft_kit.spending import day_end_s
 
 
@@ -37,7 +37,7 @@ class GatewayServicer(rpc.GatewayServiceServicer):
         return pb.SubmitJobsResponse(results=map(_result, outcomes))
 
     async def GetJob(self, request: pb.GetJobRequest, _: object) -> pb.GetJobResponse:
-        job = await self._jobs.get(current_tenant(), request.job_id, seconds(request.wait))
+        job = await self._jobs.get(current_tenant(), request.job_id, seconds_of(request.wait))
         return pb.GetJobResponse(job=job)
 
     async def ListJobs(self, request: pb.ListJobsRequest, _: object) -> pb.ListJobsResponse:
@@ -103,5 +103,5 @@ def _item_error(error: WeftError) -> error_pb2.ItemError:
         violations=error.violations,
     )
     if error.retry_after_s is not None:
-        item.retry_after.FromNanoseconds(round(error.retry_after_s * 1e9))
+        item.retry_after.CopyFrom(duration(error.retry_after_s))
     return item

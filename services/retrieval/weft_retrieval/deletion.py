@@ -4,10 +4,11 @@ from typing import LiteralString
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import FailedPrecondition
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.records import Collection
 from weft_retrieval.storage.collections import lock_collection
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 _LIMIT_S = 110.0
 _RUNNING = """
@@ -37,7 +38,7 @@ _CLEAR: tuple[LiteralString, ...] = (
 
 
 class CollectionDeletion:
-    def __init__(self, database: Database, indexes: HnswIndexes) -> None:
+    def __init__(self, database: TenantDatabase, indexes: HnswIndexes) -> None:
         self._database = database
         self._indexes = indexes
 

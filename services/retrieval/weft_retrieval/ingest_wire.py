@@ -3,6 +3,7 @@
 import hashlib
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
+from weft_kit.rpc.time import seconds_of
 from weft_retrieval import wire
 from weft_retrieval.ingest_jobs.requests import IngestOrder
 
@@ -17,5 +18,5 @@ async def order(request: pb.IngestDocumentsRequest) -> IngestOrder:
         request_hash=hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest(),
         skip_duplicates=request.skip_duplicates,
         priority=request.priority,
-        timeout_s=request.timeout.ToNanoseconds() / 1e9 if request.HasField("timeout") else None,
+        timeout_s=seconds_of(request.timeout) if request.HasField("timeout") else None,
     )

@@ -14,6 +14,7 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.page_tokens import PageTokens
+from weft_kit.tasks import regularly
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
 from weft_retrieval.document_processes.fork_client import fork_server
@@ -31,7 +32,6 @@ from weft_retrieval.ingest_jobs.storing import StoringRoom
 from weft_retrieval.ingest_jobs.worker import IngestWorker
 from weft_retrieval.invalidation import Invalidation
 from weft_retrieval.ranking.bm25 import Bm25
-from weft_retrieval.regularly import regularly
 from weft_retrieval.search.exact_search import ExactSearch
 from weft_retrieval.search.feedback import Feedback, FeedbackOptions
 from weft_retrieval.search.search import Fusion, Searcher
@@ -40,7 +40,7 @@ from weft_retrieval.storage.collections import Collections
 from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
 from weft_retrieval.storage.invalidation_outbox import InvalidationOutbox
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.reanalysis import Reanalysis
 from weft_retrieval.storage.search import Index
 
@@ -89,7 +89,7 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         yield server
 
 
-def _needs(config: Config, database: Database, link: LogLink) -> list[Need]:
+def _needs(config: Config, database: TenantDatabase, link: LogLink) -> list[Need]:
     """Searches need PostgreSQL alone, ingest jobs the log too."""
     needs = [Need("postgresql", database.check, frozenset({WHOLE, _SERVICE}))]
     if config.nats_url:
@@ -99,7 +99,7 @@ def _needs(config: Config, database: Database, link: LogLink) -> list[Need]:
 
 def _servicer(
     config: Config,
-    database: Database,
+    database: TenantDatabase,
     link: LogLink,
     inference: Channel,
     embedder: EmbeddingClient,
@@ -139,7 +139,7 @@ def _processes(config: Config) -> DocumentProcesses:
 
 
 def _ingestor(
-    config: Config, database: Database, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
+    config: Config, database: TenantDatabase, batches: SharedBatches, processes: DocumentProcesses, indexes: HnswIndexes
 ) -> Ingestor:
     return Ingestor(
         DocumentStore(database),
@@ -152,7 +152,7 @@ def _ingestor(
 
 
 def _worker(
-    config: Config, database: Database, link: LogLink, ingestor: Ingestor, batches: SharedBatches
+    config: Config, database: TenantDatabase, link: LogLink, ingestor: Ingestor, batches: SharedBatches
 ) -> IngestWorker:
     room = StoringRoom(config.ingest_documents_at_once, config.ingest_bytes_at_once)
 
@@ -163,7 +163,7 @@ def _worker(
 
 
 @asynccontextmanager
-async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
+async def _upkeep(config: Config, database: TenantDatabase) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         cache = None
         if config.cache_target:
@@ -176,8 +176,8 @@ async def _upkeep(config: Config, database: Database) -> AsyncIterator[None]:
         yield
 
 
-def _database(config: Config) -> Database:
-    return Database(
+def _database(config: Config) -> TenantDatabase:
+    return TenantDatabase(
         config.postgres_url,
         connections=config.postgres_connections,
         hnsw_ef_search=config.hnsw_ef_search,
@@ -196,7 +196,7 @@ def _batches(config: Config, embedder: EmbeddingClient) -> SharedBatches:
     return SharedBatches(embedder, batch_texts=batch_texts, batches_in_flight=in_flight)
 
 
-def _index(config: Config, database: Database) -> Index:
+def _index(config: Config, database: TenantDatabase) -> Index:
     return Index(database, Bm25(config.bm25_k1, config.bm25_b), exact_windows=config.exact_windows)
 
 

@@ -7,6 +7,7 @@ from weft.retrieval.v1 import retrieval_pb2_grpc as rpc
 from weft_kit.rpc.call import Rpc
 from weft_kit.rpc.context import current, current_tenant
 from weft_kit.rpc.interceptor import send_header
+from weft_kit.rpc.time import seconds_of
 from weft_kit.stores.page_tokens import PageTokens, page_size
 from weft_retrieval import ingest_wire, wire
 from weft_retrieval.deletion import CollectionDeletion
@@ -86,7 +87,7 @@ class RetrievalServicer(rpc.RetrievalServiceServicer):
         return pb.IngestDocumentsResponse(job=job)
 
     async def GetIngestJob(self, request: pb.GetIngestJobRequest, _: object) -> pb.GetIngestJobResponse:
-        wait_s = request.wait.ToNanoseconds() / 1e9
+        wait_s = seconds_of(request.wait)
         return pb.GetIngestJobResponse(job=await self._ingest_jobs.get(current_tenant(), request.job_id, wait_s))
 
     async def ListIngestJobs(self, request: pb.ListIngestJobsRequest, _: object) -> pb.ListIngestJobsResponse:

@@ -3,15 +3,14 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import InvalidFields
+from weft_kit.rpc.time import timestamp
 from weft_retrieval.analysis.analyses import chunks_by_language
 from weft_retrieval.analysis.languages import language_problem
 from weft_retrieval.chunking.chunking import Chunking
@@ -132,7 +131,7 @@ def collection_to_wire(collection: Collection) -> pb.Collection:
         chunking=pb.ChunkingOptions(
             max_tokens=collection.chunking.max_tokens, overlap_tokens=collection.chunking.overlap_tokens
         ),
-        create_time=_timestamp(collection.create_time),
+        create_time=timestamp(collection.create_time),
         language=collection.language,
         languages=[
             pb.LanguageCount(language=language, chunk_count=chunks)
@@ -151,7 +150,7 @@ def document_to_wire(document: Document) -> pb.Document:
         metadata=_struct(document.metadata),
         content_hash=document.content_hash,
         chunk_count=document.chunk_count,
-        ingest_time=_timestamp(document.ingest_time),
+        ingest_time=timestamp(document.ingest_time),
         language=document.language,
     )
 
@@ -211,9 +210,3 @@ def _struct(values: Mapping[str, Any]) -> Struct:
     struct = Struct()
     struct.update(dict(values))
     return struct
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

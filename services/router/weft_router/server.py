@@ -47,7 +47,7 @@ from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.single_flight.servicer import FlightServicer
 from weft_router.worker.job_run import JobDependencies
 from weft_router.worker.tenant_weights import TenantWeights
-from weft_router.worker.worker import Worker
+from weft_router.worker.worker import GenerationWorker
 
 _NAME = "weft.router.v1.RouterService"
 _FLIGHTS = "weft.router.v1.FlightService"
@@ -107,7 +107,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
         await stack.enter_async_context(flights.hosting(address))
         means = JobDependencies(log, attempts, answers, config.max_deliveries, address)
         work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
-        await stack.enter_async_context(Worker(means, work, config.grace_s).working())
+        await stack.enter_async_context(GenerationWorker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
 

@@ -13,6 +13,7 @@ from weft_kit.cache_key import MODES
 from weft_kit.catalog.prices import Prices
 from weft_kit.catalog.watch import WatchedCatalog
 from weft_kit.rpc.context import current, remaining
+from weft_kit.rpc.time import elapsed, unix_timestamp
 from weft_router.budgets.budgets import Budgets
 from weft_router.fleet.breaker import BreakerState
 from weft_router.fleet.health import ProviderHealth, quantile_s
@@ -138,16 +139,8 @@ def _state(healths: Sequence[ProviderHealth], now: float) -> pb.Provider.State.V
 
 
 def _duration(seconds: float | None) -> duration_pb2.Duration | None:
-    if seconds is None:
-        return None
-    duration = duration_pb2.Duration()
-    duration.FromMicroseconds(round(seconds * 1e6))
-    return duration
+    return None if seconds is None else elapsed(seconds)
 
 
 def _timestamp(unix_s: float) -> timestamp_pb2.Timestamp | None:
-    if not unix_s:
-        return None
-    timestamp = timestamp_pb2.Timestamp()
-    timestamp.FromMicroseconds(round(unix_s * 1e6))
-    return timestamp
+    return unix_timestamp(unix_s) if unix_s else None

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Database
+from weft_kit.stores.postgres import Database
 
 _NAMES: Final = [field.name for field in fields(AuditEvent)]
 _COLUMNS: Final = ", ".join(_NAMES)

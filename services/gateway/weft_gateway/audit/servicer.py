@@ -1,12 +1,11 @@
 """AuditService on the wire. The gate has already seen the operator's token."""
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from weft.gateway.v1 import audit_pb2 as pb
 from weft.gateway.v1 import audit_pb2_grpc as rpc
 from weft_gateway.audit.events import AuditEvent
 from weft_gateway.audit.postgres_audit import AuditStore
 from weft_gateway.pages import Pages
+from weft_kit.rpc.time import timestamp
 from weft_kit.stores.page_tokens import page_size
 
 
@@ -25,11 +24,9 @@ class AuditServicer(rpc.AuditServiceServicer):
 
 
 def _to_wire(event: AuditEvent) -> pb.AuditEvent:
-    time = Timestamp()
-    time.FromDatetime(event.time)
     return pb.AuditEvent(
         event_id=event.event_id,
-        time=time,
+        time=timestamp(event.time),
         method=event.method,
         call_id=event.call_id,
         operator=event.operator,

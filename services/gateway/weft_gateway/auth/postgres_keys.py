@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 from weft.common.v1 import budget_pb2
 from weft_gateway.auth.keys import Key
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Database
+from weft_kit.stores.postgres import Database
 
 _GIVEN: Final = "key_id, tenant, name, secret_hash, calls_per_minute, tokens_per_minute, micros_per_day"
 _COLUMNS: Final = f"{_GIVEN}, create_time, revoke_time"

@@ -15,10 +15,9 @@ from redis.asyncio import Redis
 
 from weft_gateway.auth.gcra import RateLimit, RateRefusal
 from weft_gateway.auth.local_limiter import LocalLimiter
-from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import DependencyDown, WeftError
-from weft_kit.time_limits import loop_timeout
+from weft_kit.stores.optional import OptionalStore, StoreAway
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
 
@@ -44,15 +43,14 @@ class RedisLimiter:
     ) -> None:
         self._script = redis.register_script(_SCRIPT)
         self._fallback = fallback
-        self._limit_s = limit_s
-        self._rest_s = rest_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
         self._local = LocalLimiter()
         self._waiting: list[_Waiting] = []
         self._round_trip: asyncio.Task[None] | None = None
-        self._outage = Outage(
+        outage = Outage(
             "rate limits without redis: it does not answer", "rate limits are in redis again", decided=fallback
         )
+        # Whatever is wrong with Redis, the calls that wait must go on: any error is a failure.
+        self._store = OptionalStore(limit_s=limit_s, rest_s=rest_s, outage=outage)
 
     async def admit(self, limits: Sequence[RateLimit]) -> None:
         """Returns when a call may pass; raises Exhausted when it would break one of its limits.
@@ -61,7 +59,7 @@ class RedisLimiter:
         """
         if not limits:
             return
-        if not self._breaker.allows(time.monotonic()):
+        if not self._store.allows():
             refusal = self._decide_alone(limits)
         else:
             refusal = await self._decide_together(limits)
@@ -95,21 +93,17 @@ class RedisLimiter:
             for limit in limits:
                 args += (limit.rate.interval_us, limit.rate.tolerance_us, limit.calls)
         try:
-            async with loop_timeout(self._limit_s):
+            async with self._store.exchange():
                 answer: list[int] = await self._script(keys, args)
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with Redis, the calls that wait must go on
-            self._breaker.failed(time.monotonic())
-            self._outage.failed(error)
+        except StoreAway:
             return [self._decide_alone(limits) for limits in calls]
-        self._breaker.succeeded()
-        self._outage.ended()
         return [_read(limits, *answer[2 * i : 2 * i + 2]) for i, limits in enumerate(calls)]
 
     def _decide_alone(self, limits: Sequence[RateLimit]) -> WeftError | None:
         if self._fallback == "closed":
             DECIDED.labels("closed", "refused").inc()
             message = "calls cannot be counted without redis, and none may pass uncounted; wait, then retry"
-            return DependencyDown("redis", message, retry_after_s=self._rest_s)
+            return DependencyDown("redis", message, retry_after_s=self._store.rest_s)
         refusal = self._local.admit(limits, time.monotonic_ns() // 1000)
         DECIDED.labels("local", "refused" if refusal else "admitted").inc()
         return refusal.error() if refusal else None

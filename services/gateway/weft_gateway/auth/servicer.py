@@ -1,16 +1,12 @@
 """KeyService on the wire. The gate has already seen the operator's token."""
 
-from datetime import datetime, timedelta
-
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft_gateway.auth.key_admin import KeyAdmin
 from weft_gateway.auth.keys import Key
 from weft_gateway.pages import Pages
 from weft_kit.logging import note
+from weft_kit.rpc.time import duration, timestamp
 from weft_kit.stores.page_tokens import page_size
 
 
@@ -37,9 +33,7 @@ class KeyServicer(rpc.KeyServiceServicer):
     async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
         key = await self._desk.revoke(request.key_id)
         note(subject_tenant=key.tenant)
-        within = Duration()
-        within.FromTimedelta(timedelta(seconds=self._effective_within_s))
-        return pb.RevokeKeyResponse(key=_to_wire(key), effective_within=within)
+        return pb.RevokeKeyResponse(key=_to_wire(key), effective_within=duration(self._effective_within_s))
 
 
 def _to_wire(key: Key) -> pb.Key:
@@ -47,14 +41,8 @@ def _to_wire(key: Key) -> pb.Key:
         key_id=key.key_id,
         tenant=key.tenant,
         name=key.name,
-        create_time=_time(key.create_time),
-        revoke_time=_time(key.revoke_time) if key.revoke_time else None,
+        create_time=timestamp(key.create_time),
+        revoke_time=timestamp(key.revoke_time) if key.revoke_time else None,
         calls_per_minute=key.calls_per_minute,
         budget=key.budget,
     )
-
-
-def _time(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

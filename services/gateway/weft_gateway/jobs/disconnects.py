@@ -10,11 +10,11 @@ from prometheus_client import Counter
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft_gateway.jobs.readers import OpenReader, Readers
-from weft_gateway.submission.validation import seconds
-from weft_gateway.tasks import Background
 from weft_kit.joblog import JobGone, JobLog
 from weft_kit.rpc.errors import DependencyDown, InvalidFields
 from weft_kit.rpc.interceptor import is_sent_away
+from weft_kit.rpc.time import seconds_of
+from weft_kit.tasks import TaskSet
 
 CANCELLED = Counter("weft_gateway_left_jobs_cancelled", "Jobs cancelled because their callers had left.")
 
@@ -32,7 +32,7 @@ def read_patience_s(request: pb.GenerateRequest) -> float | None:
         if request.HasField("detach_for"):
             raise InvalidFields({"detach_for": "may only be set with DETACH_FOR"})
         return 0.0 if request.on_disconnect == pb.ON_DISCONNECT_CANCEL else None
-    patience_s = seconds(request.detach_for)
+    patience_s = seconds_of(request.detach_for)
     if not request.HasField("detach_for") or not _SHORTEST_S <= patience_s <= _LONGEST_S:
         found = f"is {patience_s:g} s" if request.HasField("detach_for") else "is not set"
         raise InvalidFields({"detach_for": f"must be {_SHORTEST_S:g} s to 1 h with DETACH_FOR, {found}"})
@@ -49,8 +49,8 @@ class Disconnects:
     def __init__(self, log: JobLog, readers: Readers) -> None:
         self._log = log
         self._readers = readers
-        self._waiting = Background()
-        self._cancelling = Background()
+        self._waiting = TaskSet()
+        self._cancelling = TaskSet()
         self._lines = structlog.get_logger()
 
     @asynccontextmanager

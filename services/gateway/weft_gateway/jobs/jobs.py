@@ -20,7 +20,6 @@ from weft_gateway.submission.batch import Outcome, check_batch, outcomes
 from weft_gateway.submission.envelope import Submission
 from weft_gateway.submission.log_limit import log_limit
 from weft_gateway.submission.validation import check_item
-from weft_gateway.tasks import unbroken
 from weft_kit.joblog import JobGone, JobLog, belongs_to, envelope_of, project
 from weft_kit.logging import note
 from weft_kit.rpc.context import CallContext, remaining
@@ -30,6 +29,7 @@ from weft_kit.rpc.errors import (
     InvalidFields,
     NotFound,
 )
+from weft_kit.tasks import unbroken
 
 _LONGEST_MESSAGE: Final = 256
 _LONGEST_WAIT_S: Final = 60.0

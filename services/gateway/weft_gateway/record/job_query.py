@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -10,6 +10,7 @@ from weft.job.v1 import job_pb2
 from weft_gateway.pages import Position
 from weft_kit.joblog import PRIORITIES, new_job_id
 from weft_kit.rpc.errors import InvalidFields
+from weft_kit.rpc.time import datetime_of
 from weft_kit.stores.page_tokens import page_size
 
 AUDIT_LABEL: Final = "weft.audit"
@@ -82,5 +83,4 @@ def _known(values: Iterable[int], known: Collection[int]) -> tuple[int, ...]:
 def _time(request: pb.ListJobsRequest, field: str) -> datetime | None:
     if not request.HasField(field):  # type: ignore[arg-type]  # the callers' literals
         return None
-    moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
-    return moment
+    return datetime_of(getattr(request, field))

@@ -4,10 +4,10 @@ from typing import Final
 
 import psycopg
 
-from weft_gateway.postgres import Connection, Database
 from weft_gateway.record.dead_letters import DeadLetter, is_poison
 from weft_gateway.record.postgres_jobs import TYPES, write_rows
 from weft_gateway.record.rows import COLUMNS, RecordRow
+from weft_kit.stores.postgres import Connection, Database
 
 # A repeat changes nothing, but for another event in the place of one that a lost log held. What was erased stays so: a
 # job's row is locked by the statement before, or not there.

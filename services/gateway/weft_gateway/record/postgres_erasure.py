@@ -14,9 +14,9 @@ from psycopg.types.json import Jsonb
 
 from weft.job.v1 import job_pb2
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Database
 from weft_gateway.record.job_query import AUDIT_LABEL, AUDIT_OF
 from weft_gateway.record.rows import COLUMNS, bare_done
+from weft_kit.stores.postgres import Database
 
 # ruff: noqa: S608  # put together from this file's own names
 

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.pages import Position
-from weft_gateway.postgres import Connection, Database
 from weft_gateway.record.job_query import AUDIT_LABEL, JobQuery
 from weft_gateway.record.rows import COLUMNS, RecordRow
+from weft_kit.stores.postgres import Connection, Database
 
 # An array travels as one value, and PostgreSQL's end at 1 GB.
 _STATEMENT_BYTES: Final = 32 * 1024 * 1024

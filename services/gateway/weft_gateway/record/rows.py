@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import kind_of, priority_of
+from weft_kit.rpc.time import datetime_of
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def _fill_started(row: RecordRow, event: event_pb2.JobEvent) -> None:
 def _fill_done(row: RecordRow, event: event_pb2.JobEvent) -> None:
     done, usage = event.done, event.done.total_usage
     row.state = done.state
-    row.end_time = event.time.ToDatetime(tzinfo=UTC)
+    row.end_time = datetime_of(event.time)
     row.provider, row.provider_model = done.answer.provider, done.answer.provider_model
     row.cache_tier = done.cache_hit.tier if done.HasField("cache_hit") else None
     row.error_reason = done.error.reason if done.HasField("error") else None
@@ -89,8 +90,8 @@ def _fill_envelope(row: RecordRow, accepted: event_pb2.Accepted, event: event_pb
     row.priority = priority_of(accepted.request.priority)
     row.labels = json.dumps(dict(accepted.request.labels)) if accepted.request.labels else None
     if accepted.HasField("expire_time"):
-        row.expire_time = accepted.expire_time.ToDatetime(tzinfo=UTC)
-    row.accept_time = event.time.ToDatetime(tzinfo=UTC)
+        row.expire_time = datetime_of(accepted.expire_time)
+    row.accept_time = datetime_of(event.time)
 
 
 _FILL = {"accepted": _fill_accepted, "started": _fill_started, "done": _fill_done}

@@ -19,11 +19,11 @@ from weft_gateway.submission.envelope import (
 from weft_gateway.submission.log_capacity import LogCapacity
 from weft_gateway.submission.log_limit import log_limit
 from weft_gateway.submission.quota import Quota
-from weft_gateway.tasks import Background
 from weft_kit.catalog.catalog import TenantShare
 from weft_kit.joblog import AlreadyAccepted, EventTooLarge, JobLog, new_job_id
 from weft_kit.rpc.context import CallContext, bound, remaining
 from weft_kit.rpc.errors import Exhausted, Overloaded, WeftError
+from weft_kit.tasks import TaskSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class JobAdmission:
         self._budgets = budgets
         self._room = room
         self._share = share
-        self._second_askings = Background()
+        self._second_askings = TaskSet()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

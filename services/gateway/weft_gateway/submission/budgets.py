@@ -19,6 +19,7 @@ from weft_kit.breaker import Breaker
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.context import CallContext, remaining_to_pass_on
 from weft_kit.rpc.errors import DependencyDown, Exhausted
+from weft_kit.rpc.time import seconds_of
 from weft_kit.spending import SpendingAccount, Spent, day_end_s, frees_after_s, read_spent
 from weft_kit.time_limits import loop_timeout
 
@@ -108,7 +109,7 @@ class BudgetChecks:
         await self._check(accepted, time.time())
 
     async def _check(self, accepted: event_pb2.Accepted, now_s: float) -> None:
-        left_s = accepted.expire_time.ToNanoseconds() / 1e9 - now_s
+        left_s = seconds_of(accepted.expire_time) - now_s
         for account, budget in self._budgets(accepted.tenant, accepted.key_id, accepted.key_budget):
             if not self._catalog().may_cost(accepted.request.model):
                 budget = budget_pb2.Budget(tokens_per_minute=budget.tokens_per_minute)  # noqa: PLW2901

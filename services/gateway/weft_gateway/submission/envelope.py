@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.submission.validation import check, check_size, seconds
+from weft_gateway.submission.validation import check, check_size
 from weft_gateway.webhooks.signing import webhooks_off
 from weft_kit.joblog import envelope_of, text_hash
 from weft_kit.rpc.context import CallContext
 from weft_kit.rpc.errors import AlreadyExists, InvalidFields
+from weft_kit.rpc.time import seconds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class EnvelopeRules:
     def _timeout_s(self, request: job_pb2.GenerationRequest) -> float:
         if not request.HasField("timeout"):
             return min(self.default_timeout_s, self.longest_timeout_s)
-        timeout_s = seconds(request.timeout)
+        timeout_s = seconds_of(request.timeout)
         if timeout_s > self.longest_timeout_s:
             problem = f"must be at most {self.longest_timeout_s:g} s, as long as the log keeps jobs, is {timeout_s:g} s"
             raise InvalidFields({"request.timeout": problem})

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from weft.common.v1 import error_pb2
-from weft_gateway.tasks import Background
 from weft_kit.rpc.errors import DependencyDown, Exhausted
+from weft_kit.tasks import TaskSet
 
 _FRESH_S, _FRESH_FAR_S = 1.0, 10.0
 _FAR, _NEAR = 0.1, 0.9
@@ -73,7 +73,7 @@ class Quota:
     def __init__(self, count: Callable[[str], Awaitable[int]], limit: Callable[[str], int]) -> None:
         self._count = count
         self._limit = limit
-        self._counts = Background()
+        self._counts = TaskSet()
         # Tenants are as many as operators made keys for.
         self._accounts: dict[str, _Account] = {}
 

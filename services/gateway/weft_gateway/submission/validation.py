@@ -11,6 +11,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
 from weft_gateway.submission.filters import filter_problem
 from weft_kit.rpc.errors import Invalid
+from weft_kit.rpc.time import seconds_of
 from weft_kit.validation.fields import (
     Violation,
     quoted,
@@ -314,13 +315,8 @@ def _labels(labels: Mapping[str, str]) -> Iterator[Violation]:
 
 
 def _time(path: str, duration: Duration, least_s: float, most_s: float) -> Iterator[Violation]:
-    if not least_s <= seconds(duration) <= most_s:
-        yield path, f"must be {least_s:g} to {most_s:g} s, is {seconds(duration):g} s"
-
-
-def seconds(duration: Duration) -> float:
-    """Returns a duration as a number, without the range checks of its own conversions."""
-    return duration.seconds + duration.nanos / 1e9
+    if not least_s <= seconds_of(duration) <= most_s:
+        yield path, f"must be {least_s:g} to {most_s:g} s, is {seconds_of(duration):g} s"
 
 
 def _is_web_address(url: str, schemes: Collection[str] = ("http", "https")) -> bool:

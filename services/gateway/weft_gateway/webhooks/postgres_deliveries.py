@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from weft_gateway.postgres import Database
 from weft_gateway.webhooks.deliveries import Delivery, Try
 from weft_gateway.webhooks.delivery_query import DeliveryQuery
+from weft_kit.stores.postgres import Database
 
 # ruff: noqa: S608  # put together from this file's own names
 _COLUMNS: Final = "d.job_id, j.webhook_url, d.state, d.create_time, d.next_time, d.tries"

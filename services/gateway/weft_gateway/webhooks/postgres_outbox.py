@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from weft_gateway.postgres import Database
 from weft_gateway.webhooks.deliveries import DeliveryOutcome, Due, Try
+from weft_kit.stores.postgres import Database
 
 _MOST_TRIES_KEPT: Final = 50
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from weft_gateway.postgres import Connection, Database
+from weft_kit.stores.postgres import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,16 @@
 """WebhookService on the wire."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
 from weft_gateway.pages import Pages
-from weft_gateway.submission.validation import seconds
 from weft_gateway.webhooks.deliveries import Delivery, Try
 from weft_gateway.webhooks.delivery_admin import DeliveryAdmin
 from weft_gateway.webhooks.delivery_query import read_delivery_query
 from weft_gateway.webhooks.secrets import Secret, SecretAdmin
 from weft_kit.rpc.context import current_tenant
+from weft_kit.rpc.time import elapsed, seconds_of, timestamp
 
 
 class WebhookServicer(rpc.WebhookServiceServicer):
@@ -41,7 +37,7 @@ class WebhookServicer(rpc.WebhookServiceServicer):
     async def RotateWebhookSecret(
         self, request: pb.RotateWebhookSecretRequest, _: object
     ) -> pb.RotateWebhookSecretResponse:
-        overlap_s = seconds(request.overlap) if request.HasField("overlap") else None
+        overlap_s = seconds_of(request.overlap) if request.HasField("overlap") else None
         secrets = await self._secrets.rotate(current_tenant(), overlap_s)
         return pb.RotateWebhookSecretResponse(secrets=map(_secret, secrets))
 
@@ -51,27 +47,24 @@ def _delivery(delivery: Delivery) -> pb.Delivery:
         job_id=delivery.job_id,
         url=delivery.url,
         state=pb.DeliveryState.ValueType(delivery.state),
-        create_time=_time(delivery.create_time),
-        next_try_time=_time(delivery.next_time) if delivery.next_time else None,
+        create_time=timestamp(delivery.create_time),
+        next_try_time=timestamp(delivery.next_time) if delivery.next_time else None,
         tries=map(_try, delivery.tries),
     )
 
 
 def _try(made: Try) -> pb.DeliveryTry:
-    duration = Duration()
-    duration.FromTimedelta(timedelta(seconds=made.duration_s))
-    return pb.DeliveryTry(time=_time(made.time), duration=duration, http_status=made.http_status, outcome=made.outcome)
+    return pb.DeliveryTry(
+        time=timestamp(made.time),
+        duration=elapsed(made.duration_s),
+        http_status=made.http_status,
+        outcome=made.outcome,
+    )
 
 
 def _secret(secret: Secret) -> pb.WebhookSecret:
     return pb.WebhookSecret(
         secret=secret.text,
-        create_time=_time(secret.create_time),
-        expire_time=_time(secret.expire_time) if secret.expire_time else None,
+        create_time=timestamp(secret.create_time),
+        expire_time=timestamp(secret.expire_time) if secret.expire_time else None,
     )
-
-
-def _time(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

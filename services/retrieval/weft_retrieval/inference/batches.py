@@ -17,8 +17,8 @@ import numpy as np
 
 from weft_kit.rpc.context import current, remaining_to_pass_on
 from weft_kit.rpc.errors import DeadlineExceeded, WeftError
+from weft_kit.tasks import together
 from weft_kit.time_limits import time_limit
-from weft_retrieval.concurrency import together
 from weft_retrieval.inference.embedder import EmbeddingClient, Vectors
 
 # What an embedder answers when it is a text's fault, and not the time's or the mesh's.

@@ -12,7 +12,7 @@ from weft.inference.v1 import inference_pb2 as pb
 from weft.inference.v1 import inference_pb2_grpc as rpc
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import FailedPrecondition
-from weft_retrieval.concurrency import together
+from weft_kit.tasks import together
 
 _LIMIT_S = 60.0
 _MOST_UNREAD = 0.4

@@ -12,6 +12,7 @@ from prometheus_client import Counter as Metric
 
 from weft_kit.logging import note
 from weft_kit.rpc.errors import Overloaded
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.document_processes.messages import AnalysedChunk, ReadDocument, ReadOrder
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.inference.batches import SharedBatches
@@ -19,7 +20,6 @@ from weft_retrieval.metadata import Fact, facts
 from weft_retrieval.records import Collection, Document
 from weft_retrieval.storage.documents import DocumentStore
 from weft_retrieval.storage.index import HnswIndexes
-from weft_retrieval.storage.postgres import Connection
 from weft_retrieval.storage.revisions import (
     IndexedChunk,
     IndexEntry,

@@ -28,7 +28,7 @@ from weft_retrieval.ingest_jobs.postgres_staging import Staging
 from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload, Start, Uploads
 from weft_retrieval.ingest_jobs.projection import record
 from weft_retrieval.ingest_jobs.requests import IngestOrder, arrivals, check_upload_id
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.uploads import Upload
 
 _LONGEST_MESSAGE = 256
@@ -51,7 +51,7 @@ class IngestJobStore:
     """Decides over ingest jobs. Beginning one needs PostgreSQL and the log, reading one the log alone."""
 
     def __init__(
-        self, link: LogLink, database: Database, uploads: Uploads, ingestor: Ingestor, limits: IngestLimits
+        self, link: LogLink, database: TenantDatabase, uploads: Uploads, ingestor: Ingestor, limits: IngestLimits
     ) -> None:
         self._link = link
         self._database = database

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from weft.job.v1 import ingest_pb2, job_pb2
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.formats import ContentType
 from weft_retrieval.ingest_jobs.postgres_uploads import StagedUpload
 from weft_retrieval.ingest_jobs.progress import FAILED, MAX_FAILURES, Progress
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.uploads import Upload
 
 _LIMIT_S = 10.0
@@ -30,7 +31,7 @@ class Settled(Exception):
 class Staging:
     """One job's documents."""
 
-    def __init__(self, database: Database, tenant: str, batch: StagedUpload) -> None:
+    def __init__(self, database: TenantDatabase, tenant: str, batch: StagedUpload) -> None:
         self._database = database
         self._tenant = tenant
         self._batch = batch

@@ -10,9 +10,10 @@ from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import AlreadyExists, InvalidFields, WeftError
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.ingest_jobs.progress import FAILED
 from weft_retrieval.storage.collections import hold_collection
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.uploads import Upload
 
 _READ_LIMIT_S = 5.0
@@ -63,7 +64,7 @@ class Start:
 
 
 class Uploads:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
     async def add(self, tenant: str, collection: str, upload_id: str, arrivals: Sequence[Arrival]) -> StagedUpload:
@@ -123,7 +124,7 @@ class Uploads:
 
     async def sweep(self) -> int:
         """Deletes all tenants' uploads whose time is over, with what is staged in them; returns how many."""
-        async with self._database.upkeep(_WRITE_LIMIT_S) as connection:
+        async with self._database.connection(_WRITE_LIMIT_S) as connection:
             return (await connection.execute("DELETE FROM retrieval.uploads WHERE keep_until < now()")).rowcount
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import psycopg
 import structlog
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2
-from weft_kit import clock
 from weft_kit.joblog import Fenced, JobLog, Lease
 from weft_kit.rpc.errors import DependencyDown, Internal, WeftError
+from weft_kit.rpc.time import duration, now, seconds_between
 from weft_kit.tasks import ended
 from weft_retrieval.inference.batches import SharedBatches
 from weft_retrieval.ingest.ingest import Ingestor
@@ -33,7 +32,7 @@ from weft_retrieval.ingest_jobs.progress import (
 )
 from weft_retrieval.ingest_jobs.retry import patiently
 from weft_retrieval.ingest_jobs.storing import Destination, Storing, StoringRoom
-from weft_retrieval.storage.postgres import Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class IngestDependencies:
     """What all attempts of a process share."""
 
     log: JobLog
-    database: Database
+    database: TenantDatabase
     uploads: Uploads
     ingestor: Ingestor
     embedder: SharedBatches
@@ -106,7 +105,7 @@ class IngestRun:
         """Stores until all is stored, the attempt is stopped, or the log has moved on; raises Fenced for the last."""
         self._working = asyncio.create_task(self._store())
         telling = asyncio.create_task(self._tell())
-        left_s = (self._accepted.expire_time.ToNanoseconds() - clock.now().ToNanoseconds()) / 1e9
+        left_s = seconds_between(now(), self._accepted.expire_time)
         expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), self.stop, Stop.EXPIRED)
         if self._why:
             self._working.cancel()
@@ -198,11 +197,11 @@ class IngestRun:
     async def _result(self) -> ingest_pb2.IngestResult:
         seconds = asyncio.get_running_loop().time() - self._began
         busy_s = self._means.embedder.busy_s - self._busy_before_s
-        duration = Duration()
-        duration.FromNanoseconds(round(seconds * 1e9))
         tally, failures = await self._counted()
         return ingest_pb2.IngestResult(
-            progress=tally.to_wire(failures), duration=duration, embedder_share=min(1.0, busy_s / max(seconds, 1e-9))
+            progress=tally.to_wire(failures),
+            duration=duration(seconds),
+            embedder_share=min(1.0, busy_s / max(seconds, 1e-9)),
         )
 
     async def _counted(self) -> tuple[Progress, Failures]:

@@ -9,6 +9,7 @@ import structlog
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Internal, WeftError
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.fair_share import FairShare
 from weft_retrieval.ingest.ingest import Ingestor, IngestOutcome
 from weft_retrieval.ingest_jobs.postgres_staging import Settled, Staging, WaitingDocument
@@ -25,7 +26,6 @@ from weft_retrieval.ingest_jobs.retry import (
     patiently,
     verdict,
 )
-from weft_retrieval.storage.postgres import Connection
 
 
 @dataclass(frozen=True, slots=True)

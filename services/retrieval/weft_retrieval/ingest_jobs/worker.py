@@ -1,15 +1,15 @@
-"""The worker: takes ingest jobs from the log as places come free, and gives back those it cannot finish."""
+"""The worker of ingest jobs: takes them from the log once it is there, and gives back those it cannot finish."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
-import structlog
 from prometheus_client import Counter, Gauge
 
 from weft_kit.joblog import JobLog, Lease, Leases
-from weft_kit.rpc.context import CallContext, bound
-from weft_kit.tasks import ended, for_ever
+from weft_kit.joblog.worker import Worker, WorkerLimits, WorkerWords
+from weft_kit.tasks import ended
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.outcomes import IngestEnd, Stop
 from weft_retrieval.ingest_jobs.run import IngestDependencies, IngestRun
@@ -17,9 +17,9 @@ from weft_retrieval.ingest_jobs.run import IngestDependencies, IngestRun
 JOBS = Counter("weft_retrieval_ingest_leases", "Leases on ingest jobs, by what became of them.", ["end"])
 IN_HAND = Gauge("weft_retrieval_ingest_jobs_in_hand", "Ingest jobs this process works on.")
 
-_GOODBYE_LIMIT_S = 3.0
-"""What jobs may take to say in the log how far they came, once they have to be left."""
-_log = structlog.get_logger()
+# All jobs are given back at once: another replica goes on with them.
+_LIMITS = WorkerLimits(grace_s=0.0, goodbye_s=3.0)
+_WORDS = WorkerWords(pull="take ingest jobs", left="ingest job left")
 
 
 class IngestWorker:
@@ -27,72 +27,53 @@ class IngestWorker:
         self._means_for = means
         self._link = link
         self._slots = slots
-        self._runs: dict[str, IngestRun] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._worker: Worker | None = None
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Works while the context lasts. Leaving it gives all jobs back at once: another replica goes on with them."""
-        working = asyncio.create_task(self._work())
+        """Works while the context lasts. Leaving it gives all jobs back at once."""
+        starting = asyncio.create_task(self._start())
         try:
             yield
         finally:
-            working.cancel()
-            for run in self._runs.values():
-                run.stop(Stop.DRAINED)
-            await self._wait_for_runs()
-            for task in self._tasks:
-                task.cancel()
-            await self._wait_for_runs()
-            await ended(working)
+            await ended(starting)
+            if self._worker:
+                await self._worker.drain()
 
-    async def _work(self) -> None:
-        means = self._means_for(await self._link.log(within_s=None))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(for_ever("take ingest jobs", lambda: self._take(means)))
-            group.create_task(for_ever("listen for cancels", lambda: self._listen(means)))
+    async def _start(self) -> None:
+        log = await self._link.log(within_s=None)
+        begin = partial(LeasedIngest, means=self._means_for(log))
+        self._worker = Worker(log, partial(Leases, log, slots=self._slots), begin, _LIMITS, IN_HAND, words=_WORDS)
+        self._worker.start()
 
-    async def _take(self, means: IngestDependencies) -> None:
-        async with Leases(means.log, slots=self._slots).leases() as leases:
-            async for lease in leases:
-                if lease.job_id in self._runs:
-                    # It came again because the log did not hear us for a while. The run goes on, and acks for both.
-                    lease.release()
-                    continue
-                run = self._runs[lease.job_id] = IngestRun(lease, means)
-                task = asyncio.create_task(self._run(lease, run))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
 
-    async def _listen(self, means: IngestDependencies) -> None:
-        async with means.log.cancel_signals() as signals:
-            async for job_id in signals:
-                if run := self._runs.get(job_id):
-                    run.stop(Stop.CANCELLED)
+class LeasedIngest:
+    """One job while this replica has it."""
 
-    async def _run(self, lease: Lease, run: IngestRun) -> None:
-        accepted = lease.event.accepted
-        context = CallContext(lease.job_id, accepted.tenant, accepted.key_id, accepted.traceparent)
-        try:
-            with bound(context), IN_HAND.track_inprogress():
-                async with lease.heartbeats():
-                    end = await run.to_end()
-            JOBS.labels(end.name.lower()).inc()
-            if end is IngestEnd.DONE:
-                await lease.ack()
-            elif end is IngestEnd.RELEASED:
-                await lease.retry()
-        except asyncio.CancelledError:
-            await lease.retry()
-            raise
-        except Exception:  # noqa: BLE001
-            # The log may be away, and cannot be told: the next delivery finds where the job stands.
-            JOBS.labels("left").inc()
-            _log.exception("ingest job left", job_id=lease.job_id)
-        finally:
-            lease.release()
-            del self._runs[lease.job_id]
+    def __init__(self, lease: Lease, means: IngestDependencies) -> None:
+        self._lease = lease
+        self._run = IngestRun(lease, means)
+        self._end = IngestEnd.SUPERSEDED
+        self._drains = False
 
-    async def _wait_for_runs(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_GOODBYE_LIMIT_S)
+    async def run(self) -> None:
+        self._end = await self._run.to_end()
+
+    async def close(self) -> None:
+        JOBS.labels(self._end.name.lower()).inc()
+        if self._end is IngestEnd.DONE:
+            await self._lease.ack()
+        elif self._end is IngestEnd.RELEASED:
+            await self._lease.retry()
+
+    async def fail(self) -> None:
+        JOBS.labels("left").inc()
+
+    def cancel(self) -> None:
+        # One that drains is on its way out, and must not be interrupted again.
+        if not self._drains:
+            self._run.stop(Stop.CANCELLED)
+
+    def drain(self) -> None:
+        self._drains = True
+        self._run.stop(Stop.DRAINED)

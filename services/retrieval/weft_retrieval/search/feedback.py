@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 
 from weft_kit.logging import note
 from weft_kit.rpc.context import remaining_to_pass_on
-from weft_retrieval.concurrency import together
+from weft_kit.tasks import together
 from weft_retrieval.ranking.bm25 import Leg
 from weft_retrieval.records import Collection
 from weft_retrieval.storage.filters import Compiled

@@ -8,12 +8,11 @@ from functools import partial
 from prometheus_client import Histogram
 
 from weft_kit.logging import note
-from weft_kit.tasks import ended
+from weft_kit.tasks import ended, together
 from weft_retrieval.analysis.analyses import chunks_by_language
 from weft_retrieval.analysis.analysis import query_terms
 from weft_retrieval.analysis.former_analysis import FORMER, former_terms
 from weft_retrieval.analysis.languages import asked_in
-from weft_retrieval.concurrency import together
 from weft_retrieval.inference.embedder import EmbeddingClient, Vectors
 from weft_retrieval.inference.reranker import RerankingClient
 from weft_retrieval.ranking.bm25 import Leg

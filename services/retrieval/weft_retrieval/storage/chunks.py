@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from pgvector import HalfVector
 
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import Analysis
 from weft_retrieval.analysis.analysis import ANALYSIS
 from weft_retrieval.chunking.chunking import Chunk
 from weft_retrieval.records import Collection
-from weft_retrieval.storage.postgres import Connection
 from weft_retrieval.storage.postings import add_postings, drop_postings
 from weft_retrieval.storage.revisions import Change, IndexedChunk
 

@@ -7,13 +7,14 @@ from psycopg.rows import TupleRow
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import AlreadyExists, NotFound
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import from_stored
 from weft_retrieval.analysis.analysis import ANALYSIS
 from weft_retrieval.analysis.languages import DETECTED
 from weft_retrieval.chunking.chunking import Chunking
 from weft_retrieval.formats import ContentType
 from weft_retrieval.records import Collection, Document
-from weft_retrieval.storage.postgres import Connection, Database, Rows
+from weft_retrieval.storage.postgres import Rows, TenantDatabase
 
 _LIMIT_S = 5.0
 _UPDATE_LIMIT_S = 60.0
@@ -41,7 +42,7 @@ _UNSETTLE = "UPDATE documents SET language = NULL WHERE collection_id = %s AND N
 
 
 class Collections:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
     async def create(
@@ -110,7 +111,7 @@ class Collections:
 
     async def page_token_key(self) -> bytes:
         """Returns what signs page tokens: the same for all replicas."""
-        async with self._database.upkeep(_LIMIT_S) as connection:
+        async with self._database.connection(_LIMIT_S) as connection:
             ((key,),) = await (await connection.execute("SELECT key FROM retrieval.page_token_key")).fetchall()
         return bytes(key)
 

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import NotFound
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import changed, to_stored
 from weft_retrieval.records import Collection, Document
 from weft_retrieval.storage.chunks import (
@@ -27,7 +28,7 @@ from weft_retrieval.storage.collections import (
     to_document,
 )
 from weft_retrieval.storage.invalidation_outbox import note_forgotten
-from weft_retrieval.storage.postgres import Connection, Database, Rows
+from weft_retrieval.storage.postgres import Rows, TenantDatabase
 from weft_retrieval.storage.postings import pack_postings
 from weft_retrieval.storage.revisions import (
     Change,
@@ -77,7 +78,7 @@ class _Claim:
 
 
 class DocumentStore:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
     async def standing(self, tenant: str, collection: str, document_id: str) -> IndexStanding:

@@ -11,7 +11,7 @@ The contract's semantics, which the tests hold against a plain evaluator:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -19,6 +19,7 @@ from psycopg import sql
 from weft.common.v1 import error_pb2
 from weft.common.v1.filter_pb2 import Condition, Filter, Value
 from weft_kit.rpc.errors import Invalid
+from weft_kit.rpc.time import datetime_of
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import KEY
 
@@ -188,7 +189,7 @@ def _check_field(condition: Condition, kind: str, values: list[Any], path: str) 
 def _python(value: Value, path: str) -> str | float | bool | datetime:
     if value.HasField("time"):
         try:
-            return value.time.ToDatetime(tzinfo=UTC)
+            return datetime_of(value.time)
         except (ValueError, OverflowError):
             raise _invalid(path, "is no time between the years 1 and 9999") from None
     return value.text if value.HasField("text") else value.number if value.HasField("number") else value.flag

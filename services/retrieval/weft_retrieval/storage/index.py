@@ -16,9 +16,10 @@ from psycopg import sql
 
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import DependencyDown
+from weft_kit.stores.postgres import Connection
 from weft_kit.tasks import ended
 from weft_retrieval.records import Collection
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 _BUILD_LIMIT_S = 3600.0
 _PAUSE_S = 5.0
@@ -52,7 +53,7 @@ _LOCK_PAUSE_S = 0.5
 class HnswIndexes:
     """Builds due indexes in the background while its context lasts, one at a time over all replicas."""
 
-    def __init__(self, database: Database, *, exact_windows: int) -> None:
+    def __init__(self, database: TenantDatabase, *, exact_windows: int) -> None:
         self._database = database
         self._exact_windows = exact_windows
         self._due = asyncio.Event()
@@ -86,7 +87,7 @@ class HnswIndexes:
         One that fails keeps back no other; it is raised once all were tried.
         """
         failures: list[psycopg.Error] = []
-        async with self._database.upkeep(_BUILD_LIMIT_S) as connection:
+        async with self._database.connection(_BUILD_LIMIT_S) as connection:
             for (collection,) in await (await connection.execute(_ORPHANED)).fetchall():
                 with _alone(connection, failures):
                     await self._drop(connection, collection)

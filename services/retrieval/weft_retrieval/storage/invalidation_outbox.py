@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.records import Collection
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 _LIMIT_S = 30.0
 _MOST_REFUSALS = 12
@@ -69,7 +70,7 @@ async def note_forgotten(connection: Connection, collection: Collection, documen
 
 
 class InvalidationOutbox:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: TenantDatabase) -> None:
         self._database = database
 
     @asynccontextmanager
@@ -78,7 +79,7 @@ class InvalidationOutbox:
 
         Replicas never hold the same ones.
         """
-        async with self._database.upkeep(_LIMIT_S) as connection, connection.transaction():
+        async with self._database.connection(_LIMIT_S) as connection, connection.transaction():
             rows = await (await connection.execute(_TAKE, (limit,))).fetchall()
             yield Taken(connection, _by_collection(rows))
 

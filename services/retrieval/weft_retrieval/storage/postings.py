@@ -10,6 +10,7 @@ from itertools import groupby
 
 from psycopg import sql
 
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.ranking.bm25 import (
     POSTING_BYTES,
@@ -21,7 +22,7 @@ from weft_retrieval.ranking.bm25 import (
     without,
 )
 from weft_retrieval.records import Collection
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 
 # A segment holds at most 512 postings, 6 KB, so that it stays in one page.
 _SEGMENT_BYTES = 512 * POSTING_BYTES
@@ -124,7 +125,7 @@ class Rewrite:
 
 
 async def read_postings(
-    database: Database, collection: Collection, terms: Sequence[str], limit_s: float
+    database: TenantDatabase, collection: Collection, terms: Sequence[str], limit_s: float
 ) -> tuple[Statistics, dict[str, bytes]]:
     """Returns all postings of some terms, and the collection's statistics of the same moment."""
     params = {"collection": collection.id, "tenant": collection.tenant, "terms": list(terms)}
@@ -136,7 +137,7 @@ async def read_postings(
 
 
 async def read_shared_terms(
-    database: Database, collection: Collection, chunks: Leg, count: int, limit_s: float
+    database: TenantDatabase, collection: Collection, chunks: Leg, count: int, limit_s: float
 ) -> list[tuple[str, float]]:
     """Returns terms that at least two of some scored chunks hold, up to `count`, with their weights, the largest first.
 

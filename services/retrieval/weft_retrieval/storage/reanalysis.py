@@ -17,6 +17,7 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from weft_kit.rpc.errors import NotFound, WeftError
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import Analysis, changed, to_stored
 from weft_retrieval.analysis.analysis import ANALYSIS, AnalysedTerms, analyzer
 from weft_retrieval.analysis.former_analysis import FORMER, former_terms
@@ -24,7 +25,7 @@ from weft_retrieval.analysis.languages import settled
 from weft_retrieval.records import Collection
 from weft_retrieval.storage.chunks import note_misread
 from weft_retrieval.storage.collections import lock_collection, read_collection
-from weft_retrieval.storage.postgres import Connection, Database
+from weft_retrieval.storage.postgres import TenantDatabase
 from weft_retrieval.storage.postings import Rewrite, rewrite_postings
 
 _LIMIT_S = 60.0
@@ -89,7 +90,7 @@ class _Analysed:
 
 
 class Reanalysis:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: TenantDatabase) -> None:
         self._database = database
         self._log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Reanalysis:
 
         One that fails keeps back no other; it is raised once all were tried.
         """
-        async with self._database.upkeep(_LIMIT_S) as connection:
+        async with self._database.connection(_LIMIT_S) as connection:
             due = await (await connection.execute(_DUE, (ANALYSIS,))).fetchall()
         failures: list[WeftError | psycopg.Error] = []
         for tenant, name in due:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft_kit.stores.postgres import Connection
 from weft_retrieval.analysis.analyses import Analysed
 from weft_retrieval.analysis.analysis import AnalysedTerms
 from weft_retrieval.chunking.chunking import Chunk
 from weft_retrieval.formats import ContentType
 from weft_retrieval.metadata import Fact
 from weft_retrieval.records import Collection, Document
-from weft_retrieval.storage.postgres import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from weft_retrieval.ranking.bm25 import (
 )
 from weft_retrieval.records import Collection
 from weft_retrieval.storage.filters import Compiled
-from weft_retrieval.storage.postgres import Database, Query
+from weft_retrieval.storage.postgres import Query, TenantDatabase
 from weft_retrieval.storage.postings import read_postings, read_shared_terms
 from weft_retrieval.storage.search_threads import in_search_thread
 
@@ -90,7 +90,7 @@ class FoundChunk:
 
 
 class Index:
-    def __init__(self, database: Database, bm25: Bm25, *, exact_windows: int) -> None:
+    def __init__(self, database: TenantDatabase, bm25: Bm25, *, exact_windows: int) -> None:
         self._database = database
         self._bm25 = bm25
         self._exact_windows = exact_windows

@@ -10,6 +10,7 @@ from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import TokenWriter
+from weft_kit.rpc.time import elapsed, seconds_of
 from weft_router import metrics
 from weft_router.budgets.budgets import Reservation
 from weft_router.fleet.calls import ProviderCall
@@ -290,17 +291,15 @@ class Attempt:
         return self.attempt.HasField("time_to_first_token")
 
     def _first_token(self) -> None:
-        elapsed = self._elapsed()
-        self.attempt.time_to_first_token.CopyFrom(elapsed)
-        seconds = elapsed.ToNanoseconds() / 1e9
+        took = self._elapsed()
+        self.attempt.time_to_first_token.CopyFrom(took)
+        seconds = seconds_of(took)
         self._call.first_token(seconds)
         metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
         self._job.first_token_came()
 
     def _elapsed(self) -> duration_pb2.Duration:
-        elapsed = duration_pb2.Duration()
-        elapsed.FromMicroseconds(round((time.perf_counter() - self._began) * 1e6))
-        return elapsed
+        return elapsed(time.perf_counter() - self._began)
 
 
 def _is_useful(delta: event_pb2.Delta) -> bool:

@@ -1,6 +1,5 @@
 """Finished answers on their way to the cache service and back; it may be away without anybody noticing."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Self
@@ -15,6 +14,7 @@ from weft_kit.cache_key import cache_mode
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError
+from weft_kit.tasks import TaskSet
 from weft_router import metrics
 
 _LIMIT_S = 2.0
@@ -59,7 +59,7 @@ class AnswerCache:
         self._channel = channel
         self._catalog = catalog
         self._stub: cache_pb2_grpc.CacheServiceAsyncStub = cache_pb2_grpc.CacheServiceStub(channel.raw)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = TaskSet()
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,8 +67,7 @@ class AnswerCache:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._under_way.wait()
 
     def keep(self, job_id: str, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
         """Tells the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
@@ -119,9 +118,7 @@ class AnswerCache:
             telling.close()
             counted.labels("dropped").inc()
             return
-        task = asyncio.create_task(telling)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way.start(telling)
 
     async def _report(self, request: cache_pb2.ReportAuditRequest) -> None:
         try:

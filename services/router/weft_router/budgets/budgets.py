@@ -10,6 +10,7 @@ from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Prices
 from weft_kit.spending import SpendingAccount
+from weft_kit.stores.optional import StoreAway
 from weft_router import metrics
 from weft_router.budgets.claims import (
     BudgetLimit,
@@ -22,7 +23,7 @@ from weft_router.budgets.claims import (
     budget_spent,
 )
 from weft_router.budgets.local_ledger import LocalLedger
-from weft_router.budgets.redis_ledger import Booking, Granted, LedgerDown, RedisLedger
+from weft_router.budgets.redis_ledger import Booking, Granted, RedisLedger
 from weft_router.job import usage
 
 
@@ -109,13 +110,13 @@ class Budgets:
         """
         try:
             return await self._ledger.costs_today(tenant)
-        except LedgerDown:
+        except StoreAway:
             return None
 
     async def _decide(self, claim: Claim) -> Grant | BudgetRefusal:
         try:
             found = await self._ledger.reserve(claim)
-        except LedgerDown:
+        except StoreAway:
             by, decision = str(self._fallback), self._decide_alone(claim)
         else:
             by, decision = "redis", self._noted(claim, found)

@@ -9,18 +9,17 @@ import json
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 
-from weft_kit.breaker import Breaker
 from weft_kit.outages import Outage
 from weft_kit.spending import SpendingAccount, costs, day_of
-from weft_kit.time_limits import loop_timeout
+from weft_kit.stores.optional import OptionalStore, StoreAway
 from weft_router import metrics
 from weft_router.budgets.claims import BudgetRefusal, BudgetRefusalKind, Claim, Grant, Holder
 
@@ -34,10 +33,6 @@ _PACE_S: Final = 0.01
 """How long bookings gather: as long may what calls did not take stay held."""
 
 T = TypeVar("T")
-
-
-class LedgerDown(Exception):
-    """Redis did not do what was asked in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +64,9 @@ class RedisLedger:
         self._redis: Any = redis
         self._reserve = redis.register_script(_RESERVE)
         self._settle = redis.register_script(_SETTLE)
-        self._limit_s = limit_s
-        self._rest_s = rest_s
-        self._breaker = Breaker(threshold=3, rest_s=rest_s)
-        self._outage = Outage("budgets without redis: it does not answer", "budgets are in redis again")
+        outage = Outage("budgets without redis: it does not answer", "budgets are in redis again")
+        # Whatever is wrong with Redis, the calls that wait must go on: any error is a failure.
+        self._store = OptionalStore(limit_s=limit_s, rest_s=rest_s, outage=outage)
         self._waiting: deque[_Waiting] = deque()
         self._deciding: asyncio.Task[None] | None = None
         self._unbooked: deque[Booking] = deque()
@@ -88,7 +82,7 @@ class RedisLedger:
             yield
         finally:
             if booking := self._booking:
-                await asyncio.wait((booking,), timeout=self._limit_s)
+                await asyncio.wait((booking,), timeout=self._store.limit_s)
                 booking.cancel()
             metrics.BOOKINGS_LOST.inc(len(self._unbooked) + len(self._being_booked))
 
@@ -96,10 +90,10 @@ class RedisLedger:
         """Holds what a claim is for, in all of its accounts or in none.
 
         Raises:
-            LedgerDown: whether it is held is not known; if so, it is given up when the claim's life is over.
+            StoreAway: whether it is held is not known; if so, it is given up when the claim's life is over.
         """
-        if not self._breaker.allows(time.monotonic()):
-            raise LedgerDown
+        if not self._store.allows():
+            raise StoreAway
         decision: asyncio.Future[Granted | BudgetRefusal] = asyncio.get_running_loop().create_future()
         self._waiting.append((claim, decision))
         if self._deciding is None:
@@ -129,12 +123,11 @@ class RedisLedger:
         """Micros that a tenant's calls cost today, by provider; all tenants' when none is named.
 
         Raises:
-            LedgerDown: that cannot be told now.
+            StoreAway: that cannot be told now.
         """
         # Somebody wants to see it, and has nothing better to do than to wait a moment.
-        with self._minding():
-            async with loop_timeout(max(self._limit_s, _READ_LIMIT_S)):
-                found = await self._redis.hgetall(costs(day_of(time.time()), tenant))
+        async with self._store.exchange(max(self._store.limit_s, _READ_LIMIT_S)):
+            found = await self._redis.hgetall(costs(day_of(time.time()), tenant))
         return {provider.decode(): int(micros) for provider, micros in found.items()}
 
     async def _decide_all(self) -> None:
@@ -143,7 +136,7 @@ class RedisLedger:
                 batch = _first(self._waiting, _LARGEST_BATCH)
                 try:
                     answers = await self._decide([claim for claim, _ in batch])
-                except LedgerDown:
+                except StoreAway:
                     _fail(batch)
                     continue
                 for (claim, decision), answer in zip(batch, answers, strict=True):
@@ -153,9 +146,8 @@ class RedisLedger:
 
     async def _decide(self, claims: Sequence[Claim]) -> list[Granted | BudgetRefusal]:
         payload = json.dumps([_claim_entry(claim) for claim in claims])
-        with self._minding():
-            async with loop_timeout(self._limit_s):
-                answers = await self._reserve(args=[payload])
+        async with self._store.exchange():
+            answers = await self._reserve(args=[payload])
         return [_read(claim, answer) for claim, answer in zip(claims, answers, strict=True)]
 
     def _answer(
@@ -187,25 +179,12 @@ class RedisLedger:
         payload = json.dumps([_booking_entry(booking) for booking in batch])
         while True:
             try:
-                with self._minding():
-                    async with loop_timeout(self._limit_s):
-                        await self._settle(keys=[self._booked], args=[payload, self._lists])
-            except LedgerDown:
-                await asyncio.sleep(self._rest_s)
+                async with self._store.exchange():
+                    await self._settle(keys=[self._booked], args=[payload, self._lists])
+            except StoreAway:
+                await asyncio.sleep(self._store.rest_s)
             else:
                 return
-
-    @contextmanager
-    def _minding(self) -> Iterator[None]:
-        """Remembers how Redis did. Whatever is wrong with it, the calls that wait must go on."""
-        try:
-            yield
-        except Exception as error:
-            self._outage.failed(error)
-            self._breaker.failed(time.monotonic())
-            raise LedgerDown from error
-        self._outage.ended()
-        self._breaker.succeeded()
 
 
 def _first(queue: deque[T], most: int) -> list[T]:
@@ -216,7 +195,7 @@ def _first(queue: deque[T], most: int) -> list[T]:
 def _fail(batch: Sequence[_Waiting]) -> None:
     for _, decision in batch:
         if not decision.done():
-            decision.set_exception(LedgerDown())
+            decision.set_exception(StoreAway())
 
 
 def _claim_entry(claim: Claim) -> dict[str, Any]:

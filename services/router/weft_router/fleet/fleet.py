@@ -1,6 +1,5 @@
 """The providers that are open now, and those that only finish their last calls."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -10,6 +9,7 @@ from typing import Self
 from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.providers import ProviderEntry
 from weft_kit.joblog import FairQueue
+from weft_kit.tasks import TaskSet
 from weft_router.fleet.concurrency import CallCaps, ConcurrencyLimit
 from weft_router.fleet.health import ProviderHealth
 from weft_router.fleet.registry import Registered, Registry
@@ -42,7 +42,7 @@ class Fleet:
         self._read_keys = read_keys
         self._berths: list[_Berth] = []
         self._lent: Counter[Registry] = Counter()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = TaskSet()
         self._current: Registry | None = None
 
     async def __aenter__(self) -> Self:
@@ -52,8 +52,7 @@ class Fleet:
         self._current = None
         self._lent.clear()
         self._close_idle()
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await self._closing.wait()
 
     @property
     def current(self) -> Registry:
@@ -120,9 +119,7 @@ class Fleet:
         asked = {id(one.provider) for registry in alive for one in registry.providers.values()}
         for berth in [berth for berth in self._berths if id(berth.registered.provider) not in asked]:
             self._berths.remove(berth)
-            task = asyncio.create_task(berth.closing.aclose())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing.start(berth.closing.aclose())
 
 
 def _with_models(registered: Registered, catalog: Catalog) -> Registered:

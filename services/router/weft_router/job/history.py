@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from google.protobuf import timestamp_pb2
 
-from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
+from weft_kit.joblog.projection import note_attempts, withdraw
+from weft_kit.rpc.time import seconds_of
 from weft_router.job.transcript import AnswerSoFar
 
 _TTL_TRUSTED = 0.9  # the log's clock is not ours
@@ -39,7 +40,7 @@ class History:
 
     def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
         """Says whether deltas may have expired since the first attempt, so that those left are not the whole text."""
-        began = self.attempts[0].start_time.ToNanoseconds() / 1e9 if self.attempts else now_unix_s
+        began = seconds_of(self.attempts[0].start_time) if self.attempts else now_unix_s
         return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
 
     @classmethod
@@ -64,11 +65,9 @@ class History:
                 self.accepted_sequence = event.sequence
             case "started":
                 self.claim_sequence = event.sequence
-                if event.started.HasField("previous"):
-                    self._ended(event.started.previous)
-                self.attempts.append(_lost(event))
+                note_attempts(self.attempts, event)
             case "released":
-                self._ended(event.released.attempt)
+                note_attempts(self.attempts, event)
             case "delta":
                 if not self._listens:
                     self.tokens[len(self.attempts)] += event.delta.token_count
@@ -77,7 +76,7 @@ class History:
                 self.text_sequence = event.sequence
             case "rewound":
                 self.claim_sequence = event.sequence
-                self.deltas = [delta for delta in self.deltas if delta.sequence <= event.rewound.to_sequence]
+                withdraw(self.deltas, event)
                 self.text_sequence = self.deltas[-1].sequence if self.deltas else 0
             case "cancel_requested":
                 self.cancel_message = event.cancel_requested.message
@@ -87,26 +86,3 @@ class History:
     @property
     def _listens(self) -> bool:
         return bool(self.attempts) and bool(self.attempts[-1].joined_job_id)
-
-    def _ended(self, result: job_pb2.Attempt) -> None:
-        """Takes an attempt's result, as its worker saw it, in place of what was supposed."""
-        self.attempts = [result if attempt.number == result.number else attempt for attempt in self.attempts]
-
-
-def _lost(event: event_pb2.JobEvent) -> job_pb2.Attempt:
-    """Records an attempt of which the log knows only that it began: its result would stand in what follows."""
-    started = event.started
-    error = job_pb2.JobError(
-        reason=error_pb2.ERROR_REASON_DEPENDENCY_DOWN,
-        message="its worker was lost before it recorded a result; see the router's log",
-        retryable=True,
-    )
-    return job_pb2.Attempt(
-        number=started.attempt,
-        provider=started.provider,
-        provider_model=started.provider_model,
-        start_time=event.time,
-        error=error,
-        joined_job_id=started.joined_job_id,
-        worker=started.worker,
-    )

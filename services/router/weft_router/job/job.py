@@ -9,10 +9,10 @@ from google.protobuf import timestamp_pb2
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit import clock
 from weft_kit.catalog.catalog import ModelAlias
 from weft_kit.catalog.routing import Timeouts
 from weft_kit.joblog import Step, pieces
+from weft_kit.rpc.time import now, seconds_of
 from weft_router.job.answer_limit import AnswerLimit
 from weft_router.job.token_estimate import estimated_tokens
 from weft_router.job.transcript import AnswerSoFar
@@ -112,7 +112,7 @@ class Job:
         """Returns how long the job has to live, in seconds; not positive once it has expired."""
         if not self.accepted.HasField("expire_time"):
             return LONGEST_LIFE_S
-        return self.accepted.expire_time.ToNanoseconds() / 1e9 - now_unix_s
+        return seconds_of(self.accepted.expire_time) - now_unix_s
 
     def asked(self, model: str, max_tokens: int, *, goes_on: bool) -> inference_pb2.GenerateRequest:
         """Returns what a provider is asked, perhaps to go on from what was said."""
@@ -158,7 +158,7 @@ class Job:
         """Puts an attempt on the job's record."""
         attempt.number = self.next_number
         attempt.worker = self.worker
-        attempt.start_time.CopyFrom(clock.now())
+        attempt.start_time.CopyFrom(now())
         self.attempts.append(attempt)
 
     def goes_on_after(self, sequence: int) -> None:
@@ -167,7 +167,7 @@ class Job:
 
     def first_token_came(self) -> None:
         """Notes when the job's first token came; later ones change nothing."""
-        self.first_token_time = self.first_token_time or clock.now()
+        self.first_token_time = self.first_token_time or now()
 
     def committed_text(self) -> None:
         """Notes that all text so far is in the log."""

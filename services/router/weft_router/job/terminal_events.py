@@ -57,17 +57,6 @@ def given_back(attempt: job_pb2.Attempt) -> event_pb2.Released:
     return released
 
 
-def cancelled(message: str) -> job_pb2.JobError:
-    said = message or "somebody asked for it"
-    return job_pb2.JobError(reason=error_pb2.ERROR_REASON_CANCELLED, message=f"cancelled: {said}")
-
-
-def expired(waited_for: str = "") -> job_pb2.JobError:
-    waiting = f" while it waited: {waited_for}" if waited_for else ""
-    message = f"the job's time ran out{waiting}; submit it again with a longer timeout"
-    return job_pb2.JobError(reason=error_pb2.ERROR_REASON_EXPIRED, message=message, retryable=True)
-
-
 def internal(job_id: str) -> job_pb2.JobError:
     """Our bug. The text is fixed: what really happened is in the router's log."""
     message = f"internal error; the operator finds it in the router's log under {job_id}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
+from weft_kit.rpc.time import seconds_of
 from weft_kit.shortening import shortened
 from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
@@ -67,7 +68,7 @@ class RetryLimits:
         """Returns what holds for a request: what its own policy says, within these."""
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
-        longest_s = asked.max_backoff.ToNanoseconds() / 1e9 if asked.HasField("max_backoff") else self.longest_wait_s
+        longest_s = seconds_of(asked.max_backoff) if asked.HasField("max_backoff") else self.longest_wait_s
         return replace(
             self,
             max_attempts=min(attempts, self.max_attempts),

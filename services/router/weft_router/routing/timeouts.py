@@ -13,6 +13,7 @@ from google.protobuf import duration_pb2
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
 from weft_kit.catalog.routing import Throughput, Timeouts
+from weft_kit.rpc.time import seconds_of
 from weft_router.providers.provider import ProviderError
 
 
@@ -73,7 +74,7 @@ def _trickle(floor: Throughput) -> ProviderError:
 
 
 def _seconds(duration: duration_pb2.Duration) -> float:
-    return max(0.0, duration.ToNanoseconds() / 1e9)
+    return max(0.0, seconds_of(duration))
 
 
 class StreamPace:

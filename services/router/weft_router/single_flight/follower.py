@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from google.protobuf import duration_pb2
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit import clock
 from weft_kit.joblog import Step, TokenWriter
+from weft_kit.rpc.time import duration, now, seconds_between
 from weft_router.job.job import Job
 from weft_router.single_flight.flight import FlightLost, Subscription
 from weft_router.single_flight.joining import unheard
@@ -151,6 +151,4 @@ class FlightFollower:
 
 
 def _since_its_start(attempt: job_pb2.Attempt) -> duration_pb2.Duration:
-    elapsed = duration_pb2.Duration()
-    elapsed.FromNanoseconds(max(0, clock.now().ToNanoseconds() - attempt.start_time.ToNanoseconds()))
-    return elapsed
+    return duration(max(0.0, seconds_between(attempt.start_time, now())))

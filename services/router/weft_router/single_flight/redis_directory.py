@@ -4,17 +4,15 @@ Without Redis each router knows of its own flights only, and calls are shared in
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from weft_kit.breaker import Breaker
-from weft_kit.tasks import background
-from weft_kit.time_limits import loop_timeout
+from weft_kit.stores.optional import OptionalStore, StoreAway
+from weft_kit.tasks import TaskSet, background
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0
@@ -42,10 +40,9 @@ class RedisDirectory:
     def __init__(self, redis: Redis, *, limit_s: float) -> None:
         self._claim: Any = redis.register_script(_CLAIM)
         self._release: Any = redis.register_script(_RELEASE)
-        self._limit_s = limit_s
-        self._breaker = Breaker(threshold=3, rest_s=_REST_S)
+        self._store = OptionalStore(limit_s=limit_s, rest_s=_REST_S, failures=(RedisError, OSError, TimeoutError))
         self._held: set[str] = set()
-        self._releasing: set[asyncio.Task[None]] = set()
+        self._releasing = TaskSet()
         self.host = ""
         """Where other routers find this one."""
 
@@ -57,8 +54,7 @@ class RedisDirectory:
             async with background(self._renew()):
                 yield
         finally:
-            if self._releasing:
-                await asyncio.wait(self._releasing)
+            await self._releasing.wait()
 
     async def claim(self, flight: str, lost: str = "") -> str:
         """Returns who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
@@ -71,9 +67,7 @@ class RedisDirectory:
     def release(self, flight: str) -> None:
         """Says, soon, that a flight of this router is over."""
         self._held.discard(flight)
-        task = asyncio.create_task(self._ask(self._release, flight, self.host))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        self._releasing.start(self._ask(self._release, flight, self.host))
 
     async def _renew(self) -> None:
         while True:
@@ -83,13 +77,8 @@ class RedisDirectory:
 
     async def _ask(self, script: Any, flight: str, *arguments: object) -> Any:
         """Returns what the script returns; None while Redis is away."""
-        if not self._breaker.allows(time.monotonic()):
-            return None
-        try:
-            async with loop_timeout(self._limit_s):
-                answer = await script(keys=[_PREFIX + flight], args=arguments)
-        except (RedisError, OSError, TimeoutError):
-            self._breaker.failed(time.monotonic())
-            return None
-        self._breaker.succeeded()
-        return answer
+        if self._store.allows():
+            with suppress(StoreAway):
+                async with self._store.exchange():
+                    return await script(keys=[_PREFIX + flight], args=arguments)
+        return None

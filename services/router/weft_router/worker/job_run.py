@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, terminal, write_end
 from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache
@@ -201,11 +201,11 @@ class JobRun:
         why = self._cancel_scope.why
         if why is StopReason.CANCELLED or history.cancel_message is not None:
             return terminal_events.ended(
-                job, job_pb2.JOB_STATE_CANCELLED, terminal_events.cancelled(history.cancel_message or "")
+                job, job_pb2.JOB_STATE_CANCELLED, terminal.cancelled(history.cancel_message or "")
             )
         if why is StopReason.EXPIRED or job.left_s(time.time()) <= 0:
             waited_for = self._outage.error.message if self._outage else ""
-            return terminal_events.ended(job, job_pb2.JOB_STATE_EXPIRED, terminal_events.expired(waited_for))
+            return terminal_events.ended(job, job_pb2.JOB_STATE_EXPIRED, terminal.expired(waited_for))
         if why is StopReason.BROKEN:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.internal(self._lease.job_id))
         if self._lease.delivery > self._means.max_deliveries:
