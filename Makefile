@@ -7,7 +7,7 @@ REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench docs
 
-WORKERS ?= 4
+WORKERS ?= 2
 SEEDS ?= 1
 SEED ?= 1
 CALLS ?= 20000
@@ -68,13 +68,13 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 # --- proving --------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=4)
+test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=2)
 	@echo "1 of 2: what measures time, with nothing beside it"
 	@$(BIN)/python -m pytest -m quiet; quiet=$$?; \
 		echo "2 of 2: everything else, in $(WORKERS) processes"; \
 		$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) && exit $$quiet
 
-coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=4)
+coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=2)
 	@$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) --cov --cov-config=pyproject.toml --cov-report=term
 
 wheel: $(UV) ## build the wheel into dist/, run the demo from it alone, ask a mesh with the client alone

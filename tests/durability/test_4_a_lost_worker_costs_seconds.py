@@ -23,7 +23,7 @@ from weft_client.generation import Generation
 from weft_client.requests import chat
 from weft_mock import answer_to
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.quiet]
 
 MOST_S = 10.0
 WORDS = " ".join(map(str, range(150)))

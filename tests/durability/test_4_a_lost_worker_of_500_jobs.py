@@ -14,7 +14,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_client.requests import chat
 from weft_kit.joblog import Depth
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.quiet]
 
 JOBS = 500
 MOST_S = 10.0
