@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
+from weft_kit.joblog import AlreadyAccepted, JobLog, Lease, Leases, new_job_id
 from weft_kit.joblog.codec import from_message
 from weft_kit.rpc.server import Server
 from weft_router.config import Config
@@ -89,7 +89,9 @@ class Desk:
         expire_time.FromNanoseconds(expire_time.ToNanoseconds() + round(lives_s * 1e9))
         job_id = new_job_id(tenant, request.priority)
         envelope = event_pb2.Accepted(tenant=tenant, request=request, expire_time=expire_time, **fields)
-        await self.log.accept(job_id, envelope, max_in_flight)
+        # As for the gateway: a write whose ack was lost may meet itself, once a worker has gone on from it.
+        with suppress(AlreadyAccepted):
+            await self.log.accept(job_id, envelope, max_in_flight)
         return job_id
 
     @asynccontextmanager
