@@ -72,7 +72,12 @@ test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=2)
 	@echo "1 of 2: what measures time, with nothing beside it"
 	@$(BIN)/python -m pytest -m quiet; quiet=$$?; \
 		echo "2 of 2: everything else, in $(WORKERS) processes"; \
-		$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) && exit $$quiet
+		$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS); rest=$$?; \
+		if [ $$rest = 1 ]; then \
+			echo "what failed runs once more, with nothing beside it"; \
+			$(BIN)/python -m pytest -m "not quiet" --last-failed; rest=$$?; \
+		fi; \
+		[ $$rest = 0 ] && exit $$quiet
 
 coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=2)
 	@$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) --cov --cov-config=pyproject.toml --cov-report=term
