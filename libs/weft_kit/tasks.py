@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, TypeVar
 
 from weft_kit.outages import Outage
@@ -21,6 +22,7 @@ _PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_IDLE_S = 30.0
 _ASK_AGAIN_S = 1.0
+_REST = 2.0
 
 
 def cancellations() -> int:
@@ -33,6 +35,22 @@ def heed_cancellation(since: int) -> None:
     """Raises CancelledError when the current task was cancelled since `cancellations()` was that."""
     if cancellations() > since:
         raise asyncio.CancelledError
+
+
+class LoopShare:
+    """Long work on the event loop, in steps, with a pause after each: others have it twice as long as the steps do.
+
+    Giving them one turn is not enough: a call of theirs needs the loop again and again, and would wait for a step each
+    time.
+    """
+
+    def __init__(self) -> None:
+        self._began = monotonic()
+
+    async def pause(self) -> None:
+        """Ends a step, and returns when it is time for the next one."""
+        await asyncio.sleep(_REST * (monotonic() - self._began))
+        self._began = monotonic()
 
 
 @asynccontextmanager

@@ -36,3 +36,13 @@ async def test_other_calls_have_a_turn_between_any_two_documents():
     arrived, turns = await with_turns(arrivals(uploads, ingestor))
     assert turns >= 99
     assert checked == uploads == [arrival.upload for arrival in arrived]
+
+
+async def test_other_calls_have_many_turns_while_large_documents_are_read():
+    document = pb.Document(document_id="a", content=b"words")
+    document.metadata.update({"numbers": [0] * 1000})
+    reading = asyncio.create_task(wire.uploads([document] * 20))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not reading.done()
+    assert len(await reading) == 20

@@ -3,16 +3,15 @@
 Source: the wire format, protobuf.dev/programming-guides/encoding.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from functools import cache
-from time import monotonic
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from weft_kit.rpc.errors import InvalidFields
+from weft_kit.tasks import LoopShare
 from weft_kit.validation.fields import MOST_ENTRIES
 
 SMALL_BYTES: Final = 64 * 1024
@@ -20,9 +19,6 @@ SMALL_BYTES: Final = 64 * 1024
 
 _BYTES_EACH: Final = 256
 _AT_ONCE: Final = 500
-_REST: Final = 2.0
-"""Others have the event loop for so many times as long as counting had it: a call of theirs needs it again and again,
-and would wait each time for the next few messages to be counted."""
 _VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED_64: 8, _FIXED_32: 4}
 
@@ -39,12 +35,11 @@ async def check_count(encoded: bytes, kind: type[Message]) -> None:
     if len(encoded) <= SMALL_BYTES:
         return
     most = MOST_ENTRIES + len(encoded) // _BYTES_EACH
-    began = monotonic()
+    share = LoopShare()
     for count in counts(encoded, kind.DESCRIPTOR):
         if count > most:
             raise InvalidFields({"": f"must not hold more than {most} messages in {len(encoded)} bytes"})
-        await asyncio.sleep(_REST * (monotonic() - began))
-        began = monotonic()
+        await share.pause()
 
 
 def counts(encoded: bytes, kind: Any) -> Iterator[int]:

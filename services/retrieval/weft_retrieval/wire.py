@@ -1,6 +1,5 @@
 """Own types from and to weft.retrieval.v1; what cannot be read is named field by field."""
 
-import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -11,6 +10,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from weft.retrieval.v1 import retrieval_pb2 as pb
 from weft_kit.rpc.errors import InvalidFields
 from weft_kit.rpc.time import timestamp
+from weft_kit.tasks import LoopShare
 from weft_retrieval.analysis.analyses import chunks_by_language
 from weft_retrieval.analysis.languages import language_problem
 from weft_retrieval.chunking.chunking import Chunking
@@ -87,11 +87,11 @@ def upload(document: pb.Document) -> Upload:
 
 
 async def uploads(documents: Iterable[pb.Document]) -> list[Upload]:
-    """Reads documents one after the other. All other calls have a turn between any two: one takes milliseconds."""
-    read = []
+    """Reads documents one after the other. One takes milliseconds, and all other calls have their share of the time."""
+    read, share = [], LoopShare()
     for document in documents:
         read.append(upload(document))
-        await asyncio.sleep(0)
+        await share.pause()
     return read
 
 

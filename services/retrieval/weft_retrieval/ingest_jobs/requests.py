@@ -1,12 +1,12 @@
 """What is asked for when documents are to be ingested, checked before anything is kept."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from weft.job.v1 import job_pb2
 from weft_kit.rpc.errors import Invalid, InvalidFields
+from weft_kit.tasks import LoopShare
 from weft_retrieval.ingest.ingest import Ingestor
 from weft_retrieval.ingest_jobs.postgres_uploads import Arrival
 from weft_retrieval.uploads import Upload, document_id_problem
@@ -55,7 +55,7 @@ def check_upload_id(upload_id: str) -> None:
 
 
 async def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arrival]:
-    """Names every document, and says which will not be stored. All other calls have a turn between any two.
+    """Names every document, and says which will not be stored. All other calls have their share of the time.
 
     Raises InvalidFields for what cannot even be named: the call is wrong then, not a document in it.
     """
@@ -68,10 +68,10 @@ async def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arriva
     }
     if problems:
         raise InvalidFields(problems)
-    arrived = []
+    arrived, share = [], LoopShare()
     for upload in uploads:
         arrived.append(_arrival(upload, ingestor))
-        await asyncio.sleep(0)
+        await share.pause()
     return arrived
 
 
