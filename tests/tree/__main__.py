@@ -3,7 +3,7 @@
 import sys
 
 from docs.generate.source import ROOT, product_modules
-from tests.tree.homonyms import homonyms, problems, renamed
+from tests.tree.homonyms import homonyms, problems
 from tests.tree.leftovers import leftovers
 from tests.tree.twins import twins
 
@@ -11,11 +11,8 @@ from tests.tree.twins import twins
 def main() -> int:
     """Returns the exit code."""
     modules = product_modules()
-    found = homonyms(modules)
-    lines = [*leftovers(ROOT), *problems(found), *twins(ROOT, (module.path for module in modules))]
+    lines = [*leftovers(ROOT), *problems(homonyms(modules)), *twins(ROOT, (module.path for module in modules))]
     sys.stderr.writelines(f"{line}\n" for line in lines)
-    if done := renamed(found):
-        sys.stderr.write(f"note: take {', '.join(done)} out of TO_BE_RENAMED in tests/tree/homonyms.py\n")
     return int(bool(lines))
 
 

@@ -13,9 +13,6 @@ ARGUED: Final[Mapping[str, str]] = {
 }
 """Names with one meaning that two modules define, with the reason."""
 
-TO_BE_RENAMED: Final[frozenset[str]] = frozenset()
-"""Names with two meanings, until each meaning has a name of its own. Nothing is added here."""
-
 
 def homonyms(modules: Iterable[Module]) -> dict[str, list[str]]:
     """Returns the places of each class name that more than one module defines."""
@@ -30,16 +27,10 @@ def homonyms(modules: Iterable[Module]) -> dict[str, list[str]]:
 def problems(
     found: Mapping[str, Collection[str]],
     argued: Collection[str] = ARGUED.keys(),
-    to_be_renamed: Collection[str] = TO_BE_RENAMED,
 ) -> Iterator[str]:
-    """Yields a line for each homonym that is on no list, and for each argued name that is none any more."""
+    """Yields a line for each homonym that is not argued, and for each argued name that is none any more."""
     for name, places in found.items():
-        if name not in argued and name not in to_be_renamed:
+        if name not in argued:
             yield f"class {name} is defined more than once: {', '.join(places)}; name each for what it is"
     for name in sorted(set(argued) - found.keys()):
         yield f"class {name} has one definition; take it out of ARGUED in tests/tree/homonyms.py"
-
-
-def renamed(found: Mapping[str, Collection[str]], to_be_renamed: Collection[str] = TO_BE_RENAMED) -> list[str]:
-    """Returns the names that have one meaning by now, and can leave the list of those to be renamed."""
-    return sorted(set(to_be_renamed) - found.keys())
