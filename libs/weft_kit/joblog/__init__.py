@@ -2,14 +2,15 @@
 
 ids         job ids, lanes and subjects          settings    the numbers, with units and checks
 log         accept, answer, follow, cancel, erase     writer      fenced events of one attempt
-tokens      the publisher that clocks itself     reader      live and stored, spliced by sequence
-lanes       a queue a tenant and priority        turns       whose turn it is
-work        leases for workers                   batches     batches for recorders and notifiers
-projection  events → the job's record            wire        fenced writes, leader and direct reads
+token_writer   the publisher that clocks itself  reader      live and stored, spliced by sequence
+lanes       a queue a tenant and priority        fair_queue  whose turn it is
+dispatcher  the next job of each lane, by turns  leases      held while a worker heartbeats
+worker      leases at work, side by side         batches     batches for recorders and notifiers
+projection  events → the job's record            terminal    ends of jobs that did not succeed
 stream      made, widened, never shrunk          monitor     is it there, does it store, and made again
+stream_client  fenced writes, leader and direct reads
 connection  to NATS, for ever                    clock       is it ours
-sizes       what one event holds                 worker      leases at work, side by side
-terminal    ends of jobs that did not succeed
+sizes       what one event holds
 """
 
 from weft_kit.joblog.batches import Batches, EventBatch
