@@ -118,13 +118,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
 class _Call:
     """One call on its way through the boundary."""
 
-    __slots__ = ("_boundary", "_handler", "_kind", "_limit_bytes", "_method")
+    __slots__ = ("_handler", "_interceptor", "_kind", "_limit_bytes", "_method")
 
-    def __init__(self, boundary: Interceptor, method: str, handler: Any) -> None:
-        self._boundary = boundary
+    def __init__(self, interceptor: Interceptor, method: str, handler: Any) -> None:
+        self._interceptor = interceptor
         self._method = method
         self._handler = handler
-        self._limit_bytes = boundary.limits.of(method)
+        self._limit_bytes = interceptor.limits.of(method)
         self._kind = kind_of(handler.request_deserializer)
 
     async def unary(self, _messages: object, rpc: Rpc) -> Any:
@@ -150,14 +150,14 @@ class _Call:
         return encode(message) if encode else message
 
     async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        with self._boundary.running.counted():
+        with self._interceptor.running.counted():
             return await self._answered(work, rpc)
 
     async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        line = self._boundary.line(self._method)
+        line = self._interceptor.line(self._method)
         metrics.CALLS_IN_FLIGHT.inc()
         try:
-            context.enter(await self._boundary.admit(self._method, rpc))
+            context.enter(await self._interceptor.admit(self._method, rpc))
             answer = await self._accounted(work, rpc)
         except asyncio.CancelledError:
             if error := ending():
@@ -175,7 +175,7 @@ class _Call:
 
     async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         """Does the work where account is kept of it, if it is."""
-        account = self._boundary.accounts(self._method)
+        account = self._interceptor.accounts(self._method)
         if account is None:
             return await self._received(work, rpc)
 
@@ -198,11 +198,11 @@ class _Call:
     async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         """Does the work for the call's request, which counts as held until it is done."""
         peer = rpc.peer()
-        message = await self._boundary.arrivals.receive(rpc, peer, self._limit_bytes)
+        message = await self._interceptor.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
             raise no_request()
         size_bytes = len(message)
-        owners = self._boundary.held.hold(size_bytes, peer, context.current().tenant)
+        owners = self._interceptor.held.hold(size_bytes, peer, context.current().tenant)
         try:
             if self._kind:
                 await check_count(message, self._kind)
@@ -211,7 +211,7 @@ class _Call:
             _check(request)
             return await work(request)
         finally:
-            self._boundary.held.release(size_bytes, owners)
+            self._interceptor.held.release(size_bytes, owners)
 
     def _translated(self, raised: Exception) -> WeftError:
         if isinstance(raised, WeftError):
@@ -220,7 +220,7 @@ class _Call:
             return from_rpc(raised, "a service this call needs")
         if isinstance(raised, TimeoutError):
             return DeadlineExceeded("a part of the mesh did not answer in the time that was left; retry")
-        return self._boundary.internal(raised, self._method)
+        return self._interceptor.internal(raised, self._method)
 
     def _finish(self, line: CallLine, code: str, **fields: object) -> None:
         caller = context.current()

@@ -68,7 +68,7 @@ class Config(Settings, env_prefix="WEFT_INFERENCE_"):
     cores read some 5 % fewer a second."""
     embedder_batch_tokens: int = Field(default=512, ge=1)
     """Tokens read together, and so how long a text waits behind a large request: 512 take 0.1 s. Questions of up to 64
-    tokens are read beside it."""
+    tokens are read beside it. What is longer, and what is reranked, leaves the CPU to all others first."""
     embedder_queue_tokens: int = Field(default=500_000, ge=1)
     """Tokens that may wait; more are refused with UNAVAILABLE."""
 

@@ -97,7 +97,7 @@ class Attempt:
         await self._hold()
         if self._job.standing is not None:
             return
-        self._job.goes_on_after(await self._position())
+        self._job.resume_after(await self._position())
         await self._job.begin(self.attempt)
         self._has_begun = True
 
@@ -120,7 +120,7 @@ class Attempt:
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
             if not error.remedy.may_pass:
                 self.attempt.provider_model = self._model  # by which its route is known for one that refused
-            self._job.refused(is_explained=error.remedy is not Remedy.NEXT_ROUTE)
+            self._job.count_refusal(is_explained=error.remedy is not Remedy.NEXT_ROUTE)
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
             self._end(job_pb2.Attempt.RESULT_FAILED, error.reason_name)
@@ -155,7 +155,7 @@ class Attempt:
             await self._job.withdraw()
         elif self._job.standing is not None:
             self._job.start_over()
-        self._job.goes_on_after(0)
+        self._job.resume_after(0)
         await self._job.begin(self.attempt)
         self._has_begun = True
 
@@ -194,7 +194,7 @@ class Attempt:
                 if self._has_begun and self._may_write:
                     await tokens.finish()
                     if self._spoke:
-                        self._job.committed_text()
+                        self._job.note_committed_text()
         finished = judged(finished, self._job.said, self._job.request)
         if self._order.checks_form and must_have_form(self._job.said, finished):
             await self._check_form(finished)
@@ -283,7 +283,7 @@ class Attempt:
         self.attempt.usage.CopyFrom(taken)
         if cost:
             self.attempt.cost.CopyFrom(cost)
-        self._job.spends(taken)
+        self._job.add_usage(taken)
         metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
 
     @property
@@ -296,7 +296,7 @@ class Attempt:
         seconds = seconds_of(took)
         self._call.first_token(seconds)
         metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
-        self._job.first_token_came()
+        self._job.note_first_token()
 
     def _elapsed(self) -> duration_pb2.Duration:
         return elapsed(time.perf_counter() - self._began)

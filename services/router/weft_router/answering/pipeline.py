@@ -153,7 +153,7 @@ class Pipeline:
                 # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
-                job.stands(finished, attempt)
+                job.keep_standing(finished, attempt)
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
@@ -173,9 +173,7 @@ class Pipeline:
         room = min(order.alias.context_tokens - order.max_tokens for order in within)
         prompt = compose(request.messages, found.hits, room, alias.context)
         left_out = len(found.hits) - len(prompt.sources)
-        job.uses_context(
-            prompt.messages, prompt.sources, left_out=left_out, collection_version=found.collection_version
-        )
+        job.use_context(prompt.messages, prompt.sources, left_out=left_out, collection_version=found.collection_version)
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
         """Returns what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""

@@ -94,7 +94,7 @@ class Race:
                 if finished is not None and entrant.rank == highest:
                     return finished
                 if finished is not None:
-                    self._job.stands(finished, entrant.attempt)
+                    self._job.keep_standing(finished, entrant.attempt)
         raise self._error
 
     def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:

@@ -161,15 +161,15 @@ class Job:
         attempt.start_time.CopyFrom(now())
         self.attempts.append(attempt)
 
-    def goes_on_after(self, sequence: int) -> None:
+    def resume_after(self, sequence: int) -> None:
         """Notes where the text ends that the next attempt goes on from; 0 when it begins with nothing."""
         self.resumes_after = sequence
 
-    def first_token_came(self) -> None:
+    def note_first_token(self) -> None:
         """Notes when the job's first token came; later ones change nothing."""
         self.first_token_time = self.first_token_time or now()
 
-    def committed_text(self) -> None:
+    def note_committed_text(self) -> None:
         """Notes that all text so far is in the log."""
         self.text_sequence = self.writer.last_sequence
 
@@ -193,11 +193,11 @@ class Job:
             await self.writer.append(event_pb2.Rewound(to_sequence=self.accepted_sequence))
             self.start_over()
 
-    def stands(self, finished: inference_pb2.Finished, attempt: job_pb2.Attempt) -> None:
+    def keep_standing(self, finished: inference_pb2.Finished, attempt: job_pb2.Attempt) -> None:
         """Keeps a whole answer for when no better one comes."""
         self.standing = JobStanding(finished, attempt)
 
-    def uses_context(
+    def use_context(
         self,
         messages: Sequence[chat_pb2.Message],
         sources: Iterable[job_pb2.Source],
@@ -209,19 +209,19 @@ class Job:
         self.messages, self.sources = messages, list(sources)
         self.sources_left_out, self.collection_version = left_out, collection_version
 
-    def shares_sources(self, started: event_pb2.Started) -> None:
+    def share_sources(self, started: event_pb2.Started) -> None:
         """Takes the sources of another job's call that it listens to."""
         self.sources, self.sources_left_out = list(started.sources), started.sources_left_out
 
-    def spends(self, taken: chat_pb2.Usage) -> None:
+    def add_usage(self, taken: chat_pb2.Usage) -> None:
         """Adds what an attempt took."""
         self.spent = summed((self.spent, taken))
 
-    def follows(self, *, is_billed: bool) -> None:
+    def note_follower(self, *, is_billed: bool) -> None:
         """Notes that a call on another job's record answers it, unless some of that is its own to pay."""
         self.is_follower = not is_billed
 
-    def refused(self, *, is_explained: bool) -> None:
+    def count_refusal(self, *, is_explained: bool) -> None:
         """Counts a refusal of which it is not known whether others would refuse, too."""
         self.unexplained += not is_explained
 

@@ -72,15 +72,15 @@ class FlightFollower:
         if not self._leads:
             attempt.joined_job_id = self._subscription.leader_id
             attempt.chosen_because = f"joined {self._subscription.leader_id}"
-        job.shares_sources(started)
-        job.goes_on_after(job.text_sequence)
+        job.share_sources(started)
+        job.resume_after(job.text_sequence)
         self._ours[started.attempt] = attempt
         await job.begin(attempt)
 
     async def _pass_on(self, delta: event_pb2.Delta) -> Step:
         """Writes tokens until there is another step, and returns that one."""
         job = self._job
-        job.first_token_came()
+        job.note_first_token()
         if (attempt := job.answering) and not attempt.HasField("time_to_first_token"):
             attempt.time_to_first_token.CopyFrom(_since_its_start(attempt))
         async with TokenWriter(job.writer, job.flush_interval_s) as tokens:
@@ -94,7 +94,7 @@ class FlightFollower:
                 return step
             finally:
                 await tokens.finish()
-                job.committed_text()
+                job.note_committed_text()
 
     async def _reconciled(self, delta: event_pb2.Delta) -> event_pb2.Delta:
         """Returns what readers lack of the text so far; what they have is withdrawn where it is another."""
@@ -118,7 +118,7 @@ class FlightFollower:
             ours = self._ours.get(theirs.number)
             if theirs.HasField("usage"):
                 is_billed = True
-                job.spends(theirs.usage)
+                job.add_usage(theirs.usage)
                 ours = ours or self._enlisted(theirs.number)
             if ours is not None:
                 self._settle(ours, theirs)
@@ -128,7 +128,7 @@ class FlightFollower:
             if not ours.HasField("duration"):
                 ours.duration.CopyFrom(_since_its_start(ours))
         if not self._leads:
-            job.follows(is_billed=is_billed)
+            job.note_follower(is_billed=is_billed)
 
     def _enlisted(self, number: int) -> job_pb2.Attempt:
         """Puts an attempt on the record that the job did not hear of: it lost a race, or was over before."""

@@ -77,7 +77,7 @@ class LeasedGeneration:
                 asyncio.get_running_loop().call_later(seconds, self._forget)
                 await self._lease.retry(seconds)
             case RunOutcome.SUPERSEDED:
-                metrics.JOBS_LEFT.labels("overtaken").inc()
+                metrics.JOBS_LEFT.labels("superseded").inc()
 
     async def fail(self) -> None:
         metrics.JOBS_LEFT.labels("failed").inc()
