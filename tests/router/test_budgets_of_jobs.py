@@ -163,7 +163,8 @@ async def test_those_that_lost_a_race_are_paid_for_too(
     )
     text = text.replace("[models.default]", "[models.default]\nfirst_of = 2")
     priced.catalog(text + '[prices.per_million.other]\n"*" = { input = 1, output = 2 }\n')
-    mock.play(Script(tokens=4), Script(first_token_s=5))
+    # Not before the other one is asked, too.
+    mock.play(Script(tokens=4, first_token_s=0.2), Script(first_token_s=5))
     async with priced.routing(redis_url=redis_url):
         done = await priced.done(await priced.submit(brief(), tenant=tenant))
     assert {attempt.result for attempt in done.attempts} == {
