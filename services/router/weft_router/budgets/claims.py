@@ -1,8 +1,9 @@
 """What a call may take and of whom, and what comes of asking for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import job_pb2
@@ -82,6 +83,45 @@ class BudgetRefusal:
     kind: BudgetRefusalKind
     used: int
     wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What a call took that ended. `micros` is its cost."""
+
+    claim: Claim
+    grant: Grant
+    provider: str
+    tokens: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A claim that was granted, and the micros that each of its accounts then had spent and held."""
+
+    grant: Grant
+    micros: Sequence[int]
+
+
+class BudgetLedger(Protocol):
+    """Where the books of all budgets are kept, for all routers."""
+
+    async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
+        """Holds what a claim is for, in all of its accounts or in none. Raises StoreAway when that is not known."""
+        ...
+
+    def book(self, booking: Booking) -> None:
+        """Books what a call took, soon, and gives back what was held for it."""
+        ...
+
+    async def costs_today(self, tenant: str) -> Mapping[str, int]:
+        """Returns the micros of a tenant's calls today, by provider; all tenants' when none is named.
+
+        Raises:
+            StoreAway: that cannot be told now.
+        """
+        ...
 
 
 class BudgetSpent(Exception):

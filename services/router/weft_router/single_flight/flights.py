@@ -1,8 +1,9 @@
 """Single flight: identical requests under way at one time share one call, across all routers."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Protocol
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -19,14 +20,32 @@ from weft_router.single_flight.flight import (
 )
 from weft_router.single_flight.follower import FlightFollower
 from weft_router.single_flight.joining import flight_of, is_shared
-from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.single_flight.remote import RemoteSubscription
+
+
+class FlightDirectory(Protocol):
+    """Knows which router hosts a flight. Where nobody can tell, each router hosts its own."""
+
+    host: str
+    """Where other routers find this one."""
+
+    def announcing(self, host: str) -> AbstractAsyncContextManager[None]:
+        """Keeps known what was claimed while the context lasts."""
+        ...
+
+    async def claim(self, flight: str, lost: str = "") -> str:
+        """Returns who hosts a flight: this router, if nobody does or only a `lost` one."""
+        ...
+
+    def release(self, flight: str) -> None:
+        """Says, soon, that a flight of this router is over."""
+        ...
 
 
 class Flights:
     """Finds each job the call it shares, or begins one with `answer`. `limits` bound what a job may hear fail."""
 
-    def __init__(self, directory: RedisDirectory, limits: RetryLimits, answer: Answer) -> None:
+    def __init__(self, directory: FlightDirectory, limits: RetryLimits, answer: Answer) -> None:
         self._directory = directory
         self._limits = limits
         self._answer = answer
