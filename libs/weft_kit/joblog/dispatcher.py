@@ -17,8 +17,8 @@ from functools import partial
 from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
-from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.fair_queue import FairQueue
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.ids import HIGH, tag_of, urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
 from weft_kit.joblog.pull import Pull
