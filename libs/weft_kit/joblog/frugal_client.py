@@ -14,7 +14,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import NoRespondersError
+from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
 
 _CRLF: Final = b"\r\n"
@@ -91,14 +91,40 @@ class FrugalClient(Client):
         if reply is not None and not reply.done():
             reply.set_result(message)
 
+    def post(self, subject: str, payload: bytes) -> None:
+        """Sends a few bytes without waiting. While the connection is away they are kept, as far as there is room.
+
+        Raises:
+            nats.errors.OutboundBufferLimitError: there is none.
+            nats.errors.ConnectionClosedError: it will not come back.
+        """
+        if self.is_closed:
+            raise ConnectionClosedError
+        if not self.is_connected and self._pending_data_size + len(payload) > self._max_pending_size:
+            raise OutboundBufferLimitError
+        self._enqueue(subject, "", payload, None)
+
     async def _send_publish(
-        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+        self,
+        subject: str,
+        reply: str,
+        payload: bytes,
+        payload_size: int,  # noqa: ARG002  # nats-py's signature
+        headers: dict[str, Any] | None,
     ) -> None:
+        self._enqueue(subject, reply, payload, headers)
+        if self._pending_data_size > self._max_pending_size:
+            await self._flush_pending(force_flush=True)
+
+    def _enqueue(self, subject: str, reply: str, payload: bytes, headers: dict[str, Any] | None) -> None:
+        """Leaves a message to the flusher, which writes all that is pending at once."""
+        command = _publish_command(subject, reply, payload, headers)
         self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += payload_size
-        await self._send_command(_publish_command(subject, reply, payload, headers))
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
+        self.stats["out_bytes"] += len(payload)
+        self._pending.append(command)
+        self._pending_data_size += len(command)
+        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002  # nats-py's signature
         try:

@@ -2,20 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 from google.protobuf.message import DecodeError
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import OutboundBufferLimitError
+from nats.errors import ConnectionClosedError, OutboundBufferLimitError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery, unreadable
 from weft_kit.joblog.dispatcher import Dispatcher
 from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.ids import tag_of
 from weft_kit.joblog.log import JobLog
 from weft_kit.tasks import background
@@ -30,7 +30,11 @@ class Lease:
     """
 
     def __init__(
-        self, client: Client, message: Msg, heartbeat_s: float, released: Callable[[int | None], None] = lambda _: None
+        self,
+        client: FrugalClient,
+        message: Msg,
+        heartbeat_s: float,
+        released: Callable[[int | None], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._reply = message.reply
@@ -48,14 +52,14 @@ class Lease:
         """Names this delivery to the server; see `Leases.redeliver_now`."""
         return self._reply
 
-    @asynccontextmanager
-    async def heartbeats(self) -> AsyncIterator[None]:
+    @contextmanager
+    def heartbeats(self) -> Iterator[None]:
         """Keeps the lease while the block runs."""
-        beating = asyncio.create_task(self._beat())
+        self._beat_later()
         try:
             yield
         finally:
-            beating.cancel()
+            self._next_beat.cancel()
 
     def settle(self, tokens: int) -> None:
         """Says what the job really took; its lane was charged what it was expected to."""
@@ -84,11 +88,15 @@ class Lease:
             await self._client.publish(self._reply, word)
             self.release()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_s)
-            with suppress(OutboundBufferLimitError):  # away, with as much to say as is kept: say it next time
-                await self._client.publish(self._reply, b"+WPI")
+    def _beat_later(self) -> None:
+        # A timer: a task a job costs more than all that it sends.
+        self._next_beat = asyncio.get_running_loop().call_later(self._heartbeat_s, self._beat)
+
+    def _beat(self) -> None:
+        self._beat_later()
+        # Away, with as much to say as is kept: says it next time.
+        with suppress(OutboundBufferLimitError, ConnectionClosedError):
+            self._client.post(self._reply, b"+WPI")
 
 
 class Leases:
