@@ -106,7 +106,14 @@ async def router(config: Config) -> AsyncIterator[Server]:
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = JobDependencies(log, attempts, answers, config.max_deliveries, address)
-        work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
+        work = Leases(
+            log,
+            slots=config.slots,
+            weight=shares.weight,
+            is_expedited=shares.is_expedited,
+            cost=shares.cost,
+            name=address,
+        )
         await stack.enter_async_context(GenerationWorker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
