@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.aims import Aim, section
 from bench.cache_quality.results import Result
 from bench.cache_quality.sections import wrong_of
+from bench.report.aims import Aim, section
 
 _INTENT_SHELVES: Final = ("CLINC150", "banking77")
 _QUORA: Final = "Quora"

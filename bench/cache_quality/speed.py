@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import grpc
 from bench.cache_quality.load import TENANT, Level, Load, answered, asking, of_tenant
 from bench.cache_quality.pairs import Pair
-from bench.processes import Crowd, Meter
+from bench.harness.processes import Crowd, Meter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc

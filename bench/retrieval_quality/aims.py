@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.aims import Aim, section
+from bench.report.aims import Aim, section
 from bench.retrieval_quality.known_items import Recall
 from bench.retrieval_quality.scale import Stretch
 

@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.report.samples import Several, quantile
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.filling import EXACT_WINDOWS, Source, fill
 from bench.retrieval_quality.stage import TENANT, Client, service
-from bench.spread import Several, quantile
 from pgvector import HalfVector
 
 from weft_kit.rpc.errors import WeftError

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 import structlog
-from bench.markdown import paragraph, table
-from bench.routing_stage import Bench, Seen, bench, watching
-from bench.spread import quantile
+from bench.harness.router_environment import Bench, Seen, bench, watching
+from bench.report.markdown import paragraph, table
+from bench.report.samples import quantile
 
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb

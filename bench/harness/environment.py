@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from bench.door import Door, opened
+from bench.harness.client import Door, opened
 
 from weft_client.keys import KeyClient
 from weft_compose.child import Child, Command
@@ -117,7 +117,7 @@ async def stage(shape: Shape) -> AsyncIterator[Stage]:
         root = Path(folder)
         mock = _start(root, "weft_mock", "--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS))
         mock_url = f"http://127.0.0.1:{mock.port}/v1"
-        bare = _start(root, "bench.passthrough", "--mock-url", mock_url)
+        bare = _start(root, "bench.harness.passthrough", "--mock-url", mock_url)
         others = {"mock": mock.child.pid, "pass-through": bare.child.pid}
         try:
             async with mesh(_launch(root, shape, mock_url), lambda _part, _seconds: None) as running:

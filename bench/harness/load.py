@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import grpc.aio
-from bench.door import PROMPT, Door, opened
-from bench.spread import quantile
+from bench.harness.client import PROMPT, Door, opened
+from bench.report.samples import quantile
 
 from weft.job.v1 import event_pb2, job_pb2
 

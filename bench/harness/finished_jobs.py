@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 
-from bench.door import request
-from bench.stage import TENANT, TOKENS
+from bench.harness.client import request
+from bench.harness.environment import TENANT, TOKENS
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Leases, new_job_id

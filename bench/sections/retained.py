@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from bench.door import Door, opened
-from bench.finished import finish_jobs
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import Door, opened
+from bench.harness.environment import Shape, Stage, stage
+from bench.harness.finished_jobs import finish_jobs
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several, quantile
 from nats.js import JetStreamContext
 
 from weft_kit.joblog import JobLog, connect

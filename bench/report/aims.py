@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.markdown import paragraph, table
+from bench.report.markdown import paragraph, table
 
 _SAID: Final = {True: "yes", False: "**no**", None: "not measured"}
 

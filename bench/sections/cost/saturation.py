@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.load import Call, Run, closed_loop
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
+from bench.harness.load import Call, Run, closed_loop
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.door import Door, Events
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
-from bench.stage import Shape, stage
+from bench.harness.client import Door, Events
+from bench.harness.environment import Shape, stage
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several
 
 from weft_kit.joblog import LogConfig
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import psutil
-from bench.markdown import paragraph
+from bench.report.markdown import paragraph
 
 _ABOUT = """\
 One machine runs everything: gateway, router, cache, retrieval, inference, nats-server, PostgreSQL, Valkey, the mock

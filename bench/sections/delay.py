@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 
 import aiohttp
-from bench.door import Door
-from bench.load import direct_chunks
-from bench.markdown import paragraph, table
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import Door
+from bench.harness.environment import Shape, Stage, stage
+from bench.harness.load import direct_chunks
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several, quantile
 
 from weft_kit.joblog import LogConfig
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice, pairwise
 
 import grpc.aio
-from bench.door import Door, Events, opened
-from bench.markdown import paragraph, table
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import Door, Events, opened
+from bench.harness.environment import Shape, Stage, stage
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several, quantile
 
 from weft.job.v1 import job_pb2
 from weft_client.transcript import Transcript

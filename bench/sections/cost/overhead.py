@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bench.load import Call, Run
-from bench.markdown import table
-from bench.spread import Several
+from bench.harness.load import Call, Run
+from bench.report.markdown import table
+from bench.report.samples import Several
 
 
 @dataclass(frozen=True)

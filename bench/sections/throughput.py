@@ -7,11 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import grpc.aio
-from bench.door import Door
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import Door
+from bench.harness.environment import Shape, Stage, stage
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Several
 
 from weft.job.v1 import job_pb2
 

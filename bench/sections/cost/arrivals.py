@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.load import Call, Run, open_loop
-from bench.markdown import paragraph, table
-from bench.processes import Crowd, Meter
-from bench.saturation import busy, cpu_cells, cpu_ms_a_job
+from bench.harness.load import Call, Run, open_loop
+from bench.harness.processes import Crowd, Meter
+from bench.report.markdown import paragraph, table
+from bench.sections.cost.saturation import busy, cpu_cells, cpu_ms_a_job
 
 PER_MINUTE = 10_000
 

@@ -1,12 +1,12 @@
 """What a durable, streamed job costs: in milliseconds, in streams a second, in CPU and in memory."""
 
-from bench import saturation as sat
-from bench.arrivals import arrivals
-from bench.load import closed_loop, direct_call, weft_call
-from bench.markdown import paragraph, table
-from bench.overhead import overhead
-from bench.processes import Meter
-from bench.stage import FIRST_TOKEN_MS, TOKENS, Shape, stage
+from bench.harness.environment import FIRST_TOKEN_MS, TOKENS, Shape, stage
+from bench.harness.load import closed_loop, direct_call, weft_call
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.sections.cost import saturation as sat
+from bench.sections.cost.arrivals import arrivals
+from bench.sections.cost.overhead import overhead
 
 ABOUT = f"""\
 Every job is `Generate` over gRPC: authenticated, rate-limited, validated, committed to the log, run by a worker over
