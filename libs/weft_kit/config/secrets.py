@@ -37,7 +37,7 @@ def _has_hosts(url: str) -> bool:
         place = urlsplit(url if "//" in url else f"//{url}").netloc
     except ValueError:
         return False
-    # # A password that was split leaves its @ in the part behind it.
+    # A password that was split leaves its @ in the part behind it.
     return ("@" in place or "@" not in url) and all(map(_HOST.fullmatch, place.rpartition("@")[2].split(",")))
 
 
@@ -91,7 +91,7 @@ def _files(environ: Mapping[str, str], names: Collection[str]) -> Iterator[tuple
     values = {name.upper(): value for name, value in environ.items()}
     for name in sorted(names):
         if path := values.get(file_variable(name)):
-            # # Expanded as other paths are; if the home folder is unknown, the file counts as missing.
+            # Expanded as other paths are; if the home folder is unknown, the file counts as missing.
             yield name, Path(os.path.expanduser(path))  # noqa: PTH111
 
 

@@ -18,7 +18,7 @@ class LogConfig:
     Retention is a memory decision: nats-server holds some 2.3 KB a job, 1.4 GB for an hour at 10,000 jobs a minute.
     """
 
-    # # Read from JSON, where a mistyped name is a mistake too.
+    # Read from JSON, where a mistyped name is a mistake too.
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     stream: str = "JOBS"
