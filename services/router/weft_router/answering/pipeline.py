@@ -1,4 +1,6 @@
-"""A job on its way to an answer: context, its alias, a better alias where that is not good enough, the last resort."""
+"""The steps of a job to its answer: context, its alias, a better alias if the answer is not good enough, the last
+resort.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -39,7 +41,7 @@ from weft_router.validation.response_format import find_fault, must_have_form
 class Pipeline:
     """Brings jobs to an answer, or to the reasons why there is none.
 
-    `registry` lends the providers as they are configured now: a job keeps those it began with.
+    `registry` lends the providers as configured now; a job keeps those it began with.
     """
 
     def __init__(
@@ -60,9 +62,8 @@ class Pipeline:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for it now, but will have while the job lives.
-            ProviderOutage: no provider takes its call now, and it is to wait for one.
-            Fenced: somebody else moved the job on.
+            BudgetSpent: a budget is exhausted now, but will have room before the job expires. ProviderOutage: no
+            provider takes its call now, and it is to wait for one. Fenced: another writer has moved the job on.
         """
         with self._registry() as registry:
             try:
@@ -76,12 +77,14 @@ class Pipeline:
         return await self._flights.answer(job, self._call)
 
     async def _call(self, job: Job) -> event_pb2.Done:
-        """Makes the call that a flight shares, which may outlive the job that began it."""
+        """Runs the call of a flight, which may outlive the job that started it."""
         with self._registry() as registry:
             return await self._answered(job, registry)
 
     def _expect_somebody(self, job: Job, registry: Registry) -> None:
-        """Raises ProviderOutage for a job that would find out only once it has its sources that it has to wait."""
+        """Raises ProviderOutage early, for a job that would otherwise find out only after its search that it has to
+        wait.
+        """
         alias = _alias(job, registry)
         if alias.last_resort or not self._limits(job).waits:
             return
@@ -112,11 +115,11 @@ class Pipeline:
         return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _unanswered(self, job: Job, registry: Registry, why: job_pb2.JobError) -> event_pb2.Done:
-        """Returns the record of a job for which nobody could be asked any more, or in vain."""
+        """Returns the record of a job for which no provider could be called any more, or all calls failed."""
         return await self._instead(job, registry) or terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def _instead(self, job: Job, registry: Registry) -> event_pb2.Done | None:
-        """Returns the record of a job that something else than its provider's answer serves; None when nothing does."""
+        """Returns the record of a job that is served by the last resort; None if there is nothing to serve."""
         if job.standing is not None:
             return terminal_events.succeeded(job, job.standing.finished)
         alias = registry.catalog.models.get(job.request.model)
@@ -126,9 +129,9 @@ class Pipeline:
         return self._rules.limits.of(job.request).after(job.unexplained)
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
-        """Asks the alias, and another in its place for as long as what is said is not good enough.
+        """Calls the alias, and another in its place as long as the answer is not good enough.
 
-        An answer that says nothing may be meant, or a fault of the provider: it is asked for once more, then believed.
+        An empty answer may be intended, or a fault of the provider: it is requested once more, then accepted.
         """
         models, name = registry.catalog.models, job.request.model
         was_asked_again = False
@@ -146,22 +149,22 @@ class Pipeline:
                 why, was_asked_again = "silent", True
             if why is None:
                 return finished
-            # A whole answer stands here: the attempt that gave it is this worker's.
+            # A complete answer is in the log: this worker's attempt produced it.
             attempt = job.answering or job.attempts[-1]
             attempt.chosen_because += f"; its answer was {why}"
             if fault and must_have_form(job.said, finished):
-                # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
+                # It cannot be the job's answer even if no better one comes: the next attempt withdraws it.
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
                 job.keep_standing(finished, attempt)
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
-        """Returns whether an answer says nothing and another attempt is allowed, to see whether that was meant."""
+        """Returns whether an answer is empty and another attempt is allowed, to see whether that was intended."""
         return is_silent(finished, job.said) and len(job.attempts) < self._limits(job).max_attempts
 
     async def _find_context(self, job: Job, registry: Registry) -> None:
-        """Puts sources into the prompt where the request wants them, as far as every model it may reach has room."""
+        """Adds sources to the prompt if the request wants them, as many as fit every model that may serve it."""
         request, alias = job.request, _alias(job, registry)
         if not request.HasField("retrieval"):
             return
@@ -176,7 +179,7 @@ class Pipeline:
         job.use_context(prompt.messages, prompt.sources, left_out=left_out, collection_version=found.collection_version)
 
     def _wait_for_retrieval(self, job: Job) -> Callable[[Exception], float | bool]:
-        """Returns what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""
+        """Answers stamina after a failed search, which is not an attempt: no provider has been called yet."""
         failures = count(1)
 
         def decide(error: Exception) -> float | bool:
@@ -189,7 +192,7 @@ class Pipeline:
     def _orders(
         self, job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
     ) -> Mapping[str, JobOrder]:
-        """Returns what is asked for under an alias and each that it falls back to."""
+        """Returns the orders for an alias and each of its fallbacks."""
         request = job.request
         wanted = request.routing if request.HasField("routing") else None
 
