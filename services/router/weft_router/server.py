@@ -1,4 +1,4 @@
-"""The router, assembled: the one place that knows every part."""
+"""How the router is assembled."""
 
 import os
 import socket
@@ -105,14 +105,21 @@ async def router(config: Config) -> AsyncIterator[Server]:
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
         means = JobDependencies(log, pipeline, answers, config.max_deliveries, address)
-        work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
+        work = Leases(
+            log,
+            slots=config.slots,
+            weight=shares.weight,
+            is_expedited=shares.is_expedited,
+            cost=shares.cost,
+            name=address,
+        )
         await stack.enter_async_context(GenerationWorker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
 
 
 def _advertised(address: str) -> str:
-    """Returns where other machines find what listens on an address."""
+    """Returns the address at which other machines reach a server that listens on an address."""
     host, _, port = address.rpartition(":")
     return f"{_this_machine() if host in _EVERYWHERE else host}:{port}"
 
@@ -130,7 +137,7 @@ def _keys(config: Config, catalog: Catalog) -> dict[str, str]:
 
 
 def _redis(config: Config) -> Redis:
-    # No retries: what is told late is told wrong.
+    # No retries: a late report is a wrong one.
     return Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
 
 

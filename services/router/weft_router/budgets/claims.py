@@ -1,4 +1,4 @@
-"""What a call may take and of whom, and what comes of asking for it."""
+"""Requests to budgets: what a call may cost and whose budgets it counts against, and the result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from weft_kit.spending import SpendingAccount
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A provider about to be asked, once."""
+    """A provider call that is about to be made."""
 
     tenant: str
     key_id: str
@@ -20,15 +20,15 @@ class PlannedCall:
     provider: str
     model: str
     prompt_tokens: Callable[[], int]
-    """Asked only where there is a budget: long prompts take long to count."""
+    """Counted only if there is a budget: long prompts take long to count."""
     max_tokens: int
     limit_s: float
-    """How long it may take: what a router that dies held for it is given up soon after."""
+    """How long it may take: if its router dies, its reservation expires soon after."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimit:
-    """What one account may spend; 0 means no limit."""
+    """The limits of one account; 0 means no limit."""
 
     account: SpendingAccount
     tokens_per_minute: int = 0
@@ -37,7 +37,7 @@ class BudgetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a call may take, at most, of each of its accounts: its tenant's first. `id` is no other claim's."""
+    """The most that a call can cost, for each of its accounts, the tenant's first. `id` is unique."""
 
     id: str
     tokens: int
@@ -51,7 +51,7 @@ class Claim:
 
 
 class Holder(Enum):
-    """Who holds what a call may take."""
+    """Whose budgets a call counts against."""
 
     REDIS = auto()
     HERE = auto()
@@ -60,24 +60,24 @@ class Holder(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The call may begin. `second` is when it was granted, in seconds since 1970, by the holder's clock."""
+    """The call may begin. `second` is when it was granted, in Unix time, by the clock that granted it."""
 
     second: int
     holder: Holder
 
 
 class BudgetRefusalKind(Enum):
-    """What there is too little of. The values are the script's."""
+    """Which limit is exhausted. The values are the script's."""
 
     TOKENS = 1
     MONEY = 2
     KNOWLEDGE = 3
-    """Nobody can count now."""
+    """Spending cannot be counted now."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetRefusal:
-    """The call may not begin. `used` is in tokens or micros. `wait_s` says when to ask again; None: it is no use."""
+    """The call may not begin. `used` is in tokens or micros. `wait_s` says when to ask again; None means never."""
 
     limit: BudgetLimit
     kind: BudgetRefusalKind
@@ -87,7 +87,7 @@ class BudgetRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """What a call took that ended. `micros` is its cost."""
+    """The actual use of a call that ended. `micros` is its cost."""
 
     claim: Claim
     grant: Grant
@@ -98,34 +98,34 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A claim that was granted, and the micros that each of its accounts then had spent and held."""
+    """A claim that was granted, and what each of its accounts had then spent and reserved, in micros."""
 
     grant: Grant
     micros: Sequence[int]
 
 
 class BudgetLedger(Protocol):
-    """Where the books of all budgets are kept, for all routers."""
+    """Keeps the accounts of all budgets, for all routers."""
 
     async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
-        """Holds what a claim is for, in all of its accounts or in none. Raises StoreAway when that is not known."""
+        """Reserves a claim in all of its accounts or in none. Raises StoreAway if that is not known."""
         ...
 
     def book(self, booking: Booking) -> None:
-        """Books what a call took, soon, and gives back what was held for it."""
+        """Charges what a call used, soon, and releases its reservation."""
         ...
 
     async def costs_today(self, tenant: str) -> Mapping[str, int]:
-        """Returns the micros of a tenant's calls today, by provider; all tenants' when none is named.
+        """Returns the micros that a tenant's calls cost today, by provider; those of all tenants if none is named.
 
         Raises:
-            StoreAway: that cannot be told now.
+            StoreAway: the ledger does not answer.
         """
         ...
 
 
 class BudgetSpent(Exception):
-    """A call would break a budget. `wait_s` says after how long it may be asked for again; None: it never fits."""
+    """A call would exceed a budget. `wait_s` says after how long to try again; None means that it never fits."""
 
     def __init__(self, error: job_pb2.JobError, wait_s: float | None) -> None:
         super().__init__(error.message)
@@ -134,7 +134,7 @@ class BudgetSpent(Exception):
 
 
 def budget_spent(refusal: BudgetRefusal, claim: Claim, currency: str) -> BudgetSpent:
-    """Says which budget has no room, with the numbers, and what helps."""
+    """Returns the error that names the exhausted budget, with the numbers and what helps."""
     limit = refusal.limit
     match refusal.kind:
         case BudgetRefusalKind.TOKENS:

@@ -1,4 +1,4 @@
-"""Single flight: identical requests under way at one time share one call, across all routers."""
+"""Finds or starts the call that identical requests share, across all routers."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,26 +24,29 @@ from weft_router.single_flight.remote import RemoteSubscription
 
 
 class FlightDirectory(Protocol):
-    """Knows which router hosts a flight. Where nobody can tell, each router hosts its own."""
+    """Knows which router hosts a flight. If it does not answer, each router hosts its own."""
 
     host: str
-    """Where other routers find this one."""
+    """The address at which other routers reach this one."""
 
     def announcing(self, host: str) -> AbstractAsyncContextManager[None]:
-        """Keeps known what was claimed while the context lasts."""
+        """Renews the claims while the context lasts."""
         ...
 
     async def claim(self, flight: str, lost: str = "") -> str:
-        """Returns who hosts a flight: this router, if nobody does or only a `lost` one."""
+        """Returns the host of a flight: this router, if there is none or only a `lost` one."""
         ...
 
     def release(self, flight: str) -> None:
-        """Says, soon, that a flight of this router is over."""
+        """Announces, soon, that a flight of this router is over."""
         ...
 
 
 class Flights:
-    """Finds each job the call it shares, or begins one with `answer`. `limits` bound what a job may hear fail."""
+    """Finds each job the call that it shares, or starts one with `answer`.
+
+    `limits` bounds how many failures a job may hear.
+    """
 
     def __init__(self, directory: FlightDirectory, limits: RetryLimits, answer: Answer) -> None:
         self._directory = directory
@@ -73,9 +76,8 @@ class Flights:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for the call this job began.
-            ProviderOutage: no provider takes the call now.
-            Fenced: somebody else moved the job on.
+            BudgetSpent: a budget is exhausted for the call that this job started. ProviderOutage: no provider takes the
+            call now. Fenced: another writer has moved the job on.
         """
         key = flight_of(job.accepted.tenant, job.request, job.collection_version)
         lost = ""

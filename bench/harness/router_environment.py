@@ -1,4 +1,4 @@
-"""The stage for routing: a log, a router with a catalog of one's own, and what became of each job, from the log."""
+"""The environment of the routing section: a log, one router with a given catalog, and each job as the log has it."""
 
 import asyncio
 import random
@@ -24,11 +24,11 @@ from weft_router.config import Config
 from weft_router.server import router
 
 NOWHERE = "127.0.0.1:1"
-_LIVES_S = 60
+_EXPIRE_S = 60
 
 
 @dataclass
-class Seen:
+class ObservedJob:
     """A job as the log has it; times of `perf_counter`."""
 
     submitted: float
@@ -41,15 +41,16 @@ class Seen:
 
 
 @dataclass
-class Bench:
-    """Submits jobs, and watches them and the providers."""
+class RouterEnvironment:
+    """Submits jobs, and observes them and the providers."""
 
     log: JobLog
     providers: "rpc.RouterServiceAsyncStub | None" = None
-    jobs: dict[str, Seen] = field(default_factory=dict)
+    jobs: dict[str, ObservedJob] = field(default_factory=dict)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def see(self, message: Msg) -> None:
+    async def observe(self, message: Msg) -> None:
+        """Takes note of an event of the log."""
         event = from_message(message).event
         job = self.jobs.get(event.job_id)
         if job is None:
@@ -60,20 +61,21 @@ class Bench:
             job.done = event.done
             self._ended.set()
 
-    async def submit(self) -> Seen:
+    async def submit(self) -> ObservedJob:
+        """Writes a job into the log, as the gateway would."""
         part = chat_pb2.ContentPart(text=f"Question {len(self.jobs)}")
         message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[part])
         expire_time = timestamp_pb2.Timestamp()
-        expire_time.FromNanoseconds(time.time_ns() + _LIVES_S * 10**9)
+        expire_time.FromNanoseconds(time.time_ns() + _EXPIRE_S * 10**9)
         request = job_pb2.GenerationRequest(model="default", messages=[message])
         job_id = new_job_id("bench", request.priority)
-        job = self.jobs[job_id] = Seen(time.perf_counter())
+        job = self.jobs[job_id] = ObservedJob(time.perf_counter())
         await self.log.accept(job_id, event_pb2.Accepted(tenant="bench", request=request, expire_time=expire_time))
         return job
 
-    async def load(self, number: int, per_second: float) -> list[Seen]:
-        """Submits so many jobs as a Poisson process and waits for all to end."""
-        begun: list[asyncio.Task[Seen]] = []
+    async def load(self, number: int, per_second: float) -> list[ObservedJob]:
+        """Submits jobs as a Poisson process, and waits for all to end."""
+        begun: list[asyncio.Task[ObservedJob]] = []
         at = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(number):
@@ -81,36 +83,38 @@ class Bench:
                 await asyncio.sleep(max(0.0, at - time.perf_counter()))
                 begun.append(group.create_task(self.submit()))
         jobs = [task.result() for task in begun]
-        await self.ended(jobs)
+        await self.wait_for(jobs)
         return jobs
 
-    async def ended(self, jobs: Sequence[Seen]) -> None:
-        async with asyncio.timeout(_LIVES_S):
+    async def wait_for(self, jobs: Sequence[ObservedJob]) -> None:
+        """Waits until jobs have ended."""
+        async with asyncio.timeout(_EXPIRE_S):
             while any(job.done is None for job in jobs):
                 self._ended.clear()
                 await self._ended.wait()
 
     async def provider(self, name: str) -> pb.Provider:
+        """Returns a provider as the router sees it."""
         assert self.providers is not None  # noqa: S101
         listed = (await self.providers.ListProviders(pb.ListProvidersRequest())).providers
         return next(one for one in listed if one.name == name)
 
 
 @asynccontextmanager
-async def bench(catalog: str) -> AsyncIterator[Bench]:
+async def router_environment(catalog: str) -> AsyncIterator[RouterEnvironment]:
     """Runs a router in this process."""
     async with (
-        watching(catalog) as (bench, config),
+        observed_log(catalog) as (env, config),
         router(config) as server,
         Channel(server.address, "router") as channel,
     ):
-        bench.providers = rpc.RouterServiceStub(channel.raw)
-        yield bench
+        env.providers = rpc.RouterServiceStub(channel.raw)
+        yield env
 
 
 @asynccontextmanager
-async def watching(catalog: str) -> AsyncIterator[tuple[Bench, Config]]:
-    """Runs the log, and says how a router is to be configured for it."""
+async def observed_log(catalog: str) -> AsyncIterator[tuple[RouterEnvironment, Config]]:
+    """Runs the log, and yields the configuration of a router for it."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         path = Path(folder) / "weft.toml"
         path.write_text(catalog, encoding="utf-8")
@@ -118,8 +122,8 @@ async def watching(catalog: str) -> AsyncIterator[tuple[Bench, Config]]:
             async with connect(nats.url, "bench") as client:
                 log = JobLog(client)
                 await log.ensure()
-                bench = Bench(log)
-                await client.subscribe(f"{log.config.live_prefix}.>", cb=bench.see)
+                env = RouterEnvironment(log)
+                await client.subscribe(f"{log.config.live_prefix}.>", cb=env.observe)
                 config = Config(
                     listen="127.0.0.1:0",
                     nats_url=nats.url,
@@ -130,4 +134,4 @@ async def watching(catalog: str) -> AsyncIterator[tuple[Bench, Config]]:
                     slots=1024,
                     grace_s=1.0,
                 )
-                yield bench, config
+                yield env, config

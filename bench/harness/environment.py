@@ -1,4 +1,4 @@
-"""The stage: a whole mesh on embedded parts, with the mock as its only provider, each in a process of its own."""
+"""The environment of a section: a whole mesh on embedded parts, with the mock as its only provider."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from bench.door import Door, opened
+from bench.harness.client import GatewayClient, connected
 
 from weft_client.keys import KeyClient
 from weft_compose.child import Child, Command
@@ -26,9 +26,9 @@ TOKENS = 32
 _CALLS_PER_MINUTE = 10_000_000
 _SLOTS = 1024
 _STOP_S = 10.0
-# Half of a service's start is compiling its imports: kept from stage to stage, which else begin with empty folders.
+# Half of a service's start is compiling its imports: kept between environments, which else begin with empty folders.
 _BYTECODE = Path(__file__).parent / "__pycache__" / "services"
-_QUIET_S = 60.0
+_IDLE_LIMIT_S = 60.0
 
 _PROVIDER = """
 [providers.mock]
@@ -47,11 +47,11 @@ timeouts = {{ total_s = 150 }}
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What is special about a stage.
+class EnvironmentSpec:
+    """How an environment differs from the usual one.
 
-    `scripts` are its models besides `default`, and how the mock plays each (see weft_mock.script); `settings` are told
-    to services.
+    `scripts` are its models besides `default`, and how the mock plays each (see weft_mock.script); `settings` go to
+    services.
     """
 
     scripts: Mapping[str, str]
@@ -60,8 +60,8 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where things answer, who pays, and which processes to watch."""
+class Environment:
+    """A mesh that runs: its endpoints, its API key and its processes."""
 
     endpoint: str
     api_key: str
@@ -77,6 +77,7 @@ class Stage:
         return {part.name: part.process.pid for part in running} | dict(self.others)
 
     def part(self, name: str) -> Part:
+        """Returns a part of the mesh by its name, such as `router-2`."""
         return self.mesh.part(name)
 
     @property
@@ -88,53 +89,55 @@ class Stage:
         return LogConfig().of_mesh(self.mesh.record.mesh_id)
 
     @asynccontextmanager
-    async def doors(self, connections: int) -> AsyncIterator[list[Door]]:
-        """Opens so many connections to the gateway."""
+    async def clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
+        """Yields clients of the gateway, each over a connection of its own."""
         async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(opened(self.endpoint, self.api_key)) for _ in range(connections)]
+            yield [await stack.enter_async_context(connected(self.endpoint, self.api_key)) for _ in range(connections)]
 
-    async def quiet(self) -> None:
-        """Waits until no job waits or runs any more."""
-        async with connect(self.nats_url, "bench") as client, asyncio.timeout(_QUIET_S):
+    async def wait_until_idle(self) -> None:
+        """Waits until no job is queued or running."""
+        async with connect(self.nats_url, "bench") as client, asyncio.timeout(_IDLE_LIMIT_S):
             log = JobLog(client, self.log)
-            while (await log.depth(TENANT)).unfinished:  # noqa: ASYNC110 - only the log knows, and it does not tell
+            while (await log.depth(TENANT)).unfinished:  # noqa: ASYNC110 - the log knows, and sends no notice
                 await asyncio.sleep(0.25)
 
     async def stop_workers(self) -> None:
-        """From now on jobs wait in the log."""
+        """Stops the router: from now on jobs wait in the log."""
         await self.part("router").stop(_STOP_S)
 
 
-class _Beside(NamedTuple):
+class _SideProcess(NamedTuple):
+    """A process beside the mesh."""
+
     child: Child
     port: int
 
 
 @asynccontextmanager
-async def stage(shape: Shape) -> AsyncIterator[Stage]:
+async def environment(spec: EnvironmentSpec) -> AsyncIterator[Environment]:
     """Starts the mock and the mesh on free ports in a folder of their own, and stops them."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         root = Path(folder)
         mock = _start(root, "weft_mock", "--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS))
         mock_url = f"http://127.0.0.1:{mock.port}/v1"
-        bare = _start(root, "bench.passthrough", "--mock-url", mock_url)
+        bare = _start(root, "bench.harness.passthrough", "--mock-url", mock_url)
         others = {"mock": mock.child.pid, "pass-through": bare.child.pid}
         try:
-            async with mesh(_launch(root, shape, mock_url), lambda _part, _seconds: None) as running:
+            async with mesh(_launch(root, spec, mock_url), lambda _part, _seconds: None) as running:
                 record = running.record
                 async with KeyClient(record.endpoint, record.operator_token) as keys:
                     created = await keys.create(TENANT, "bench", calls_per_minute=_CALLS_PER_MINUTE)
                 bare_address = f"127.0.0.1:{bare.port}"
-                yield Stage(record.endpoint, created.secret, mock_url, bare_address, running, others)
+                yield Environment(record.endpoint, created.secret, mock_url, bare_address, running, others)
         finally:
             bare.child.stop()
             mock.child.stop()
 
 
-def _launch(root: Path, shape: Shape, mock_url: str) -> Launch:
+def _launch(root: Path, spec: EnvironmentSpec, mock_url: str) -> Launch:
     catalog = root / "catalog.toml"
     models = (
-        _MODEL.format(alias=alias, script=script) for alias, script in ({"default": ""} | {**shape.scripts}).items()
+        _MODEL.format(alias=alias, script=script) for alias, script in ({"default": ""} | {**spec.scripts}).items()
     )
     catalog.write_text(_PROVIDER.format(base_url=mock_url) + "".join(models))
     state = StateFolder(root / "state")
@@ -146,12 +149,12 @@ def _launch(root: Path, shape: Shape, mock_url: str) -> Launch:
         Ports.counted_from(0),
         catalog,
         engine="echo",
-        replicas={"router": shape.routers},
-        settings={"router": {"slots": str(_SLOTS)}, **(shape.settings or {})},
+        replicas={"router": spec.routers},
+        settings={"router": {"slots": str(_SLOTS)}, **(spec.settings or {})},
     )
 
 
-def _start(root: Path, module: str, *settings: str) -> _Beside:
+def _start(root: Path, module: str, *settings: str) -> _SideProcess:
     port = free_ports(1)[0]
     argv = [sys.executable, "-m", module, "--port", str(port), *settings]
-    return _Beside(Child(Command(name=module, argv=argv, log=root / f"{module}.log")), port)
+    return _SideProcess(Child(Command(name=module, argv=argv, log=root / f"{module}.log")), port)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from bench.door import Door, opened
-from bench.finished import finish_jobs
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import GatewayClient, connected
+from bench.harness.environment import Environment, EnvironmentSpec, environment
+from bench.harness.finished_jobs import finish_jobs
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples, quantile
 from nats.js import JetStreamContext
 
 from weft_kit.joblog import JobLog, connect
 
 # The recorder copies every finished job into PostgreSQL too. Larger batches let it catch up before we go on.
-_SHAPE = Shape({"brief": "tokens=1&first_token_s=0"}, settings={"gateway": {"recorder_batch": "5000"}})
+_SPEC = EnvironmentSpec({"brief": "tokens=1&first_token_s=0"}, settings={"gateway": {"recorder_batch": "5000"}})
 _RECORDER = "recorder"
 _CATCH_UP_S = 120.0
 
@@ -55,45 +55,45 @@ class Log:
 async def measure(*, quick: bool) -> list[str]:
     jobs, rounds, calls = (10_000, 2, 25) if quick else (100_000, 5, 200)
     async with AsyncExitStack() as stack:
-        meshes = [await stack.enter_async_context(stage(_SHAPE)) for _ in range(2)]
-        doors = [await stack.enter_async_context(opened(on.endpoint, on.api_key)) for on in meshes]
-        before = await _rounds(doors, rounds, calls)
+        meshes = [await stack.enter_async_context(environment(_SPEC)) for _ in range(2)]
+        clients = [await stack.enter_async_context(connected(env.endpoint, env.api_key)) for env in meshes]
+        before = await _rounds(clients, rounds, calls)
         log = await _fill(meshes[1], jobs)
-        after = await _rounds(doors, rounds, calls)
+        after = await _rounds(clients, rounds, calls)
     return ["## A log full of finished jobs", "", *paragraph(ABOUT.format(jobs=jobs)), *_lines(before, after, log)]
 
 
-async def _rounds(doors: Sequence[Door], rounds: int, calls: int) -> list[Round]:
-    await _round(doors, 50)  # everything warm
-    return [await _round(doors, calls) for _ in range(rounds)]
+async def _rounds(clients: Sequence[GatewayClient], rounds: int, calls: int) -> list[Round]:
+    await _round(clients, 50)  # everything warm
+    return [await _round(clients, calls) for _ in range(rounds)]
 
 
-async def _round(doors: Sequence[Door], calls: int) -> Round:
+async def _round(clients: Sequence[GatewayClient], calls: int) -> Round:
     empty, filled = Latencies([], []), Latencies([], [])
     for _ in range(calls):
-        for door, latencies in zip(doors, (empty, filled), strict=True):
+        for client, latencies in zip(clients, (empty, filled), strict=True):
             began = time.perf_counter()
-            job_id = await door.submit("brief")
+            job_id = await client.submit("brief")
             latencies.submit.append(time.perf_counter() - began)
-            async for _event in door.read(job_id):
+            async for _event in client.read(job_id):
                 pass
             latencies.whole.append(time.perf_counter() - began)
     return empty, filled
 
 
-async def _fill(on: Stage, jobs: int) -> Log:
-    nats = Meter({"nats": on.pids["nats"]})
+async def _fill(env: Environment, jobs: int) -> Log:
+    nats = Meter({"nats": env.pids["nats"]})
     before = nats.resident_mib()["nats"]
-    await on.stop_workers()
+    await env.stop_workers()
     began = time.perf_counter()
-    async with connect(on.nats_url, "bench") as client:
-        await finish_jobs(JobLog(client, on.log), jobs)
+    async with connect(env.nats_url, "bench") as client:
+        await finish_jobs(JobLog(client, env.log), jobs)
         seconds = time.perf_counter() - began
         jetstream = client.jetstream()
         async with asyncio.timeout(_CATCH_UP_S):
-            await _recorded(jetstream, on.log.stream)
-        state = (await jetstream.stream_info(on.log.stream)).state
-    await on.part("router").start()
+            await _recorded(jetstream, env.log.stream)
+        state = (await jetstream.stream_info(env.log.stream)).state
+    await env.part("router").start()
     after = nats.resident_mib()["nats"]
     return Log(jobs, state.messages, state.bytes / 2**20, (before, after), seconds)
 
@@ -136,4 +136,4 @@ def _figures(latencies: Latencies) -> tuple[float, ...]:
 
 
 def _cells(rounds: Sequence[tuple[float, ...]], form: str) -> tuple[str, ...]:
-    return tuple(format(Several.of(values), form) for values in zip(*rounds, strict=True))
+    return tuple(format(Samples.of(values), form) for values in zip(*rounds, strict=True))

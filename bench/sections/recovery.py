@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice, pairwise
 
 import grpc.aio
-from bench.door import Door, Events, opened
-from bench.markdown import paragraph, table
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import Events, GatewayClient, connected
+from bench.harness.environment import Environment, EnvironmentSpec, environment
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples, quantile
 
 from weft.job.v1 import job_pb2
 from weft_client.transcript import Transcript
@@ -39,7 +39,7 @@ class Load:
 
 
 _LOADS = (Load(64, 20, tokens=120, kills=6), Load(500, 2.5, tokens=50, kills=4))
-_SHAPE = Shape({load.model: load.script for load in _LOADS}, routers=2)
+_SPEC = EnvironmentSpec({load.model: load.script for load in _LOADS}, routers=2)
 
 _SHOWN = " or ".join(f"{load.streams} streams of {load.tokens_per_second:g} tokens/s" for load in _LOADS)
 ABOUT = f"""\
@@ -61,10 +61,10 @@ class Watched:
     """Kind and time of every event."""
     wrong: str = ""
 
-    async def follow(self, door: Door, model: str, begin_s: float) -> None:
+    async def follow(self, client: GatewayClient, model: str, begin_s: float) -> None:
         await asyncio.sleep(begin_s)
         try:
-            await self._read(door.generate(model))
+            await self._read(client.generate(model))
         except grpc.aio.AioRpcError as error:
             self.wrong = f"{error.code().name}: {error.details()}"
         finally:
@@ -117,23 +117,23 @@ class Kill:
 
 async def measure(*, quick: bool) -> list[str]:
     kills: dict[Load, list[Kill]] = {}
-    async with stage(_SHAPE) as on, opened(on.endpoint, on.api_key) as door:
+    async with environment(_SPEC) as env, connected(env.endpoint, env.api_key) as client:
         for load in _LOADS:
             victims = islice(cycle(("router-2", "router")), 1 if quick else load.kills)
-            kills[load] = [await _kill(on, door, load, victim) for victim in victims]
+            kills[load] = [await _kill(env, client, load, victim) for victim in victims]
     return ["## Recovery from a killed worker", "", *paragraph(ABOUT), *_lines(kills)]
 
 
-async def _kill(on: Stage, door: Door, load: Load, name: str) -> Kill:
+async def _kill(env: Environment, client: GatewayClient, load: Load, name: str) -> Kill:
     streams = [Watched() for _ in range(load.streams)]
     async with asyncio.TaskGroup() as group:
         for n, stream in enumerate(streams):
-            group.create_task(stream.follow(door, load.model, n * _BEAT_S / load.streams))
+            group.create_task(stream.follow(client, load.model, n * _BEAT_S / load.streams))
         for stream in streams:
             await stream.under_way.wait()
         at = time.perf_counter()
-        await on.part(name).kill()
-    await on.part(name).start()
+        await env.part(name).kill()
+    await env.part(name).start()
     return Kill.of(streams, at)
 
 
@@ -153,8 +153,8 @@ def _rows(load: Load, kills: list[Kill]) -> list[tuple[str, ...]]:
 def _note(load: Load, kills: list[Kill]) -> str:
     silence = [value for kill in kills for value in kill.others_silence]
     wrong = [line for kill in kills for line in kill.wrong]
-    moved = Several.of(len(kill.to_token) for kill in kills)
-    worst = Several.of(max(kill.to_token) for kill in kills)
+    moved = Samples.of(len(kill.to_token) for kill in kills)
+    worst = Samples.of(max(kill.to_token) for kill in kills)
     return (
         f"With {load.streams}: {len(kills)} kills, {moved:.0f} jobs moved, the slowest of each after {worst:.1f} s. "
         f"{len(wrong)} streams failed or ended with another text than their record. Those whose worker lived were "

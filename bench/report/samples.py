@@ -1,4 +1,4 @@
-"""A figure measured several times: its median, and between what it lay."""
+"""Figures that were measured several times, and quantiles."""
 
 import statistics
 from collections.abc import Iterable
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Several:
-    """Values of the same thing, one a round. Formats as `median (lowest to highest)`."""
+class Samples:
+    """Values of one figure, one a round. Formats as `median (lowest to highest)`."""
 
     values: tuple[float, ...]
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Several":
+    def of(cls, values: Iterable[float]) -> "Samples":
         return cls(tuple(values))
 
     @property
@@ -26,6 +26,6 @@ class Several:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """The value below which a share of them lies; NaN for none."""
+    """Returns the value below which a share of them lies; NaN for none."""
     ordered = sorted(values) or [float("nan")]
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

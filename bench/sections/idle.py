@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.door import Door, Events
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
-from bench.stage import Shape, stage
+from bench.harness.client import Events, GatewayClient
+from bench.harness.environment import EnvironmentSpec, environment
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples
 
 from weft_kit.joblog import LogConfig
 
@@ -34,25 +34,25 @@ class Waiting:
     closed_mib: dict[str, float]
     cores: dict[str, float]
 
-    def kib_a_stream(self, name: str) -> Several:
+    def kib_a_stream(self, name: str) -> Samples:
         mib = [resident[name] for resident in self.resident_mib]
-        return Several.of(1024 * (b - a) * _STEPS / self.streams for a, b in pairwise(mib[1:]))
+        return Samples.of(1024 * (b - a) * _STEPS / self.streams for a, b in pairwise(mib[1:]))
 
 
 async def measure(*, quick: bool) -> list[str]:
     streams, settle_s = (400, 1.0) if quick else (2000, _CHECK_S + 2)
-    async with stage(Shape({})) as on, on.doors(_CONNECTIONS) as doors:
-        await on.stop_workers()
-        jobs = [await door.submit("default") for door in doors for _ in range(streams // _CONNECTIONS)]
-        found = await _wait(Meter(on.pids), doors, jobs, settle_s)
+    async with environment(EnvironmentSpec({})) as env, env.clients(_CONNECTIONS) as clients:
+        await env.stop_workers()
+        jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
+        found = await _wait(Meter(env.pids), clients, jobs, settle_s)
     return ["## Idle streams", "", *paragraph(ABOUT), *_lines(found)]
 
 
-async def _wait(meter: Meter, doors: Sequence[Door], jobs: list[str], settle_s: float) -> Waiting:
+async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
     resident = [meter.resident_mib()]
     streams: list[Events] = []
     for n in range(_STEPS):
-        begun = [doors[k % len(doors)].read(job_id) for k, job_id in enumerate(jobs[n::_STEPS])]
+        begun = [clients[k % len(clients)].read(job_id) for k, job_id in enumerate(jobs[n::_STEPS])]
         await asyncio.gather(*map(anext, begun))
         streams += begun
         await asyncio.sleep(settle_s)

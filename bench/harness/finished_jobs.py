@@ -1,10 +1,10 @@
-"""Finished jobs, made in the log without a mesh: accepted, leased, begun, spoken, done and acknowledged."""
+"""Finished jobs, written into the log without a mesh: accepted, leased, started, answered and acknowledged."""
 
 import asyncio
 import hashlib
 
-from bench.door import request
-from bench.stage import TENANT, TOKENS
+from bench.harness.client import request
+from bench.harness.environment import TENANT, TOKENS
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
@@ -14,7 +14,7 @@ _TEXT = " ".join(["token"] * TOKENS)
 
 
 async def finish_jobs(log: JobLog, jobs: int) -> None:
-    """Makes them in the tenant's own lane, as gateway and worker would, many at a time; no worker may be up."""
+    """Writes finished jobs into the tenant's lane, as gateway and worker would, many at a time; no worker may run."""
     room = asyncio.Semaphore(_AT_ONCE)
     async with Leases(log, slots=_AT_ONCE).leases() as leases, asyncio.TaskGroup() as group:
         group.create_task(_accept(log, jobs, room, group))

@@ -1,4 +1,4 @@
-"""The client: jobs through the gateway, with one API key, over a connection of its own."""
+"""A client of the gateway, with one API key and a connection of its own."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,24 +18,25 @@ Events = AsyncGenerator[event_pb2.JobEvent, None]
 
 
 def request(model: str) -> job_pb2.GenerationRequest:
+    """Returns the one question that is asked, for a model."""
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=PROMPT)])
     return job_pb2.GenerationRequest(model=model, messages=[message])
 
 
-class Door:
-    """What a client may ask, as far as the bench needs it. Streams raise AioRpcError."""
+class GatewayClient:
+    """The calls that the benchmark makes. Streams raise AioRpcError."""
 
     def __init__(self, channel: grpc.aio.Channel, api_key: str) -> None:
         self._stub = rpc.GatewayServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {api_key}"),)
 
     def generate(self, model: str) -> Events:
-        """Makes a job and streams it; leaving the stream cancels the job."""
+        """Creates a job and streams it; leaving the stream cancels the job."""
         asked = pb.GenerateRequest(request=request(model), on_disconnect=pb.ON_DISCONNECT_CANCEL)
         return _events(self._stub.Generate(asked, metadata=self._metadata, timeout=LIMIT_S))
 
     async def submit(self, model: str) -> str:
-        """Makes a job and returns its id."""
+        """Creates a job and returns its id."""
         asked = pb.SubmitJobRequest(request=request(model))
         return (await self._stub.SubmitJob(asked, metadata=self._metadata, timeout=LIMIT_S)).job.job_id
 
@@ -46,11 +47,12 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(endpoint: str, api_key: str) -> AsyncIterator[Door]:
+async def connected(endpoint: str, api_key: str) -> AsyncIterator[GatewayClient]:
+    """Yields a client over a connection that nothing else uses."""
     # Channels to the same place would otherwise share one connection.
     options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
     async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
-        yield Door(channel, api_key)
+        yield GatewayClient(channel, api_key)
 
 
 async def _events(call: StreamCall[pb.GenerateResponse] | StreamCall[pb.StreamJobResponse]) -> Events:

@@ -1,4 +1,4 @@
-"""The yardstick: the same stream over gRPC with nothing behind it. One process, no log, no keys, no limits, no record.
+"""The baseline: the same stream over gRPC with nothing behind it. One process: no log, keys, limits or record.
 
 Whatever Weft adds on top of this is the price of durable, resumable jobs, on this machine, in this minute.
 """
@@ -32,9 +32,9 @@ class Passthrough(rpc.GatewayServiceServicer):
         ) as answer:
             async for chunk in answer.content.iter_any():
                 text.append("".join(_tokens(chunk)))
-                yield _response(delta=event_pb2.Delta(text=text[-1]))
-        whole = job_pb2.Answer(text="".join(text))
-        yield _response(done=event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=whole))
+                yield pb.GenerateResponse(event=event_pb2.JobEvent(delta=event_pb2.Delta(text=text[-1])))
+        done = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=job_pb2.Answer(text="".join(text)))
+        yield pb.GenerateResponse(event=event_pb2.JobEvent(done=done))
 
 
 def _tokens(chunk: bytes) -> list[str]:
@@ -43,14 +43,12 @@ def _tokens(chunk: bytes) -> list[str]:
     return [choice["delta"].get("content") or "" for choice in choices]
 
 
-def _response(**event: event_pb2.Delta | event_pb2.Done) -> pb.GenerateResponse:
-    return pb.GenerateResponse(event=event_pb2.JobEvent(**event))
-
-
 async def serve(port: int, mock_url: str) -> None:
+    """Serves until the process is stopped."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        rpc.add_GatewayServiceServicer_to_server(Passthrough(session, mock_url), server)
+        servicer = Passthrough(session, mock_url)  # type: ignore[abstract]  # Generate is the only call made to it
+        rpc.add_GatewayServiceServicer_to_server(servicer, server)
         server.add_insecure_port(f"127.0.0.1:{port}")
         await server.start()
         await server.wait_for_termination()

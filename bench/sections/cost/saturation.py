@@ -1,17 +1,17 @@
-"""Saturation: the most streams a second, beside a bare pass-through, and what each costs every process."""
+"""Saturation: the most streams a second, beside a bare pass-through, and the CPU that each takes of every process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.load import Call, Run, closed_loop
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
+from bench.harness.load import Call, Run, closed_loop
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One closed-loop run: how many streams a second, how long each took, what each cost every process."""
+    """One closed-loop run: streams a second, how long each took, and what each cost every process."""
 
     per_second: float
     p50_ms: float
@@ -39,14 +39,16 @@ class Saturation:
         return pairs[len(pairs) // 2]
 
     def speeds(self) -> list[tuple[str, ...]]:
+        """Returns the rows of the table of speeds."""
         return [
             _speed(str(self.in_flight), "Weft", self.weft),
             _speed(str(self.in_flight), "pass-through", self.bare),
         ]
 
     def cpu(self, names: list[str]) -> tuple[str, ...]:
+        """Returns the row of the table of CPU."""
         weft, bare = self.typical
-        price = both(weft.cpu_ms) / bare.cpu_ms["pass-through"]
+        price = gateway_and_router(weft.cpu_ms) / bare.cpu_ms["pass-through"]
         return (
             str(self.in_flight),
             *cpu_cells(weft.cpu_ms, names),
@@ -55,8 +57,9 @@ class Saturation:
         )
 
 
-def lines(runs: list[Saturation]) -> list[str]:
-    names = [name for name in busy(runs[-1].typical[0].cpu_ms) if name != "pass-through"]
+def saturation_lines(runs: list[Saturation]) -> list[str]:
+    """Returns this part of the section."""
+    names = [name for name in busy_processes(runs[-1].typical[0].cpu_ms) if name != "pass-through"]
     head = ("in flight", *names, "gateway + router", "pass-through", "times the pass-through")
     return [
         "### Saturation (closed loop)",
@@ -76,8 +79,10 @@ def lines(runs: list[Saturation]) -> list[str]:
     ]
 
 
-async def saturation(meter: Meter, weft: Call, bare: Call, in_flight: int, seconds: float, rounds: int) -> Saturation:
-    """As fast as it goes; Weft and the pass-through take turns."""
+async def measure_saturation(
+    meter: Meter, weft: Call, bare: Call, in_flight: int, seconds: float, rounds: int
+) -> Saturation:
+    """Runs the pass-through and Weft in turn, each as fast as it goes."""
     through, without = [], []
     for _ in range(rounds):
         meter.restart()
@@ -88,23 +93,25 @@ async def saturation(meter: Meter, weft: Call, bare: Call, in_flight: int, secon
 
 
 def cpu_ms_a_job(run: Run, cpu_s: Mapping[str, float]) -> dict[str, float]:
+    """Returns the CPU milliseconds a call, by process."""
     return {name: 1000 * seconds / max(1, len(run.outcomes)) for name, seconds in cpu_s.items()}
 
 
-def busy(cpu_ms: Mapping[str, float]) -> list[str]:
-    """The processes that did anything worth a column."""
+def busy_processes(cpu_ms: Mapping[str, float]) -> list[str]:
+    """Returns the processes that took enough for a column."""
     return [name for name, ms in cpu_ms.items() if ms >= 0.01]
 
 
-def both(cpu_ms: Mapping[str, float]) -> float:
-    """Gateway and router together: the aim is theirs."""
+def gateway_and_router(cpu_ms: Mapping[str, float]) -> float:
+    """Returns what gateway and router take together: the aim is set for both."""
     return cpu_ms["gateway"] + cpu_ms["router"]
 
 
 def cpu_cells(cpu_ms: Mapping[str, float], names: list[str]) -> tuple[str, ...]:
-    return (*(f"{cpu_ms[name]:.2f}" for name in names), f"{both(cpu_ms):.2f}")
+    """Returns a cell for each process, and one for gateway and router together."""
+    return (*(f"{cpu_ms[name]:.2f}" for name in names), f"{gateway_and_router(cpu_ms):.2f}")
 
 
 def _speed(in_flight: str, what: str, rounds: tuple[Cost, ...]) -> tuple[str, ...]:
     figures = ([cost.per_second for cost in rounds], [cost.p50_ms for cost in rounds], [cost.p99_ms for cost in rounds])
-    return (in_flight, what, *(f"{Several.of(each):.0f}" for each in figures), str(sum(cost.errors for cost in rounds)))
+    return (in_flight, what, *(f"{Samples.of(each):.0f}" for each in figures), str(sum(cost.errors for cost in rounds)))

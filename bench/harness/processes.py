@@ -1,4 +1,4 @@
-"""What each process of the stage costs: CPU seconds between two looks, and resident memory."""
+"""What processes use: CPU seconds between two readings, and resident memory."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,38 +7,40 @@ import psutil
 
 
 class Meter:
-    """Looks at processes by pid; `self` is the load generator's own."""
+    """Reads the CPU and memory of processes by pid; `client` is this one, the load generator."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()} | {"client": psutil.Process()}
         self._before = self._cpu()
 
     def restart(self) -> None:
+        """Counts CPU from now on."""
         self._before = self._cpu()
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU seconds, user and system, of each process and its children since the last restart."""
+        """Returns the CPU seconds, user and system, of each process and its children since the last restart."""
         return {name: after - self._before[name] for name, after in self._cpu().items()}
 
     def resident_mib(self) -> dict[str, float]:
+        """Returns the resident memory of each process and its children, in MiB."""
         return {name: sum(_resident(p) for p in _family(process)) for name, process in self._processes.items()}
 
     def _cpu(self) -> dict[str, float]:
         return {name: sum(_cpu(p) for p in _family(process)) for name, process in self._processes.items()}
 
 
-class Crowd:
-    """The share of this machine's CPU time that others had: stalls nobody here can explain otherwise."""
+class HostLoad:
+    """The share of the machine's CPU time that went to others: it explains stalls that nothing measured here does."""
 
     def __init__(self) -> None:
         self._before = psutil.cpu_times()
 
     def stolen_percent(self) -> float:
-        """What the machine's host gave to other machines."""
+        """Returns what the host of this virtual machine gave to other machines (steal)."""
         return self._percent(lambda times: times.steal)
 
     def others_percent(self, ours_s: Mapping[str, float]) -> float:
-        """What other processes of this machine had, given the CPU seconds of ours."""
+        """Returns what other processes of this machine used, given the CPU seconds of ours."""
         ours = sum(ours_s.values())
         return self._percent(lambda times: times.user + times.nice + times.system, less_s=ours)
 
@@ -48,7 +50,7 @@ class Crowd:
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
-    # The client's children are the other processes of the stage.
+    # The load generator's children are the processes of the environment.
     return [process] if process.pid == psutil.Process().pid else [process, *process.children(recursive=True)]
 
 

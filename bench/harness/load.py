@@ -1,4 +1,4 @@
-"""The load: streamed jobs, closed loop and open loop, and the same call made to the mock directly."""
+"""The load: streamed jobs in a closed or an open loop, and the same call made to the mock directly."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import grpc.aio
-from bench.door import PROMPT, Door, opened
-from bench.spread import quantile
+from bench.harness.client import PROMPT, GatewayClient, connected
+from bench.report.samples import quantile
 
 from weft.job.v1 import event_pb2, job_pb2
 
@@ -26,7 +26,7 @@ class Outcome:
 
 @dataclass
 class Run:
-    """Many calls."""
+    """The outcomes of many calls."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0
@@ -36,13 +36,16 @@ class Run:
         return [outcome.error for outcome in self.outcomes if outcome.error]
 
     def first_token_ms(self, share: float) -> float:
+        """Returns a quantile of the time to first token, of the calls without an error."""
         return 1000 * quantile((o.first_token_s for o in self.outcomes if not o.error), share)
 
     def total_ms(self, share: float) -> float:
+        """Returns a quantile of the whole time, of the calls without an error."""
         return 1000 * quantile((o.total_s for o in self.outcomes if not o.error), share)
 
     @property
     def per_second(self) -> float:
+        """Calls without an error, a second."""
         return (len(self.outcomes) - len(self.errors)) / self.seconds
 
 
@@ -52,19 +55,19 @@ Call = Callable[[], Awaitable[Outcome]]
 @asynccontextmanager
 async def weft_call(endpoint: str, api_key: str) -> AsyncIterator[Call]:
     """Yields a function that makes one streamed job through the gateway."""
-    async with opened(endpoint, api_key) as door:
+    async with connected(endpoint, api_key) as client:
 
         async def call() -> Outcome:
-            return await _streamed(door)
+            return await _streamed(client)
 
         yield call
 
 
-async def _streamed(door: Door) -> Outcome:
+async def _streamed(client: GatewayClient) -> Outcome:
     began = time.perf_counter()
     first, text, done = 0.0, [], None
     try:
-        async for event in door.generate("default"):
+        async for event in client.generate("default"):
             if event.HasField("delta"):
                 first = first or time.perf_counter() - began
                 text.append(event.delta.text)
@@ -103,7 +106,7 @@ async def direct_chunks(session: aiohttp.ClientSession, base_url: str, model: st
 
 
 async def closed_loop(call: Call, in_flight: int, seconds: float) -> Run:
-    """Keeps `in_flight` calls under way for a while."""
+    """Keeps `in_flight` calls under way for so many seconds."""
     run = Run()
     began = time.perf_counter()
 
@@ -117,9 +120,9 @@ async def closed_loop(call: Call, in_flight: int, seconds: float) -> Run:
 
 
 async def open_loop(call: Call, per_second: float, seconds: float) -> Run:
-    """Starts calls on a fixed schedule, whether or not earlier ones have ended: no coordinated omission.
+    """Starts calls on a fixed schedule, whether or not earlier ones have ended: it avoids coordinated omission.
 
-    Time to first token counts from the scheduled start, so a late start is charged to the mesh.
+    Time to first token counts from the scheduled start, so a late start counts against the mesh.
     """
     run = Run()
     began = time.perf_counter()
@@ -142,7 +145,7 @@ async def open_loop(call: Call, per_second: float, seconds: float) -> Run:
 
 
 def judge(done: event_pb2.Done | None, text: str) -> str:
-    """What is wrong with a stream that ended so; empty when nothing is."""
+    """Returns what is wrong with a stream that ended so; empty when nothing is."""
     if done is None:
         return "the stream ended without done"
     if done.state != job_pb2.JOB_STATE_SUCCEEDED:

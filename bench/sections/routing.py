@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 import structlog
-from bench.markdown import paragraph, table
-from bench.routing_stage import Bench, Seen, bench, watching
-from bench.spread import quantile
+from bench.harness.router_environment import ObservedJob, RouterEnvironment, observed_log, router_environment
+from bench.report.markdown import paragraph, table
+from bench.report.samples import quantile
 
 from weft.job.v1 import job_pb2
 from weft.router.v1 import router_pb2 as pb
@@ -78,12 +78,16 @@ async def _hedging(jobs: int) -> list[str]:
     return ["### Hedging", "", *table(head, rows), f"With 7 % the p99 is 1/{plain / hedged:.0f} of that without.", ""]
 
 
-async def _hedged(jobs: int, settings: str) -> tuple[list[Seen], float]:
+async def _hedged(jobs: int, settings: str) -> tuple[list[ObservedJob], float]:
     """Returns the jobs, and how many more calls than jobs there were, as a share."""
     scripts = [_SLOW if random.random() < _SLOW_SHARE else _USUAL for _ in range(2 * jobs)]
     first, second = MockProvider(*scripts), MockProvider(_USUAL)
-    async with first.running() as url, second.running() as other, bench(catalog(url, other, settings)) as at_work:
-        seen = await at_work.load(jobs, per_second=60)
+    async with (
+        first.running() as url,
+        second.running() as other,
+        router_environment(catalog(url, other, settings)) as env,
+    ):
+        seen = await env.load(jobs, per_second=60)
     return seen, (first.stats.requests + second.stats.requests) / jobs - 1
 
 
@@ -92,15 +96,15 @@ async def _death() -> list[str]:
     second = MockProvider(_USUAL)
     async with AsyncExitStack() as first, second.running() as other:
         url = await first.enter_async_context(MockProvider(_USUAL).running(port=port))
-        async with bench(catalog(url, other)) as at_work:
-            loading = asyncio.create_task(at_work.load(1200, per_second=100))
+        async with router_environment(catalog(url, other)) as env:
+            loading = asyncio.create_task(env.load(1200, per_second=100))
             await asyncio.sleep(3)
             await first.aclose()
-            opened_s = await _until(at_work, lambda provider: provider.breaker == pb.Provider.BREAKER_OPEN)
+            opened_s = await _until(env, lambda provider: provider.breaker == pb.Provider.BREAKER_OPEN)
             await asyncio.sleep(3)
             back = MockProvider(_USUAL)
             async with back.running(port=port):
-                recovered_s = await _until(at_work, lambda _: back.stats.finished > 0)
+                recovered_s = await _until(env, lambda _: back.stats.finished > 0)
                 jobs = await loading
     failed = sum(job.done is None or job.done.state != job_pb2.JOB_STATE_SUCCEEDED for job in jobs)
     again = sum(len(job.done.attempts) > 1 for job in jobs if job.done)
@@ -115,16 +119,16 @@ async def _death() -> list[str]:
     return ["### A provider killed under 100 jobs/s", "", *table(("", "measured"), rows)]
 
 
-async def _until(at_work: Bench, happened: Callable[[pb.Provider], bool]) -> float:
+async def _until(env: RouterEnvironment, happened: Callable[[pb.Provider], bool]) -> float:
     began = time.perf_counter()
     async with asyncio.timeout(30):
-        while not happened(await at_work.provider("first")):  # noqa: ASYNC110 - nobody tells of it
+        while not happened(await env.provider("first")):  # noqa: ASYNC110 - the router sends no notice
             await asyncio.sleep(0.01)
     return time.perf_counter() - began
 
 
 async def _cpu(calls: int) -> list[str]:
-    """CPU of a router process per job, beside that of this process per bare call."""
+    """Measures the CPU of a router process per job, beside that of this process per bare call."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         port = free_ports(1)[0]
         mock = _child(Path(folder), "weft_mock", f"--port={port}", f"--tokens={_TOKENS}", "--first-token-ms=1")
@@ -145,7 +149,7 @@ async def _cpu(calls: int) -> list[str]:
 
 
 async def _listens(child: Child, port: int) -> None:
-    """Wait until a process takes connections. Raises PartFailed when it ends before."""
+    """Waits until a process takes connections. Raises PartFailed when it ends before."""
     async with asyncio.timeout(60):
         while is_free(port):
             child.ensure_running()
@@ -165,14 +169,14 @@ async def _bare(url: str, calls: int) -> float:
 
 
 async def _routed(folder: Path, text: str, calls: int) -> float:
-    async with watching(text) as (at_work, config):
-        child = _child(folder, "weft_router", env=_env(config))
+    async with observed_log(text) as (env, config):
+        child = _child(folder, "weft_router", env=_router_settings(config))
         try:
-            await at_work.load(20, per_second=50)
+            await env.load(20, per_second=50)
             process = psutil.Process(child.pid)
             before = process.cpu_times()
             for _ in range(calls // 4):
-                await at_work.ended(await asyncio.gather(*(at_work.submit() for _ in range(4))))
+                await env.wait_for(await asyncio.gather(*(env.submit() for _ in range(4))))
             after = process.cpu_times()
         finally:
             child.stop()
@@ -184,7 +188,7 @@ def _child(folder: Path, module: str, *settings: str, env: Mapping[str, str] | N
     return Child(Command(name=module, argv=argv, log=folder / f"{module}.log", env=env or {}))
 
 
-def _env(config: Config) -> dict[str, str]:
+def _router_settings(config: Config) -> dict[str, str]:
     names = ("listen", "nats_url", "cache_target", "retrieval_target", "redis_url", "catalog_file", "slots")
     settings = {f"WEFT_ROUTER_{name.upper()}": str(getattr(config, name)) for name in names}
     return {**settings, "PYTHONPATH": os.pathsep.join(sys.path)}

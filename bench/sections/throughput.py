@@ -7,16 +7,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import grpc.aio
-from bench.door import Door
-from bench.markdown import paragraph, table
-from bench.processes import Meter
-from bench.spread import Several
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import GatewayClient
+from bench.harness.environment import Environment, EnvironmentSpec, environment
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples
 
 from weft.job.v1 import job_pb2
 
 _RATE = 40
-_SHAPE = Shape({"burst": "tokens=1000", "paced": f"tokens=1000&tokens_per_second={_RATE}"})
+_SPEC = EnvironmentSpec({"burst": "tokens=1000", "paced": f"tokens=1000&tokens_per_second={_RATE}"})
 _CONNECTIONS = 8
 
 ABOUT = f"""\
@@ -72,33 +72,33 @@ async def measure(*, quick: bool) -> list[str]:
     seconds, rounds = (1, 1) if quick else (5, 3)
     loads = [Load(model, streams) for model in ("burst", "paced") for streams in (1, 64, 512)]
     found: dict[Load, list[Window]] = {load: [] for load in loads}
-    async with stage(_SHAPE) as on, on.doors(_CONNECTIONS) as doors:
-        await _burst(on, doors, loads[1], 1)  # everything warm
+    async with environment(_SPEC) as env, env.clients(_CONNECTIONS) as clients:
+        await _burst(env, clients, loads[1], 1)  # everything warm
         # All of them in turn, round by round: a slow minute of the machine falls on each alike.
         for _ in range(rounds):
             for load in loads:
                 look = _burst if load.model == "burst" else _paced
-                found[load].append(await look(on, doors, load, seconds))
-                await on.quiet()
+                found[load].append(await look(env, clients, load, seconds))
+                await env.wait_until_idle()
     return ["## Tokens a second through the log", "", *paragraph(ABOUT), *_lines(found)]
 
 
-async def _burst(on: Stage, doors: Sequence[Door], load: Load, seconds: float) -> Window:
-    tally, meter, began = Tally(), Meter(on.pids), time.perf_counter()
+async def _burst(env: Environment, clients: Sequence[GatewayClient], load: Load, seconds: float) -> Window:
+    tally, meter, began = Tally(), Meter(env.pids), time.perf_counter()
     while time.perf_counter() < began + seconds:
-        await asyncio.gather(*(_read(doors[n % len(doors)], load.model, tally) for n in range(load.streams)))
+        await asyncio.gather(*(_read(clients[n % len(clients)], load.model, tally) for n in range(load.streams)))
     return Window(time.perf_counter() - began, tally, meter.cpu_seconds())
 
 
-async def _paced(on: Stage, doors: Sequence[Door], load: Load, seconds: float) -> Window:
+async def _paced(env: Environment, clients: Sequence[GatewayClient], load: Load, seconds: float) -> Window:
     tally, ramp_s = Tally(), 1.0 + load.streams / 256
     async with asyncio.TaskGroup() as group:
         readers = [
-            group.create_task(_keep_reading(doors[n % len(doors)], load.model, n * ramp_s / load.streams, tally))
+            group.create_task(_keep_reading(clients[n % len(clients)], load.model, n * ramp_s / load.streams, tally))
             for n in range(load.streams)
         ]
         await asyncio.sleep(ramp_s + 1)
-        before, meter, began = replace(tally), Meter(on.pids), time.perf_counter()
+        before, meter, began = replace(tally), Meter(env.pids), time.perf_counter()
         await asyncio.sleep(seconds)
         read = Tally(tally.tokens - before.tokens, tally.events - before.events, tally.errors - before.errors)
         window = Window(time.perf_counter() - began, read, meter.cpu_seconds())
@@ -107,16 +107,16 @@ async def _paced(on: Stage, doors: Sequence[Door], load: Load, seconds: float) -
     return window
 
 
-async def _keep_reading(door: Door, model: str, begin_s: float, tally: Tally) -> None:
+async def _keep_reading(client: GatewayClient, model: str, begin_s: float, tally: Tally) -> None:
     await asyncio.sleep(begin_s)
     while True:
-        await _read(door, model, tally)
+        await _read(client, model, tally)
 
 
-async def _read(door: Door, model: str, tally: Tally) -> None:
+async def _read(client: GatewayClient, model: str, tally: Tally) -> None:
     done = None
     try:
-        async with aclosing(door.generate(model)) as events:
+        async with aclosing(client.generate(model)) as events:
             async for event in events:
                 tally.events += 1
                 tally.tokens += event.delta.token_count
@@ -139,16 +139,16 @@ def _lines(found: Mapping[Load, list[Window]]) -> list[str]:
 
 
 def _speed(load: Load, windows: list[Window]) -> tuple[str, ...]:
-    tokens = Several.of(window.tokens_per_second for window in windows)
-    events = Several.of(window.events_per_second for window in windows)
+    tokens = Samples.of(window.tokens_per_second for window in windows)
+    events = Samples.of(window.events_per_second for window in windows)
     errors = sum(window.tally.errors for window in windows)
     share = f"{tokens.median / max(1.0, events.median):.1f}"
     return (load.model, str(load.streams), load.offered, f"{tokens:,.0f}", f"{events:,.0f}", share, str(errors))
 
 
 def _cpu(load: Load, windows: list[Window], names: tuple[str, ...]) -> tuple[str, ...]:
-    cores = [f"{Several.of(window.cores(name) for window in windows).median:.2f}" for name in names]
-    mesh = Several.of(
+    cores = [f"{Samples.of(window.cores(name) for window in windows).median:.2f}" for name in names]
+    mesh = Samples.of(
         1e6 * sum(window.cpu_s[name] for name in ("gateway", "router", "nats")) / max(1, window.tally.tokens)
         for window in windows
     )

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 
 import aiohttp
-from bench.door import Door
-from bench.load import direct_chunks
-from bench.markdown import paragraph, table
-from bench.spread import Several, quantile
-from bench.stage import Shape, Stage, stage
+from bench.harness.client import GatewayClient
+from bench.harness.environment import Environment, EnvironmentSpec, environment
+from bench.harness.load import direct_chunks
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples, quantile
 
 from weft_kit.joblog import LogConfig
 
@@ -58,40 +58,40 @@ async def measure(*, quick: bool) -> list[str]:
     seconds, rounds = (1.5, 1) if quick else (6, 3)
     scripts = {rate.alias: rate.script(seconds) for rate in _RATES}
     rows: list[tuple[str, ...]] = []
-    async with stage(Shape(scripts)) as on:
-        await _through(on, _RATES[0])  # everything warm
+    async with environment(EnvironmentSpec(scripts)) as env:
+        await _through(env, _RATES[0])  # everything warm
         for rate in _RATES:
             through, without = [], []
             for _ in range(rounds):
-                through.append(await _through(on, rate))
-                without.append(await _without(on, rate, seconds))
+                through.append(await _through(env, rate))
+                without.append(await _without(env, rate, seconds))
             rows += [_row(rate, "Weft", through), _row(rate, "the mock itself", without)]
     head = ("streams x tokens/s", "", "tokens", "p50, ms", "p99, ms", "worst, ms")
     return ["## Delay of a token", "", *paragraph(ABOUT), *table(head, rows, words=2)]
 
 
-async def _through(on: Stage, rate: Rate) -> Delays:
+async def _through(env: Environment, rate: Rate) -> Delays:
     found: list[float] = []
-    async with on.doors(_CONNECTIONS) as doors, asyncio.TaskGroup() as group:
+    async with env.clients(_CONNECTIONS) as clients, asyncio.TaskGroup() as group:
         for n in range(rate.streams):
-            group.create_task(_listen(doors[n % len(doors)], rate.alias, n / rate.streams, found))
+            group.create_task(_listen(clients[n % len(clients)], rate.alias, n / rate.streams, found))
     return Delays(found)
 
 
-async def _listen(door: Door, model: str, begin_s: float, found: list[float]) -> None:
+async def _listen(client: GatewayClient, model: str, begin_s: float, found: list[float]) -> None:
     await asyncio.sleep(begin_s)
-    async for event in door.generate(model):
+    async for event in client.generate(model):
         now = time.time_ns()
         found.extend((now - int(stamp)) / 1e6 for stamp in event.delta.text.split())
 
 
-async def _without(on: Stage, rate: Rate, seconds: float) -> Delays:
+async def _without(env: Environment, rate: Rate, seconds: float) -> Delays:
     found: list[float] = []
     model = f"mock?{rate.script(seconds)}"
 
     async def listen(session: aiohttp.ClientSession, begin_s: float) -> None:
         await asyncio.sleep(begin_s)
-        async for chunk in direct_chunks(session, on.mock_url, model):
+        async for chunk in direct_chunks(session, env.mock_url, model):
             now = time.time_ns()
             found.extend((now - int(stamp)) / 1e6 for stamp in _STAMP.findall(chunk))
 
@@ -102,6 +102,6 @@ async def _without(on: Stage, rate: Rate, seconds: float) -> Delays:
 
 
 def _row(rate: Rate, what: str, rounds: list[Delays]) -> tuple[str, ...]:
-    figures = (Several.of(values) for values in zip(*(each.row() for each in rounds), strict=True))
+    figures = (Samples.of(values) for values in zip(*(each.row() for each in rounds), strict=True))
     tokens = sum(len(each.ms) for each in rounds)
     return (f"{rate.streams} x {rate.per_second}", what, f"{tokens:,}", *(f"{figure:.1f}" for figure in figures))
