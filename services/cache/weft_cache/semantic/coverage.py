@@ -8,9 +8,8 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from weft_cache.inference.embedder import InferenceEmbedder
 from weft_cache.records import Vector
 from weft_cache.semantic.calibration import CALIBRATED_FOR
 from weft_cache.semantic.choice import Reason
@@ -71,11 +70,27 @@ class Coverage:
         return "".join(filter(_is_foreign, unicodedata.normalize("NFKC", question)))
 
 
+class QuestionEmbedder(Protocol):
+    """Makes vectors of texts, and remembers a tenant's latest."""
+
+    async def embed(self, tenant: str, text: str) -> Vector | None:
+        """Returns the text's vector; None for no text, for one that is too long, or when nobody embeds now."""
+        ...
+
+    def remembered(self, tenant: str, text: str) -> Vector | None:
+        """Returns the text's vector, if the tenant asked for it lately."""
+        ...
+
+    def forget(self, tenant: str, text: str) -> None:
+        """Remembers the text's vector no longer."""
+        ...
+
+
 class QuestionReader:
     """Makes vectors of the questions that are covered, while the embedder is one that certainty was calibrated for."""
 
     def __init__(
-        self, embedder: InferenceEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
+        self, embedder: QuestionEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._embedder, self._coverage, self._clock = embedder, coverage, clock
         self._off_until = 0.0

@@ -1,12 +1,14 @@
 """The semantic tier: near is not enough, so guards object, a verifier compares, and in doubt it is a miss."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from weft.job.v1 import job_pb2
 from weft_cache.audits.adaptive_threshold import raised
 from weft_cache.audits.audits import Audits
-from weft_cache.inference.verifier import InferenceVerifier
 from weft_cache.partition import Address, question_text
 from weft_cache.policy import LookupTerms, Tier
-from weft_cache.records import Hit, Lookup, Stored
+from weft_cache.records import Candidate, Hit, Lookup, Stored, Vector
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -17,7 +19,26 @@ from weft_cache.semantic.choice import (
     shortlist,
 )
 from weft_cache.semantic.coverage import QuestionReader
-from weft_cache.store.redis_answers import RedisAnswers
+
+
+class AnswerIndex(Protocol):
+    """Stored answers, found by how near their questions are. Raises StoreDown."""
+
+    async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
+        """Returns the few answers of the partition whose questions are most like this one."""
+        ...
+
+    async def read(self, key: str) -> Stored | None:
+        """Returns an answer; None when its life is over."""
+        ...
+
+
+class QuestionVerifier(Protocol):
+    """Says which questions ask the same."""
+
+    async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
+        """Returns the confidence that each of `others` asks the same, 0 to 1; None when nobody compares them now."""
+        ...
 
 
 class SemanticTier:
@@ -28,9 +49,9 @@ class SemanticTier:
 
     def __init__(
         self,
-        answers: RedisAnswers,
+        answers: AnswerIndex,
         reader: QuestionReader,
-        verifier: InferenceVerifier,
+        verifier: QuestionVerifier,
         audits: Audits,
         threshold: float,
     ) -> None:
