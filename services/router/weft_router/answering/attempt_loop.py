@@ -1,4 +1,4 @@
-"""A job's tries under one alias and those it falls back to, until one answers or none is left."""
+"""A job's attempts under one alias and its fallbacks, until one answers or none is left."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class AttemptLoop:
-    """Asks the providers of one alias, in one job's name. `orders` holds the alias first, then its fallbacks."""
+    """Calls the providers of one alias for one job. `orders` holds the alias first, then its fallbacks."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class AttemptLoop:
         """Returns the end of a whole answer, committed.
 
         Raises:
-            ProviderError: the last failure; no further try may help, or none is allowed.
-            ProviderOutage: nobody takes its calls now.
-            JobFailed: the job has no try left.
-            BudgetSpent: a budget has no room for another try now.
-            Fenced: somebody else moved the job on.
+            ProviderError: the last failure; no further attempt may help, or none is allowed.
+            ProviderOutage: no provider takes its calls now.
+            JobFailed: the job has no attempt left.
+            BudgetSpent: the budget does not allow another attempt now.
+            Fenced: another writer has moved the job on.
         """
         if why := retry_policy.given_up(self._job.attempts, self._limits):
             raise JobFailed(why)
@@ -89,7 +89,7 @@ class AttemptLoop:
         return await Race(self._job).run(first, beside, None if beside else self._late(first))
 
     async def _choice(self) -> Choice:
-        """Chooses once a call is allowed, waiting for room where every provider that is well is full."""
+        """Chooses a route once a call is allowed, and waits for capacity if every healthy provider is at its limit."""
         extra = self._rules.retry_budgets.retries(self._name, self._alias.retries)
         is_retry = retry_policy.adds_load(self._job.attempts)
         while True:
@@ -107,7 +107,7 @@ class AttemptLoop:
             elif extra.take(time.monotonic()):
                 return choice
             else:
-                # In an outage every job wants to try again. The job lives on; it just may not add to the load now.
+                # In an outage every job wants to retry. The job lives on, but must not add load now.
                 metrics.WAITS.labels("retry_budget").inc()
                 await asyncio.sleep(_LOOK_AGAIN_S * self._rules.draw())
 
@@ -139,7 +139,7 @@ class AttemptLoop:
             accepted.key_budget,
             choice.route.provider,
             choice.route.model,
-            # Text that is gone on from is read in place of being written.
+            # Text that is continued is read as part of the prompt, rather than written.
             prompt_tokens=lambda: estimated_tokens(messages),
             max_tokens=order.limit.max_tokens,
             limit_s=order.timeouts.total_s,
@@ -147,14 +147,14 @@ class AttemptLoop:
         return await self._rules.budgets.reserve(call, self._registry.catalog)
 
     def _draft(self) -> Attempt | None:
-        """Returns who answers meanwhile, where the request wants that and nothing was said yet."""
+        """Returns the route that drafts meanwhile, if the request wants a draft and no text has been sent yet."""
         if not self._drafts or self._job.said or self._job.standing is not None:
             return None
         choice = choose(self._candidates(self._drafts), self._rules.draw)
         return self._entrant(_noted(choice, "draft"), self._drafts) if choice else None
 
     def _rivals(self, first: Attempt) -> list[Attempt]:
-        """Returns those who are asked at the same time. Nobody goes on from a text beside another."""
+        """Returns the routes that are called at the same time. A text that is being continued has no rivals."""
         wanted = self._job.request.routing
         number = min(wanted.first_of if wanted.HasField("first_of") else self._alias.first_of, self._alias.first_of)
         rivals: list[Attempt] = []
@@ -167,7 +167,7 @@ class AttemptLoop:
         return rivals
 
     def _late(self, first: Attempt) -> Late | None:
-        """Returns who is asked too when the first token is late, where the alias hedges."""
+        """Returns the second route to call when the first token is late, if the alias hedges."""
         hedge = self._alias.hedge
         if hedge is None or self._job.said:
             return None
@@ -187,19 +187,19 @@ class AttemptLoop:
         return Late(after_s, entrant)
 
     def _wait_before_retry(self, error: Exception) -> float | bool:
-        """Says what stamina asks after a failure: False ends it, a number waits that many seconds."""
+        """Answers stamina after a failure: False ends the loop, a number waits that many seconds."""
         if not isinstance(error, ProviderError):
             return False
-        # A job that was turned away so often had better wait in the queue than here.
+        # A job that was turned away this often waits better in the queue than here.
         is_patient = len(retry_policy.failures(self._job.attempts)) < self._limits.max_attempts
         wait_s = self._wait_s(error) if is_patient else None
         if wait_s is None:
             return False
-        # Where all are kept away that is found out at once, and waited for elsewhere.
+        # If all routes are held back, that is found out at once, and waited for elsewhere.
         return wait_s if any(one.allowed for one in remaining(self._candidates(self._orders))) else 0.0
 
     def _wait_s(self, error: ProviderError) -> float | None:
-        """Returns the seconds until the next try after a failure; None when none may help, or none is allowed."""
+        """Returns the seconds until the next attempt after a failure; None if none may help, or none is allowed."""
         job, limits = self._job, self._limits
         candidates = remaining(self._candidates(self._orders))
         is_last = retry_policy.counted(job.attempts, limits) >= limits.max_attempts

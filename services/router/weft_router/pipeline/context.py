@@ -41,7 +41,7 @@ class ContextFinder:
         job.use_context(prompt.messages, prompt.sources, left_out=left_out, collection_version=found.collection_version)
 
     def _wait_before_retry(self, job: Job) -> Callable[[Exception], float | bool]:
-        """Returns what stamina asks after a search, which is no attempt: nobody was asked for an answer yet."""
+        """Answers stamina after a failed search, which is not an attempt: no provider has been called yet."""
         failures = count(1)
 
         def decide(error: Exception) -> float | bool:

@@ -16,7 +16,7 @@ from weft_router.single_flight.joining import may_join
 class Pipeline:
     """Brings jobs to an answer, or to the reasons why there is none.
 
-    `registry` lends the providers as they are configured now: a job keeps those it began with.
+    `registry` lends the providers as configured now; a job keeps those it began with.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Pipeline:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for it now, but will have while the job lives.
+            BudgetSpent: a budget is exhausted now, but will have room before the job expires.
             ProviderOutage: no provider takes its call now, and it is to wait for one.
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         with self._registry() as registry:
             try:

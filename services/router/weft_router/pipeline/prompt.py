@@ -1,4 +1,4 @@
-"""The prompt: the conversation as it was sent, with numbered sources where they were asked for, as far as they fit."""
+"""The prompt: the conversation as it was sent, with numbered sources if requested, as many as fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from weft_router.job.token_estimate import TOKENS_A_MESSAGE, estimated_tokens, t
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a provider is sent, and which chunks are in it."""
+    """The messages that a provider is sent, and the chunks in them."""
 
     messages: Sequence[chat_pb2.Message]
     sources: Sequence[job_pb2.Source] = ()
 
 
 def question(messages: Sequence[chat_pb2.Message]) -> str:
-    """Returns what the user said last: what to search for."""
+    """Returns what the user said last: the text to search for."""
     place = _last_question(messages)
     return "" if place is None else text_of(messages[place])
 
@@ -30,9 +30,9 @@ def compose(
     room_tokens: int,
     template: ContextTemplate,
 ) -> Prompt:
-    """Puts the hits, best first, before the last question; drops the lowest until all fits `room_tokens`.
+    """Inserts the hits, best first, before the last question; drops the lowest-ranked until all fit into `room_tokens`.
 
-    They stand in the user's message, not in one of the system's, because templates of small models allow but one.
+    They are part of the user's message, not of a system message, because templates of small models allow only one.
     """
     room = (
         room_tokens

@@ -18,7 +18,7 @@ _MAY_PASS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 @dataclass(frozen=True, slots=True)
 class FoundContext:
-    """Chunks, best first, and the version of the collection they are from."""
+    """Chunks, best first, and the version of their collection."""
 
     hits: tuple[retrieval_pb2.Hit, ...]
     collection_version: int
@@ -36,7 +36,7 @@ class Retrieval:
         """Searches as the request says.
 
         Raises:
-            JobFailed: RETRIEVAL_FAILED. An answer without the context it was asked to build on would be a wrong one.
+            JobFailed: RETRIEVAL_FAILED. An answer without the requested context would be wrong.
         """
         request = retrieval_pb2.SearchRequest(
             collection=options.collection,

@@ -1,4 +1,4 @@
-"""Single flight: identical requests under way at one time share one call, across all routers."""
+"""Finds or starts the call that identical requests share, across all routers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,10 @@ from weft_router.single_flight.remote import RemoteSubscription
 
 
 class Flights:
-    """Finds each job the call it shares, or begins one with `answer`. `limits` bound what a job may hear fail."""
+    """Finds each job the call that it shares, or starts one with `answer`.
+
+    `limits` bounds how many failures a job may hear.
+    """
 
     def __init__(self, directory: RedisDirectory, limits: RetryLimits, answer: Answer) -> None:
         self._directory = directory
@@ -54,9 +57,9 @@ class Flights:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for the call this job began.
+            BudgetSpent: a budget is exhausted for the call that this job started.
             ProviderOutage: no provider takes the call now.
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         key = flight_of(job.accepted.tenant, job.request, job.collection_version)
         lost = ""
