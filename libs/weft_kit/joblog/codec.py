@@ -51,6 +51,14 @@ def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> StoredE
     return StoredEvent(event, int(headers.get(EXPECTED, 0)), headers.get(WRITE_ID, ""))
 
 
+def fenced_headers(expected: int, fence: str, write_id: str, ttl_s: float) -> dict[str, str]:
+    """Returns the headers of a write that is refused unless `fence` still ends at `expected`; 0 s: it never expires."""
+    headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
+    if ttl_s:
+        headers["Nats-TTL"] = f"{round(ttl_s)}s"
+    return headers
+
+
 def from_message(message: Msg) -> StoredEvent:
     """Reads a republished or directly fetched message, whose headers carry the sequence."""
     return stored(message.data, message.headers or {}, sequence_of(message))

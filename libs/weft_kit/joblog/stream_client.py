@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -17,11 +17,9 @@ from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import (
-    EXPECTED,
-    EXPECTED_SUBJECT,
-    WRITE_ID,
     EventPosition,
     StoredEvent,
+    fenced_headers,
     from_api,
     from_message,
     sequence_of,
@@ -107,24 +105,15 @@ class StreamClient:
         """
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         write_id = write_id or new_write_id()
-        headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
-        if ttl_s:
-            headers["Nats-TTL"] = f"{round(ttl_s)}s"
-        payload = event.SerializeToString()
-        if len(payload) > self.largest_event_bytes:
-            raise EventTooLarge(event.WhichOneof("event") or "", len(payload), self.largest_event_bytes)
+        headers = fenced_headers(expected, fence, write_id, ttl_s)
+        payload = self._encoded(event)
         give_up = asyncio.get_running_loop().time() + limit_s
         while True:
             answer = await self._insist(subject, payload, headers, limit_s, self._unstored)
-            error = answer.get("error")
-            if error is None:
+            if (error := answer.get("error")) is None:
                 self.stores = True
                 return int(answer["seq"])
-            if error.get("err_code") == INSUFFICIENT_RESOURCES:
-                self._unstored()
-                raise DependencyDown("nats", NOT_STORING)
-            if error.get("err_code") != WRONG_LAST_SEQUENCE:
-                raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
+            self._check_fence_moved(error)
             last = await self.last(fence, limit_s)
             if last and last.write_id == write_id:
                 return last.sequence
@@ -193,6 +182,21 @@ class StreamClient:
         headers = {"Nats-TTL": "1s"}
         answer = await self._insist(f"{self.config.prefix}.probe", b"", headers, ATTEMPT_TIMEOUT_S, self._unstored)
         self.stores = answer.get("error", {}).get("err_code") != INSUFFICIENT_RESOURCES
+
+    def _encoded(self, event: event_pb2.JobEvent) -> bytes:
+        payload = event.SerializeToString()
+        if len(payload) > self.largest_event_bytes:
+            raise EventTooLarge(event.WhichOneof("event") or "", len(payload), self.largest_event_bytes)
+        return payload
+
+    def _check_fence_moved(self, error: Mapping[str, Any]) -> None:
+        """Raises DependencyDown where a write was refused for another reason than that the fence moved on."""
+        code = error.get("err_code")
+        if code == INSUFFICIENT_RESOURCES:
+            self._unstored()
+            raise DependencyDown("nats", NOT_STORING)
+        if code != WRONG_LAST_SEQUENCE:
+            raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
 
     def _unstored(self) -> None:
         self.stores = False
