@@ -1,4 +1,4 @@
-"""The semantic tier: near is not enough, so guards object, a verifier compares, and in doubt it is a miss."""
+"""The semantic tier: similarity is not enough, so guards object, a verifier compares, and doubt is a miss."""
 
 from weft.job.v1 import job_pb2
 from weft_cache.audits.adaptive_threshold import raised
@@ -21,7 +21,7 @@ from weft_cache.store.redis_answers import RedisAnswers
 
 
 class SemanticTier:
-    """Finds an answer to another question that asks the same.
+    """Finds the answer to another question that asks the same.
 
     `threshold` is the certainty needed where nothing was measured yet; audits raise it for a partition.
     """
@@ -48,7 +48,7 @@ class SemanticTier:
             return chosen
         similarity = chosen.candidate.similarity
         stored = await self._answers.read(chosen.candidate.key)
-        if stored is None:  # its life ended since the index named it
+        if stored is None:  # it has expired since the index returned it
             return Miss(Reason.NOT_STORED, similarity)
         audit = _audit(where, stored) if await self._audits.wants(asked.tenant, level) else None
         return Hit(stored, Tier.SEMANTIC, age_s(stored.stored_at, now), similarity, chosen.confidence, audit=audit)
