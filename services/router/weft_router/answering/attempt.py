@@ -91,7 +91,8 @@ class Attempt:
         While a complete answer is kept, nothing is written: it stays until there is a better one.
 
         Raises:
-            BudgetSpent: a budget is exhausted; nothing was written. Fenced: another writer has moved the job on.
+            BudgetSpent: a budget is exhausted; nothing was written.
+            Fenced: another writer has moved the job on.
         """
         await self._hold()
         if self._job.standing is not None:
@@ -104,8 +105,9 @@ class Attempt:
         """Returns the end of a whole answer, with every token committed and the attempt on record.
 
         Raises:
-            ProviderError: the provider failed; its text so far is committed. BudgetSpent: a budget is exhausted; no
-            provider was called, and nothing is recorded. Fenced: another writer has moved the job on.
+            ProviderError: the provider failed; its text so far is committed.
+            BudgetSpent: a budget is exhausted; no provider was called, and nothing is recorded.
+            Fenced: another writer has moved the job on.
         """
         await self._hold()
         if not self._has_begun:

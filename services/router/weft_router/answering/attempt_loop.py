@@ -79,9 +79,11 @@ class AttemptLoop:
         """Returns the end of a whole answer, committed.
 
         Raises:
-            ProviderError: the last failure; no further attempt may help, or none is allowed. ProviderOutage: no
-            provider takes its calls now. JobFailed: the job has no attempt left. BudgetSpent: the budget does not allow
-            another attempt now. Fenced: another writer has moved the job on.
+            ProviderError: the last failure; no further attempt may help, or none is allowed.
+            ProviderOutage: no provider takes its calls now.
+            JobFailed: the job has no attempt left.
+            BudgetSpent: the budget does not allow another attempt now.
+            Fenced: another writer has moved the job on.
         """
         if why := retry_policy.given_up(self._job.attempts, self._limits):
             raise JobFailed(why)

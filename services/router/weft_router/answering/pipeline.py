@@ -62,8 +62,9 @@ class Pipeline:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget is exhausted now, but will have room before the job expires. ProviderOutage: no
-            provider takes its call now, and it is to wait for one. Fenced: another writer has moved the job on.
+            BudgetSpent: a budget is exhausted now, but will have room before the job expires.
+            ProviderOutage: no provider takes its call now, and it is to wait for one.
+            Fenced: another writer has moved the job on.
         """
         with self._registry() as registry:
             try:

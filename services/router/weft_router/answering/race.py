@@ -47,8 +47,8 @@ class Race:
 
         Raises:
             ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
-            BudgetSpent: a budget has no room for anybody of the highest rank. Fenced: another writer has moved the job
-            on.
+            BudgetSpent: a budget has no room for anybody of the highest rank.
+            Fenced: another writer has moved the job on.
         """
         try:
             await first.begin()

@@ -45,7 +45,8 @@ class Subscription(Protocol):
         """Returns the next step once the previous one is in the listener's record; `done` is the last.
 
         Raises:
-            FlightLost: there is no next one. ProviderOutage: there is none, because no provider takes the call now.
+            FlightLost: there is no next one.
+            ProviderOutage: there is none, because no provider takes the call now.
         """
         ...
 

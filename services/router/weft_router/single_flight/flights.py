@@ -53,8 +53,9 @@ class Flights:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget is exhausted for the call that this job started. ProviderOutage: no provider takes the
-            call now. Fenced: another writer has moved the job on.
+            BudgetSpent: a budget is exhausted for the call that this job started.
+            ProviderOutage: no provider takes the call now.
+            Fenced: another writer has moved the job on.
         """
         key = flight_of(job.accepted.tenant, job.request, job.collection_version)
         lost = ""

@@ -29,7 +29,8 @@ class FlightFollower:
         """Returns the call's record, with every token of it in the job's log and its attempts on the job's record.
 
         Raises:
-            FlightLost: the call has no result. Its text so far is kept. Fenced: another writer has moved the job on.
+            FlightLost: the call has no result. Its text so far is kept.
+            Fenced: another writer has moved the job on.
         """
         try:
             return await self._copied()
