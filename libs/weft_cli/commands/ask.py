@@ -63,7 +63,7 @@ async def ask(context: typer.Context, options: AskOptions) -> int:
     request = options.request()
     as_json, show_reasoning = options.as_json, options.show_reasoning
     waiting = _waiting(as_json=as_json, show_reasoning=show_reasoning, quiet=options.quiet)
-    # Named here, so that it can be named to who does not know whether the job was accepted.
+    # Chosen here, so that it can be shown when it is not known whether the job was accepted.
     request_id = options.request_id or uuid4().hex
     policy = options.disconnect_policy
     async with Session.of(context).client(waiting) as weft:
@@ -104,7 +104,7 @@ def _waiting(*, as_json: bool, show_reasoning: bool, quiet: bool) -> Steps:
 
 
 def _reading(*, as_json: bool, show_reasoning: bool) -> Read:
-    """Returns what reads an answer to its end."""
+    """Returns an object that reads an answer to its end."""
     if as_json:
         return drain
     return partial(print_answer, aside=sys.stderr if show_reasoning else None)
@@ -122,7 +122,7 @@ class _Reading:
     async def to_end(
         self, generation: Generation, when_left: str, job_id: str = "", request_id: str = ""
     ) -> job_pb2.Job:
-        """Returns the record. Whoever leaves, or is left by the gateway, is told where to find the job."""
+        """Returns the record. If the user leaves, or the gateway goes away, says where to find the job."""
         try:
             await self._read(generation)
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Events to bytes and back, with the two numbers that order them: their own sequence and the one before."""
+"""Events to bytes and back, with the two numbers that order them: their own sequence and the previous one."""
 
 import base64
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class EventPosition(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A message of the log that is no event. Its subject says whose it is; "" where the subject is none of ours."""
+    """A message in the log that is not an event. Its subject names its job; "" if the subject is not ours."""
 
     job_id: str
     kind: str

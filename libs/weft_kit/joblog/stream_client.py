@@ -1,4 +1,4 @@
-"""The two ways to the stream: fenced writes that know whether they happened, and reads from leader or replica."""
+"""Access to the stream: fenced writes that know whether they happened, and reads from leader or replica."""
 
 import asyncio
 import json
@@ -54,7 +54,9 @@ def new_write_id() -> str:
 
 
 class WrongSequence(Exception):
-    """Somebody else wrote to the job since the expected sequence. `last` is what stands last now, if anything does."""
+    """Another writer wrote to the job after the expected sequence. `last` is the job's last event now, if there is
+    one.
+    """
 
     def __init__(self, last: StoredEvent | None) -> None:
         super().__init__()
@@ -62,7 +64,7 @@ class WrongSequence(Exception):
 
 
 class StreamClient:
-    """Requests to one stream. Raises DependencyDown when the log stays away longer than it may.
+    """Requests to one stream. Raises DependencyDown when the log stays down for too long.
 
     `stores` turns False when a write was not answered, or refused for lack of storage, and True with the next one that
     is: a nats-server whose disk was full goes on answering all else. `log_number` counts the logs there have been, one
@@ -77,7 +79,7 @@ class StreamClient:
 
     @property
     def largest_event_bytes(self) -> int:
-        """What nats-server carries in one message, without the headers."""
+        """The size of one message that nats-server accepts, without the headers."""
         return self.client.max_payload - HEADERS_BYTES
 
     async def write(
@@ -130,12 +132,12 @@ class StreamClient:
         return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
     async def standing(self, subjects: str, timeout_s: float | None = None) -> EventPosition | None:
-        """Returns what stands last among what matches, whether it can be read or not, from the leader."""
+        """Returns the last matching message, readable or not, from the leader."""
         message = await self._get_message({"last_by_subj": subjects}, timeout_s)
         return EventPosition(message["subject"].rpartition(".")[2], int(message["seq"])) if message else None
 
     async def purge(self, subjects: str, before: int) -> None:
-        """Removes what matches and was stored before a sequence."""
+        """Removes matching messages stored before a sequence."""
         await self.api(f"STREAM.PURGE.{self.config.stream}", {"filter": subjects, "seq": before})
 
     async def replay(
@@ -178,7 +180,7 @@ class StreamClient:
         await self.api(what, {"stream_name": self.config.stream, "config": wanted.as_dict(), "action": ""})
 
     async def probe(self) -> None:
-        """Learns whether the log stores, by a message that no reader sees and that is gone a second later."""
+        """Finds out whether the log stores, by a message that no reader sees and that expires a second later."""
         headers = {"Nats-TTL": "1s"}
         answer = await self._insist(f"{self.config.prefix}.probe", b"", headers, ATTEMPT_TIMEOUT_S, self._unstored)
         self.stores = answer.get("error", {}).get("err_code") != INSUFFICIENT_RESOURCES
@@ -285,7 +287,9 @@ class StreamClient:
 
 
 def _waits() -> Iterator[float]:
-    """Pauses between tries, in seconds: longer each time, and of random length so that not all come back at once."""
+    """Yields pauses between attempts, in seconds: longer each time, and random so that clients do not all come back at
+    once.
+    """
     wait_s = FIRST_WAIT_S
     while True:
         yield random.uniform(0.5, 1) * wait_s  # noqa: S311  # jitter

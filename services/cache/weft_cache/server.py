@@ -1,4 +1,4 @@
-"""How the cache is put together."""
+"""How the cache is assembled."""
 
 import asyncio
 import math
@@ -38,7 +38,7 @@ _SERVICE = "weft.cache.v1.CacheService"
 
 @asynccontextmanager
 async def cache(config: Config) -> AsyncIterator[Server]:
-    """Serves while the context lasts. Neither Redis nor the embedder has to be there.
+    """Serves while the context lasts. Neither Redis nor the embedder has to be available.
 
     Raises:
         OtherMesh: Redis is another mesh's.
@@ -75,7 +75,7 @@ async def cache(config: Config) -> AsyncIterator[Server]:
 
 
 def _threshold(target_precision: float) -> float:
-    """Returns the certainty that a hit needs; tells when that is more than any hit has."""
+    """Returns the certainty that a hit needs; logs a warning if no hit can reach it."""
     needed = threshold(CALIBRATION, target_precision)
     if math.isinf(needed):
         proven = max(point.precision for point in CALIBRATION)
@@ -96,7 +96,7 @@ def _vigilance(config: Config) -> AuditSettings:
 
 @asynccontextmanager
 async def _flushing(tally: RedisStats, shelf: RedisStore, every_s: float) -> AsyncIterator[None]:
-    """Sends what gathered while the context lasts, and the last of it when it ends."""
+    """Sends collected counts while the context lasts, and the last of them when it ends."""
 
     async def flush() -> None:
         with suppress(StoreDown):

@@ -1,4 +1,4 @@
-"""The semantic tier: near is not enough, so guards object, a verifier compares, and in doubt it is a miss."""
+"""The semantic tier: similarity is not enough, so guards object, a verifier compares, and doubt is a miss."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -42,7 +42,7 @@ class QuestionVerifier(Protocol):
 
 
 class SemanticTier:
-    """Finds an answer to another question that asks the same.
+    """Finds the answer to another question that asks the same.
 
     `threshold` is the certainty needed where nothing was measured yet; audits raise it for a partition.
     """
@@ -69,7 +69,7 @@ class SemanticTier:
             return chosen
         similarity = chosen.candidate.similarity
         stored = await self._answers.read(chosen.candidate.key)
-        if stored is None:  # its life ended since the index named it
+        if stored is None:  # it has expired since the index returned it
             return Miss(Reason.NOT_STORED, similarity)
         audit = _audit(where, stored) if await self._audits.wants(asked.tenant, level) else None
         return Hit(stored, Tier.SEMANTIC, age_s(stored.stored_at, now), similarity, chosen.confidence, audit=audit)

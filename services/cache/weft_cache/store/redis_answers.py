@@ -1,7 +1,7 @@
 """Answers in Redis, one hash each: `weft:cache:answer:TENANT:MODEL:COLLECTION:EXACT`.
 
-Every hash holds its own id and partition, and what is read is believed only if they are the ones asked for: a reply
-that reached the wrong reader, however that came to be, is a miss and not somebody else's answer.
+Every hash contains its own id and partition, and a reply is accepted only if they are the ones requested: a reply that
+somehow reached the wrong reader is a miss and not someone else's answer.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _ALL: Final = InvalidationNames()
 
 
 class RedisAnswers:
-    """Keeps, finds and forgets answers. Every method raises StoreDown when Redis does not answer."""
+    """Stores, finds and deletes answers. Every method raises StoreDown when Redis does not answer."""
 
     def __init__(self, guard: RedisClient, shelf: RedisStore, seal: Encryption) -> None:
         self._guard, self._shelf, self._seal = guard, shelf, seal
@@ -43,14 +43,14 @@ class RedisAnswers:
         return stored
 
     async def read_latest(self, tenant: str, lasting: str) -> Stored | None:
-        """Returns the answer kept last for a question, whatever the version of its collection."""
+        """Returns the answer stored last for a question, whatever the version of its collection."""
         tail = await self._shelf.latest(f"{tenant}:{lasting}")
         if tail is None or not tail.startswith(f"{tenant}:"):
             return None
         return await self.read(PREFIX + tail)
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
-        """Returns the few answers of the partition whose questions are most like this one."""
+        """Returns the few answers of the partition whose questions are most similar to this one."""
         partition = semantic_partition(where, vector)
         found = await self._index.nearest(partition, vector, _NEAREST)
         candidates = (self._candidate(key, fields, partition) for key, fields in found)
@@ -59,7 +59,7 @@ class RedisAnswers:
     async def write(
         self, where: Address, stored: Stored, life_s: float, vector: Vector | None, filing: Filing = _UNFILED
     ) -> bool:
-        """Keeps an answer for `life_s`, in place of one under the same key. Without a vector only its key finds it.
+        """Stores an answer for `life_s`, replacing one under the same key. Without a vector only its key finds it.
 
         False when it is too large to keep, built on a document that has changed since, or a deleted job's.
         """
@@ -79,10 +79,10 @@ class RedisAnswers:
         return await self._shelf.keep(kept)
 
     async def forget(self, tenant: str, names: InvalidationNames = _ALL, version: int = 0) -> int:
-        """Removes a tenant's answers, all or those that fit every name; returns how many.
+        """Deletes a tenant's answers, all or those that match every given name; returns how many.
 
-        With the version that a collection has since its documents changed, none that is built on an older one is kept
-        from now on; and none of a job that is named.
+        Given the collection's version since its documents changed, answers based on an older one are not stored from
+        now on; nor are answers of a named job.
         """
         owner, collection = tenant_digest(tenant), name_digest(names.collection)
         documents = [label_digest(owner, "document", collection, id_) for id_ in names.document_ids]
@@ -95,11 +95,11 @@ class RedisAnswers:
         return await self._shelf.forget(tail for tail in tails if _fits(tail, owner, names))
 
     async def account(self, tenant: str) -> TenantUsage:
-        """What a tenant holds now."""
+        """Returns what a tenant has stored now."""
         return await self._shelf.account(tenant_digest(tenant))
 
     async def used_bytes(self) -> int:
-        """Memory Redis uses, for everything in it."""
+        """Returns the memory that Redis uses, for everything in it."""
         memory = await self._guard.command("INFO", "memory")
         return int(memory["used_memory"])
 
