@@ -26,7 +26,7 @@ from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.roles import notifier, recorder, secret_desk
 from weft_gateway.services import (
     GATEWAY,
-    Peers,
+    ForwardedServices,
     Stores,
     audit_service,
     gateway_service,
@@ -126,7 +126,7 @@ async def _server(
     config: Config, catalog: WatchedCatalog, database: Database, log: JobLog, records: RecordStore
 ) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
-        peers = await stack.enter_async_context(Peers.connected(config))
+        peers = await stack.enter_async_context(ForwardedServices.connected(config))
         redis = await stack.enter_async_context(_redis(config))
         await claim_redis(redis, config.mesh_id)
         stores = Stores.of(config, database)
@@ -189,7 +189,7 @@ def _budgets(
 
 
 def _tenant_deletion(
-    config: Config, log: JobLog, stores: Stores, deletion: JobDeletion, peers: Peers, key_cache: KeyCache
+    config: Config, log: JobLog, stores: Stores, deletion: JobDeletion, peers: ForwardedServices, key_cache: KeyCache
 ) -> TenantDeletion:
     return TenantDeletion(
         log,

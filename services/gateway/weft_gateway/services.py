@@ -48,7 +48,7 @@ _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheS
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class ForwardedServices:
     """Channels to the services behind the gateway."""
 
     cache: Channel
@@ -57,7 +57,7 @@ class Peers:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, config: Config) -> AsyncIterator["Peers"]:
+    async def connected(cls, config: Config) -> AsyncIterator["ForwardedServices"]:
         """Opens the channels while the context lasts."""
         async with AsyncExitStack() as stack:
             yield cls(
