@@ -1,10 +1,9 @@
 """A job's attempts under one alias and its fallbacks, until one answers or none is left."""
 
 import asyncio
-import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import stamina
@@ -14,39 +13,26 @@ from weft.job.v1 import job_pb2
 from weft_kit.joblog import priority_of
 from weft_router import metrics
 from weft_router.answering.attempt import Attempt
+from weft_router.answering.attempt_rules import AttemptRules
 from weft_router.answering.race import Late, Race
-from weft_router.budgets.budgets import Budgets, Reservation
+from weft_router.budgets.budgets import Reservation
 from weft_router.budgets.claims import PlannedCall
 from weft_router.fleet.concurrency import Waiter
 from weft_router.fleet.outage import ProviderOutage, outage
 from weft_router.fleet.registry import Registry
-from weft_router.job.answer_limit import MAX_ANSWER_BYTES
 from weft_router.job.job import Job, JobFailed, JobOrder
 from weft_router.job.token_estimate import estimated_tokens
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
-from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.selection import (
     Choice,
-    Draw,
     RouteCandidate,
     choose,
     remaining,
 )
 
 _LOOK_AGAIN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRules:
-    """Settings shared by all attempt loops of this replica."""
-
-    limits: RetryLimits
-    retry_budgets: RetryBudgets
-    budgets: Budgets
-    draw: Draw = random.random
-    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 class AttemptLoop:
@@ -63,7 +49,6 @@ class AttemptLoop:
         self._job = job
         self._registry = registry
         self._rules = rules
-        self._limits_asked = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
@@ -73,7 +58,7 @@ class AttemptLoop:
 
     @property
     def _limits(self) -> RetryLimits:
-        return self._limits_asked.after(self._job.unexplained)
+        return self._rules.limits_of(self._job)
 
     async def answer(self) -> inference_pb2.Finished:
         """Returns the end of a whole answer, committed.
