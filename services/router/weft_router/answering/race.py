@@ -46,7 +46,7 @@ class Race:
         `first` writes to the log that it begins before its provider is called; the others do so once they lead.
 
         Raises:
-            ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
+            ProviderError: no attempt of the highest rank answered. If a lower one did, its answer is kept.
             BudgetSpent: a budget is exhausted for every attempt of the highest rank.
             Fenced: another writer has moved the job on.
         """
