@@ -104,7 +104,7 @@ def _waiting(*, as_json: bool, show_reasoning: bool, quiet: bool) -> Steps:
 
 
 def _reading(*, as_json: bool, show_reasoning: bool) -> Read:
-    """Returns an object that reads an answer to its end."""
+    """Returns what reads an answer to its end."""
     if as_json:
         return drain
     return partial(print_answer, aside=sys.stderr if show_reasoning else None)
@@ -122,7 +122,7 @@ class _Reading:
     async def to_end(
         self, generation: Generation, when_left: str, job_id: str = "", request_id: str = ""
     ) -> job_pb2.Job:
-        """Returns the record. If the user leaves, or the gateway goes away, says where to find the job."""
+        """Returns the record. Whoever leaves, or is left by the gateway, is told where to find the job."""
         try:
             await self._read(generation)
         except asyncio.CancelledError:

@@ -53,12 +53,12 @@ async def connect(url: str, name: str) -> AsyncIterator[FrugalClient]:
 
 
 def addresses(servers: Sequence[str]) -> list[str]:
-    """Returns the addresses of servers, without the user, password or token in their URLs."""
+    """Where servers are, without the user, password or token that their URLs may hold."""
     return [urlsplit(server if "//" in server else f"//{server}").netloc.rpartition("@")[2] for server in servers]
 
 
 def _next_try(pool: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
-    """Chooses the server tried least often, and how long to wait before trying it: longer each time, with jitter."""
+    """Chooses the server tried least often, and how long to wait before it is tried: longer each time, jittered."""
     server = min(pool, key=lambda server: server.reconnects)
     if not server.reconnects:
         return server, 0.0
@@ -67,7 +67,7 @@ def _next_try(pool: list[Server], _info: dict[str, Any]) -> tuple[Server, float]
 
 
 class _ConnectionLog:
-    """Logs the state of the connection: once when it is lost, once when it is back, and rarely in between."""
+    """Says how the connection is: once when it goes, once when it is back, and rarely in between."""
 
     def __init__(self, servers: Sequence[str]) -> None:
         self.is_connected = False
