@@ -112,10 +112,10 @@ class Session:
             raise CommandFailed(str(broken)) from None
 
 
-async def _meet(door: WeftClient | KeyClient, endpoint: str, waiting: Waiting) -> None:
+async def _meet(client: WeftClient | KeyClient, endpoint: str, waiting: Waiting) -> None:
     waiting.endpoint = endpoint
     waiting.connects()
-    await door.reach(_FIRST_CONTACT_S)
+    await client.reach(_FIRST_CONTACT_S)
     waiting.stop()
 
 

@@ -61,7 +61,7 @@ def is_sent_away() -> bool:
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
+    """Wraps every handler of one server. `refuse_new_calls` refuses new calls while the running ones finish."""
 
     def __init__(
         self, gate: Gate = trusting, limits: RequestLimits | None = None, accounts: Accounts = no_accounts
@@ -76,7 +76,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self.running = RunningCalls()
         self._log = structlog.get_logger()
 
-    def close_door(self) -> None:
+    def refuse_new_calls(self) -> None:
         self._draining = True
 
     async def intercept_service(

@@ -105,7 +105,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._health.drain()
-        self._boundary.close_door()
+        self._boundary.refuse_new_calls()
         # Stopping takes no more connections and tells those there to look for another replica.
         stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
         await self._boundary.running.empty(self._grace_s)

@@ -52,9 +52,9 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         asking = inference, config.longest_lookup_s, config.silence_s, config.rest_s
         embedder = InferenceEmbedder(InferenceClient(*asking), config.remembered_vectors)
         tally = RedisStats(redis)
-        shelf = RedisStore(redis, config.most_bytes, config.ttl_s)
-        await stack.enter_async_context(_flushing(tally, shelf, config.tally_flush_s))
-        answers = RedisAnswers(redis, shelf, Encryption(config.sealing_keys))
+        store = RedisStore(redis, config.most_bytes, config.ttl_s)
+        await stack.enter_async_context(_flushing(tally, store, config.tally_flush_s))
+        answers = RedisAnswers(redis, store, Encryption(config.sealing_keys))
         audits = Audits(RedisAudits(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
         verifier = InferenceVerifier(InferenceClient(*asking))
@@ -95,13 +95,13 @@ def _vigilance(config: Config) -> AuditSettings:
 
 
 @asynccontextmanager
-async def _flushing(tally: RedisStats, shelf: RedisStore, every_s: float) -> AsyncIterator[None]:
+async def _flushing(tally: RedisStats, store: RedisStore, every_s: float) -> AsyncIterator[None]:
     """Sends collected counts while the context lasts, and the last of them when it ends."""
 
     async def flush() -> None:
         with suppress(StoreDown):
             await tally.flush()
-            await shelf.flush()
+            await store.flush()
 
     async def flush_for_ever() -> None:
         while True:

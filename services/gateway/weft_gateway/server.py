@@ -23,7 +23,7 @@ from weft_gateway.jobs.long_polls import LongPolls
 from weft_gateway.jobs.readers import Readers
 from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
-from weft_gateway.roles import notifier, recorder, secret_desk
+from weft_gateway.roles import notifier, recorder, webhook_secrets
 from weft_gateway.services import (
     GATEWAY,
     ForwardedServices,
@@ -144,7 +144,7 @@ async def _server(
             gateway_service(jobs, budgets, stores.pages),
             tenant_service(_tenant_deletion(config, log, stores, deletion, peers, key_cache)),
             key_service(KeyAdmin(stores.keys, key_cache), stores.pages, config.key_fresh_s),
-            webhook_service(stores.deliveries, secret_desk(config, database), stores.pages),
+            webhook_service(stores.deliveries, webhook_secrets(config, database), stores.pages),
             audit_service(stores.audit, stores.pages),
             catalog_service(catalog),
             *peers.services(config.forward_limit_s),
