@@ -1,6 +1,5 @@
 """The whole way of an audit: served by the gateway, asked again by the router, compared by the cache."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import grpc.aio
 import pytest
 from prometheus_client import REGISTRY
+from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2
 from weft.common.v1 import budget_pb2
@@ -43,7 +43,7 @@ mock = {{ input = 1, output = 2 }}
 
 
 @dataclass
-class House:
+class Environment:
     """A gateway, a router and a cache over one log, and a tenant's way in."""
 
     cache: Any
@@ -61,13 +61,16 @@ class House:
 
     async def stats(self, holds: Any) -> cache_pb2.GetStatsResponse:
         """The cache's counts once they are as the condition says: it is told in the background."""
-        while not holds(found := await self.cache.stats()):
-            pass
-        return found
+
+        async def look() -> cache_pb2.GetStatsResponse | None:
+            found = await self.cache.stats()
+            return found if holds(found) else None
+
+        return await until("the counts are so", look)
 
 
 @pytest.fixture
-async def house(
+async def environment(
     serving: Any,
     joblog: JobLog,
     nats_url: str,
@@ -75,7 +78,7 @@ async def house(
     redis_url: str,
     inference_target: str,
     tmp_path: Path,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Environment]:
     provider, catalog = MockProvider(), tmp_path / "weft.toml"
     audited = {"audit_share": 1.0, "tally_flush_s": 0.01}
     shared = {"listen": "127.0.0.1:0", "nats_url": nats_url, "redis_url": redis_url, "log": joblog.config}
@@ -87,16 +90,16 @@ async def house(
         )
         shared["cache_target"] = cache.address
         await stack.enter_async_context(router(RouterConfig(**shared)))
-        door = await stack.enter_async_context(
+        entrance = await stack.enter_async_context(
             gateway(GatewayConfig(**shared, router_target=NOBODY, postgres_url=postgres_url, operator_token="operator"))
         )
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(door.address))
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(entrance.address))
         made = await gateway_pb2_grpc.KeyServiceStub(channel).CreateKey(
             gateway_pb2.CreateKeyRequest(tenant=cache.tenant, name="test"),
             metadata=(("authorization", "Bearer operator"),),
         )
         auth = (("authorization", f"Bearer {made.secret}"),)
-        yield House(cache, provider, gateway_pb2_grpc.GatewayServiceStub(channel), auth)
+        yield Environment(cache, provider, gateway_pb2_grpc.GatewayServiceStub(channel), auth)
 
 
 def silent(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
@@ -105,21 +108,21 @@ def silent(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
     return request
 
 
-async def test_a_wrong_hit_is_found_out_and_the_right_answer_costs_the_caller_nothing(house, generation):
-    house.provider.play(Script(text="Paris."), Script(text="The capital of France is Lyon."))
-    first = await house.ask(silent(generation(FRANCE)))
-    await house.stats(lambda stats: stats.entries == 1)
-    served = await house.ask(silent(generation(SPACED)))
+async def test_a_wrong_hit_is_found_out_and_the_right_answer_costs_the_caller_nothing(environment, generation):
+    environment.provider.play(Script(text="Paris."), Script(text="The capital of France is Lyon."))
+    first = await environment.ask(silent(generation(FRANCE)))
+    await environment.stats(lambda stats: stats.entries == 1)
+    served = await environment.ask(silent(generation(SPACED)))
     assert not served.request.HasField("cache")
     assert served.answer.text == first.answer.text == "Paris."
     assert served.cache_hit.tier == job_pb2.CACHE_MODE_SEMANTIC
     assert not served.HasField("total_cost")
-    stats = await house.stats(lambda stats: stats.HasField("false_hits"))
+    stats = await environment.stats(lambda stats: stats.HasField("false_hits"))
     assert (stats.false_hits.audits, stats.false_hits.wrong) == (1, 1)
     assert (stats.semantic_hits, stats.entries) == (1, 1)
     assert stats.tokens_saved == first.answer.usage.completion_tokens
     assert list(stats.cost_saved) == [budget_pb2.Cost(micros=first.total_cost.micros, currency="EUR")]
-    assert house.provider.stats.requests == 2
-    async with asyncio.timeout(20):
-        while not REGISTRY.get_sample_value("weft_router_cache_audits_total", {"verdict": "different"}):  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0.01)  # the router counts what it was answered, after the cache did
+    assert environment.provider.stats.requests == 2
+    # The router counts what it was answered, after the cache did.
+    verdict = {"verdict": "different"}
+    await until("it is counted", lambda: REGISTRY.get_sample_value("weft_router_cache_audits_total", verdict))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.cache.conftest import InferenceProcess, inference_process
+from tests.support.inference_process import InferenceProcess, inference_process
 
 from weft.cache.v1 import cache_pb2 as pb
 

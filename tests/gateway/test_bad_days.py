@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from tests.support.waiting import until_it_succeeds
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -22,19 +23,19 @@ Work = Callable[..., Awaitable[event_pb2.Done]]
 
 
 @pytest.fixture
-def on_a_wire(config: Config, postgres_wire: Any) -> Config:
+def on_a_proxy(config: Config, postgres_proxy: Any) -> Config:
     """Settings of a gateway whose PostgreSQL can be cut off, and whose keys are asked for on every call."""
-    return config.model_copy(update={"postgres_url": postgres_wire[1], "key_fresh_s": 0.001, "read_limit_s": 0.3})
+    return config.model_copy(update={"postgres_url": postgres_proxy[1], "key_fresh_s": 0.001, "read_limit_s": 0.3})
 
 
 async def test_without_postgres_jobs_are_accepted_streamed_and_read(
-    on_a_wire: Config, postgres_wire: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused, recorded: Any
+    on_a_proxy: Config, postgres_proxy: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused, recorded: Any
 ) -> None:
-    wire, _ = postgres_wire
-    async with gateway(on_a_wire) as server:
+    proxy, _ = postgres_proxy
+    async with gateway(on_a_proxy) as server:
         caller = await new_caller(server)
         await caller.list()
-        await wire.cut()
+        await proxy.cut()
         job = await caller.submit(ask())
         await work(job, "still ", "here")
         events = [answer.event async for answer in caller.stream(job.job_id)]
@@ -43,51 +44,50 @@ async def test_without_postgres_jobs_are_accepted_streamed_and_read(
         error = await refused(caller.list())
         assert error.status is grpc.StatusCode.UNAVAILABLE
         assert error.metadata == {"dependency": "postgresql"}
-        await wire.mend()
+        await proxy.mend()
         (found,) = await _insist(recorded, caller)
         assert (found.job_id, found.state) == (job.job_id, job_pb2.JOB_STATE_SUCCEEDED)
 
 
 async def _insist(recorded: Any, caller: Any) -> list[job_pb2.Job]:
-    while True:
-        try:
-            return await recorded(caller, lambda jobs: jobs and jobs[0].state == job_pb2.JOB_STATE_SUCCEEDED)
-        except grpc.aio.AioRpcError:
-            await asyncio.sleep(0.02)
+    def is_recorded() -> Awaitable[list[job_pb2.Job]]:
+        return recorded(caller, lambda jobs: jobs and jobs[0].state == job_pb2.JOB_STATE_SUCCEEDED)
+
+    return await until_it_succeeds("the record answers", is_recorded, grpc.aio.AioRpcError)
 
 
 async def test_without_postgres_an_unknown_key_is_neither_good_nor_bad(
-    on_a_wire: Config, postgres_wire: Any, new_caller: Any, refused: Refused
+    on_a_proxy: Config, postgres_proxy: Any, new_caller: Any, refused: Refused
 ) -> None:
-    wire, _ = postgres_wire
-    async with gateway(on_a_wire, ("serve",)) as server:
+    proxy, _ = postgres_proxy
+    async with gateway(on_a_proxy, ("serve",)) as server:
         caller = await new_caller(server)
-        await wire.cut()
+        await proxy.cut()
         error = await refused(caller.list())
     assert error.status is grpc.StatusCode.UNAVAILABLE
     assert error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
 
 
 async def test_a_gateway_may_start_before_postgres(
-    on_a_wire: Config, postgres_wire: Any, new_caller: Any, ask: Ask
+    on_a_proxy: Config, postgres_proxy: Any, new_caller: Any, ask: Ask
 ) -> None:
-    wire, _ = postgres_wire
-    await wire.cut()
-    async with gateway(on_a_wire.model_copy(update={"read_limit_s": 10.0})) as server:
-        await wire.mend()
+    proxy, _ = postgres_proxy
+    await proxy.cut()
+    async with gateway(on_a_proxy.model_copy(update={"read_limit_s": 10.0})) as server:
+        await proxy.mend()
         caller = await new_caller(server)
         assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
 
 
 async def test_without_nats_a_submit_fails_soon_and_says_when_to_come_again(
-    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, refused: Refused
+    config: Config, nats_proxy: Any, new_caller: Any, ask: Ask, refused: Refused
 ) -> None:
-    wire, url = nats_wire
+    proxy, url = nats_proxy
     impatient = replace(config.log, accept_timeout_s=1.0)
     async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
         caller = await new_caller(server)
         await caller.submit(ask())
-        await wire.cut()
+        await proxy.cut()
         began = time.monotonic()
         for call in (caller.submit(ask()), caller.generate(ask()).read()):
             error = await refused(call)
@@ -98,23 +98,23 @@ async def test_without_nats_a_submit_fails_soon_and_says_when_to_come_again(
         assert result.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
         assert result.error.retry_after.ToTimedelta().total_seconds() == 1.0
         assert time.monotonic() - began < 3 * 1.0 + 2
-        await wire.mend()
+        await proxy.mend()
         async with asyncio.timeout(20):
             assert (await _accepted(caller, ask())).state == job_pb2.JOB_STATE_QUEUED
 
 
 async def test_without_nats_every_call_is_answered_within_the_limit_of_one_wait(
-    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, refused: Refused
+    config: Config, nats_proxy: Any, new_caller: Any, ask: Ask, refused: Refused
 ) -> None:
     """Opening a lane, counting the tenant's jobs and writing the first of them wait for the log one after the other."""
-    wire, url = nats_wire
+    proxy, url = nats_proxy
     limit_s = 3.0
     impatient = replace(config.log, accept_timeout_s=limit_s)
     async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
         caller = await new_caller(server)
         job = await caller.submit(ask())
         stranger = await new_caller(server)
-        await wire.cut()
+        await proxy.cut()
         calls = {
             "submit": stranger.submit(ask()),
             "generate": stranger.generate(ask()).read(),
@@ -130,13 +130,15 @@ async def test_without_nats_every_call_is_answered_within_the_limit_of_one_wait(
             assert time.monotonic() - began < 2 * limit_s, name
 
 
-async def test_without_nats_a_large_batch_waits_once(config: Config, nats_wire: Any, new_caller: Any, ask: Ask) -> None:
-    wire, url = nats_wire
+async def test_without_nats_a_large_batch_waits_once(
+    config: Config, nats_proxy: Any, new_caller: Any, ask: Ask
+) -> None:
+    proxy, url = nats_proxy
     limit_s = 2.0
     impatient = replace(config.log, accept_timeout_s=limit_s)
     async with gateway(config.model_copy(update={"nats_url": url, "log": impatient}), ("serve",)) as server:
         caller = await new_caller(server)
-        await wire.cut()
+        await proxy.cut()
         began = time.monotonic()
         results = await caller.submit_all(*(pb.SubmitJobRequest(request=ask()) for _ in range(300)))
         took_s = time.monotonic() - began
@@ -154,11 +156,7 @@ async def test_a_stream_of_a_silent_job_says_at_once_that_the_job_is_known(calle
 
 
 async def _accepted(caller: Any, request: job_pb2.GenerationRequest) -> job_pb2.Job:
-    while True:
-        try:
-            return await caller.submit(request, "again")
-        except grpc.aio.AioRpcError:
-            await asyncio.sleep(0.05)
+    return await until_it_succeeds("the job is accepted", lambda: caller.submit(request, "again"), grpc.aio.AioRpcError)
 
 
 async def test_a_cache_that_is_down_is_a_miss(caller: Any, ask: Ask) -> None:

@@ -139,7 +139,7 @@ async def test_a_batch_counts_as_all_of_its_calls(
     error = await refused(caller.submit_all(*(item(ask()) for _ in range(7))))
     assert error.status is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error.reason == error_pb2.ERROR_REASON_RATE_LIMITED
-    # The door took one: 8 of 10 are gone, and 6 more are 4 too many.
+    # The gateway took one: 8 of 10 are gone, and 6 more are 4 too many.
     assert 3 < error.retry_after_s <= 4
     assert (await log.depth(caller.key.tenant)).queued == 7
 

@@ -1,4 +1,4 @@
-"""What is known to be spent is refused at the door, and everybody can see what is left."""
+"""What is known to be spent is refused at submission, and everybody can see what is left."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -149,13 +149,13 @@ async def test_a_tenant_sees_what_it_spent_and_may(caller: Any, spend: Spend) ->
 
 @pytest.mark.parametrize("fallback", ["open", "closed"])
 async def test_without_redis_the_fallback_decides(
-    budgeted: Config, redis_wire: Any, new_caller: Any, ask: Ask, refused: Refused, fallback: str
+    budgeted: Config, redis_proxy: Any, new_caller: Any, ask: Ask, refused: Refused, fallback: str
 ) -> None:
-    wire, url = redis_wire
+    proxy, url = redis_proxy
     settings = budgeted.model_copy(update={"redis_url": url, "budget_fallback": fallback})
     async with gateway(settings, ("serve",)) as server:
         caller = await new_caller(server)
-        await wire.cut()
+        await proxy.cut()
         if fallback == "open":
             assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
         else:
@@ -167,13 +167,13 @@ async def test_without_redis_the_fallback_decides(
 
 
 async def test_usage_is_told_by_a_redis_that_is_slow_while_jobs_do_without_it(
-    budgeted: Config, redis_wire: Any, new_caller: Any, ask: Ask
+    budgeted: Config, redis_proxy: Any, new_caller: Any, ask: Ask
 ) -> None:
-    wire, url = redis_wire
+    proxy, url = redis_proxy
     settings = budgeted.model_copy(update={"redis_url": url, "redis_limit_s": 0.02, "read_limit_s": 30.0})
     async with gateway(settings, ("serve",)) as server:
         caller = await new_caller(server)
-        wire.lag_s = 0.1
+        proxy.lag_s = 0.1
         for _ in range(4):
             assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
             seen = await caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth)
@@ -181,12 +181,12 @@ async def test_usage_is_told_by_a_redis_that_is_slow_while_jobs_do_without_it(
 
 
 async def test_a_redis_that_is_late_is_told_from_one_that_is_away(
-    budgeted: Config, redis_wire: Any, new_caller: Any, refused: Refused
+    budgeted: Config, redis_proxy: Any, new_caller: Any, refused: Refused
 ) -> None:
-    wire, url = redis_wire
+    proxy, url = redis_proxy
     async with gateway(budgeted.model_copy(update={"redis_url": url, "read_limit_s": 1.0}), ("serve",)) as server:
         caller = await new_caller(server)
-        wire.lag_s = 60
+        proxy.lag_s = 60
         error = await refused(caller.jobs.GetUsage(pb.GetUsageRequest(), metadata=caller.auth))
     assert error.message.startswith("redis did not answer within 1 s")
     assert error.metadata == {"dependency": "redis"}

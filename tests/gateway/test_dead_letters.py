@@ -78,7 +78,7 @@ async def record(postgres_url: str) -> AsyncIterator[Record]:
 
 @pytest.fixture
 def begin(log: JobLog, ask: Ask) -> Callable[..., Awaitable[job_pb2.Job]]:
-    """Accepts a job past the door, which would have refused it."""
+    """Accepts a job past the gateway, which would have refused it."""
 
     async def accept(tenant: str, **fields: Any) -> job_pb2.Job:
         accepted = event_pb2.Accepted(tenant=tenant, request=ask(**fields), request_hash="h")
@@ -269,15 +269,15 @@ async def test_an_outage_in_the_middle_makes_no_letters_and_the_repeat_ends_the_
     assert record.letters() == [(events[5].job_id, "accepted", "acme")]
 
 
-async def test_without_its_server_nothing_is_set_aside(told: Any, postgres_wire: Any) -> None:
-    wire, url = postgres_wire
+async def test_without_its_server_nothing_is_set_aside(told: Any, postgres_proxy: Any) -> None:
+    proxy, url = postgres_proxy
     async with record_database(url) as database:
         writer = BatchWriter(RecordStore(database), DeadLetterStore(database))
         await writer.write([told()])
-        await wire.cut()
+        await proxy.cut()
         with pytest.raises(DependencyDown):
             await writer.write([told(labels=POISON)], [Unreadable("", "", 3, b"\xff")])
-        await wire.mend()
+        await proxy.mend()
         await writer.write([told(labels=POISON)])
         async with database.connection(20) as connection:
             found = await (await connection.execute("SELECT count(*) FROM dead_letters")).fetchone()

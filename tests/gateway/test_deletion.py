@@ -1,6 +1,5 @@
 """Jobs deleted for good: out of the record, out of the log, out of the cache, and not to be brought back."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
+from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
@@ -251,40 +251,42 @@ async def test_a_job_past_the_logs_retention_is_deleted_from_the_record(
 
 
 async def test_deleting_needs_the_log(
-    config: Config, nats_wire: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused
+    config: Config, nats_proxy: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused
 ) -> None:
-    wire, url = nats_wire
+    proxy, url = nats_proxy
     settings = {"nats_url": url, "log": replace(config.log, accept_timeout_s=1.0)}
     async with gateway(config.model_copy(update=settings), ("serve",)) as server:
         caller = await new_caller(server)
         job = await caller.submit(ask(SECRET))
         await work(job, SECRET)
-        await wire.cut()
+        await proxy.cut()
         error = await refused(delete(caller, job.job_id))
         assert (error.status, error.metadata) == (grpc.StatusCode.UNAVAILABLE, {"dependency": "nats"})
-        await wire.mend()
+        await proxy.mend()
 
 
 async def test_deleting_needs_postgres(
-    config: Config, postgres_wire: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused
+    config: Config, postgres_proxy: Any, new_caller: Any, ask: Ask, work: Work, refused: Refused
 ) -> None:
-    wire, url = postgres_wire
+    proxy, url = postgres_proxy
     async with gateway(config.model_copy(update={"postgres_url": url}), ("serve",)) as server:
         caller = await new_caller(server)
         job = await caller.submit(ask(SECRET))
         await work(job, SECRET)
-        await wire.cut()
+        await proxy.cut()
         error = await refused(delete(caller, job.job_id))
         assert error.metadata == {"dependency": "postgresql"}
         assert (await caller.get(job.job_id)).answer.text == SECRET
-        await wire.mend()
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await delete(caller, job.job_id)
-                except grpc.aio.AioRpcError as failed:
-                    if failed.code() is grpc.StatusCode.UNAVAILABLE:
-                        continue
-                    raise
-                break
+        await proxy.mend()
+
+        async def is_deleted() -> bool:
+            try:
+                await delete(caller, job.job_id)
+            except grpc.aio.AioRpcError as failed:
+                if failed.code() is grpc.StatusCode.UNAVAILABLE:
+                    return False
+                raise
+            return True
+
+        await until("the job is deleted", is_deleted, within_s=20)
         assert (await refused(caller.get(job.job_id))).reason == error_pb2.ERROR_REASON_JOB_NOT_FOUND

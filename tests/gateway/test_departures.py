@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from tests.support.tcp_proxy import proxied
 
 from weft.cache.v1 import cache_pb2_grpc
 from weft.common.v1 import chat_pb2
@@ -106,17 +107,15 @@ async def test_a_call_past_its_deadline_cancels_its_job(caller: Any, ask: Ask, l
         await until(log, first.job_id, "cancel_requested")
 
 
-async def test_a_connection_that_breaks_cancels_its_job(
-    server: Server, caller: Any, ask: Ask, log: JobLog, cable: Any
-) -> None:
+async def test_a_connection_that_breaks_cancels_its_job(server: Server, caller: Any, ask: Ask, log: JobLog) -> None:
     async with (
-        cable(f"tcp://{server.address}") as (wire, url),
+        proxied(f"tcp://{server.address}") as (proxy, url),
         grpc.aio.insecure_channel(url.removeprefix("tcp://")) as channel,
     ):
         question = pb.GenerateRequest(request=ask(), **CANCEL)
         stream = rpc.GatewayServiceStub(channel).Generate(question, metadata=caller.auth)
         first = await begun(log, stream)
-        await wire.cut()
+        await proxy.cut()
         async with asyncio.timeout(20):
             await until(log, first.job_id, "cancel_requested")
 

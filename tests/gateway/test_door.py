@@ -1,4 +1,4 @@
-"""What the gateway's door lets in: only calls with a key, only requests that can be read, answered in a few lines."""
+"""What the gateway lets in: only calls with a key, only requests that can be read, answered in a few lines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -128,54 +128,54 @@ async def test_an_address_that_guesses_keys_is_slowed_down(config: Config, refus
 
 
 async def test_without_redis_the_limit_is_kept_locally_and_costs_no_wait(
-    config: Config, redis_wire: Any, new_caller: Any, refused: Refused
+    config: Config, redis_proxy: Any, new_caller: Any, refused: Refused
 ) -> None:
-    wire, url = redis_wire
+    proxy, url = redis_proxy
     async with gateway(config.model_copy(update={"redis_url": url})) as server:
         caller = await new_caller(server, calls_per_minute=6)
         await caller.list()
-        await wire.cut()
+        await proxy.cut()
         await caller.list()
         error = await refused(caller.list())
         assert error.reason == error_pb2.ERROR_REASON_RATE_LIMITED
         assert 5 < error.retry_after_s <= 10
 
 
-async def test_one_late_answer_does_not_make_the_limit_local(redis_wire: Any) -> None:
-    wire, url = redis_wire
+async def test_one_late_answer_does_not_make_the_limit_local(redis_proxy: Any) -> None:
+    proxy, url = redis_proxy
     async with Redis.from_url(url) as client:
         limiter, asked = RedisLimiter(client, limit_s=1, rest_s=60), limit(6000, burst_s=10)
         assert await admitted(limiter, asked)
-        wire.lag_s = 60
+        proxy.lag_s = 60
         assert await admitted(limiter, asked)
-        wire.lag_s = 0
+        proxy.lag_s = 0
         before = by_redis()
         assert await admitted(limiter, asked)
         assert by_redis() == before + 1
 
 
-async def test_limits_are_shared_again_once_redis_is_back(redis_wire: Any) -> None:
-    wire, url = redis_wire
+async def test_limits_are_shared_again_once_redis_is_back(redis_proxy: Any) -> None:
+    proxy, url = redis_proxy
     shared = limit(60, burst_s=2)
     async with Redis.from_url(url) as client:
         limiter = RedisLimiter(client, limit_s=5, rest_s=0)
         assert await admitted(limiter, shared)
-        await wire.cut()
+        await proxy.cut()
         assert await admitted(limiter, shared)
-        await wire.mend()
+        await proxy.mend()
         assert await admitted(limiter, shared)
         assert not await admitted(limiter, shared)
 
 
 async def test_without_redis_no_call_passes_uncounted_where_that_is_set(
-    config: Config, redis_wire: Any, new_caller: Any, refused: Refused
+    config: Config, redis_proxy: Any, new_caller: Any, refused: Refused
 ) -> None:
-    wire, url = redis_wire
+    proxy, url = redis_proxy
     closed = config.model_copy(update={"redis_url": url, "rate_fallback": "closed"})
     async with gateway(closed, ("serve",)) as server:
         caller = await new_caller(server)
         await caller.list()
-        await wire.cut()
+        await proxy.cut()
         for _ in range(2):
             error = await refused(caller.list())
             assert error.status is grpc.StatusCode.UNAVAILABLE

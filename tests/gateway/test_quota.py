@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from tests.support.waiting import until_it_succeeds
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -89,17 +90,8 @@ async def test_places_come_back_as_jobs_end(caller: Any, ask: Ask, log: JobLog, 
         lease = await anext(aiter(leases))
         await work(jobs[lease.event.job_id], "answer")
         await lease.ack()
-        async with asyncio.timeout(20):
-            job = await _accepted(caller, ask())
+        job = await until_it_succeeds("a place is free", lambda: caller.submit(ask()), grpc.aio.AioRpcError)
     assert job.state == job_pb2.JOB_STATE_QUEUED
-
-
-async def _accepted(caller: Any, request: job_pb2.GenerationRequest) -> job_pb2.Job:
-    while True:
-        try:
-            return await caller.submit(request)
-        except grpc.aio.AioRpcError:
-            await asyncio.sleep(0.1)
 
 
 async def test_workers_hold_no_more_of_a_tenants_jobs_than_it_may_have(caller: Any, ask: Ask, log: JobLog) -> None:

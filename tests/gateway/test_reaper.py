@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.support.waiting import until_it_succeeds
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -295,22 +295,18 @@ async def test_a_job_that_cannot_be_ended_is_tried_ever_more_rarely(
 
 
 async def test_while_the_log_is_away_a_round_ends_at_the_first_job(
-    records: RecordStore, accept: Accept, log: JobLog, nats_wire: Any, now: datetime
+    records: RecordStore, accept: Accept, log: JobLog, nats_proxy: Any, now: datetime
 ) -> None:
     firsts = [await accept() for _ in range(3)]
-    wire, url = nats_wire
+    proxy, url = nats_proxy
     async with connect(url, "test") as client:
         away = JobLog(client, replace(log.config, accept_timeout_s=0.5, publish_timeout_s=0.5))
         reaper = Reaper(away, records, grace_s=10)
-        await wire.cut()
+        await proxy.cut()
         with pytest.raises(DependencyDown):
             await reaper.bury(now)
-        await wire.mend()
-        async with asyncio.timeout(20):
-            while True:
-                with suppress(DependencyDown):
-                    await reaper.bury(now)
-                    break
+        await proxy.mend()
+        await until_it_succeeds("the log is back", lambda: reaper.bury(now), DependencyDown)
     ends = [await log.last(first.job_id) for first in firsts]
     assert [end and kind_of(end) for end in ends] == ["done"] * 3
 

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from tests.support.tcp_proxy import proxied
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -159,22 +160,22 @@ async def test_a_caller_cut_off_so_has_left_the_job(
 
 
 async def test_while_postgresql_is_away_no_stream_is_ended_and_once_it_is_back_those_are(
-    config: Config, behind: Behind, cable: Any, postgres_url: str, new_caller: Any, ask: Ask, refused: Refused
+    config: Config, behind: Behind, postgres_url: str, new_caller: Any, ask: Ask, refused: Refused
 ) -> None:
-    async with cable(postgres_url) as (wire, url), serving(config, behind, postgres_url=url) as server:
+    async with proxied(postgres_url) as (proxy, url), serving(config, behind, postgres_url=url) as server:
         caller, good = await new_caller(server), await new_caller(server)
         streams = []
         for each in (caller, good):
             job = await each.submit(ask())
             streams.append(each.stream(job.job_id))
             await streams[-1].read()
-        await wire.cut()
+        await proxy.cut()
         async with serving(config, behind) as elsewhere:
             await revoke(Elsewhere(caller, (await new_caller(elsewhere)).channel))
         held = asyncio.create_task(drained(streams[0]))
         done, _ = await asyncio.wait([held], timeout=4 * FRESH_S)
         assert not done
-        await wire.mend()
+        await proxy.mend()
         assert (await refused(held)).status is grpc.StatusCode.UNAUTHENTICATED
         assert not streams[1].done()
 

@@ -1,4 +1,4 @@
-"""JSON Schemas at the door: each bound with its place, and a check that costs no more than the schema is long."""
+"""JSON Schemas at submission: each bound with its place, and a check that costs no more than the schema is long."""
 
 import json
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """Webhooks as tenants see them: signed, listed, sent again, and nobody else's."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from standardwebhooks import Webhook, WebhookVerificationError
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import webhook_pb2 as pb
@@ -60,12 +60,12 @@ class Tenant:
 
     async def delivery(self, job_id: str, holds: Callable[[pb.Delivery], bool]) -> pb.Delivery:
         """The delivery of a job, once it is as the condition says."""
-        async with asyncio.timeout(20):
-            while True:
-                found = (await self.deliveries(job_id=job_id)).deliveries
-                if found and holds(found[0]):
-                    return found[0]
-                await asyncio.sleep(0.01)  # a list tells nobody
+
+        async def look() -> pb.Delivery | None:
+            found = (await self.deliveries(job_id=job_id)).deliveries
+            return found[0] if found and holds(found[0]) else None
+
+        return await until("the delivery is so", look, within_s=20)
 
     async def settled(self, job_id: str) -> pb.Delivery:
         return await self.delivery(job_id, lambda delivery: delivery.state != pb.DELIVERY_STATE_PENDING)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from structlog.testing import capture_logs
+from tests.support.waiting import until
 
 from weft.gateway.v1 import webhook_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -104,11 +105,12 @@ async def delivery(store: DeliveryStore, job_id: str, tenant: str = "acme") -> D
 
 async def settled(store: DeliveryStore, job_id: str) -> Delivery:
     """The delivery, once it is over."""
-    async with asyncio.timeout(20):
-        while True:
-            if (found := await delivery(store, job_id)).state != webhook_pb2.DELIVERY_STATE_PENDING:
-                return found
-            await asyncio.sleep(0.01)  # a table tells nobody
+
+    async def look() -> Delivery | None:
+        found = await delivery(store, job_id)
+        return found if found.state != webhook_pb2.DELIVERY_STATE_PENDING else None
+
+    return await until("the delivery is over", look, within_s=20)
 
 
 def made(outcome: str) -> Try:
@@ -184,17 +186,17 @@ async def test_a_webhook_is_not_sent_again_because_postgres_was_away(
     notifying: Notifying,
     store: DeliveryStore,
     receiver: Any,
-    postgres_wire: tuple[Any, str],
+    postgres_proxy: tuple[Any, str],
 ) -> None:
-    wire, url = postgres_wire
+    proxy, url = postgres_proxy
     receiver.open.clear()
     job_id = await finish(receiver.url)
     async with record_database(url) as database, notifying(database=database):
         await receiver.posts.get()
-        await wire.cut()
+        await proxy.cut()
         receiver.open.set()
         await asyncio.sleep(0.2)
-        await wire.mend()
+        await proxy.mend()
         found = await settled(store, job_id)
         later = await finish(receiver.url)
         assert (await receiver.posts.get()).headers["webhook-id"] == later
@@ -304,15 +306,15 @@ async def test_a_remark_stands_once_beside_a_webhook_that_waits(
 
 
 async def test_rotations_at_the_same_time_leave_two_secrets(database: Database) -> None:
-    desk = SecretAdmin(SecretStore(database), KEY)
-    await asyncio.gather(*(desk.rotate("acme", 60.0) for _ in range(5)))
-    newest, before = await desk.current("acme")
+    admin = SecretAdmin(SecretStore(database), KEY)
+    await asyncio.gather(*(admin.rotate("acme", 60.0) for _ in range(5)))
+    newest, before = await admin.current("acme")
     assert (newest.expire_time, before.expire_time is not None) == (None, True)
 
 
 async def test_many_who_ask_first_get_one_first_secret(database: Database) -> None:
-    desk = SecretAdmin(SecretStore(database), KEY)
-    found = await asyncio.gather(*(desk.current("acme") for _ in range(5)), desk.signing(["acme", "other"]))
+    admin = SecretAdmin(SecretStore(database), KEY)
+    found = await asyncio.gather(*(admin.current("acme") for _ in range(5)), admin.signing(["acme", "other"]))
     assert len({secret.text for secrets in found[:5] for secret in secrets}) == 1
     assert {tenant: len(secrets) for tenant, secrets in found[5].items()} == {"acme": 1, "other": 1}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from tests.support.waiting import until
 
 from weft_kit.catalog.catalog import Catalog, CatalogError
 from weft_kit.catalog.watch import WatchedCatalog, last_good_beside
@@ -128,10 +129,9 @@ async def test_a_mended_file_takes_over_from_the_last_good_one_and_is_kept(file,
 
 async def test_a_reload_that_is_refused_is_told_and_keeps_nothing(file, kept) -> None:
     watched = await opened(file, kept)
-    async with followed(watched), asyncio.timeout(20):
+    async with followed(watched):
         file.write_text(BROKEN)
-        while not watched.status(with_problems=False).problem_count:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+        await until("it is told", lambda: watched.status(with_problems=False).problem_count)
     status = watched.status(with_problems=True)
     assert not status.is_last_good
     assert status.sha256 == sha256(GOOD.encode()).hexdigest()

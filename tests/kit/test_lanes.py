@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from nats.js.api import ConsumerConfig
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Leases, connect, lane_of, new_job_id, tenant_tag
@@ -121,11 +122,11 @@ async def share_of(tenant: str, work: Leases, jobs: int) -> float:
 
 
 async def until_known(log: JobLog, lanes: int) -> None:
-    while True:
-        if len(await log.lanes.names()) == lanes:
-            await asyncio.sleep(0.1)
-            return
-        await asyncio.sleep(0.01)
+    async def known() -> bool:
+        return len(await log.lanes.names()) == lanes
+
+    await until("all lanes are known", known)
+    await asyncio.sleep(0.1)
 
 
 async def test_a_tenant_has_no_more_jobs_in_workers_hands_than_its_limit(joblog: JobLog) -> None:

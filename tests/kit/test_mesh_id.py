@@ -1,6 +1,5 @@
 """Two meshes on one NATS, PostgreSQL or Redis: each keeps to its own, and one that took the other's name is refused."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import psycopg
 import pytest
 from nats.errors import TimeoutError as NatsTimeout
 from redis.asyncio import Redis
+from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, ValkeyServer, serving
@@ -138,9 +138,7 @@ async def test_a_stream_made_again_after_a_loss_is_claimed_again(nats_url: str) 
     async with log_of(nats_url, "one", "database") as log, log_of(nats_url, "one"):
         jetstream = log.client.jetstream()
         await jetstream.delete_stream("JOBS-one")
-        async with asyncio.timeout(20):
-            while not await is_claimed(log):  # noqa: ASYNC110 - only NATS knows, and it does not tell
-                await asyncio.sleep(0.05)
+        await until("it is claimed", lambda: is_claimed(log), within_s=20)
 
 
 async def test_a_log_that_does_not_answer_at_once_is_claimed_once_it_does(

@@ -14,8 +14,8 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.kit.door import KEY, Sized, serving
 from tests.kit.http2 import Connection, message
+from tests.kit.sized_server import KEY, Sized, serving
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
@@ -265,7 +265,7 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
     log = tmp_path / "log"
     with log.open("w") as written:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.kit.door", stdout=PIPE, stderr=written,
+            sys.executable, "-m", "tests.kit.sized_server", stdout=PIPE, stderr=written,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
         assert process.stdout is not None

@@ -60,7 +60,7 @@ class Played:
         self.stopped.set()
 
 
-class Stage:
+class Harness:
     """A log, and what workers on it were given."""
 
     def __init__(self, log: JobLog) -> None:
@@ -92,89 +92,82 @@ class Stage:
             yield
 
     async def begun(self, job_id: str) -> Played:
-        await seen("the job begins", lambda: job_id in self.jobs and self.jobs[job_id].tenant != "")
+        await until("the job begins", lambda: job_id in self.jobs and self.jobs[job_id].tenant != "")
         return self.jobs[job_id]
 
     def running(self) -> float:
         return self.in_flight.collect()[0].samples[0].value
 
 
-async def seen(what: str, look: Callable[[], bool]) -> None:
-    async def found() -> bool:
-        return look()
-
-    await until(what, found, within_s=20)
-
-
 @pytest.fixture
-def stage(joblog: JobLog) -> Stage:
-    return Stage(joblog)
+def harness(joblog: JobLog) -> Harness:
+    return Harness(joblog)
 
 
-async def test_jobs_run_side_by_side_for_their_tenants(stage: Stage) -> None:
-    ids = [await stage.accept() for _ in range(3)]
-    async with stage.working(WorkerLimits(grace_s=20.0)):
-        jobs = [await stage.begun(job_id) for job_id in ids]
-        assert ([job.tenant for job in jobs], stage.running()) == (["acme"] * 3, 3)
-        stage.may_end.set()
+async def test_jobs_run_side_by_side_for_their_tenants(harness: Harness) -> None:
+    ids = [await harness.accept() for _ in range(3)]
+    async with harness.working(WorkerLimits(grace_s=20.0)):
+        jobs = [await harness.begun(job_id) for job_id in ids]
+        assert ([job.tenant for job in jobs], harness.running()) == (["acme"] * 3, 3)
+        harness.may_end.set()
     assert [job.notes for job in jobs] == [["through", "closed"]] * 3
-    assert stage.running() == 0
+    assert harness.running() == 0
 
 
-async def test_leaving_lets_jobs_end_within_the_grace(stage: Stage) -> None:
-    job_id = await stage.accept()
-    async with stage.working(WorkerLimits(grace_s=20.0)):
-        job = await stage.begun(job_id)
-        asyncio.get_running_loop().call_later(0.2, stage.may_end.set)
+async def test_leaving_lets_jobs_end_within_the_grace(harness: Harness) -> None:
+    job_id = await harness.accept()
+    async with harness.working(WorkerLimits(grace_s=20.0)):
+        job = await harness.begun(job_id)
+        asyncio.get_running_loop().call_later(0.2, harness.may_end.set)
     assert job.notes == ["through", "closed"]
 
 
-async def test_a_job_past_the_grace_is_given_back_and_comes_again(stage: Stage) -> None:
-    job_id = await stage.accept()
-    async with stage.working():
-        first = await stage.begun(job_id)
+async def test_a_job_past_the_grace_is_given_back_and_comes_again(harness: Harness) -> None:
+    job_id = await harness.accept()
+    async with harness.working():
+        first = await harness.begun(job_id)
     assert first.notes == ["drain", "through", "closed"]
-    async with stage.working():
-        await seen("the job comes again", lambda: stage.jobs[job_id] is not first)
-        assert stage.jobs[job_id].lease.delivery == 2
+    async with harness.working():
+        await until("the job comes again", lambda: harness.jobs[job_id] is not first)
+        assert harness.jobs[job_id].lease.delivery == 2
 
 
-async def test_a_job_that_does_not_say_goodbye_is_cancelled_and_given_back(stage: Stage) -> None:
+async def test_a_job_that_does_not_say_goodbye_is_cancelled_and_given_back(harness: Harness) -> None:
     class Deaf(Played):
         def drain(self) -> None:
             self.notes.append("drain")
 
-    job_id = await stage.accept()
-    async with stage.working(WorkerLimits(goodbye_s=0.2), lambda lease: Deaf(lease, stage.may_end)):
-        first = await stage.begun(job_id)
+    job_id = await harness.accept()
+    async with harness.working(WorkerLimits(goodbye_s=0.2), lambda lease: Deaf(lease, harness.may_end)):
+        first = await harness.begun(job_id)
     assert first.notes == ["drain"]
-    async with stage.working():
-        await seen("the job comes again", lambda: stage.jobs[job_id] is not first)
+    async with harness.working():
+        await until("the job comes again", lambda: harness.jobs[job_id] is not first)
 
 
-async def test_a_cancel_reaches_the_job_or_is_told_as_missed(stage: Stage) -> None:
-    job_id, elsewhere = await stage.accept(), await stage.accept()
-    async with stage.working():
-        job, other = await stage.begun(job_id), await stage.begun(elsewhere)
+async def test_a_cancel_reaches_the_job_or_is_told_as_missed(harness: Harness) -> None:
+    job_id, elsewhere = await harness.accept(), await harness.accept()
+    async with harness.working():
+        job, other = await harness.begun(job_id), await harness.begun(elsewhere)
         for one in (job, other):
-            await stage.log.writer(one.lease.job_id, one.lease.event.sequence).append(event_pb2.Started(attempt=1))
+            await harness.log.writer(one.lease.job_id, one.lease.event.sequence).append(event_pb2.Started(attempt=1))
         other.stopped.set()
-        await seen("the other one ends", lambda: "closed" in other.notes)
+        await until("the other one ends", lambda: "closed" in other.notes)
         for asked in (elsewhere, job_id):
-            await stage.log.request_cancel(asked, "enough")
-        await seen("the job stops", lambda: "closed" in job.notes)
+            await harness.log.request_cancel(asked, "enough")
+        await until("the job stops", lambda: "closed" in job.notes)
     assert job.notes == ["cancel", "through", "closed"]
-    assert stage.missed == [elsewhere]
+    assert harness.missed == [elsewhere]
 
 
-async def test_a_job_that_breaks_is_logged_and_left_and_takes_no_other_with_it(stage: Stage) -> None:
+async def test_a_job_that_breaks_is_logged_and_left_and_takes_no_other_with_it(harness: Harness) -> None:
     with capture_logs() as lines:
-        broken, good = await stage.accept(), await stage.accept()
-        async with stage.working(begin=lambda lease: Played(lease, stage.may_end, breaks=lease.job_id == broken)):
-            await stage.begun(good)
-            await seen("it fails", lambda: broken in stage.jobs and "failed" in stage.jobs[broken].notes)
-            stage.may_end.set()
-            await seen("the other one ends", lambda: "closed" in stage.jobs[good].notes)
+        broken, good = await harness.accept(), await harness.accept()
+        async with harness.working(begin=lambda lease: Played(lease, harness.may_end, breaks=lease.job_id == broken)):
+            await harness.begun(good)
+            await until("it fails", lambda: broken in harness.jobs and "failed" in harness.jobs[broken].notes)
+            harness.may_end.set()
+            await until("the other one ends", lambda: "closed" in harness.jobs[good].notes)
     left = [(line["event"], line["job_id"]) for line in lines if line["log_level"] == "error"]
     assert left == [("job left", broken)]
-    assert stage.jobs[broken].notes == ["failed"]
+    assert harness.jobs[broken].notes == ["failed"]

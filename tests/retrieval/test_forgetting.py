@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
@@ -125,10 +126,12 @@ async def test_what_is_refused_again_and_again_is_set_aside(client, listener, po
     listener.refuses = {"a"}
     await client.ingest("One.", "a")
     await client.ingest("Two.", "a")
-    async with asyncio.timeout(60):
-        while waiting(postgres_url) != [("a", 12, "INTERNAL")]:
-            make_due(postgres_url)
-            await asyncio.sleep(0.02)
+
+    def is_set_aside() -> bool:
+        make_due(postgres_url)
+        return waiting(postgres_url) == [("a", 12, "INTERNAL")]
+
+    await until("it is set aside", is_set_aside, within_s=60)
     for _ in range(3):
         make_due(postgres_url)
         await asyncio.sleep(0.02)

@@ -9,6 +9,7 @@ from struct import iter_unpack
 import numpy as np
 import psycopg
 import pytest
+from tests.support.waiting import until
 
 from weft_kit.rpc.errors import DependencyDown
 from weft_retrieval.analysis.analyses import Analysis
@@ -156,9 +157,7 @@ async def test_what_is_killed_half_way_is_gone_on_with(database, older, superuse
         writer.execute("SELECT FROM retrieval.collections FOR UPDATE")
         killed = asyncio.create_task(Reanalysis(database).step())
         waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        while not (pids := watcher.execute(waiting).fetchall()):  # noqa: ASYNC110 - PostgreSQL does not tell
-            await asyncio.sleep(0.01)
-        for (pid,) in pids:
+        for (pid,) in await until("it waits", lambda: watcher.execute(waiting).fetchall()):
             watcher.execute("SELECT pg_terminate_backend(%s)", (pid,))
         with pytest.raises(DependencyDown):
             await killed

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import grpc
 import numpy as np
 import pytest
-from tests.retrieval.ingest_desk import PatientEmbedder
+from tests.retrieval.ingest_client import PatientEmbedder
 
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound

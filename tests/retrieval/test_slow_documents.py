@@ -2,13 +2,13 @@
 
 import asyncio
 import statistics
-from collections.abc import Callable
 from typing import Any
 
 import psutil
 import pytest
 from prometheus_client import REGISTRY
 from tests.retrieval.conftest import Client
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import WeftError
@@ -31,12 +31,6 @@ def processes() -> list[psutil.Process]:
     """The fork server of this process and what it has forked; a mesh that other tests share has its own."""
     server = next(child for child in psutil.Process().children() if FORK_SERVER in child.cmdline())
     return [server, *server.children()]
-
-
-async def until_true(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.01)
 
 
 def slow(client: Client, count: int) -> "list[asyncio.Task[Any]]":
@@ -71,7 +65,7 @@ async def test_slow_documents_of_one_tenant_hold_up_nobody_else(running, postgre
         await hostile.create()
         await bystander.create()
         readings = slow(hostile, 6)
-        await until_true(lambda: in_process() > 0)
+        await until("a document is processed", lambda: in_process() > 0, within_s=60)
         await bystander.ingest("Cranes cost two marks.", "small")
         assert [hit.document_id for hit in (await bystander.search("cranes")).hits] == ["small"]
         assert not any(reading.done() for reading in readings)
@@ -84,12 +78,14 @@ async def test_documents_whose_callers_left_are_given_up_at_once(running, postgr
         client = client_of("acme")
         await client.create()
         readings = slow(client, 6)
-        await until_true(lambda: in_process() > 0)
+        await until("a document is processed", lambda: in_process() > 0, within_s=60)
         reading = processes()
         await left(readings)
-        await until_true(lambda: in_process() == 0)
+        await until("no document is processed", lambda: in_process() == 0, within_s=60)
         await client.ingest("Cranes cost two marks.", "small")
-        await until_true(lambda: sum(process.is_running() for process in reading) == 1)  # the fork server
+        await until(
+            "only the fork server runs", lambda: sum(process.is_running() for process in reading) == 1, within_s=60
+        )
     assert cut_short("left") > before
 
 
@@ -105,7 +101,7 @@ async def test_searches_take_no_longer_while_documents_are_read(running, postgre
         while not ratios or (min(ratios) >= 5 and len(ratios) < 5):  # what else the machine does is not ours
             alone = await search_times(bystander)
             readings = slow(hostile, 6)
-            await until_true(lambda: in_process() > 0)
+            await until("a document is processed", lambda: in_process() > 0, within_s=60)
             meanwhile = await search_times(bystander)
             assert not any(reading.done() for reading in readings)
             await left(readings)

@@ -1,35 +1,15 @@
 """The service with the real embedder, in a process of its own."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import pytest
-
-from weft.inference.v1 import inference_pb2, inference_pb2_grpc
-from weft_kit.rpc.channel import Channel
+from tests.support.inference_process import inference_process
 
 
 @pytest.fixture
-async def real_inference(tmp_path_factory: pytest.TempPathFactory, unused_tcp_port: int) -> AsyncIterator[str]:
-    address = f"127.0.0.1:{unused_tcp_port}"
-    environment = {
-        **os.environ,
-        "WEFT_INFERENCE_ENGINE": "echo",
-        "WEFT_INFERENCE_LISTEN": address,
-        "WEFT_INFERENCE_STATE_DIR": str(tmp_path_factory.mktemp("inference")),
-    }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "weft_inference", env=environment)
-    try:
-        async with Channel(address, "inference") as channel:
-            stub = inference_pb2_grpc.InferenceServiceStub(channel.raw)
-            await stub.GetEngine(inference_pb2.GetEngineRequest(), wait_for_ready=True, timeout=60)
-        yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
+def real_inference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with inference_process(tmp_path_factory.mktemp("inference")) as inference:
+        yield inference.target
 
 
 async def test_a_document_is_found_by_its_meaning_to_its_very_end(running, postgres_url, real_inference):

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from prometheus_client import REGISTRY
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 from tests.router.services import serving
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
@@ -50,14 +50,14 @@ class Shelf(cache_pb2_grpc.CacheServiceServicer):
         return cache_pb2.LookupResponse(found=cache_pb2.Found(answer=answer, hit=hit))
 
 
-async def submit_audit(desk: Desk, request: job_pb2.GenerationRequest) -> str:
+async def submit_audit(harness: Harness, request: job_pb2.GenerationRequest) -> str:
     job_id = new_job_id("acme", request.priority)
-    await desk.log.accept(job_id, event_pb2.Accepted(tenant="acme", request=request, audit=AUDIT), 10)
+    await harness.log.accept(job_id, event_pb2.Accepted(tenant="acme", request=request, audit=AUDIT), 10)
     return job_id
 
 
 async def test_what_its_answer_cost_is_stored_with_it_and_not_what_was_spent_in_vain(
-    pair: Desk, mock: MockProvider
+    pair: Harness, mock: MockProvider
 ) -> None:
     mock.play(Script(status=500), Script(text="Rayleigh scattering."))
     pair.with_settings('[models.default]\nroutes = [{ provider = "mock", model = "m" }]\n')
@@ -84,12 +84,12 @@ def test_how_long_an_answer_took_is_said_by_the_job_that_made_the_call() -> None
     assert generation_time(event_pb2.Done(attempts=[joined])) is None
 
 
-async def test_an_audit_is_reported_and_not_stored(desk: Desk, mock: MockProvider) -> None:
+async def test_an_audit_is_reported_and_not_stored(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text="What is said now."))
     shelf = Shelf()
     off = asking(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF), priority=job_pb2.PRIORITY_LOW)
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        done = await desk.done(await submit_audit(desk, off))
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        done = await harness.done(await submit_audit(harness, off))
         tenant, report = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(report, cache_pb2.ReportAuditRequest)
@@ -98,18 +98,18 @@ async def test_an_audit_is_reported_and_not_stored(desk: Desk, mock: MockProvide
     assert shelf.told.empty()
 
 
-async def test_an_audit_that_fails_is_not_reported(desk: Desk, mock: MockProvider) -> None:
+async def test_an_audit_that_fails_is_not_reported(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=400), Script(text="Next."))
     shelf = Shelf()
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        assert (await desk.done(await submit_audit(desk, asking()))).state == job_pb2.JOB_STATE_FAILED
-        await desk.done(await desk.submit(asking(cache=EXACT)))
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        assert (await harness.done(await submit_audit(harness, asking()))).state == job_pb2.JOB_STATE_FAILED
+        await harness.done(await harness.submit(asking(cache=EXACT)))
         _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(told, cache_pb2.StoreRequest)
 
 
-async def test_a_stored_answer_is_not_stored_again_as_a_new_one(pair: Desk, mock: MockProvider) -> None:
+async def test_a_stored_answer_is_not_stored_again_as_a_new_one(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=400), Script(text="Next."))
     pair.with_settings(LAST_RESORT)
     shelf = Shelf()
@@ -143,9 +143,9 @@ def alias(name: str, setting: str, rest: str = "") -> str:
     ],
 )
 async def test_the_cache_is_told_the_mode_of_the_alias_asked_for_and_the_log_what_was_sent(
-    desk: Desk, model: str, policy: job_pb2.CachePolicy | None, mode: int
+    harness: Harness, model: str, policy: job_pb2.CachePolicy | None, mode: int
 ) -> None:
-    desk.with_settings(
+    harness.with_settings(
         alias("semantic", "semantic")
         + alias("exact", "exact")
         + alias("falls_back", "exact", 'fallbacks = ["semantic"]').replace('"mock", model', '"away", model')
@@ -154,48 +154,48 @@ async def test_the_cache_is_told_the_mode_of_the_alias_asked_for_and_the_log_wha
     )
     request = asking(model=model, sampling=GREEDY, cache=policy)
     shelf = Shelf()
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        job_id = await desk.submit(request)
-        await desk.done(job_id)
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        job_id = await harness.submit(request)
+        await harness.done(job_id)
         _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(told, cache_pb2.StoreRequest)
     assert told.request.cache.mode == mode
-    assert (await desk.log.events(job_id))[0].accepted.request == request
+    assert (await harness.log.events(job_id))[0].accepted.request == request
 
 
 @pytest.mark.parametrize("policy", [None, EXACT, SEMANTIC])
-async def test_nothing_is_kept_for_an_alias_that_is_off(desk: Desk, policy: job_pb2.CachePolicy | None) -> None:
-    desk.with_settings(alias("off", "off"))
+async def test_nothing_is_kept_for_an_alias_that_is_off(harness: Harness, policy: job_pb2.CachePolicy | None) -> None:
+    harness.with_settings(alias("off", "off"))
     shelf = Shelf()
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        await desk.done(await desk.submit(asking(model="off", sampling=GREEDY, cache=policy)))
-        await desk.done(await desk.submit(asking("Another?", cache=EXACT)))
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        await harness.done(await harness.submit(asking(model="off", sampling=GREEDY, cache=policy)))
+        await harness.done(await harness.submit(asking("Another?", cache=EXACT)))
         _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(told, cache_pb2.StoreRequest)
     assert told.request.model == "default"
 
 
-async def test_what_an_alias_says_when_an_answer_is_there_counts(desk: Desk, mock: MockProvider) -> None:
+async def test_what_an_alias_says_when_an_answer_is_there_counts(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text="This is said slowly.", tokens_per_second=10), Script(text="Next."))
-    desk.with_settings(alias("changed", "exact"))
+    harness.with_settings(alias("changed", "exact"))
     shelf = Shelf()
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        running = await desk.submit(asking(model="changed", sampling=GREEDY))
-        await desk.first(running, "delta")
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        running = await harness.submit(asking(model="changed", sampling=GREEDY))
+        await harness.first(running, "delta")
         before = reloads()
-        desk.catalog(desk.read_catalog().replace('cache = "exact"', 'cache = "off"'))
-        await desk.until(lambda: reloads() > before)
-        await desk.done(running)
-        await desk.done(await desk.submit(asking("Another?", cache=EXACT)))
+        harness.catalog(harness.read_catalog().replace('cache = "exact"', 'cache = "off"'))
+        await harness.until(lambda: reloads() > before)
+        await harness.done(running)
+        await harness.done(await harness.submit(asking("Another?", cache=EXACT)))
         _, told = await asyncio.wait_for(shelf.told.get(), 20)
 
     assert isinstance(told, cache_pb2.StoreRequest)
     assert told.request.model == "default"
 
 
-async def test_the_last_resort_is_asked_for_by_the_mode_of_the_alias(pair: Desk, mock: MockProvider) -> None:
+async def test_the_last_resort_is_asked_for_by_the_mode_of_the_alias(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=400))
     pair.with_settings(alias("default", "semantic", "last_resort = {}"))
     shelf = Shelf()

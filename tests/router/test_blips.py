@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.router.conftest import CATALOG
-from tests.router.desk import Desk
+from tests.router.harness import Harness
 from tests.support.transcript import text_of
 
 from weft.job.v1 import job_pb2
@@ -24,14 +24,14 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 @pytest.fixture
-async def desk(server: NatsServer, mock_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+async def harness(server: NatsServer, mock_url: str, tmp_path: Path) -> AsyncIterator[Harness]:
     async with connect(server.url, "test") as client:
         # Silence as short as these blips is enough for the log to believe a worker lost.
         log = JobLog(client, LogConfig(max_bytes=64 * 1024**2, ack_wait_s=1))
         await log.ensure()
-        desk = Desk(log, server.url, tmp_path)
-        desk.catalog(CATALOG.format(base_url=mock_url))
-        yield desk
+        harness = Harness(log, server.url, tmp_path)
+        harness.catalog(CATALOG.format(base_url=mock_url))
+        yield harness
 
 
 def kill(server: NatsServer) -> None:
@@ -46,17 +46,17 @@ async def start_again(server: NatsServer) -> None:
 
 
 async def test_a_blip_of_the_log_costs_no_stream_of_a_provider(
-    desk: Desk, mock: MockProvider, server: NatsServer
+    harness: Harness, mock: MockProvider, server: NatsServer
 ) -> None:
     mock.play(Script(tokens=150, tokens_per_second=100))
-    async with desk.routing():
-        job_id = await desk.submit()
-        await desk.first(job_id, "delta")
+    async with harness.routing():
+        job_id = await harness.submit()
+        await harness.first(job_id, "delta")
         kill(server)
-        await desk.until(lambda: mock.stats.finished == 1)  # the provider ends while the log is away
+        await harness.until(lambda: mock.stats.finished == 1)  # the provider ends while the log is away
         await start_again(server)
-        events = await desk.events(job_id)
-        await desk.until_acknowledged()
+        events = await harness.events(job_id)
+        await harness.until_acknowledged()
 
     done = events[-1].done
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
@@ -66,11 +66,11 @@ async def test_a_blip_of_the_log_costs_no_stream_of_a_provider(
 
 
 async def test_a_router_leaves_in_time_though_the_log_is_away(
-    desk: Desk, mock: MockProvider, server: NatsServer
+    harness: Harness, mock: MockProvider, server: NatsServer
 ) -> None:
     mock.play(Script(tokens=5000, tokens_per_second=50))
     async with asyncio.timeout(20):
-        async with desk.routing():
-            await desk.first(await desk.submit(), "delta")
+        async with harness.routing():
+            await harness.first(await harness.submit(), "delta")
             kill(server)
         await mock.next_abort()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
@@ -28,11 +28,11 @@ mock = { input = 1, output = 2 }
 
 
 @pytest.fixture
-def priced(desk: Desk, tenant: str) -> Desk:
+def priced(harness: Harness, tenant: str) -> Harness:
     """Its catalog gives the tenant 1,000 tokens a minute and a unit a day, and others all they want."""
     budget = f"[budgets.{tenant}]\ntokens_per_minute = 1_000\nmoney_per_day = 1\n"
-    desk.catalog(desk.read_catalog() + PRICES + budget)
-    return desk
+    harness.catalog(harness.read_catalog() + PRICES + budget)
+    return harness
 
 
 def brief(tokens: int = 20) -> job_pb2.GenerationRequest:
@@ -59,7 +59,7 @@ async def providers(server: Server, tenant: str) -> list[pb.Provider]:
 
 
 async def test_what_a_job_cost_is_on_record_and_in_the_accounts(
-    priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
+    priced: Harness, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:
     mock.play(Script(tokens=3, finish_reason="", fault=Fault.NO_DONE), Script(tokens=5))
     async with priced.routing(redis_url=redis_url) as server:
@@ -82,7 +82,7 @@ async def test_what_a_job_cost_is_on_record_and_in_the_accounts(
 
 
 async def test_a_cancelled_job_pays_for_what_it_took_and_gives_back_the_rest(
-    priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
+    priced: Harness, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:
     mock.play(Script(tokens=2, fault=Fault.HANG))
     async with priced.routing(redis_url=redis_url):
@@ -98,7 +98,7 @@ async def test_a_cancelled_job_pays_for_what_it_took_and_gives_back_the_rest(
 
 
 async def test_a_job_that_waits_for_its_budget_leaves_its_slot_to_others(
-    priced: Desk, redis: Redis, redis_url: str, tenant: str
+    priced: Harness, redis: Redis, redis_url: str, tenant: str
 ) -> None:
     await spend(redis, tenant, held=999_999)
     async with priced.routing(redis_url=redis_url, slots=1):
@@ -112,7 +112,7 @@ async def test_a_job_that_waits_for_its_budget_leaves_its_slot_to_others(
 
 
 async def test_a_job_fails_that_would_not_live_to_see_room(
-    priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
+    priced: Harness, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:
     await spend(redis, tenant, spent=1_000_000)
     async with priced.routing(redis_url=redis_url):
@@ -125,7 +125,7 @@ async def test_a_job_fails_that_would_not_live_to_see_room(
 
 
 async def test_a_job_that_can_never_fit_fails_at_once(
-    priced: Desk, mock: MockProvider, redis_url: str, tenant: str
+    priced: Harness, mock: MockProvider, redis_url: str, tenant: str
 ) -> None:
     async with priced.routing(redis_url=redis_url):
         done = await priced.done(await priced.submit(brief(1_001), tenant=tenant))
@@ -135,7 +135,7 @@ async def test_a_job_that_can_never_fit_fails_at_once(
     assert mock.stats.requests == 0
 
 
-async def test_what_a_model_may_think_is_held_with_its_answer(priced: Desk, redis_url: str, tenant: str) -> None:
+async def test_what_a_model_may_think_is_held_with_its_answer(priced: Harness, redis_url: str, tenant: str) -> None:
     thinker = """
 [providers.thinker]
 kind = "anthropic"
@@ -153,7 +153,7 @@ routes = [{ provider = "thinker", model = "claude" }]
 
 
 async def test_those_that_lost_a_race_are_paid_for_too(
-    priced: Desk, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
+    priced: Harness, mock: MockProvider, redis: Redis, redis_url: str, tenant: str
 ) -> None:
     text = priced.read_catalog()
     routes = 'routes = [{ provider = "mock", model = "mock" }'
@@ -176,7 +176,7 @@ async def test_those_that_lost_a_race_are_paid_for_too(
     assert (account.micros_today, account.micros_held) == (done.total_cost.micros, 0)
 
 
-async def test_a_model_without_a_price_is_listed(priced: Desk, redis_url: str, tenant: str) -> None:
+async def test_a_model_without_a_price_is_listed(priced: Harness, redis_url: str, tenant: str) -> None:
     priced.catalog(priced.read_catalog().replace("mock = { input", "another = { input"))
     async with priced.routing(redis_url=redis_url) as server:
         done = await priced.done(await priced.submit(brief(), tenant=tenant))

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -15,14 +15,14 @@ SLOTS = 4
 
 
 async def test_one_job_waits_behind_ten_thousand_of_another_tenant_for_no_longer_than_a_job_takes(
-    desk: Desk, mock: MockProvider
+    harness: Harness, mock: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=0.1))
-    await submit_many(desk, "crowd", 10_000)
-    async with desk.watching("started") as starts, desk.routing(slots=SLOTS):
-        await desk.until(lambda: len(starts) > 2 * SLOTS)
-        single = await desk.submit(tenant="single")
-        events = await desk.events(single)
+    await submit_many(harness, "crowd", 10_000)
+    async with harness.watching("started") as starts, harness.routing(slots=SLOTS):
+        await harness.until(lambda: len(starts) > 2 * SLOTS)
+        single = await harness.submit(tenant="single")
+        events = await harness.events(single)
 
     accepted, begun = events[0].sequence, events[1].sequence
     ahead = [start for start in starts if accepted < start.sequence < begun]
@@ -31,14 +31,14 @@ async def test_one_job_waits_behind_ten_thousand_of_another_tenant_for_no_longer
 
 
 async def submit_many(
-    desk: Desk, tenant: str, count: int, priority: job_pb2.Priority.ValueType = job_pb2.PRIORITY_NORMAL
+    harness: Harness, tenant: str, count: int, priority: job_pb2.Priority.ValueType = job_pb2.PRIORITY_NORMAL
 ) -> None:
     """Submits jobs that outlive the test, 256 at a time."""
     numbers = iter(range(count))
 
     async def submit_some() -> None:
         for _ in numbers:
-            await desk.submit(asking(priority=priority), tenant=tenant, lives_s=600)
+            await harness.submit(asking(priority=priority), tenant=tenant, lives_s=600)
 
     await asyncio.gather(*(submit_some() for _ in range(256)))
 
@@ -49,53 +49,53 @@ async def submit_many(
     ids=["slots are few", "the provider has little room"],
 )
 async def test_a_tenants_urgent_jobs_do_not_hold_up_another_tenants(
-    desk: Desk, mock: MockProvider, slots: int, more: str
+    harness: Harness, mock: MockProvider, slots: int, more: str
 ) -> None:
-    desk.catalog(desk.read_catalog().replace("[providers.mock]\n", f"[providers.mock]\n{more}"))
+    harness.catalog(harness.read_catalog().replace("[providers.mock]\n", f"[providers.mock]\n{more}"))
     mock.play(Script(first_token_s=0.1))
-    await submit_many(desk, "crowd", 160, job_pb2.PRIORITY_HIGH)
-    async with desk.watching("started") as starts, desk.routing(slots=slots):
-        await desk.until(lambda: len(starts) > 2 * SLOTS)
-        single = await desk.submit(tenant="single")
-        events = await desk.events(single)
+    await submit_many(harness, "crowd", 160, job_pb2.PRIORITY_HIGH)
+    async with harness.watching("started") as starts, harness.routing(slots=slots):
+        await harness.until(lambda: len(starts) > 2 * SLOTS)
+        single = await harness.submit(tenant="single")
+        events = await harness.events(single)
 
     accepted, begun = events[0].sequence, events[1].sequence
     assert len([start for start in starts if accepted < start.sequence < begun]) <= 2 * SLOTS
 
 
-async def test_an_expedited_tenants_urgent_jobs_go_before_another_tenants(desk: Desk, mock: MockProvider) -> None:
-    desk.with_settings("[tenants.vip]\nexpedited = true\n")
+async def test_an_expedited_tenants_urgent_jobs_go_before_another_tenants(harness: Harness, mock: MockProvider) -> None:
+    harness.with_settings("[tenants.vip]\nexpedited = true\n")
     mock.play(Script(first_token_s=0.05))
-    await submit_many(desk, "crowd", 40)
-    await submit_many(desk, "vip", 20, job_pb2.PRIORITY_HIGH)
-    async with desk.watching("started") as starts, desk.routing(slots=1):
-        await desk.until(lambda: len(starts) >= 20)
+    await submit_many(harness, "crowd", 40)
+    await submit_many(harness, "vip", 20, job_pb2.PRIORITY_HIGH)
+    async with harness.watching("started") as starts, harness.routing(slots=1):
+        await harness.until(lambda: len(starts) >= 20)
 
     assert share_of("vip", starts[4:16]) == 1
 
 
-async def test_a_tenants_urgent_jobs_go_first(desk: Desk, mock: MockProvider) -> None:
+async def test_a_tenants_urgent_jobs_go_first(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(first_token_s=0.5), Script())
-    async with desk.watching("started") as starts, desk.routing(slots=1):
-        first = await desk.submit()
-        await desk.first(first, "started")
+    async with harness.watching("started") as starts, harness.routing(slots=1):
+        first = await harness.submit()
+        await harness.first(first, "started")
         urgencies = (job_pb2.PRIORITY_LOW, job_pb2.PRIORITY_NORMAL, job_pb2.PRIORITY_HIGH)
-        low, normal, high = [await desk.submit(asking(priority=urgency)) for urgency in urgencies]
-        await desk.done(low)
+        low, normal, high = [await harness.submit(asking(priority=urgency)) for urgency in urgencies]
+        await harness.done(low)
 
     assert [start.job_id for start in starts] == [first, high, normal, low]
 
 
-async def test_tenants_share_by_weight_in_tokens_that_were_really_taken(desk: Desk, mock: MockProvider) -> None:
-    desk.catalog(f"{desk.read_catalog()}[tenants.heavy]\nweight = 3\n")
+async def test_tenants_share_by_weight_in_tokens_that_were_really_taken(harness: Harness, mock: MockProvider) -> None:
+    harness.catalog(f"{harness.read_catalog()}[tenants.heavy]\nweight = 3\n")
     mock.play(Script(tokens=500, first_token_s=0.01))
     # One tenant expects ten times what the other does, and takes as much.
     modest, greedy = (asking(sampling=chat_pb2.SamplingParams(max_tokens=most)) for most in (100, 1000))
     for _ in range(40):
-        await asyncio.gather(desk.submit(modest, tenant="light"), desk.submit(greedy, tenant="heavy"))
+        await asyncio.gather(harness.submit(modest, tenant="light"), harness.submit(greedy, tenant="heavy"))
     # One slot: with more, a lane's next job may not be at hand when several come free at once.
-    async with desk.watching("started") as starts, desk.routing(slots=1):
-        await desk.until(lambda: len(starts) >= 44)
+    async with harness.watching("started") as starts, harness.routing(slots=1):
+        await harness.until(lambda: len(starts) >= 44)
 
     assert 0.65 < share_of("heavy", starts[12:44]) < 0.85
 
@@ -104,11 +104,11 @@ def share_of(tenant: str, starts: list[event_pb2.JobEvent]) -> float:
     return sum(belongs_to(start.job_id, tenant) for start in starts) / len(starts)
 
 
-async def test_a_tenant_has_no_more_jobs_in_hand_than_it_may(desk: Desk, mock: MockProvider) -> None:
+async def test_a_tenant_has_no_more_jobs_in_hand_than_it_may(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(first_token_s=0.05))
-    async with desk.watching("started", "done") as seen, desk.routing(slots=8):
-        jobs = [await desk.submit(max_in_flight=2) for _ in range(8)]
-        await asyncio.gather(*map(desk.done, jobs))
+    async with harness.watching("started", "done") as seen, harness.routing(slots=8):
+        jobs = [await harness.submit(max_in_flight=2) for _ in range(8)]
+        await asyncio.gather(*map(harness.done, jobs))
 
     in_hand: Counter[str] = Counter()
     most = 0

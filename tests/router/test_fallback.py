@@ -5,7 +5,7 @@ import time
 
 import pytest
 from google.protobuf import duration_pb2
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking
+from tests.router.harness import OPENS_AT_ONCE, Harness, asking
 from tests.router.services import Engine, serving
 from tests.support.transcript import text_of
 
@@ -27,7 +27,7 @@ max_output_tokens = 7
 
 
 async def test_a_fallback_takes_over_silently_before_the_first_token(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(status=500))
     second.play(Script(text="From the spare one."))
@@ -45,16 +45,16 @@ async def test_a_fallback_takes_over_silently_before_the_first_token(
     assert (await second.next_request()).body["max_tokens"] == 7  # its own limits hold
 
 
-async def test_after_the_first_token_a_fallback_goes_on_where_it_can(desk: Desk, mock: MockProvider) -> None:
+async def test_after_the_first_token_a_fallback_goes_on_where_it_can(harness: Harness, mock: MockProvider) -> None:
     engine, spare = Engine("One ", "two ", "three."), Engine("One ", "two ", "three ", "four.")
     engine.interruptions = [(2, Overloaded("the engine dropped it; retry", 0.01))]
     async with engine.running() as target, spare.running() as other:
-        desk.catalog(
+        harness.catalog(
             f'[providers.mock]\nkind = "inference"\ntarget = "{target}"\n'
             f'[providers.second]\nkind = "inference"\ntarget = "{other}"\n{CHAIN}'
         )
-        async with desk.routing():
-            events = await desk.events(await desk.submit())
+        async with harness.routing():
+            events = await harness.events(await harness.submit())
 
     assert not any(event.HasField("rewound") for event in events)
     assert spare.requests[0].prefix == "One two "
@@ -62,7 +62,7 @@ async def test_after_the_first_token_a_fallback_goes_on_where_it_can(desk: Desk,
 
 
 async def test_after_the_first_token_a_fallback_starts_over_where_it_cannot(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text="One two three.", fault=Fault.RESET, at_token=2))
     second.play(Script(text="Eins zwei drei."))
@@ -75,7 +75,7 @@ async def test_after_the_first_token_a_fallback_starts_over_where_it_cannot(
 
 
 async def test_an_open_breaker_leads_straight_to_the_fallback(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(status=500))
     pair.with_settings(CHAIN + OPENS_AT_ONCE)
@@ -87,24 +87,26 @@ async def test_an_open_breaker_leads_straight_to_the_fallback(
     assert mock.stats.requests == 1
 
 
-async def test_a_request_is_served_near_where_it_wants_to_be(desk: Desk, mock_url: str, second_url: str) -> None:
+async def test_a_request_is_served_near_where_it_wants_to_be(harness: Harness, mock_url: str, second_url: str) -> None:
     providers = "".join(
         f'[providers.{region}]\nkind = "openai"\nbase_url = "{url}"\nregion = "{region}"\n'
         for region, url in (("us", mock_url), ("eu", second_url))
     )
     routes = 'routes = [{ provider = "us", model = "m" }, { provider = "eu", model = "m" }]'
-    desk.catalog(f'{providers}[models.default]\n{routes}\n[models.home]\n{routes}\nprefer_region = "eu"\n')
-    async with desk.routing():
-        anywhere = await desk.done(await desk.submit())
-        asked = await desk.done(await desk.submit(asking(routing=job_pb2.Routing(prefer_region="eu"))))
-        by_alias = await desk.done(await desk.submit(asking(model="home")))
+    harness.catalog(f'{providers}[models.default]\n{routes}\n[models.home]\n{routes}\nprefer_region = "eu"\n')
+    async with harness.routing():
+        anywhere = await harness.done(await harness.submit())
+        asked = await harness.done(await harness.submit(asking(routing=job_pb2.Routing(prefer_region="eu"))))
+        by_alias = await harness.done(await harness.submit(asking(model="home")))
 
     assert [done.answer.provider for done in (anywhere, asked, by_alias)] == ["us", "eu", "eu"]
 
 
-async def test_jobs_wait_for_room_at_a_provider_that_is_full(desk: Desk, mock: MockProvider, mock_url: str) -> None:
+async def test_jobs_wait_for_room_at_a_provider_that_is_full(
+    harness: Harness, mock: MockProvider, mock_url: str
+) -> None:
     mock.play(Script(first_token_s=0.05))
-    desk.catalog(
+    harness.catalog(
         f'[providers.mock]\nkind = "openai"\nbase_url = "{mock_url}"\nmax_concurrency = 2\n'
         '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\n'
     )
@@ -116,17 +118,17 @@ async def test_jobs_wait_for_room_at_a_provider_that_is_full(desk: Desk, mock: M
             most = max(most, mock.stats.in_flight)
             await asyncio.sleep(0.002)
 
-    async with desk.routing():
+    async with harness.routing():
         watching = asyncio.create_task(watch())
-        ids = [await desk.submit() for _ in range(8)]
-        ended = [await desk.done(job_id) for job_id in ids]
+        ids = [await harness.submit() for _ in range(8)]
+        ended = [await harness.done(job_id) for job_id in ids]
         watching.cancel()
 
     assert most == 2
     assert all(len(done.attempts) == 1 and done.state == job_pb2.JOB_STATE_SUCCEEDED for done in ended)
 
 
-async def test_in_an_outage_retries_stay_within_their_budget(pair: Desk, mock: MockProvider) -> None:
+async def test_in_an_outage_retries_stay_within_their_budget(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500))
     never = "[breaker]\nminimum_calls = 1000\nwindow_calls = 1000\n"
     alias = '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\nretries = { share = 0.0, floor = 3 }\n'
@@ -160,7 +162,7 @@ def fresh(max_age_s: int) -> job_pb2.GenerationRequest:
     return asking(cache=policy)
 
 
-async def served(pair: Desk, request: job_pb2.GenerationRequest, *, stale_within_s: int) -> list[event_pb2.JobEvent]:
+async def served(pair: Harness, request: job_pb2.GenerationRequest, *, stale_within_s: int) -> list[event_pb2.JobEvent]:
     pair.with_settings(
         '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\n'
         f"last_resort = {{ stale_within_s = {stale_within_s} }}\n"
@@ -174,7 +176,7 @@ async def served(pair: Desk, request: job_pb2.GenerationRequest, *, stale_within
         return await pair.events(await pair.submit(request))
 
 
-async def test_a_stored_answer_is_served_when_every_provider_failed(pair: Desk, mock: MockProvider) -> None:
+async def test_a_stored_answer_is_served_when_every_provider_failed(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500), Script(text="One two three.", fault=Fault.RESET, at_token=2))
     events = await served(pair, fresh(max_age_s=200), stale_within_s=0)
 
@@ -187,7 +189,7 @@ async def test_a_stored_answer_is_served_when_every_provider_failed(pair: Desk, 
 
 @pytest.mark.parametrize(("stale_within_s", "is_served"), [(150, True), (60, False), (0, False)])
 async def test_a_stale_answer_is_served_within_its_bound_and_says_so(
-    pair: Desk,
+    pair: Harness,
     mock: MockProvider,
     stale_within_s: int,
     is_served: bool,  # noqa: FBT001
@@ -203,7 +205,7 @@ async def test_a_stale_answer_is_served_within_its_bound_and_says_so(
 
 @pytest.mark.parametrize("age_s", [100, 300], ids=["there is one", "there is none"])
 async def test_in_an_outage_the_last_resort_is_taken_before_anybody_waits(
-    pair: Desk, mock: MockProvider, age_s: int
+    pair: Harness, mock: MockProvider, age_s: int
 ) -> None:
     mock.play(Script(status=503), Script(text="From the provider."))
     pair.with_settings(
@@ -222,7 +224,7 @@ async def test_in_an_outage_the_last_resort_is_taken_before_anybody_waits(
     assert done.answer.text == ("What was said before." if age_s == 100 else "From the provider.")
 
 
-async def test_a_request_that_wants_no_cache_is_served_nothing_from_it(pair: Desk, mock: MockProvider) -> None:
+async def test_a_request_that_wants_no_cache_is_served_nothing_from_it(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500))
     request = asking(cache=job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_OFF))
     done = (await served(pair, request, stale_within_s=1000))[-1].done
@@ -230,7 +232,7 @@ async def test_a_request_that_wants_no_cache_is_served_nothing_from_it(pair: Des
     assert done.state == job_pb2.JOB_STATE_FAILED
 
 
-async def test_a_stored_answer_off_the_form_asked_for_is_not_served(pair: Desk, mock: MockProvider) -> None:
+async def test_a_stored_answer_off_the_form_asked_for_is_not_served(pair: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500))
     request = fresh(max_age_s=200)
     request.response_format.json_object.SetInParent()

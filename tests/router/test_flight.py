@@ -7,7 +7,7 @@ from typing import Self
 from google.protobuf import timestamp_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.router.desk import asking
+from tests.router.harness import asking
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_router.job.job import Job

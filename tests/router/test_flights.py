@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from google.protobuf import duration_pb2
 from prometheus_client import REGISTRY
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 from tests.router.services import Library
 from tests.support.transcript import text_of
 
@@ -32,9 +32,9 @@ def flights(role: str) -> float:
     return REGISTRY.get_sample_value("weft_router_flights_total", {"role": role}) or 0.0
 
 
-async def boarded(desk: Desk, *jobs: str) -> None:
+async def boarded(harness: Harness, *jobs: str) -> None:
     """Returns once each of these jobs has a text."""
-    await asyncio.gather(*(desk.first(job_id, "delta") for job_id in jobs))
+    await asyncio.gather(*(harness.first(job_id, "delta") for job_id in jobs))
 
 
 def joined(done: event_pb2.Done) -> list[str]:
@@ -42,12 +42,12 @@ def joined(done: event_pb2.Done) -> list[str]:
 
 
 @pytest.fixture
-async def routed(desk: Desk) -> AsyncIterator[Desk]:
-    async with desk.routing():
-        yield desk
+async def routed(harness: Harness) -> AsyncIterator[Harness]:
+    async with harness.routing():
+        yield harness
 
 
-async def test_ten_identical_requests_are_one_call(routed: Desk, mock: MockProvider) -> None:
+async def test_ten_identical_requests_are_one_call(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     jobs = [await routed.submit(alike(labels={"number": str(number)})) for number in range(10)]
     endings = [await routed.events(job_id) for job_id in jobs]
@@ -63,7 +63,7 @@ async def test_ten_identical_requests_are_one_call(routed: Desk, mock: MockProvi
     assert sorted(joined(done) for done in dones) == [[""], *[[leader]] * 9]
 
 
-async def test_a_joined_job_says_so_and_spends_nothing(routed: Desk, mock: MockProvider) -> None:
+async def test_a_joined_job_says_so_and_spends_nothing(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     leader = await routed.submit(alike())
     await boarded(routed, leader)
@@ -82,7 +82,7 @@ async def test_a_joined_job_says_so_and_spends_nothing(routed: Desk, mock: MockP
     assert first.attempts[0].HasField("usage")
 
 
-async def test_who_comes_late_gets_what_was_said_at_once(routed: Desk, mock: MockProvider) -> None:
+async def test_who_comes_late_gets_what_was_said_at_once(routed: Harness, mock: MockProvider) -> None:
     mock.play(ENDLESS)
     leader = await routed.submit(alike())
     await routed.until(lambda: mock.stats.requests == 1)
@@ -110,16 +110,18 @@ async def test_who_comes_late_gets_what_was_said_at_once(routed: Desk, mock: Moc
     ],
     ids=["cache off", "only its own", "model", "sampling", "question", "routing", "switched off", "alias off"],
 )
-async def test_a_request_that_differs_makes_its_own_call(desk: Desk, mock: MockProvider, other: dict[str, Any]) -> None:
+async def test_a_request_that_differs_makes_its_own_call(
+    harness: Harness, mock: MockProvider, other: dict[str, Any]
+) -> None:
     routes = 'routes = [{ provider = "mock", model = "mock" }]'
-    desk.with_settings(
+    harness.with_settings(
         f"[models.other]\n{routes}\n[models.alone]\n{routes}\nsingle_flight = false\n"
         f'[models.uncached]\n{routes}\ncache = "off"'
     )
     mock.play(SLOW)
-    async with desk.routing():
-        jobs = [await desk.submit(alike(**fields)) for fields in ({}, other, other)]
-        dones = [await desk.done(job_id) for job_id in jobs]
+    async with harness.routing():
+        jobs = [await harness.submit(alike(**fields)) for fields in ({}, other, other)]
+        dones = [await harness.done(job_id) for job_id in jobs]
 
     apart = other.get("model") in {"alone", "uncached"}
     joins = other.keys() <= {"model", "sampling", "messages", "routing"} and not apart
@@ -127,7 +129,7 @@ async def test_a_request_that_differs_makes_its_own_call(desk: Desk, mock: MockP
     assert not any(joined(dones[0]))
 
 
-async def test_tenants_never_share_a_call(routed: Desk, mock: MockProvider) -> None:
+async def test_tenants_never_share_a_call(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     jobs = [await routed.submit(alike(), tenant=tenant) for tenant in ("acme", "rival")]
     dones = [await routed.done(job_id) for job_id in jobs]
@@ -136,24 +138,24 @@ async def test_tenants_never_share_a_call(routed: Desk, mock: MockProvider) -> N
     assert [joined(done) for done in dones] == [[""], [""]]
 
 
-async def test_another_version_of_the_collection_makes_its_own_call(desk: Desk, mock: MockProvider) -> None:
+async def test_another_version_of_the_collection_makes_its_own_call(harness: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     grounded = alike(retrieval=job_pb2.RetrievalOptions(collection="guide"))
     library = Library()
-    async with library.running() as target, desk.routing(retrieval_target=target):
-        first = await desk.submit(grounded)
-        await boarded(desk, first)
-        same = await desk.submit(grounded)
-        await boarded(desk, same)
+    async with library.running() as target, harness.routing(retrieval_target=target):
+        first = await harness.submit(grounded)
+        await boarded(harness, first)
+        same = await harness.submit(grounded)
+        await boarded(harness, same)
         library.version += 1
-        newer = await desk.submit(grounded)
-        dones = [await desk.done(job_id) for job_id in (first, same, newer)]
+        newer = await harness.submit(grounded)
+        dones = [await harness.done(job_id) for job_id in (first, same, newer)]
 
     assert [joined(done) for done in dones] == [[""], [first], [""]]
     assert mock.stats.requests == 2
 
 
-async def test_cancelling_the_leader_leaves_the_others_their_call(routed: Desk, mock: MockProvider) -> None:
+async def test_cancelling_the_leader_leaves_the_others_their_call(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     leader, *others = jobs = [await routed.submit(alike()) for _ in range(3)]
     await boarded(routed, *jobs)
@@ -176,7 +178,7 @@ def spent(dones: Sequence[event_pb2.Done]) -> list[int]:
     return sorted(done.total_usage.completion_tokens for done in dones)
 
 
-async def test_the_last_who_leaves_stops_the_call_within_250_ms(routed: Desk, mock: MockProvider) -> None:
+async def test_the_last_who_leaves_stops_the_call_within_250_ms(routed: Harness, mock: MockProvider) -> None:
     mock.play(ENDLESS)
     first, second, last = jobs = [await routed.submit(alike()) for _ in range(3)]
     await boarded(routed, *jobs)
@@ -195,7 +197,7 @@ async def test_the_last_who_leaves_stops_the_call_within_250_ms(routed: Desk, mo
     assert [count > 0 for count in spent(dones)] == [False, False, True]
 
 
-async def test_a_job_that_expires_leaves_the_others_their_call(routed: Desk, mock: MockProvider) -> None:
+async def test_a_job_that_expires_leaves_the_others_their_call(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
     short, long = await routed.submit(alike(), lives_s=0.3), await routed.submit(alike())
     dones = [await routed.done(job_id) for job_id in (short, long)]
@@ -204,7 +206,7 @@ async def test_a_job_that_expires_leaves_the_others_their_call(routed: Desk, moc
     assert (mock.stats.requests, mock.stats.aborted) == (1, 0)
 
 
-async def test_listeners_hear_another_attempt_begin_anew(routed: Desk, mock: MockProvider) -> None:
+async def test_listeners_hear_another_attempt_begin_anew(routed: Harness, mock: MockProvider) -> None:
     mock.play(Script(tokens=20, tokens_per_second=50, fault=Fault.CLOSE, at_token=10), SLOW)
     jobs = [await routed.submit(alike()) for _ in range(3)]
     endings = [await routed.events(job_id) for job_id in jobs]
@@ -218,7 +220,7 @@ async def test_listeners_hear_another_attempt_begin_anew(routed: Desk, mock: Moc
     assert len({text_of(events) for events in endings}) == 1
 
 
-async def test_a_request_that_no_provider_takes_is_refused_once_for_all(routed: Desk, mock: MockProvider) -> None:
+async def test_a_request_that_no_provider_takes_is_refused_once_for_all(routed: Harness, mock: MockProvider) -> None:
     mock.play(Script(first_token_s=0.2, status=400))
     jobs = [await routed.submit(alike()) for _ in range(5)]
     dones = [await routed.done(job_id) for job_id in jobs]
@@ -227,11 +229,11 @@ async def test_a_request_that_no_provider_takes_is_refused_once_for_all(routed: 
     assert mock.stats.requests == 1
 
 
-async def test_who_heard_every_attempt_fail_fails_too(desk: Desk, mock: MockProvider) -> None:
+async def test_who_heard_every_attempt_fail_fails_too(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(fault=Fault.CLOSE, at_token=3, tokens_per_second=20))
-    async with desk.routing(max_attempts=2):
-        jobs = [await desk.submit(alike()) for _ in range(5)]
-        dones = [await desk.done(job_id) for job_id in jobs]
+    async with harness.routing(max_attempts=2):
+        jobs = [await harness.submit(alike()) for _ in range(5)]
+        dones = [await harness.done(job_id) for job_id in jobs]
 
     assert {done.error.reason for done in dones} == {error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED}
     assert [len(done.attempts) for done in dones] == [2] * 5
@@ -240,17 +242,17 @@ async def test_who_heard_every_attempt_fail_fails_too(desk: Desk, mock: MockProv
 
 @pytest.mark.parametrize("is_the_same", [True, False])
 async def test_a_job_that_was_lost_joins_without_saying_twice_what_its_readers_have(
-    desk: Desk, mock: MockProvider, *, is_the_same: bool
+    harness: Harness, mock: MockProvider, *, is_the_same: bool
 ) -> None:
-    lost = await desk.submit(alike())
-    await desk.begun_and_lost(lost, "One two " if is_the_same else "Another ", gives_back=False)
+    lost = await harness.submit(alike())
+    await harness.begun_and_lost(lost, "One two " if is_the_same else "Another ", gives_back=False)
     mock.play(Script(text="One two three four five six seven eight nine ten", tokens_per_second=20))
-    async with desk.routing():
-        other = await desk.submit(alike())
-        await boarded(desk, other)
-        await desk.hand_out_again(lost)
-        events = await desk.events(lost)
-        done = await desk.done(other)
+    async with harness.routing():
+        other = await harness.submit(alike())
+        await boarded(harness, other)
+        await harness.hand_out_again(lost)
+        events = await harness.events(lost)
+        done = await harness.done(other)
 
     assert text_of(events) == events[-1].done.answer.text == done.answer.text
     assert any(event.HasField("rewound") for event in events) is not is_the_same
@@ -259,16 +261,16 @@ async def test_a_job_that_was_lost_joins_without_saying_twice_what_its_readers_h
 
 
 async def test_a_spent_budget_of_the_leaders_key_stops_no_other_key(
-    desk: Desk, mock: MockProvider, redis_url: str
+    harness: Harness, mock: MockProvider, redis_url: str
 ) -> None:
     mock.play(Script(fault=Fault.CLOSE, at_token=5, tokens_per_second=10), SLOW)
     tenant, brief = f"tenant-{uuid4().hex}", alike(sampling=chat_pb2.SamplingParams(max_tokens=20))
     for_one_call = budget_pb2.Budget(tokens_per_minute=40)
-    async with desk.routing(redis_url=redis_url):
-        poor = await desk.submit(brief, tenant=tenant, key_id="poor", key_budget=for_one_call)
-        await boarded(desk, poor)
-        rich = await desk.submit(brief, tenant=tenant, key_id="rich")
-        dones = [await desk.done(job_id) for job_id in (poor, rich)]
+    async with harness.routing(redis_url=redis_url):
+        poor = await harness.submit(brief, tenant=tenant, key_id="poor", key_budget=for_one_call)
+        await boarded(harness, poor)
+        rich = await harness.submit(brief, tenant=tenant, key_id="rich")
+        dones = [await harness.done(job_id) for job_id in (poor, rich)]
 
     assert [done.state for done in dones] == [job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_SUCCEEDED]
     assert dones[0].error.reason == error_pb2.ERROR_REASON_QUOTA_EXCEEDED
@@ -276,15 +278,17 @@ async def test_a_spent_budget_of_the_leaders_key_stops_no_other_key(
     assert mock.stats.requests == 2
 
 
-async def test_listeners_in_every_slot_do_not_keep_their_call_from_going_on(desk: Desk, mock: MockProvider) -> None:
+async def test_listeners_in_every_slot_do_not_keep_their_call_from_going_on(
+    harness: Harness, mock: MockProvider
+) -> None:
     mock.play(Script(fault=Fault.CLOSE, at_token=3, tokens_per_second=20), Script(tokens=100, tokens_per_second=50))
-    async with desk.routing(slots=2):
-        leader, listener = jobs = [await desk.submit(alike()) for _ in range(2)]
-        await boarded(desk, *jobs)
-        await desk.log.request_cancel(leader, "")
-        await desk.done(leader)
-        waiting = await desk.submit(alike())
-        dones = [await desk.done(job_id) for job_id in (listener, waiting)]
+    async with harness.routing(slots=2):
+        leader, listener = jobs = [await harness.submit(alike()) for _ in range(2)]
+        await boarded(harness, *jobs)
+        await harness.log.request_cancel(leader, "")
+        await harness.done(leader)
+        waiting = await harness.submit(alike())
+        dones = [await harness.done(job_id) for job_id in (listener, waiting)]
 
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_SUCCEEDED}
     assert mock.stats.requests == 2

@@ -8,7 +8,7 @@ from functools import partial
 import grpc
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import NOWHERE, Desk
+from tests.router.harness import NOWHERE, Harness
 from tests.router.services import ENGINE_CATALOG, Engine
 from tests.router.test_flights import ENDLESS, SOON_S, alike, boarded, flights, joined, spent
 from tests.support.transcript import text_of
@@ -28,8 +28,8 @@ Routing = Callable[[], AbstractAsyncContextManager[Server]]
 
 
 @pytest.fixture
-def routing(desk: Desk, redis_url: str) -> Routing:
-    return partial(desk.routing, redis_url=redis_url)
+def routing(harness: Harness, redis_url: str) -> Routing:
+    return partial(harness.routing, redis_url=redis_url)
 
 
 @pytest.fixture
@@ -38,25 +38,27 @@ async def two(routing: Routing) -> AsyncIterator[list[Server]]:
         yield [one, other]
 
 
-async def run_where(desk: Desk, tenant: str, role: str) -> str:
+async def run_where(harness: Harness, tenant: str, role: str) -> str:
     """A job that found its call in this role, and its text so far: which router gets a job is up to the log."""
     while True:
         before = flights(role)
-        job_id = await desk.submit(alike(), tenant=tenant)
-        await boarded(desk, job_id)
+        job_id = await harness.submit(alike(), tenant=tenant)
+        await boarded(harness, job_id)
         if flights(role) > before:
             return job_id
-        await desk.log.request_cancel(job_id, "")
-        await desk.done(job_id)
+        await harness.log.request_cancel(job_id, "")
+        await harness.done(job_id)
 
 
 @pytest.mark.usefixtures("two")
-async def test_identical_requests_in_two_routers_are_one_call(desk: Desk, mock: MockProvider, tenant: str) -> None:
+async def test_identical_requests_in_two_routers_are_one_call(
+    harness: Harness, mock: MockProvider, tenant: str
+) -> None:
     mock.play(LONG)
-    leader = await desk.submit(alike(), tenant=tenant)
-    await boarded(desk, leader)
-    elsewhere = await run_where(desk, tenant, "joins_elsewhere")
-    endings = [await desk.events(job_id) for job_id in (leader, elsewhere)]
+    leader = await harness.submit(alike(), tenant=tenant)
+    await boarded(harness, leader)
+    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    endings = [await harness.events(job_id) for job_id in (leader, elsewhere)]
 
     first, second = (events[-1].done for events in endings)
     assert mock.stats.requests == 1
@@ -67,16 +69,16 @@ async def test_identical_requests_in_two_routers_are_one_call(desk: Desk, mock: 
 
 @pytest.mark.usefixtures("two")
 async def test_a_call_goes_on_for_those_elsewhere_when_its_leader_is_cancelled(
-    desk: Desk, mock: MockProvider, tenant: str
+    harness: Harness, mock: MockProvider, tenant: str
 ) -> None:
     mock.play(LONG)
-    leader = await desk.submit(alike(), tenant=tenant)
-    await boarded(desk, leader)
-    elsewhere = await run_where(desk, tenant, "joins_elsewhere")
-    await desk.log.request_cancel(leader, "")
+    leader = await harness.submit(alike(), tenant=tenant)
+    await boarded(harness, leader)
+    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    await harness.log.request_cancel(leader, "")
     async with asyncio.timeout(SOON_S):
-        cancelled = await desk.done(leader)
-    events = await desk.events(elsewhere)
+        cancelled = await harness.done(leader)
+    events = await harness.events(elsewhere)
 
     done = events[-1].done
     assert cancelled.state == job_pb2.JOB_STATE_CANCELLED
@@ -87,36 +89,36 @@ async def test_a_call_goes_on_for_those_elsewhere_when_its_leader_is_cancelled(
 
 @pytest.mark.usefixtures("two")
 async def test_the_last_who_leaves_elsewhere_stops_the_call_within_250_ms(
-    desk: Desk, mock: MockProvider, tenant: str
+    harness: Harness, mock: MockProvider, tenant: str
 ) -> None:
     mock.play(ENDLESS)
-    leader = await desk.submit(alike(), tenant=tenant)
-    await boarded(desk, leader)
-    elsewhere = await run_where(desk, tenant, "joins_elsewhere")
-    await desk.log.request_cancel(leader, "")
-    await desk.done(leader)
+    leader = await harness.submit(alike(), tenant=tenant)
+    await boarded(harness, leader)
+    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    await harness.log.request_cancel(leader, "")
+    await harness.done(leader)
     assert mock.stats.aborted == 0
     asked_at = asyncio.get_running_loop().time()
-    await desk.log.request_cancel(elsewhere, "")
+    await harness.log.request_cancel(elsewhere, "")
     abort = await asyncio.wait_for(mock.next_abort(), 20)
-    await desk.done(elsewhere)
+    await harness.done(elsewhere)
 
     assert abort.at - asked_at < SOON_S
     assert mock.stats.requests == 1
 
 
 async def test_a_router_that_shuts_down_hands_its_call_on(
-    desk: Desk, mock: MockProvider, tenant: str, routing: Routing
+    harness: Harness, mock: MockProvider, tenant: str, routing: Routing
 ) -> None:
     mock.play(Script(tokens=40, tokens_per_second=40))
     async with AsyncExitStack() as first:
         await first.enter_async_context(routing())
-        leader = await desk.submit(alike(), tenant=tenant)
-        await boarded(desk, leader)
+        leader = await harness.submit(alike(), tenant=tenant)
+        await boarded(harness, leader)
         async with routing():
-            elsewhere = await run_where(desk, tenant, "joins_elsewhere")
+            elsewhere = await run_where(harness, tenant, "joins_elsewhere")
             await first.aclose()
-            endings = [await desk.events(job_id) for job_id in (leader, elsewhere)]
+            endings = [await harness.events(job_id) for job_id in (leader, elsewhere)]
 
     for events in endings:
         done = events[-1].done
@@ -128,20 +130,20 @@ async def test_a_router_that_shuts_down_hands_its_call_on(
 
 
 async def test_who_takes_a_call_over_goes_on_from_the_text_where_the_engine_can(
-    desk: Desk, tenant: str, routing: Routing
+    harness: Harness, tenant: str, routing: Routing
 ) -> None:
     engine = Engine("One ", "two ")
     engine.hangs = True
     async with engine.running() as target, AsyncExitStack() as first:
-        desk.catalog(ENGINE_CATALOG.format(target=target))
+        harness.catalog(ENGINE_CATALOG.format(target=target))
         await first.enter_async_context(routing())
-        leader = await desk.submit(alike(), tenant=tenant)
-        await boarded(desk, leader)
+        leader = await harness.submit(alike(), tenant=tenant)
+        await boarded(harness, leader)
         async with routing():
-            elsewhere = await run_where(desk, tenant, "joins_elsewhere")
+            elsewhere = await run_where(harness, tenant, "joins_elsewhere")
             engine.words, engine.hangs = ("One ", "two ", "three."), False
             await first.aclose()
-            endings = [await desk.events(job_id) for job_id in (leader, elsewhere)]
+            endings = [await harness.events(job_id) for job_id in (leader, elsewhere)]
 
     for events in endings:
         assert text_of(events) == events[-1].done.answer.text == "One two three."
@@ -150,13 +152,13 @@ async def test_who_takes_a_call_over_goes_on_from_the_text_where_the_engine_can(
 
 
 async def test_a_host_that_is_gone_is_not_waited_for(
-    desk: Desk, mock: MockProvider, tenant: str, redis_url: str, routing: Routing
+    harness: Harness, mock: MockProvider, tenant: str, redis_url: str, routing: Routing
 ) -> None:
     key = f"weft:flight:{flight_of(tenant, alike(), 0)}"
     async with Redis.from_url(redis_url) as redis, routing():
         await redis.set(key, NOWHERE, ex=60)
         async with asyncio.timeout(20):
-            done = await desk.done(await desk.submit(alike(), tenant=tenant))
+            done = await harness.done(await harness.submit(alike(), tenant=tenant))
         async with asyncio.timeout(20):
             while await redis.exists(key):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
@@ -165,23 +167,23 @@ async def test_a_host_that_is_gone_is_not_waited_for(
     assert mock.stats.requests == 1
 
 
-async def test_without_redis_each_router_makes_its_own_call(desk: Desk, mock: MockProvider, tenant: str) -> None:
+async def test_without_redis_each_router_makes_its_own_call(harness: Harness, mock: MockProvider, tenant: str) -> None:
     mock.play(LONG)
-    async with desk.routing(), desk.routing():
-        one = await desk.submit(alike(), tenant=tenant)
-        await boarded(desk, one)
-        other = await run_where(desk, tenant, "leads")
-        dones = [await desk.done(job_id) for job_id in (one, other)]
+    async with harness.routing(), harness.routing():
+        one = await harness.submit(alike(), tenant=tenant)
+        await boarded(harness, one)
+        other = await run_where(harness, tenant, "leads")
+        dones = [await harness.done(job_id) for job_id in (one, other)]
 
     assert mock.stats.requests == 2
     assert [joined(done) for done in dones] == [[""], [""]]
 
 
 async def test_no_tenant_listens_to_anothers_call(
-    desk: Desk, mock: MockProvider, tenant: str, two: list[Server]
+    harness: Harness, mock: MockProvider, tenant: str, two: list[Server]
 ) -> None:
     mock.play(ENDLESS)
-    await boarded(desk, await desk.submit(alike(), tenant=tenant))
+    await boarded(harness, await harness.submit(alike(), tenant=tenant))
     asked = flight_pb2.FollowFlightRequest(flight=flight_of(tenant, alike(), 0))
     heard: list[event_pb2.JobEvent] = []
     for server in two:

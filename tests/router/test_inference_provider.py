@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.router.desk import user
+from tests.router.harness import user
 from tests.router.services import USAGE, Engine
 
 from weft.common.v1 import chat_pb2, error_pb2

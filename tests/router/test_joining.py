@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import duration_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.router.desk import asking, user
+from tests.router.harness import asking, user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2

@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from tests.router.desk import user
+from tests.router.harness import user
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2

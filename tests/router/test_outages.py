@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from google.protobuf import duration_pb2
 from prometheus_client import REGISTRY
-from tests.router.desk import NEVER_OPENS, OPENS_AT_ONCE, Desk, asking
+from tests.router.harness import NEVER_OPENS, OPENS_AT_ONCE, Harness, asking
 from tests.router.services import Library
 
 from weft.common.v1 import error_pb2
@@ -27,8 +27,8 @@ def rests() -> float:
     return REGISTRY.get_sample_value("weft_router_jobs_left_total", {"why": "provider"}) or 0.0
 
 
-async def rested(desk: Desk, times: int, before: float) -> None:
-    await desk.until(lambda: rests() >= before + times)
+async def rested(harness: Harness, times: int, before: float) -> None:
+    await harness.until(lambda: rests() >= before + times)
 
 
 def reasons(done: event_pb2.Done) -> set[str]:
@@ -50,32 +50,32 @@ def reasons(done: event_pb2.Done) -> set[str]:
     ids=["503", "429", "429 with Retry-After", "500", "502", "hang", "reset"],
 )
 async def test_a_job_outlives_an_outage_of_any_shape(
-    desk: Desk, mock: MockProvider, script: Script, reason: str
+    harness: Harness, mock: MockProvider, script: Script, reason: str
 ) -> None:
     mock.play(*[script] * 9, Script(text="At last."))
     if reason == "PROVIDER_TIMEOUT":  # no others are to run into it, who are counted by the mock once they arrive
-        desk.catalog(desk.read_catalog().replace("first_token_s = 5", "first_token_s = 0.5"))
-    desk.with_settings(PROBES_OFTEN)
-    async with desk.routing(longest_wait_s=0.05):
-        done = await desk.done(await desk.submit())
+        harness.catalog(harness.read_catalog().replace("first_token_s = 5", "first_token_s = 0.5"))
+    harness.with_settings(PROBES_OFTEN)
+    async with harness.routing(longest_wait_s=0.05):
+        done = await harness.done(await harness.submit())
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "At last.")
     assert reason in reasons(done)
     assert len(done.attempts) == mock.stats.requests >= 10  # on record stands who was asked, and nobody else
 
 
-async def test_a_job_outlives_an_outage_in_which_connections_are_refused(desk: Desk, mock: MockProvider) -> None:
+async def test_a_job_outlives_an_outage_in_which_connections_are_refused(harness: Harness, mock: MockProvider) -> None:
     (port,) = free_ports(1)
-    desk.catalog(
+    harness.catalog(
         f'[providers.mock]\nkind = "openai"\nbase_url = "http://127.0.0.1:{port}/v1"\nkeep_warm_s = 0\n'
         f'[models.default]\nroutes = [{{ provider = "mock", model = "m" }}]\n{PROBES_OFTEN}'
     )
     before = rests()
-    async with desk.routing(longest_wait_s=0.05):
-        job_id = await desk.submit()
-        await rested(desk, 12, before)
+    async with harness.routing(longest_wait_s=0.05):
+        job_id = await harness.submit()
+        await rested(harness, 12, before)
         async with mock.running(port=port):
-            done = await desk.done(job_id)
+            done = await harness.done(job_id)
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
     assert reasons(done) == {"PROVIDER_UNREACHABLE"}
@@ -84,29 +84,29 @@ async def test_a_job_outlives_an_outage_in_which_connections_are_refused(desk: D
 
 
 async def test_a_provider_that_turns_jobs_away_is_waited_for_where_no_breaker_opens(
-    desk: Desk, mock: MockProvider
+    harness: Harness, mock: MockProvider
 ) -> None:
     mock.play(*[OUT] * 9, Script(text="At last."))
-    desk.with_settings(NEVER_OPENS)
+    harness.with_settings(NEVER_OPENS)
     before = rests()
-    async with desk.routing(longest_wait_s=0.05):
-        done = await desk.done(await desk.submit())
+    async with harness.routing(longest_wait_s=0.05):
+        done = await harness.done(await harness.submit())
 
     assert (done.state, len(done.attempts)) == (job_pb2.JOB_STATE_SUCCEEDED, 10)
     assert rests() - before == 5  # the first tries are made from its slot
 
 
-async def test_all_jobs_that_wait_outlive_an_outage_at_next_to_no_cost(desk: Desk, mock: MockProvider) -> None:
+async def test_all_jobs_that_wait_outlive_an_outage_at_next_to_no_cost(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(PROBES_OFTEN.replace("0.05", "0.5"))
+    harness.with_settings(PROBES_OFTEN.replace("0.05", "0.5"))
     before = rests()
-    async with desk.routing(slots=16, longest_wait_s=0.05):
+    async with harness.routing(slots=16, longest_wait_s=0.05):
         low = asking(priority=job_pb2.PRIORITY_LOW)
-        ids = [await desk.submit(low, lives_s=600) for _ in range(100)]
-        await rested(desk, 300, before)
+        ids = [await harness.submit(low, lives_s=600) for _ in range(100)]
+        await rested(harness, 300, before)
         asked = mock.stats.requests
         mock.play(Script(text="At last."))
-        endings = [await desk.events(job_id) for job_id in ids]
+        endings = [await harness.events(job_id) for job_id in ids]
 
     dones = [events[-1].done for events in endings]
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_SUCCEEDED}
@@ -116,7 +116,9 @@ async def test_all_jobs_that_wait_outlive_an_outage_at_next_to_no_cost(desk: Des
     assert sum(len(events) == len(endings[-1]) for events in endings) >= 50
 
 
-async def test_jobs_of_other_models_pass_those_that_wait(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_jobs_of_other_models_pass_those_that_wait(
+    pair: Harness, mock: MockProvider, second: MockProvider
+) -> None:
     mock.play(OUT)
     pair.with_settings(
         '[models.default]\nroutes = [{ provider = "mock", model = "m" }]\n'
@@ -132,45 +134,47 @@ async def test_jobs_of_other_models_pass_those_that_wait(pair: Desk, mock: MockP
     assert mock.stats.requests == 1
 
 
-async def test_no_sources_are_looked_for_while_nobody_would_read_them(desk: Desk, mock: MockProvider) -> None:
+async def test_no_sources_are_looked_for_while_nobody_would_read_them(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(OPENS_AT_ONCE)
+    harness.with_settings(OPENS_AT_ONCE)
     library, before = Library(), rests()
     grounded = asking(retrieval=job_pb2.RetrievalOptions(collection="guide"))
-    async with library.running() as target, desk.routing(retrieval_target=target):
-        await desk.submit()
-        await rested(desk, 1, before)
-        await desk.submit(grounded)
-        await rested(desk, 2, before)
+    async with library.running() as target, harness.routing(retrieval_target=target):
+        await harness.submit()
+        await rested(harness, 1, before)
+        await harness.submit(grounded)
+        await rested(harness, 2, before)
 
     assert not library.asked.is_set()
 
 
 @pytest.mark.parametrize("was_asked", [True, False], ids=["after an attempt", "before any"])
-async def test_a_job_that_waits_is_cancelled_at_once(desk: Desk, mock: MockProvider, *, was_asked: bool) -> None:
+async def test_a_job_that_waits_is_cancelled_at_once(harness: Harness, mock: MockProvider, *, was_asked: bool) -> None:
     mock.play(OUT)
-    desk.with_settings(OPENS_AT_ONCE)
+    harness.with_settings(OPENS_AT_ONCE)
     before = rests()
-    async with desk.routing():
-        ids = [await desk.submit(lives_s=3600)]
-        await rested(desk, 1, before)
-        ids.append(await desk.submit(lives_s=3600))
-        await rested(desk, 2, before)
+    async with harness.routing():
+        ids = [await harness.submit(lives_s=3600)]
+        await rested(harness, 1, before)
+        ids.append(await harness.submit(lives_s=3600))
+        await rested(harness, 2, before)
         job_id = ids[0 if was_asked else 1]
-        await desk.log.request_cancel(job_id, "enough")
+        await harness.log.request_cancel(job_id, "enough")
         async with asyncio.timeout(SOON_S):
-            done = await desk.done(job_id)
+            done = await harness.done(job_id)
 
     assert done.state == job_pb2.JOB_STATE_CANCELLED
     assert len(done.attempts) == was_asked
     assert mock.stats.requests == 1
 
 
-async def test_a_job_that_waits_expires_in_time_and_says_what_it_waited_for(desk: Desk, mock: MockProvider) -> None:
+async def test_a_job_that_waits_expires_in_time_and_says_what_it_waited_for(
+    harness: Harness, mock: MockProvider
+) -> None:
     mock.play(OUT)
-    desk.with_settings(OPENS_AT_ONCE)
-    async with desk.routing():
-        events = await desk.events(await desk.submit(lives_s=3))
+    harness.with_settings(OPENS_AT_ONCE)
+    async with harness.routing():
+        events = await harness.events(await harness.submit(lives_s=3))
 
     accepted, done = events[0].accepted, events[-1]
     assert done.done.state == job_pb2.JOB_STATE_EXPIRED
@@ -180,82 +184,82 @@ async def test_a_job_that_waits_expires_in_time_and_says_what_it_waited_for(desk
     assert mock.stats.requests == 1
 
 
-async def test_another_router_goes_on_with_jobs_that_wait(desk: Desk, mock: MockProvider) -> None:
+async def test_another_router_goes_on_with_jobs_that_wait(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(PROBES_OFTEN)
+    harness.with_settings(PROBES_OFTEN)
     before = rests()
-    async with desk.routing():
-        ids = [await desk.submit() for _ in range(5)]
-        await rested(desk, 10, before)
+    async with harness.routing():
+        ids = [await harness.submit() for _ in range(5)]
+        await rested(harness, 10, before)
     mock.play(Script(text="At last."))
-    async with desk.routing():
-        dones = [await desk.done(job_id) for job_id in ids]
+    async with harness.routing():
+        dones = [await harness.done(job_id) for job_id in ids]
 
     assert {done.answer.text for done in dones} == {"At last."}
 
 
-async def test_who_waited_out_an_outage_pays_nothing_of_the_retry_budget(desk: Desk, mock: MockProvider) -> None:
+async def test_who_waited_out_an_outage_pays_nothing_of_the_retry_budget(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(f"retries = {{ share = 0.0, floor = 0 }}\n{OPENS_AT_ONCE.replace('60.0', '0.05')}")
+    harness.with_settings(f"retries = {{ share = 0.0, floor = 0 }}\n{OPENS_AT_ONCE.replace('60.0', '0.05')}")
     before = rests()
-    async with desk.routing():
-        ids = [await desk.submit() for _ in range(20)]
-        await rested(desk, 40, before)
+    async with harness.routing():
+        ids = [await harness.submit() for _ in range(20)]
+        await rested(harness, 40, before)
         mock.play(Script(text="At last."))
-        dones = [await desk.done(job_id) for job_id in ids]
+        dones = [await harness.done(job_id) for job_id in ids]
 
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_SUCCEEDED}
 
 
-async def test_identical_requests_wait_together(desk: Desk, mock: MockProvider) -> None:
+async def test_identical_requests_wait_together(harness: Harness, mock: MockProvider) -> None:
     mock.play(*[Script(first_token_s=0.05, status=503)] * 5, Script(first_token_s=0.05, text="At last."))
-    desk.with_settings(PROBES_OFTEN)
-    async with desk.routing(longest_wait_s=0.05):
-        ids = [await desk.submit(asking(cache=EXACT)) for _ in range(5)]
-        dones = [await desk.done(job_id) for job_id in ids]
+    harness.with_settings(PROBES_OFTEN)
+    async with harness.routing(longest_wait_s=0.05):
+        ids = [await harness.submit(asking(cache=EXACT)) for _ in range(5)]
+        dones = [await harness.done(job_id) for job_id in ids]
 
     assert {done.answer.text for done in dones} == {"At last."}
 
 
-async def test_a_job_that_is_not_to_wait_fails_at_once(desk: Desk, mock: MockProvider) -> None:
+async def test_a_job_that_is_not_to_wait_fails_at_once(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(OPENS_AT_ONCE)
-    async with desk.routing():
-        dones = [await desk.done(await desk.submit(asking(retry_policy=FAILS))) for _ in range(2)]
+    harness.with_settings(OPENS_AT_ONCE)
+    async with harness.routing():
+        dones = [await harness.done(await harness.submit(asking(retry_policy=FAILS))) for _ in range(2)]
 
     assert [done.error.reason for done in dones] == [error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE] * 2
     assert all(done.error.retryable for done in dones)
     assert [len(done.attempts) for done in dones] == [1, 0]
 
 
-async def test_every_failure_counts_of_a_job_that_is_not_to_wait(desk: Desk, mock: MockProvider) -> None:
+async def test_every_failure_counts_of_a_job_that_is_not_to_wait(harness: Harness, mock: MockProvider) -> None:
     mock.play(OUT)
-    desk.with_settings(NEVER_OPENS)
+    harness.with_settings(NEVER_OPENS)
     policy = job_pb2.RetryPolicy(max_attempts=3, on_outage=job_pb2.ON_OUTAGE_FAIL)
-    async with desk.routing():
-        done = await desk.done(await desk.submit(asking(retry_policy=policy)))
+    async with harness.routing():
+        done = await harness.done(await harness.submit(asking(retry_policy=policy)))
 
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert len(done.attempts) == mock.stats.requests == 3
 
 
-async def test_a_request_bounds_its_attempts_and_the_waits_between_them(desk: Desk, mock: MockProvider) -> None:
+async def test_a_request_bounds_its_attempts_and_the_waits_between_them(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500))
-    desk.with_settings(NEVER_OPENS)
+    harness.with_settings(NEVER_OPENS)
     policy = job_pb2.RetryPolicy(max_attempts=4, max_backoff=duration_pb2.Duration(nanos=1_000_000))
-    async with desk.routing(first_wait_s=600, longest_wait_s=600):
+    async with harness.routing(first_wait_s=600, longest_wait_s=600):
         async with asyncio.timeout(20):
-            done = await desk.done(await desk.submit(asking(retry_policy=policy), lives_s=3600))
+            done = await harness.done(await harness.submit(asking(retry_policy=policy), lives_s=3600))
 
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert len(done.attempts) == mock.stats.requests == 4
 
 
-async def test_nobody_waits_for_a_provider_that_does_not_take_our_key(desk: Desk, mock: MockProvider) -> None:
+async def test_nobody_waits_for_a_provider_that_does_not_take_our_key(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=401))
-    desk.with_settings(OPENS_AT_ONCE)
-    async with desk.routing():
-        dones = [await desk.done(await desk.submit()) for _ in range(2)]
+    harness.with_settings(OPENS_AT_ONCE)
+    async with harness.routing():
+        dones = [await harness.done(await harness.submit()) for _ in range(2)]
 
     assert {done.state for done in dones} == {job_pb2.JOB_STATE_FAILED}
     assert "401" in dones[0].error.message

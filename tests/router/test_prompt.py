@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.router.desk import user
+from tests.router.harness import user
 
 from weft.common.v1 import chat_pb2
 from weft.retrieval.v1 import retrieval_pb2

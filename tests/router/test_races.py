@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
@@ -41,7 +41,7 @@ def starts(events: Iterable[event_pb2.JobEvent]) -> list[str]:
 
 
 async def test_a_late_first_token_is_overtaken_by_a_second_provider(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=5))
     second.play(Script(text="The second one."))
@@ -67,7 +67,7 @@ WORDLESS = Script(tokens=0)
 
 @pytest.mark.parametrize("settings", [HEDGED, AT_ONCE])
 async def test_an_answer_without_a_word_waits_for_those_that_may_have_one(
-    pair: Desk, mock: MockProvider, second: MockProvider, settings: str
+    pair: Harness, mock: MockProvider, second: MockProvider, settings: str
 ) -> None:
     mock.play(Script(text="The slow one.", first_token_s=0.4))
     second.play(WORDLESS)
@@ -80,7 +80,7 @@ async def test_an_answer_without_a_word_waits_for_those_that_may_have_one(
 
 
 async def test_where_nobody_has_a_word_the_last_ends_the_race(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(WORDLESS, WORDLESS)
     second.play(WORDLESS, WORDLESS)
@@ -93,7 +93,7 @@ async def test_where_nobody_has_a_word_the_last_ends_the_race(
 
 
 async def test_a_call_that_lost_is_booked_with_the_prompt_it_read(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=5))
     second.play(Script(text="The second one."))
@@ -108,7 +108,7 @@ async def test_a_call_that_lost_is_booked_with_the_prompt_it_read(
 
 
 async def test_the_first_provider_wins_where_it_is_quicker_after_all(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=0.15, text="The first one."))
     second.play(Script(first_token_s=5))
@@ -124,7 +124,7 @@ async def test_the_first_provider_wins_where_it_is_quicker_after_all(
 
 
 async def test_a_quick_first_token_needs_no_second_provider(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(tokens=20, tokens_per_second=100))
     pair.with_settings(HEDGED)
@@ -135,7 +135,9 @@ async def test_a_quick_first_token_needs_no_second_provider(
     assert second.stats.requests == 0
 
 
-async def test_no_more_calls_are_hedged_than_are_allowed(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_no_more_calls_are_hedged_than_are_allowed(
+    pair: Harness, mock: MockProvider, second: MockProvider
+) -> None:
     mock.play(Script(first_token_s=0.2))
     pair.with_settings(f"{BOTH}hedge = {{ after_s = 0.02, floor = 2, share = 0.0 }}\n")
     async with pair.routing():
@@ -147,7 +149,7 @@ async def test_no_more_calls_are_hedged_than_are_allowed(pair: Desk, mock: MockP
 
 
 async def test_a_hedge_goes_on_where_the_first_provider_fails_beside_it(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=0.1, status=500))
     second.play(Script(first_token_s=0.2, text="The second one."))
@@ -160,7 +162,7 @@ async def test_a_hedge_goes_on_where_the_first_provider_fails_beside_it(
 
 
 async def test_a_winner_that_breaks_off_is_tried_again_like_any_other(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=5), Script(text="At last."))
     second.play(Script(text="One two three.", fault=Fault.RESET, at_token=2))
@@ -175,7 +177,7 @@ async def test_a_winner_that_breaks_off_is_tried_again_like_any_other(
 
 
 async def test_several_providers_asked_at_once_leave_one_answer(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=0.1, text="The first one."))
     second.play(Script(text="The second one."))
@@ -191,7 +193,7 @@ async def test_several_providers_asked_at_once_leave_one_answer(
 
 
 async def test_when_all_that_were_asked_at_once_fail_another_try_is_made(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(status=500), Script(text="At last."))
     second.play(Script(status=500), Script(first_token_s=5))
@@ -202,7 +204,7 @@ async def test_when_all_that_were_asked_at_once_fail_another_try_is_made(
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "At last.")
 
 
-async def test_a_cancel_reaches_everybody_in_a_race(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_cancel_reaches_everybody_in_a_race(pair: Harness, mock: MockProvider, second: MockProvider) -> None:
     mock.play(Script(first_token_s=5))
     second.play(Script(first_token_s=5))
     pair.with_settings(AT_ONCE)
@@ -217,7 +219,9 @@ async def test_a_cancel_reaches_everybody_in_a_race(pair: Desk, mock: MockProvid
     assert all(attempt.result == job_pb2.Attempt.RESULT_STOPPED for attempt in done.attempts)
 
 
-async def test_a_draft_is_shown_until_the_answer_begins(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_draft_is_shown_until_the_answer_begins(
+    pair: Harness, mock: MockProvider, second: MockProvider
+) -> None:
     mock.play(Script(text="A quick draft of it.", tokens_per_second=20))
     second.play(Script(first_token_s=0.15, text="The answer."))
     pair.with_settings(DRAFTED)
@@ -233,7 +237,7 @@ async def test_a_draft_is_shown_until_the_answer_begins(pair: Desk, mock: MockPr
     assert (done.answer.provider, results(done)) == ("second", [("mock", REPLACED), ("second", SUCCEEDED)])
 
 
-async def test_a_draft_that_is_whole_is_replaced_too(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_draft_that_is_whole_is_replaced_too(pair: Harness, mock: MockProvider, second: MockProvider) -> None:
     mock.play(Script(text="A draft."))
     second.play(Script(first_token_s=0.15, text="The answer."))
     pair.with_settings(DRAFTED)
@@ -246,7 +250,7 @@ async def test_a_draft_that_is_whole_is_replaced_too(pair: Desk, mock: MockProvi
 
 
 async def test_an_answer_that_is_quicker_than_its_draft_needs_none(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(first_token_s=5))
     second.play(Script(text="The answer."))
@@ -258,7 +262,7 @@ async def test_an_answer_that_is_quicker_than_its_draft_needs_none(
     assert text_of(events) == "The answer."
 
 
-async def test_a_draft_stands_where_the_answer_fails(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_draft_stands_where_the_answer_fails(pair: Harness, mock: MockProvider, second: MockProvider) -> None:
     mock.play(Script(first_token_s=0.05, text="A draft."))
     second.play(Script(status=500))
     pair.with_settings(DRAFTED)
@@ -271,7 +275,7 @@ async def test_a_draft_stands_where_the_answer_fails(pair: Desk, mock: MockProvi
     assert second.stats.requests == 2
 
 
-async def test_nobody_drafts_who_was_not_asked_to(pair: Desk, mock: MockProvider) -> None:
+async def test_nobody_drafts_who_was_not_asked_to(pair: Harness, mock: MockProvider) -> None:
     pair.with_settings(DRAFTED)
     async with pair.routing():
         done = await pair.done(await pair.submit())
@@ -290,7 +294,9 @@ routes = [{ provider = "second", model = "large" }]
 """
 
 
-async def test_a_cheap_answer_that_is_good_enough_stands(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_cheap_answer_that_is_good_enough_stands(
+    pair: Harness, mock: MockProvider, second: MockProvider
+) -> None:
     mock.play(Script(text="Paris is the capital of France."))
     pair.with_settings(ESCALATING)
     async with pair.routing():
@@ -301,7 +307,7 @@ async def test_a_cheap_answer_that_is_good_enough_stands(pair: Desk, mock: MockP
 
 
 async def test_a_cheap_answer_that_is_not_good_enough_is_replaced(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text="I cannot say."))
     second.play(Script(text="Paris is the capital of France."))
@@ -318,7 +324,7 @@ async def test_a_cheap_answer_that_is_not_good_enough_is_replaced(
 
 
 async def test_a_cheap_answer_stands_where_no_better_one_can_be_had(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text="Paris."))
     second.play(Script(status=500))

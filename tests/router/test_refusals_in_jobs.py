@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import OPENS_AT_ONCE, Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -21,7 +21,7 @@ from weft_kit.joblog import JobLog
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.server import Server
 
-Stages = dict[str, Stage]
+Stages = dict[str, ScriptedServer]
 
 
 def refused(status: int, message: str, code: str | None = None) -> Reply:
@@ -42,72 +42,81 @@ BROKEN = Reply(status=500)
 
 
 @pytest.fixture
-def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
-    return Desk(joblog, nats_url, tmp_path)
+def harness(joblog: JobLog, nats_url: str, tmp_path: Path) -> Harness:
+    return Harness(joblog, nats_url, tmp_path)
 
 
-def all_of(stages: Stages, settings: str = "") -> str:
-    """The alias `default`, with each stage as a route."""
-    routes = ", ".join(f'{{ provider = "{name}", model = "m" }}' for name in stages)
+def all_of(servers: Stages, settings: str = "") -> str:
+    """The alias `default`, with each scripted as a route."""
+    routes = ", ".join(f'{{ provider = "{name}", model = "m" }}' for name in servers)
     return f"[models.default]\nroutes = [{routes}]\n{settings}"
 
 
 @asynccontextmanager
-async def routing(desk: Desk, stages: Stages, aliases: str = "", **settings: Any) -> AsyncIterator[Server]:
-    """A router whose `default` has each stage as a route, unless `aliases` says otherwise."""
+async def routing(harness: Harness, servers: Stages, aliases: str = "", **settings: Any) -> AsyncIterator[Server]:
+    """A router whose `default` has each scripted as a route, unless `aliases` says otherwise."""
     async with AsyncExitStack() as stack:
-        urls = {name: await stack.enter_async_context(stage.running()) for name, stage in stages.items()}
+        urls = {name: await stack.enter_async_context(scripted.running()) for name, scripted in servers.items()}
         providers = "".join(f'[providers.{name}]\nkind = "openai"\nbase_url = "{url}"\n' for name, url in urls.items())
-        desk.catalog(providers + (aliases or all_of(stages)))
-        yield await stack.enter_async_context(desk.routing(**settings))
+        harness.catalog(providers + (aliases or all_of(servers)))
+        yield await stack.enter_async_context(harness.routing(**settings))
 
 
-def asked(stages: Stages) -> dict[str, int]:
-    return {name: len(stage.asked) for name, stage in stages.items()}
+def asked(servers: Stages) -> dict[str, int]:
+    return {name: len(scripted.asked) for name, scripted in servers.items()}
 
 
 def reasons(done: event_pb2.Done) -> list[str]:
     return [error_pb2.ErrorReason.Name(one.error.reason).removeprefix("ERROR_REASON_") for one in done.attempts]
 
 
-async def test_an_unknown_refusal_is_shown_to_one_other_provider(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN), "b": Stage(answering("From b."))}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+async def test_an_unknown_refusal_is_shown_to_one_other_provider(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(UNKNOWN), "b": ScriptedServer(answering("From b."))}
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
-    assert (done.answer.text, asked(stages)) == ("From b.", {"a": 1, "b": 1})
+    assert (done.answer.text, asked(servers)) == ("From b.", {"a": 1, "b": 1})
 
 
-async def test_what_two_providers_refuse_is_not_asked_of_a_third_and_the_error_names_both(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN), "b": Stage(refused(422, "No.")), "c": Stage(answering("From c."))}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+async def test_what_two_providers_refuse_is_not_asked_of_a_third_and_the_error_names_both(harness: Harness) -> None:
+    servers = {
+        "a": ScriptedServer(UNKNOWN),
+        "b": ScriptedServer(refused(422, "No.")),
+        "c": ScriptedServer(answering("From c.")),
+    }
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
-    assert (done.state, asked(stages)) == (job_pb2.JOB_STATE_FAILED, {"a": 1, "b": 1, "c": 0})
+    assert (done.state, asked(servers)) == (job_pb2.JOB_STATE_FAILED, {"a": 1, "b": 1, "c": 0})
     assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_REJECTED
     assert not done.error.retryable
     for word in ("1 a PROVIDER_REJECTED", "Invalid base64 image_url.", "2 b PROVIDER_REJECTED", "(No.)", "add a route"):
         assert word in done.error.message
 
 
-async def test_with_one_route_a_refusal_fails_the_job_at_once_with_what_to_do(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN)}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+async def test_with_one_route_a_refusal_fails_the_job_at_once_with_what_to_do(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(UNKNOWN)}
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
-    assert asked(stages) == {"a": 1}
+    assert asked(servers) == {"a": 1}
     assert done.error.message == (
         "the provider answered 400 Bad Request (Invalid base64 image_url.);"
         " change the request, or add a route that takes it"
     )
 
 
-async def test_what_routes_are_known_to_lack_is_asked_of_them_all(desk: Desk) -> None:
-    stages = {"a": Stage(LACKING), "b": Stage(TOO_LONG), "c": Stage(UNKNOWN), "d": Stage(answering("From d."))}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+async def test_what_routes_are_known_to_lack_is_asked_of_them_all(harness: Harness) -> None:
+    servers = {
+        "a": ScriptedServer(LACKING),
+        "b": ScriptedServer(TOO_LONG),
+        "c": ScriptedServer(UNKNOWN),
+        "d": ScriptedServer(answering("From d.")),
+    }
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
-    assert (done.answer.text, asked(stages)) == ("From d.", {"a": 1, "b": 1, "c": 1, "d": 1})
+    assert (done.answer.text, asked(servers)) == ("From d.", {"a": 1, "b": 1, "c": 1, "d": 1})
     assert reasons(done)[:3] == ["UNSUPPORTED", "PROVIDER_REJECTED", "PROVIDER_REJECTED"]
     assert not done.attempts[0].usage.prompt_tokens
 
@@ -116,105 +125,109 @@ async def test_what_routes_are_known_to_lack_is_asked_of_them_all(desk: Desk) ->
     "first", [TOO_LONG, refused(400, "The model `m` has been decommissioned", "model_decommissioned"), LACKING]
 )
 async def test_another_model_of_the_same_provider_is_asked_where_the_refusal_is_the_models(
-    desk: Desk, first: Reply
+    harness: Harness, first: Reply
 ) -> None:
-    stages = {"a": Stage(first, answering("From the larger one."))}
+    servers = {"a": ScriptedServer(first, answering("From the larger one."))}
     routes = 'routes = [{ provider = "a", model = "small" }, { provider = "a", model = "large" }]'
-    async with routing(desk, stages, f"[models.default]\n{routes}\n"):
-        done = await desk.done(await desk.submit())
+    async with routing(harness, servers, f"[models.default]\n{routes}\n"):
+        done = await harness.done(await harness.submit())
 
     assert done.answer.text == "From the larger one."
-    assert [one.json["model"] for one in stages["a"].asked] == ["small", "large"]
+    assert [one.json["model"] for one in servers["a"].asked] == ["small", "large"]
 
 
-async def test_a_wrong_key_is_not_tried_on_another_model(desk: Desk) -> None:
-    stages = {"a": Stage(refused(400, "Incorrect API key provided: xa***ey."))}
+async def test_a_wrong_key_is_not_tried_on_another_model(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(refused(400, "Incorrect API key provided: xa***ey."))}
     routes = 'routes = [{ provider = "a", model = "small" }, { provider = "a", model = "large" }]'
-    async with routing(desk, stages, f"[models.default]\n{routes}\n"):
-        done = await desk.done(await desk.submit())
+    async with routing(harness, servers, f"[models.default]\n{routes}\n"):
+        done = await harness.done(await harness.submit())
 
-    assert (done.error.reason, asked(stages)) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, {"a": 1})
+    assert (done.error.reason, asked(servers)) == (error_pb2.ERROR_REASON_PROVIDER_ERROR, {"a": 1})
     assert "xa***ey" not in done.error.message
 
 
-async def test_a_route_that_refused_is_left_alone_while_another_is_tried_again(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN), "b": Stage(BROKEN, BROKEN, answering("At last."))}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+async def test_a_route_that_refused_is_left_alone_while_another_is_tried_again(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(UNKNOWN), "b": ScriptedServer(BROKEN, BROKEN, answering("At last."))}
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
-    assert (done.answer.text, asked(stages)) == ("At last.", {"a": 1, "b": 3})
+    assert (done.answer.text, asked(servers)) == ("At last.", {"a": 1, "b": 3})
 
 
-async def test_a_request_that_may_be_wrong_itself_waits_for_no_outage(desk: Desk) -> None:
+async def test_a_request_that_may_be_wrong_itself_waits_for_no_outage(harness: Harness) -> None:
     aliases = (
         '[providers.out]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n[models.default]\n'
         f'routes = [{{ provider = "a", model = "m" }}, {{ provider = "out", model = "m" }}]\n{OPENS_AT_ONCE}'
     )
-    stages = {"a": Stage(UNKNOWN)}
-    async with routing(desk, stages, aliases):
-        done = await desk.done(await desk.submit(lives_s=3600))
+    servers = {"a": ScriptedServer(UNKNOWN)}
+    async with routing(harness, servers, aliases):
+        done = await harness.done(await harness.submit(lives_s=3600))
 
-    assert (done.state, asked(stages)) == (job_pb2.JOB_STATE_FAILED, {"a": 1})
+    assert (done.state, asked(servers)) == (job_pb2.JOB_STATE_FAILED, {"a": 1})
     assert "refused before: 1 a PROVIDER_REJECTED: the provider answered 400" in done.error.message
 
 
-async def test_when_attempts_are_used_up_the_error_still_tells_the_refusal(desk: Desk) -> None:
-    stages = {"a": Stage(LACKING), "b": Stage(BROKEN)}
-    async with routing(desk, stages, max_attempts=3):
-        done = await desk.done(await desk.submit())
+async def test_when_attempts_are_used_up_the_error_still_tells_the_refusal(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(LACKING), "b": ScriptedServer(BROKEN)}
+    async with routing(harness, servers, max_attempts=3):
+        done = await harness.done(await harness.submit())
 
     assert done.error.reason == error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
     assert "1 a UNSUPPORTED: the provider answered 400" in done.error.message
     assert "does not support image inputs" in done.error.message
 
 
-async def test_a_fallback_is_another_route(desk: Desk) -> None:
+async def test_a_fallback_is_another_route(harness: Harness) -> None:
     aliases = (
         '[models.default]\nroutes = [{ provider = "a", model = "m" }]\nfallbacks = ["spare"]\n'
         '[models.spare]\nroutes = [{ provider = "b", model = "m" }]\n'
     )
-    stages = {"a": Stage(UNKNOWN), "b": Stage(answering("From the spare."))}
-    async with routing(desk, stages, aliases):
-        done = await desk.done(await desk.submit())
+    servers = {"a": ScriptedServer(UNKNOWN), "b": ScriptedServer(answering("From the spare."))}
+    async with routing(harness, servers, aliases):
+        done = await harness.done(await harness.submit())
 
     assert done.answer.text == "From the spare."
 
 
-async def test_of_two_at_once_one_may_refuse(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN), "b": Stage(answering("From b.")), "c": Stage(answering("From c."))}
-    async with routing(desk, stages, all_of(stages, "first_of = 2\n")):
-        done = await desk.done(await desk.submit())
+async def test_of_two_at_once_one_may_refuse(harness: Harness) -> None:
+    servers = {
+        "a": ScriptedServer(UNKNOWN),
+        "b": ScriptedServer(answering("From b.")),
+        "c": ScriptedServer(answering("From c.")),
+    }
+    async with routing(harness, servers, all_of(servers, "first_of = 2\n")):
+        done = await harness.done(await harness.submit())
 
-    assert (done.answer.text, asked(stages)["c"]) == ("From b.", 0)
-
-
-async def test_of_two_at_once_both_may_refuse_and_nobody_else_is_asked(desk: Desk) -> None:
-    stages = {"a": Stage(UNKNOWN), "b": Stage(UNKNOWN), "c": Stage(answering("From c."))}
-    async with routing(desk, stages, all_of(stages, "first_of = 2\n")):
-        done = await desk.done(await desk.submit())
-
-    assert (done.state, asked(stages)) == (job_pb2.JOB_STATE_FAILED, {"a": 1, "b": 1, "c": 0})
+    assert (done.answer.text, asked(servers)["c"]) == ("From b.", 0)
 
 
-async def test_a_call_that_the_model_spoilt_is_asked_for_once_more(desk: Desk) -> None:
+async def test_of_two_at_once_both_may_refuse_and_nobody_else_is_asked(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(UNKNOWN), "b": ScriptedServer(UNKNOWN), "c": ScriptedServer(answering("From c."))}
+    async with routing(harness, servers, all_of(servers, "first_of = 2\n")):
+        done = await harness.done(await harness.submit())
+
+    assert (done.state, asked(servers)) == (job_pb2.JOB_STATE_FAILED, {"a": 1, "b": 1, "c": 0})
+
+
+async def test_a_call_that_the_model_spoilt_is_asked_for_once_more(harness: Harness) -> None:
     """Groq's tool_use_failed: another try may succeed (https://github.com/pydantic/pydantic-ai/issues/2774)."""
-    stages = {"a": Stage(BAD_CALL, answering("Done.")), "b": Stage(BAD_CALL)}
-    alone = {name: f'[models.{name}]\nroutes = [{{ provider = "{name}", model = "m" }}]\n' for name in stages}
-    async with routing(desk, stages, "".join(alone.values())):
-        mended = await desk.done(await desk.submit(asking(model="a")))
-        spoilt = await desk.done(await desk.submit(asking(model="b")))
+    servers = {"a": ScriptedServer(BAD_CALL, answering("Done.")), "b": ScriptedServer(BAD_CALL)}
+    alone = {name: f'[models.{name}]\nroutes = [{{ provider = "{name}", model = "m" }}]\n' for name in servers}
+    async with routing(harness, servers, "".join(alone.values())):
+        mended = await harness.done(await harness.submit(asking(model="a")))
+        spoilt = await harness.done(await harness.submit(asking(model="b")))
 
-    assert (mended.answer.text, asked(stages)) == ("Done.", {"a": 2, "b": 2})
+    assert (mended.answer.text, asked(servers)) == ("Done.", {"a": 2, "b": 2})
     assert spoilt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID
     assert "Failed to call a function." in spoilt.error.message
 
 
-async def test_a_refusal_inside_a_stream_leads_on_as_one_before_it(desk: Desk) -> None:
+async def test_a_refusal_inside_a_stream_leads_on_as_one_before_it(harness: Harness) -> None:
     event = {"error": {"message": "Failed to call a function.", "code": "tool_use_failed", "status_code": 400}}
     inside = Reply(content_type=EVENTS, body=f"event: error\ndata: {json.dumps(event)}\n\n".encode())
-    stages = {"a": Stage(inside), "b": Stage(answering("From b."))}
-    async with routing(desk, stages):
-        done = await desk.done(await desk.submit())
+    servers = {"a": ScriptedServer(inside), "b": ScriptedServer(answering("From b."))}
+    async with routing(harness, servers):
+        done = await harness.done(await harness.submit())
 
     assert (done.answer.text, reasons(done)[0]) == ("From b.", "ANSWER_INVALID")
 
@@ -231,44 +244,44 @@ async def test_a_refusal_inside_a_stream_leads_on_as_one_before_it(desk: Desk) -
     ],
 )
 async def test_only_what_says_something_about_the_provider_opens_its_breaker(
-    desk: Desk, reply: Reply, breaker: pb.Provider.Breaker.ValueType
+    harness: Harness, reply: Reply, breaker: pb.Provider.Breaker.ValueType
 ) -> None:
-    stages = {"a": Stage(reply), "b": Stage(answering("From b."))}
+    servers = {"a": ScriptedServer(reply), "b": ScriptedServer(answering("From b."))}
     async with (
-        routing(desk, stages, all_of(stages, OPENS_AT_ONCE)) as server,
+        routing(harness, servers, all_of(servers, OPENS_AT_ONCE)) as server,
         Channel(server.address, "router") as channel,
     ):
-        done = await desk.done(await desk.submit())
+        done = await harness.done(await harness.submit())
         stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
         first = (await stub.ListProviders(pb.ListProvidersRequest())).providers[0]
 
     assert (done.answer.text, first.breaker) == ("From b.", breaker)
 
 
-async def test_a_model_that_is_gone_is_not_waited_for(desk: Desk) -> None:
-    stages = {"a": Stage(refused(404, "m", "model_not_found"))}
-    async with routing(desk, stages, all_of(stages, OPENS_AT_ONCE)):
-        dones = [await desk.done(await desk.submit()) for _ in range(2)]
+async def test_a_model_that_is_gone_is_not_waited_for(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(refused(404, "m", "model_not_found"))}
+    async with routing(harness, servers, all_of(servers, OPENS_AT_ONCE)):
+        dones = [await harness.done(await harness.submit()) for _ in range(2)]
 
     assert [done.state for done in dones] == [job_pb2.JOB_STATE_FAILED] * 2
     assert "tells the operator what does" in dones[1].error.message
-    assert asked(stages) == {"a": 1}
+    assert asked(servers) == {"a": 1}
 
 
-async def test_the_route_after_a_refusal_is_outside_the_retry_budget(desk: Desk) -> None:
-    stages = {"a": Stage(LACKING), "b": Stage(answering("From b."))}
-    async with routing(desk, stages, all_of(stages, "retries = { share = 0.0, floor = 1 }\n")):
-        ids = [await desk.submit(lives_s=15) for _ in range(4)]
-        dones = [await desk.done(job_id) for job_id in ids]
+async def test_the_route_after_a_refusal_is_outside_the_retry_budget(harness: Harness) -> None:
+    servers = {"a": ScriptedServer(LACKING), "b": ScriptedServer(answering("From b."))}
+    async with routing(harness, servers, all_of(servers, "retries = { share = 0.0, floor = 1 }\n")):
+        ids = [await harness.submit(lives_s=15) for _ in range(4)]
+        dones = [await harness.done(job_id) for job_id in ids]
 
     assert [done.answer.text for done in dones] == ["From b."] * 4
 
 
-async def test_a_job_waits_for_the_route_left_where_the_other_refused(desk: Desk) -> None:
+async def test_a_job_waits_for_the_route_left_where_the_other_refused(harness: Harness) -> None:
     """Nobody takes it now: the one has refused it, the other is out. The first is not asked again meanwhile."""
-    stages = {"a": Stage(LACKING), "b": Stage(BROKEN, answering("Back again."))}
+    servers = {"a": ScriptedServer(LACKING), "b": ScriptedServer(BROKEN, answering("Back again."))}
     breaker = "[breaker]\nminimum_calls = 1\nopen_s = 0.3\nlongest_open_s = 0.3\n"
-    async with routing(desk, stages, all_of(stages, breaker)):
-        done = await desk.done(await desk.submit())
+    async with routing(harness, servers, all_of(servers, breaker)):
+        done = await harness.done(await harness.submit())
 
-    assert (done.answer.text, asked(stages)) == ("Back again.", {"a": 1, "b": 2})
+    assert (done.answer.text, asked(servers)) == ("Back again.", {"a": 1, "b": 2})

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from tests.router import recorded
-from tests.router.desk import Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 from tests.router.test_http_provider import KINDS
 
 from weft.common.v1 import chat_pb2
@@ -154,12 +154,12 @@ routes = [{{ provider = "asked", model = "{model}" }}]
 async def test_the_record_says_what_a_model_was_asked_without(
     joblog: JobLog, nats_url: str, tmp_path: Any, model: str, left_out: str
 ) -> None:
-    desk = Desk(joblog, nats_url, tmp_path)
-    stage = Stage(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(url=url, model=model))
-        async with desk.routing():
-            done = await desk.done(await desk.submit(asking(sampling=ALL)))
+    harness = Harness(joblog, nats_url, tmp_path)
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(url=url, model=model))
+        async with harness.routing():
+            done = await harness.done(await harness.submit(asking(sampling=ALL)))
 
     because = f"the only route; asked without {left_out}, which its model does not take"
     assert done.attempts[0].chosen_because == because

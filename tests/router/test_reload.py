@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking
+from tests.router.harness import OPENS_AT_ONCE, Harness, asking
 
 from weft.common.v1 import catalog_pb2
 from weft.common.v1 import catalog_pb2_grpc as catalog_rpc
@@ -36,51 +36,51 @@ def routed_to(url: str, name: str) -> str:
 
 
 async def test_a_changed_catalog_takes_over_and_running_jobs_end_where_they_began(
-    desk: Desk, mock: MockProvider, mock_url: str, second: MockProvider, second_url: str
+    harness: Harness, mock: MockProvider, mock_url: str, second: MockProvider, second_url: str
 ) -> None:
     mock.play(Script(text="The old one says this slowly.", tokens_per_second=20))
     second.play(Script(text="The new one."))
-    desk.catalog(routed_to(mock_url, "old"))
-    async with desk.routing():
-        running = await desk.submit()
-        await desk.first(running, "delta")
+    harness.catalog(routed_to(mock_url, "old"))
+    async with harness.routing():
+        running = await harness.submit()
+        await harness.first(running, "delta")
         before = reloads("taken")
-        desk.catalog(routed_to(second_url, "new"))
-        await desk.until(lambda: reloads("taken") > before)
-        after = await desk.done(await desk.submit())
-        old = await desk.done(running)
-        await desk.until(lambda: mock.stats.connections_open == 0)
+        harness.catalog(routed_to(second_url, "new"))
+        await harness.until(lambda: reloads("taken") > before)
+        after = await harness.done(await harness.submit())
+        old = await harness.done(running)
+        await harness.until(lambda: mock.stats.connections_open == 0)
 
     assert (after.answer.provider, after.answer.text) == ("new", "The new one.")
     assert (old.answer.provider, old.answer.text) == ("old", "The old one says this slowly.")
     assert len(old.attempts) == 1
 
 
-async def test_a_broken_catalog_changes_nothing_and_is_told_of(desk: Desk, mock: MockProvider) -> None:
-    good = desk.read_catalog()
-    async with desk.routing():
+async def test_a_broken_catalog_changes_nothing_and_is_told_of(harness: Harness, mock: MockProvider) -> None:
+    good = harness.read_catalog()
+    async with harness.routing():
         refused, taken = reloads("refused"), reloads("taken")
-        desk.catalog(good.replace('"mock", model', '"mok", model'))
-        await desk.until(lambda: reloads("refused") > refused)
-        done = await desk.done(await desk.submit())
+        harness.catalog(good.replace('"mock", model', '"mok", model'))
+        await harness.until(lambda: reloads("refused") > refused)
+        done = await harness.done(await harness.submit())
         assert REGISTRY.get_sample_value("weft_catalog_refused") == 1
 
-        desk.catalog(good + "\n# better\n")
-        await desk.until(lambda: reloads("taken") > taken)
+        harness.catalog(good + "\n# better\n")
+        await harness.until(lambda: reloads("taken") > taken)
         assert REGISTRY.get_sample_value("weft_catalog_refused") == 0
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
 async def test_a_restart_with_a_broken_catalog_runs_jobs_by_the_last_good_one_and_says_so(
-    desk: Desk, mock: MockProvider
+    harness: Harness, mock: MockProvider
 ) -> None:
-    good = desk.read_catalog()
-    async with desk.routing():
+    good = harness.read_catalog()
+    async with harness.routing():
         pass
-    desk.catalog(good.replace('"mock", model', '"mok", model'))
-    async with desk.routing() as server, Channel(server.address, "router") as channel:
-        done = await desk.done(await desk.submit())
+    harness.catalog(good.replace('"mock", model', '"mok", model'))
+    async with harness.routing() as server, Channel(server.address, "router") as channel:
+        done = await harness.done(await harness.submit())
         router: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
         as_operator = (await router.ListModels(pb.ListModelsRequest())).catalog
         acme = (("weft-tenant", "acme"),)
@@ -89,8 +89,8 @@ async def test_a_restart_with_a_broken_catalog_runs_jobs_by_the_last_good_one_an
 
         catalogs: catalog_rpc.CatalogServiceAsyncStub = catalog_rpc.CatalogServiceStub(channel.raw)
         taken = reloads("taken")
-        desk.catalog(good + "\n# mended\n")
-        await desk.until(lambda: reloads("taken") > taken)
+        harness.catalog(good + "\n# mended\n")
+        await harness.until(lambda: reloads("taken") > taken)
         mended = (await catalogs.GetCatalogStatus(catalog_pb2.GetCatalogStatusRequest())).catalog
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
@@ -101,23 +101,23 @@ async def test_a_restart_with_a_broken_catalog_runs_jobs_by_the_last_good_one_an
 
 
 async def test_a_key_that_is_gone_does_not_kill_the_next_restart(
-    desk: Desk, mock: MockProvider, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, mock: MockProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    async with desk.routing():
+    async with harness.routing():
         pass
-    desk.with_settings('[providers.keyed]\nkind = "anthropic"\napi_key_env = "NO_SUCH_KEY"\n')
-    async with desk.routing():
-        assert (await desk.done(await desk.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
+    harness.with_settings('[providers.keyed]\nkind = "anthropic"\napi_key_env = "NO_SUCH_KEY"\n')
+    async with harness.routing():
+        assert (await harness.done(await harness.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_what_a_change_leaves_alone_keeps_what_was_seen_of_it(desk: Desk, mock: MockProvider) -> None:
-    async with desk.routing() as server, Channel(server.address, "router") as channel:
-        await desk.done(await desk.submit())
+async def test_what_a_change_leaves_alone_keeps_what_was_seen_of_it(harness: Harness, mock: MockProvider) -> None:
+    async with harness.routing() as server, Channel(server.address, "router") as channel:
+        await harness.done(await harness.submit())
         before = reloads("taken")
-        desk.with_settings('[models.again]\nroutes = [{ provider = "mock", model = "mock" }]\n')
-        await desk.until(lambda: reloads("taken") > before)
-        await desk.done(await desk.submit(asking(model="again")))
+        harness.with_settings('[models.again]\nroutes = [{ provider = "mock", model = "mock" }]\n')
+        await harness.until(lambda: reloads("taken") > before)
+        await harness.done(await harness.submit(asking(model="again")))
         stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
         [provider] = (await stub.ListProviders(pb.ListProvidersRequest())).providers
 
@@ -125,15 +125,15 @@ async def test_what_a_change_leaves_alone_keeps_what_was_seen_of_it(desk: Desk, 
     assert mock.stats.connections_total == 1
 
 
-async def test_a_file_is_written_whole_or_read_again(desk: Desk, mock: MockProvider, tmp_path: Path) -> None:
-    good = desk.read_catalog()
-    async with desk.routing():
+async def test_a_file_is_written_whole_or_read_again(harness: Harness, mock: MockProvider, tmp_path: Path) -> None:
+    good = harness.read_catalog()
+    async with harness.routing():
         refused, taken = reloads("refused"), reloads("taken")
-        desk.catalog(good[: len(good) // 2])
-        await desk.until(lambda: reloads("refused") > refused)
-        desk.catalog(good)
-        await desk.until(lambda: reloads("taken") > taken)
-        assert (await desk.done(await desk.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
+        harness.catalog(good[: len(good) // 2])
+        await harness.until(lambda: reloads("refused") > refused)
+        harness.catalog(good)
+        await harness.until(lambda: reloads("taken") > taken)
+        assert (await harness.done(await harness.submit())).state == job_pb2.JOB_STATE_SUCCEEDED
 
 
 class Unasked:
@@ -162,10 +162,10 @@ async def test_a_breaker_that_opens_here_opens_at_the_other_replicas(redis_url: 
     assert heard.breaker.times_opened == 0  # it does not pass on what it was told
 
 
-async def test_without_redis_each_replica_goes_by_what_it_sees(desk: Desk, mock: MockProvider) -> None:
+async def test_without_redis_each_replica_goes_by_what_it_sees(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500), Script(text="Well again."))
-    desk.with_settings(OPENS_AT_ONCE.replace("60.0", "0.05"))
-    async with desk.routing(redis_url="redis://127.0.0.1:1"):
-        done = await desk.done(await desk.submit())
+    harness.with_settings(OPENS_AT_ONCE.replace("60.0", "0.05"))
+    async with harness.routing(redis_url="redis://127.0.0.1:1"):
+        done = await harness.done(await harness.submit())
 
     assert done.answer.text == "Well again."

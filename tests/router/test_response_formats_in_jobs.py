@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.router.desk import OPENS_AT_ONCE, Desk, asking
+from tests.router.harness import OPENS_AT_ONCE, Harness, asking
 from tests.router.services import Shelf
 from tests.support.transcript import text_of
 
@@ -56,10 +56,10 @@ def assert_failed(done: event_pb2.Done, *reasons: error_pb2.ErrorReason.ValueTyp
     assert done.error.reason == INVALID
 
 
-async def test_an_answer_off_its_form_is_withdrawn_and_asked_for_again(desk: Desk, mock: MockProvider) -> None:
+async def test_an_answer_off_its_form_is_withdrawn_and_asked_for_again(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=OFF), Script(text=GOOD))
-    async with desk.routing():
-        events = await desk.events(await desk.submit(city()))
+    async with harness.routing():
+        events = await harness.events(await harness.submit(city()))
 
     done = events[-1].done
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
@@ -72,10 +72,10 @@ async def test_an_answer_off_its_form_is_withdrawn_and_asked_for_again(desk: Des
     assert done.attempts[0].usage.completion_tokens > 0
 
 
-async def test_a_job_with_no_answer_in_its_form_fails_with_the_place(desk: Desk, mock: MockProvider) -> None:
+async def test_a_job_with_no_answer_in_its_form_fails_with_the_place(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=OFF))
-    async with desk.routing():
-        events = await desk.events(await desk.submit(city()))
+    async with harness.routing():
+        events = await harness.events(await harness.submit(city()))
 
     done = events[-1].done
     assert_failed(done, INVALID, INVALID)
@@ -94,20 +94,20 @@ async def test_a_job_with_no_answer_in_its_form_fails_with_the_place(desk: Desk,
     ],
 )
 async def test_an_answer_that_is_no_json_never_succeeds(
-    desk: Desk, mock: MockProvider, wanted: chat_pb2.ResponseFormat, text: str, place: str
+    harness: Harness, mock: MockProvider, wanted: chat_pb2.ResponseFormat, text: str, place: str
 ) -> None:
     mock.play(Script(text=text))
-    async with desk.routing(max_attempts=1):
-        done = await desk.done(await desk.submit(asking(response_format=wanted)))
+    async with harness.routing(max_attempts=1):
+        done = await harness.done(await harness.submit(asking(response_format=wanted)))
 
     assert_failed(done, INVALID)
     assert done.error.message.startswith(f"the answer is not JSON at {place}; ")
 
 
-async def test_an_answer_cut_by_max_tokens_is_not_asked_for_again(desk: Desk, mock: MockProvider) -> None:
+async def test_an_answer_cut_by_max_tokens_is_not_asked_for_again(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=CUT, finish_reason="length"))
-    async with desk.routing():
-        done = await desk.done(await desk.submit(city()))
+    async with harness.routing():
+        done = await harness.done(await harness.submit(city()))
 
     assert_failed(done, INVALID)
     assert done.error.message.startswith("the answer reached max_tokens inside the document; allow it more tokens (")
@@ -123,18 +123,18 @@ async def test_an_answer_cut_by_max_tokens_is_not_asked_for_again(desk: Desk, mo
     ],
 )
 async def test_what_needs_no_form_or_has_it_succeeds(
-    desk: Desk, mock: MockProvider, script: Script, reason: chat_pb2.FinishReason.ValueType
+    harness: Harness, mock: MockProvider, script: Script, reason: chat_pb2.FinishReason.ValueType
 ) -> None:
     mock.play(script)
-    async with desk.routing():
-        done = await desk.done(await desk.submit(city()))
+    async with harness.routing():
+        done = await harness.done(await harness.submit(city()))
 
     assert (done.state, done.answer.finish_reason) == (job_pb2.JOB_STATE_SUCCEEDED, reason)
     assert len(done.attempts) == 1
 
 
 async def test_another_provider_is_asked_first_and_no_breaker_opens(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text=OFF))
     second.play(Script(text=GOOD))
@@ -146,31 +146,31 @@ async def test_another_provider_is_asked_first_and_no_breaker_opens(
     assert [results(done) for done in dones] == [[("mock", FAILED), ("second", SUCCEEDED)]] * 3
 
 
-async def test_how_many_answers_off_their_form_fail_a_job_is_a_setting(desk: Desk, mock: MockProvider) -> None:
+async def test_how_many_answers_off_their_form_fail_a_job_is_a_setting(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=OFF))
-    desk.catalog(desk.read_catalog().replace("timeouts", "invalid_answers = 3\ntimeouts"))
-    async with desk.routing():
-        assert_failed(await desk.done(await desk.submit(city())), *[INVALID] * 3)
+    harness.catalog(harness.read_catalog().replace("timeouts", "invalid_answers = 3\ntimeouts"))
+    async with harness.routing():
+        assert_failed(await harness.done(await harness.submit(city())), *[INVALID] * 3)
 
 
-async def test_only_an_answer_in_its_form_is_stored(desk: Desk, mock: MockProvider) -> None:
+async def test_only_an_answer_in_its_form_is_stored(harness: Harness, mock: MockProvider) -> None:
     shelf = Shelf()
     mock.play(Script(text=OFF), Script(text=OFF), Script(text=GOOD))
-    async with shelf.running() as target, desk.routing(cache_target=target):
-        assert_failed(await desk.done(await desk.submit(city(cache=EXACT))), INVALID, INVALID)
-        await desk.done(await desk.submit(city(cache=EXACT)))
+    async with shelf.running() as target, harness.routing(cache_target=target):
+        assert_failed(await harness.done(await harness.submit(city(cache=EXACT))), INVALID, INVALID)
+        await harness.done(await harness.submit(city(cache=EXACT)))
         _, stored = await shelf.stored.get()
 
     assert stored.answer.text == GOOD
     assert shelf.stored.empty()
 
 
-async def test_jobs_that_share_a_call_share_its_failure_to_keep_the_form(desk: Desk, mock: MockProvider) -> None:
+async def test_jobs_that_share_a_call_share_its_failure_to_keep_the_form(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=OFF, first_token_s=1.5), Script(text=OFF))
     joined = REGISTRY.get_sample_value("weft_router_flights_total", {"role": "joins"}) or 0.0
-    async with desk.routing():
-        jobs = [await desk.submit(city(cache=EXACT)) for _ in range(3)]
-        dones = [await desk.done(job_id) for job_id in jobs]
+    async with harness.routing():
+        jobs = [await harness.submit(city(cache=EXACT)) for _ in range(3)]
+        dones = [await harness.done(job_id) for job_id in jobs]
 
     assert REGISTRY.get_sample_value("weft_router_flights_total", {"role": "joins"}) == joined + 2
     assert mock.stats.requests == 2
@@ -178,7 +178,7 @@ async def test_jobs_that_share_a_call_share_its_failure_to_keep_the_form(desk: D
         assert_failed(done, INVALID, INVALID)
 
 
-async def test_a_hedge_that_won_is_held_to_the_form(pair: Desk, mock: MockProvider, second: MockProvider) -> None:
+async def test_a_hedge_that_won_is_held_to_the_form(pair: Harness, mock: MockProvider, second: MockProvider) -> None:
     mock.play(Script(first_token_s=5))
     second.play(Script(text=OFF))
     routes = '[{ provider = "mock", model = "m" }, { provider = "second", model = "m" }]'
@@ -193,7 +193,7 @@ async def test_a_hedge_that_won_is_held_to_the_form(pair: Desk, mock: MockProvid
 
 @pytest.mark.parametrize(("draft", "state"), [(GOOD, job_pb2.JOB_STATE_SUCCEEDED), (OFF, job_pb2.JOB_STATE_FAILED)])
 async def test_a_draft_stands_only_in_its_form(
-    pair: Desk, mock: MockProvider, second: MockProvider, draft: str, state: job_pb2.JobState.ValueType
+    pair: Harness, mock: MockProvider, second: MockProvider, draft: str, state: job_pb2.JobState.ValueType
 ) -> None:
     mock.play(Script(text=draft))
     second.play(Script(status=400, first_token_s=0.2))
@@ -206,7 +206,7 @@ async def test_a_draft_stands_only_in_its_form(
 
 
 async def test_a_cheap_answer_off_its_form_is_replaced_at_once(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text=OFF))
     second.play(Script(text=GOOD))
@@ -224,7 +224,7 @@ async def test_a_cheap_answer_off_its_form_is_replaced_at_once(
 
 @pytest.mark.parametrize("better", [Script(text=CUT), Script(status=400)])
 async def test_a_cheap_answer_off_its_form_never_stands(
-    pair: Desk, mock: MockProvider, second: MockProvider, better: Script
+    pair: Harness, mock: MockProvider, second: MockProvider, better: Script
 ) -> None:
     mock.play(Script(text=OFF))
     second.play(better)
@@ -238,7 +238,7 @@ async def test_a_cheap_answer_off_its_form_never_stands(
 
 
 async def test_a_refusal_stands_where_no_better_answer_can_be_had(
-    pair: Desk, mock: MockProvider, second: MockProvider
+    pair: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text="I cannot say.", finish_reason="content_filter"))
     second.play(Script(status=400))

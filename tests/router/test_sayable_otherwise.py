@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.router import recorded
 from tests.router.chat import says, user
-from tests.router.desk import Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 from tests.router.test_http_provider import KINDS
 
 from weft.common.v1 import chat_pb2
@@ -277,12 +277,12 @@ routes = [{{ provider = "asked", model = "{model}" }}]
 async def test_the_record_says_what_a_model_was_told_otherwise(
     joblog: JobLog, nats_url: str, tmp_path: Any, kind: str, model: str, asked: dict[str, Any], told: str
 ) -> None:
-    desk = Desk(joblog, nats_url, tmp_path)
-    stage = Stage(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind=kind, url=url, model=model, more=""))
-        async with desk.routing(max_attempts=1):
-            done = await desk.done(await desk.submit(asking(**asked)))
+    harness = Harness(joblog, nats_url, tmp_path)
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind=kind, url=url, model=model, more=""))
+        async with harness.routing(max_attempts=1):
+            done = await harness.done(await harness.submit(asking(**asked)))
 
     assert done.attempts[0].chosen_because == f"the only route; asked {told}"
 
@@ -290,12 +290,12 @@ async def test_the_record_says_what_a_model_was_told_otherwise(
 async def test_a_request_that_is_told_as_it_is_has_nothing_on_record(
     joblog: JobLog, nats_url: str, tmp_path: Any
 ) -> None:
-    desk = Desk(joblog, nats_url, tmp_path)
-    stage = Stage(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url, model="gpt-4o", more=""))
-        async with desk.routing():
+    harness = Harness(joblog, nats_url, tmp_path)
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=recorded.raw("openai-text")))
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind="openai", url=url, model="gpt-4o", more=""))
+        async with harness.routing():
             sampling = chat_pb2.SamplingParams(temperature=0.7, seed=2**62, max_tokens=1)
-            done = await desk.done(await desk.submit(asking(sampling=sampling)))
+            done = await harness.done(await harness.submit(asking(sampling=sampling)))
 
     assert done.attempts[0].chosen_because == "the only route"

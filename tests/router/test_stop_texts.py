@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.router.desk import Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 from tests.router.test_http_provider import KINDS
 from tests.support.cost import assert_linear
 from tests.support.transcript import text_of
@@ -125,12 +125,12 @@ def responses(*texts: str) -> Reply:
 async def test_a_job_is_over_at_a_stop_text_that_its_provider_does_not_know(
     joblog: JobLog, nats_url: str, tmp_path: Path, texts: tuple[str, ...], told: str
 ) -> None:
-    desk = Desk(joblog, nats_url, tmp_path)
-    async with Stage(responses(*texts)).running() as url:
-        desk.catalog(CATALOG.format(url=url))
-        async with desk.routing():
+    harness = Harness(joblog, nats_url, tmp_path)
+    async with ScriptedServer(responses(*texts)).running() as url:
+        harness.catalog(CATALOG.format(url=url))
+        async with harness.routing():
             request = asking(sampling=chat_pb2.SamplingParams(stop=[", thr"]))
-            events = await desk.events(await desk.submit(request))
+            events = await harness.events(await harness.submit(request))
 
     done = events[-1].done
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, told)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.router import recorded
 from tests.router.chat import user
-from tests.router.desk import NEVER_OPENS, Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import NEVER_OPENS, Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -98,37 +98,37 @@ def followed(answer: job_pb2.Answer) -> list[chat_pb2.Message]:
 
 
 @pytest.fixture
-def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
-    return Desk(joblog, nats_url, tmp_path)
+def harness(joblog: JobLog, nats_url: str, tmp_path: Path) -> Harness:
+    return Harness(joblog, nats_url, tmp_path)
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_an_answer_is_taken_back_by_every_format(desk: Desk, odd: str) -> None:
+async def test_an_answer_is_taken_back_by_every_format(harness: Harness, odd: str) -> None:
     kind, answer = ODD[odd]
-    stage = Stage(answer, *(Reply(content_type=EVENTS, body=recorded.raw(name)) for name in KINDS.values()))
-    async with stage.running() as url:
-        desk.catalog(catalog(kind, url))
-        async with desk.routing(max_attempts=1):
-            first = await desk.done(await desk.submit(asking(model="odd", messages=[user("Weather?")])))
+    scripted = ScriptedServer(answer, *(Reply(content_type=EVENTS, body=recorded.raw(name)) for name in KINDS.values()))
+    async with scripted.running() as url:
+        harness.catalog(catalog(kind, url))
+        async with harness.routing(max_attempts=1):
+            first = await harness.done(await harness.submit(asking(model="odd", messages=[user("Weather?")])))
             assert first.state == job_pb2.JOB_STATE_SUCCEEDED, first.error.message
 
             for name in KINDS:
                 request = asking(model=name, messages=followed(first.answer))
                 check_item(request)
                 check("", request, MODELS)
-                done: event_pb2.Done = await desk.done(await desk.submit(request))
+                done: event_pb2.Done = await harness.done(await harness.submit(request))
                 assert done.state == job_pb2.JOB_STATE_SUCCEEDED, done.error.message
-    assert len(stage.asked) == 1 + len(KINDS)
+    assert len(scripted.asked) == 1 + len(KINDS)
 
 
-async def test_a_result_of_no_call_fails_with_what_to_do(desk: Desk) -> None:
+async def test_a_result_of_no_call_fails_with_what_to_do(harness: Harness) -> None:
     stray = chat_pb2.Message(role=chat_pb2.ROLE_TOOL, tool_call_id="c", parts=[chat_pb2.ContentPart(text="Rain")])
-    stage = Stage()
-    async with stage.running() as url:
-        desk.catalog(catalog("openai", url))
-        async with desk.routing(max_attempts=1):
-            done = await desk.done(await desk.submit(asking(model="openai", messages=[stray, user("And?")])))
+    scripted = ScriptedServer()
+    async with scripted.running() as url:
+        harness.catalog(catalog("openai", url))
+        async with harness.routing(max_attempts=1):
+            done = await harness.done(await harness.submit(asking(model="openai", messages=[stray, user("And?")])))
 
     assert done.error.reason == error_pb2.ERROR_REASON_UNSUPPORTED
     assert "send the assistant's message with the call" in done.error.message
-    assert not stage.asked
+    assert not scripted.asked

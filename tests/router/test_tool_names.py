@@ -11,7 +11,7 @@ import re
 
 import pytest
 from tests.router.chat import says, user
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 from tests.router.test_http_provider import KINDS, answer, asking, on
 
 from weft.common.v1 import chat_pb2
@@ -82,12 +82,12 @@ async def test_a_call_that_another_model_named_oddly_can_go_on_elsewhere(kind: s
         chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=[call]),
         says(chat_pb2.ROLE_TOOL, "3", tool_call_id="c"),
     ]
-    stage = Stage(Reply(500))
-    async with on(stage, kind) as provider:
+    scripted = ScriptedServer(Reply(500))
+    async with on(scripted, kind) as provider:
         with pytest.raises(Exception, match="500"):
             await answer(provider, asking(messages=turns))
 
-    sent = json.dumps(stage.asked[0].json)
+    sent = json.dumps(scripted.asked[0].json)
     assert "look up" not in sent
     assert "functions_look_up_0_" in sent
 
@@ -102,11 +102,11 @@ async def test_gemini_may_call_a_tool_whose_name_it_would_refuse() -> None:
     )
     part = {"functionCall": {"name": sent, "args": {}}}
     chunk = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
-    stage = Stage(Reply(content_type=EVENTS, body=f"data: {json.dumps(chunk)}\n\n".encode()))
-    async with on(stage, "gemini") as provider:
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=f"data: {json.dumps(chunk)}\n\n".encode()))
+    async with on(scripted, "gemini") as provider:
         whole = await answer(provider, request)
 
-    assert stage.asked[0].json["tools"][0]["functionDeclarations"][0]["name"] == sent != "3d_view"
+    assert scripted.asked[0].json["tools"][0]["functionDeclarations"][0]["name"] == sent != "3d_view"
     assert [made.name for made in whole.said.tool_calls] == ["3d_view"]
 
 
@@ -120,7 +120,7 @@ async def test_an_odd_name_may_come_back_in_pieces() -> None:
     ]
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
     body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in (*chunks, end))
-    async with on(Stage(Reply(content_type=EVENTS, body=f"{body}data: [DONE]\n\n".encode()))) as provider:
+    async with on(ScriptedServer(Reply(content_type=EVENTS, body=f"{body}data: [DONE]\n\n".encode()))) as provider:
         whole = await answer(provider, request)
 
     assert [(made.name, made.arguments_json) for made in whole.said.tool_calls] == [("tool name", "{}")]

@@ -1,7 +1,7 @@
 """What jobs take in tokens, before and after."""
 
 import pytest
-from tests.router.desk import asking
+from tests.router.harness import asking
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2

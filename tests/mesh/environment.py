@@ -7,7 +7,7 @@ from weft_client.client import WeftClient
 
 
 @dataclass(frozen=True)
-class Door:
+class Environment:
     """Where the mesh answers, with two tenants' keys and the operator's token."""
 
     endpoint: str

@@ -65,7 +65,7 @@ class PatientEmbedder(WordEmbedder):
         return await super().Embed(request, context)
 
 
-class IngestDesk:
+class IngestClient:
     def __init__(self, channel: Channel, tenant: str = "acme") -> None:
         self.channel = channel
         self._stub = rpc.RetrievalServiceStub(channel.raw)

@@ -1,4 +1,7 @@
-"""A server in a process of its own, so that its memory and its log can be looked at: `python -m tests.kit.door`."""
+"""A server, also in a process of its own, where its memory and its log can be looked at.
+
+Run it with `python -m tests.kit.sized_server`.
+"""
 
 import asyncio
 import sys
@@ -54,7 +57,7 @@ def serving(sized: Sized, limits: RequestLimits | None = None) -> Server:
 
 
 async def _serve() -> None:
-    logging.configure("door", "json")
+    logging.configure("sized", "json")
     async with serving(Sized(), RequestLimits(separates_peers=True)) as server:
         sys.stdout.write(f"{server.address}\n")
         sys.stdout.flush()

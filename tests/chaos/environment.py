@@ -1,4 +1,4 @@
-"""The stage: a whole mesh with two of each service that holds jobs, and links that can be cut between its parts."""
+"""A whole mesh with two of each service that holds jobs, and links that can be cut between its parts."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.link import Link
 from tests.chaos.orders import ARGUMENTS, TENANTS
-from tests.chaos.receiver import Receiver
+from tests.chaos.shaky_receiver import ShakyReceiver
+from tests.support.tcp_proxy import TcpProxy
 
 from weft_client.keys import KeyClient
 from weft_compose.child import Child, Command
@@ -103,20 +103,20 @@ max_in_flight = 8
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where things answer while the mesh is up, and the handles by which it is shaken."""
+class Environment:
+    """Where things answer while the mesh is up, and the handles by which it is harmed."""
 
     mesh: RunningMesh
     mock: "MockPart"
-    links: Mapping[str, Link]
-    receiver: Receiver
+    links: Mapping[str, TcpProxy]
+    receiver: ShakyReceiver
     keys: Mapping[str, str]
 
     def part(self, name: str) -> Part:
         return self.mock if name == _MOCK else self.mesh.part(name)
 
     @property
-    def doors(self) -> list[str]:
+    def gateways(self) -> list[str]:
         """The gateways as clients reach them, over their links."""
         return [self.links[f"clients-{gateway}"].address for gateway in GATEWAYS]
 
@@ -153,21 +153,21 @@ class MockPart(Part):
 
 
 @asynccontextmanager
-async def stage(root: Path) -> AsyncIterator[Stage]:
+async def environment(root: Path) -> AsyncIterator[Environment]:
     """Runs the mesh in a folder while the context lasts; its logs stay there."""
     ports, mock_port = _ports()
     async with AsyncExitStack() as stack:
         links = {
-            name: await stack.enter_async_context(Link(name, _address(ports, mock_port, *far)).listening())
+            name: await stack.enter_async_context(_proxy(_address(ports, mock_port, *far)).listening())
             for name, far in LINKS.items()
         }
-        receiver = await stack.enter_async_context(Receiver().listening())
+        receiver = await stack.enter_async_context(ShakyReceiver().running())
         mock = MockPart(mock_port, root / "logs" / "mock.log")
         stack.push_async_callback(mock.stop, 1.0)
         await mock.start()
         launch = _launch(root, ports, links)
         running = await stack.enter_async_context(mesh(launch, lambda _part, _seconds: None))
-        yield Stage(running, mock, links, receiver, await _keys(running))
+        yield Environment(running, mock, links, receiver, await _keys(running))
 
 
 def _ports() -> tuple[Ports, int]:
@@ -180,12 +180,17 @@ def _address(ports: Ports, mock_port: int, use: str, replica: int) -> str:
     return f"{LOOPBACK}:{mock_port}" if use == _MOCK else ports.address(use, replica)
 
 
-def _over(link: Link, state: StateFolder, kind: type[EmbeddedServer]) -> str:
+def _proxy(address: str) -> TcpProxy:
+    host, _, port = address.rpartition(":")
+    return TcpProxy(host, int(port))
+
+
+def _over(link: TcpProxy, state: StateFolder, kind: type[EmbeddedServer]) -> str:
     """Where a server of the mesh answers to those who reach it over a link."""
-    return kind(state.data(kind.name), int(link.address.rpartition(":")[2])).url
+    return kind(state.data(kind.name), link.local_port).url
 
 
-def _launch(root: Path, ports: Ports, links: Mapping[str, Link]) -> Launch:
+def _launch(root: Path, ports: Ports, links: Mapping[str, TcpProxy]) -> Launch:
     catalog = root / "catalog.toml"
     mock = links["routers-mock"].address
     providers = "".join(_PROVIDER.format(name=name, mock=mock) for name in _PROVIDERS)

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 from nats.aio.msg import Msg
 from prometheus_client import REGISTRY
+from tests.support.waiting import until
 
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -39,7 +40,7 @@ def overloads() -> float:
     return REGISTRY.get_sample_value("weft_router_attempts_total", labels) or 0.0
 
 
-class Desk:
+class Harness:
     """One job log, and routers that work on it."""
 
     def __init__(self, log: JobLog, nats_url: str, folder: Path) -> None:
@@ -156,15 +157,15 @@ class Desk:
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits for what no event tells."""
-        async with asyncio.timeout(20):
-            while not happened():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        await until("what no event tells", happened, within_s=20)
 
     async def until_acknowledged(self) -> None:
         """Waits until no job is to be run, or under a lease."""
-        async with asyncio.timeout(20):
-            while await self.unacknowledged():  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+
+        async def is_idle() -> bool:
+            return not await self.unacknowledged()
+
+        await until("no job is left", is_idle, within_s=20)
 
     async def unacknowledged(self) -> int:
         """How many jobs are still to be run, or under a lease."""

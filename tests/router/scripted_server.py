@@ -42,7 +42,7 @@ class Reply:
         return f"HTTP/1.1 {self.status} X\r\n{head}\r\n".encode() + (self.body if with_body else b"")
 
 
-class Stage:
+class ScriptedServer:
     """Gives the replies in their order, and the last of them again and again; HEAD is answered and not counted."""
 
     def __init__(self, *replies: Reply | bytes) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tests.durability.house import TENANT, House
+from tests.durability.environment import TENANT, Environment
 from tests.durability.processes import Service
 
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -18,7 +18,7 @@ ANSWER_S = 20.0
 
 
 @dataclass
-class Door:
+class GatewayClient:
     """One gateway, for one tenant. Every method raises WeftError."""
 
     channel: Channel
@@ -63,12 +63,14 @@ class Door:
 
 
 @asynccontextmanager
-async def door(house: House, gateway: Service, tenant: str = TENANT) -> AsyncIterator[Door]:
+async def gateway_client(
+    environment: Environment, gateway: Service, tenant: str = TENANT
+) -> AsyncIterator[GatewayClient]:
     async with Channel(gateway.address, "gateway") as channel:
         # All channels of a process share their connections to one address, and so the pause before the next try to
         # reach a gateway that was away.
         await asyncio.wait_for(channel.raw.channel_ready(), ANSWER_S)
-        yield Door(channel, house.keys[tenant])
+        yield GatewayClient(channel, environment.keys[tenant])
 
 
 async def first(call: Any, kind: str) -> Any:

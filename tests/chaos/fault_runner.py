@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.chaos.environment import Environment
 from tests.chaos.schedule import Action, Blow
-from tests.chaos.stage import Stage
 
 _GRACE_S = 8.0
 
@@ -20,7 +20,7 @@ class Dealt:
     unix_s: float
 
 
-async def shake(stage: Stage, schedule: Sequence[Blow]) -> list[Dealt]:
+async def run_faults(environment: Environment, schedule: Sequence[Blow]) -> list[Dealt]:
     """Deals every blow when it is due; blows to one part wait for each other. Returns once all is up again.
 
     Raises:
@@ -34,7 +34,7 @@ async def shake(stage: Stage, schedule: Sequence[Blow]) -> list[Dealt]:
         await asyncio.sleep(max(0.0, began + blow.at_s - time.monotonic()))
         async with turns[blow.part]:
             dealt.append(Dealt(blow, time.time()))
-            await _treat(stage, blow)
+            await _treat(environment, blow)
 
     async with asyncio.TaskGroup() as blows:
         for blow in schedule:
@@ -42,24 +42,24 @@ async def shake(stage: Stage, schedule: Sequence[Blow]) -> list[Dealt]:
     return dealt
 
 
-async def _treat(stage: Stage, blow: Blow) -> None:
+async def _treat(environment: Environment, blow: Blow) -> None:
     """Carries a blow out; returns when the part is as it was before."""
     match blow.action:
         case Action.CUT:
-            stage.links[blow.part].cut()
+            environment.links[blow.part].reset()
         case Action.STALL:
-            stage.links[blow.part].stall()
+            environment.links[blow.part].stall()
             await asyncio.sleep(blow.for_s)
-            stage.links[blow.part].flow()
+            environment.links[blow.part].flow()
         case Action.FREEZE | Action.BURY:
-            stage.part(blow.part).pause()
+            environment.part(blow.part).pause()
             await asyncio.sleep(blow.for_s)
-            stage.part(blow.part).resume()
+            environment.part(blow.part).resume()
         case Action.KILL:
-            await stage.part(blow.part).kill()
+            await environment.part(blow.part).kill()
             await asyncio.sleep(blow.for_s)
-            await stage.part(blow.part).start()
+            await environment.part(blow.part).start()
         case Action.RENEW:
-            await stage.part(blow.part).stop(_GRACE_S)
+            await environment.part(blow.part).stop(_GRACE_S)
             await asyncio.sleep(blow.for_s)
-            await stage.part(blow.part).start()
+            await environment.part(blow.part).start()

@@ -1,13 +1,14 @@
 """A proxy between one process and nats-server that knows the steps of a job as they pass, and acts when one does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from tests.support.tcp_proxy import End, TcpProxy
 
 from weft_kit.joblog.ids import KINDS
 
@@ -37,7 +38,7 @@ class Trap:
 
     step: str
     moment: Moment
-    spring: Callable[["Tripwire"], Awaitable[None]]
+    spring: Callable[["NatsProxy"], Awaitable[None]]
     nth: int = 1
     cuts: bool = True
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,7 +46,7 @@ class Trap:
     """What the log answered to the step; empty while it has not."""
 
     def counts(self, step: str) -> bool:
-        """Says whether this is the step waited for; steps of other tripwires with the same trap count too."""
+        """Says whether this is the step waited for; steps of other proxies with the same trap count too."""
         if step != self.step:
             return False
         self.nth -= 1
@@ -77,36 +78,19 @@ class Frame(NamedTuple):
         return "alive" if by_worker and self.payload == b"+WPI" else ""
 
 
-class Tripwire:
-    """Listens on a port of its own and passes everything on; `port` stays while connections come and go."""
+class NatsProxy(TcpProxy):
+    """Passes everything on between clients and the server at a URL, and springs the traps that are set for it."""
 
     def __init__(self, url: str) -> None:
         far = urlsplit(url)
-        self._far = far.hostname, far.port
+        super().__init__(far.hostname or "", far.port or 0)
         # What it takes to be let in, which clients send and this passes on.
         self._credentials = far.netloc.rpartition("@")[0]
         self._traps: list[Trap] = []
-        self._calls: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server:
-            self._server.close()
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
 
     @property
     def url(self) -> str:
-        return f"nats://{self._credentials}@127.0.0.1:{self.port}"
+        return f"nats://{self._credentials}@{self.address}"
 
     def arm(self, trap: Trap) -> None:
         self._traps.append(trap)
@@ -118,50 +102,33 @@ class Tripwire:
         step = frame.step
         return next((trap for trap in self._traps if step and trap.counts(step)), None)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        call = asyncio.current_task()
-        assert call is not None
-        self._calls.add(call)
-        try:
-            far_reader, far_writer = await asyncio.open_connection(*self._far)
-        except OSError:
-            writer.close()
-            return
-        finally:
-            self._calls.discard(call)
-        pumps = _Connection(self, writer, far_writer).pumps(reader, far_reader)
-        self._calls.update(pumps)
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for pump in pumps:
-            pump.cancel()
-            self._calls.discard(pump)
-        for end in (writer, far_writer):
-            end.close()
+    def _pumps(self, near: End, far: End) -> Sequence[Coroutine[Any, Any, None]]:
+        return _Connection(self, near, far).pumps()
 
 
 class _Connection:
     """The two directions of one connection, and the answers that traps wait for."""
 
-    def __init__(self, tripwire: Tripwire, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
-        self._tripwire = tripwire
-        self._near = near
-        self._far = far
+    def __init__(self, proxy: NatsProxy, near: End, far: End) -> None:
+        self._proxy = proxy
+        self._near_reader, self._near = near
+        self._far_reader, self._far = far
         self._answers: dict[str, Trap] = {}
 
-    def pumps(self, near: asyncio.StreamReader, far: asyncio.StreamReader) -> list[asyncio.Task[None]]:
-        return [asyncio.create_task(self._outward(near)), asyncio.create_task(self._inward(far))]
+    def pumps(self) -> Sequence[Coroutine[Any, Any, None]]:
+        return self._outward(), self._inward()
 
-    async def _outward(self, near: asyncio.StreamReader) -> None:
-        async for frame in frames(near):
-            if trap := self._tripwire.trap_for(frame):
+    async def _outward(self) -> None:
+        async for frame in frames(self._near_reader):
+            if trap := self._proxy.trap_for(frame):
                 self._answers[frame.reply] = trap
                 if trap.moment is Moment.BEFORE and await self._cut_by(trap):
                     return
             self._far.write(frame.raw)
             await self._far.drain()
 
-    async def _inward(self, far: asyncio.StreamReader) -> None:
-        async for frame in frames(far):
+    async def _inward(self) -> None:
+        async for frame in frames(self._far_reader):
             if trap := self._answers.pop(frame.subject, None):
                 trap.answer = frame.payload
             if trap and trap.moment is Moment.UNHEARD and await self._cut_by(trap):
@@ -172,7 +139,7 @@ class _Connection:
                 return
 
     async def _cut_by(self, trap: Trap) -> bool:
-        await trap.spring(self._tripwire)
+        await trap.spring(self._proxy)
         trap.sprung.set()
         return trap.cuts
 

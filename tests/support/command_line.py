@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 WEFT = Path(sys.executable).with_name("weft")
+_PIPE = asyncio.subprocess.PIPE
 
 
 async def weft(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
@@ -16,8 +17,10 @@ async def weft(*arguments: str, stdin: str = "", env: Mapping[str, str] | None =
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def started(*arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
+async def started(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stderr: int | None = _PIPE
+) -> asyncio.subprocess.Process:
+    """Begins the command, with pipes to and from it; `stderr` may go elsewhere."""
     return await asyncio.create_subprocess_exec(
-        WEFT, *arguments, env={**os.environ, **(env or {})}, stdin=pipe, stdout=pipe, stderr=pipe
+        WEFT, *arguments, env={**os.environ, **(env or {})}, cwd=cwd, stdin=_PIPE, stdout=_PIPE, stderr=stderr
     )

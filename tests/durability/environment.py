@@ -1,4 +1,4 @@
-"""A small mesh of real processes over real servers, every way to the log through a tripwire of its own."""
+"""A small mesh of real processes over real servers, every way to the log through a proxy of its own."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.durability.nats_proxy import NatsProxy, Trap
 from tests.durability.processes import Service
-from tests.durability.tripwire import Trap, Tripwire
 
 from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
@@ -68,7 +68,7 @@ _POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 @dataclass(frozen=True)
 class Plan:
-    """What a house is to be like."""
+    """What an environment is to be like."""
 
     root: Path
     log: LogConfig
@@ -78,7 +78,7 @@ class Plan:
 
 
 @dataclass
-class House:
+class Environment:
     """A mesh while it is up: its servers, its services, and a key to its door."""
 
     nats: NatsServer
@@ -90,9 +90,9 @@ class House:
     engines: list[Service]
     """The first answers, the others stand by."""
     recorder: Service
-    tripwires: dict[str, Tripwire]
+    proxies: dict[str, NatsProxy]
     log: JobLog
-    """The log, read past every tripwire."""
+    """The log, read past every proxy."""
     keys: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -110,18 +110,18 @@ class House:
     @contextmanager
     def armed(self, services: Iterable[Service], trap: Trap) -> Iterator[Trap]:
         """Lets the first of these services that comes to the trap's step spring it."""
-        tripwires = [self.tripwires[service.name] for service in services]
-        for tripwire in tripwires:
-            tripwire.arm(trap)
+        proxies = [self.proxies[service.name] for service in services]
+        for proxy in proxies:
+            proxy.arm(trap)
         try:
             yield trap
         finally:
-            for tripwire in tripwires:
-                tripwire.disarm()
+            for proxy in proxies:
+                proxy.disarm()
 
-    def behind(self, tripwire: Tripwire) -> Service:
-        """The service whose tripwire this is."""
-        return next(service for service in self.services if self.tripwires.get(service.name) is tripwire)
+    def behind(self, proxy: NatsProxy) -> Service:
+        """The service whose proxy this is."""
+        return next(service for service in self.services if self.proxies.get(service.name) is proxy)
 
     async def mend(self) -> None:
         """Starts whatever does not run, and lets go on what is frozen."""
@@ -149,8 +149,8 @@ async def revive(server: EmbeddedServer) -> None:
 
 
 @asynccontextmanager
-async def house(plan: Plan) -> AsyncIterator[House]:
-    """Runs a house while the context lasts."""
+async def environment(plan: Plan) -> AsyncIterator[Environment]:
+    """Runs an environment while the context lasts."""
     async with AsyncExitStack() as stack:
         root = plan.root
         nats = stack.enter_context(serving(lambda port: NatsServer(root / "nats", port)))
@@ -161,7 +161,7 @@ async def house(plan: Plan) -> AsyncIterator[House]:
         log = JobLog(await stack.enter_async_context(connect(nats.url, "test")), plan.log)
         await log.ensure()
         builder = _Builder(plan, nats, postgres, valkey, stack)
-        built = House(
+        built = Environment(
             nats,
             postgres,
             valkey,
@@ -170,7 +170,7 @@ async def house(plan: Plan) -> AsyncIterator[House]:
             routers=[await builder.router(f"router-{i}") for i in range(plan.routers)],
             engines=[builder.engine(f"inference-{i}") for i in range(plan.engines)],
             recorder=await builder.recorder(),
-            tripwires=builder.tripwires,
+            proxies=builder.proxies,
             log=log,
         )
         builder.catalog.write_text(catalog(mock_url, [engine.address for engine in built.engines]))
@@ -202,7 +202,7 @@ class _Builder:
         self._ports: Iterator[int] = iter(free_ports(plan.gateways + plan.routers + plan.engines))
         self._stores = {"postgres_url": postgres.url, "redis_url": valkey.url}
         self.catalog = plan.root / "weft.toml"
-        self.tripwires: dict[str, Tripwire] = {}
+        self.proxies: dict[str, NatsProxy] = {}
 
     async def gateway(self, name: str) -> Service:
         return await self._log_user(name, ["weft_gateway", "serve"], f"{LOOPBACK}:{next(self._ports)}", self._stores)
@@ -219,10 +219,10 @@ class _Builder:
         return self._service(name, ["weft_inference"], f"{LOOPBACK}:{next(self._ports)}", settings)
 
     async def _log_user(self, name: str, argv: list[str], address: str, more: Mapping[str, str]) -> Service:
-        tripwire = await self._stack.enter_async_context(Tripwire(self._nats.url))
-        self.tripwires[name] = tripwire
+        proxy = await self._stack.enter_async_context(NatsProxy(self._nats.url).listening())
+        self.proxies[name] = proxy
         settings = {
-            "nats_url": tripwire.url,
+            "nats_url": proxy.url,
             "log": json.dumps(asdict(self._plan.log)),
             "catalog_file": str(self.catalog),
             "cache_target": NOWHERE,
