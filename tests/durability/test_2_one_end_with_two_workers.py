@@ -1,7 +1,7 @@
 """Promise 2: one `done`, one record, one charge, one webhook, though two workers believe that the job is theirs.
 
-That the log itself refuses a fenced writer: tests/kit/test_joblog.py. Here the writers are processes: one is frozen
-with SIGSTOP until the other has finished the job, and then goes on as if nothing had been.
+That the log itself refuses a fenced writer: tests/kit/joblog/test_joblog.py. Here the writers are processes: one is
+frozen with SIGSTOP until the other has finished the job, and then goes on as if nothing had been.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Promise 3: a reader that comes back with `after_sequence`, to any gateway, gets exactly what it has not seen.
 
-How live and stored events are spliced, and what a lost live message does: tests/kit/test_joblog.py.
+How live and stored events are spliced, and what a lost live message does: tests/kit/joblog/test_joblog.py.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Promise 4: a lost worker costs at most 10 s, and readers see a correct text, gone on with or begun anew.
 
 One worker is killed under six jobs at once, with the log's default settings; the tests look at what became of each.
-What may go on from its text and what starts over, as a rule: tests/router/test_policy.py and test_takeover.py.
+What may go on from its text and what starts over, as a rule: tests/router/routing/test_retry_policy.py and
+tests/router/worker/test_takeover.py.
 """
 
 import asyncio

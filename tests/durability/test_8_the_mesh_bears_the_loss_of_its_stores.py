@@ -1,7 +1,8 @@
 """Promise 8: PostgreSQL down costs nothing but the record's freshness, Redis down nothing, NATS down a wait.
 
-Rate limits without Redis, local or closed, and caches that miss: tests/gateway/test_limits.py and test_bad_days.py,
-tests/cache/test_redis_away.py. A blip of the log under a router, in all its lengths: tests/router/test_blips.py.
+Rate limits without Redis, local or closed, and caches that miss: tests/gateway/auth/test_rate_limits.py,
+tests/gateway/test_outages.py, tests/cache/store/test_redis_away.py. A blip of the log under a router, in all its
+lengths: tests/router/worker/test_log_outages.py.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Promise 9: SIGTERM cuts no stream that could finish in the grace; the rest move on, and readers see no error.
 
-How a server drains, and what those it sends away are told: tests/kit/test_server.py. Services here have 1 s of grace.
+How a server drains, and what those it sends away are told: tests/kit/rpc/test_server.py. Services here have
+1 s of grace.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Jobs that share a call survive the loss of the router that makes it: nobody waits for a lease to run out.
 
-What else single flight promises, with routers in one process: tests/router/test_flights.py, test_flights_elsewhere.py.
+What else single flight promises, with routers in one process: tests/router/single_flight/test_flights.py,
+test_flights_between_routers.py.
 """
 
 import asyncio

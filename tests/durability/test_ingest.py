@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.durability.environment import revive
 from tests.durability.processes import Service
-from tests.retrieval.ingest_client import IngestClient, PatientEmbedder, document, notes
+from tests.retrieval.ingest_jobs.ingest_client import IngestClient, PatientEmbedder, document, notes
 from tests.support.waiting import until
 
 from weft.inference.v1 import inference_pb2_grpc
