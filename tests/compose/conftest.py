@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Weft:
 
     async def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
         state = ("--state", str(self.state))
-        return await started(*state, *arguments, env=env, cwd=self.folder, stderr=asyncio.subprocess.STDOUT)
+        return await started(*state, *arguments, env=env, cwd=self.folder, stdin=DEVNULL, stderr=STDOUT)
 
 
 @pytest.fixture

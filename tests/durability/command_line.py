@@ -1,6 +1,7 @@
 """The command line in a process of its own, asking an environment."""
 
 import asyncio
+from asyncio.subprocess import DEVNULL
 
 from tests.durability.environment import TENANT, Environment
 from tests.support.command_line import started
@@ -10,7 +11,7 @@ async def ask(environment: Environment, model: str, prompt: str, *options: str) 
     """Begins `weft ask`; its output is to be read from the process."""
     access = ("--endpoint", environment.endpoint, "--key", environment.keys[TENANT])
     arguments = (*access, "ask", "--model", model, *options, prompt)
-    return await started(*arguments, env={"PYTHONUNBUFFERED": "1"}, stderr=None)
+    return await started(*arguments, env={"PYTHONUNBUFFERED": "1"}, stdin=DEVNULL, stderr=None)
 
 
 async def first_letter(command: asyncio.subprocess.Process) -> str:

@@ -18,9 +18,13 @@ async def weft(*arguments: str, stdin: str = "", env: Mapping[str, str] | None =
 
 
 async def started(
-    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stderr: int | None = _PIPE
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = _PIPE,
+    stderr: int | None = _PIPE,
 ) -> asyncio.subprocess.Process:
-    """Begins the command, with pipes to and from it; `stderr` may go elsewhere."""
+    """Begins the command, with pipes to and from it unless told otherwise; it may wait for the end of its stdin."""
     return await asyncio.create_subprocess_exec(
-        WEFT, *arguments, env={**os.environ, **(env or {})}, cwd=cwd, stdin=_PIPE, stdout=_PIPE, stderr=stderr
+        WEFT, *arguments, env={**os.environ, **(env or {})}, cwd=cwd, stdin=stdin, stdout=_PIPE, stderr=stderr
     )

@@ -85,6 +85,8 @@ class TcpProxy:
                 far.transport.abort()
         except OSError:
             pass  # nobody listens there at the moment: the near side sees its connection end
+        except asyncio.CancelledError:
+            pass  # cut; asyncio 3.11 logs a connection whose task ends as cancelled
         finally:
             self._ends.discard(near)
             self._calls.discard(call)
