@@ -1,18 +1,13 @@
 """A cache on real Redis with a real embedder, and words to ask it with."""
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import grpc
 import pytest
+from tests.support.inference_process import inference_process
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
@@ -24,7 +19,6 @@ from weft_cache.store.encryption import Encryption
 from weft_cache.store.redis_answers import RedisAnswers
 from weft_cache.store.redis_client import RedisClient, guarded
 from weft_cache.store.redis_store import RedisStore
-from weft_compose.ports import free_ports
 from weft_kit.rpc import context
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext
@@ -128,29 +122,6 @@ async def guard(redis_url: str) -> AsyncIterator[RedisClient]:
 @pytest.fixture
 def answers(guard: RedisClient) -> RedisAnswers:
     return RedisAnswers(guard, RedisStore(guard, ROOMY, longest_s=3600), Encryption())
-
-
-@dataclass(frozen=True)
-class InferenceProcess:
-    """The real inference service, with the real embedder and no model to generate with."""
-
-    target: str
-    process: subprocess.Popen[bytes]
-
-
-@contextmanager
-def inference_process(folder: Path) -> Iterator[InferenceProcess]:
-    target = f"127.0.0.1:{free_ports(1)[0]}"
-    told = {"LISTEN": target, "ENGINE": "echo", "STATE_DIR": str(folder)}
-    environment = os.environ | {f"WEFT_INFERENCE_{name}": value for name, value in told.items()}
-    process = subprocess.Popen([sys.executable, "-m", "weft_inference"], env=environment)
-    try:
-        with grpc.insecure_channel(target) as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
-        yield InferenceProcess(target, process)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture(scope="package")

@@ -31,10 +31,12 @@ _CONFLICT = frozenset({"first_request_hash", "request_hash"})
 class Clients:
     """One client a tenant, and for readers one connection to each gateway."""
 
-    def __init__(self, doors: Sequence[str], keys: Mapping[str, str], webhooks: str) -> None:
+    def __init__(self, gateways: Sequence[str], keys: Mapping[str, str], webhooks: str) -> None:
         self._webhooks = webhooks
-        self._weft = {tenant: WeftClient(",".join(doors), key, patience_s=PATIENCE_S) for tenant, key in keys.items()}
-        self.gateways = {tenant: [Connection(door, key) for door in doors] for tenant, key in keys.items()}
+        self._weft = {
+            tenant: WeftClient(",".join(gateways), key, patience_s=PATIENCE_S) for tenant, key in keys.items()
+        }
+        self.gateways = {tenant: [Connection(gateway, key) for gateway in gateways] for tenant, key in keys.items()}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

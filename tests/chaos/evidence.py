@@ -81,10 +81,10 @@ async def ask_gateways(evidence: Evidence, gateways: dict[str, list[Connection]]
     """Asks each gateway for each job, and reads each job once more from one of them."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(job_id: str, doors: Sequence[Connection]) -> None:
+    async def ask(job_id: str, connections: Sequence[Connection]) -> None:
         async with turns:
-            evidence.told[job_id] = [await _get(door, job_id) for door in doors]
-            reader = Reader(doors, random.Random(job_id), _PATIENCE_S)
+            evidence.told[job_id] = [await _get(connection, job_id) for connection in connections]
+            reader = Reader(connections, random.Random(job_id), _PATIENCE_S)
             await reader.follow(job_id)
             evidence.late[job_id] = reader.reading
 
@@ -95,9 +95,9 @@ def _tenants(logged: Iterable[tuple[str, list[StoredEvent]]]) -> list[tuple[str,
     return [(job_id, envelope_of(messages[0].event).tenant) for job_id, messages in logged]
 
 
-async def _get(door: Connection, job_id: str) -> job_pb2.Job | str:
-    stub = rpc.GatewayServiceStub(door.raw)
+async def _get(connection: Connection, job_id: str) -> job_pb2.Job | str:
+    stub = rpc.GatewayServiceStub(connection.raw)
     try:
-        return (await door.ask(stub.GetJob, pb.GetJobRequest(job_id=job_id))).job
+        return (await connection.ask(stub.GetJob, pb.GetJobRequest(job_id=job_id))).job
     except WeftError as failure:
         return repr(failure)

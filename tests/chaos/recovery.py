@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.account import Account
+from tests.chaos.fault_runner import Dealt
 from tests.chaos.schedule import Action, Blow
-from tests.chaos.shaking import Dealt
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import StoredEvent

@@ -7,9 +7,9 @@ from statistics import median
 
 from tests.chaos.account import Account, Reading
 from tests.chaos.evidence import Evidence
+from tests.chaos.fault_runner import Dealt
 from tests.chaos.ledger import Verdict
 from tests.chaos.recovery import Recovery, of_submits, of_workers
-from tests.chaos.shaking import Dealt
 
 from weft_kit.joblog.codec import StoredEvent
 

@@ -9,13 +9,13 @@ from time import monotonic
 
 import psycopg
 from tests.chaos.clients import Clients
+from tests.chaos.environment import Environment, environment
 from tests.chaos.evidence import Evidence, ask_gateways, read_log, read_record
+from tests.chaos.fault_runner import run_faults
 from tests.chaos.ledger import Verdict, judge
 from tests.chaos.orders import TENANTS, draw_orders
 from tests.chaos.report import Outcome, table
 from tests.chaos.schedule import draw_schedule
-from tests.chaos.shaking import shake
-from tests.chaos.stage import Stage, stage
 
 from weft_kit.joblog import JobLog, connect
 from weft_kit.rpc.errors import DependencyDown
@@ -44,22 +44,22 @@ async def run(seed: int, size: Size, root: Path, tell: Tell) -> tuple[Outcome, V
     tell(f"seed {seed}: {len(orders)} orders in {size.seconds:.0f} s, {len(schedule)} blows; logs: {root}/logs")
     tell("\n".join(map(str, schedule)))
     began = monotonic()
-    async with stage(root) as built:
+    async with environment(root) as built:
         tell(f"(the mesh is up after {monotonic() - began:.0f} s)")
-        async with Clients(built.doors, built.keys, built.receiver.url) as clients:
+        async with Clients(built.gateways, built.keys, built.receiver.url) as clients:
             async with asyncio.TaskGroup() as both:
                 asking = both.create_task(clients.ask(orders))
-                shaking = both.create_task(shake(built, schedule))
+                faults = both.create_task(run_faults(built, schedule))
             tell(f"(every client has its answers after {monotonic() - began:.0f} s)")
             await _peace(built, tell)
             evidence = await _gathered(built, clients)
-    outcome = Outcome(asking.result(), shaking.result(), evidence)
+    outcome = Outcome(asking.result(), faults.result(), evidence)
     verdict = judge(outcome.accounts, outcome.evidence)
     tell(table(outcome, verdict))
     return outcome, verdict
 
 
-async def _peace(built: Stage, tell: Tell) -> None:
+async def _peace(built: Environment, tell: Tell) -> None:
     """Waits until nothing is left to do, or for as long as anything may take."""
     began, waiting = monotonic(), "nothing"
     async with connect(built.nats_url, "chaos") as client:
@@ -84,7 +84,7 @@ async def _left(log: JobLog, postgres_url: str) -> str:
     return "nats"
 
 
-async def _gathered(built: Stage, clients: Clients) -> Evidence:
+async def _gathered(built: Environment, clients: Clients) -> Evidence:
     evidence = Evidence(delivered=dict(built.receiver.taken))
     async with connect(built.nats_url, "chaos") as client:
         evidence.logged = await read_log(client, built.log)

@@ -2,10 +2,10 @@
 
 import pytest
 from tests.chaos.account import Account
+from tests.chaos.fault_runner import Dealt
 from tests.chaos.orders import draw_orders
 from tests.chaos.recovery import of_submits, of_workers
 from tests.chaos.schedule import Action, Blow
-from tests.chaos.shaking import Dealt
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog.codec import StoredEvent

@@ -3,9 +3,9 @@
 from collections import Counter, defaultdict
 
 import pytest
+from tests.chaos.environment import LINKS, PARTS
 from tests.chaos.orders import FLAVOURS, TENANTS, Way, draw_orders
 from tests.chaos.schedule import LENGTHS_S, TREATMENTS, Action, draw_schedule
-from tests.chaos.stage import LINKS, PARTS
 
 from weft.job.v1 import job_pb2
 from weft_kit.joblog import LogConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from tests.cli.command_line import weft
+from tests.support.command_line import weft
 
 from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
@@ -58,7 +58,7 @@ money_per_day = 50.0
 
 
 @dataclass(frozen=True)
-class House:
+class Environment:
     """Where the gateway is, one tenant's key, and the providers."""
 
     endpoint: str
@@ -79,11 +79,11 @@ class House:
 
 
 @asynccontextmanager
-async def opened(
+async def running(
     folder: Path, log: LogConfig, nats_url: str, postgres_url: str, redis_url: str
-) -> AsyncIterator[House]:
-    """Runs the house while entered. The slow provider keeps everybody waiting for half a second, the quick one for
-    long enough that both can be asked at once.
+) -> AsyncIterator[Environment]:
+    """Runs the environment while entered. The slow provider keeps everybody waiting for half a second, the quick one
+    for long enough that both can be asked at once.
     """
     quick, slow = MockProvider(Script(tokens=4, first_token_s=0.1)), MockProvider(Script(tokens=4, first_token_s=0.5))
     catalog, tenant = folder / "weft.toml", f"tenant-{uuid4().hex[:8]}"
@@ -116,8 +116,8 @@ async def opened(
             address_calls_per_minute=0,
             grace_s=1.0,
         )
-        door = await stack.enter_async_context(gateway(entering, ("serve",)))
-        assert door is not None
-        async with KeyClient(door.address, OPERATOR_TOKEN) as operator:
+        entrance = await stack.enter_async_context(gateway(entering, ("serve",)))
+        assert entrance is not None
+        async with KeyClient(entrance.address, OPERATOR_TOKEN) as operator:
             made = await operator.create(tenant, "test")
-        yield House(door.address, tenant, made.secret, quick, slow)
+        yield Environment(entrance.address, tenant, made.secret, quick, slow)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from tests.cli.command_line import weft
+from tests.support.command_line import weft
 
 from weft.common.v1 import error_pb2, filter_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.cli.command_line import weft
+from tests.support.command_line import weft
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2

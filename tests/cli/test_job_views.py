@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.cli.command_line import weft
 from tests.client.gateways import succeeded
+from tests.support.command_line import weft
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2

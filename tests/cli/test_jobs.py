@@ -6,8 +6,8 @@ import signal
 
 import grpc
 import pytest
-from tests.cli.command_line import started, weft
 from tests.client.gateways import HOLD, in_batch, succeeded
+from tests.support.command_line import started, weft
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb

@@ -7,15 +7,14 @@ import io
 import os
 import pty
 import struct
-import sys
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from rich.console import Console
-from tests.cli.command_line import weft
 from tests.client.gateways import HOLD, ScriptedGateway, serving, succeeded
+from tests.support.command_line import WEFT, weft
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -67,9 +66,8 @@ async def on_terminal(
     screen, line = pty.openpty()
     fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
-    command = [sys.executable, "-c", "from weft_cli.app import app; app()", *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=line if stdout_too else asyncio.subprocess.PIPE, stderr=line, env=environment
+        WEFT, *arguments, stdout=line if stdout_too else asyncio.subprocess.PIPE, stderr=line, env=environment
     )
     os.close(line)
     terminal = Terminal(screen)

@@ -1,6 +1,5 @@
 """The command line against a real gateway and router: what people see of budgets, providers and attempts."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from tests.cli.environment import House, opened
+from tests.cli.environment import Environment, running
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2
@@ -24,11 +24,11 @@ PNG = b"\x89PNG\r\n\x1a\n and so on"
 
 
 @pytest.fixture
-async def house(
+async def environment(
     tmp_path: Path, joblog: JobLog, nats_url: str, postgres_url: str, redis_url: str
-) -> AsyncIterator[House]:
-    async with opened(tmp_path, joblog.config, nats_url, postgres_url, redis_url) as house:
-        yield house
+) -> AsyncIterator[Environment]:
+    async with running(tmp_path, joblog.config, nats_url, postgres_url, redis_url) as environment:
+        yield environment
 
 
 def lines(out: str) -> list[str]:
@@ -48,40 +48,44 @@ async def spend(redis_url: str, account: SpendingAccount, micros: int) -> None:
 
 async def usage_once_booked(weft: WeftClient) -> gateway_pb2.GetUsageResponse:
     """Returns what was spent once routers have told, which they do on their own time."""
-    async with asyncio.timeout(20):
-        while not (usage := await weft.usage()).key.micros_today or usage.key.micros_held:  # noqa: ASYNC110 - in a router
-            await asyncio.sleep(0.05)
-    return usage
+
+    async def look() -> gateway_pb2.GetUsageResponse | None:
+        usage = await weft.usage()
+        return usage if usage.key.micros_today and not usage.key.micros_held else None
+
+    return await until("what was spent is booked", look)
 
 
-async def test_the_operator_sees_what_was_done_with_the_token(house):
-    _, secret, _ = await house.weft_as_operator("keys", "create", "--tenant", house.tenant)
+async def test_the_operator_sees_what_was_done_with_the_token(environment):
+    _, secret, _ = await environment.weft_as_operator("keys", "create", "--tenant", environment.tenant)
     key_id = secret.split("_")[1]
-    code, out, _ = await house.weft_as_operator("audit", "--tenant", house.tenant, "--limit", "10", "--json")
+    code, out, _ = await environment.weft_as_operator(
+        "audit", "--tenant", environment.tenant, "--limit", "10", "--json"
+    )
     assert code == 0
     made = [event for event in json.loads(out) if event.get("key_id") == key_id]
     assert [(event["method"], event["code"]) for event in made] == [("/weft.gateway.v1.KeyService/CreateKey", "OK")]
-    _, out, _ = await house.weft_as_operator("audit")
+    _, out, _ = await environment.weft_as_operator("audit")
     assert key_id in out
     assert secret.strip() not in out
 
 
-async def test_a_keys_budget_is_set_listed_and_seen_by_its_owner(house):
+async def test_a_keys_budget_is_set_listed_and_seen_by_its_owner(environment):
     budget = ("--tokens-per-minute", "5000", "--money-per-day", "2.50")
-    code, secret, _ = await house.weft_as_operator("keys", "create", "--tenant", house.tenant, *budget)
+    code, secret, _ = await environment.weft_as_operator("keys", "create", "--tenant", environment.tenant, *budget)
     assert code == 0
-    _, listed, _ = await house.weft_as_operator("keys", "list", "--tenant", house.tenant)
+    _, listed, _ = await environment.weft_as_operator("keys", "list", "--tenant", environment.tenant)
     assert lines(listed)[1].endswith("default 5,000 2.50")
-    _, usage, _ = await house.weft("--key", secret.strip(), "usage")
+    _, usage, _ = await environment.weft("--key", secret.strip(), "usage")
     tenant, key = lines(usage)[1:3]
     assert tenant == "tenant 0 of 90,000 90,000 0.00 of 50.00 0.00 50.00"
     assert key == "this key 0 of 5,000 5,000 0.00 of 2.50 0.00 2.50"
 
 
-async def test_what_a_job_cost_is_in_its_record_and_in_the_usage(house):
-    code, answer, _ = await house.weft("ask", "Who keeps the light?", "--max-tokens", "8")
+async def test_what_a_job_cost_is_in_its_record_and_in_the_usage(environment):
+    code, answer, _ = await environment.weft("ask", "Who keeps the light?", "--max-tokens", "8")
     assert code == 0
-    async with house.client() as weft:
+    async with environment.client() as weft:
         [job] = [await weft.job(line.split()[1]) for line in lines(answer) if line.startswith("job ")]
         usage = await usage_once_booked(weft)
     cost = job.total_cost.micros / 1e6
@@ -93,14 +97,14 @@ async def test_what_a_job_cost_is_in_its_record_and_in_the_usage(house):
     assert tokens_left(usage.key) is None
 
 
-async def test_a_spent_budget_is_refused_with_the_numbers_and_the_next_step(house, redis_url):
-    await spend(redis_url, SpendingAccount(house.tenant), 50_000_000)
-    code, _, err = await house.weft("ask", "Who keeps the light?", "--timeout-s", "1")
+async def test_a_spent_budget_is_refused_with_the_numbers_and_the_next_step(environment, redis_url):
+    await spend(redis_url, SpendingAccount(environment.tenant), 50_000_000)
+    code, _, err = await environment.weft("ask", "Who keeps the light?", "--timeout-s", "1")
     assert code == 1
     assert err.count("\n") == 1
     assert "QUOTA_EXCEEDED" in err
     assert "`weft usage` shows what is left (try again in " in err
-    async with house.client() as weft:
+    async with environment.client() as weft:
         with pytest.raises(WeftError) as refused:
             await weft.submit(chat("Who keeps the light?", timeout_s=1))
     spent = SpentBudget.of(refused.value)
@@ -114,19 +118,19 @@ async def test_a_spent_budget_is_refused_with_the_numbers_and_the_next_step(hous
     assert 0 < spent.wait_s <= 86_400
 
 
-async def test_other_refusals_are_about_no_budget(house):
-    async with house.client() as weft:
+async def test_other_refusals_are_about_no_budget(environment):
+    async with environment.client() as weft:
         with pytest.raises(WeftError) as refused:
             await weft.submit(chat("Who keeps the light?", model="no-such"))
     assert SpentBudget.of(refused.value) is None
 
 
-async def test_providers_are_shown_with_speed_calls_errors_and_cost(house):
-    async with house.client() as weft:
+async def test_providers_are_shown_with_speed_calls_errors_and_cost(environment):
+    async with environment.client() as weft:
         await drain(weft.generate("Who keeps the light?", model="shaky", max_tokens=8))
         await usage_once_booked(weft)
-    code, out, _ = await house.weft("providers")
-    _, document, _ = await house.weft("providers", "list", "--model", "default", "--json")
+    code, out, _ = await environment.weft("providers")
+    _, document, _ = await environment.weft("providers", "list", "--model", "default", "--json")
     assert code == 0
     quick, slow, gone, failures, unpriced = lines(out)[2:]
     assert quick.startswith("quick HEALTHY ")
@@ -139,26 +143,26 @@ async def test_providers_are_shown_with_speed_calls_errors_and_cost(house):
     assert [one["name"] for one in json.loads(document)] == ["quick"]
 
 
-async def test_a_check_of_providers_says_what_to_do_and_fails_when_one_does(house):
-    code, out, _ = await house.weft_as_operator("providers", "check")
+async def test_a_check_of_providers_says_what_to_do_and_fails_when_one_does(environment):
+    code, out, _ = await environment.weft_as_operator("providers", "check")
     assert code == 1
     quick, slow, gone = lines(out)[1:4]
     assert quick.startswith("✓ quick openai ")
     assert slow.startswith("✓ slow openai ")
     assert gone.startswith("✗ gone openai ")
     assert "PROVIDER_UNREACHABLE" in gone
-    code, out, _ = await house.weft_as_operator("providers", "check", "quick", "slow")
+    code, out, _ = await environment.weft_as_operator("providers", "check", "quick", "slow")
     assert (code, len(lines(out))) == (0, 3)
 
 
-async def test_a_check_of_providers_needs_the_operators_token(house):
-    code, _, err = await house.weft("providers", "check")
+async def test_a_check_of_providers_needs_the_operators_token(environment):
+    code, _, err = await environment.weft("providers", "check")
     assert code == 1
     assert "pass --operator-token or set WEFT_OPERATOR_TOKEN" in err
 
 
-async def test_a_record_tells_every_attempt_with_its_reason_and_its_end(house):
-    code, out, _ = await house.weft("ask", "Who keeps the light?", "--model", "shaky", "--max-tokens", "8")
+async def test_a_record_tells_every_attempt_with_its_reason_and_its_end(environment):
+    code, out, _ = await environment.weft("ask", "Who keeps the light?", "--model", "shaky", "--max-tokens", "8")
     assert code == 0
     shown = lines(out)
     first, second = (
@@ -170,43 +174,43 @@ async def test_a_record_tells_every_attempt_with_its_reason_and_its_end(house):
     assert shown[second + 2].endswith(" EUR")
 
 
-async def test_several_providers_are_asked_at_once_and_the_loser_is_on_record(house):
-    _, out, _ = await house.weft("ask", "Who keeps the light?", "--model", "both", "--first-of", "2", "--json")
+async def test_several_providers_are_asked_at_once_and_the_loser_is_on_record(environment):
+    _, out, _ = await environment.weft("ask", "Who keeps the light?", "--model", "both", "--first-of", "2", "--json")
     attempts = {one["provider"]: one for one in json.loads(out)["attempts"]}
     assert attempts["quick"]["result"] == "RESULT_SUCCEEDED"
     assert attempts["slow"]["result"] == "RESULT_LOST_RACE"
 
 
-async def test_the_preferred_region_is_asked_first(house):
-    async with house.client() as weft:
+async def test_the_preferred_region_is_asked_first(environment):
+    async with environment.client() as weft:
         request = chat("Who keeps the light?", model="both", first_of=1, prefer_region="us", max_tokens=4)
         job = await weft.wait((await weft.submit(request)).job_id, 30)
     assert [attempt.provider for attempt in job.attempts] == ["slow"]
 
 
-async def test_a_draft_is_shown_until_the_answer_begins(house):
-    code, out, _ = await house.weft("ask", "Who keeps the light?", "--model", "careful", "--draft")
+async def test_a_draft_is_shown_until_the_answer_begins(environment):
+    code, out, _ = await environment.weft("ask", "Who keeps the light?", "--model", "careful", "--draft")
     assert code == 0
     assert "characters withdrawn, starting over]" in out
     assert "quick (q) · REPLACED" in out
     assert "slow (s) · SUCCEEDED" in out
 
 
-async def test_a_request_brings_its_own_patience(house):
-    async with house.client() as weft:
+async def test_a_request_brings_its_own_patience(environment):
+    async with environment.client() as weft:
         request = chat("Who keeps the light?", model="careful", first_token_s=0.1, timeout_s=10, max_tokens=4)
         job = await weft.wait((await weft.submit(request)).job_id, 30)
     assert job.state == job_pb2.JOB_STATE_FAILED
     assert {attempt.error.reason for attempt in job.attempts} == {error_pb2.ERROR_REASON_PROVIDER_TIMEOUT}
 
 
-async def test_a_picture_reaches_the_provider(house, tmp_path):
+async def test_a_picture_reaches_the_provider(environment, tmp_path):
     (tmp_path / "light.png").write_bytes(PNG)
     address = "https://pictures.example/light.jpg"
     images = ("--image", str(tmp_path / "light.png"), "--image", address)
-    code, _, err = await house.weft("ask", "What is this?", *images, "--max-tokens", "4", "--quiet")
+    code, _, err = await environment.weft("ask", "What is this?", *images, "--max-tokens", "4", "--quiet")
     assert (code, err) == (0, "")
-    asked = await house.quick.next_request()
+    asked = await environment.quick.next_request()
     text, data, link = asked.messages[-1]["content"]
     assert text["text"] == "What is this?"
     assert data["image_url"]["url"].startswith("data:image/png;base64,")

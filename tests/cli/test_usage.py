@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 import pytest
 import typer
-from tests.cli.command_line import weft
 from tests.client.gateways import succeeded
+from tests.support.command_line import weft
 
 from weft.job.v1 import job_pb2
 from weft_cli.app import app

@@ -1,9 +1,8 @@
 """The launcher as people run it: `weft up` in a process of its own, on free ports and a state folder of the test's."""
 
 import asyncio
-import os
 import signal
-import sys
+from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-WEFT = (sys.executable, "-c", "from weft_cli.app import app; app()")
+from tests.support.command_line import started
 
 
 @dataclass
@@ -64,16 +62,8 @@ class Weft:
             await process.communicate()
 
     async def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *WEFT,
-            "--state",
-            str(self.state),
-            *arguments,
-            env={**os.environ, **(env or {})},
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        state = ("--state", str(self.state))
+        return await started(*state, *arguments, env=env, cwd=self.folder, stdin=DEVNULL, stderr=STDOUT)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.api import StreamConfig
 from nats.js.client import JetStreamContext
+from tests.support.waiting import until_it_succeeds
 
 from weft_compose.errors import PartFailed
 from weft_compose.servers import NatsCluster, serving
@@ -33,13 +34,7 @@ async def jetstream(cluster: NatsCluster) -> AsyncIterator[JetStreamContext]:
 
 async def written(jetstream: JetStreamContext, subject: str, limit_s: float) -> None:
     """Writes one message, as often as it takes while nobody leads the stream."""
-    async with asyncio.timeout(limit_s):
-        while True:
-            try:
-                await jetstream.publish(subject, b"x")
-            except NatsError:
-                continue
-            return
+    await until_it_succeeds("a message is written", lambda: jetstream.publish(subject, b"x"), NatsError, limit_s)
 
 
 async def test_a_replicated_stream_is_on_every_node_and_has_one_leader(cluster, jetstream):

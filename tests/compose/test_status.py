@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tests.compose.conftest import Weft
+from tests.support.waiting import until
 
 from weft_compose.health import until_serving
 from weft_compose.launcher import DEFAULT_CATALOG, Launch, RunningMesh, mesh
@@ -54,11 +55,13 @@ def write(folder: Path, text: str) -> None:
 
 async def until_refused(folder: Path, count: int) -> MeshStatus:
     """Waits until router and gateway have this many mistakes to tell of."""
-    async with asyncio.timeout(30):
-        while True:
-            status = await mesh_status(StateFolder(folder / "state"))
-            if [len(part.catalog.problems) for part in status.parts if part.catalog] == [count, count]:
-                return status
+
+    async def look() -> MeshStatus | None:
+        status = await mesh_status(StateFolder(folder / "state"))
+        told = [len(part.catalog.problems) for part in status.parts if part.catalog]
+        return status if told == [count, count] else None
+
+    return await until("both tell of them", look, within_s=30)
 
 
 async def test_a_refused_reload_is_shown_wherever_one_looks(running: RunningMesh, folder: Path, weft: Weft):

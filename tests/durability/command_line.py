@@ -1,28 +1,17 @@
-"""The command line in a process of its own, asking a house."""
+"""The command line in a process of its own, asking an environment."""
 
 import asyncio
-import os
-import sys
+from asyncio.subprocess import DEVNULL
 
-from tests.durability.house import TENANT, House
-
-_WEFT = (sys.executable, "-c", "from weft_cli.app import app; app()")
+from tests.durability.environment import TENANT, Environment
+from tests.support.command_line import started
 
 
-async def ask(house: House, model: str, prompt: str, *options: str) -> asyncio.subprocess.Process:
+async def ask(environment: Environment, model: str, prompt: str, *options: str) -> asyncio.subprocess.Process:
     """Begins `weft ask`; its output is to be read from the process."""
-    access = ("--endpoint", house.endpoint, "--key", house.keys[TENANT])
-    return await asyncio.create_subprocess_exec(
-        *_WEFT,
-        *access,
-        "ask",
-        "--model",
-        model,
-        *options,
-        prompt,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=asyncio.subprocess.PIPE,
-    )
+    access = ("--endpoint", environment.endpoint, "--key", environment.keys[TENANT])
+    arguments = (*access, "ask", "--model", model, *options, prompt)
+    return await started(*arguments, env={"PYTHONUNBUFFERED": "1"}, stdin=DEVNULL, stderr=None)
 
 
 async def first_letter(command: asyncio.subprocess.Process) -> str:

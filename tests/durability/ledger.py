@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from tests.durability.house import TENANT, House
+from tests.durability.environment import TENANT, Environment
 from tests.support.transcript import text_of
 from tests.support.waiting import until
 
@@ -35,15 +35,15 @@ class Ending:
         return [event.started for event in self.events if event.HasField("started")]
 
 
-async def ending(house: House, job_id: str, tenant: str = TENANT) -> Ending:
+async def ending(environment: Environment, job_id: str, tenant: str = TENANT) -> Ending:
     """Waits until a job is done, given back by its worker and recorded; checks that it ended once, and the same
     everywhere. The tenant must have no other job under way.
     """
-    await until(f"{job_id} is done", lambda: _is_done(house, job_id))
-    await until(f"no worker holds {job_id}", lambda: _is_idle(house, tenant))
-    row = await until(f"{job_id} is in the record", lambda: _row(house, job_id))
+    await until(f"{job_id} is done", lambda: _is_done(environment, job_id))
+    await until(f"no worker holds {job_id}", lambda: _is_idle(environment, tenant))
+    row = await until(f"{job_id} is in the record", lambda: _row(environment, job_id))
     # Read last: whatever a late writer still managed to add would be here.
-    found = Ending(await house.log.events(job_id), row)
+    found = Ending(await environment.log.events(job_id), row)
     assert found.kinds[0] == "accepted"
     assert found.kinds.count("done") == 1
     assert found.kinds[-1] == "done"
@@ -59,9 +59,9 @@ async def ending(house: House, job_id: str, tenant: str = TENANT) -> Ending:
     return found
 
 
-async def succeeded(house: House, job_id: str, text: str, tenant: str = TENANT) -> Ending:
+async def succeeded(environment: Environment, job_id: str, text: str, tenant: str = TENANT) -> Ending:
     """Waits for the same, and checks that the job succeeded with this text."""
-    found = await ending(house, job_id, tenant)
+    found = await ending(environment, job_id, tenant)
     assert found.done.state == job_pb2.JOB_STATE_SUCCEEDED, found.done
     assert found.done.answer.text == text
     return found
@@ -72,25 +72,25 @@ def said_by_mock(prompt: str, tokens: int) -> str:
     return "".join(answer_tokens(Script(tokens=tokens), [{"role": "user", "content": prompt}]))
 
 
-async def _is_done(house: House, job_id: str) -> bool:
+async def _is_done(environment: Environment, job_id: str) -> bool:
     try:
-        last = await house.log.last(job_id)
+        last = await environment.log.last(job_id)
     except (DependencyDown, JobGone):
         return False
     return last is not None and last.HasField("done")
 
 
-async def _is_idle(house: House, tenant: str) -> bool:
+async def _is_idle(environment: Environment, tenant: str) -> bool:
     try:
-        return await house.log.depth(tenant) == Depth(0, 0)
+        return await environment.log.depth(tenant) == Depth(0, 0)
     except DependencyDown:
         return False
 
 
-async def _row(house: House, job_id: str) -> dict[str, Any] | None:
+async def _row(environment: Environment, job_id: str) -> dict[str, Any] | None:
     """The job's row once its end is in it; there cannot be two, for the id is its key."""
     try:
-        async with await psycopg.AsyncConnection.connect(house.postgres.url, row_factory=dict_row) as session:
+        async with await psycopg.AsyncConnection.connect(environment.postgres.url, row_factory=dict_row) as session:
             cursor = await session.execute("SELECT * FROM jobs WHERE job_id = %s AND done IS NOT NULL", [job_id])
             return await cursor.fetchone()
     except psycopg.OperationalError:

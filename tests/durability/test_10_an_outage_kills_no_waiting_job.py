@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.durability.house import House
+from tests.durability.environment import Environment
 from tests.durability.ledger import said_by_mock, succeeded
 from tests.support.waiting import until
 
@@ -18,7 +18,7 @@ PROBES = 3
 TOKENS = 30
 
 
-async def test_an_outage_and_a_lost_worker_in_it_kill_no_waiting_job(brisk: House) -> None:
+async def test_an_outage_and_a_lost_worker_in_it_kill_no_waiting_job(brisk: Environment) -> None:
     mock, lost = brisk.mock, brisk.routers[0]
     mock.play(Script(status=503))
     try:
@@ -49,17 +49,17 @@ def question(number: int) -> str:
     return f"What is {number} times {number}?"
 
 
-async def asked_no_more(house: House) -> bool:
+async def asked_no_more(environment: Environment) -> bool:
     """Says whether nobody is asked for a while: breakers are open, but for a probe now and then."""
-    before = house.mock.stats.requests
+    before = environment.mock.stats.requests
     await asyncio.sleep(0.5)
-    return before > 0 and house.mock.stats.requests - before <= len(house.routers)
+    return before > 0 and environment.mock.stats.requests - before <= len(environment.routers)
 
 
-async def has_asked(house: House, requests: int) -> bool:
-    return house.mock.stats.requests >= requests
+async def has_asked(environment: Environment, requests: int) -> bool:
+    return environment.mock.stats.requests >= requests
 
 
-async def is_done(house: House, job_id: str) -> bool:
-    last = await house.log.last(job_id)
+async def is_done(environment: Environment, job_id: str) -> bool:
+    last = await environment.log.last(job_id)
     return last is not None and last.HasField("done")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from tests.durability.house import House
+from tests.durability.environment import Environment
 from tests.durability.ledger import said_by_mock, succeeded
+from tests.durability.nats_proxy import Moment, NatsProxy, Trap
 from tests.durability.processes import Service
-from tests.durability.tripwire import Moment, Trap, Tripwire
 
 from weft.job.v1 import job_pb2
 from weft_client.requests import chat
@@ -51,7 +51,12 @@ OF_ROUTERS = (STARTED, STARTED_UNHEARD, MID_STREAM, LAST_TOKEN, DONE_UNHEARD, AC
 
 
 async def run(
-    house: House, step: Step, victim: Callable[[Tripwire], Process], *, model: str = "short", cuts: bool = True
+    environment: Environment,
+    step: Step,
+    victim: Callable[[NatsProxy], Process],
+    *,
+    model: str = "short",
+    cuts: bool = True,
 ) -> None:
     """Kills what `victim` names when a job takes a step; the job must end once and its reader must not notice."""
     prompt = f"{step} of a job that is answered by {model} when this is killed: {victim.__name__}"
@@ -59,13 +64,13 @@ async def run(
     text = prompt if model == "echo" else said_by_mock(prompt, 30)
     mending: list[asyncio.Task[None]] = []
 
-    async def spring(tripwire: Tripwire) -> None:
-        victim(tripwire).kill()
-        mending.append(asyncio.create_task(house.mend()))
+    async def spring(proxy: NatsProxy) -> None:
+        victim(proxy).kill()
+        mending.append(asyncio.create_task(environment.mend()))
 
-    takers = house.gateways if step in OF_GATEWAYS else house.routers
-    with house.armed(takers, Trap(step.kind, step.moment, spring, step.nth, cuts)) as trap:
-        async with house.client() as weft, asyncio.timeout(20):
+    takers = environment.gateways if step in OF_GATEWAYS else environment.routers
+    with environment.armed(takers, Trap(step.kind, step.moment, spring, step.nth, cuts)) as trap:
+        async with environment.client() as weft, asyncio.timeout(20):
             generation = weft.generate(prompt, request_id=prompt, model=model)
             async for _ in generation:
                 pass
@@ -74,17 +79,17 @@ async def run(
 
     assert generation.job_id == job_id
     assert generation.text == text
-    await succeeded(house, job_id, text)
+    await succeeded(environment, job_id, text)
 
 
 @pytest.mark.parametrize("step", OF_GATEWAYS, ids=str)
-async def test_a_gateway_is_killed_and_the_client_asks_another(brisk: House, step: Step) -> None:
+async def test_a_gateway_is_killed_and_the_client_asks_another(brisk: Environment, step: Step) -> None:
     await run(brisk, step, brisk.behind)
 
 
 @pytest.mark.parametrize("step", [MID_STREAM, LAST_TOKEN], ids=str)
-async def test_every_gateway_is_killed_under_a_reader(brisk: House, step: Step) -> None:
-    def all_but_one(_: Tripwire) -> Service:
+async def test_every_gateway_is_killed_under_a_reader(brisk: Environment, step: Step) -> None:
+    def all_but_one(_: NatsProxy) -> Service:
         for gateway in brisk.gateways[1:]:
             gateway.kill()
         return brisk.gateways[0]
@@ -93,48 +98,48 @@ async def test_every_gateway_is_killed_under_a_reader(brisk: House, step: Step) 
 
 
 @pytest.mark.parametrize("step", OF_ROUTERS, ids=str)
-async def test_a_router_is_killed(brisk: House, step: Step) -> None:
+async def test_a_router_is_killed(brisk: Environment, step: Step) -> None:
     await run(brisk, step, brisk.behind)
 
 
 @pytest.mark.parametrize("step", [STARTED, MID_STREAM], ids=str)
-async def test_an_inference_service_is_killed_and_another_goes_on(brisk: House, step: Step) -> None:
-    def engine(_: Tripwire) -> Service:
+async def test_an_inference_service_is_killed_and_another_goes_on(brisk: Environment, step: Step) -> None:
+    def engine(_: NatsProxy) -> Service:
         return brisk.engines[0]
 
     await run(brisk, step, engine, model="echo", cuts=False)
 
 
 @pytest.mark.parametrize("step", OF_GATEWAYS + OF_ROUTERS, ids=str)
-async def test_nats_is_killed_and_starts_again_on_its_store(brisk: House, step: Step) -> None:
-    def nats(_: Tripwire) -> EmbeddedServer:
+async def test_nats_is_killed_and_starts_again_on_its_store(brisk: Environment, step: Step) -> None:
+    def nats(_: NatsProxy) -> EmbeddedServer:
         return brisk.nats
 
     await run(brisk, step, nats)
 
 
 @pytest.mark.parametrize("step", [ACCEPTED_UNHEARD, MID_STREAM, DONE_UNHEARD], ids=str)
-async def test_postgresql_is_killed(brisk: House, step: Step) -> None:
-    def postgres(_: Tripwire) -> EmbeddedServer:
+async def test_postgresql_is_killed(brisk: Environment, step: Step) -> None:
+    def postgres(_: NatsProxy) -> EmbeddedServer:
         return brisk.postgres
 
     await run(brisk, step, postgres, cuts=False)
 
 
 @pytest.mark.parametrize("step", [ACCEPTED, MID_STREAM], ids=str)
-async def test_redis_is_killed(brisk: House, step: Step) -> None:
-    def redis(_: Tripwire) -> EmbeddedServer:
+async def test_redis_is_killed(brisk: Environment, step: Step) -> None:
+    def redis(_: NatsProxy) -> EmbeddedServer:
         return brisk.valkey
 
     await run(brisk, step, redis, cuts=False)
 
 
 @pytest.mark.parametrize("nth", [1, 3], ids=["after accepted is written", "after done is written"])
-async def test_the_recorder_is_killed_before_it_says_that_it_has_recorded(brisk: House, nth: int) -> None:
+async def test_the_recorder_is_killed_before_it_says_that_it_has_recorded(brisk: Environment, nth: int) -> None:
     prompt = f"recorded {nth}"
     mending: list[asyncio.Task[None]] = []
 
-    async def spring(_: Tripwire) -> None:
+    async def spring(_: NatsProxy) -> None:
         brisk.recorder.kill()
         mending.append(asyncio.create_task(brisk.mend()))
 

@@ -1,6 +1,6 @@
 """Promise 3: a reader that comes back with `after_sequence`, to any gateway, gets exactly what it has not seen.
 
-How live and stored events are spliced, and what a lost live message does: tests/kit/test_joblog.py.
+How live and stored events are spliced, and what a lost live message does: tests/kit/joblog/test_joblog.py.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from tests.durability.house import House
+from tests.durability.environment import Environment
 from tests.durability.ledger import ending
 from tests.support.transcript import text_of
 
@@ -25,7 +25,7 @@ READERS_A_JOB = 6
 LONGEST_ABSENCE_S = 0.4
 
 
-async def test_readers_cut_off_anywhere_see_every_event_once(brisk: House, seed: int) -> None:
+async def test_readers_cut_off_anywhere_see_every_event_once(brisk: Environment, seed: int) -> None:
     chance = random.Random(seed)
     async with brisk.client() as weft:
         models = ["short", "short", "echo", "echo"]

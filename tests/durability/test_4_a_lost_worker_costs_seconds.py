@@ -1,7 +1,8 @@
 """Promise 4: a lost worker costs at most 10 s, and readers see a correct text, gone on with or begun anew.
 
 One worker is killed under six jobs at once, with the log's default settings; the tests look at what became of each.
-What may go on from its text and what starts over, as a rule: tests/router/test_policy.py and test_takeover.py.
+What may go on from its text and what starts over, as a rule: tests/router/routing/test_retry_policy.py and
+tests/router/worker/test_takeover.py.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from tests.durability.command_line import ask, first_letter
-from tests.durability.house import House
+from tests.durability.environment import Environment
 from tests.durability.ledger import Ending, ending, said_by_mock
 from tests.support.waiting import until
 
@@ -45,20 +46,20 @@ class Loss:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def loss(default_house: House) -> Loss:
-    return await lose_a_worker(default_house)
+async def loss(default_environment: Environment) -> Loss:
+    return await lose_a_worker(default_environment)
 
 
-async def lose_a_worker(house: House) -> Loss:
-    first, second = house.routers
+async def lose_a_worker(environment: Environment) -> Loss:
+    first, second = environment.routers
     # All jobs begin with the one that will be lost; the other comes when that is gone.
     second.kill()
     async with AsyncExitStack() as stack:
-        weft = await stack.enter_async_context(house.client())
+        weft = await stack.enter_async_context(environment.client())
         # Programs take their time to start, so they come before the helpers.
         commands = {
-            "echo on the command line": await ask(house, "echo", WORDS),
-            "mock on the command line": await ask(house, "slow", QUESTION),
+            "echo on the command line": await ask(environment, "echo", WORDS),
+            "mock on the command line": await ask(environment, "slow", QUESTION),
         }
         heard = {name: await first_letter(command) for name, command in commands.items()}
         helpers = {
@@ -68,7 +69,7 @@ async def lose_a_worker(house: House) -> Loss:
             "tool": weft.run(with_tool()),
         }
         reading = {name: asyncio.create_task(read(generation)) for name, generation in helpers.items()}
-        await until("every helper reads", lambda: all_stream(house, helpers.values()))
+        await until("every helper reads", lambda: all_stream(environment, helpers.values()))
         killed_unix_s = time.time()
         first.kill()
         await second.start()
@@ -77,7 +78,7 @@ async def lose_a_worker(house: House) -> Loss:
             for name, command in commands.items():
                 rest, _ = await command.communicate()
                 texts[name] = heard[name] + rest.decode()
-        endings = {name: await ending(house, generation.job_id) for name, generation in helpers.items()}
+        endings = {name: await ending(environment, generation.job_id) for name, generation in helpers.items()}
     return Loss(killed_unix_s, endings, texts)
 
 
@@ -99,11 +100,11 @@ async def read(generation: Generation) -> str:
     return generation.text
 
 
-async def all_stream(house: House, generations: Iterable[Generation]) -> bool:
+async def all_stream(environment: Environment, generations: Iterable[Generation]) -> bool:
     """Says whether the last word on every job is tokens."""
     if not all(generation.job_id for generation in generations):
         return False
-    lasts = [await house.log.last(generation.job_id) for generation in generations]
+    lasts = [await environment.log.last(generation.job_id) for generation in generations]
     return all(last is not None and last.HasField("delta") for last in lasts)
 
 

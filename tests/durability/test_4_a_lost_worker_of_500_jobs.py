@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from nats.aio.msg import Msg
-from tests.durability.house import TENANT, House
+from tests.durability.environment import TENANT, Environment
 from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -20,13 +20,13 @@ JOBS = 500
 MOST_S = 10.0
 
 
-async def test_all_jobs_of_a_worker_with_500_in_flight_go_on_in_time(default_house: House) -> None:
-    house = default_house
-    await house.mend()
-    first, second = house.routers
+async def test_all_jobs_of_a_worker_with_500_in_flight_go_on_in_time(default_environment: Environment) -> None:
+    environment = default_environment
+    await environment.mend()
+    first, second = environment.routers
     # All jobs begin with the one that will be lost; the other comes when that is gone.
     second.kill()
-    async with house.client() as weft, starts(house) as begun:
+    async with environment.client() as weft, starts(environment) as begun:
         outcomes = await weft.submit_many([chat("Wait.", model="held")] * JOBS)
         ids = [job.job_id for job in outcomes if isinstance(job, job_pb2.Job)]
         assert len(ids) == JOBS
@@ -37,16 +37,16 @@ async def test_all_jobs_of_a_worker_with_500_in_flight_go_on_in_time(default_hou
             await second.start()
             await until("every job goes on", lambda: have_begun(begun, ids, 2), within_s=60)
         finally:
-            await asyncio.gather(*(house.log.request_cancel(job_id, "seen enough") for job_id in ids))
-            await house.mend()
-        await until("no job is left", lambda: is_idle(house), within_s=60)
+            await asyncio.gather(*(environment.log.request_cancel(job_id, "seen enough") for job_id in ids))
+            await environment.mend()
+        await until("no job is left", lambda: is_idle(environment), within_s=60)
 
     waits_s = [begun[job_id][1] - killed_unix_s for job_id in ids]
     assert max(waits_s) < MOST_S
 
 
 @asynccontextmanager
-async def starts(house: House) -> AsyncIterator[dict[str, list[float]]]:
+async def starts(environment: Environment) -> AsyncIterator[dict[str, list[float]]]:
     """Gathers when attempts began, by job."""
     begun: dict[str, list[float]] = {}
 
@@ -54,7 +54,7 @@ async def starts(house: House) -> AsyncIterator[dict[str, list[float]]]:
         event = event_pb2.JobEvent.FromString(message.data)
         begun.setdefault(event.job_id, []).append(event.time.ToNanoseconds() / 1e9)
 
-    subscription = await house.log.client.subscribe(f"{house.log.config.live_prefix}.*.*.started", cb=see)
+    subscription = await environment.log.client.subscribe(f"{environment.log.config.live_prefix}.*.*.started", cb=see)
     try:
         yield begun
     finally:
@@ -65,5 +65,5 @@ async def have_begun(begun: dict[str, list[float]], ids: list[str], times: int) 
     return all(len(begun.get(job_id, ())) >= times for job_id in ids)
 
 
-async def is_idle(house: House) -> bool:
-    return await house.log.depth(TENANT) == Depth(0, 0)
+async def is_idle(environment: Environment) -> bool:
+    return await environment.log.depth(TENANT) == Depth(0, 0)

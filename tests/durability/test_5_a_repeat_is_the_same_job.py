@@ -1,13 +1,13 @@
 """Promise 5: with a `request_id`, SubmitJob and Generate are idempotent through every gateway, and over its death.
 
-That a repeat is told from a reuse by the hash of the request, as a rule: tests/gateway/test_jobs.py.
+That a repeat is told from a reuse by the hash of the request, as a rule: tests/gateway/jobs/test_jobs.py.
 """
 
 from uuid import uuid4
 
 import pytest
-from tests.durability.doors import door
-from tests.durability.house import House
+from tests.durability.environment import Environment
+from tests.durability.gateway_client import gateway_client
 from tests.durability.ledger import said_by_mock, succeeded
 
 from weft.common.v1 import error_pb2
@@ -18,9 +18,9 @@ from weft_kit.rpc.errors import WeftError
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-async def test_a_repeat_through_another_gateway_is_the_first_job(brisk: House) -> None:
+async def test_a_repeat_through_another_gateway_is_the_first_job(brisk: Environment) -> None:
     request, request_id = chat("Said twice", model="short"), uuid4().hex
-    async with door(brisk, brisk.gateways[0]) as one, door(brisk, brisk.gateways[1]) as two:
+    async with gateway_client(brisk, brisk.gateways[0]) as one, gateway_client(brisk, brisk.gateways[1]) as two:
         job = await one.submit(request, request_id)
         repeat = await two.submit(request, request_id)
         generated = [reply.event async for reply in two.generate(request, request_id)]
@@ -31,16 +31,16 @@ async def test_a_repeat_through_another_gateway_is_the_first_job(brisk: House) -
     assert generated == late == found.events
 
 
-async def test_a_repeat_after_the_gateway_died_is_the_first_job(brisk: House) -> None:
+async def test_a_repeat_after_the_gateway_died_is_the_first_job(brisk: Environment) -> None:
     request, request_id = chat("Said before and after", model="short"), uuid4().hex
     first, second = brisk.gateways
     requests = brisk.mock.stats.requests
-    async with door(brisk, first) as one, door(brisk, second) as two:
+    async with gateway_client(brisk, first) as one, gateway_client(brisk, second) as two:
         job = await one.submit(request, request_id)
         first.kill()
         assert (await two.submit(request, request_id)).job_id == job.job_id
     await brisk.mend()
-    async with door(brisk, first) as one:
+    async with gateway_client(brisk, first) as one:
         assert (await one.submit(request, request_id)).job_id == job.job_id
 
     await succeeded(brisk, job.job_id, said_by_mock("Said before and after", 30))
@@ -48,9 +48,9 @@ async def test_a_repeat_after_the_gateway_died_is_the_first_job(brisk: House) ->
 
 
 @pytest.mark.parametrize("call", ["SubmitJob", "Generate"])
-async def test_another_request_under_the_same_id_is_refused_with_both_hashes(brisk: House, call: str) -> None:
+async def test_another_request_under_the_same_id_is_refused_with_both_hashes(brisk: Environment, call: str) -> None:
     request_id = uuid4().hex
-    async with door(brisk, brisk.gateways[0]) as one, door(brisk, brisk.gateways[1]) as two:
+    async with gateway_client(brisk, brisk.gateways[0]) as one, gateway_client(brisk, brisk.gateways[1]) as two:
         job = await one.submit(chat("The first request", model="short"), request_id)
         other = chat("Another request", model="short")
         with pytest.raises(WeftError) as refused:
@@ -67,10 +67,10 @@ async def test_another_request_under_the_same_id_is_refused_with_both_hashes(bri
     assert hashes[1] not in {"", hashes[0]}
 
 
-async def test_another_priority_under_the_same_id_is_another_request(brisk: House) -> None:
+async def test_another_priority_under_the_same_id_is_another_request(brisk: Environment) -> None:
     """It would wait in another lane, where the first job could be overlooked."""
     request_id = uuid4().hex
-    async with door(brisk, brisk.gateways[0]) as one:
+    async with gateway_client(brisk, brisk.gateways[0]) as one:
         job = await one.submit(chat("Whenever", model="short"), request_id)
         urgent = chat("Whenever", model="short")
         urgent.priority = job_pb2.PRIORITY_HIGH

@@ -1,12 +1,12 @@
 """Promise 6: a job past its `expire_time` ends EXPIRED: in the queue without a provider, running with its tokens kept.
 
-That a call's deadline counts only with `expire_with_call`, for every kind of call: tests/gateway/test_jobs.py.
+That a call's deadline counts only with `expire_with_call`, for every kind of call: tests/gateway/jobs/test_jobs.py.
 """
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from tests.durability.doors import door
-from tests.durability.house import House
+from tests.durability.environment import Environment
+from tests.durability.gateway_client import gateway_client
 from tests.durability.ledger import ending, said_by_mock
 from tests.support.waiting import until
 
@@ -27,9 +27,9 @@ def life_s(job: job_pb2.Job) -> float:
     return (job.expire_time.ToNanoseconds() - job.accept_time.ToNanoseconds()) / 1e9
 
 
-async def test_a_job_that_expires_in_the_queue_costs_no_provider_call(brisk: House) -> None:
+async def test_a_job_that_expires_in_the_queue_costs_no_provider_call(brisk: Environment) -> None:
     before = brisk.mock.stats.requests
-    async with door(brisk, brisk.gateways[0], "narrow") as narrow:
+    async with gateway_client(brisk, brisk.gateways[0], "narrow") as narrow:
         # This tenant may have one job in workers' hands.
         first = await narrow.submit(chat("In the way", model="endless"))
         await until("the first job runs", lambda: runs(brisk, first.job_id))
@@ -44,9 +44,9 @@ async def test_a_job_that_expires_in_the_queue_costs_no_provider_call(brisk: Hou
     assert found.done.error.reason == error_pb2.ERROR_REASON_EXPIRED
 
 
-async def test_a_job_that_expires_while_it_runs_keeps_its_tokens(brisk: House) -> None:
+async def test_a_job_that_expires_while_it_runs_keeps_its_tokens(brisk: Environment) -> None:
     before = brisk.mock.stats.aborted
-    async with door(brisk, brisk.gateways[0]) as acme:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job = await acme.submit(living("Not in time", 1))
         found = await ending(brisk, job.job_id)
 
@@ -56,10 +56,10 @@ async def test_a_job_that_expires_while_it_runs_keeps_its_tokens(brisk: House) -
     assert brisk.mock.stats.aborted == before + 1
 
 
-async def test_a_job_that_expires_while_no_worker_lives_still_ends(brisk: House) -> None:
+async def test_a_job_that_expires_while_no_worker_lives_still_ends(brisk: Environment) -> None:
     for router in brisk.routers:
         router.kill()
-    async with door(brisk, brisk.gateways[0]) as acme:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job = await acme.submit(living("Nobody cares", 1))
         buried = await acme.get(job.job_id, wait_s=20)
     await brisk.mend()
@@ -69,8 +69,8 @@ async def test_a_job_that_expires_while_no_worker_lives_still_ends(brisk: House)
     assert found.kinds == ["accepted", "done"]
 
 
-async def test_a_call_shortens_its_jobs_life_only_when_it_asks_to(brisk: House) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme:
+async def test_a_call_shortens_its_jobs_life_only_when_it_asks_to(brisk: Environment) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         long = await acme.submit(chat("Default", model="short"))
         short = await acme.submit(chat("Asked", model="short"), expire_with_call=True)
 
@@ -78,6 +78,6 @@ async def test_a_call_shortens_its_jobs_life_only_when_it_asks_to(brisk: House) 
     assert life_s(short) == pytest.approx(20, abs=1)
 
 
-async def runs(house: House, job_id: str) -> bool:
-    last = await house.log.last(job_id)
+async def runs(environment: Environment, job_id: str) -> bool:
+    last = await environment.log.last(job_id)
     return last is not None and last.HasField("delta")

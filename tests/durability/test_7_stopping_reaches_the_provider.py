@@ -13,8 +13,8 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from tests.durability.command_line import ask, first_letter
-from tests.durability.doors import Door, door, first
-from tests.durability.house import House
+from tests.durability.environment import Environment
+from tests.durability.gateway_client import GatewayClient, first, gateway_client
 from tests.durability.ledger import ending
 
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -28,8 +28,8 @@ MOST_S = 0.25
 Record = Callable[[str, object], None]
 
 
-async def test_cancelling_reaches_the_provider(brisk: House, record_property: Record) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme, door(brisk, brisk.gateways[1]) as other:
+async def test_cancelling_reaches_the_provider(brisk: Environment, record_property: Record) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme, gateway_client(brisk, brisk.gateways[1]) as other:
         job = await acme.submit(chat("Cancel me", model="endless"))
         await first(acme.stream(job.job_id), "delta")
         began = time.time()
@@ -39,18 +39,18 @@ async def test_cancelling_reaches_the_provider(brisk: House, record_property: Re
     assert (await ending(brisk, job.job_id)).done.state == job_pb2.JOB_STATE_CANCELLED
 
 
-async def test_expiry_reaches_the_provider(brisk: House, record_property: Record) -> None:
+async def test_expiry_reaches_the_provider(brisk: Environment, record_property: Record) -> None:
     request = chat("Not in time at all", model="endless")
     request.timeout.FromSeconds(1)
-    async with door(brisk, brisk.gateways[0]) as acme:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job = await acme.submit(request)
         await stopped(brisk, "Not in time at all", job.expire_time.ToNanoseconds() / 1e9, record_property)
 
     assert (await ending(brisk, job.job_id)).done.state == job_pb2.JOB_STATE_EXPIRED
 
 
-async def test_leaving_with_cancel_reaches_the_provider(brisk: House, record_property: Record) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme:
+async def test_leaving_with_cancel_reaches_the_provider(brisk: Environment, record_property: Record) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job_id, call = await generating(acme, "Left", on_disconnect=pb.ON_DISCONNECT_CANCEL)
         began = time.time()
         call.cancel()
@@ -59,7 +59,7 @@ async def test_leaving_with_cancel_reaches_the_provider(brisk: House, record_pro
     assert (await ending(brisk, job_id)).done.state == job_pb2.JOB_STATE_CANCELLED
 
 
-async def test_a_client_that_is_killed_has_left(brisk: House, record_property: Record) -> None:
+async def test_a_client_that_is_killed_has_left(brisk: Environment, record_property: Record) -> None:
     command = await ask(brisk, "endless", "Killed", "--on-disconnect", "cancel")
     await first_letter(command)
     began = time.time()
@@ -68,16 +68,16 @@ async def test_a_client_that_is_killed_has_left(brisk: House, record_property: R
     await command.wait()
 
 
-async def test_a_job_runs_on_when_its_caller_leaves(brisk: House) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme:
+async def test_a_job_runs_on_when_its_caller_leaves(brisk: Environment) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job_id, call = await generating(acme, "Runs on", model="short")
         call.cancel()
 
     assert (await ending(brisk, job_id)).done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_a_job_runs_on_for_as_long_as_was_asked(brisk: House, record_property: Record) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme:
+async def test_a_job_runs_on_for_as_long_as_was_asked(brisk: Environment, record_property: Record) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         terms: dict[str, Any] = {"on_disconnect": pb.ON_DISCONNECT_DETACH_FOR, "detach_for": Duration(seconds=1)}
         job_id, call = await generating(acme, "For a second", **terms)
         left = time.time()
@@ -89,8 +89,8 @@ async def test_a_job_runs_on_for_as_long_as_was_asked(brisk: House, record_prope
     assert (await ending(brisk, job_id)).done.state == job_pb2.JOB_STATE_CANCELLED
 
 
-async def test_a_reader_at_another_gateway_keeps_a_job_that_was_left(brisk: House) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme, door(brisk, brisk.gateways[1]) as other:
+async def test_a_reader_at_another_gateway_keeps_a_job_that_was_left(brisk: Environment) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme, gateway_client(brisk, brisk.gateways[1]) as other:
         terms: dict[str, Any] = {"on_disconnect": pb.ON_DISCONNECT_DETACH_FOR, "detach_for": Duration(seconds=1)}
         job_id, call = await generating(acme, "Somebody reads", model="slow", **terms)
         reading = asyncio.create_task(first(other.stream(job_id), "done"))
@@ -100,8 +100,8 @@ async def test_a_reader_at_another_gateway_keeps_a_job_that_was_left(brisk: Hous
     assert done.done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_a_gateway_that_dies_is_no_departure(brisk: House) -> None:
-    async with door(brisk, brisk.gateways[0]) as acme:
+async def test_a_gateway_that_dies_is_no_departure(brisk: Environment) -> None:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         job_id, call = await generating(acme, "Its gateway dies", model="short", on_disconnect=pb.ON_DISCONNECT_CANCEL)
         brisk.gateways[0].kill()
         with pytest.raises(grpc.aio.AioRpcError):
@@ -110,7 +110,9 @@ async def test_a_gateway_that_dies_is_no_departure(brisk: House) -> None:
     assert (await ending(brisk, job_id)).done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def generating(acme: Door, prompt: str, model: str = "endless", **terms: Any) -> tuple[str, grpc.aio.Call]:
+async def generating(
+    acme: GatewayClient, prompt: str, model: str = "endless", **terms: Any
+) -> tuple[str, grpc.aio.Call]:
     """Begins a job by Generate and reads its first token."""
     request_id = uuid4().hex
     call = acme.generate(chat(prompt, model=model), request_id, **terms)
@@ -118,10 +120,12 @@ async def generating(acme: Door, prompt: str, model: str = "endless", **terms: A
     return new_job_id("acme", job_pb2.PRIORITY_NORMAL, request_id), call
 
 
-async def stopped(house: House, prompt: str, since_unix_s: float, record: Record, most_s: float = MOST_S) -> float:
+async def stopped(
+    environment: Environment, prompt: str, since_unix_s: float, record: Record, most_s: float = MOST_S
+) -> float:
     """Waits until the provider's connection is closed that answers the prompt; returns, and says, after how long."""
     async with asyncio.timeout(20):
-        while (abort := await house.mock.next_abort()).chat.messages[-1]["content"] != prompt:
+        while (abort := await environment.mock.next_abort()).chat.messages[-1]["content"] != prompt:
             continue
     # The mock tells by its event loop's clock, which is ours.
     ago_s = asyncio.get_running_loop().time() - abort.at

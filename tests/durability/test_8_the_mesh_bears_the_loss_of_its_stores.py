@@ -1,7 +1,8 @@
 """Promise 8: PostgreSQL down costs nothing but the record's freshness, Redis down nothing, NATS down a wait.
 
-Rate limits without Redis, local or closed, and caches that miss: tests/gateway/test_limits.py and test_bad_days.py,
-tests/cache/test_redis_away.py. A blip of the log under a router, in all its lengths: tests/router/test_blips.py.
+Rate limits without Redis, local or closed, and caches that miss: tests/gateway/auth/test_rate_limits.py,
+tests/gateway/test_outages.py, tests/cache/store/test_redis_away.py. A blip of the log under a router, in all its
+lengths: tests/router/worker/test_log_outages.py.
 """
 
 import asyncio
@@ -9,10 +10,10 @@ import time
 
 import grpc
 import pytest
-from tests.durability.doors import door, first
-from tests.durability.house import House, revive
+from tests.durability.environment import Environment, revive
+from tests.durability.gateway_client import first, gateway_client
 from tests.durability.ledger import said_by_mock, succeeded
-from tests.durability.tripwire import Moment, Trap, Tripwire
+from tests.durability.nats_proxy import Moment, NatsProxy, Trap
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import job_pb2
@@ -28,9 +29,9 @@ BLIP_S = 4.0
 SLOW_TOKENS = 90
 
 
-async def test_without_postgresql_jobs_are_submitted_streamed_and_read_and_recorded_later(brisk: House) -> None:
+async def test_without_postgresql_jobs_are_submitted_streamed_and_read_and_recorded_later(brisk: Environment) -> None:
     prompts = [f"Without a record {number}" for number in range(20)]
-    async with door(brisk, brisk.gateways[0]) as one, door(brisk, brisk.gateways[1]) as two:
+    async with gateway_client(brisk, brisk.gateways[0]) as one, gateway_client(brisk, brisk.gateways[1]) as two:
         running = await one.submit(chat("Before and after", model="slow"))
         brisk.postgres.kill()
         jobs = [await one.submit(chat(prompt, model="short")) for prompt in prompts]
@@ -50,9 +51,9 @@ async def test_without_postgresql_jobs_are_submitted_streamed_and_read_and_recor
         assert listed >= {job.job_id for job in jobs}
 
 
-async def test_without_redis_calls_pass(brisk: House) -> None:
+async def test_without_redis_calls_pass(brisk: Environment) -> None:
     brisk.valkey.kill()
-    async with door(brisk, brisk.gateways[0]) as acme:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         began = time.monotonic()
         job = await acme.submit(chat("Uncounted elsewhere", model="short"))
         took_s = time.monotonic() - began
@@ -64,9 +65,9 @@ async def test_without_redis_calls_pass(brisk: House) -> None:
     await succeeded(brisk, job.job_id, said_by_mock("Uncounted elsewhere", 30))
 
 
-async def test_without_the_log_a_submit_is_refused_with_a_wait(brisk: House) -> None:
+async def test_without_the_log_a_submit_is_refused_with_a_wait(brisk: Environment) -> None:
     brisk.nats.kill()
-    async with door(brisk, brisk.gateways[0]) as acme:
+    async with gateway_client(brisk, brisk.gateways[0]) as acme:
         with pytest.raises(WeftError) as refused:
             await acme.submit(chat("Nowhere to go", model="short"))
         await revive(brisk.nats)
@@ -79,28 +80,28 @@ async def test_without_the_log_a_submit_is_refused_with_a_wait(brisk: House) -> 
     await succeeded(brisk, job.job_id, said_by_mock("Somewhere again", 30))
 
 
-async def test_a_providers_stream_outlives_a_blip_of_the_log(default_house: House) -> None:
+async def test_a_providers_stream_outlives_a_blip_of_the_log(default_environment: Environment) -> None:
     """The worst of blips: it comes when the worker was silent longest, and another one waits for its jobs."""
-    house = default_house
-    await house.mend()
-    before = house.mock.stats.requests
+    environment = default_environment
+    await environment.mend()
+    before = environment.mock.stats.requests
 
-    async def kill(_: Tripwire) -> None:
-        house.nats.kill()
+    async def kill(_: NatsProxy) -> None:
+        environment.nats.kill()
 
-    async with house.client() as weft:
+    async with environment.client() as weft:
         generation = weft.generate("Hold the line", model="slow")
-        with house.armed(house.routers, Trap("alive", Moment.BEFORE, kill)) as trap:
+        with environment.armed(environment.routers, Trap("alive", Moment.BEFORE, kill)) as trap:
             reading = asyncio.create_task(read(generation))
             await asyncio.wait_for(trap.sprung.wait(), 20)
         # The blip itself: nothing announces its end but us.
         await asyncio.sleep(BLIP_S)
-        await revive(house.nats)
+        await revive(environment.nats)
         text = await asyncio.wait_for(reading, 20)
 
-    found = await succeeded(house, generation.job_id, said_by_mock("Hold the line", SLOW_TOKENS))
+    found = await succeeded(environment, generation.job_id, said_by_mock("Hold the line", SLOW_TOKENS))
     assert text == found.done.answer.text
-    assert house.mock.stats.requests == before + 1
+    assert environment.mock.stats.requests == before + 1
     assert len(found.starts()) == 1
 
 

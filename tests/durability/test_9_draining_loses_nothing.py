@@ -1,6 +1,7 @@
 """Promise 9: SIGTERM cuts no stream that could finish in the grace; the rest move on, and readers see no error.
 
-How a server drains, and what those it sends away are told: tests/kit/test_server.py. Services here have 1 s of grace.
+How a server drains, and what those it sends away are told: tests/kit/rpc/test_server.py. Services here have
+1 s of grace.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ from itertools import count
 
 import grpc
 import pytest
-from tests.durability.doors import door, first
-from tests.durability.house import House
+from tests.durability.environment import Environment
+from tests.durability.gateway_client import first, gateway_client
 from tests.durability.ledger import ending, said_by_mock, succeeded
+from tests.durability.nats_proxy import Moment, NatsProxy, Trap
 from tests.durability.processes import Service
-from tests.durability.tripwire import Moment, Trap, Tripwire
 from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
@@ -38,20 +39,20 @@ Stopping = list["asyncio.Task[int | None]"]
 
 
 @asynccontextmanager
-async def draining_router(house: House) -> AsyncIterator[Stopping]:
+async def draining_router(environment: Environment) -> AsyncIterator[Stopping]:
     """Sends SIGTERM to the router that writes a job's second tokens, and brings it back afterwards."""
     stopping: Stopping = []
 
-    async def drain(tripwire: Tripwire) -> None:
-        stopping.append(asyncio.create_task(house.behind(tripwire).stop()))
+    async def drain(proxy: NatsProxy) -> None:
+        stopping.append(asyncio.create_task(environment.behind(proxy).stop()))
 
-    with house.armed(house.routers, Trap("delta", Moment.BEFORE, drain, nth=2, cuts=False)):
+    with environment.armed(environment.routers, Trap("delta", Moment.BEFORE, drain, nth=2, cuts=False)):
         yield stopping
         assert await asyncio.gather(*stopping) == [0]
-    await house.mend()
+    await environment.mend()
 
 
-async def test_a_router_finishes_what_fits_its_grace(brisk: House) -> None:
+async def test_a_router_finishes_what_fits_its_grace(brisk: Environment) -> None:
     async with draining_router(brisk), brisk.client() as weft:
         generation = weft.generate("Before I go", model="short")
         await read(generation)
@@ -67,7 +68,7 @@ async def test_a_router_finishes_what_fits_its_grace(brisk: House) -> None:
     ids=["an engine that takes a prefix", "a provider that starts over"],
 )
 async def test_a_router_gives_longer_jobs_to_another(
-    brisk: House, model: str, prompt: str, text: str, *, goes_on: bool
+    brisk: Environment, model: str, prompt: str, text: str, *, goes_on: bool
 ) -> None:
     async with draining_router(brisk), brisk.client() as weft:
         generation = weft.generate(prompt, model=model)
@@ -83,9 +84,9 @@ async def test_a_router_gives_longer_jobs_to_another(
     assert next_start.time.ToNanoseconds() - released.time.ToNanoseconds() < 0.5e9
 
 
-async def test_a_gateway_lets_streams_finish_and_refuses_new_calls(brisk: House) -> None:
+async def test_a_gateway_lets_streams_finish_and_refuses_new_calls(brisk: Environment) -> None:
     gateway = brisk.gateways[0]
-    async with door(brisk, gateway) as acme:
+    async with gateway_client(brisk, gateway) as acme:
         call = acme.generate(chat("Let me finish", model="short"))
         job_id = (await first(call, "delta")).job_id
         stopping = asyncio.create_task(gateway.stop())
@@ -100,7 +101,7 @@ async def test_a_gateway_lets_streams_finish_and_refuses_new_calls(brisk: House)
     await ending(brisk, job_id)
 
 
-async def test_readers_move_to_another_gateway(brisk: House) -> None:
+async def test_readers_move_to_another_gateway(brisk: Environment) -> None:
     async with brisk.client() as weft:
         readers = [weft.generate(f"Reader {number}", model="slow") for number in range(READERS)]
         reading = [asyncio.create_task(read(reader)) for reader in readers]
@@ -115,7 +116,7 @@ async def test_readers_move_to_another_gateway(brisk: House) -> None:
         await succeeded(brisk, reader.job_id, said_by_mock(f"Reader {number}", SLOW_TOKENS))
 
 
-async def test_a_rolling_restart_under_load_fails_no_job_and_no_reader(brisk: House) -> None:
+async def test_a_rolling_restart_under_load_fails_no_job_and_no_reader(brisk: Environment) -> None:
     over = asyncio.Event()
     async with brisk.client() as weft:
         loads = [asyncio.create_task(load(weft, model, over)) for model in ("short", "slow", "echo", "echo", "short")]

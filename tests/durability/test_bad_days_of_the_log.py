@@ -8,8 +8,8 @@ from shutil import rmtree
 
 import pytest
 import pytest_asyncio
-from tests.durability.doors import Door, door, first
-from tests.durability.house import TENANT, House, Plan, house, revive
+from tests.durability.environment import TENANT, Environment, Plan, environment, revive
+from tests.durability.gateway_client import GatewayClient, first, gateway_client
 from tests.durability.ledger import said_by_mock
 from tests.durability.processes import Service
 from tests.support.waiting import until
@@ -30,14 +30,14 @@ LOG = LogConfig(ack_wait_s=1.5, accept_timeout_s=10.0, max_bytes=64 * 1024**2)
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def small(tmp_path: Path) -> AsyncIterator[House]:
-    """A house with one of each, which a test may wreck."""
-    async with house(Plan(tmp_path, LOG, gateways=1, routers=1, engines=1)) as built:
+async def small(tmp_path: Path) -> AsyncIterator[Environment]:
+    """An environment with one of each, which a test may wreck."""
+    async with environment(Plan(tmp_path, LOG, gateways=1, routers=1, engines=1)) as built:
         yield built
 
 
-async def test_after_the_loss_of_its_store_the_mesh_works_and_what_was_lost_ends(small: House) -> None:
-    async with door(small, small.gateways[0]) as acme:
+async def test_after_the_loss_of_its_store_the_mesh_works_and_what_was_lost_ends(small: Environment) -> None:
+    async with gateway_client(small, small.gateways[0]) as acme:
         before = await acme.submit(chat("Before", model="short"))
         await first(acme.stream(before.job_id), "done")
         lost = await acme.submit(chat("Lost", model="endless"))
@@ -67,10 +67,10 @@ async def test_after_the_loss_of_its_store_the_mesh_works_and_what_was_lost_ends
     assert all(service.is_running for service in small.services)
 
 
-async def test_a_router_an_hour_ahead_takes_no_jobs_and_says_so(small: House) -> None:
+async def test_a_router_an_hour_ahead_takes_no_jobs_and_says_so(small: Environment) -> None:
     (right,) = small.routers
     wrong = replace(right, argv=["tests.durability.an_hour_ahead", *right.argv], child=None)
-    async with door(small, small.gateways[0]) as acme:
+    async with gateway_client(small, small.gateways[0]) as acme:
         right.kill()
         wrong.spawn()
         try:
@@ -86,7 +86,7 @@ async def test_a_router_an_hour_ahead_takes_no_jobs_and_says_so(small: House) ->
     assert done.done.answer.text == said_by_mock("Not expired", 30)
 
 
-async def test_while_all_stores_are_away_each_service_says_so_in_a_few_lines(small: House) -> None:
+async def test_while_all_stores_are_away_each_service_says_so_in_a_few_lines(small: Environment) -> None:
     before = {service.name: _lines(service) for service in small.services}
     for store in (small.nats, small.postgres, small.valkey):
         await asyncio.to_thread(store.stop)
@@ -97,7 +97,7 @@ async def test_while_all_stores_are_away_each_service_says_so_in_a_few_lines(sma
         assert sum('"event": "nats lost"' in line for line in said[name]) == 1
         assert sum('"event": "not ready"' in line and '"dependency": "nats"' in line for line in said[name]) == 1
     await small.mend()
-    async with door(small, small.gateways[0]) as acme:
+    async with gateway_client(small, small.gateways[0]) as acme:
         job = await acme.submit(chat("After all that", model="short"))
         await first(acme.stream(job.job_id), "done")
 
@@ -106,7 +106,7 @@ def _lines(service: Service) -> list[str]:
     return service.log.read_text().splitlines()
 
 
-async def _can_be_read(acme: Door, job_id: str) -> bool:
+async def _can_be_read(acme: GatewayClient, job_id: str) -> bool:
     try:
         return bool(await acme.get(job_id))
     except WeftError as error:
@@ -119,11 +119,11 @@ async def _says(service: Service, words: str) -> bool:
     return words in service.log.read_text()
 
 
-async def _states(acme: Door, count: int) -> dict[str, int]:
+async def _states(acme: GatewayClient, count: int) -> dict[str, int]:
     jobs = (await acme.list()).jobs
     return {job.job_id: job.state for job in jobs} if len(jobs) == count else {}
 
 
-async def _ended(acme: Door, count: int) -> dict[str, int]:
+async def _ended(acme: GatewayClient, count: int) -> dict[str, int]:
     states = await _states(acme, count)
     return states if all(state >= job_pb2.JOB_STATE_SUCCEEDED for state in states.values()) else {}

@@ -1,6 +1,7 @@
 """Jobs that share a call survive the loss of the router that makes it: nobody waits for a lease to run out.
 
-What else single flight promises, with routers in one process: tests/router/test_flights.py, test_flights_elsewhere.py.
+What else single flight promises, with routers in one process: tests/router/single_flight/test_flights.py,
+test_flights_between_routers.py.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
-from tests.durability.house import House
+from tests.durability.environment import Environment
 from tests.durability.ledger import Ending, ending, said_by_mock
 from tests.durability.processes import Service
 from tests.support.waiting import until
@@ -30,7 +31,7 @@ TOKENS = 150
     ("lose", "noticed_s", "more_calls"), [(Service.kill, 1.0, 1), (Service.pause, 6.0, 2)], ids=["killed", "frozen"]
 )
 async def test_the_loss_of_the_leader_loses_nobody(
-    brisk: House, lose: Callable[[Service], None], noticed_s: float, more_calls: int
+    brisk: Environment, lose: Callable[[Service], None], noticed_s: float, more_calls: int
 ) -> None:
     prompt = f"shared, and then {lose.__name__}"
     async with brisk.client() as weft:
@@ -47,25 +48,25 @@ async def test_the_loss_of_the_leader_loses_nobody(
     assert min(went_on_s(found, lost_unix_s) for found in endings) < noticed_s
 
 
-async def submitted(house: House, weft: WeftClient, prompt: str) -> str:
+async def submitted(environment: Environment, weft: WeftClient, prompt: str) -> str:
     """A job that joins others like it, once its text has begun."""
     request = chat(prompt, model="long")
     request.cache.mode = job_pb2.CACHE_MODE_EXACT
     job = await weft.submit(request)
 
     async def speaks() -> bool:
-        return any(event.HasField("delta") for event in await house.log.events(job.job_id))
+        return any(event.HasField("delta") for event in await environment.log.events(job.job_id))
 
     await until(f"{job.job_id} speaks", speaks)
     return job.job_id
 
 
-async def host(house: House) -> Service:
+async def host(environment: Environment) -> Service:
     """The router that makes the only call under way."""
-    async with Redis.from_url(house.valkey.url, decode_responses=True) as redis:
+    async with Redis.from_url(environment.valkey.url, decode_responses=True) as redis:
         [key] = [key async for key in redis.scan_iter("weft:flight:*")]
         address = await redis.get(key)
-    return next(router for router in house.routers if router.address == address)
+    return next(router for router in environment.routers if router.address == address)
 
 
 def went_on_s(found: Ending, lost_unix_s: float) -> float:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.durability.house import revive
+from tests.durability.environment import revive
 from tests.durability.processes import Service
-from tests.retrieval.ingest_desk import IngestDesk, PatientEmbedder, document, notes
+from tests.retrieval.ingest_jobs.ingest_client import IngestClient, PatientEmbedder, document, notes
 from tests.support.waiting import until
 
 from weft.inference.v1 import inference_pb2_grpc
@@ -35,31 +35,31 @@ _FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 class Mesh:
     nats: NatsServer
     postgres: PostgresServer
-    door: Service
+    server: Service
     workers: tuple[Service, Service]
-    desk: IngestDesk
+    client: IngestClient
     embedder: PatientEmbedder
 
     async def half_way(self) -> pb.IngestJob:
         """Begins a job, with the first worker only, and returns when that has stored a part and holds another."""
         await self.workers[0].start()
-        await self.desk.done(await self.desk.begin(notes(BEFORE)))
+        await self.client.done(await self.client.begin(notes(BEFORE)))
         self.embedder.pass_only(4)
         self.embedder.held.clear()
         changed = [document(f"note-{number}", f"Changed to text{number}.") for number in range(5)]
-        job = await self.desk.begin([*changed, *notes(DOCUMENTS - 5, 5)])
+        job = await self.client.begin([*changed, *notes(DOCUMENTS - 5, 5)])
         await asyncio.wait_for(self.embedder.held.wait(), 20)
         return job
 
     async def is_right(self, job: pb.IngestJob) -> None:
         """Fails unless the job stored each of its documents once, and nothing else is there."""
-        ended = await self.desk.done(job)
+        ended = await self.client.done(job)
         assert ended.state == job_pb2.JOB_STATE_SUCCEEDED, ended
         progress = ended.progress
         assert (progress.documents, progress.failed) == (DOCUMENTS, 0)
         assert progress.created + progress.updated + progress.unchanged == DOCUMENTS
         assert (progress.created, progress.updated) == (DOCUMENTS - BEFORE, 5)
-        kinds = [event.WhichOneof("event") for event in await self.desk.events(job.job_id)]
+        kinds = [event.WhichOneof("event") for event in await self.client.events(job.job_id)]
         assert kinds.count("done") == 1
         with self.postgres.superuser("weft") as session:  # who sees past the fence between tenants
             counted = session.execute(_COUNTED).fetchone()
@@ -95,14 +95,14 @@ async def mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
             "grace_s": "1",
         }
         env = {f"WEFT_RETRIEVAL_{name.upper()}": value for name, value in settings.items()}
-        door = Service("door", ("weft_retrieval", "serve"), env, tmp_path / "door.log", settings["listen"])
+        server = Service("server", ("weft_retrieval", "serve"), env, tmp_path / "server.log", settings["listen"])
         one, two = (Service(name, ("weft_retrieval", "work"), env, tmp_path / f"{name}.log") for name in ("one", "two"))
-        for service in (door, one, two):
+        for service in (server, one, two):
             stack.callback(service.kill)
-        await door.start()
+        await server.start()
         channel = await stack.enter_async_context(Channel(settings["listen"], "retrieval"))
         await until("the collection", lambda: _created(channel))
-        yield Mesh(nats, postgres, door, (one, two), IngestDesk(channel), embedder)
+        yield Mesh(nats, postgres, server, (one, two), IngestClient(channel), embedder)
 
 
 async def _created(channel: Channel) -> bool:
@@ -128,7 +128,7 @@ async def test_a_worker_that_was_frozen_stores_nothing_twice(mesh: Mesh) -> None
     job = await mesh.half_way()
     mesh.workers[0].pause()
     await mesh.workers[1].start()
-    await asyncio.wait_for(mesh.desk.started(job.job_id, attempts=2), 20)
+    await asyncio.wait_for(mesh.client.started(job.job_id, attempts=2), 20)
     mesh.workers[0].resume()
     mesh.embedder.pass_all()
     await mesh.is_right(job)
@@ -160,11 +160,11 @@ async def test_the_log_may_be_killed_meanwhile(mesh: Mesh) -> None:
 
 async def test_everything_may_be_killed_at_once(mesh: Mesh) -> None:
     job = await mesh.half_way()
-    for part in (mesh.workers[0], mesh.door, mesh.nats, mesh.postgres):
+    for part in (mesh.workers[0], mesh.server, mesh.nats, mesh.postgres):
         part.kill()
     mesh.embedder.pass_all()
     await asyncio.gather(revive(mesh.nats), revive(mesh.postgres))
     await mesh.workers[0].start()
-    await mesh.door.start()
-    await until("the door answers", lambda: _created(mesh.desk.channel))
+    await mesh.server.start()
+    await until("the server answers", lambda: _created(mesh.client.channel))
     await mesh.is_right(job)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.durability.house import TENANT, House
+from tests.durability.environment import TENANT, Environment
 from tests.durability.ledger import said_by_mock
 
 from weft_cli.views.answer import drain
@@ -16,16 +16,16 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 PATIENCE_S = 4.0
 HANGS_S = 60.0
 
-OUTAGES: dict[str, Callable[[House], object]] = {
-    "nats is dead": lambda house: house.nats.kill(),
-    "nats is frozen": lambda house: house.nats.child.pause(),
-    "gateways are dead": lambda house: [gateway.kill() for gateway in house.gateways],
-    "gateways are frozen": lambda house: [gateway.pause() for gateway in house.gateways],
+OUTAGES: dict[str, Callable[[Environment], object]] = {
+    "nats is dead": lambda environment: environment.nats.kill(),
+    "nats is frozen": lambda environment: environment.nats.child.pause(),
+    "gateways are dead": lambda environment: [gateway.kill() for gateway in environment.gateways],
+    "gateways are frozen": lambda environment: [gateway.pause() for gateway in environment.gateways],
 }
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-async def test_generate_is_given_up_and_then_works_again(brisk: House, outage: str) -> None:
+async def test_generate_is_given_up_and_then_works_again(brisk: Environment, outage: str) -> None:
     async with WeftClient(brisk.endpoint, brisk.keys[TENANT], patience_s=PATIENCE_S) as weft:
         await drain(weft.generate("Before", model="short"))
         OUTAGES[outage](brisk)

@@ -27,7 +27,7 @@ async def test_the_gateways_memory_comes_back(report: Report) -> None:
 
 
 async def test_many_calls_reach_what_is_behind_the_checks(report: Report) -> None:
-    """A fuzz that is refused at the door tests the door alone."""
+    """A fuzz that is refused at the gateway tests the gateway alone."""
     codes = Counter(outcome.code for outcome in report.outcomes)
     assert codes["OK"] + codes["NOT_FOUND"] > CALLS / 10
     assert codes["INVALID_ARGUMENT"] > CALLS / 10

@@ -1,9 +1,6 @@
-"""A gateway on real servers, callers with keys, and wires that can be cut."""
+"""A gateway on real servers, callers with keys, and proxies whose connections can be cut."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +9,9 @@ from uuid import uuid4
 import grpc
 import grpc.aio
 import pytest
-from aiohttp import web
-from tests.support.wire import Wire, wired
+from tests.support.tcp_proxy import TcpProxy, proxied
+from tests.support.waiting import until
+from tests.support.webhook_receiver import WebhookReceiver
 
 from weft.common.v1 import chat_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -87,66 +85,22 @@ class Caller:
         return self.jobs.Generate(question, metadata=self.auth, timeout=limit_s)
 
 
-@dataclass
-class Post:
-    """A webhook as it arrived."""
-
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def event(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Receiver:
-    """A target of webhooks that answers as told, in order, and then 200; while `open` is clear only /at-once does."""
-
-    answers: list[int] = field(default_factory=list)
-    answer_headers: dict[str, str] = field(default_factory=dict)
-    posts: "asyncio.Queue[Post]" = field(default_factory=asyncio.Queue)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-    port: int = 0
-
-    def __post_init__(self) -> None:
-        self.open.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}/hook"
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.posts.put_nowait(Post(request.path, dict(request.headers), await request.read()))
-        status = self.answers.pop(0) if self.answers else 200
-        if request.path != "/at-once":
-            await self.open.wait()
-        return web.Response(status=status, headers=self.answer_headers)
+@pytest.fixture
+async def postgres_proxy(postgres_url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    async with proxied(postgres_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-async def postgres_wire(postgres_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with wired(postgres_url) as wire:
-        yield wire
+async def redis_proxy(redis_url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    async with proxied(redis_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-async def redis_wire(redis_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with wired(redis_url) as wire:
-        yield wire
-
-
-@pytest.fixture
-def cable() -> Callable[[str], AbstractAsyncContextManager[tuple[Wire, str]]]:
-    """Puts a wire before the server at a URL, and gives it with the URL of its near end."""
-    return wired
-
-
-@pytest.fixture
-async def nats_wire(nats_url: str) -> AsyncIterator[tuple[Wire, str]]:
-    async with wired(nats_url) as wire:
-        yield wire
+async def nats_proxy(nats_url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    async with proxied(nats_url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -214,18 +168,9 @@ async def caller(server: Server, new_caller: Callable[..., Awaitable[Caller]]) -
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", receiver.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.port = runner.addresses[0][1]
-    yield receiver
-    receiver.open.set()
-    await runner.cleanup()
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    async with WebhookReceiver().running() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -280,10 +225,12 @@ def work(log: JobLog) -> Callable[..., Awaitable[event_pb2.Done]]:
 def recorded() -> Callable[..., Awaitable[list[job_pb2.Job]]]:
     """Reads the list of jobs until it is as the condition says: it trails the log a little."""
 
-    async def until(caller: Caller, holds: Callable[[list[job_pb2.Job]], bool], **fields: Any) -> list[job_pb2.Job]:
-        async with asyncio.timeout(20):
-            while not holds(jobs := list((await caller.list(**fields)).jobs)):  # noqa: ASYNC110  # a list tells nobody
-                await asyncio.sleep(0.01)
-        return jobs
+    async def wait(caller: Caller, holds: Callable[[list[job_pb2.Job]], bool], **fields: Any) -> list[job_pb2.Job]:
+        async def look() -> tuple[list[job_pb2.Job]] | None:
+            jobs = list((await caller.list(**fields)).jobs)
+            # In a tuple, since a list that should be empty is not true.
+            return (jobs,) if holds(jobs) else None
 
-    return until
+        return (await until("the list of jobs holds", look, within_s=20))[0]
+
+    return wait

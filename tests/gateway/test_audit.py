@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
+from tests.support.tcp_proxy import proxied
+from tests.support.waiting import until
 
 from weft.common.v1 import catalog_pb2, catalog_pb2_grpc
 from weft.gateway.v1 import audit_pb2, audit_pb2_grpc, tenant_pb2, tenant_pb2_grpc
@@ -127,14 +129,14 @@ async def test_no_secret_is_on_record(caller: Any, keys: Any, refused: Refused, 
 
 
 async def test_nothing_is_done_that_cannot_be_recorded(
-    config: Config, cable: Any, postgres_url: str, new_caller: Any, refused: Refused, capsys: pytest.CaptureFixture[str]
+    config: Config, postgres_url: str, new_caller: Any, refused: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with cable(postgres_url) as (wire, url):
+    async with proxied(postgres_url) as (proxy, url):
         settings = {"postgres_url": url, "read_limit_s": 0.5}
         async with gateway(config.model_copy(update=settings)) as server:
             assert server is not None
             caller = await new_caller(server)
-            await wire.cut()
+            await proxy.cut()
             keys = rpc.KeyServiceStub(caller.channel)
             error = await refused(keys.CreateKey(pb.CreateKeyRequest(tenant="acme"), metadata=OPERATOR))
             assert error.metadata == {"dependency": "postgresql"}
@@ -152,12 +154,14 @@ async def test_a_call_under_way_is_on_record_without_an_end(caller: Any) -> None
 
 async def deletion(caller: Any, *, is_over: bool) -> audit_pb2.AuditEvent:
     """Returns the event of a DeleteTenant, once it is there, or is there with its end."""
-    async with asyncio.timeout(20):
-        while True:
-            for event in await events(caller, tenant="gone", page_size=1000):
-                if event.method.endswith("/DeleteTenant") and (event.code or not is_over):
-                    return event
-            await asyncio.sleep(0.01)  # a list tells nobody
+
+    async def look() -> audit_pb2.AuditEvent | None:
+        for event in await events(caller, tenant="gone", page_size=1000):
+            if event.method.endswith("/DeleteTenant") and (event.code or not is_over):
+                return event
+        return None
+
+    return await until("the deletion is on record", look, within_s=20)
 
 
 class Silent(retrieval_pb2_grpc.RetrievalServiceServicer):

@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 import pytest
 from prometheus_client import REGISTRY
+from tests.support.waiting import until_it_succeeds
 
 from weft.common.v1 import catalog_pb2, catalog_pb2_grpc, error_pb2
 from weft.job.v1 import job_pb2
@@ -96,9 +97,4 @@ def refused_catalogs() -> float:
 
 async def accepted(caller: Any, ask: Ask) -> job_pb2.Job:
     """Submits a job for the new alias as soon as it is known."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await caller.submit(ask(model="newest"))
-            except Exception:  # noqa: BLE001
-                await asyncio.sleep(0.02)
+    return await until_it_succeeds("the alias is known", lambda: caller.submit(ask(model="newest")), Exception)

@@ -1,4 +1,4 @@
-"""The services behind, through the gateway's door."""
+"""The services behind, through the gateway."""
 
 import asyncio
 import socket
@@ -220,8 +220,11 @@ async def test_a_stream_is_passed_on_byte_for_byte_message_for_message() -> None
         None,
     )
     async with Server("127.0.0.1:0", [end], grace_s=0) as far, Channel(far.address, "echo") as channel:
-        door = forwarded(echo, channel, 5)
-        async with Server("127.0.0.1:0", [door], grace_s=0) as near, grpc.aio.insecure_channel(near.address) as client:
+        service = forwarded(echo, channel, 5)
+        async with (
+            Server("127.0.0.1:0", [service], grace_s=0) as near,
+            grpc.aio.insecure_channel(near.address) as client,
+        ):
             call = client.unary_stream(f"/{echo.full_name}/Say")
             assert [message async for message in call(b"> ")] == [b"> " + message for message in messages]
 

@@ -57,17 +57,17 @@ async def health_of(config: Config) -> AsyncIterator[tuple[Health, Any]]:
             await health.close()
 
 
-async def test_without_the_log_no_jobs_are_taken(config: Config, nats_wire: Any) -> None:
-    wire, url = nats_wire
+async def test_without_the_log_no_jobs_are_taken(config: Config, nats_proxy: Any) -> None:
+    proxy, url = nats_proxy
     async with health_of(config.model_copy(update={"nats_url": url})) as (health, _):
         assert await health.serves(WHOLE)
         assert await health.serves(JOBS)
-        await wire.cut()
+        await proxy.cut()
         await health.until(WHOLE, serves=False)
         await health.until(JOBS, serves=False)
         assert await health.serves(KEYS)
         assert await health.serves(LIVENESS)
-        await wire.mend()
+        await proxy.mend()
         await health.until(WHOLE, serves=True)
         await health.until(JOBS, serves=True)
 
@@ -86,25 +86,25 @@ async def test_a_frozen_nats_is_seen(config: Config, tmp_path: Path) -> None:
 
 
 async def test_without_postgres_jobs_are_taken_and_keys_and_webhooks_are_not_served(
-    config: Config, postgres_wire: Any, new_caller: Any, ask: Any
+    config: Config, postgres_proxy: Any, new_caller: Any, ask: Any
 ) -> None:
-    wire, url = postgres_wire
+    proxy, url = postgres_proxy
     async with health_of(config.model_copy(update={"postgres_url": url})) as (health, server):
         caller = await new_caller(server)
         await caller.submit(ask())
-        await wire.cut()
+        await proxy.cut()
         await health.until(KEYS, serves=False)
         await health.until(WEBHOOKS, serves=False)
         assert await health.serves(WHOLE)
         assert await health.serves(JOBS)
         assert (await caller.submit(ask())).state == job_pb2.JOB_STATE_QUEUED
-        await wire.mend()
+        await proxy.mend()
         await health.until(KEYS, serves=True)
 
 
-async def test_redis_is_not_needed(config: Config, redis_wire: Any) -> None:
-    wire, url = redis_wire
-    await wire.cut()
+async def test_redis_is_not_needed(config: Config, redis_proxy: Any) -> None:
+    proxy, url = redis_proxy
+    await proxy.cut()
     async with health_of(config.model_copy(update={"redis_url": url})) as (health, _):
         for service in (WHOLE, JOBS, KEYS, WEBHOOKS):
             assert await health.serves(service)

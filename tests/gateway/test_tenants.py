@@ -1,12 +1,12 @@
 """All of a tenant deleted, with the operator's token, a piece at a time."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 import psycopg
 import pytest
+from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
 from weft.common.v1 import error_pb2
@@ -91,10 +91,12 @@ async def delete_once(server: Server, tenant: str, auth: Any = OPERATOR) -> pb.D
 async def delete(server: Server, tenant: str) -> list[pb.DeleteTenantResponse]:
     """Calls until nothing is left; returns all answers."""
     answers = []
-    async with asyncio.timeout(30):
-        while not answers or not answers[-1].complete:
-            answers.append(await delete_once(server, tenant))
-            await asyncio.sleep(0.05)
+
+    async def is_complete() -> bool:
+        answers.append(await delete_once(server, tenant))
+        return answers[-1].complete
+
+    await until("nothing is left", is_complete, within_s=30)
     return answers
 
 

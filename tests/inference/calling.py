@@ -1,8 +1,9 @@
 """The inference service as its callers see it, and requests as they write them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+from tests.support.waiting import until
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2 as pb
@@ -34,10 +35,12 @@ class Client:
 
     async def engine_once(self, is_so: Callable[[pb.GetEngineResponse], bool]) -> pb.GetEngineResponse:
         """Asks until the engine's state is as described."""
-        async with asyncio.timeout(20):
-            while not is_so(engine := await self.engine()):
-                pass
-        return engine
+
+        async def look() -> pb.GetEngineResponse | None:
+            engine = await self.engine()
+            return engine if is_so(engine) else None
+
+        return await until("the engine is so", look, within_s=20)
 
     async def embed(self, *texts: str) -> pb.EmbedResponse:
         return await self.channel.unary(self.stub.Embed(pb.EmbedRequest(texts=texts), **self.channel.call(30)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.mesh.door import Door
+from tests.mesh.environment import Environment
 
 from weft_client.client import WeftClient
 from weft_client.keys import KeyClient
@@ -44,7 +44,7 @@ HANDBOOK = {
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Environment]:
     root = tmp_path_factory.mktemp("mesh")
     ports = Ports.counted_from(0)
     catalog = root / "catalog.toml"
@@ -58,7 +58,7 @@ async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
             await weft.documents.ensure_collection("handbook")
             for name, text in HANDBOOK.items():
                 await weft.documents.ingest("handbook", name, text.encode())
-        yield Door(
+        yield Environment(
             record.endpoint,
             record.api_key,
             other.secret,

@@ -1,10 +1,10 @@
-"""Bad input, each with its own status and reason, through the one door."""
+"""Bad input, each with its own status and reason, through the one gateway."""
 
 import json
 
 import grpc
 import pytest
-from tests.mesh.door import Door
+from tests.mesh.environment import Environment
 
 from weft.common.v1 import error_pb2, filter_pb2
 from weft.job.v1 import job_pb2
@@ -53,9 +53,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_bad_request_is_refused_with_its_reason(door: Door, name: str) -> None:
+async def test_a_bad_request_is_refused_with_its_reason(environment: Environment, name: str) -> None:
     request, reason = REFUSED[name]
-    async with door.client() as weft:
+    async with environment.client() as weft:
         with pytest.raises(WeftError) as refused:
             await weft.submit(request)
     assert refused.value.status is grpc.StatusCode.INVALID_ARGUMENT
@@ -63,15 +63,15 @@ async def test_a_bad_request_is_refused_with_its_reason(door: Door, name: str) -
     assert "Traceback" not in refused.value.message
 
 
-async def test_a_bad_key_opens_nothing(door: Door) -> None:
-    async with WeftClient(door.endpoint, "wk_nobody_nothing") as weft:
+async def test_a_bad_key_opens_nothing(environment: Environment) -> None:
+    async with WeftClient(environment.endpoint, "wk_nobody_nothing") as weft:
         with pytest.raises(WeftError) as refused:
             await weft.jobs()
     assert refused.value.status is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_another_tenants_job_is_not_found(door: Door) -> None:
-    async with door.client() as weft, door.other_tenant() as other:
+async def test_another_tenants_job_is_not_found(environment: Environment) -> None:
+    async with environment.client() as weft, environment.other_tenant() as other:
         job = await weft.submit(chat("Mine.", max_tokens=4))
         missing = job.job_id[:-1] + ("0" if job.job_id[-1] != "0" else "1")
         messages = []
@@ -85,22 +85,22 @@ async def test_another_tenants_job_is_not_found(door: Door) -> None:
             await other.cancel(job.job_id)
 
 
-async def test_another_tenants_collection_is_not_found(door: Door) -> None:
-    async with door.other_tenant() as other:
+async def test_another_tenants_collection_is_not_found(environment: Environment) -> None:
+    async with environment.other_tenant() as other:
         with pytest.raises(WeftError) as refused:
             await other.documents.search("handbook", "ferry")
     assert refused.value.reason == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND
 
 
-async def test_a_corrupt_pdf_is_unreadable(door: Door) -> None:
-    async with door.client() as weft:
+async def test_a_corrupt_pdf_is_unreadable(environment: Environment) -> None:
+    async with environment.client() as weft:
         with pytest.raises(WeftError) as refused:
             await weft.documents.ingest("handbook", "broken.pdf", b"%PDF-1.7\nnot really")
     assert refused.value.reason == error_pb2.ERROR_REASON_UNREADABLE_DOCUMENT
 
 
-async def test_a_question_to_a_missing_collection_fails_the_job_with_its_reason(door: Door) -> None:
-    async with door.client() as weft:
+async def test_a_question_to_a_missing_collection_fails_the_job_with_its_reason(environment: Environment) -> None:
+    async with environment.client() as weft:
         generation = weft.run(chat("hello", collection="nowhere", temperature=1))
         async for _ in generation:
             pass

@@ -1,11 +1,11 @@
-"""Jobs and tenants deleted through the one door, with every service behind it."""
+"""Jobs and tenants deleted through the one gateway, with every service behind it."""
 
 import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.cli.command_line import weft
-from tests.mesh.door import Door
+from tests.mesh.environment import Environment
+from tests.support.command_line import weft
 from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
@@ -44,23 +44,25 @@ def cached(weft: WeftClient, more_than: int) -> Callable[[], Awaitable[bool]]:
     return holds
 
 
-async def test_a_deleted_job_is_gone_from_every_service_and_its_answer_from_the_cache(door: Door) -> None:
-    async with door.client() as client:
+async def test_a_deleted_job_is_gone_from_every_service_and_its_answer_from_the_cache(environment: Environment) -> None:
+    async with environment.client() as client:
         before = (await client.cache_stats()).entries
         first = await answered(client)
         await until("the answer is stored", cached(client, before), 10.0)
-        code, said, _ = await weft("--endpoint", door.endpoint, "--key", door.key, "jobs", "delete", first.job_id)
+        code, said, _ = await weft(
+            "--endpoint", environment.endpoint, "--key", environment.key, "jobs", "delete", first.job_id
+        )
         assert (code, said.strip()) == (0, f"{first.job_id} is deleted")
         assert await reason(client.job(first.job_id)) == error_pb2.ERROR_REASON_JOB_NOT_FOUND
         again = await answered(client)
         assert not again.HasField("cache_hit")
 
 
-async def test_a_deleted_tenant_leaves_nothing_behind(door: Door) -> None:
-    operator = ("--endpoint", door.endpoint, "--operator-token", door.operator_token)
-    async with KeyClient(door.endpoint, door.operator_token) as keys:
+async def test_a_deleted_tenant_leaves_nothing_behind(environment: Environment) -> None:
+    operator = ("--endpoint", environment.endpoint, "--operator-token", environment.operator_token)
+    async with KeyClient(environment.endpoint, environment.operator_token) as keys:
         made = await keys.create("leaving", "test")
-    async with WeftClient(door.endpoint, made.secret) as client:
+    async with WeftClient(environment.endpoint, made.secret) as client:
         await client.documents.ensure_collection("papers")
         await client.documents.ingest("papers", "will.md", b"# A will\n\nAll goes to the cat.\n")
         job = await answered(client)
@@ -71,20 +73,20 @@ async def test_a_deleted_tenant_leaves_nothing_behind(door: Door) -> None:
     assert total["complete"]
     counts = {name: int(total[name]) for name in ("revoked_keys", "deleted_jobs", "deleted_collections")}
     assert counts == {"revoked_keys": 1, "deleted_jobs": 1, "deleted_collections": 1}
-    async with KeyClient(door.endpoint, door.operator_token) as keys:
+    async with KeyClient(environment.endpoint, environment.operator_token) as keys:
         assert [key async for key in keys.list("leaving")] == []
         back = await keys.create("leaving", "test")
-    async with WeftClient(door.endpoint, back.secret) as client:
+    async with WeftClient(environment.endpoint, back.secret) as client:
         assert await client.jobs() == []
         assert await reason(client.job(job.job_id)) == error_pb2.ERROR_REASON_JOB_NOT_FOUND
         assert await reason(client.documents.search("papers", "cat")) == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND
         assert (await client.cache_stats()).entries == 0
 
 
-async def test_a_tenant_is_not_deleted_unasked(door: Door) -> None:
-    operator = ("--endpoint", door.endpoint, "--operator-token", door.operator_token)
+async def test_a_tenant_is_not_deleted_unasked(environment: Environment) -> None:
+    operator = ("--endpoint", environment.endpoint, "--operator-token", environment.operator_token)
     code, _, told = await weft(*operator, "tenants", "delete", "other")
     assert code == 1
     assert "for good: say --yes, there is nobody to ask here" in told
-    async with door.other_tenant() as client:
+    async with environment.other_tenant() as client:
         assert isinstance(await client.usage(), pb.GetUsageResponse)

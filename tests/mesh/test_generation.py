@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import grpc
 import pytest
-from tests.mesh.door import Door
+from tests.mesh.environment import Environment
 from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
@@ -37,8 +37,8 @@ async def answered(weft: WeftClient, request: job_pb2.GenerationRequest) -> job_
     return await weft.job(generation.job_id)
 
 
-async def test_a_question_over_documents_is_answered_from_them(door: Door) -> None:
-    async with door.client() as weft:
+async def test_a_question_over_documents_is_answered_from_them(environment: Environment) -> None:
+    async with environment.client() as weft:
         generation = weft.generate(QUESTION, collection="handbook", temperature=0, max_tokens=64)
         async with aclosing(aiter(generation)) as tokens:
             pieces = [token.text async for token in tokens]
@@ -56,8 +56,8 @@ async def test_a_question_over_documents_is_answered_from_them(door: Door) -> No
     assert job.accept_time.ToNanoseconds() <= job.start_time.ToNanoseconds() <= job.end_time.ToNanoseconds()
 
 
-async def test_the_record_reaches_postgresql(door: Door) -> None:
-    async with door.client() as weft:
+async def test_the_record_reaches_postgresql(environment: Environment) -> None:
+    async with environment.client() as weft:
         job = await answered(weft, chat("Say hello.", max_tokens=8))
 
         async def listed() -> bool:
@@ -67,9 +67,9 @@ async def test_the_record_reaches_postgresql(door: Door) -> None:
         await until("the job is listed", listed, 10.0)
 
 
-async def test_the_same_question_again_is_a_cache_hit(door: Door) -> None:
+async def test_the_same_question_again_is_a_cache_hit(environment: Environment) -> None:
     request = one_sentence("Name one colour of the sea.")
-    async with door.client() as weft:
+    async with environment.client() as weft:
         before = (await weft.cache_stats()).entries
         first = await answered(weft, request)
 
@@ -85,9 +85,9 @@ async def test_the_same_question_again_is_a_cache_hit(door: Door) -> None:
     assert not again.attempts
 
 
-async def test_another_tenant_never_gets_the_cached_answer(door: Door) -> None:
+async def test_another_tenant_never_gets_the_cached_answer(environment: Environment) -> None:
     request = one_sentence("Name one colour of the sky.")
-    async with door.client() as weft, door.other_tenant() as other:
+    async with environment.client() as weft, environment.other_tenant() as other:
         before = (await weft.cache_stats()).entries
         await answered(weft, request)
 
@@ -99,8 +99,8 @@ async def test_another_tenant_never_gets_the_cached_answer(door: Door) -> None:
     assert not theirs.HasField("cache_hit")
 
 
-async def test_a_reader_that_is_cut_off_continues_byte_for_byte(door: Door) -> None:
-    async with door.client() as weft:
+async def test_a_reader_that_is_cut_off_continues_byte_for_byte(environment: Environment) -> None:
+    async with environment.client() as weft:
         first = weft.run(chat(LONG, max_tokens=96))
         async with aclosing(aiter(first)) as tokens:
             async for _ in tokens:
@@ -116,8 +116,8 @@ async def test_a_reader_that_is_cut_off_continues_byte_for_byte(door: Door) -> N
     assert rest.done.text_hash == text_hash(whole)
 
 
-async def test_leaving_generate_leaves_the_job_running(door: Door) -> None:
-    async with door.client() as weft:
+async def test_leaving_generate_leaves_the_job_running(environment: Environment) -> None:
+    async with environment.client() as weft:
         left = weft.run(chat(LONG, max_tokens=48))
         async with aclosing(aiter(left)) as tokens:
             async for _ in tokens:
@@ -129,8 +129,8 @@ async def test_leaving_generate_leaves_the_job_running(door: Door) -> None:
     assert later.done.state == job_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_a_cancelled_job_stops_the_engine(door: Door) -> None:
-    async with door.client() as weft, grpc.aio.insecure_channel(door.inference) as channel:
+async def test_a_cancelled_job_stops_the_engine(environment: Environment) -> None:
+    async with environment.client() as weft, grpc.aio.insecure_channel(environment.inference) as channel:
         engine = inference_pb2_grpc.InferenceServiceStub(channel)
         aborted = (await engine.GetEngine(inference_pb2.GetEngineRequest())).aborted
         generation = weft.run(chat(LONG, max_tokens=512))
@@ -153,9 +153,9 @@ async def test_a_cancelled_job_stops_the_engine(door: Door) -> None:
 
 
 async def test_a_provider_that_is_down_fails_a_job_that_will_not_wait_with_a_reason_and_a_record(
-    door: Door,
+    environment: Environment,
 ) -> None:
-    async with door.client() as weft:
+    async with environment.client() as weft:
         job = await answered(weft, chat("Anyone there?", model="unreachable", on_outage="fail"))
     assert job.state == job_pb2.JOB_STATE_FAILED
     assert job.error.message
@@ -163,9 +163,9 @@ async def test_a_provider_that_is_down_fails_a_job_that_will_not_wait_with_a_rea
     assert {a.error.reason for a in job.attempts} == {error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE}
 
 
-async def test_the_same_request_id_returns_the_same_job(door: Door) -> None:
+async def test_the_same_request_id_returns_the_same_job(environment: Environment) -> None:
     request = chat("Once only.", max_tokens=8)
-    async with door.client() as weft:
+    async with environment.client() as weft:
         jobs = await asyncio.gather(*(weft.submit(request, "once") for _ in range(5)))
         with pytest.raises(WeftError) as reused:
             await weft.submit(chat("Something else."), "once")

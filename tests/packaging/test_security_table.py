@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\|.*\|.*\|(?P<tests>.*)\|$", re.MULTILINE)
-NAMED = re.compile(r"`(?P<file>[a-z_]+/test_[a-z0-9_]+)(?:::(?P<test>test_[a-z0-9_]+))?`")
+NAMED = re.compile(r"`(?P<file>(?:[a-z_]+/)+test_[a-z0-9_]+)(?:::(?P<test>test_[a-z0-9_]+))?`")
 
 
 def test_every_threat_names_a_test_that_exists() -> None:

@@ -26,7 +26,7 @@ echo "$*" >> {told}
 """
 
 
-class Desk:
+class Harness:
     """A checkout with only what `make setup` reads, and a PATH with only the Pythons of the test."""
 
     def __init__(self, folder: Path) -> None:
@@ -93,104 +93,104 @@ def _script(path: Path, text: str) -> Path:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-def test_without_any_python_it_says_what_to_install(desk: Desk):
-    done = desk.setup()
+def test_without_any_python_it_says_what_to_install(harness: Harness):
+    done = harness.setup()
     assert done.returncode != 0
     assert "Weft needs Python 3.11 or newer, and no python3 is on the PATH." in done.stderr
     assert "apt-get install python3 python3-venv" in done.stderr
-    assert not desk.venv.exists()
+    assert not harness.venv.exists()
 
 
-def test_a_python_that_is_too_old_is_named_and_makes_nothing(desk: Desk):
-    desk.python("programs/python3", (3, 9))
-    done = desk.setup()
+def test_a_python_that_is_too_old_is_named_and_makes_nothing(harness: Harness):
+    harness.python("programs/python3", (3, 9))
+    done = harness.setup()
     assert done.returncode != 0
     assert "Weft needs Python 3.11 or newer; python3 is Python 3.9." in done.stderr
     assert "make setup PYTHON=/path/to/python3.11" in done.stderr
-    assert not desk.venv.exists()
+    assert not harness.venv.exists()
 
 
-def test_a_newer_python_is_found_beside_an_old_one(desk: Desk):
-    desk.python("programs/python3", (3, 9))
-    desk.python("programs/python3.12", (3, 12))
-    assert desk.setup().returncode == 0
-    assert desk.version == "3.12"
+def test_a_newer_python_is_found_beside_an_old_one(harness: Harness):
+    harness.python("programs/python3", (3, 9))
+    harness.python("programs/python3.12", (3, 12))
+    assert harness.setup().returncode == 0
+    assert harness.version == "3.12"
 
 
-def test_a_python_without_venv_is_told_the_package_that_brings_it(desk: Desk):
-    desk.python("programs/python3", (3, 11), lacking="ensurepip")
-    done = desk.setup()
+def test_a_python_without_venv_is_told_the_package_that_brings_it(harness: Harness):
+    harness.python("programs/python3", (3, 11), lacking="ensurepip")
+    done = harness.setup()
     assert done.returncode != 0
     assert "its package python3.11-venv is missing" in done.stderr
-    assert not desk.venv.exists()
+    assert not harness.venv.exists()
 
 
-def test_a_python_given_by_path_is_used_whatever_its_name_and_version(desk: Desk):
-    desk.python("programs/python3.11", (3, 11))
-    mine = desk.python("my own/python", (3, 13))
-    assert desk.setup(f"PYTHON={mine}").returncode == 0
-    assert desk.version == "3.13"
+def test_a_python_given_by_path_is_used_whatever_its_name_and_version(harness: Harness):
+    harness.python("programs/python3.11", (3, 11))
+    mine = harness.python("my own/python", (3, 13))
+    assert harness.setup(f"PYTHON={mine}").returncode == 0
+    assert harness.version == "3.13"
 
 
-def test_a_python_given_by_path_takes_over_from_another(desk: Desk):
-    desk.python("programs/python3", (3, 11))
-    assert desk.setup().returncode == 0
-    newer = desk.python("newer/python3.12", (3, 12))
-    assert desk.setup(f"PYTHON={newer}").returncode == 0
-    assert (desk.version, desk.installs()) == ("3.12", 2)
+def test_a_python_given_by_path_takes_over_from_another(harness: Harness):
+    harness.python("programs/python3", (3, 11))
+    assert harness.setup().returncode == 0
+    newer = harness.python("newer/python3.12", (3, 12))
+    assert harness.setup(f"PYTHON={newer}").returncode == 0
+    assert (harness.version, harness.installs()) == ("3.12", 2)
 
 
-def test_a_wrong_python_given_by_path_leaves_what_is_there(desk: Desk):
-    desk.python("programs/python3", (3, 11))
-    assert desk.setup().returncode == 0
-    old = desk.python("old/python3", (3, 9))
-    assert f"{old} is Python 3.9" in desk.setup(f"PYTHON={old}").stderr
-    for other in ("/nowhere/python3", _script(desk.root.parent / "true", "#!/bin/sh\n")):
-        assert f"{other} is no Python that runs" in desk.setup(f"PYTHON={other}").stderr
-    assert desk.version == "3.11"
+def test_a_wrong_python_given_by_path_leaves_what_is_there(harness: Harness):
+    harness.python("programs/python3", (3, 11))
+    assert harness.setup().returncode == 0
+    old = harness.python("old/python3", (3, 9))
+    assert f"{old} is Python 3.9" in harness.setup(f"PYTHON={old}").stderr
+    for other in ("/nowhere/python3", _script(harness.root.parent / "true", "#!/bin/sh\n")):
+        assert f"{other} is no Python that runs" in harness.setup(f"PYTHON={other}").stderr
+    assert harness.version == "3.11"
 
 
-def test_an_environment_of_an_old_python_is_made_anew(desk: Desk):
-    old = desk.python("old/python3", (3, 9))
-    subprocess.run([old, "-m", "venv", desk.venv], check=True)
-    subprocess.run([desk.venv / "bin" / "python", "-m", "pip", "install", "uv"], check=True)
-    desk.python("programs/python3", (3, 11))
-    assert desk.setup().returncode == 0
-    assert (desk.version, desk.installs()) == ("3.11", 1)
+def test_an_environment_of_an_old_python_is_made_anew(harness: Harness):
+    old = harness.python("old/python3", (3, 9))
+    subprocess.run([old, "-m", "venv", harness.venv], check=True)
+    subprocess.run([harness.venv / "bin" / "python", "-m", "pip", "install", "uv"], check=True)
+    harness.python("programs/python3", (3, 11))
+    assert harness.setup().returncode == 0
+    assert (harness.version, harness.installs()) == ("3.11", 1)
 
 
-def test_a_half_made_environment_is_made_anew(desk: Desk):
-    python = desk.python("programs/python3", (3, 11))
-    subprocess.run([python, "-m", "venv", desk.venv], check=True)
-    (desk.venv / "left").touch()
-    assert desk.setup().returncode == 0
-    assert not (desk.venv / "left").exists()
+def test_a_half_made_environment_is_made_anew(harness: Harness):
+    python = harness.python("programs/python3", (3, 11))
+    subprocess.run([python, "-m", "venv", harness.venv], check=True)
+    (harness.venv / "left").touch()
+    assert harness.setup().returncode == 0
+    assert not (harness.venv / "left").exists()
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew_with_all_that_was_in_it(desk: Desk):
-    gone = desk.python("programs/python3.12", (3, 12))
-    assert desk.setup().returncode == 0
+def test_an_environment_whose_python_is_gone_is_made_anew_with_all_that_was_in_it(harness: Harness):
+    gone = harness.python("programs/python3.12", (3, 12))
+    assert harness.setup().returncode == 0
     gone.unlink()
-    desk.python("programs/python3", (3, 11))
-    assert desk.setup().returncode == 0
-    assert (desk.version, desk.installs()) == ("3.11", 2)
+    harness.python("programs/python3", (3, 11))
+    assert harness.setup().returncode == 0
+    assert (harness.version, harness.installs()) == ("3.11", 2)
 
 
-def test_a_setup_that_was_broken_off_goes_on(desk: Desk):
-    desk.python("programs/python3", (3, 11))
-    desk.break_off_installs()
-    assert desk.setup().returncode != 0
-    desk.let_installs_pass()
-    assert desk.setup().returncode == 0
-    assert (desk.venv / "mesh.stamp").exists()
+def test_a_setup_that_was_broken_off_goes_on(harness: Harness):
+    harness.python("programs/python3", (3, 11))
+    harness.break_off_installs()
+    assert harness.setup().returncode != 0
+    harness.let_installs_pass()
+    assert harness.setup().returncode == 0
+    assert (harness.venv / "mesh.stamp").exists()
 
 
-def test_a_second_setup_does_nothing(desk: Desk):
-    desk.python("programs/python3", (3, 11))
-    assert desk.setup().returncode == 0
-    done = desk.setup()
-    assert (done.returncode, done.stderr, desk.installs()) == (0, "", 1)
+def test_a_second_setup_does_nothing(harness: Harness):
+    harness.python("programs/python3", (3, 11))
+    assert harness.setup().returncode == 0
+    done = harness.setup()
+    assert (done.returncode, done.stderr, harness.installs()) == (0, "", 1)

@@ -5,27 +5,27 @@ import socket
 import grpc
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from tests.support.wire import Wire
+from tests.support.tcp_proxy import TcpProxy
 
 from weft_kit.rpc.errors import WeftError
 
 
 async def test_the_service_outlives_postgresql(running, postgres_url, unused_tcp_port):
     parts = conninfo_to_dict(postgres_url)
-    wire = Wire(str(parts["host"]), int(parts["port"]), local_port=unused_tcp_port)
+    proxy = TcpProxy(str(parts["host"]), int(parts["port"]), local_port=unused_tcp_port)
     async with running(make_conninfo(postgres_url, port=unused_tcp_port)) as client_of:
         client = client_of("acme")
         await down(client.create())
-        await wire.mend()
+        await proxy.mend()
         await client.create()
         await client.ingest("The moon pulls the sea.", "tides")
-        await wire.cut()
+        await proxy.cut()
         await down(client.search("moon"))
         await down(client.ingest("Bread.", "bread"))
-        await wire.mend()
+        await proxy.mend()
         assert (await client.search("moon")).hits
         await client.ingest("Bread.", "bread")
-        await wire.cut()
+        await proxy.cut()
 
 
 async def test_an_inference_service_that_is_frozen_is_named_before_the_caller_gives_up(running, postgres_url):

@@ -1,4 +1,4 @@
-"""A job log, a mock provider and a desk to work them with, of each test's own."""
+"""A job log, a mock provider and a harness to work them with, of each test's own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import Desk
+from tests.router.harness import Harness
 
 from weft_kit.joblog import JobLog
 from weft_mock import MockProvider
@@ -58,19 +58,19 @@ async def second_url(second: MockProvider) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def pair(desk: Desk, mock_url: str, second_url: str) -> Desk:
-    """A desk whose catalog has the providers `mock` and `second`, and no alias yet."""
+def pair(harness: Harness, mock_url: str, second_url: str) -> Harness:
+    """A harness whose catalog has the providers `mock` and `second`, and no alias yet."""
     providers = "".join(
         f'[providers.{name}]\nkind = "openai"\nbase_url = "{url}"\n'
         for name, url in (("mock", mock_url), ("second", second_url))
     )
-    desk.catalog(providers)
-    return desk
+    harness.catalog(providers)
+    return harness
 
 
 @pytest.fixture
-def desk(joblog: JobLog, nats_url: str, mock_url: str, tmp_path: Path) -> Desk:
+def harness(joblog: JobLog, nats_url: str, mock_url: str, tmp_path: Path) -> Harness:
     """Its catalog routes `default` to the mock provider."""
-    desk = Desk(joblog, nats_url, tmp_path)
-    desk.catalog(CATALOG.format(base_url=mock_url))
-    return desk
+    harness = Harness(joblog, nats_url, tmp_path)
+    harness.catalog(CATALOG.format(base_url=mock_url))
+    return harness

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 import trustme
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
@@ -109,19 +109,19 @@ def first_reason(done: job_pb2.Job | object) -> str:
 
 
 @asynccontextmanager
-async def nothing_left_behind(desk: Desk, *mocks: MockProvider) -> AsyncIterator[None]:
+async def nothing_left_behind(harness: Harness, *mocks: MockProvider) -> AsyncIterator[None]:
     """Counts tasks and calls before and after, once all that a router keeps running runs; connections go with it."""
     before = asyncio.all_tasks()
-    async with desk.routing():
-        await desk.done(await desk.submit(asking(model="well")))
-        await desk.until_acknowledged()
+    async with harness.routing():
+        await harness.done(await harness.submit(asking(model="well")))
+        await harness.until_acknowledged()
         at_work = len(asyncio.all_tasks() - before)
         yield
-        await desk.until_acknowledged()
-        await desk.until(lambda: all(mock.stats.in_flight == 0 for mock in mocks))
-        await desk.until(lambda: len(asyncio.all_tasks() - before) <= at_work)
-    await desk.until(lambda: all(mock.stats.connections_open == 0 for mock in mocks))
-    await desk.until(lambda: not {task for task in asyncio.all_tasks() - before if not _is_a_mocks(task)})
+        await harness.until_acknowledged()
+        await harness.until(lambda: all(mock.stats.in_flight == 0 for mock in mocks))
+        await harness.until(lambda: len(asyncio.all_tasks() - before) <= at_work)
+    await harness.until(lambda: all(mock.stats.connections_open == 0 for mock in mocks))
+    await harness.until(lambda: not {task for task in asyncio.all_tasks() - before if not _is_a_mocks(task)})
 
 
 def _is_a_mocks(task: "asyncio.Task[object]") -> bool:
@@ -130,14 +130,14 @@ def _is_a_mocks(task: "asyncio.Task[object]") -> bool:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_a_fault_costs_at_most_an_attempt(
-    desk: Desk, mock: MockProvider, mock_url: str, second: MockProvider, second_url: str, row: Row
+    harness: Harness, mock: MockProvider, mock_url: str, second: MockProvider, second_url: str, row: Row
 ) -> None:
     mock.play(row.script)
     second.play(Script(text=ANSWER))
-    desk.catalog(catalog(mock_url, second_url))
-    async with nothing_left_behind(desk, mock, second):
+    harness.catalog(catalog(mock_url, second_url))
+    async with nothing_left_behind(harness, mock, second):
         began = time.monotonic()
-        events = await desk.events(await desk.submit())
+        events = await harness.events(await harness.submit())
         took_s = time.monotonic() - began
 
     done = events[-1].done
@@ -209,7 +209,7 @@ async def listening(answer: Answer, context: ssl.SSLContext | None = None) -> As
     ids=["refused connection", "DNS failure", "TLS error", "gzip bomb"],
 )
 async def test_a_server_that_is_none_costs_at_most_an_attempt(
-    desk: Desk,
+    harness: Harness,
     second: MockProvider,
     second_url: str,
     upstream: Callable[[], AbstractAsyncContextManager[str]],
@@ -217,10 +217,10 @@ async def test_a_server_that_is_none_costs_at_most_an_attempt(
 ) -> None:
     second.play(Script(text=ANSWER))
     async with upstream() as url:
-        desk.catalog(catalog(url, second_url, "keep_warm_s = 0"))
-        async with nothing_left_behind(desk, second):
+        harness.catalog(catalog(url, second_url, "keep_warm_s = 0"))
+        async with nothing_left_behind(harness, second):
             began = time.monotonic()
-            done = await desk.done(await desk.submit())
+            done = await harness.done(await harness.submit())
             took_s = time.monotonic() - began
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, ANSWER)

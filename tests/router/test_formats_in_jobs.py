@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.router import recorded
 from tests.router.chat import user
-from tests.router.desk import Desk, asking
-from tests.router.http_stage import EVENTS, Reply, Stage
+from tests.router.harness import Harness, asking
+from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -31,17 +31,17 @@ routes = [{{ provider = "asked", model = "m" }}]
 
 
 @pytest.fixture
-def desk(joblog: JobLog, nats_url: str, tmp_path: Path) -> Desk:
-    return Desk(joblog, nats_url, tmp_path)
+def harness(joblog: JobLog, nats_url: str, tmp_path: Path) -> Harness:
+    return Harness(joblog, nats_url, tmp_path)
 
 
 @asynccontextmanager
 async def routing(
-    desk: Desk, kind: str, stage: Stage, settings: str = "", max_attempts: int = 1
+    harness: Harness, kind: str, scripted: ScriptedServer, settings: str = "", max_attempts: int = 1
 ) -> AsyncIterator[Server]:
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind=kind, url=url, settings=settings))
-        async with desk.routing(max_attempts=max_attempts) as server:
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind=kind, url=url, settings=settings))
+        async with harness.routing(max_attempts=max_attempts) as server:
             yield server
 
 
@@ -49,9 +49,9 @@ def recording(name: str) -> Reply:
     return Reply(content_type=EVENTS, body=recorded.raw(name))
 
 
-async def test_reasoning_and_the_providers_own_word_are_kept_apart_from_the_answer(desk: Desk) -> None:
-    async with routing(desk, "gemini", Stage(recording("gemini-text"))):
-        *events, last = await desk.events(await desk.submit())
+async def test_reasoning_and_the_providers_own_word_are_kept_apart_from_the_answer(harness: Harness) -> None:
+    async with routing(harness, "gemini", ScriptedServer(recording("gemini-text"))):
+        *events, last = await harness.events(await harness.submit())
 
     answer = last.done.answer
     assert (answer.text, answer.reasoning) == ("Drei Bäume 🌳", "I count.")
@@ -61,33 +61,35 @@ async def test_reasoning_and_the_providers_own_word_are_kept_apart_from_the_answ
     assert last.done.total_usage == answer.usage
 
 
-async def test_a_conversation_with_tools_goes_on_with_all_its_provider_needs(desk: Desk) -> None:
+async def test_a_conversation_with_tools_goes_on_with_all_its_provider_needs(harness: Harness) -> None:
     tool = chat_pb2.Tool(name="weather", description="Tells", parameters_schema='{"type": "object"}')
-    stage = Stage(recording("anthropic-thinking-tools"), recording("anthropic-text"))
-    async with routing(desk, "anthropic", stage):
-        first = await desk.done(await desk.submit(asking(tools=[tool])))
+    scripted = ScriptedServer(recording("anthropic-thinking-tools"), recording("anthropic-text"))
+    async with routing(harness, "anthropic", scripted):
+        first = await harness.done(await harness.submit(asking(tools=[tool])))
         turn = chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, tool_calls=first.answer.tool_calls)
         results = [
             chat_pb2.Message(role=chat_pb2.ROLE_TOOL, tool_call_id=call.id, parts=[chat_pb2.ContentPart(text="Rain")])
             for call in first.answer.tool_calls
         ]
-        second = await desk.done(await desk.submit(asking(messages=[user("Weather?"), turn, *results], tools=[tool])))
+        second = await harness.done(
+            await harness.submit(asking(messages=[user("Weather?"), turn, *results], tools=[tool]))
+        )
 
     assert first.answer.finish_reason == chat_pb2.FINISH_REASON_TOOL_CALLS
     assert second.answer.text == "Bonjour, Zoë"
-    assert stage.asked[1].json["messages"][1]["content"][0] == {
+    assert scripted.asked[1].json["messages"][1]["content"][0] == {
         "type": "thinking",
         "thinking": "Rain? Ask.",
         "signature": "c2ln",
     }
 
 
-async def test_a_call_cut_off_by_its_limit_is_not_tried_again(desk: Desk) -> None:
+async def test_a_call_cut_off_by_its_limit_is_not_tried_again(harness: Harness) -> None:
     body = recorded.raw("openai-tools").split(b'data: {"id":"c1"')
     cut = b'data: {"id":"c1"'.join(body[:4]) + b'data: {"choices":[{"delta":{},"finish_reason":"length"}]}\n\n'
-    stage = Stage(Reply(content_type=EVENTS, body=cut + b"data: [DONE]\n\n"))
-    async with routing(desk, "openai", stage):
-        done = await desk.done(await desk.submit())
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=cut + b"data: [DONE]\n\n"))
+    async with routing(harness, "openai", scripted):
+        done = await harness.done(await harness.submit())
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert "max_tokens" in done.error.message
@@ -107,29 +109,31 @@ SILENT = chat({"delta": {"role": "assistant"}}, {"delta": {}, "finish_reason": "
 WHOLE = chat({"delta": {"content": "Whole."}, "finish_reason": "stop"})
 
 
-async def test_an_answer_that_its_provider_gave_up_is_withdrawn_and_asked_for_again(desk: Desk) -> None:
+async def test_an_answer_that_its_provider_gave_up_is_withdrawn_and_asked_for_again(harness: Harness) -> None:
     """vllm-project/vllm#57082: a stream that ends in good order, with `abort`."""
-    stage = Stage(HALF, WHOLE)
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
-        async with desk.routing(max_attempts=2):
-            done = await desk.done(await desk.submit())
+    scripted = ScriptedServer(HALF, WHOLE)
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind="openai", url=url, settings=""))
+        async with harness.routing(max_attempts=2):
+            done = await harness.done(await harness.submit())
 
     assert (done.answer.text, done.answer.raw_finish_reason) == ("Whole.", "stop")
     assert "abort" in done.attempts[0].error.message
     assert done.attempts[0].usage.completion_tokens == 3
 
 
-async def test_an_answer_that_is_given_up_each_time_fails_its_job(desk: Desk) -> None:
-    async with routing(desk, "openai", Stage(HALF)):
-        done = await desk.done(await desk.submit())
+async def test_an_answer_that_is_given_up_each_time_fails_its_job(harness: Harness) -> None:
+    async with routing(harness, "openai", ScriptedServer(HALF)):
+        done = await harness.done(await harness.submit())
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_FAILED, "Half an ans")
 
 
-async def test_an_end_that_is_not_known_is_told_in_the_providers_own_word(desk: Desk) -> None:
-    async with routing(desk, "openai", Stage(chat({"delta": {"content": "Whole."}, "finish_reason": "<|im_end|>"}))):
-        done = await desk.done(await desk.submit())
+async def test_an_end_that_is_not_known_is_told_in_the_providers_own_word(harness: Harness) -> None:
+    async with routing(
+        harness, "openai", ScriptedServer(chat({"delta": {"content": "Whole."}, "finish_reason": "<|im_end|>"}))
+    ):
+        done = await harness.done(await harness.submit())
 
     assert (done.state, done.answer.text) == (job_pb2.JOB_STATE_SUCCEEDED, "Whole.")
     assert done.answer.finish_reason == chat_pb2.FINISH_REASON_UNSPECIFIED
@@ -139,9 +143,11 @@ async def test_an_end_that_is_not_known_is_told_in_the_providers_own_word(desk: 
 @pytest.mark.parametrize(
     "call", [{"id": "c", "function": {"arguments": "{}"}}, {"id": "c", "function": {"name": "f", "arguments": "{"}}]
 )
-async def test_a_broken_call_never_succeeds(desk: Desk, call: dict[str, object]) -> None:
-    async with routing(desk, "openai", Stage(chat({"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}))):
-        done = await desk.done(await desk.submit())
+async def test_a_broken_call_never_succeeds(harness: Harness, call: dict[str, object]) -> None:
+    async with routing(
+        harness, "openai", ScriptedServer(chat({"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}))
+    ):
+        done = await harness.done(await harness.submit())
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert done.attempts[0].error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
@@ -157,17 +163,17 @@ async def test_a_broken_call_never_succeeds(desk: Desk, call: dict[str, object])
     ],
 )
 async def test_an_answer_that_says_nothing_is_asked_for_once_more_and_then_believed(
-    desk: Desk, replies: list[Reply], attempts: int, text: str, asked: int
+    harness: Harness, replies: list[Reply], attempts: int, text: str, asked: int
 ) -> None:
     """anomalyco/opencode#37735 has it as a fault, docs.claude.com/en/api/handling-stop-reasons as an answer."""
-    stage = Stage(*replies)
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
-        async with desk.routing(max_attempts=attempts):
-            events = await desk.events(await desk.submit())
+    scripted = ScriptedServer(*replies)
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind="openai", url=url, settings=""))
+        async with harness.routing(max_attempts=attempts):
+            events = await harness.events(await harness.submit())
 
     done = events[-1].done
-    assert (done.state, done.answer.text, len(stage.asked)) == (job_pb2.JOB_STATE_SUCCEEDED, text, asked)
+    assert (done.state, done.answer.text, len(scripted.asked)) == (job_pb2.JOB_STATE_SUCCEEDED, text, asked)
     assert done.answer.finish_reason == chat_pb2.FINISH_REASON_STOP
     kept = [one for one in done.attempts if one.result == job_pb2.Attempt.RESULT_SUCCEEDED]
     assert len(kept) == 1
@@ -175,33 +181,33 @@ async def test_an_answer_that_says_nothing_is_asked_for_once_more_and_then_belie
     assert done.total_usage.completion_tokens == sum(one.usage.completion_tokens for one in done.attempts)
 
 
-async def test_reasoning_that_was_said_by_half_is_withdrawn(desk: Desk) -> None:
+async def test_reasoning_that_was_said_by_half_is_withdrawn(harness: Harness) -> None:
     whole = recorded.raw("openai-reasoning")
     half = whole[: whole.index(b"think.") + len(b'think."}}]}\n\n')]
-    stage = Stage(Reply(content_type=EVENTS, body=half), recording("openai-text"))
-    async with stage.running() as url:
-        desk.catalog(CATALOG.format(kind="openai", url=url, settings=""))
-        async with desk.routing(max_attempts=2):
-            events = await desk.events(await desk.submit())
+    scripted = ScriptedServer(Reply(content_type=EVENTS, body=half), recording("openai-text"))
+    async with scripted.running() as url:
+        harness.catalog(CATALOG.format(kind="openai", url=url, settings=""))
+        async with harness.routing(max_attempts=2):
+            events = await harness.events(await harness.submit())
 
     assert [event.WhichOneof("event") for event in events].count("rewound") == 1
     assert (events[-1].done.answer.text, events[-1].done.answer.reasoning) == ("Zwölf Käuze — 十二。", "")
 
 
-async def test_what_no_provider_can_take_is_said_without_asking_one(desk: Desk) -> None:
-    stage = Stage(recording("responses-text"))
-    async with routing(desk, "openai_responses", stage, "takes_images = false"):
+async def test_what_no_provider_can_take_is_said_without_asking_one(harness: Harness) -> None:
+    scripted = ScriptedServer(recording("responses-text"))
+    async with routing(harness, "openai_responses", scripted, "takes_images = false"):
         image = chat_pb2.ContentPart(image=chat_pb2.Image(url="https://images.test/a.png"))
         request = asking(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[image])])
-        done: event_pb2.Done = await desk.done(await desk.submit(request))
+        done: event_pb2.Done = await harness.done(await harness.submit(request))
 
     assert done.error.reason == error_pb2.ERROR_REASON_UNSUPPORTED
-    assert not stage.asked
+    assert not scripted.asked
 
 
-async def test_a_checkup_asks_every_provider_and_says_what_is_wrong(desk: Desk) -> None:
-    stage = Stage(Reply(), Reply(401))
-    async with routing(desk, "openai", stage) as server, Channel(server.address, "router") as channel:
+async def test_a_checkup_asks_every_provider_and_says_what_is_wrong(harness: Harness) -> None:
+    scripted = ScriptedServer(Reply(), Reply(401))
+    async with routing(harness, "openai", scripted) as server, Channel(server.address, "router") as channel:
         stub: rpc.RouterServiceAsyncStub = rpc.RouterServiceStub(channel.raw)
         well = await stub.CheckProviders(pb.CheckProvidersRequest())
         ill = await stub.CheckProviders(pb.CheckProvidersRequest(names=["asked"]))
@@ -233,10 +239,10 @@ FAILED = {"error": {"message": "gone", "type": "server_error"}}
     ],
 )
 async def test_an_attempt_that_breaks_books_what_it_spent(
-    desk: Desk, chunks: tuple[object, ...], booked: tuple[int, int, bool]
+    harness: Harness, chunks: tuple[object, ...], booked: tuple[int, int, bool]
 ) -> None:
-    async with routing(desk, "openai", Stage(events(*chunks))):
-        done = await desk.done(await desk.submit())
+    async with routing(harness, "openai", ScriptedServer(events(*chunks))):
+        done = await harness.done(await harness.submit())
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     [attempt] = done.attempts
@@ -247,21 +253,21 @@ async def test_an_attempt_that_breaks_books_what_it_spent(
     assert not done.answer.text or done.answer.usage == attempt.usage
 
 
-async def test_an_event_that_no_attempt_could_read_costs_one_attempt_and_says_why(desk: Desk) -> None:
-    stage = Stage(events({"choices": [{"index": 0, "delta": {"content": 5}}]}))
-    async with routing(desk, "openai", stage, max_attempts=5):
-        done = await desk.done(await desk.submit())
+async def test_an_event_that_no_attempt_could_read_costs_one_attempt_and_says_why(harness: Harness) -> None:
+    scripted = ScriptedServer(events({"choices": [{"index": 0, "delta": {"content": 5}}]}))
+    async with routing(harness, "openai", scripted, max_attempts=5):
+        done = await harness.done(await harness.submit())
 
     assert done.error.reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
     assert "delta.content" in done.error.message
-    assert len(stage.asked) == 1
+    assert len(scripted.asked) == 1
 
 
-async def test_an_answer_with_odd_counts_is_booked_by_what_can_be_seen(desk: Desk) -> None:
+async def test_an_answer_with_odd_counts_is_booked_by_what_can_be_seen(harness: Harness) -> None:
     counted = {"choices": [], "usage": {"prompt_tokens": -5, "completion_tokens": 1e300, "total_tokens": "many"}}
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    async with routing(desk, "openai", Stage(events(HEARD, end, counted))):
-        done = await desk.done(await desk.submit())
+    async with routing(harness, "openai", ScriptedServer(events(HEARD, end, counted))):
+        done = await harness.done(await harness.submit())
 
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
     usage = done.answer.usage

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.router.desk import Desk, asking
+from tests.router.harness import Harness, asking
 from tests.router.services import ENGINE_CATALOG, Engine
 from tests.support.transcript import text_of
 
@@ -24,7 +24,7 @@ def words(size_bytes: int) -> str:
 
 
 @pytest.fixture
-def large(pair: Desk) -> Desk:
+def large(pair: Harness) -> Harness:
     """Two providers, of which the first is asked, for answers of a million tokens."""
     routes = '{ provider = "mock", model = "mock" }, { provider = "second", model = "mock" }'
     pair.with_settings(f"[models.default]\nroutes = [{routes}]\n{LARGE_MODEL}")
@@ -32,7 +32,7 @@ def large(pair: Desk) -> Desk:
 
 
 async def test_an_answer_larger_than_may_be_fails_its_job_once_and_keeps_what_fits(
-    large: Desk, mock: MockProvider, second: MockProvider
+    large: Harness, mock: MockProvider, second: MockProvider
 ) -> None:
     mock.play(Script(text=words(2_000_000), tokens_per_second=100))
     async with large.routing(max_answer_bytes=LIMIT):
@@ -47,7 +47,7 @@ async def test_an_answer_larger_than_may_be_fails_its_job_once_and_keeps_what_fi
     assert (mock.stats.requests, second.stats.requests) == (1, 0)
 
 
-async def test_too_large_an_answer_does_not_count_against_its_provider(large: Desk, mock: MockProvider) -> None:
+async def test_too_large_an_answer_does_not_count_against_its_provider(large: Harness, mock: MockProvider) -> None:
     large.with_settings("[breaker]\nminimum_calls = 1\nopen_s = 60.0\nlongest_open_s = 60.0\n")
     mock.play(Script(text=words(2_000_000)), Script())
     async with large.routing(max_answer_bytes=LIMIT):
@@ -56,10 +56,10 @@ async def test_too_large_an_answer_does_not_count_against_its_provider(large: De
     assert (done.state, done.answer.provider) == (job_pb2.JOB_STATE_SUCCEEDED, "mock")
 
 
-async def test_a_provider_that_ignores_max_tokens_is_held_to_them(desk: Desk, mock: MockProvider) -> None:
+async def test_a_provider_that_ignores_max_tokens_is_held_to_them(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(text=words(5_000_000), tokens_per_second=100))
-    async with desk.routing():
-        events = await desk.events(await desk.submit(asking(sampling=chat_pb2.SamplingParams(max_tokens=16))))
+    async with harness.routing():
+        events = await harness.events(await harness.submit(asking(sampling=chat_pb2.SamplingParams(max_tokens=16))))
         await asyncio.wait_for(mock.next_abort(), 20)
     done = events[-1].done
     assert done.state == job_pb2.JOB_STATE_SUCCEEDED
@@ -69,7 +69,7 @@ async def test_a_provider_that_ignores_max_tokens_is_held_to_them(desk: Desk, mo
     assert mock.stats.requests == 1
 
 
-async def test_an_answer_of_five_megabytes_arrives_whole(large: Desk, mock: MockProvider) -> None:
+async def test_an_answer_of_five_megabytes_arrives_whole(large: Harness, mock: MockProvider) -> None:
     text = words(5_000_000)
     mock.play(Script(text=text))
     async with large.routing():
@@ -79,7 +79,7 @@ async def test_an_answer_of_five_megabytes_arrives_whole(large: Desk, mock: Mock
     assert text_of(events) == text
 
 
-async def test_calls_of_tools_are_bounded_like_text(large: Desk, mock: MockProvider) -> None:
+async def test_calls_of_tools_are_bounded_like_text(large: Harness, mock: MockProvider) -> None:
     calls = tuple(ToolCall("lookup", f'{{"k": "{"x" * 100_000}"}}') for _ in range(20))
     mock.play(Script(tool_calls=calls, finish_reason="tool_calls"))
     async with large.routing(max_answer_bytes=LIMIT):
@@ -88,33 +88,33 @@ async def test_calls_of_tools_are_bounded_like_text(large: Desk, mock: MockProvi
     assert mock.stats.requests == 1
 
 
-async def test_a_job_taken_over_counts_what_its_text_has_already(desk: Desk) -> None:
+async def test_a_job_taken_over_counts_what_its_text_has_already(harness: Harness) -> None:
     engine = Engine("said", "y" * 1000, "z" * 1000)
     before = "x" * (64 * 1024 - 1500)
     async with engine.running() as target:
-        desk.catalog(ENGINE_CATALOG.format(target=target) + LARGE_MODEL)
-        job_id = await desk.submit()
-        await desk.begun_and_lost(job_id, before)
-        async with desk.routing(max_answer_bytes=64 * 1024):
-            done = await desk.done(job_id)
+        harness.catalog(ENGINE_CATALOG.format(target=target) + LARGE_MODEL)
+        job_id = await harness.submit()
+        await harness.begun_and_lost(job_id, before)
+        async with harness.routing(max_answer_bytes=64 * 1024):
+            done = await harness.done(job_id)
     assert (done.state, done.error.reason) == (job_pb2.JOB_STATE_FAILED, TOO_LARGE)
     assert done.answer.text == before + "y" * 1000 + "z" * 500
 
 
-async def test_one_message_of_an_engine_larger_than_the_log_carries_goes_in_parts(desk: Desk) -> None:
+async def test_one_message_of_an_engine_larger_than_the_log_carries_goes_in_parts(harness: Harness) -> None:
     text = "ä" * 1_500_000
     engine = Engine(text)
     async with engine.running() as target:
-        desk.catalog(ENGINE_CATALOG.format(target=target) + LARGE_MODEL)
-        async with desk.routing():
-            events = await desk.events(await desk.submit())
+        harness.catalog(ENGINE_CATALOG.format(target=target) + LARGE_MODEL)
+        async with harness.routing():
+            events = await harness.events(await harness.submit())
     deltas = [event for event in events if event.HasField("delta")]
     assert max(delta.ByteSize() for delta in deltas) < 300_000
     assert sum(delta.delta.token_count for delta in deltas) == 1
     assert text_of(events) == events[-1].done.answer.text == text
 
 
-async def test_a_router_does_not_start_with_a_log_that_could_not_carry_its_answers(desk: Desk) -> None:
+async def test_a_router_does_not_start_with_a_log_that_could_not_carry_its_answers(harness: Harness) -> None:
     with pytest.raises(CannotStart, match="lower WEFT_ROUTER_MAX_ANSWER_BYTES"):
-        async with desk.routing(max_answer_bytes=8 * 1024 * 1024):
+        async with harness.routing(max_answer_bytes=8 * 1024 * 1024):
             pass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from tests.router.desk import NOWHERE, Desk, asking
+from tests.router.harness import NOWHERE, Harness, asking
 
 from weft.common.v1 import error_pb2
 from weft.inference.v1 import inference_pb2
@@ -67,13 +67,15 @@ async def listed(stub: "rpc.RouterServiceAsyncStub", model: str = "") -> dict[st
     return {provider.name: provider for provider in response.providers}
 
 
-async def test_providers_are_listed_with_what_was_seen_of_them(desk: Desk, mock_url: str, mock: MockProvider) -> None:
+async def test_providers_are_listed_with_what_was_seen_of_them(
+    harness: Harness, mock_url: str, mock: MockProvider
+) -> None:
     mock.play(Script(), Script(status=400))
-    desk.catalog(CATALOG.format(url=mock_url))
-    async with desk.routing() as server, stub_of(server) as stub:
+    harness.catalog(CATALOG.format(url=mock_url))
+    async with harness.routing() as server, stub_of(server) as stub:
         before = await listed(stub)
-        await desk.done(await desk.submit())
-        await desk.done(await desk.submit())
+        await harness.done(await harness.submit())
+        await harness.done(await harness.submit())
         after = await listed(stub)
         narrowed = await listed(stub, "other")
 
@@ -90,9 +92,9 @@ async def test_providers_are_listed_with_what_was_seen_of_them(desk: Desk, mock_
     assert list(narrowed) == ["first"]
 
 
-async def test_models_are_listed_in_the_order_of_the_catalog(desk: Desk, mock_url: str) -> None:
-    desk.catalog(CATALOG.format(url=mock_url))
-    async with desk.routing() as server, stub_of(server) as stub:
+async def test_models_are_listed_in_the_order_of_the_catalog(harness: Harness, mock_url: str) -> None:
+    harness.catalog(CATALOG.format(url=mock_url))
+    async with harness.routing() as server, stub_of(server) as stub:
         models = (await stub.ListModels(pb.ListModelsRequest())).models
 
     assert [(model.name, list(model.providers), model.cache_mode) for model in models] == [
@@ -101,16 +103,16 @@ async def test_models_are_listed_in_the_order_of_the_catalog(desk: Desk, mock_ur
     ]
 
 
-async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk, mock: MockProvider) -> None:
+async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(harness: Harness, mock: MockProvider) -> None:
     mock.play(Script(status=500))
-    desk.with_settings("[breaker]\nminimum_calls = 2\nopen_s = 60")
+    harness.with_settings("[breaker]\nminimum_calls = 2\nopen_s = 60")
     async with (
-        desk.routing(max_attempts=2, longest_wait_s=0) as server,
+        harness.routing(max_attempts=2, longest_wait_s=0) as server,
         stub_of(server) as stub,
     ):
         impatient = asking(retry_policy=job_pb2.RetryPolicy(on_outage=job_pb2.ON_OUTAGE_FAIL))
-        await desk.done(await desk.submit(impatient))
-        kept_away = await desk.done(await desk.submit(impatient))
+        await harness.done(await harness.submit(impatient))
+        kept_away = await harness.done(await harness.submit(impatient))
         [provider] = (await listed(stub)).values()
 
     assert mock.stats.requests == 2
@@ -119,10 +121,12 @@ async def test_a_provider_that_keeps_failing_is_not_asked_for_a_while(desk: Desk
     assert (provider.state, provider.breaker) == (pb.Provider.STATE_DOWN, pb.Provider.BREAKER_OPEN)
 
 
-async def test_what_was_seen_of_a_provider_is_listed_by_model_and_by_reason(desk: Desk, mock: MockProvider) -> None:
+async def test_what_was_seen_of_a_provider_is_listed_by_model_and_by_reason(
+    harness: Harness, mock: MockProvider
+) -> None:
     mock.play(Script(status=500), Script(tokens=8, tokens_per_second=200))
-    async with desk.routing() as server, stub_of(server) as stub:
-        await desk.done(await desk.submit())
+    async with harness.routing() as server, stub_of(server) as stub:
+        await harness.done(await harness.submit())
         [provider] = (await listed(stub)).values()
 
     assert dict(provider.errors) == {"PROVIDER_ERROR": 1}
@@ -133,14 +137,14 @@ async def test_what_was_seen_of_a_provider_is_listed_by_model_and_by_reason(desk
     assert model.first_token_p50.ToNanoseconds() > 0
 
 
-async def test_a_key_that_is_missing_stops_the_start_with_its_name(desk: Desk, mock_url: str) -> None:
-    desk.catalog(
+async def test_a_key_that_is_missing_stops_the_start_with_its_name(harness: Harness, mock_url: str) -> None:
+    harness.catalog(
         CATALOG.format(url=mock_url)
         + '[providers.keyed]\nkind = "openai"\nbase_url = "http://x"\napi_key_env = "NO_SUCH_KEY"\n'
     )
 
     with pytest.raises(CatalogError, match=r"providers\.keyed: environment variable NO_SUCH_KEY holds no key"):
-        async with desk.routing():
+        async with harness.routing():
             pass
 
 
@@ -177,7 +181,7 @@ class Buggy:
         raise RuntimeError("secret detail")
 
 
-async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, tmp_path: Path) -> None:
+async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(harness: Harness, tmp_path: Path) -> None:
     catalog = load_catalog(tmp_path / "weft.toml", {})
 
     @asynccontextmanager
@@ -196,14 +200,14 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(desk: Desk, t
         answerer = Answerer(fleet.lend, LastResortAnswers(answers), rules)
         flights = Flights(RedisDirectory(redis, limit_s=0.1), RetryLimits(), answerer.answer_shared)
         pipeline = Pipeline(fleet.lend, ContextFinder(Retrieval(channel, 1), rules), flights, answerer)
-        worker = GenerationWorker(JobDependencies(desk.log, pipeline, answers), Leases(desk.log, slots=1), grace_s=1)
-        job_id = await desk.submit()
+        worker = GenerationWorker(JobDependencies(harness.log, pipeline, answers), Leases(harness.log, slots=1), grace_s=1)
+        job_id = await harness.submit()
         async with worker.working():
-            done = await desk.done(job_id)
+            done = await harness.done(job_id)
 
     assert done.state == job_pb2.JOB_STATE_FAILED
     assert done.error.reason == error_pb2.ERROR_REASON_INTERNAL
     assert job_id in done.error.message
     assert "secret" not in str(done)
     assert len(done.attempts) == 1
-    assert await desk.unacknowledged() == 0
+    assert await harness.unacknowledged() == 0

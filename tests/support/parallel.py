@@ -8,7 +8,7 @@ import pytest
 FIRST = ("durability", "compose", "mesh", "inference", "packaging", "fuzz", "gateway", "retrieval", "cli", "client")
 """Folders that wait for processes to start and to be lost: begun last, they would be waited for alone."""
 
-HOUSES = (
+SHARED_MESHES = (
     r"tests/mesh/",
     r"tests/durability/test_(1|2|3|5)_",
     r"tests/durability/test_(6|7|8|9|10|flights|patience)_?",
@@ -23,21 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Has modules stay whole, and those of a house together."""
+    """Has modules stay whole, and those that share a mesh together."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByHouse(LoadScopeScheduling):
+    class ByMesh(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return scope(nodeid)
 
     config.option.loadscopereorder = False
-    return ByHouse(config, log)
+    return ByMesh(config, log)
 
 
 def scope(nodeid: str) -> str:
     """Returns the name of what runs in one process, one test after the other."""
     module = nodeid.split("::", 1)[0]
-    return next((house for house in HOUSES if re.match(house, module)), module)
+    return next((mesh for mesh in SHARED_MESHES if re.match(mesh, module)), module)
 
 
 def _place(nodeid: str) -> int:

@@ -1,0 +1,131 @@
+"""How things are written: capitals, codes, signs, quotes: pairs that differ, and pairs that ask the same."""
+
+ENGLAND, SCOTLAND = (
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct")
+)
+
+DIFFERENT = {
+    "capitals": [
+        ("How many bits are in 1 MB?", "How many bits are in 1 Mb?"),
+        ("What is 5 mW in watts?", "What is 5 MW in watts?"),
+        ("Is 5Mb much?", "Is 5MB much?"),
+        ("What is in the video dQw4w9WgXcQ?", "What is in the video dqW4w9WgXcQ?"),
+        ("How do I cook Turkey for Christmas?", "How do I cook turkey for Christmas?"),
+        ("Can I polish nails?", "Can I Polish nails?"),
+        ("Where can I buy cheap china?", "Where can I buy cheap China?"),
+        ("What is the constant G in physics?", "What is the constant g in physics?"),
+        ("What does SUMIF do in Excel?", "What does SUMIFS do in Excel?"),
+    ],
+    "versions": [
+        ("How do I install Python 3.10?", "How do I install Python 3.1?"),
+        ("What is new in Java 17?", "What is new in Java 21?"),
+        ("Is Django 4.2.1 out?", "Is Django 4.2.2 out?"),
+        ("How do I upgrade to iOS 16?", "How do I upgrade to iOS 17?"),
+    ],
+    "codes": [
+        ("Is the RTX 3080 worth it?", "Is the RTX 3090 worth it?"),
+        ("What does error 404 mean?", "What does error 500 mean?"),
+        ("What is vitamin B6 good for?", "What is vitamin B12 good for?"),
+        ("Print on A4", "Print on A5"),
+        ("Open main.py", "Open setup.py"),
+        ("What is H2O?", "What is CO2?"),
+        ("Should I learn C++?", "Should I learn C#?"),
+        ("Is F# functional?", "Is C# functional?"),
+        ("How do I start with .NET?", "How do I start with node.js?"),
+    ],
+    "letters": [
+        ("What is vitamin A good for?", "What is vitamin B good for?"),
+        ("What is plan A?", "What is plan B?"),
+        ("Is hepatitis B curable?", "Is hepatitis C curable?"),
+        ("Can blood type A donate to me?", "Can blood type O donate to me?"),
+        ("How do I format drive C:?", "How do I format drive D:?"),
+        ("Solve for x", "Solve for y"),
+        ("How do I get a grade A?", "How do I get a grade B?"),
+        ("Where is terminal B?", "Where is terminal E?"),
+        ("What is a class C licence?", "What is a class D licence?"),
+        ("Is C faster than Go?", "Is R faster than Go?"),
+    ],
+    "operators": [
+        ("What does == do in JavaScript?", "What does === do in JavaScript?"),
+        ("What does && mean in C?", "What does || mean in C?"),
+        ("When do I use < in SQL?", "When do I use > in SQL?"),
+        ("What does += do?", "What does -= do?"),
+        ("What is i++?", "What is i--?"),
+        ("What does the ++ operator do?", "What does the -- operator do?"),
+        ("What does * do in Python?", "What does ** do in Python?"),
+        ("What does -> mean in C++?", "What does :: mean in C++?"),
+        ("What does % mean in Python?", "What does @ mean in Python?"),
+        ("What does $ mean in a regex?", "What does ^ mean in a regex?"),
+        ("What is 5 + 3?", "What is 5 - 3?"),
+        ("What is 6 / 3?", "What is 6 * 3?"),
+        ("What does & do in C?", "What does | do in C?"),
+        ("What does `a+` match?", "What does `a?` match?"),
+        ("Is != the same everywhere?", "Is <> the same everywhere?"),
+        ("What is (2 + 3) * 4?", "What is 2 + 3 * 4?"),
+        ("Is not (a or b) true?", "Is not a or b true?"),
+    ],
+    "signs and pictures": [
+        ("What country is 🇫🇷?", "What country is 🇩🇪?"),
+        (f"What country is {ENGLAND}?", f"What country is {SCOTLAND}?"),
+        (f"What does {ENGLAND} mean?", "What does \U0001f3f4 mean?"),
+        ("What does 😀 mean?", "What does 😢 mean?"),
+        ("How do I type ∑?", "How do I type ∫?"),
+        ("How do I type → on a Mac?", "How do I type ← on a Mac?"),
+        ("How do I type € on a Mac?", "How do I type £ on a Mac?"),
+        ("🍎🍎🍎", "🚗🚗"),
+        ("∑ x²", "∫ y³"),
+    ],
+    "what nobody sees": [
+        ("How do I en\u00adcrypt a file?", "How do I de\u00adcrypt a file?"),
+        ("How do I turn o\u200bn dark mode?", "How do I turn o\u200bff dark mode?"),
+        ("Should I take it with\u2060out food?", "Should I take it with food?"),
+    ],
+    "quotes": [
+        ('How do you say "good morning" in Spanish?', 'How do you say "good night" in Spanish?'),
+        ("What does `ls` do?", "What does `rm` do?"),
+        ('What does "break a leg" mean?', 'What does "hit the sack" mean?'),
+    ],
+}
+
+SAME = {
+    "capitals": [
+        ("How many bits are in 1 MB?", "how many bits are in 1 mb?"),
+        ("What is in the video dQw4w9WgXcQ?", "what is in the video dqw4w9wgxcq?"),
+        ("How much is an iPhone7?", "How much is an Iphone7?"),
+        ("IS 5MB MUCH?", "Is 5MB much?"),
+        ("do you ship to turkey", "Do you ship to Turkey?"),
+        ("How do I learn python?", "How do I learn Python?"),
+        ("How old is the earth?", "How old is the Earth?"),
+        ("What is vitamin c good for?", "What is vitamin C good for?"),
+        ("Is march warm?", "is march warm?"),
+    ],
+    "versions": [
+        ("How do I install Python 3.10?", "How can I install Python 3.10?"),
+        ("How do I install version 3.0?", "How do I install version 3?"),
+    ],
+    "codes": [
+        ("Where is order AB-1234?", "Where's my order ab-1234?"),
+        ("Is https://example.com/ down?", "Is example.com down?"),
+        ("How do I raise a 5-year-old?", "How do I raise a 5 year old?"),
+    ],
+    "letters": [
+        ("What is vitamin C good for?", "What's vitamin C good for?"),
+        ("Who was George W. Bush?", "Who was George Bush?"),
+        ("Is a T-shirt formal?", "Is a tee formal?"),
+        ("How do u fix this?", "How do I fix this?"),
+        ("What is a noun?", "What is the meaning of noun?"),
+    ],
+    "operators": [
+        ("What does == do in JavaScript?", "What's the meaning of == in JavaScript?"),
+        ("How do I mix salt and pepper?", "How do I mix salt & pepper?"),
+        ("What is 5*3?", "What is 5 \N{MULTIPLICATION SIGN} 3?"),
+        ("Is a >= b?", "Is a ≥ b?"),
+        ("Can I book a room - with breakfast?", "Can I book a room, with breakfast?"),
+        ("What is input/output?", "What is input output?"),
+        ("What is (2 + 3) * 4?", "what's (2 + 3) * 4"),
+        ("Is tea (green tea) good?", "Is tea, green tea, good?"),
+    ],
+    "signs and pictures": [("What does 😀 mean?", "What's the meaning of 😀?"), ("Thank you!", "Thank you 😀")],
+    "quotes": [('What does "per se" mean?', "What does per se mean?"), ("What is `ls`?", "What is `ls` for?")],
+}
