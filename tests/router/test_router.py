@@ -200,7 +200,9 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(harness: Harn
         answerer = Answerer(fleet.lend, LastResortAnswers(answers), rules)
         flights = Flights(RedisDirectory(redis, limit_s=0.1), RetryLimits(), answerer.answer_shared)
         pipeline = Pipeline(fleet.lend, ContextFinder(Retrieval(channel, 1), rules), flights, answerer)
-        worker = GenerationWorker(JobDependencies(harness.log, pipeline, answers), Leases(harness.log, slots=1), grace_s=1)
+        worker = GenerationWorker(
+            JobDependencies(harness.log, pipeline, answers), Leases(harness.log, slots=1), grace_s=1
+        )
         job_id = await harness.submit()
         async with worker.working():
             done = await harness.done(job_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.kit.test_work import accept
+from tests.kit.joblog.test_leases import accept
 from tests.support.waiting import until
 
 from weft_compose.servers import NatsServer, serving
