@@ -5,21 +5,12 @@ import time
 from pathlib import Path
 
 import uvloop
-from bench import cost, delay, idle, recovery, retained, routing, throughput
-from bench.report import render
+from bench.report.document import render
+from bench.sections import SECTIONS
 
 from weft_kit.file_limit import raise_file_limit
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-MEASUREMENTS = {
-    "cost": cost.measure,
-    "recovery": recovery.measure,
-    "throughput": throughput.measure,
-    "delay": delay.measure,
-    "retained": retained.measure,
-    "idle": idle.measure,
-    "routing": routing.measure,
-}
 
 
 async def main(names: list[str], *, quick: bool) -> list[list[str]]:
@@ -27,7 +18,7 @@ async def main(names: list[str], *, quick: bool) -> list[list[str]]:
     sections = []
     for name in names:
         began = time.perf_counter()
-        sections.append(await MEASUREMENTS[name](quick=quick))
+        sections.append(await SECTIONS[name](quick=quick))
         print("\n".join(sections[-1]))
         print(f"({name} took {time.perf_counter() - began:.0f} s)\n", flush=True)
     return sections
@@ -36,10 +27,10 @@ async def main(names: list[str], *, quick: bool) -> list[list[str]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look: not for quoting")
-    parser.add_argument("--only", choices=MEASUREMENTS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this one; may be repeated")
     given = parser.parse_args()
     raise_file_limit()
-    found = uvloop.run(main(given.only or list(MEASUREMENTS), quick=given.quick))
+    found = uvloop.run(main(given.only or list(SECTIONS), quick=given.quick))
     if not given.quick and not given.only:
         RESULTS.write_text(render(found))
         print(f"written to {RESULTS}")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.aims import Aim, section
 from bench.cache_quality.results import Result
 from bench.cache_quality.sections import wrong_of
+from bench.report.document import Aim, aims_section
 
 _INTENT_SHELVES: Final = ("CLINC150", "banking77")
 _QUORA: Final = "Quora"
@@ -27,7 +27,7 @@ def aims(shelves: Mapping[str, Result], all_results: Sequence[Result], threshold
 
 def render(found: Sequence[Aim]) -> list[str]:
     """The table at the top of the report."""
-    return section(found, _ABOUT)
+    return aims_section(found, _ABOUT)
 
 
 def _few_wrong(one: Result | None, name: str, threshold: float) -> Aim:

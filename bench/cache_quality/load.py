@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
-from bench.processes import Crowd, Meter
+from bench.harness.processes import HostLoad, Meter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
@@ -187,12 +187,12 @@ class Load:
     @asynccontextmanager
     async def _measured(self, level: Level) -> AsyncIterator[None]:
         self._meter.restart()
-        crowd = Crowd()
+        host = HostLoad()
         began = time.perf_counter()
         yield
         level.seconds = time.perf_counter() - began
         cpu_s = self._meter.cpu_seconds()
-        level.others_percent = crowd.others_percent(cpu_s) + crowd.stolen_percent()
+        level.others_percent = host.others_percent(cpu_s) + host.stolen_percent()
         level.cpu_ms = {process: 1000 * used / max(1, level.outcomes.lookups) for process, used in cpu_s.items()}
 
     async def _ask(self, question: str, tenant: str, outcomes: Outcomes) -> bool:

@@ -5,8 +5,8 @@ from typing import Final
 
 from bench.cache_quality.load import Level
 from bench.cache_quality.speed import Times
-from bench.markdown import paragraph, table
-from bench.report import machine
+from bench.report.document import machine
+from bench.report.markdown import paragraph, table
 
 _METHOD: Final = """\
 Every judgement is made by the code that serves: floor, guards, verifier in int8, rule of choice and the threshold of

@@ -12,7 +12,7 @@ from bench.cache_quality.more_sets import LANGUAGES, SetMissing
 from bench.cache_quality.pairs import Pair, Split
 from bench.cache_quality.results import COSINES, Result, of_pairs, of_shelf
 from bench.cache_quality.shelves import of_pairs as shelf_of_pairs
-from bench.markdown import paragraph, table
+from bench.report.markdown import paragraph, table
 
 _PRECISIONS: Final = (0.99, 0.98, 0.95, 0.9)
 _UNIQUE: Final = """\

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import grpc
 from bench.cache_quality.load import TENANT, Level, Load, answered, asking, of_tenant
 from bench.cache_quality.pairs import Pair
-from bench.processes import Crowd, Meter
+from bench.harness.processes import HostLoad, Meter
 
 from weft.cache.v1 import cache_pb2 as pb
 from weft.cache.v1 import cache_pb2_grpc as rpc
@@ -61,10 +61,10 @@ class _Lookups:
         """Asks the former one after another, the latter by several callers at once."""
         self.hits = []
         self._meter.restart()
-        crowd = Crowd()
+        host = HostLoad()
         took = [await self._ask(question) for question in one_by_one]
         cpu_s = self._meter.cpu_seconds()
-        others = crowd.others_percent(cpu_s) + crowd.stolen_percent()
+        others = host.others_percent(cpu_s) + host.stolen_percent()
         alone = len(self.hits)
         began = time.perf_counter()
         await _by_several(self._ask, together)

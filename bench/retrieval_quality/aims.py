@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.aims import Aim, section
+from bench.report.document import Aim, aims_section
 from bench.retrieval_quality.known_items import Recall
 from bench.retrieval_quality.scale import Stretch
 
@@ -32,7 +32,7 @@ def aims(known: Sequence[Recall], stretches: Sequence[Stretch]) -> list[Aim]:
 
 def render(found: Sequence[Aim]) -> list[str]:
     """Writes the table at the top of the report."""
-    return section(found, _ABOUT)
+    return aims_section(found, _ABOUT)
 
 
 def _recall(name: str, least: float, reached: float | None) -> Aim:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.markdown import paragraph, table
+from bench.report.markdown import paragraph, table
 from bench.retrieval_quality.corpora import Corpus, title
 from bench.retrieval_quality.quality import by_question, margin, searched
 from bench.retrieval_quality.stage import service

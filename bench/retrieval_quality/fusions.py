@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 import uvloop
 from bench import evaldata
-from bench.markdown import paragraph, table
+from bench.report.markdown import paragraph, table
 from bench.retrieval_quality.corpora import NAMES, Corpus, load, title
 from bench.retrieval_quality.embedders import Remembering, embedder_name, real_inference, served
 from bench.retrieval_quality.known_items import REPORTING

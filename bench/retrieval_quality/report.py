@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.markdown import paragraph, table
-from bench.report import machine
+from bench.report.document import machine
+from bench.report.markdown import paragraph, table
 from bench.retrieval_quality import aims, feedback, fusions
 from bench.retrieval_quality.corpora import title
 from bench.retrieval_quality.feedback import Change

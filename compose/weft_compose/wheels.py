@@ -34,9 +34,9 @@ def script(name: str, wheel: str) -> Path:
     return Path(found)
 
 
-def require(package: str, wheel: str) -> None:
-    """Raises MissingPart when the package is not installed."""
-    if importlib.util.find_spec(package) is None:
+def require(wheel: str) -> None:
+    """Raises MissingPart when a wheel is not installed, going by the package of its name."""
+    if importlib.util.find_spec(wheel.replace("-", "_")) is None:
         raise MissingPart(_line(wheel))
 
 

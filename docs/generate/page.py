@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.markdown import paragraph, table
+from bench.report.markdown import paragraph, table
 
 
 def page_of(title: str, lead: str, *sections: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """The aims at the top of bench/RETRIEVAL.md: met, missed, or not measured."""
 
-from bench.aims import Aim
+from bench.report.document import Aim
 from bench.retrieval_quality.aims import aims, render
 from bench.retrieval_quality.known_items import Recall
 from bench.retrieval_quality.scale import Stretch, Times

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from weft_inference.config import Config
 from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings, bundled_model
-from weft_inference.model_files import problem_of
 from weft_kit.rpc.server import CannotStart
 
 
@@ -42,6 +42,12 @@ def folder(tmp_path: Path) -> Path:
 def test_what_is_wrong_with_a_path_is_told_for_each_engine(folder: Path, engine: str, name: str, problem: str) -> None:
     assert problem_of(engine, folder / name).startswith(problem)
     assert bool(problem_of(engine, folder / name)) is bool(problem)
+
+
+def problem_of(engine: str, path: Path) -> str:
+    """Returns what a service with this engine says of the path, as it reads its settings."""
+    config = {"WEFT_INFERENCE_ENGINE": engine, "WEFT_INFERENCE_MODEL_PATH": str(path)}
+    return "".join(Config.problems(config)).removeprefix("WEFT_INFERENCE_MODEL_PATH: ")
 
 
 def test_the_bundled_model_is_of_the_kind() -> None:

@@ -19,15 +19,17 @@ from weft_kit.joblog import Leases
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.server import Server
 from weft_mock import MockProvider, Script
-from weft_router.answering.attempt_loop import AttemptRules
+from weft_router.answering.answerer import Answerer
+from weft_router.answering.attempt_rules import AttemptRules
 from weft_router.answering.cache_client import AnswerCache
 from weft_router.answering.last_resort import LastResortAnswers
-from weft_router.answering.pipeline import Pipeline
-from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.fleet.fleet import Fleet
 from weft_router.fleet.provider_keys import read_keys
+from weft_router.pipeline.context import ContextFinder
+from weft_router.pipeline.pipeline import Pipeline
+from weft_router.pipeline.retrieval_client import Retrieval
 from weft_router.providers.provider import Step
 from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
@@ -195,10 +197,11 @@ async def test_a_bug_ends_its_job_once_and_shows_nothing_of_itself(harness: Harn
         await fleet.follow(catalog)
         budgets = Budgets(RedisLedger(redis, limit_s=0.1), "local")
         rules = AttemptRules(RetryLimits(), RetryBudgets(), budgets)
-        flights = Flights(RedisDirectory(redis, limit_s=0.1), 5)
-        attempts = Pipeline(fleet.lend, Retrieval(channel, 1), LastResortAnswers(answers), rules, flights)
+        answerer = Answerer(fleet.lend, LastResortAnswers(answers), rules)
+        flights = Flights(RedisDirectory(redis, limit_s=0.1), RetryLimits(), answerer.answer_shared)
+        pipeline = Pipeline(fleet.lend, ContextFinder(Retrieval(channel, 1), rules), flights, answerer)
         worker = GenerationWorker(
-            JobDependencies(harness.log, attempts, answers), Leases(harness.log, slots=1), grace_s=1
+            JobDependencies(harness.log, pipeline, answers), Leases(harness.log, slots=1), grace_s=1
         )
         job_id = await harness.submit()
         async with worker.working():

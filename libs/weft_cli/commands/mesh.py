@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from weft_cli.views.json_output import print_json
 from weft_cli.views.logs import show_logs
 from weft_cli.views.mesh import mesh_status_table, mesh_warnings
 from weft_compose.errors import LaunchError
+from weft_inference.engines.registry import DEFAULT_ENGINE, EngineName
 from weft_kit.extras import how_to_install
 
 # The launcher needs the packages of the extra `embedded`, and time to import: only these commands pay for either.
@@ -31,9 +32,7 @@ app = typer.Typer()
 BasePort = Annotated[
     int, typer.Option(help="Port of the gateway; the others follow it. 0: free ones.", min=0, max=65_500)
 ]
-Engine = Annotated[
-    Literal["llamacpp", "vllm", "echo"], typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="What runs the model.")
-]
+Engine = Annotated[EngineName, typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="What runs the model.")]
 Catalog = Annotated[
     Path | None,
     typer.Option(help="Providers and models. Default: compose/weft.toml.", parser=existing_path, metavar="FILE"),
@@ -43,7 +42,7 @@ Catalog = Annotated[
 @app.command(epilog=examples("up", "up --base-port 9600 --catalog weft.toml", "up --engine echo --state /tmp/weft"))
 @reporting
 async def up(
-    context: typer.Context, base_port: BasePort = 7600, engine: Engine = "llamacpp", catalog: Catalog = None
+    context: typer.Context, base_port: BasePort = 7600, engine: Engine = DEFAULT_ENGINE, catalog: Catalog = None
 ) -> None:
     """Start a mesh here and keep it running; Ctrl-C drains and stops it."""
     session = Session.of(context)
@@ -125,7 +124,7 @@ async def demo(
         typer.Option(help="Folder to ingest. Default: compose/demo.", parser=existing_path, metavar="FOLDER"),
     ] = None,
     base_port: BasePort = 7600,
-    engine: Engine = "llamacpp",
+    engine: Engine = DEFAULT_ENGINE,
     catalog: Catalog = None,
 ) -> int:
     """Start a mesh if none runs, ingest a few documents, ask about them, and stop what was started."""
@@ -139,7 +138,7 @@ async def demo(
 
 @asynccontextmanager
 async def _running_or_launched(
-    session: Session, base_port: int, engine: str, catalog: Path | None
+    session: Session, base_port: int, engine: EngineName, catalog: Path | None
 ) -> AsyncIterator[None]:
     from weft_compose.state import StateFolder
 
@@ -155,7 +154,7 @@ async def _running_or_launched(
 
 @asynccontextmanager
 async def _launched(
-    session: Session, base_port: int, engine: str, catalog: Path | None
+    session: Session, base_port: int, engine: EngineName, catalog: Path | None
 ) -> AsyncIterator["RunningMesh"]:
     from weft_compose.launcher import DEFAULT_CATALOG, Launch, mesh
     from weft_compose.plan import Ports

@@ -1,1 +1,1 @@
-"""Settings: read once from the environment, with secrets from files and mistyped names told."""
+"""Settings: read once from the environment, with secrets from files; mistyped names are reported."""

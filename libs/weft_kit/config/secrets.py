@@ -1,4 +1,4 @@
-"""Settings that are secrets: they are not shown, and `NAME_FILE` may name a file that holds what `NAME` would."""
+"""Settings that are secrets: they are never shown, and `NAME_FILE` may name a file with the value of `NAME`."""
 
 import os
 import re
@@ -17,11 +17,13 @@ _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 
 
 class _Secret:
-    """Marks a setting whose value is plain text to the service, and a secret to everybody else."""
+    """Marks a setting whose value the service reads as plain text and nobody else may see."""
 
 
 def _readable(text: str) -> str:
-    """Refuses what a library would refuse by quoting it, with the password, or would take for the name of a host."""
+    """Refuses values that a library would refuse while quoting them, password included, or would take for a host
+    name.
+    """
     if not all(map(_has_hosts, text.split(",") if text.count("://") > 1 else (text,))):
         problem = "no URL that can be read; in its password, write / as %2F, # as %23, ? as %3F and : as %3A"
         raise PydanticCustomError("url", "{problem}", {"problem": problem})
@@ -30,21 +32,21 @@ def _readable(text: str) -> str:
 
 def _has_hosts(url: str) -> bool:
     if "=" in url.partition("://")[0]:
-        return True  # no URL, but a list of names and values, as PostgreSQL takes them
+        return True  # not a URL, but a list of names and values, as PostgreSQL accepts
     try:
         place = urlsplit(url if "//" in url else f"//{url}").netloc
     except ValueError:
         return False
-    # A password that is cut off leaves its @ in what comes behind.
+    # A password that was split leaves its @ in the part behind it.
     return ("@" in place or "@" not in url) and all(map(_HOST.fullmatch, place.rpartition("@")[2].split(",")))
 
 
 SecretUrl: TypeAlias = Annotated[str, Field(repr=False), _Secret(), AfterValidator(_readable)]
-"""An address, or several, with the password that it may hold."""
+"""An address, or several, possibly with a password."""
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Says whether nobody may see the value of a setting."""
+    """Returns whether the value of a setting must not be shown."""
     kinds = (field.annotation, *get_args(field.annotation))
     return SecretStr in kinds or SecretBytes in kinds or any(isinstance(mark, _Secret) for mark in field.metadata)
 
@@ -55,7 +57,7 @@ def file_variable(name: str) -> str:
 
 
 def secrets_in_files(environ: Mapping[str, str], names: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """Returns the secrets that files hold, by variable, and a line for each file that does not hold one.
+    """Returns the secrets stored in files, by variable, and a line for each file that does not contain one.
 
     A variable that is empty is not set.
     """
@@ -89,7 +91,7 @@ def _files(environ: Mapping[str, str], names: Collection[str]) -> Iterator[tuple
     values = {name.upper(): value for name, value in environ.items()}
     for name in sorted(names):
         if path := values.get(file_variable(name)):
-            # As other paths are taken; a home folder that is not known is a file that is not there.
+            # Expanded as other paths are; if the home folder is unknown, the file counts as missing.
             yield name, Path(os.path.expanduser(path))  # noqa: PTH111
 
 

@@ -1,4 +1,4 @@
-"""Settings: small frozen values, read once from the environment, wrong and mistyped ones named exactly."""
+"""Settings: small frozen values, read once from the environment; wrong and mistyped ones are reported exactly."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ from weft_kit.user_paths import expanded
 
 
 class Settings(BaseSettings):
-    """What every service has. Subclass with `class Config(Settings, env_prefix="WEFT_GATEWAY_")`."""
+    """Settings that every service has. Subclass with `class Config(Settings, env_prefix="WEFT_GATEWAY_")`."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -32,15 +32,15 @@ class Settings(BaseSettings):
     metrics_listen: str = ""
     """Address of the Prometheus endpoint; empty means none."""
     log_format: Literal["auto", "console", "json"] = "auto"
-    """"auto" is for people on a terminal and JSON lines everywhere else, at half the cost."""
+    """"auto" writes for people on a terminal, and JSON lines, at half the cost, everywhere else."""
     grace_s: float = 10.0
-    """How long running calls may finish after SIGTERM."""
+    """How long running calls may take to finish after SIGTERM."""
     held_request_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
-    """Bytes of all requests that have arrived and are not answered yet; those of one tenant may have half of it."""
+    """Most bytes of requests that have arrived and are not answered yet; one tenant may have half of it."""
     mesh_id: MeshId = Field(DEFAULT_MESH_ID, validation_alias="WEFT_MESH_ID")
-    """Which mesh the service is of: the same for all services of a mesh, and no other mesh's. It is in the names of the
-    streams and subjects in NATS; PostgreSQL and Redis know whose they are. Up to 32 of a-z, 0-9 and "-"; it cannot be
-    changed where jobs are."""
+    """The mesh that the service belongs to: the same for all services of a mesh, and different from other meshes. It is
+    part of the names of the streams and subjects in NATS, and is stored in PostgreSQL and Redis. Up to 32 of a-z, 0-9
+    and "-"; it cannot be changed while there are jobs."""
 
     @classmethod
     def settings_customise_sources(
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Reads the environment; prints a line per bad variable and exits with 2 when one is wrong."""
+        """Reads the environment; if a variable is wrong, prints a line for each and exits with 2."""
         config, problems = cls._read(os.environ, overrides)
         if config is None or problems:
             sys.stderr.writelines(f"{problem}\n" for problem in problems)
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def problems(cls, environ: Mapping[str, str]) -> list[str]:
-        """Returns a line for each variable that a service with this environment would refuse to start with."""
+        """Returns a line for each variable that would keep a service with this environment from starting."""
         return cls._read(environ, {})[1]
 
     @classmethod
@@ -79,12 +79,12 @@ class Settings(BaseSettings):
         return frozenset(map(cls._variable, cls.model_fields)).union(map(file_variable, cls._secrets()))
 
     def read_by_others(self) -> frozenset[str]:
-        """Returns variables that begin as this service's do and are not its settings: what its catalog names."""
+        """Returns variables with this service's prefix that are not its settings but are named by its catalog."""
         return frozenset()
 
     @classmethod
     def _read(cls, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
-        """Returns the settings, unless a value is wrong, and what is wrong with the environment."""
+        """Returns the settings, unless a value is wrong, and the mistakes in the environment."""
         in_files, unreadable = secrets_in_files(environ, cls._secrets())
         try:
             config = cls(**{**_Environment(cls, {**environ, **in_files})(), **overrides})
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def _variable(cls, field: str) -> str:
-        """Returns the name of the variable that a field is read from, or a part of it, such as `log.replicas`."""
+        """Returns the variable that a field, or a part of it such as `log.replicas`, is read from."""
         known = cls.model_fields.get(field)
         return (known and known.validation_alias and str(known.validation_alias)) or f"{cls._prefix()}{field}".upper()
 
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def _given(cls, problem: ErrorDetails) -> str:
-        """Shows what was given, unless that is nothing, or would show a secret: a whole model may hold some."""
+        """Shows the given value, unless there is none or it would reveal a secret, as a whole model may."""
         field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
         if field is None or problem["type"] == "missing":
             return ""
@@ -126,7 +126,7 @@ class Settings(BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """What an environment says; a value that should be JSON and is not is left to the checks of its field."""
+    """The variables of an environment; a value that should be JSON and is not is left to its field's own checks."""
 
     def __init__(self, settings: type[Settings], environ: Mapping[str, str]) -> None:
         super().__init__(settings)

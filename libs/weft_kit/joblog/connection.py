@@ -1,62 +1,21 @@
 """The connection to NATS: it reconnects for ever, less eagerly the longer it takes, and says so."""
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from nats.aio.client import Client, Server
+from nats.aio.client import Server
 
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.outages import Outage, Reminders
 
 _FIRST_PAUSE_S = 0.1
 # A log that is back must hear of running jobs before their leases end.
 _LONGEST_PAUSE_S = 1.0
-
-
-class FrugalClient(Client):
-    """nats-py's client, which tells many of a reconnect, takes a cheaper look at headers, and bears a closed transport.
-
-    Every live message has nine headers. The methods that are replaced are private: should nats-py rename one, its own
-    takes over.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._reconnect_hooks: dict[Callable[[], None], None] = {}
-
-    def on_reconnect(self, hook: Callable[[], None]) -> None:
-        """Calls `hook` after every reconnect: a server forgets what a connection had asked for when that ends."""
-        self._reconnect_hooks[hook] = None
-
-    def forget_reconnect(self, hook: Callable[[], None]) -> None:
-        self._reconnect_hooks.pop(hook, None)
-
-    def reconnected(self) -> None:
-        for hook in tuple(self._reconnect_hooks):
-            hook()
-
-    async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002  # nats-py's signature
-        try:
-            return await super()._flush_pending(force_flush)
-        except RuntimeError:
-            # So uvloop refuses where the connection has just ended. What is pending goes out with the next one.
-            flushed = asyncio.get_running_loop().create_future()
-            flushed.set_result(None)
-            return flushed
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        headers = {}
-        for line in raw.decode("utf-8", "replace").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
-                headers[name] = value.strip()
-        return headers
 
 
 @asynccontextmanager
@@ -78,6 +37,7 @@ async def connect(url: str, name: str) -> AsyncIterator[FrugalClient]:
         connect_timeout=2,
         ping_interval=5,
         max_outstanding_pings=2,
+        skip_subject_validation=True,  # all subjects are made of ids that were checked
         disconnected_cb=log.lost,
         reconnected_cb=back,
         error_cb=log.failed,

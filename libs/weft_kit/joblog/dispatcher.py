@@ -17,8 +17,8 @@ from functools import partial
 from nats.aio.msg import Msg
 from nats.errors import OutboundBufferLimitError
 
-from weft_kit.joblog.connection import FrugalClient
 from weft_kit.joblog.fair_queue import FairQueue
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.ids import HIGH, tag_of, urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
 from weft_kit.joblog.pull import Pull
@@ -46,7 +46,8 @@ class _Lane:
 class Dispatcher:
     """Jobs of all lanes, at most `slots` of them taken and not released at any time.
 
-    `is_expedited` says of a tenant's tag whether its jobs of priority HIGH go before everybody's.
+    `is_expedited` says of a tenant's tag whether its jobs of priority HIGH go before everybody's. `arrived` hears of
+    each delivery, by its id, as soon as it is here.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Dispatcher:
         slots: int,
         turns: FairQueue,
         is_expedited: Callable[[str], bool],
+        arrived: Callable[[str], None],
     ) -> None:
         self._client = client
         self._config = config
@@ -64,6 +66,7 @@ class Dispatcher:
         self._slots = slots
         self._turns = turns
         self._is_expedited = is_expedited
+        self._tell = arrived
         self._lanes: dict[str, _Lane] = {}
         self._lanes_of: dict[str, list[_Lane]] = {}
         """Of each tenant, the most urgent first."""
@@ -183,6 +186,7 @@ class Dispatcher:
         return max(standing, min(max(ahead, math.floor(free * share)), lane.backlog + standing))
 
     def _arrived(self, lane: _Lane, message: Msg) -> None:
+        self._tell(message.reply)
         self._set_backlog(lane, int(message.reply.rpartition(".")[2]))
         lane.held.append(message)
         self._held += 1

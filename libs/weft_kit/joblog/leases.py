@@ -2,22 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 from google.protobuf.message import DecodeError
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import OutboundBufferLimitError
+from nats.errors import ConnectionClosedError, OutboundBufferLimitError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import from_delivery, unreadable
 from weft_kit.joblog.dispatcher import Dispatcher
 from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.ids import tag_of
 from weft_kit.joblog.log import JobLog
+from weft_kit.joblog.peers import Peers
 from weft_kit.tasks import background
 
 UNREADABLE = Counter("weft_unreadable_jobs", "Jobs that no worker can read, taken out of their lanes.")
@@ -30,7 +31,11 @@ class Lease:
     """
 
     def __init__(
-        self, client: Client, message: Msg, heartbeat_s: float, released: Callable[[int | None], None] = lambda _: None
+        self,
+        client: FrugalClient,
+        message: Msg,
+        heartbeat_s: float,
+        released: Callable[[int | None], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._reply = message.reply
@@ -48,14 +53,14 @@ class Lease:
         """Names this delivery to the server; see `Leases.redeliver_now`."""
         return self._reply
 
-    @asynccontextmanager
-    async def heartbeats(self) -> AsyncIterator[None]:
+    @contextmanager
+    def heartbeats(self) -> Iterator[None]:
         """Keeps the lease while the block runs."""
-        beating = asyncio.create_task(self._beat())
+        self._beat_later()
         try:
             yield
         finally:
-            beating.cancel()
+            self._next_beat.cancel()
 
     def settle(self, tokens: int) -> None:
         """Says what the job really took; its lane was charged what it was expected to."""
@@ -84,11 +89,15 @@ class Lease:
             await self._client.publish(self._reply, word)
             self.release()
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_s)
-            with suppress(OutboundBufferLimitError):  # away, with as much to say as is kept: say it next time
-                await self._client.publish(self._reply, b"+WPI")
+    def _beat_later(self) -> None:
+        # A timer: a task a job costs more than all that it sends.
+        self._next_beat = asyncio.get_running_loop().call_later(self._heartbeat_s, self._beat)
+
+    def _beat(self) -> None:
+        self._beat_later()
+        # Away, with as much to say as is kept: says it next time.
+        with suppress(OutboundBufferLimitError, ConnectionClosedError):
+            self._client.post(self._reply, b"+WPI")
 
 
 class Leases:
@@ -96,7 +105,8 @@ class Leases:
 
     Jobs come from all tenants in turn, and of each in the order of priority: a tenant with twice the `weight` gets
     twice the tokens while others wait too. Where it `is_expedited`, its jobs of priority HIGH go before everybody's.
-    Both are asked of a tenant's tag. `cost` says how many tokens a job is expected to take.
+    Both are asked of a tenant's tag. `cost` says how many tokens a job is expected to take. Peers take over what a
+    process that is gone held; `name` is what they call this one.
     """
 
     def __init__(
@@ -107,13 +117,15 @@ class Leases:
         weight: Callable[[str], float] = lambda _tenant: 1.0,
         is_expedited: Callable[[str], bool] = lambda _tenant: False,
         cost: Callable[[event_pb2.Accepted], int] = lambda _accepted: QUANTUM_TOKENS,
+        name: str = "",
     ) -> None:
         self._log = log
         self._client = log.client
         self._heartbeat_s = log.config.heartbeat_s
         self._turns = FairQueue(weight)
         self._cost = cost
-        self._queue = Dispatcher(log.client, log.config, log.lanes, slots, self._turns, is_expedited)
+        self._peers = Peers(log.client, log.config, name)
+        self._queue = Dispatcher(log.client, log.config, log.lanes, slots, self._turns, is_expedited, self._peers.take)
 
     @asynccontextmanager
     async def leases(self) -> AsyncIterator[AsyncIterator[Lease]]:
@@ -123,17 +135,15 @@ class Leases:
         ends when it is no more.
         """
         await self._log.clock.until_right()
-        try:
-            async with self._queue.open(), background(self._stop_when_wrong()):
-                try:
-                    yield self._each()
-                finally:
-                    self._queue.stop()
-        finally:
-            # Jobs that arrived but were not begun go to another replica now, not after the ack wait.
-            for lane, message in self._queue.held():
-                await self.redeliver_now(message.reply)
-                self._queue.release(lane)
+        async with self._peers.watching():
+            try:
+                async with self._queue.open(), background(self._stop_when_wrong()):
+                    try:
+                        yield self._each()
+                    finally:
+                        self._queue.stop()
+            finally:
+                await self._return_held()
 
     async def redeliver_now(self, delivery_id: str) -> None:
         """Has a job handed out now that was given back with a delay, in this delivery."""
@@ -152,9 +162,17 @@ class Leases:
         await self._log.clock.until_wrong()
         self._queue.stop()
 
+    async def _return_held(self) -> None:
+        """Gives jobs that arrived but were not begun to another replica now, not after the ack wait."""
+        for lane, message in self._queue.held():
+            await self.redeliver_now(message.reply)
+            self._peers.drop(message.reply)
+            self._queue.release(lane)
+
     async def _give_up(self, lane: str, message: Msg) -> None:
         """Takes what is no job out of its lane: no worker will ever be able to read it."""
         await self._client.publish(message.reply, b"+TERM")
+        self._peers.drop(message.reply)
         self._queue.release(lane)
         UNREADABLE.inc()
         structlog.get_logger().error("a job cannot be read and is given up", job_id=unreadable(message).job_id)
@@ -163,6 +181,7 @@ class Leases:
         def released(tokens: int | None) -> None:
             if tokens is not None:
                 self._turns.charge(tag_of(lane), tokens - expected)
+            self._peers.drop(message.reply)
             self._queue.release(lane)
 
         lease = Lease(self._client, message, self._heartbeat_s, released)

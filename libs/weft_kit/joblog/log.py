@@ -19,7 +19,7 @@ from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog.clock import LogClock
 from weft_kit.joblog.codec import from_message
-from weft_kit.joblog.connection import FrugalClient
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.ids import JobKey, lanes_of
 from weft_kit.joblog.lanes import Depth, Lanes
 from weft_kit.joblog.monitor import Monitor
@@ -151,7 +151,7 @@ class JobLog:
         """
         key = self._key(job_id)
         feed = Feed()
-        subscription = await self.client.subscribe(key.all_kinds(self.config.live_prefix), cb=feed.put)
+        subscription = await self.client.listen(key.all_kinds(self.config.live_prefix), feed.put)
         try:
             yield Follower(self._wire, key.all_kinds(self.config.prefix), feed, after_sequence).events()
         finally:

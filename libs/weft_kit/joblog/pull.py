@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nats.aio.msg import Msg
 
-from weft_kit.joblog.connection import FrugalClient
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Pull:
         """Messages asked for that have not come."""
 
     async def open(self) -> None:
-        self._subscription = await self._client.subscribe(self._inbox, cb=self._take)
+        self._subscription = await self._client.listen(self._inbox, self._take)
         self._client.on_reconnect(self._forget)
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Pull:
         self._end_pause()
         self._pause = loop.call_later(pause_s, self.wake)
 
-    async def _take(self, message: Msg) -> None:
+    def _take(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
         status = (message.headers or {}).get("Status")
         if status == "503":

@@ -34,7 +34,7 @@ class Feed:
         self._waiting: deque[Msg] = deque()
         self._reader: asyncio.Future[None] | None = None
 
-    async def put(self, message: Msg) -> None:
+    def put(self, message: Msg) -> None:
         self._waiting.append(message)
         self._wake()
 

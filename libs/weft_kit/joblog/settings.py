@@ -1,4 +1,4 @@
-"""The log's numbers, with their units and the checks that keep them sane together."""
+"""Settings of the log, with their units and the checks that keep them consistent."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
@@ -13,12 +13,12 @@ LEAST_BYTES = 16 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """How the stream stores, how long it keeps, and how its readers and writers wait.
+    """How the stream stores events, how long it keeps them, and how long its readers and writers wait.
 
     Retention is a memory decision: nats-server holds some 2.3 KB a job, 1.4 GB for an hour at 10,000 jobs a minute.
     """
 
-    # Read from JSON: a mistyped name there is a mistake, too.
+    # Read from JSON, where a mistyped name is a mistake too.
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     stream: str = "JOBS"
@@ -26,33 +26,38 @@ class LogConfig:
     prefix: str = "jobs"
     """First part of the subjects of stored events."""
     live_prefix: str = "live"
-    """First part of the subjects that stored events are republished under."""
+    """First part of the subjects under which stored events are republished."""
     mesh_id: MeshId = DEFAULT_MESH_ID
-    """Whose the stream is; services set it with `of_mesh`."""
+    """The mesh that the stream belongs to; services set it with `of_mesh`."""
     replicas: int = 1
     """Copies of the stream that a cluster keeps: 1, 3 or 5."""
     retention_s: float = 3 * 3600
     """How long events are kept, in seconds."""
     delta_ttl_s: float = 1800
-    """Deltas older than this are gone and late readers get `done` alone. Must exceed a running job's longest
-    silence: an expired delta would break the job's own fence."""
+    """How long deltas are kept, in seconds; later readers get only `done`. Must exceed a running job's longest silence,
+    since an expired delta would break the job's own fence."""
     max_bytes: int = 8 * 1024**3
-    """Size of the log on disk, in bytes; less while nats-server has less to give (it reserves no more than three
-    quarters of what was free on its disk as it started)."""
+    """Size of the log on disk, in bytes. It is smaller while nats-server has less to give (it reserves at most three
+    quarters of the disk space that was free when it started)."""
     flush_interval_s: float = 0.025
-    """How long tokens may gather for one write, in seconds."""
+    """How long tokens may be collected for one write, in seconds."""
     ack_wait_s: float = 7.5
-    """How long a worker may be silent before its jobs are handed to another: the cost of a lost worker. Workers say
-    that they live every fifth of it, so a log that is away for two thirds of it costs no job its worker."""
+    """How long a worker may be silent before its jobs are handed to another, in seconds; a lost worker costs this much.
+    Workers send a heartbeat every fifth of it, so a log that is down for two thirds of it takes no job from its
+    worker."""
     accept_timeout_s: float = 5.0
-    """How long accepts and reads wait out a log that is away before they fail: somebody waits for the answer."""
+    """How long accepts and reads wait for a log that is down before they fail, in seconds; short, because a caller
+    waits."""
     publish_timeout_s: float = 30.0
-    """How long the writes of a running job do: its provider's stream is worth more than the wait."""
+    """How long the writes of a running job wait for it, in seconds; long, because its provider's stream is worth the
+    wait."""
     idle_check_s: float = 5.0
-    """How long a reader trusts silence before it looks for events it may have missed."""
+    """How long a reader trusts silence before it looks for events that it may have missed, in seconds."""
 
     def of_mesh(self, mesh_id: str) -> Self:
-        """Returns the same log of a mesh: its id is in the names of stream and subjects, but for the default one's."""
+        """Returns the same log for a mesh, whose id becomes part of the names of stream and subjects unless it is the
+        default.
+        """
         if mesh_id == DEFAULT_MESH_ID:
             return replace(self, mesh_id=mesh_id)
         return replace(
@@ -65,7 +70,7 @@ class LogConfig:
 
     @property
     def heartbeat_s(self) -> float:
-        """How often a worker says of each of its jobs that it lives."""
+        """Returns how often a worker sends a heartbeat for each of its jobs, in seconds."""
         return self.ack_wait_s / 5
 
     def __post_init__(self) -> None:

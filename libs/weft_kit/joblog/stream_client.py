@@ -26,7 +26,7 @@ from weft_kit.joblog.codec import (
     from_message,
     sequence_of,
 )
-from weft_kit.joblog.connection import FrugalClient
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.joblog.sizes import HEADERS_BYTES, EventTooLarge
 from weft_kit.rpc.errors import DependencyDown

@@ -133,9 +133,8 @@ class Worker:
         accepted = lease.event.accepted
         context = CallContext(lease.job_id, accepted.tenant, accepted.key_id, accepted.traceparent)
         try:
-            with bound(context), self._in_flight.track_inprogress():
-                async with lease.heartbeats():
-                    await job.run()
+            with bound(context), self._in_flight.track_inprogress(), lease.heartbeats():
+                await job.run()
             await job.close()
         except asyncio.CancelledError:
             await lease.retry()

@@ -12,69 +12,72 @@ from weft_kit.config.settings import Settings
 class Config(Settings, env_prefix="WEFT_CACHE_"):
     listen: str = "127.0.0.1:7605"
     redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
-    """A Redis with the query engine (RediSearch). Without it only the exact tier answers."""
+    """Redis with the query engine (RediSearch). Without the engine only the exact tier answers."""
     inference_target: str = "127.0.0.1:7604"
-    """Who embeds questions. While nobody does, only the exact tier answers."""
+    """Address of the inference service, which embeds questions. While it is down only the exact tier answers."""
 
     ttl_s: float = Field(24 * 3600.0, gt=0)
     """How long an answer is kept."""
     ttl_jitter: float = Field(0.1, ge=0, lt=1)
-    """Share of that by which a life is shortened at random."""
+    """Largest share of that time by which it is shortened at random."""
     floor: float = Field(0.7, gt=0, le=1)
     """Cosine similarity below which questions are not compared; requests may ask for more, never for less."""
     target_precision: float = Field(0.92, gt=0, lt=1)
-    """Share of the semantic tier's answers that shall be right at least, on the kind of shelf where it is wrong most;
-    from it follows how certain a hit must be. Measured is up to .92; with more the tier is off."""
+    """Lowest acceptable share of right answers from the semantic tier, in the kind of partition where it is wrong most
+    often; it determines how certain a hit must be. Values up to .92 have been measured; with more the tier is off."""
 
     languages: str = "en"
-    """Languages that guards, embedder and verifier know: codes of ISO 639-1 with commas between, * for all. Questions
-    in others are for the exact tier alone. What Weft ships knows English."""
+    """Languages that guards, embedder and verifier know: ISO 639-1 codes separated by commas, or * for all. Only the
+    exact tier serves questions in other languages. The models shipped with Weft know English."""
 
     redis_limit_s: float = Field(0.25, gt=0)
-    """How long one exchange with Redis may take; after that the lookup is a miss. It takes a millisecond or two where
-    the machine is not busy."""
+    """How long one exchange with Redis may take; after that the lookup is a miss. On a machine that is not busy it
+    takes a millisecond or two."""
     redis_connections: int = Field(64, ge=1)
     """Most connections at once."""
     lookup_share: float = Field(0.2, gt=0, le=1)
-    """Share of the time in which a tenant's answers of a model alias usually come that a semantic lookup may take. A
-    caller's deadline that is nearer counts."""
+    """Longest time for a semantic lookup, as a share of the time in which the tenant's answers of a model alias usually
+    come. The caller's deadline applies if it is earlier."""
     shortest_lookup_s: float = Field(0.15, gt=0)
-    """How long it may take where that share is less."""
+    """Lower limit of that time."""
     longest_lookup_s: float = Field(2.0, gt=0)
-    """How long it may take where that share is more."""
+    """Upper limit of that time."""
     lookup_limit_s: float = Field(1.5, gt=0)
-    """How long it may take while nobody knows how long answers take."""
+    """Longest time for a lookup while it is not known how long answers take."""
     lookups_at_once: int = Field(4, ge=1)
-    """Semantic lookups under way at a time, which keep an inference service busy as it ships. Others wait while their
-    turn will come in time, and are refused otherwise. Set four for each replica, and more for one with more threads."""
+    """Semantic lookups at once; the default keeps one inference service with default settings busy. Others wait if
+    their turn will come in time, and are refused if not. Set four for each replica, and more for one with more
+    threads."""
     silence_s: float = Field(1.0, gt=0)
-    """How long the inference service may owe answers without giving any; then it counts as failed."""
+    """How long the inference service may leave all calls unanswered before it counts as failed."""
     rest_s: float = Field(1.0, gt=0)
-    """How long a part that failed three times in a row, or fell silent, is left alone."""
+    """How long a service that failed three times in a row, or stopped answering, is not called."""
     remembered_vectors: int = Field(1024, ge=0)
-    """Vectors of the latest questions kept in memory, about 2 KB each."""
+    """Vectors of the most recent questions kept in memory, about 2 KB each."""
     tally_flush_s: float = Field(1.0, gt=0)
-    """How long counts, and what was used last, gather before they are sent to Redis."""
+    """How long counts, and times of last use, are collected before they are sent to Redis."""
 
     most_bytes: int = Field(256 * 1024 * 1024, ge=1024 * 1024)
-    """Memory that the answers of all tenants may take. Past it the tenant that holds most loses what it used longest
-    ago. Keep it below two thirds of Redis's `maxmemory`, and that on `noeviction`: budgets live in there, too."""
+    """Most memory for the answers of all tenants. Beyond it, the tenant with the most data loses its least recently
+    used answers. Keep it below two thirds of Redis's `maxmemory`, and that on `noeviction`, since budgets are in the
+    same Redis."""
     encryption_keys: SecretStr = SecretStr("")
-    """Seal questions and answers in Redis: keys of 32 bytes in base64, separated by commas. The first one writes, all
-    of them read. Empty: they lie there as they are."""
+    """Encrypt questions and answers in Redis: 32-byte keys in base64, separated by commas. The first one encrypts, all
+    of them decrypt. Empty stores them unencrypted."""
 
     audit_share: float = Field(0.01, ge=0, le=1)
-    """Share of the semantic hits that is asked again in the background, and compared; 0 asks nothing."""
+    """Share of semantic hits that are asked again in the background and compared; 0 disables audits."""
     audits_per_minute: int = Field(10, ge=0)
-    """Of a tenant's hits, at most."""
+    """Most audits per minute for each tenant."""
     audit_least_alike: float = Field(0.8, gt=0, le=1)
-    """Cosine similarity from which two answers say the same."""
+    """Cosine similarity from which two answers count as the same."""
     false_hit_bound: float = Field(0.02, gt=0, lt=1)
-    """Share of wrong hits above which, once it is beyond doubt, a partition becomes stricter."""
+    """Share of wrong hits above which, once it is statistically certain, a partition becomes stricter."""
     strict_for_s: float = Field(24 * 3600.0, gt=0)
-    """How long it stays so before it tries with less."""
+    """How long a partition stays stricter before it tries one step lower."""
     off_for_s: float = Field(3600.0, gt=0)
-    """How long the semantic tier is off in a partition where strictness did not help; twice as long each time again."""
+    """How long the semantic tier is off in a partition where stricter thresholds did not help; each further time it is
+    twice as long."""
 
     @field_validator("languages")
     @classmethod
@@ -86,7 +89,7 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
 
     @property
     def sealing_keys(self) -> list[bytes]:
-        """The keys as bytes, the writing one first."""
+        """Returns the keys as bytes, the encrypting one first."""
         return [b64decode(key) for key in self.encryption_keys.get_secret_value().split(",") if key]
 
     @field_validator("encryption_keys")

@@ -1,4 +1,4 @@
-"""Runs the gateway: `python -m weft_gateway [serve | recorder | notifier]…`, some roles or all of them."""
+"""Runs the gateway: `python -m weft_gateway [serve | recorder | notifier]…`, with some of its roles or all."""
 
 import sys
 from functools import partial

@@ -15,101 +15,106 @@ from weft_kit.joblog import LogConfig
 class Config(Settings, env_prefix="WEFT_GATEWAY_"):
     listen: str = "127.0.0.1:7600"
     nats_url: SecretUrl = "nats://127.0.0.1:7610"
-    """One or more servers of a cluster, separated by commas."""
+    """Address of NATS: one or more servers of a cluster, separated by commas."""
     log: LogConfig = LogConfig()
-    """Shape of the job log, as JSON with the fields of LogConfig; the same as the router's."""
+    """Configuration of the job log, as JSON with the fields of LogConfig; must equal the router's."""
     postgres_url: SecretUrl = "postgresql://127.0.0.1:5432/weft"
-    """Where keys, the record of jobs and webhooks are kept."""
+    """PostgreSQL, which stores keys, the record of jobs, and webhooks."""
     redis_url: SecretUrl = "redis://127.0.0.1:6379/0"
-    """What rate limits are counted in, for all replicas together."""
+    """Redis, which counts rate limits for all replicas together."""
     cache_target: str = "127.0.0.1:7605"
-    """Address of the cache service, asked before a job is queued."""
+    """Address of the cache service, which is asked before a job is queued."""
     retrieval_target: str = "127.0.0.1:7603"
-    """Address of the retrieval service, whose calls are forwarded."""
+    """Address of the retrieval service, to which calls are forwarded."""
     router_target: str = "127.0.0.1:7602"
-    """Address of the router, whose calls about providers are forwarded."""
+    """Address of the router, to which calls about providers are forwarded."""
     catalog_file: Path = Path("compose/weft.toml")
-    """Names the model aliases; the same file as the router's. Read again when it changes, and on SIGHUP."""
+    """The catalog, which names the model aliases; the same file as the router's. It is read again when it changes, and
+    on SIGHUP."""
     catalog_last_good: Path | None = None
-    """Where the last catalog without mistakes is kept, for a start that finds the file broken; by default beside the
-    file, as `weft.toml.gateway-last-good`. Name a place that can be written where the file's folder cannot."""
+    """Where to keep the last catalog without mistakes, for a start that finds the file broken; by default next to the
+    file, as `weft.toml.gateway-last-good`. Set a writable path if the file's folder is read-only."""
     catalog_poll_s: float = Field(1.0, gt=0)
-    """How often to look whether it changed. Routers are given two such times to take it first."""
+    """How often to check whether the catalog has changed. A change takes effect here after two such intervals, so that
+    routers have it first."""
     operator_token: SecretStr = SecretStr("")
-    """Opens KeyService, TenantService and CheckProviders; empty keeps them shut."""
+    """Required for KeyService, TenantService and CheckProviders; if empty, they are disabled."""
     audit_days: float = Field(400.0, gt=0, le=36_500)
     """How long the operator's calls are kept in the audit log."""
 
     key_fresh_s: float = Field(10.0, gt=0)
-    """How long a key is trusted without asking PostgreSQL: as long may a revoked one still work, and the calls that are
-    open with it go on."""
+    """How long a cached key is trusted without asking PostgreSQL. A revoked key, and calls opened with it, may still
+    work for this long."""
     key_stale_s: float = Field(900.0, gt=0)
     """The same, while PostgreSQL does not answer."""
     key_absent_s: float = Field(2.0, ge=0)
     """How long to remember that a key does not exist."""
 
     calls_per_minute: int = Field(6_000, gt=0)
-    """Of a key that has no rate of its own."""
+    """Rate limit for a key without its own, in calls per minute."""
     address_calls_per_minute: int = Field(60_000, ge=0)
-    """Of a client address; 0 behind a proxy, where all clients share one. Then addresses and connections have no shares
-    of `held_request_bytes` either."""
+    """Rate limit for a client address, in calls per minute; 0 disables it, for use behind a proxy where all clients
+    share one address. Then `held_request_bytes` is not divided by address or connection either."""
     rate_burst_s: float = Field(10.0, gt=0)
-    """Seconds' worth of calls that may come at once."""
+    """Size of a burst: how many seconds' worth of calls may arrive at once."""
     redis_limit_s: float = Field(0.05, gt=0)
-    """How long a rate limit, or a budget, may wait for Redis before it is decided without."""
+    """How long a rate limit or a budget may wait for Redis before it is decided without it."""
     rate_fallback: Fallback = "local"
-    """Who counts calls while Redis is down: "local", each replica for itself; "closed", nobody, and none may pass."""
+    """How calls are limited while Redis is down: "local", by each replica separately; "closed", all calls are
+    refused."""
 
     budget_fallback: BudgetFallback = "open"
-    """What becomes of jobs with a budget while Redis is down: "open", they are accepted, and the router that runs them
+    """What happens to jobs with a budget while Redis is down: "open", they are accepted, and the router that runs them
     decides; "closed", they are refused."""
 
     max_request_bytes: int = Field(4 * 1024 * 1024, gt=0)
-    """Largest encoded request. nats-server's max_payload must be a MiB larger."""
+    """Largest encoded request, in bytes. nats-server's max_payload must be 1 MiB larger."""
     default_timeout_s: float = Field(600.0, ge=1, le=24 * 3600)
-    """Life of a job that names no timeout."""
+    """Timeout of a job that sets none."""
     cache_limit_s: float = Field(2.0, gt=0)
-    """How long a submit may wait for the cache at most. It takes as long only where answers take many times that: see
+    """Longest time that a submit waits for the cache. It is reached only if providers take many times as long: see
     WEFT_CACHE_LOOKUP_SHARE."""
     forward_limit_s: float = Field(120.0, gt=0)
-    """Longest call passed on to the services behind."""
+    """Longest call that is forwarded to the services behind the gateway."""
     read_limit_s: float = Field(2.0, gt=0)
-    """How long reads may wait for PostgreSQL, or for Redis."""
+    """How long reads may wait for PostgreSQL or Redis."""
     postgres_connections: int = Field(8, ge=2)
-    """Most connections at once, of each process."""
+    """Most connections to PostgreSQL at once, for each process."""
 
     recorder_batch: int = Field(500, ge=1, le=10_000)
     """Most events that the recorder writes in one transaction."""
     recorder_wait_s: float = Field(0.25, ge=0, le=10)
-    """How long a batch gathers: as long the record may trail the log."""
+    """How long the recorder collects a batch; the record may lag behind the log by this much."""
     retention_poll_s: float = Field(60.0, gt=0)
     """How often the recorder looks for jobs that are past their tenant's retention, which the catalog sets."""
     retention_batch: int = Field(200, ge=1, le=10_000)
-    """Jobs that one statement then deletes from."""
+    """Most jobs that one statement then deletes."""
     reaper_poll_s: float = Field(5.0, gt=0)
-    """How often the recorder looks for jobs that expired and that no worker ended."""
+    """How often the reaper looks for jobs that have expired and that no worker has ended."""
 
     webhook_poll_s: float = Field(0.5, gt=0)
     """How often to look for webhooks that are due."""
     webhook_signing_key: SecretStr = SecretStr("")
-    """Makes the secrets that sign webhooks; at least 32 characters, the same in all replicas. Empty: no webhooks.
+    """Derives the secrets that sign webhooks; at least 32 characters, the same in all replicas. Empty disables
+    webhooks.
 
     Another key is another secret for every tenant, at once: receivers know nothing of it until told.
     """
     webhook_limit_s: float = Field(15.0, gt=0, le=30)
-    """How long a try may take."""
+    """Timeout of one delivery attempt."""
     webhook_tries: int = Field(20, ge=1)
-    """Before a webhook is given up; as it stands they span a day on average, and two at most."""
+    """Most attempts before a webhook is given up; with the defaults they span a day on average, and two at most."""
     webhook_first_wait_s: float = Field(5.0, gt=0)
-    """Longest wait after the first try; it doubles with every further one."""
+    """Longest wait after the first attempt; it doubles with each further one."""
     webhook_longest_wait_s: float = Field(6 * 3600.0, gt=0)
-    """Where the doubling ends, and how much of a target's Retry-After is honoured."""
+    """Upper limit of that wait, and of a target's Retry-After."""
     webhooks_at_once: int = Field(64, ge=1, le=1000)
-    """Tries under way in one notifier."""
+    """Attempts in progress at once in one notifier."""
     webhooks_at_once_per_tenant: int = Field(8, ge=1)
-    """The same of one tenant, whose targets may hang."""
+    """The same for one tenant, whose targets may hang."""
     webhook_allow_private: bool = False
-    """Lets webhooks reach private and loopback addresses. Only where tenants are trusted with the gateway's network."""
+    """Allows webhooks to private and loopback addresses. Enable it only if tenants are trusted with the gateway's
+    network."""
 
     @field_validator("webhook_signing_key")
     @classmethod

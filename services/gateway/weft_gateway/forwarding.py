@@ -1,7 +1,7 @@
-"""The services behind the gateway, served at its door: one endpoint and one key for clients, bytes untouched.
+"""The services behind the gateway, served at its own address: one endpoint and one key for clients, bytes untouched.
 
-The gate has authenticated the call; the channel adds the tenant it found. Messages are neither decoded nor encoded,
-so fields this replica does not know yet pass through.
+The call is already authenticated; the channel adds its tenant. Messages are neither decoded nor encoded, so fields that
+this replica does not know yet pass through.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection
@@ -19,7 +19,7 @@ from weft_kit.rpc.server import Service
 def forwarded(
     service: ServiceDescriptor, channel: Channel, limit_s: float, *, only: Collection[str] | None = None
 ) -> Service:
-    """Returns a service that forwards its methods, or only some of them, each call for at most `limit_s`."""
+    """Returns a service that forwards all or some of its methods, each call for at most `limit_s`."""
     methods = [method for method in service.methods if only is None or method.name in only]
     handlers = {method.name: _handler(method, channel, limit_s) for method in methods}
 

@@ -16,7 +16,7 @@ _WORDS: Final = OutageWords(
     failing="postgres does not answer",
     working="postgres answers again",
 )
-# The class of SQLSTATE for what passes PostgreSQL's limits, whenever it comes. To psycopg it is an operational error.
+# The SQLSTATE class for exceeding PostgreSQL's limits. To psycopg it is an operational error.
 _TOO_LARGE: Final = "54"
 
 
@@ -27,5 +27,5 @@ def record_database(url: str, *, connections: int = 8, mesh_id: str = DEFAULT_ME
 
 
 def is_too_large(error: psycopg.Error) -> bool:
-    """Says whether PostgreSQL answers, and refuses a statement for its size."""
+    """Returns whether PostgreSQL is up and refuses a statement for its size."""
     return (error.sqlstate or "").startswith(_TOO_LARGE)

@@ -1,4 +1,4 @@
-"""The roles that run beside the server, or in processes of their own: recorder and notifier."""
+"""The roles that run beside the server or in separate processes: recorder and notifier."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,12 +32,12 @@ from weft_kit.tasks import running
 async def recorder(
     config: Config, log: JobLog, records: RecordStore, database: Database, catalog: WatchedCatalog
 ) -> AsyncIterator[None]:
-    """Keeps the record while the context lasts: writes it, ends lost jobs, and deletes what is past retention."""
+    """Maintains the record while the context lasts: writes it, ends lost jobs, and deletes what is past retention."""
     writer = BatchWriter(records, DeadLetterStore(database))
     recording = partial(record, log, writer, max_batch=config.recorder_batch, max_wait_s=config.recorder_wait_s)
     # Two ack waits: one until a lost worker's job is handed to another, one for that one to end it.
     reaper = Reaper(log, records, grace_s=2 * config.log.ack_wait_s, poll_s=config.reaper_poll_s)
-    # A job's last event comes within the log's retention, and stays in it for as long again.
+    # A job's last event is written within the log's retention, and stays in the log for as long again.
     sweeper = RetentionSweeper(
         ErasureStore(database),
         lambda tenant: catalog.current.retention_of(tenant),  # noqa: PLW0108  # the catalog in force changes
@@ -63,7 +63,7 @@ async def recorder(
 
 @asynccontextmanager
 async def notifier(config: Config, database: Database) -> AsyncIterator[None]:
-    """Sends webhooks while the context lasts; without a key to sign them it says of each that none is sent."""
+    """Sends webhooks while the context lasts; without a signing key it records for each that none is sent."""
     outbox = WebhookOutbox(database)
     if not config.webhook_signing_key:
         silent = SilentNotifier(outbox, webhooks_off().message, poll_s=config.webhook_poll_s)

@@ -1,4 +1,4 @@
-"""How the gateway is put together."""
+"""How the gateway is assembled."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -69,7 +69,7 @@ from weft_kit.tasks import background, running
 
 ROLES: Final = ("serve", "recorder", "notifier")
 
-# How long a start waits for PostgreSQL to say whose it is. It does without one that is away.
+# How long a start waits for PostgreSQL to confirm its mesh. If PostgreSQL is down the gateway starts without.
 _IDENTITY_S: Final = 2.0
 
 _GATEWAY: Final = "weft.gateway.v1.GatewayService"
@@ -79,7 +79,7 @@ _WEBHOOKS: Final = "weft.gateway.v1.WebhookService"
 _TENANTS: Final = "weft.gateway.v1.TenantService"
 _RETRIEVAL: Final[ServiceDescriptor] = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 _ROUTER: Final[ServiceDescriptor] = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
-# Ids, and what protobuf needs for a thousand requests.
+# Ids, and protobuf's overhead for a thousand requests.
 _AROUND_REQUESTS: Final = 256 * 1024
 _CACHE: Final[ServiceDescriptor] = cache_pb2.DESCRIPTOR.services_by_name["CacheService"]
 
@@ -123,11 +123,11 @@ async def gateway(config: Config, roles: Collection[str] = ROLES) -> AsyncIterat
 
 @asynccontextmanager
 async def _bound(log: JobLog, database: Database) -> AsyncIterator[None]:
-    """Binds the log to the database, before jobs pass between the two where both answer; then as soon as they do."""
+    """Binds the log to the database: before the first job if both answer, otherwise as soon as they do."""
 
     async def bind_later() -> None:
         identity = await database.identity()
-        with suppress(OtherMesh):  # who watches the log finds the same, and it is not used
+        with suppress(OtherMesh):  # the log's monitor finds the same, and it is not used
             await log.claim(identity)
 
     if identity := await database.identity(_IDENTITY_S):
@@ -194,7 +194,7 @@ async def _server(
             catalog_service(catalog),
             forwarded(_RETRIEVAL, retrieval, config.forward_limit_s),
             forwarded(_ROUTER, router, config.forward_limit_s),
-            # Lookup and Store stay inside: what the cache holds is the mesh's own word.
+            # Lookup and Store stay internal: only the mesh itself may write to the cache.
             forwarded(_CACHE, cache, config.forward_limit_s, only=("Invalidate", "GetStats")),
         )
         peers = ((_RETRIEVAL, retrieval), (_ROUTER, router), (_CACHE, cache))
@@ -224,7 +224,7 @@ async def _catalog(config: Config) -> WatchedCatalog:
 
 
 def _log_needs(log: JobLog) -> tuple[Need, ...]:
-    """Whatever else is away, a gateway with a log takes jobs, and tells of them."""
+    """Whatever else is down, a gateway with a log accepts and serves jobs."""
     services = frozenset({WHOLE, _GATEWAY})
     return Need("nats", log.check, services), Need("clock", log.check_clock, services)
 
@@ -235,7 +235,7 @@ def _postgres_need(database: Database) -> Need:
 
 def _following(catalog: WatchedCatalog, poll_s: float) -> AbstractAsyncContextManager[None]:
     async def wait_for_routers(_: Catalog) -> None:
-        """Lets routers go first: a job for an alias that is new must not come to one that does not know it yet."""
+        """Waits so that routers come first: a job for a new alias must not reach a router that does not know it yet."""
         await asyncio.sleep(2 * poll_s)
 
     return catalog.following(wait_for_routers, poll_s)
@@ -297,22 +297,22 @@ def _envelope_rules(config: Config, catalog: WatchedCatalog) -> EnvelopeRules:
 
 
 def _limits(config: Config) -> RequestLimits:
-    """What the requests themselves may have is checked by their own rules, which name their field."""
+    """What requests themselves may contain is checked by their own rules, which name their field."""
     one_bytes = config.max_request_bytes + _AROUND_REQUESTS
     largest_bytes = {
         f"/{_GATEWAY}/SubmitJob": one_bytes,
         f"/{_GATEWAY}/Generate": one_bytes,
         f"/{_GATEWAY}/SubmitJobs": batch.LARGEST_BYTES + _AROUND_REQUESTS,
     }
-    # Behind a proxy, which is where addresses are not counted, connections are not one caller's either.
+    # Behind a proxy, where addresses are not counted, a connection is not one caller either.
     return RequestLimits(
         largest_bytes, config.held_request_bytes, separates_peers=bool(config.address_calls_per_minute)
     )
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":
-    # No retries: a call would wait for them, and the limiter has something better to do without Redis. Each exchange
-    # has a limit of its own, of which this is the longest.
+    # No retries: a call would wait for them, and the limiter has a better fallback. Each exchange has its own limit, of
+    # which this is the longest.
     limit_s, retry = max(config.redis_limit_s, config.read_limit_s), Retry(NoBackoff(), 0)
     return redis.asyncio.Redis.from_url(
         config.redis_url, socket_timeout=limit_s, socket_connect_timeout=limit_s, retry=retry

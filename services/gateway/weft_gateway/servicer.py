@@ -1,4 +1,4 @@
-"""GatewayService on the wire."""
+"""GatewayService's RPCs."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

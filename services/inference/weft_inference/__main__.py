@@ -4,6 +4,7 @@ from weft_kit.extras import needs_extra
 
 with needs_extra("inference", "inference"):
     from weft_inference.config import Config
+    from weft_inference.engines.registry import engine_entry
     from weft_inference.server import inference
     from weft_kit.rpc.server import run
 
@@ -11,7 +12,7 @@ with needs_extra("inference", "inference"):
 def main() -> None:
     config = Config.load()
     # An engine is imported when it starts.
-    with needs_extra("inference" if config.engine == "echo" else config.engine, "inference"):
+    with needs_extra(engine_entry(config.engine).extra, "inference"):
         run("inference", lambda: inference(config), config.log_format)
 
 

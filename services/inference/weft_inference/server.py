@@ -11,12 +11,9 @@ from weft_inference.encoders.batching import Batcher
 from weft_inference.encoders.embedding import Embedder
 from weft_inference.encoders.encoder import Encoder
 from weft_inference.encoders.verifier import PairReader, Verifier
-from weft_inference.engines import llamacpp
-from weft_inference.engines.echo import Echo
 from weft_inference.engines.engine import Engine
-from weft_inference.engines.llamacpp import LlamaCpp, LlamaCppSettings
+from weft_inference.engines.registry import engine_entry
 from weft_inference.generation import Generations
-from weft_inference.model_files import missing_embedder, missing_engine
 from weft_inference.servicer import InferenceServicer
 from weft_kit import metrics
 from weft_kit.admission import Admission
@@ -30,7 +27,7 @@ _SERVICE = "weft.inference.v1.InferenceService"
 
 def inference(config: Config) -> AbstractAsyncContextManager[Server]:
     """Serves what the configuration names while the context lasts."""
-    if problem := missing_embedder(config.embedder):
+    if problem := registry.embedder_entry(config.embedder).missing():
         raise CannotStart(problem)
     return serving(config, build_engine(config))
 
@@ -79,28 +76,8 @@ def _drained(admission: Admission) -> Iterator[None]:
 
 
 def build_engine(config: Config) -> Engine:
-    match config.engine:
-        case "echo":
-            return Echo(config.echo_first_token_ms / 1000, config.echo_tokens_per_s, config.model or "echo")
-        case "llamacpp":
-            path = config.model_path or llamacpp.bundled_model()
-            return LlamaCpp(LlamaCppSettings(path, config.slots, config.threads, config.context_window), config.model)
-        case "vllm":
-            if problem := missing_engine("vllm"):
-                raise CannotStart(problem)
-            # Imported here: vLLM lives in an environment of its own.
-            from weft_inference.engines.vllm import Vllm, VllmSettings
-
-            return Vllm(
-                VllmSettings(
-                    path=config.model_path,
-                    state_dir=config.state_dir,
-                    slots=config.slots,
-                    context_window=config.context_window,
-                    dtype=config.vllm_dtype,
-                    gpu_memory_utilization=config.vllm_gpu_memory_utilization,
-                    tensor_parallel=config.vllm_tensor_parallel,
-                    enforce_eager=config.vllm_enforce_eager,
-                ),
-                config.model,
-            )
+    """Builds what the configuration names. Raises CannotStart where it is not installed."""
+    entry = engine_entry(config.engine)
+    if problem := entry.missing():
+        raise CannotStart(problem)
+    return entry.build(config)

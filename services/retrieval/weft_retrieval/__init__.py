@@ -1,1 +1,1 @@
-"""Documents in, the passages that answer a question out."""
+"""The retrieval service: stores documents, and finds the passages that answer a question."""

@@ -1,4 +1,4 @@
-"""Runs the retrieval service: `python -m weft_retrieval [serve | work]…`, one of the roles or both."""
+"""Runs the retrieval service: `python -m weft_retrieval [serve | work]…`, with one of its roles or both."""
 
 import sys
 from functools import partial

@@ -1,4 +1,4 @@
-"""A collection deleted whole: its documents, what is staged for it, its index, and answers built on it."""
+"""Deletion of a whole collection: its documents, its staged uploads, its index, and the answers based on it."""
 
 from typing import LiteralString
 
@@ -20,7 +20,7 @@ _NOTE_FORGOTTEN = """
     INSERT INTO forgotten_documents (tenant, collection, document_id, version)
     SELECT %s, %s, document_id, %s FROM documents WHERE collection_id = %s
 """
-# What the cache refused to hear goes with its collection.
+# Invalidations that the cache refused are deleted with their collection.
 _FORGET_SET_ASIDE = """
     DELETE FROM forgotten_documents WHERE tenant = %s AND collection = %s AND next_time = 'infinity'
 """
@@ -43,7 +43,7 @@ class CollectionDeletion:
         self._indexes = indexes
 
     async def delete(self, tenant: str, name: str) -> int:
-        """Deletes a collection and returns how many documents went with it.
+        """Deletes a collection; returns how many documents it had.
 
         Raises:
             NotFound: there is none of that name.

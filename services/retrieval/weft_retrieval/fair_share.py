@@ -1,15 +1,15 @@
-"""Places that tenants share: one of them alone gets half, and there is always one left for who comes next."""
+"""Capacity that tenants share: a tenant alone gets at most half, and some is always left for the next one."""
 
 import asyncio
 from collections import Counter, deque
 
 
 class FairShare:
-    """Places for whoever needs them, by tenant.
+    """Capacity by tenant, in places.
 
-    A tenant may hold no more than what it leaves free (dynamic thresholds, Choudhury and Hahne 1998): the first gets
-    half of the places, the next half of the rest, and nobody has to be driven out when another one comes. One that
-    holds nothing may take whatever is free. Who waits gets a turn by tenant, and first come, first served within one.
+    A tenant may hold no more than it leaves free (dynamic thresholds, Choudhury and Hahne 1998): the first gets at most
+    half of the places, the next half of the rest, and nothing has to be evicted when another one comes. A tenant that
+    holds nothing may take whatever is free. Waiting tenants take turns; within one it is first come, first served.
     """
 
     def __init__(self, places: int) -> None:
@@ -20,11 +20,11 @@ class FairShare:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """How many callers wait for a place."""
         return sum(not turn.cancelled() for turns in self._waiting.values() for _, turn in turns)
 
     async def take(self, tenant: str, places: int = 1) -> None:
-        """Waits until the tenant may hold so many places more; raises ValueError for more than there are."""
+        """Waits until the tenant may hold this many more places; raises ValueError for more than there are."""
         if places > self._places:
             raise ValueError(f"there are {self._places} places, not {places}")
         if tenant not in self._waiting and self.try_take(tenant, places):
@@ -35,7 +35,7 @@ class FairShare:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                # It may have been in the way of a smaller one.
+                # It may have blocked a smaller one.
                 self._hand_on()
             else:
                 self.give_back(tenant, places)
@@ -51,7 +51,7 @@ class FairShare:
         return True
 
     def give_back(self, tenant: str, places: int = 1) -> None:
-        """Frees places, and hands them on to those who wait."""
+        """Frees places, and gives them to waiting callers."""
         self._free += places
         self._held[tenant] -= places
         if not self._held[tenant]:

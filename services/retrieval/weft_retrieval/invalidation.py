@@ -1,4 +1,4 @@
-"""Tells the cache which documents changed, so that answers built on them are not given again."""
+"""Tells the cache which documents changed, so that answers based on them are not served again."""
 
 from typing import Final
 
@@ -20,14 +20,14 @@ _LIMIT_S = 5.0
 # As many as one call may name.
 _BATCH = 1000
 _MOST_CALLS = 100
-"""In one round: what is not reached by then is taken again, without what was told or refused."""
+"""Calls in one round: the rest is taken in the next round, without what was sent or refused."""
 _AWAY: Final = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
-"""How a cache answers that would answer the same to any document."""
+"""The status codes of a cache that would answer the same for any document."""
 
 
 class Invalidation:
@@ -40,8 +40,8 @@ class Invalidation:
     async def tell(self) -> int:
         """Tells the cache of the oldest documents; returns of how many it is sure now, told or refused.
 
-        Documents that are refused together are told in halves, until those that it refuses stand alone: they wait, and
-        at last are set aside. Raises what keeps the cache from hearing of any; then all that is not told stays.
+        Documents that are refused together are sent in halves, until each refused one is alone: it is retried later,
+        and finally set aside. Raises the error if the cache cannot be reached; then everything not sent stays.
         """
         failure: WeftError | None = None
         async with self._outbox.taken(_BATCH) as taken:
@@ -94,7 +94,7 @@ class _Round:
 
 
 async def _refusal(cache: Channel, documents: Forgotten) -> Exception | None:
-    """Tells the cache of documents; returns what it has against one of them. Raises WeftError when it is away."""
+    """Sends documents to the cache; returns why it refuses one of them. Raises WeftError when it is down."""
     try:
         await _invalidate(cache, documents)
     except WeftError as error:

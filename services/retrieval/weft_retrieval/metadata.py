@@ -30,7 +30,7 @@ class Fact:
 
 
 def facts(metadata: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Returns a fact a value; raises InvalidFields for keys and values the contract does not allow."""
+    """Returns one fact per value; raises InvalidFields for keys and values that the contract does not allow."""
     count = sum(len(_listed(values)) or 1 for values in metadata.values())
     if count > MAX_FACTS:
         raise InvalidFields({"document.metadata": f"holds too many values; at most {MAX_FACTS} are kept"})

@@ -1,4 +1,4 @@
-"""What the service knows: collections, documents, and the chunks a search found."""
+"""The service's records: collections, documents, and the chunks that a search found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from weft_retrieval.ranking.fusion import Scored
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A tenant's collection as it stood when it was read. Everything below it is reached through one of these."""
+    """A tenant's collection as it was when it was read. Everything in it is reached through one of these."""
 
     id: int
     tenant: str
     name: str
     chunking: Chunking
     language: str
-    """What its documents are stemmed as: one language, or "detected", each document's own."""
+    """The stemming of its documents: one language, or "detected", each document's own."""
     embedder: str
     dimensions: int
     version: int
@@ -41,7 +41,7 @@ class Collection:
         return self.analysis < ANALYSIS
 
     def lacks_index(self, exact_windows: int) -> bool:
-        """Returns whether it has more windows than are to be compared one by one, and no index yet."""
+        """Returns whether it has too many windows to compare one by one, and no index yet."""
         return not self.hnsw and self.window_count > exact_windows
 
 
@@ -58,12 +58,12 @@ class Document:
     chunk_count: int
     ingest_time: datetime
     language: str
-    """What it is stemmed as; empty while that is not known anew."""
+    """The language of its stems; empty while that has to be determined again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A chunk a search found, with each leg's opinion of it."""
+    """A chunk that a search found, with each retriever's result."""
 
     chunk_id: str
     document_id: str

@@ -1,4 +1,4 @@
-"""How the retrieval service is put together."""
+"""How the retrieval service is assembled."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -45,7 +45,7 @@ from weft_retrieval.storage.reanalysis import Reanalysis
 from weft_retrieval.storage.search import Index
 
 ROLES: Final = ("serve", "work")
-# How long a start waits for PostgreSQL and NATS to say whose they are. It does without those that are away.
+# How long a start waits for PostgreSQL and NATS to confirm their mesh. If they are down the service starts without.
 _IDENTITY_S: Final = 2.0
 _SERVICE: Final = "weft.retrieval.v1.RetrievalService"
 _RESULT_SHARE: Final = 16
@@ -90,7 +90,7 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
 
 
 def _needs(config: Config, database: TenantDatabase, link: LogLink) -> list[Need]:
-    """Searches need PostgreSQL alone, ingest jobs the log too."""
+    """Searches need only PostgreSQL, ingest jobs the log too."""
     needs = [Need("postgresql", database.check, frozenset({WHOLE, _SERVICE}))]
     if config.nats_url:
         needs += [Need("nats", link.check), Need("clock", link.check_clock)]

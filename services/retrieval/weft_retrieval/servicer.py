@@ -1,4 +1,4 @@
-"""RetrievalService on the wire."""
+"""RetrievalService's RPCs."""
 
 from collections.abc import AsyncIterator
 

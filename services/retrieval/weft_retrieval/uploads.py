@@ -1,4 +1,4 @@
-"""What a client sends to be ingested, checked before anything is spent on it."""
+"""What a client sends to be ingested, checked before anything expensive happens."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from weft_retrieval.analysis.languages import language_problem
 from weft_retrieval.formats import ContentType, Parsed, detect
 
 READING = 2
-"""How the same bytes are read and cut. With another number a document that is sent again is read anew."""
+"""Version of parsing and splitting. When it changes, a document that is sent again is parsed again."""
 
 MAX_DOCUMENT_ID = 512
 _MAX_LINE = 2048
@@ -38,7 +38,9 @@ class Upload:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that was sent but the id, and of how it is read; where it is equal there is nothing to do."""
+        """Returns a hash of everything sent but the id, and of how it is parsed; if it is equal there is nothing to
+        do.
+        """
         described = [READING, self.content_hash, self.title, self.source_uri, self.content_type, dict(self.metadata)]
         if self.language:
             described.append(self.language)

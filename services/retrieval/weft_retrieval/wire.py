@@ -1,4 +1,4 @@
-"""Own types from and to weft.retrieval.v1; what cannot be read is named field by field."""
+"""Conversion between own types and weft.retrieval.v1; what cannot be read is named field by field."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -68,7 +68,7 @@ def chunking(options: pb.ChunkingOptions) -> Chunking:
 
 
 def language(given: str) -> str:
-    """Reads a language that must be there."""
+    """Reads a language, which is required."""
     if problem := language_problem(given):
         raise InvalidFields({"language": problem})
     return given
@@ -87,7 +87,7 @@ def upload(document: pb.Document) -> Upload:
 
 
 async def uploads(documents: Iterable[pb.Document]) -> list[Upload]:
-    """Reads documents one after the other. One takes milliseconds, and all other calls have their share of the time."""
+    """Reads documents one by one. Each takes milliseconds, and other calls run in between."""
     read, share = [], LoopShare()
     for document in documents:
         read.append(upload(document))
@@ -201,7 +201,7 @@ def _is_list(value: Value) -> bool:
 
 
 def _scalar(value: Value) -> Any:
-    """Reads a text, a number or a truth value; None is what metadata.py refuses: all that is deeper, and null."""
+    """Reads a text, a number or a boolean; None for what metadata.py refuses: nested values, and null."""
     kind = value.WhichOneof("kind")
     return getattr(value, kind) if kind in _SCALARS else None
 

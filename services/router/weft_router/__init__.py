@@ -1,1 +1,1 @@
-"""The workers that run jobs: leases in, provider streams through, committed tokens out."""
+"""The workers that run jobs: they lease jobs, read providers' streams, and commit tokens."""

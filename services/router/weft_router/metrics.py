@@ -1,4 +1,4 @@
-"""What the router counts."""
+"""The router's metrics."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -37,7 +37,7 @@ UNPRICED_CALLS = Counter(
 
 
 def job_done(model: str, done: event_pb2.Done, tokens: int) -> None:
-    """Counts a job by what became of it."""
+    """Counts a job by its outcome."""
     JOBS.labels(model, job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")).inc()
     if tokens:
         TOKENS.labels(done.answer.provider).inc(tokens)

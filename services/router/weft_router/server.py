@@ -1,4 +1,4 @@
-"""The router, assembled: the one place that knows every part."""
+"""How the router is assembled."""
 
 import os
 import socket
@@ -23,17 +23,19 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.readiness import Need, Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
-from weft_router.answering.attempt_loop import AttemptRules
+from weft_router.answering.answerer import Answerer
+from weft_router.answering.attempt_rules import AttemptRules
 from weft_router.answering.cache_client import AnswerCache
 from weft_router.answering.last_resort import LastResortAnswers
-from weft_router.answering.pipeline import Pipeline
-from weft_router.answering.retrieval_client import Retrieval
 from weft_router.budgets.budgets import Budgets
 from weft_router.budgets.redis_ledger import RedisLedger
 from weft_router.config import Config
 from weft_router.fleet.fleet import Fleet
 from weft_router.fleet.provider_keys import key_setting, read_keys
 from weft_router.fleet.redis_breakers import SharedBreakers
+from weft_router.pipeline.context import ContextFinder
+from weft_router.pipeline.pipeline import Pipeline
+from weft_router.pipeline.retrieval_client import Retrieval
 from weft_router.providers.formats import wire_format
 from weft_router.providers.http.provider import HttpProvider
 from weft_router.providers.inference import InferenceProvider
@@ -84,14 +86,11 @@ async def router(config: Config) -> AsyncIterator[Server]:
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         answers = await stack.enter_async_context(AnswerCache(cache, lambda: fleet.current.catalog))
         limits = RetryLimits(config.max_attempts, config.max_lost_attempts, config.first_wait_s, config.longest_wait_s)
-        flights = Flights(RedisDirectory(redis, limit_s=config.flight_limit_s), limits)
-        attempts = Pipeline(
-            fleet.lend,
-            Retrieval(retrieval, config.retrieval_limit_s),
-            LastResortAnswers(answers),
-            AttemptRules(limits, RetryBudgets(), budgets, max_answer_bytes=config.max_answer_bytes),
-            flights,
-        )
+        rules = AttemptRules(limits, RetryBudgets(), budgets, max_answer_bytes=config.max_answer_bytes)
+        answerer = Answerer(fleet.lend, LastResortAnswers(answers), rules)
+        flights = Flights(RedisDirectory(redis, limit_s=config.flight_limit_s), limits, answerer.answer_shared)
+        context = ContextFinder(Retrieval(retrieval, config.retrieval_limit_s), rules)
+        pipeline = Pipeline(fleet.lend, context, flights, answerer)
         shares = TenantWeights(lambda: fleet.current.catalog)
         services = [
             Service(
@@ -105,15 +104,22 @@ async def router(config: Config) -> AsyncIterator[Server]:
         await stack.enter_async_context(server)
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
-        means = JobDependencies(log, attempts, answers, config.max_deliveries, address)
-        work = Leases(log, slots=config.slots, weight=shares.weight, is_expedited=shares.is_expedited, cost=shares.cost)
+        means = JobDependencies(log, pipeline, answers, config.max_deliveries, address)
+        work = Leases(
+            log,
+            slots=config.slots,
+            weight=shares.weight,
+            is_expedited=shares.is_expedited,
+            cost=shares.cost,
+            name=address,
+        )
         await stack.enter_async_context(GenerationWorker(means, work, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
 
 
 def _advertised(address: str) -> str:
-    """Returns where other machines find what listens on an address."""
+    """Returns the address at which other machines reach a server that listens on an address."""
     host, _, port = address.rpartition(":")
     return f"{_this_machine() if host in _EVERYWHERE else host}:{port}"
 
@@ -131,7 +137,7 @@ def _keys(config: Config, catalog: Catalog) -> dict[str, str]:
 
 
 def _redis(config: Config) -> Redis:
-    # No retries: what is told late is told wrong.
+    # No retries: a late report is a wrong one.
     return Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
 
 

@@ -1,4 +1,4 @@
-"""RouterService on the wire."""
+"""RouterService's RPCs."""
 
 import time
 from collections import Counter
@@ -30,7 +30,7 @@ _BREAKERS = {
 
 
 class RouterServicer(rpc.RouterServiceServicer):
-    """Tells what this replica has seen."""
+    """Reports what this replica has observed."""
 
     def __init__(self, registry: Callable[[], Registry], budgets: Budgets, catalog: WatchedCatalog) -> None:
         self._current = registry
@@ -122,7 +122,7 @@ def _check(finding: Finding) -> pb.ProviderCheck:
 
 
 def _breaker(healths: Sequence[ProviderHealth], now: float) -> BreakerState:
-    """Returns the state of a provider whose models have breakers of their own: open only where all are."""
+    """Returns the state of a provider whose models have their own breakers: open only if all are."""
     states = {health.breaker.state(now) for health in healths}
     if not states or BreakerState.CLOSED in states:
         return BreakerState.CLOSED

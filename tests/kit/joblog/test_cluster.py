@@ -90,7 +90,7 @@ class Load:
 
     async def _run(self, lease: Lease) -> None:
         try:
-            async with lease.heartbeats():
+            with lease.heartbeats():
                 await self._write(lease)
         except (DependencyDown, Fenced):
             lease.release()  # comes again after the ack wait, or is another attempt's by now

@@ -183,7 +183,7 @@ async def test_jobs_held_for_a_slot_stay_the_workers(joblog: JobLog) -> None:
     await accept(impatient, "acme", 2)
     async with Leases(impatient, slots=1).leases() as leases:
         first = await anext(leases)
-        async with first.heartbeats():
+        with first.heartbeats():
             await asyncio.sleep(2.5)
             await first.ack()
         second = await asyncio.wait_for(anext(leases), 20)

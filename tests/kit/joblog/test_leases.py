@@ -63,7 +63,7 @@ async def test_heartbeats_keep_a_lease_beyond_the_ack_wait(joblog: JobLog) -> No
     async with Leases(impatient(joblog), slots=2).leases() as leases:
         lease = await anext(leases)
         again = asyncio.ensure_future(anext(leases))
-        async with lease.heartbeats():
+        with lease.heartbeats():
             done, _ = await asyncio.wait((again,), timeout=2.5)
             assert not done
         assert (await asyncio.wait_for(again, 20)).delivery == 2

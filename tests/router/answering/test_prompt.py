@@ -7,8 +7,8 @@ from tests.router.harness import user
 from weft.common.v1 import chat_pb2
 from weft.retrieval.v1 import retrieval_pb2
 from weft_kit.catalog.context_template import ContextTemplate
-from weft_router.answering.prompt import compose, question
 from weft_router.job.token_estimate import estimated_tokens
+from weft_router.pipeline.prompt import compose, question
 
 SYSTEM = chat_pb2.Message(role=chat_pb2.ROLE_SYSTEM, parts=[chat_pb2.ContentPart(text="Be brief.")])
 TEMPLATE = ContextTemplate()

@@ -1,1 +1,1 @@
-"""The operator's calls, on record: who did what to which tenant or key, and what became of it."""
+"""The audit log of the operator's calls: who did what to which tenant or key, and with what outcome."""

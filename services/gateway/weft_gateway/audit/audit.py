@@ -1,8 +1,8 @@
-"""The audit log: an event is written before an operator's call does anything, and again before it is answered.
+"""The audit log: an event is written before an operator's call does anything, and updated before it is answered.
 
-Without PostgreSQL no operator's call does anything, but for those that only show what the gateway itself knows: they
-are what is asked when something is wrong. Where the end of a call cannot be written the call is answered all the same,
-since it is done, and its event stands there without an end; the gateway's log has it whole.
+Without PostgreSQL no operator's call does anything, except calls that only show the gateway's own state, since those
+are needed when something is wrong. If the outcome of a call cannot be written the call is answered all the same, since
+it is done, and its event has no outcome; the gateway's log has both.
 """
 
 import time
@@ -26,7 +26,7 @@ _REFUSALS_A_MINUTE: Final = 10
 
 
 class AuditLog:
-    """Keeps the operator's calls, and those that would have been."""
+    """Records the operator's calls, and calls that needed the operator's token and did not have it."""
 
     def __init__(self, store: AuditStore) -> None:
         self._store = store
@@ -35,11 +35,11 @@ class AuditLog:
         self._unrecorded = 0
 
     def account(self, method: str) -> "OperatorCall | None":
-        """What is to keep a call that was let in; None for those of tenants."""
+        """Returns the account of an authenticated call; None for tenants' calls."""
         return OperatorCall(self._store, method) if noted("operator") else None
 
     async def refuse(self, method: str, error: WeftError) -> None:
-        """Keeps a call that did not show the operator's token. Anybody can make many of them: most are counted."""
+        """Records a call that lacked the operator's token. Anyone can make many of them, so most are only counted."""
         minute = int(time.monotonic() / 60)
         if minute != self._minute:
             self._minute, self._refusals = minute, 0
@@ -60,7 +60,9 @@ class OperatorCall:
         self._event = _event(method)
 
     async def begin(self, request: Any) -> None:
-        """Writes that it is about to be done. Raises DependencyDown when it must not be, for that cannot be written."""
+        """Writes that the call is about to run. Raises DependencyDown if that cannot be written: then the call must not
+        run.
+        """
         for name in ("tenant", "key_id"):
             if about := getattr(request, name, ""):
                 note(**{f"subject_{name}": shortened(about, _MOST_NAME)})
@@ -71,7 +73,7 @@ class OperatorCall:
                 raise
 
     async def end(self, code: str, reason: str) -> None:
-        """Writes how it ended."""
+        """Writes the outcome of the call."""
         await _keep_if_possible(self._store, replace(self._with_subject(), code=code, reason=reason))
 
     def _with_subject(self) -> AuditEvent:
@@ -92,7 +94,7 @@ def _event(method: str, unrecorded: int = 0) -> AuditEvent:
 
 async def _keep_if_possible(store: AuditStore, event: AuditEvent) -> None:
     try:
-        # A caller who has no time left does not keep it from being written.
+        # It is written even if the caller has no time left.
         with bound(replace(current(), deadline=None)):
             await store.keep(event)
     except DependencyDown:

@@ -1,4 +1,4 @@
-"""What is kept of an operator's call."""
+"""The event that is recorded for an operator's call."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,20 +6,20 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One call. Nothing in it is secret, nor longer than a line."""
+    """One call. It contains nothing secret and nothing longer than a line."""
 
     event_id: str
     time: datetime
     method: str
     call_id: str
     operator: str = ""
-    """Fingerprint of the token; empty when it was not the operator's."""
+    """Fingerprint of the token; empty if it was not the operator's."""
     address: str = ""
     tenant: str = ""
     key_id: str = ""
-    """What it was about, where it was about one."""
+    """The key that the call was about, if any."""
     code: str = ""
-    """Name of the status; empty while the call is under way."""
+    """Name of the status; empty while the call is running."""
     reason: str = ""
     """Name of the ErrorReason."""
     unrecorded: int = 0

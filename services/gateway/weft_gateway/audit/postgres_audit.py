@@ -41,12 +41,14 @@ class AuditStore:
         self._limit_s = limit_s
 
     async def keep(self, event: AuditEvent) -> None:
-        """Writes an event, in place of what it was before."""
+        """Writes an event, replacing its earlier version."""
         async with self._database.connection(self._limit_s) as connection:
             await connection.execute(_KEEP, astuple(event))
 
     async def newest(self, tenant: str, before: Position | None, limit: int) -> list[AuditEvent]:
-        """Events from newest to oldest, about one tenant or (empty) all, that come after `before` in that order."""
+        """Returns events from newest to oldest, about one tenant or (empty) all, that come after `before` in that
+        order.
+        """
         time, event_id = before or (None, None)
         async with self._database.connection(self._limit_s) as connection:
             cursor = connection.cursor(row_factory=class_row(AuditEvent))

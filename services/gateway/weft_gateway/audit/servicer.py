@@ -1,4 +1,4 @@
-"""AuditService on the wire. The gate has already seen the operator's token."""
+"""AuditService's RPCs. The authenticator has already checked the operator's token."""
 
 from weft.gateway.v1 import audit_pb2 as pb
 from weft.gateway.v1 import audit_pb2_grpc as rpc

@@ -1,1 +1,1 @@
-"""Who calls: API keys, their rates, and the gate that every call passes."""
+"""Who calls: API keys, their rates, and the authenticator that every call passes."""

@@ -1,4 +1,4 @@
-"""Who may come in: every call is given its key's tenant and counted against its limits before a servicer sees it."""
+"""Authentication: each call gets its key's tenant and is counted against its limits before a servicer sees it."""
 
 import hashlib
 import hmac
@@ -32,7 +32,7 @@ _OPERATOR_METHODS: Final = (
     "/weft.gateway.v1.KeyService/",
     "/weft.gateway.v1.TenantService/",
     "/weft.common.v1.CatalogService/",
-    # It spends with the mesh's keys, and shows what providers say of those.
+    # It spends the mesh's provider keys, and shows what providers say about them.
     "/weft.router.v1.RouterService/CheckProviders",
 )
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,18 +40,18 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 @dataclass(frozen=True, slots=True)
 class CallRates:
-    """Calls a minute where a key says nothing of its own, and how many seconds' worth may come at once."""
+    """Calls per minute of a key without its own limit, and how many seconds' worth may arrive at once."""
 
     per_key: int = 6_000
     per_address: int = 60_000
-    """0 when a proxy stands in front and all callers share its address."""
+    """0 when a proxy is in front and all callers share its address."""
     burst_s: float = 10.0
 
 
 class Authenticator:
-    """The gate of `weft_kit.rpc.interceptor`.
+    """The authenticator of `weft_kit.rpc.interceptor`.
 
-    Identity comes from the key alone: `weft-…` metadata of clients is not even read.
+    Identity comes only from the key: a client's `weft-…` metadata is not even read.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Authenticator:
         return CallContext(tenant=key.tenant, key_id=key.key_id, traceparent=_trace(metadata))
 
     async def charge(self, caller: CallContext, calls: int, field: str) -> None:
-        """Counts `calls` more of a key: the rest of a batch, whose first was counted at the door.
+        """Counts `calls` more against a key: the rest of a batch, whose first call was counted on arrival.
 
         Raises Exhausted while they would break the key's limit, InvalidFields for `field` if they always will.
         """
@@ -93,14 +93,14 @@ class Authenticator:
             key = prove(known, credential)
             await self._limiter.admit([self._key_limit(key), *address])
             return key
-        # A key nobody has seen costs a query: its address pays before, so that guessing cannot load PostgreSQL.
+        # An unknown key costs a query: its address is charged first, so that guessing cannot load PostgreSQL.
         await self._limiter.admit(address)
         key = prove(await self._key_cache.find(credential.key_id), credential)
         await self._limiter.admit([self._key_limit(key)])
         return key
 
     async def _operator(self, method: str, authorization: str, caller: CallContext, peer: str) -> CallContext:
-        # Already here, so that the line of one that is refused has the same id as its event.
+        # Set already here, so that the log line of a refused call has the same id as its event.
         enter(caller)
         note(address=address_of(peer))
         try:
@@ -130,11 +130,11 @@ class Authenticator:
 
 
 def fingerprint(token: str) -> str:
-    """Tells operators' tokens apart in logs, and tells nothing of them as long as they are random."""
+    """Returns a fingerprint that distinguishes operators' tokens in logs; it reveals nothing about a random token."""
     return hashlib.sha256(b"weft operator token: " + token.encode()).hexdigest()[:8]
 
 
 def _trace(metadata: Mapping[str, str]) -> str:
-    """Returns the caller's W3C trace context; a malformed one is none."""
+    """Returns the caller's W3C trace context; a malformed one is ignored."""
     traceparent = metadata.get(TRACE_KEY, "")
     return traceparent if _TRACEPARENT.fullmatch(traceparent) else ""

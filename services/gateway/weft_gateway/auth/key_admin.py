@@ -32,7 +32,7 @@ class KeyAdmin:
         return key, credential
 
     async def page(self, tenant: str, before: Position | None, size: int) -> tuple[list[Key], Position | None]:
-        """Keys from newest to oldest, and where the next page begins."""
+        """Returns keys from newest to oldest, and where the next page begins."""
         found = await self._store.newest(tenant, before, size + 1)
         page = found[:size]
         return page, (page[-1].create_time, page[-1].key_id) if len(found) > size else None

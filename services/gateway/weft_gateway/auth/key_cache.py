@@ -1,7 +1,7 @@
-"""Keys this replica has looked up lately, so that a call costs no query.
+"""The keys that this replica looked up recently, so that most calls cost no query.
 
-A key is trusted for `fresh_s`; when PostgreSQL cannot confirm it then, for `stale_s` in all. That a key does not
-exist is remembered for `absent_s`. Calls that wait for the same key share one query.
+A key is trusted for `fresh_s`; if PostgreSQL cannot confirm it after that, for `stale_s` in all. An unknown key is
+remembered as unknown for `absent_s`. Calls that wait for the same key share one query.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _MOST_ABSENT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """How long answers are kept, in seconds."""
+    """How long lookups are cached, in seconds."""
 
     fresh_s: float = 10.0
     stale_s: float = 900.0
@@ -62,19 +62,19 @@ class KeyCache:
         if now < known.ask_after:
             return known.key
         if known.unconfirmed and now < known.confirmed + self._life.stale_s:
-            # The store failed when last asked. It is asked again beside the calls, so that they do not pay for that.
+            # The store failed when last asked. It is asked again in the background, so that calls do not wait for that.
             known.ask_after = now + _RETRY_S
             self._ask_once(key_id)
             return known.key
         return None
 
     async def find(self, key_id: str) -> Key | None:
-        """Returns the key, or None when there is none. Raises DependencyDown when nobody knows."""
+        """Returns the key, or None when there is none. Raises DependencyDown when that cannot be known."""
         if key := self.recall(key_id):
             return key
         if self._clock() < self._absent.get(key_id, 0.0):
             return None
-        # Shielded: a caller who leaves must not take the answer from those who wait with it.
+        # Shielded: a caller who leaves must not cancel the query for the others that wait for it.
         return await asyncio.shield(self._ask_once(key_id))
 
     def forget(self, key_id: str) -> None:
@@ -106,7 +106,7 @@ class KeyCache:
         return key
 
     def _still_good(self, key_id: str) -> _Known | None:
-        """What was known before the store failed, if that is not too long ago."""
+        """Returns the result from before the store failed, if that is recent enough."""
         known, now = self._known.get(key_id), self._clock()
         if known is None or now >= known.confirmed + self._life.stale_s:
             return None

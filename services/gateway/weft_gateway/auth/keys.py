@@ -1,4 +1,4 @@
-"""API keys: how they are made, read and proven."""
+"""API keys: how they are created, parsed and verified."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ _HOW: Final = "send `authorization: Bearer wk_…` with a key made by `weft keys
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key, its secret excepted."""
+    """What is stored about a key, except its secret."""
 
     key_id: str
     tenant: str
@@ -35,19 +35,19 @@ class Key:
 
     @property
     def budget(self) -> budget_pb2.Budget:
-        """What its jobs may spend."""
+        """Returns the budget of its jobs."""
         return budget_pb2.Budget(tokens_per_minute=self.tokens_per_minute, micros_per_day=self.micros_per_day)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client sent: the key it names and the secret that is to prove it."""
+    """What a client sent: the id of a key, and the secret that proves it."""
 
     key_id: str
     secret: str
 
     def __str__(self) -> str:
-        """The text clients send after `Bearer`."""
+        """Returns the text that clients send after `Bearer`."""
         return f"wk_{self.key_id}_{self.secret}"
 
 
@@ -73,16 +73,16 @@ def read_credential(authorization: str) -> Credential:
 
 
 def hash_secret(secret: str) -> bytes:
-    """SHA-256 of a secret.
+    """Returns the SHA-256 of a secret.
 
-    A slow or salted hash protects secrets that can be guessed. This one is 256 random bits: guessing is hopeless at
+    A slow or salted hash protects secrets that can be guessed. This secret has 256 random bits: it cannot be guessed at
     any speed, no two are alike, and every call has to check one.
     """
     return hashlib.sha256(secret.encode()).digest()
 
 
 def prove(key: Key | None, credential: Credential) -> Key:
-    """Returns the key, if the credential proves it and it is still good; else Unauthenticated."""
+    """Returns the key if the credential proves it and it is still valid; otherwise raises Unauthenticated."""
     expected = key.secret_hash if key else b""
     if key is None or not hmac.compare_digest(expected, hash_secret(credential.secret)):
         raise Unauthenticated(f"the API key is not known; {_HOW}")
@@ -92,12 +92,12 @@ def prove(key: Key | None, credential: Credential) -> Key:
 
 
 def revoked(key_id: str) -> Unauthenticated:
-    """What the calls of a revoked key are told, new ones and those that are open."""
+    """Returns the error for calls of a revoked key, both new and open ones."""
     return Unauthenticated(f"the API key {key_id} was revoked; {_HOW}")
 
 
 def check_new_key(tenant: str, name: str, calls_per_minute: int, budget: budget_pb2.Budget) -> None:
-    """InvalidFields when a key may not be created so."""
+    """Raises InvalidFields when a key may not be created with these values."""
     violations = {}
     if not _TENANT.fullmatch(tenant):
         violations["tenant"] = "must be 1-64 of [a-z0-9-]"

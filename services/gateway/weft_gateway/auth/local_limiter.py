@@ -1,4 +1,4 @@
-"""Rate limits kept in this process, for as long as the shared ones cannot be reached."""
+"""Rate limits counted in this process while the shared ones cannot be reached."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from weft_gateway.auth.gcra import (
 
 
 class LocalLimiter:
-    """Keeps at most `capacity` callers; when there are more, those that have been silent are forgotten."""
+    """Tracks at most `capacity` callers; beyond that, callers that have been silent are forgotten."""
 
     def __init__(self, capacity: int = 50_000) -> None:
         self._capacity = capacity
@@ -33,7 +33,7 @@ class LocalLimiter:
         return None
 
     def _forget(self, now_us: int) -> None:
-        # A caller whose next call is already due is one never seen. Under a flood of new addresses all may be busy:
-        # then starting over is kinder than growing.
+        # A caller whose next call is already due is like one never seen. Under a flood of new addresses none may be:
+        # then starting over is better than growing.
         busy = {name: due for name, due in self._due_us.items() if due > now_us}
         self._due_us = busy if len(busy) <= self._capacity // 2 else {}

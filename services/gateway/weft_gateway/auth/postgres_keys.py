@@ -66,7 +66,7 @@ class KeyStore:
         return next(iter(await self._keys(_FIND, (key_id,))), None)
 
     async def good(self, key_ids: Collection[str]) -> set[str]:
-        """Those of the keys that exist and are not revoked."""
+        """Returns those of the keys that exist and are not revoked."""
         async with self._database.connection(self._limit_s) as connection:
             found = await (await connection.execute(_GOOD, (list(key_ids),))).fetchall()
         return {key_id for (key_id,) in found}
@@ -76,23 +76,25 @@ class KeyStore:
         return next(iter(await self._keys(_REVOKE, (key_id,))), None)
 
     async def revoke_all(self, tenant: str) -> list[str]:
-        """Revokes a tenant's keys; returns the ids of those that were good until now."""
+        """Revokes a tenant's keys; returns the ids of those that were valid until now."""
         async with self._database.connection(self._limit_s) as connection:
             return [key_id for (key_id,) in await (await connection.execute(_REVOKE_ALL, (tenant,))).fetchall()]
 
     async def revoked_within(self, tenant: str, seconds: float) -> bool:
-        """Returns whether a key of a tenant is good, or was so in the last seconds."""
+        """Returns whether a key of a tenant is valid, or was in the last seconds."""
         async with self._database.connection(self._limit_s) as connection:
             (found,) = await (await connection.execute(_REVOKED_WITHIN, (tenant, seconds))).fetchone() or (False,)
         return bool(found)
 
     async def drop_all(self, tenant: str) -> None:
-        """Deletes a tenant's keys that are revoked."""
+        """Deletes a tenant's revoked keys."""
         async with self._database.connection(self._limit_s) as connection:
             await connection.execute(_DROP_ALL, (tenant,))
 
     async def newest(self, tenant: str, before: Position | None, limit: int) -> list[Key]:
-        """Keys from newest to oldest, of one tenant or (empty) of all, that come after `before` in that order."""
+        """Returns keys from newest to oldest, of one tenant or (empty) of all, that come after `before` in that
+        order.
+        """
         time, key_id = before or (None, None)
         return await self._keys(_LIST, {"tenant": tenant, "time": time, "key_id": key_id, "limit": limit})
 

@@ -1,7 +1,7 @@
 """Rate limits shared by all replicas, in Redis.
 
-The limiter clocks itself as the job log does: while one round trip is under way the next calls gather, and the next
-round trip decides them all. A busy gateway pays for one small script a millisecond, not one a call.
+The limiter batches by itself, as the job log does: while one round trip is in progress the next calls are collected,
+and the next round trip decides them all. A busy gateway runs one small script per millisecond, not one per call.
 """
 
 import asyncio
@@ -26,16 +26,17 @@ _PREFIX: Final = "weft:rate:"
 _LARGEST_BATCH: Final = 256
 
 Fallback = Literal["local", "closed"]
-"""What decides without Redis: this process alone, or nobody, so that no call passes uncounted."""
+"""How calls are limited without Redis: by this process alone, or not admitted at all, so that no call passes
+uncounted."""
 
 _Waiting = tuple[Sequence[RateLimit], "asyncio.Future[WeftError | None]"]
 
 
 class RedisLimiter:
-    """Decides in Redis.
+    """Decides by counters in Redis.
 
-    When that does not answer within `limit_s`, decides by the fallback; after three times in a row leaves Redis alone
-    for `rest_s`.
+    If Redis does not answer within `limit_s`, the fallback decides; after three times in a row Redis is not called for
+    `rest_s`.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class RedisLimiter:
         outage = Outage(
             "rate limits without redis: it does not answer", "rate limits are in redis again", decided=fallback
         )
-        # Whatever is wrong with Redis, the calls that wait must go on: any error is a failure.
+        # Whatever is wrong with Redis, the waiting calls must continue: any error is a failure.
         self._store = OptionalStore(limit_s=limit_s, rest_s=rest_s, outage=outage)
 
     async def admit(self, limits: Sequence[RateLimit]) -> None:
-        """Returns when a call may pass; raises Exhausted when it would break one of its limits.
+        """Returns once a call may pass; raises Exhausted if it would break one of its limits.
 
         Raises DependencyDown without Redis, when that is what the fallback says.
         """

@@ -1,4 +1,4 @@
-"""Calls that are open when their key is revoked: one question about all keys in use finds them, and they end."""
+"""Ends open calls whose key is revoked: one query about all keys in use finds them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -13,14 +13,14 @@ from weft_kit.rpc.running_calls import RunningCalls
 
 ENDED = Counter("weft_gateway_revoked_keys_in_use", "Keys found revoked while calls with them were open.")
 
-# The last look before a revocation may have been just before it.
+# The last check before a revocation may have been just before it.
 _LOOKS: Final = 2
 
 
 class Revocations:
-    """Ends the calls of keys that were revoked, or deleted with their tenant, within `fresh_s` of that.
+    """Ends the calls of keys that were revoked, or deleted with their tenant, within `fresh_s`.
 
-    `good` says which of some keys still are. Raises DependencyDown while nobody can: then no call is ended.
+    `good` returns those of the given keys that are still valid. While it raises DependencyDown no call is ended.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Revocations:
                     self._end(key_id)
 
     def _end(self, key_id: str) -> None:
-        # First, so that none begins after those that are open have ended.
+        # Forgotten first, so that no call begins after the open ones have ended.
         self._key_cache.forget(key_id)
         self._calls.end_those_of(key_id, revoked(key_id))
         ENDED.inc()

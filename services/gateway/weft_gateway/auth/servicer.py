@@ -1,4 +1,4 @@
-"""KeyService on the wire. The gate has already seen the operator's token."""
+"""KeyService's RPCs. The authenticator has already checked the operator's token."""
 
 from weft.gateway.v1 import gateway_pb2 as pb
 from weft.gateway.v1 import gateway_pb2_grpc as rpc

@@ -1,1 +1,1 @@
-"""Jobs that are in the log: read, waited for, cancelled, deleted."""
+"""Jobs in the log: reading, waiting, cancelling, deleting."""

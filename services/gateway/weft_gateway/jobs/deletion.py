@@ -1,4 +1,4 @@
-"""Jobs deleted for good: their record and webhook, what the log holds, their answer in the cache."""
+"""Deletes jobs for good: their record and webhook, their events in the log, their answer in the cache."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ _MESSAGE: Final = "the job that it asks again was deleted"
 
 
 class JobDeletion:
-    """Deletes jobs that are over. What fails half-way is finished by a repeat.
+    """Deletes finished jobs. A repeat completes a deletion that failed half-way.
 
-    Raises DependencyDown when a part that must forget does not answer.
+    Raises DependencyDown when a service that holds data of the job does not answer.
     """
 
     def __init__(self, log: JobLog, store: ErasureStore, cache: Channel) -> None:
@@ -35,11 +35,11 @@ class JobDeletion:
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
 
     async def delete(self, tenant: str, job_id: str, known: Sequence[event_pb2.JobEvent]) -> None:
-        """Deletes a job with these lasting events, and the jobs that ask it again for the cache."""
+        """Deletes a job with these lasting events, and the jobs that repeated it to audit the cache."""
         again = await self._store.second_askings(tenant, job_id)
         for second in again:
             await self._end(second)
-            # Before it leaves the record, where a repeat looks for it.
+            # Before it leaves the record, since that is where a repeat looks for it.
             await self._log.erase(second)
         if may_be_cached(known):
             await self.forget(cache_pb2.InvalidateRequest(job_id=job_id))
@@ -50,7 +50,7 @@ class JobDeletion:
         )
 
     async def erase(self, job_ids: Sequence[str]) -> None:
-        """Takes jobs that are over out of record and log: out of the record first, which then stays deaf to them."""
+        """Deletes finished jobs from record and log; from the record first, which then ignores later events of them."""
         if not job_ids:
             return
         await self._store.delete(job_ids)
@@ -63,12 +63,12 @@ class JobDeletion:
         await asyncio.gather(*map(erase, job_ids))
 
     async def forget(self, which: cache_pb2.InvalidateRequest) -> int:
-        """Makes the cache forget answers of the current tenant; returns how many."""
+        """Invalidates cached answers of the current tenant; returns how many."""
         call = self._caches.Invalidate(which, **self._cache.call(_LIMIT_S))
         return (await self._cache.unary(call)).invalidated
 
     async def _end(self, job_id: str) -> None:
-        """Cancels a job and waits for its end. Raises Overloaded when that takes long."""
+        """Cancels a job and waits for its end. Raises Overloaded if that takes too long."""
         message = f"job {job_id}, which asks this one again for the cache, still stops; delete it again in a moment"
         late = Overloaded(message, retry_after_s=1.0)
         with suppress(JobGone):
@@ -82,10 +82,12 @@ class JobDeletion:
 
 
 def may_be_cached(known: Sequence[event_pb2.JobEvent]) -> bool:
-    """Says whether the cache may hold an answer that this job gave. One it was given itself is another job's."""
+    """Returns whether the cache may hold an answer that this job produced. An answer it got from the cache is another
+    job's.
+    """
     done = known[-1].done
     if done.state != job_pb2.JOB_STATE_SUCCEEDED or done.HasField("cache_hit"):
         return False
-    # Without its contents a request no longer says what it wanted of the cache. Its alias is not asked: it may say
-    # something else today than when the answer was stored.
+    # Without its contents a request no longer shows its cache policy. Its alias is not asked: it may have changed since
+    # the answer was stored.
     return done.HasField("contents_delete_time") or cacheable(envelope_of(known[0]).request)

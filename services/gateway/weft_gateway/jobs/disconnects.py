@@ -1,4 +1,4 @@
-"""What becomes of a job whose caller leaves it before its end."""
+"""What happens to a job whose caller disconnects before its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ _MESSAGE: Final = "the caller left and had asked for this"
 
 
 def read_patience_s(request: pb.GenerateRequest) -> float | None:
-    """How long a job runs on when nobody reads it any more: 0 for CANCEL, None (for ever) for DETACH.
+    """Returns how long a job runs on while nobody reads it: 0 for CANCEL, None (for ever) for DETACH.
 
     Raises InvalidFields.
     """
@@ -40,10 +40,10 @@ def read_patience_s(request: pb.GenerateRequest) -> float | None:
 
 
 class Disconnects:
-    """Cancels jobs as the callers who left them had asked.
+    """Cancels jobs as requested by callers that disconnected.
 
-    Patience is kept in this process alone: a gateway that shuts down or dies forgets it, and the job runs on to its
-    end. A cancellation that has begun is finished before the gateway stops.
+    The waiting time is kept only in this process: if the gateway shuts down or dies it is lost, and the job runs on to
+    its end. A cancellation that has begun is finished before the gateway stops.
     """
 
     def __init__(self, log: JobLog, readers: Readers) -> None:
@@ -55,7 +55,7 @@ class Disconnects:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Keeps what disconnects set off while the block lasts."""
+        """Keeps cancellations running that disconnects have triggered, while the block lasts."""
         try:
             yield
         finally:
@@ -64,10 +64,10 @@ class Disconnects:
 
     @contextmanager
     def minded(self, job_id: str, patience_s: float | None, reading: OpenReader) -> Iterator[None]:
-        """Acts when a cancellation ends the block before the job's end.
+        """Acts if a cancellation ends the block before the job's end.
 
-        That is the caller's doing (it cancelled, its deadline passed, its connection broke) unless this server sends
-        its callers away; a failure inside the block is nobody's departure.
+        A cancellation is the caller's doing (it cancelled, its deadline passed, its connection broke) unless this
+        server is draining; a failure inside the block is not a disconnect.
         """
         try:
             yield
@@ -93,7 +93,7 @@ class Disconnects:
         try:
             last_read_s = await self._readers.last_read_s(job_id)
         except DependencyDown:
-            # Better a job too long than one cancelled under a reader's eyes.
+            # Better a job that runs too long than one cancelled while it is read.
             return patience_s - min(patience_s, _ASK_AGAIN_S)
         return patience_s if last_read_s is None else last_read_s
 

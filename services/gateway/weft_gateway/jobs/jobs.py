@@ -34,16 +34,16 @@ from weft_kit.tasks import unbroken
 _LONGEST_MESSAGE: Final = 256
 _LONGEST_WAIT_S: Final = 60.0
 _LOST_RETRY_S: Final = 2.0
-# What is left of the caller's time to bring it the answer.
+# The part of the caller's time that is reserved for the answer's way back.
 _ANSWER_S: Final = 0.25
 
 Events = AsyncIterator[event_pb2.JobEvent]
 Charge = Callable[[CallContext, int, str], Awaitable[None]]
-"""Counts so many more calls against the caller's key; the text names the field that asks for them."""
+"""Counts this many more calls against the caller's key; the text names the field that asks for them."""
 
 
 class Jobs:
-    """Decides over jobs. Accepting needs the log alone; reading needs the record only past the log's retention."""
+    """Operations on jobs. Accepting needs only the log; reading needs the record only past the log's retention."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Jobs:
         return job
 
     async def submit_all(self, caller: CallContext, orders: Sequence[Submission]) -> list[Outcome]:
-        """Submits each order, and answers with its job or its error, in their order."""
+        """Submits each request, and yields its job or its error, in their order."""
         check_batch(orders)
         await self._charge(caller, len(orders) - 1, "requests")
         found = await outcomes(self._submit_item(caller, order) for order in orders)
@@ -83,16 +83,17 @@ class Jobs:
     async def generate(self, caller: CallContext, order: Submission, patience_s: float | None) -> AsyncIterator[Events]:
         """Makes a job durable, or finds it, and yields its events.
 
-        A caller who leaves before the end leaves a job that is cancelled when nobody has read it for `patience_s`;
-        None means never.
+        If the caller leaves before the end, the job is cancelled once nobody has read it for `patience_s`; None means
+        never.
         """
         ticket = self._admission.ticket(caller, order)
         note(job_id=ticket.job_id)
         with self._readers.reading(ticket.job_id) as reading:
-            # Listening before the first event exists is what saves reading it back from the log.
+            # Subscribing before the first event exists saves reading it back from the log.
             async with self._log.follow(ticket.job_id) as events:
                 with self._disconnects.minded(ticket.job_id, patience_s, reading):
-                    # A caller who leaves meanwhile must find the job there, to be cancelled, or not there at all.
+                    # A caller who leaves meanwhile must find the job either there, to be cancelled, or not there at
+                    # all.
                     await unbroken(self._admission.begin(ticket))
                     yield reading.watched(events)
 
@@ -169,7 +170,9 @@ class Jobs:
     async def _until_done(
         self, job_id: str, after_sequence: int, wait_s: float, reading: OpenReader
     ) -> list[event_pb2.JobEvent]:
-        """What happens to a job after a position until its end, or until the wait or the caller's time is over."""
+        """Returns what happens to a job after a position until its end, or until the wait or the caller's time is
+        over.
+        """
         events: list[event_pb2.JobEvent] = []
         limit_s = remaining(wait_s + _ANSWER_S) - _ANSWER_S
         with suppress(JobGone):
@@ -181,7 +184,7 @@ class Jobs:
     async def _known(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
         """Reads a job of this tenant: from the log or, past its retention, the record of its end.
 
-        Another tenant's job, and one that is being deleted, is as unknown as one that never was.
+        Another tenant's job, and one that is being deleted, is as unknown as one that never existed.
         """
         found = await self._found(tenant, job_id)
         if found[-1].HasField("deleted"):
@@ -189,7 +192,7 @@ class Jobs:
         return found
 
     async def _found(self, tenant: str, job_id: str) -> list[event_pb2.JobEvent]:
-        """Reads what there is of a job, also of one that is being deleted."""
+        """Returns what there is of a job, including one that is being deleted."""
         if not belongs_to(job_id, tenant):
             raise _not_found()
         try:

@@ -1,4 +1,4 @@
-"""Calls that wait for something to happen, and that end in good order when the gateway shuts down."""
+"""Calls that wait for an event, and that end in good order when the gateway shuts down."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class LongPolls:
-    """Waits under way. `end` cuts them short, and all that come after."""
+    """Waits in progress. `end` cuts them short, together with all later ones."""
 
     def __init__(self) -> None:
         self._scopes: set[asyncio.Timeout] = set()

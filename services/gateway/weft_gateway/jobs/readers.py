@@ -1,7 +1,7 @@
-"""Who reads which job: here, and through the other gateways, who are asked.
+"""Which jobs are being read: through this gateway, and through the others, which are asked.
 
-Every gateway knows its own readers, and when the last one left a job before its end. A question goes to all of them at
-once; those who know something answer. It is asked only for jobs whose caller left with DETACH_FOR, at most once in
+Every gateway knows its own readers, and when the last one left a job before its end. A query goes to all gateways at
+once, and those that know something answer. It is sent only for jobs whose caller left with DETACH_FOR, at most once in
 that time.
 """
 
@@ -18,16 +18,16 @@ from nats.aio.msg import Msg
 from weft.job.v1 import event_pb2
 from weft_kit.rpc.errors import DependencyDown
 
-# As long as DETACH_FOR may be, and a little.
+# As long as the longest DETACH_FOR, plus a little.
 _REMEMBERED_S: Final = 3_700.0
-# Some 20 MB. Should more readers than this leave early in an hour, the earliest are forgotten.
+# About 20 MB. If more readers than this leave early within an hour, the oldest are forgotten.
 _MOST_REMEMBERED: Final = 100_000
 _ANSWER_S: Final = 0.25
 _FLUSH_S: Final = 2
 
 
 class OpenReader:
-    """One reader's stay with a job. `over` once the job's end has passed by."""
+    """One reader of a job. `over` is set once the job's end has passed by."""
 
     def __init__(self) -> None:
         self.over = False
@@ -39,7 +39,7 @@ class OpenReader:
 
 
 class Readers:
-    """This gateway's readers, and its voice among the gateways. `mesh` keeps apart those of different logs."""
+    """This gateway's readers, and the exchange with other gateways. `mesh` separates gateways of different logs."""
 
     def __init__(self, client: Client, mesh: str) -> None:
         self._client = client
@@ -64,7 +64,7 @@ class Readers:
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
-        """Answers the questions of all gateways, this one's too, while the block lasts."""
+        """Answers the queries of all gateways, this one included, while the block lasts."""
         subscription = await self._client.subscribe(self._subject, cb=self._answer)
         try:
             yield
@@ -73,9 +73,9 @@ class Readers:
                 await subscription.unsubscribe()
 
     async def last_read_s(self, job_id: str) -> float | None:
-        """Seconds since somebody read the job through any gateway; 0 while somebody does, None when nobody knows.
+        """Returns the seconds since someone read the job through any gateway; 0 while someone does, None if unknown.
 
-        Raises DependencyDown when the question may not have reached them.
+        Raises DependencyDown when the query may not have reached the other gateways.
         """
         inbox = self._client.new_inbox()
         answers: list[float] = []
@@ -88,7 +88,7 @@ class Readers:
         try:
             await self._client.publish(self._subject, job_id.encode(), reply=inbox)
             await self._client.flush(_FLUSH_S)
-            # Nobody knows how many gateways there are, so the question stays open for as long as answers may take.
+            # The number of gateways is not known, so the query stays open for as long as answers may take.
             await asyncio.sleep(_ANSWER_S)
         except (nats.errors.Error, OSError) as error:
             raise DependencyDown("nats", "the gateways cannot be asked who reads a job; retry") from error

@@ -1,1 +1,1 @@
-"""What is kept of jobs when the log has forgotten them, and how it is found again."""
+"""The record of jobs in PostgreSQL, which outlives the log, and the queries on it."""

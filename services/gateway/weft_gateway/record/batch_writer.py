@@ -1,4 +1,4 @@
-"""Batches of events, written to the record so that what cannot be recorded keeps nothing else out."""
+"""Writes batches of events to the record, so that an event that cannot be recorded blocks no other."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ DEAD_LETTERS = Counter("weft_gateway_dead_letters", "Events that the record coul
 
 
 class BatchWriter:
-    """Writes events together, and in halves when they are refused, until what is refused stands alone.
+    """Writes events together, and in halves when they are refused, until a refused event is alone.
 
-    That takes some k log n statements for k such events among n. Each of them becomes a dead letter, and its job is
-    recorded with all else that the event tells. Every step is a transaction of its own, and a repeat changes nothing:
-    replicas that write the same events, or one that is cut off half-way and begins again, do no harm.
+    That takes about k log n statements for k such events among n. Each of them becomes a dead letter, and its job is
+    recorded with everything else that the event says. Every step is a separate transaction, and a repeat changes
+    nothing: replicas that write the same events, or one that is interrupted and starts again, do no harm.
     """
 
     def __init__(self, records: RecordStore, letters: DeadLetterStore) -> None:
@@ -28,8 +28,8 @@ class BatchWriter:
         self._letters = letters
 
     async def write(self, events: Sequence[event_pb2.JobEvent], unreadable: Sequence[Unreadable] = ()) -> None:
-        """Returns once every event is on record or a dead letter. Raises DependencyDown: then write them again."""
-        # Whatever is in order goes first: it is many, and needs few statements.
+        """Returns once every event is recorded or a dead letter. Raises DependencyDown: then write them again."""
+        # Valid events go first: there are many, and they need few statements.
         refused = await self._write(events) if events else []
         for event, refusal in refused:
             await self._set_aside(DeadLetter.of(event, refusal), await self._remainder(event))
@@ -37,7 +37,7 @@ class BatchWriter:
             await self._set_aside(DeadLetter.of_unreadable(message), None)
 
     async def _write(self, events: Sequence[event_pb2.JobEvent]) -> list[tuple[event_pb2.JobEvent, Exception]]:
-        """Records all events that can be, and returns the others, with what was said against each."""
+        """Records all events that can be recorded, and returns the others, each with its refusal."""
         refusal = await self._refusal(events)
         if refusal is None:
             return []
@@ -47,7 +47,7 @@ class BatchWriter:
         return await self._write(events[:middle]) + await self._write(events[middle:])
 
     async def _refusal(self, events: Sequence[event_pb2.JobEvent]) -> Exception | None:
-        """Records events, all of them unless there is something in them that speaks against it."""
+        """Records events, all of them or none; returns what was wrong if none were."""
         try:
             await self._records.save(rows(events))
         except Exception as error:
@@ -57,7 +57,7 @@ class BatchWriter:
         return None
 
     async def _remainder(self, event: event_pb2.JobEvent) -> RecordRow | None:
-        """What can be recorded of an event that cannot: its row without the values that are refused."""
+        """Returns what can be recorded of a refused event: its row without the refused values."""
         try:
             (row,) = rows([event])
         except Exception as error:

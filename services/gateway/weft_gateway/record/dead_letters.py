@@ -1,4 +1,4 @@
-"""Events that the record cannot hold: how they are told from an outage, and what is kept of them."""
+"""Events that cannot be recorded: how they are distinguished from an outage, and what is kept of them."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -17,7 +17,7 @@ _NO_EVENT: Final = DecodeError("the message is no JobEvent")
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that was set aside. Its texts are such that PostgreSQL takes them."""
+    """An event that was set aside. Its texts are in a form that PostgreSQL accepts."""
 
     job_id: str
     sequence: int
@@ -26,11 +26,11 @@ class DeadLetter:
     event: bytes
     reason: str
     cause: str
-    """The reason without words of the event, for the log."""
+    """Returns the reason without words from the event, for the log."""
 
     @classmethod
     def of(cls, event: event_pb2.JobEvent, refusal: Exception) -> Self:
-        """Returns the letter of an event that was refused."""
+        """Returns the dead letter of a refused event."""
         name = _text(event.job_id, _LONGEST_NAME)
         tenant = _text(envelope_of(event).tenant, _LONGEST_NAME)
         encoded = event.SerializeToString()
@@ -38,15 +38,15 @@ class DeadLetter:
 
     @classmethod
     def of_unreadable(cls, message: Unreadable) -> Self:
-        """Returns the letter of what stands in an event's place and is none."""
+        """Returns the dead letter of bytes that are not an event."""
         job_id, kind, sequence, payload = message
         return cls(job_id, sequence, kind, "", payload, _reason(_NO_EVENT), _cause(_NO_EVENT))
 
 
 def is_poison(error: Exception) -> bool:
-    """Says whether an error is the doing of what was to be stored, and would come again.
+    """Returns whether an error is caused by the data, and would occur again.
 
-    All others may be an outage's: a lost connection, a full disk, a shutdown, a deadlock, a schema that is not there.
+    All other errors may come from an outage: a lost connection, a full disk, a shutdown, a deadlock, a missing schema.
     """
     if isinstance(error, psycopg.Error):
         return isinstance(error, psycopg.DataError | psycopg.IntegrityError) or is_too_large(error)
@@ -64,5 +64,5 @@ def _cause(error: Exception) -> str:
 
 
 def _text(said: str, longest: int) -> str:
-    """As PostgreSQL takes it, whatever is in it."""
+    """Returns the text in a form that PostgreSQL accepts, whatever it contains."""
     return said[:longest].replace("\0", "\ufffd").encode(errors="replace").decode()

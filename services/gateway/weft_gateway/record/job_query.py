@@ -14,9 +14,9 @@ from weft_kit.rpc.time import datetime_of
 from weft_kit.stores.page_tokens import page_size
 
 AUDIT_LABEL: Final = "weft.audit"
-"""Marks the jobs that ask again what the cache answered. Nobody submitted them, so lists show them only when asked."""
+"""Marks jobs that repeat a cached question for an audit. Nobody submitted them, so lists show them only on request."""
 AUDIT_OF: Final = "weft.audit_of"
-"""Names, on such a job, the one that the cache answered."""
+"""Names, on such a job, the job that the cache answered."""
 
 _MOST_MODELS, _MOST_LABELS = 100, 16
 
@@ -38,7 +38,7 @@ class JobQuery:
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """What must be the same from page to page."""
+        """Returns what must be the same from page to page."""
         return "jobs", *(repr(getattr(self, name)) for name in _FILTERS)
 
     @property
@@ -47,7 +47,9 @@ class JobQuery:
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The ids that a job submitted under the request id may have, one a priority; empty without a request id."""
+        """Returns the ids that a job submitted under the request id may have, one for each priority; empty without a
+        request id.
+        """
         if not self.request_id:
             return ()
         return tuple(new_job_id(self.tenant, priority, self.request_id) for priority in PRIORITIES)
@@ -57,7 +59,7 @@ _FILTERS = tuple(field.name for field in fields(JobQuery) if field.name not in {
 
 
 def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
-    """Returns the first page of what is asked for. Raises InvalidFields."""
+    """Returns the query for the first page of a request. Raises InvalidFields."""
     counts = {"models": (len(request.models), _MOST_MODELS), "labels": (len(request.labels), _MOST_LABELS)}
     if too_many := {name: f"must be at most {most}, are {are}" for name, (are, most) in counts.items() if are > most}:
         raise InvalidFields(too_many)
@@ -76,7 +78,7 @@ def read_job_query(tenant: str, request: pb.ListJobsRequest) -> JobQuery:
 
 
 def _known(values: Iterable[int], known: Collection[int]) -> tuple[int, ...]:
-    """Those of an enum's values that this replica knows; the others are as if they were not given."""
+    """Returns the enum values that this replica knows; the others are treated as not given."""
     return tuple(sorted({value for value in values if value and value in known}))
 
 

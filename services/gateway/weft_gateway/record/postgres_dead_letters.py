@@ -1,4 +1,4 @@
-"""Dead letters in PostgreSQL: kept in the transaction that records what is left of the job without them."""
+"""Dead letters in PostgreSQL, written in the transaction that records the rest of the job."""
 
 from typing import Final
 
@@ -32,7 +32,7 @@ class DeadLetterStore:
         self._limit_s = limit_s
 
     async def add(self, letter: DeadLetter, row: RecordRow | None) -> bool:
-        """Keeps a letter, and records a row with it; returns whether the letter is a new one.
+        """Stores a dead letter, and records a row with it; returns whether the letter is new.
 
         Raises psycopg's error where the row is refused: nothing is kept then.
         """
@@ -44,7 +44,7 @@ class DeadLetterStore:
             return bool(kept.rowcount)
 
     async def refused(self, row: RecordRow) -> list[str]:
-        """Names the columns of a row whose values PostgreSQL does not take."""
+        """Returns the columns of a row whose values PostgreSQL refuses."""
         told = [name for name in COLUMNS if getattr(row, name) is not None and TYPES.get(name) != "bytea"]
         async with self._database.connection(self._limit_s) as connection:
             return [name for name in told if await _refuses(connection, name, getattr(row, name))]

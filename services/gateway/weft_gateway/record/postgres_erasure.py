@@ -1,4 +1,4 @@
-"""What leaves the record of jobs in PostgreSQL: contents and records past retention, and jobs that are deleted.
+"""Deletion from the record of jobs in PostgreSQL: contents and records past retention, and deleted jobs.
 
 Statements take few rows at a time, found by an index. Retention passes over rows that somebody else holds.
 """
@@ -22,7 +22,7 @@ from weft_kit.stores.postgres import Database
 
 _OVER: Final = job_pb2.JOB_STATE_SUCCEEDED
 
-# One step of an index a tenant, to the oldest job it has.
+# One step of an index per tenant, to its oldest job.
 _OLDEST_WITH_CONTENTS: Final = f"""
     WITH RECURSIVE oldest AS (
         (SELECT tenant, accept_time FROM jobs WHERE erase_time IS NULL AND state >= {_OVER} AND tenant IS NOT NULL
@@ -50,7 +50,7 @@ _OLDEST: Final = b"""
     SELECT tenant, accept_time FROM oldest
 """
 
-# A webhook that still waits to be sent needs what it tells of; it waits two days at most.
+# A pending webhook needs the contents that it sends; it is pending for two days at most.
 _DUE: Final = f"""
     SELECT job_id, done_brief FROM jobs AS j
     WHERE erase_time IS NULL AND state >= {_OVER} AND tenant = %(tenant)s AND accept_time < %(before)s
@@ -73,7 +73,8 @@ _DROP: Final = f"""
     emptied AS (DELETE FROM dead_letters WHERE job_id IN (SELECT job_id FROM due))
     DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM due)
 """.encode()
-# Letters whose jobs are not on record, or never end there. What was recorded of a job that is nobody's goes with them.
+# Dead letters whose jobs are not recorded, or never end there. The recorded part of a job of an unknown tenant goes
+# with them.
 _DROP_LETTERS: Final = b"""
     WITH dropped AS (
         DELETE FROM dead_letters WHERE (job_id, sequence) IN (
@@ -106,7 +107,7 @@ _MARK_DELETED: Final = f"""
     ON CONFLICT (job_id) DO UPDATE SET
         state = EXCLUDED.state, erase_time = EXCLUDED.erase_time, {", ".join(f"{name} = NULL" for name in COLUMNS[2:])}
 """.encode()
-# A statement of its own, which sees what was written before the jobs were locked.
+# A separate statement, which sees what was written before the jobs were locked.
 _DROP_REST: Final = b"""
     WITH silenced AS (DELETE FROM webhook_deliveries WHERE job_id = ANY(%(job_ids)s))
     DELETE FROM dead_letters WHERE job_id = ANY(%(job_ids)s)
@@ -122,7 +123,7 @@ _SECOND_ASKINGS: Final = "SELECT job_id FROM jobs WHERE tenant = %s AND labels @
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """A tenant, and the time of the oldest it has: when a job was accepted, or a letter set aside."""
+    """A tenant, and the time of its oldest item: when a job was accepted, or a dead letter set aside."""
 
     tenant: str
     time: datetime
@@ -136,7 +137,7 @@ class ErasureStore:
         self._limit_s = limit_s
 
     async def oldest_with_contents(self) -> list[Oldest]:
-        """Returns the tenants that have jobs that are over and whose contents are kept, with the oldest of these."""
+        """Returns the tenants with finished jobs whose contents are kept, with the time of the oldest of these."""
         return await self._oldest(_OLDEST_WITH_CONTENTS)
 
     async def oldest(self) -> list[Oldest]:
@@ -144,7 +145,7 @@ class ErasureStore:
         return await self._oldest(_OLDEST)
 
     async def drop_contents(self, tenant: str, before: datetime, limit: int) -> int:
-        """Deletes contents and webhooks of some jobs accepted before a time; returns of how many."""
+        """Deletes contents and webhooks of some jobs accepted before a time; returns the number of jobs."""
         parameters = {"tenant": tenant, "before": before, "limit": limit}
         now = datetime.now(UTC)
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
@@ -154,15 +155,17 @@ class ErasureStore:
         return len(found)
 
     async def drop_records(self, tenant: str, before: datetime, limit: int) -> int:
-        """Deletes some jobs accepted before a time, with all there is of them; returns how many."""
+        """Deletes some jobs accepted before a time, with everything that belongs to them; returns how many."""
         return await self._run(_DROP, {"tenant": tenant, "before": before, "limit": limit})
 
     async def drop_marks(self, before: datetime, limit: int) -> int:
-        """Deletes some of what stands for jobs that were deleted before a time; returns how many."""
+        """Deletes some markers of jobs that were deleted before a time; returns how many."""
         return await self._run(_DROP_MARKS, {"before": before, "limit": limit})
 
     async def oldest_letters(self) -> list[Oldest]:
-        """Returns the tenants that have dead letters with the oldest of each; "" is for unknown tenants."""
+        """Returns the tenants that have dead letters, each with the time of its oldest; "" stands for unknown
+        tenants.
+        """
         return await self._oldest(_OLDEST_LETTERS)
 
     async def drop_letters(self, tenant: str, before: datetime, limit: int) -> int:
@@ -170,11 +173,11 @@ class ErasureStore:
         return await self._run(_DROP_LETTERS, {"tenant": tenant, "before": before, "limit": limit})
 
     async def drop_letters_of(self, tenant: str) -> None:
-        """Deletes all dead letters that are known to be a tenant's."""
+        """Deletes all dead letters that are known to belong to a tenant."""
         await self._run(_DROP_LETTERS_OF_TENANT, {"tenant": tenant})
 
     async def delete(self, job_ids: Sequence[str]) -> None:
-        """Deletes jobs with webhooks and dead letters, recorded or not yet: what is read of them later is ignored."""
+        """Deletes jobs with webhooks and dead letters, recorded or not yet; later events of them are ignored."""
         parameters = {"job_ids": list(job_ids)}
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
             await connection.execute(_MARK_DELETED, parameters)
@@ -188,7 +191,7 @@ class ErasureStore:
             return await (await connection.execute(_OF_TENANT, parameters)).fetchall()
 
     async def second_askings(self, tenant: str, job_id: str) -> list[str]:
-        """Returns the jobs that ask again what this one asked, for the cache."""
+        """Returns the jobs that repeated this one to audit the cache."""
         parameters = (tenant, Jsonb({AUDIT_LABEL: "true", AUDIT_OF: job_id}))
         async with self._database.connection(self._limit_s) as connection:
             return [found for (found,) in await (await connection.execute(_SECOND_ASKINGS, parameters)).fetchall()]
@@ -203,7 +206,9 @@ class ErasureStore:
 
 
 def _bare(job_id: str, done: bytes, now: datetime) -> bytes | None:
-    """What stays of a job's end. One that is damaged goes, too: it must not keep the contents of all behind it."""
+    """Returns what is kept of a job's end. A damaged event goes too: it must not block the contents of those after
+    it.
+    """
     try:
         return bare_done(done, now)
     except DecodeError:

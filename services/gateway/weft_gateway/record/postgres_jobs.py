@@ -58,7 +58,7 @@ _LIST: Final = """
     ORDER BY accept_time DESC, job_id DESC
     LIMIT %(limit)s
 """
-# Only those asked for become part of the statement, so that the planner sees what it has to do.
+# Only the filters in use become part of the statement, so that the planner can see them.
 _CONDITIONS: Final = {
     "tenant": "tenant = %(tenant)s",
     "states": "state = ANY(%(states)s)",
@@ -90,7 +90,7 @@ class RecordStore:
         self._save_limit_s = save_limit_s
 
     async def save(self, rows: Sequence[RecordRow]) -> None:
-        """Adds what rows tell to what is there; a repeat changes nothing.
+        """Merges rows into the record; a repeat changes nothing.
 
         Raises psycopg's error where PostgreSQL refuses a row. Some of the others may be saved then.
         """
@@ -108,12 +108,14 @@ class RecordStore:
         return _events(row or ())
 
     async def expired(self, before: datetime) -> AsyncIterator[tuple[str, event_pb2.Accepted]]:
-        """Jobs that expired before a time and are not known to have ended, with their envelopes; the oldest first."""
+        """Returns jobs that expired before a time and are not known to have ended, with their envelopes; the oldest
+        first.
+        """
         async for job_id, events in self._unfinished("expire_time", before):
             yield job_id, events[0].accepted
 
     async def accepted(self, before: datetime) -> AsyncIterator[tuple[str, list[event_pb2.JobEvent]]]:
-        """Jobs that were accepted before a time and are not known to have ended, with their lasting events."""
+        """Returns jobs that were accepted before a time and are not known to have ended, with their lasting events."""
         async for job in self._unfinished("accept_time", before):
             yield job
 
@@ -149,7 +151,7 @@ class RecordStore:
 
 
 async def write_rows(connection: Connection, rows: Sequence[RecordRow]) -> None:
-    """Adds what rows tell to what is there: all of them or, when one is refused, none."""
+    """Writes rows: all of them or, if one is refused, none."""
     await connection.execute(_SAVE, [list(column) for column in zip(*map(_values, rows), strict=True)])
 
 
@@ -182,7 +184,7 @@ def _events(columns: Sequence[object]) -> list[event_pb2.JobEvent]:
 
 
 def _readable(job_id: str, columns: Sequence[object]) -> list[event_pb2.JobEvent]:
-    """Returns the same of one job among others, which must not suffer when it is damaged: then there are none."""
+    """Returns the events of one job in a list; none if they are damaged, so that the other jobs are not affected."""
     try:
         return _events(columns)
     except DecodeError:

@@ -1,8 +1,8 @@
 """The reaper: ends jobs that nobody else can, because they expired without a worker or their log is lost.
 
-Workers end the jobs they take. A job that none takes, because there are none or all died, would wait for ever: the
-record shows it, and the log decides. So would one that the log lost with its store: no worker hears of it. The end is
-a fenced write, so a worker or another replica that is faster wins, and there is one `done` in any case.
+Workers end the jobs that they take. A job that no worker takes, because there are none or all died, would wait for
+ever, and so would one that the log lost with its store. The record finds such jobs, and the log decides. The end is a
+fenced write, so a worker or another replica that is faster wins, and there is one `done` in any case.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ _MOST_REMEMBERED: Final = 10_000
 
 
 class Reaper:
-    """Looks every `poll_s` for jobs that expired `grace_s` ago: as long a worker may take to say so itself.
+    """Checks every `poll_s` for jobs that expired `grace_s` ago, which leaves workers that long to end them.
 
-    As long ago must a job have been accepted, and the log been made, before one that is not in it counts as lost. One
-    that cannot be ended holds up no other, and is tried again after twice as long each time, up to ten minutes.
+    A job that is not in the log counts as lost only if it was accepted, and the log created, at least that long ago. A
+    job that cannot be ended delays no other, and is tried again after twice as long each time, up to ten minutes.
     """
 
     def __init__(self, log: JobLog, records: RecordStore, *, grace_s: float, poll_s: float = 5.0) -> None:
@@ -42,7 +42,7 @@ class Reaper:
         self._grace = timedelta(seconds=grace_s)
         self._poll_s = poll_s
         self._failed: dict[str, tuple[datetime, timedelta]] = {}
-        """When jobs that could not be ended are tried again, and how long they wait for that."""
+        """When jobs that could not be ended are tried again, and how long they wait."""
         self._lines = structlog.get_logger()
 
     async def watch(self) -> None:
@@ -55,22 +55,22 @@ class Reaper:
             await asyncio.sleep(self._poll_s)
 
     async def bury(self, now: datetime) -> None:
-        """Ends every job whose time was up `grace_s` before `now`, and that nobody ended."""
+        """Ends every job that expired `grace_s` before `now` and that nobody ended."""
         before = now - self._grace
         async for job_id, accepted in self._records.expired(before):
             await self._alone(job_id, now, partial(self._bury, job_id, accepted, before))
 
     async def bury_lost(self, now: datetime) -> None:
-        """Ends every job of the record that is older than all the log has, and that is not in it."""
+        """Ends every job of the record that is older than everything in the log, and that is not in the log."""
         reach, settled = await self._log.reach(), now - self._grace
         if reach.made > settled:
-            return  # a store that was only mislaid may come back
+            return  # a store that was only misplaced may come back
         before = min(reach.oldest, settled)
         async for job_id, recorded in self._records.accepted(before):
             await self._alone(job_id, now, partial(self._bury_lost, job_id, recorded))
 
     async def _alone(self, job_id: str, now: datetime, bury: Callable[[], Awaitable[None]]) -> None:
-        """Ends a job as if there were no other. Raises DependencyDown when it is the log that fails, not the job."""
+        """Ends one job without affecting others. Raises DependencyDown if the log fails, rather than the job."""
         due, waited = self._failed.get(job_id, (now, timedelta()))
         if now < due:
             return
@@ -99,7 +99,7 @@ class Reaper:
 
     async def _bury_lost(self, job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> None:
         if await self._log.first(job_id):
-            return  # its time was told by another clock
+            return  # its time was set by another clock
         done = lost_event(job_id, recorded)
         await self._log.answer(job_id, done)
         self._note(job_id, done.accepted.tenant, done)
@@ -108,17 +108,17 @@ class Reaper:
         try:
             events = await self._log.events(job_id)
         except DecodeError:
-            # Nobody will ever read what it said.
+            # Nobody will ever read its text.
             done = terminal_event(job_id, ())
             return done if await self._log.end_unread(job_id, done) else None
         if not events:
-            # Past the log's retention: one event tells all that is left to tell.
+            # Past the log's retention: a single event contains everything.
             done = terminal_event(job_id, events)
             done.accepted.CopyFrom(accepted)
             await self._log.answer(job_id, done)
             return done
         if events[-1].HasField("done") or _lives(events[0], before):
-            return None  # the record trails the log, or the request id was used again after retention
+            return None  # the record lags behind the log, or the request id was used again after retention
         done = terminal_event(job_id, events)
         return await write_end(self._log.writer(job_id, events[-1].sequence), done, events[0].sequence)
 

@@ -1,4 +1,4 @@
-"""The recorder: what the log says about jobs, written to PostgreSQL."""
+"""The recorder: writes what the log says about jobs to PostgreSQL."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
-"""Retention: takes out of the record what has been in it for as long as its tenant's jobs are kept.
+"""Retention: deletes from the record what has been kept for its tenant's time.
 
-Replicas may all do it: what one of them holds the others pass over.
+All replicas may run it: rows locked by one are skipped by the others.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ Drop = Callable[[str, datetime, int], Awaitable[int]]
 
 
 class RetentionSweeper:
-    """Looks every `poll_s` for what is past retention, and deletes it `batch` jobs at a time.
+    """Checks every `poll_s` for data past retention, and deletes it in batches of `batch` jobs.
 
-    Nothing goes while the log may still bring an event of it, for `least_s` after a job was accepted.
+    Nothing is deleted while the log may still deliver an event of the job, for `least_s` after it was accepted.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RetentionSweeper:
             await asyncio.sleep(self._poll_s)
 
     async def sweep(self, now: datetime) -> None:
-        """Deletes everything that is past retention at `now`. A tenant for which that fails keeps back no other's."""
+        """Deletes everything that is past retention at `now`. A failure for one tenant does not stop the others."""
         for oldest in await self._store.oldest():
             await self._drop("records", self._store.drop_records, oldest, now)
         for oldest in await self._store.oldest_with_contents():

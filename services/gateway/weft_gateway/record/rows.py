@@ -1,4 +1,4 @@
-"""What is kept of a job: its three lasting events, and columns to find and count it by."""
+"""What is stored of a job: its three lasting events, and columns to find and count it by."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from weft_kit.rpc.time import datetime_of
 
 @dataclass(slots=True)
 class RecordRow:
-    """A row of `jobs`, as far as the events seen so far tell it. None means: not told."""
+    """A row of `jobs`, with the values known from the events seen so far. None means unknown."""
 
     job_id: str
     state: int = job_pb2.JOB_STATE_UNSPECIFIED
@@ -46,7 +46,9 @@ COLUMNS = tuple(field.name for field in fields(RecordRow))
 
 
 def rows(events: Iterable[event_pb2.JobEvent]) -> list[RecordRow]:
-    """One row a job, in the order of their ids: replicas that write the same rows must lock them in one order."""
+    """Returns one row per job, in the order of their ids: replicas that write the same rows must lock them in one
+    order.
+    """
     by_job: dict[str, RecordRow] = {}
     for event in events:
         fill = _FILL.get(kind_of(event))
@@ -64,7 +66,7 @@ def _fill_accepted(row: RecordRow, event: event_pb2.JobEvent) -> None:
 
 def _fill_started(row: RecordRow, event: event_pb2.JobEvent) -> None:
     row.state = max(row.state, job_pb2.JOB_STATE_RUNNING)
-    # The first attempt's: it says when the job began to run.
+    # Taken from the first attempt: when the job began to run.
     row.started = row.started or event.SerializeToString()
 
 
@@ -113,7 +115,7 @@ def _brief_envelope(accepted: event_pb2.Accepted) -> event_pb2.Accepted:
 
 
 def bare_done(encoded: bytes, erased: datetime) -> bytes:
-    """Returns a brief end from which the words of errors are gone, too: providers may quote the request in them."""
+    """Returns a brief end without error messages as well, since providers may quote the request in them."""
     event = event_pb2.JobEvent.FromString(encoded)
     event.done.contents_delete_time.FromDatetime(erased)
     _leave_reason(event.done)
@@ -128,7 +130,7 @@ def _leave_reason(failed: event_pb2.Done | job_pb2.Attempt) -> None:
 
 
 def _brief_done(done: event_pb2.Done) -> event_pb2.Done:
-    """Returns an end without the answer, but for what it took."""
+    """Returns an end without the answer, except its usage."""
     brief = event_pb2.Done(state=done.state, attempts=done.attempts)
     brief.answer.provider, brief.answer.provider_model = done.answer.provider, done.answer.provider_model
     brief.answer.finish_reason = done.answer.finish_reason

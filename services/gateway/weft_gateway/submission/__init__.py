@@ -1,1 +1,1 @@
-"""From a request to a job in the log: validated, within quota and budget, answered from the cache where that is due."""
+"""From a request to a job in the log: validation, quota, budget, and the answer from the cache if there is one."""

@@ -1,4 +1,4 @@
-"""Where requests become jobs: once each, while there is room for them."""
+"""Turns requests into jobs: once each, while there is capacity for them."""
 
 import math
 from collections.abc import AsyncIterator, Callable
@@ -28,14 +28,14 @@ from weft_kit.tasks import TaskSet
 
 @dataclass(frozen=True, slots=True)
 class PreparedJob:
-    """A job that may be begun."""
+    """A job that is ready to begin."""
 
     job_id: str
     accepted: event_pb2.Accepted
 
 
 class JobAdmission:
-    """Checks requests and commits what they become. Needs the log alone."""
+    """Checks requests and commits them as jobs. Needs only the log."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class JobAdmission:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Lets what submits set off in the background go on while the block lasts."""
+        """Keeps background work of submits running while the block lasts."""
         try:
             yield
         finally:
@@ -70,7 +70,7 @@ class JobAdmission:
         return PreparedJob(new_job_id(caller.tenant, order.request.priority, order.request_id), accepted)
 
     async def begin(self, ticket: PreparedJob) -> event_pb2.JobEvent | None:
-        """Commits a job's first event. None when it was there already, from the same request.
+        """Commits a job's first event. Returns None if the same request had committed it already.
 
         Raises AlreadyExists when it was there from another one; Exhausted and Overloaded when there is no room, or
         nothing left to spend; DependencyDown when the log stays away for `accept_timeout_s`.
@@ -84,7 +84,7 @@ class JobAdmission:
         except AlreadyAccepted as repeat:
             first = repeat.first
         except (Exhausted, Overloaded):
-            # A repeat needs no room, and spends nothing.
+            # A repeat needs no capacity and costs nothing.
             found = await self._log.first(ticket.job_id) if ticket.accepted.request_id else None
             if found is None:
                 raise
@@ -100,7 +100,7 @@ class JobAdmission:
             return await self._queue(job_id, accepted)
         try:
             event = await self._log.answer(job_id, answered(accepted, found.answer, found.hit))
-        except EventTooLarge:  # request and answer together; each by itself is carried
+        except EventTooLarge:  # request and answer together; each by itself fits
             return await self._queue(job_id, accepted)
         if found.HasField("audit"):
             self._second_askings.start(self._ask_again(job_id, accepted, found.audit))
@@ -113,12 +113,12 @@ class JobAdmission:
 
     async def _ask_again(self, job_id: str, accepted: event_pb2.Accepted, audit: job_pb2.Audit) -> None:
         again = second_asking(job_id, accepted, audit)
-        # Not in the name of the call: it has its answer, and its time is none of this.
+        # Not part of the call: it has its answer, and its deadline does not apply to this.
         with bound(CallContext(tenant=again.tenant, key_id=again.key_id, traceparent=again.traceparent)):
             try:
                 await self._queue(new_job_id(again.tenant, again.request.priority), again)
             except WeftError as error:
-                # No room, or nothing left to spend: what the cache would learn is not worth a caller's place.
+                # No capacity, or nothing left to spend: what the cache would learn is not worth a caller's place.
                 ASKED.labels(error.reason_name).inc()
             else:
                 ASKED.labels("queued").inc()

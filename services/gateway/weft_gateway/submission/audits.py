@@ -1,4 +1,4 @@
-"""Questions asked once more behind the caller's back, so that the cache learns whether what it served was right."""
+"""Questions asked again in the background, so that the cache learns whether a served answer was right."""
 
 import hashlib
 
@@ -11,9 +11,9 @@ ASKED = Counter("weft_gateway_audits", "Served answers to be asked for again, by
 
 
 def second_asking(job_id: str, accepted: event_pb2.Accepted, audit: job_pb2.Audit) -> event_pb2.Accepted:
-    """Returns the envelope of the job that asks what `job_id` asked: after all others, past the cache, and for nobody.
+    """Returns the envelope of the job that repeats `job_id`: at the lowest priority, without the cache, for no caller.
 
-    Its tenant and key pay for it as for any job. It lives no longer than the request would have.
+    It is charged to its tenant and key like any job. It expires no later than the original request would have.
     """
     request = job_pb2.GenerationRequest()
     request.CopyFrom(accepted.request)

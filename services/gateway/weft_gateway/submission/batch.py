@@ -1,4 +1,4 @@
-"""Many orders in one call: each answered for itself."""
+"""Many requests in one call, each answered separately."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
@@ -17,7 +17,7 @@ from weft_kit.rpc.errors import (
 
 _MOST: Final = 1_000
 _AT_ONCE: Final = 64
-# The answer repeats the requests, and may add what jobs of an earlier call came to.
+# The response repeats the requests, and may add the answers of jobs from an earlier call.
 LARGEST_BYTES: Final = MAX_MESSAGE_BYTES // 2
 
 Outcome = job_pb2.Job | WeftError
@@ -38,9 +38,9 @@ def check_batch(orders: Sequence[Submission]) -> None:
 
 
 async def outcomes(submits: Iterable[Coroutine[object, object, job_pb2.Job]]) -> list[Outcome]:
-    """What each submit came to, in their order; they run at most 64 at once.
+    """Yields the outcome of each submit, in order; at most 64 run at once.
 
-    Once the log was away for one of them, those that have not begun fail like it: each would wait as long.
+    Once the log was down for one of them, those that have not begun fail with the same error: each would wait as long.
     """
     return await _JobBatch().outcomes(submits)
 
@@ -58,7 +58,7 @@ class _JobBatch:
 
     async def _outcome(self, submit: Coroutine[object, object, job_pb2.Job]) -> Outcome:
         async with self._places:
-            # To check a request takes milliseconds: all other calls have a turn before the next one is.
+            # Checking a request takes milliseconds: all other calls run before the next one is checked.
             async with self._beginning:
                 await asyncio.sleep(0)
             if self._away is not None:

@@ -1,6 +1,6 @@
-"""What tenants and keys have left to spend: jobs that could not run before they expire are refused at the door.
+"""What tenants and keys have left to spend: a job that could not run before it expires is refused at submission.
 
-The routers hold calls to their budgets; this is the early word, for callers who can still do something else.
+The routers enforce budgets; this is the early check, for callers that can still do something else.
 """
 
 import time
@@ -31,21 +31,21 @@ _UNKNOWN: Final = "so what was spent is not known; wait, then retry"
 Fallback = Literal["open", "closed"]
 """What becomes of jobs that have a budget while Redis does not say what is spent.
 
-"open": they are accepted. A submit needs the log alone, a job waits in it without spending anything, and the router
-that runs it decides again. "closed": they are refused.
+"open": they are accepted. A submit needs only the log, a job waits there without spending anything, and the router that
+runs it decides again. "closed": they are refused.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStanding:
-    """A budget, and what was spent of it."""
+    """A budget, and what has been spent of it."""
 
     account: SpendingAccount
     budget: budget_pb2.Budget
     spent: Spent
 
     def refusal(self, left_s: float) -> Exhausted | None:
-        """Why a job that lives for `left_s` is refused; None when it may hope."""
+        """Returns why a job that lives for `left_s` is refused; None if it can still run."""
         tokens, money, now_s = self.budget.tokens_per_minute, self.budget.micros_per_day, self.spent.now_s
         used = self.spent.tokens_last_minute
         if money and self.spent.micros_today >= money and (wait_s := day_end_s(now_s) - now_s) >= left_s:
@@ -68,11 +68,10 @@ class BudgetStanding:
 
 
 class BudgetChecks:
-    """Knows what was spent, as of a second ago. `catalog` is asked anew each time, `find` gives a key by its id.
+    """Knows what had been spent a second ago. `catalog` is read anew each time, `find` returns a key by its id.
 
-    Redis is waited for `limit_s` where a job is admitted, which it may be without, and left alone for a moment when it
-    was late three times in a row. Whoever only wants to see waits for up to `read_limit_s`, and is never turned away
-    unasked.
+    Admission waits for Redis for `limit_s`, can do without it, and stops calling it for a moment after it was late
+    three times in a row. Reads of the budgets wait for up to `read_limit_s`, and always call Redis.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class BudgetChecks:
         self._limit_s = limit_s
         self._read_limit_s = read_limit_s
         self._breaker = Breaker(threshold=_LATE_IN_A_ROW, rest_s=_FRESH_S)
-        # As many as operators made keys for.
+        # Bounded by the number of keys that operators created.
         self._known: dict[SpendingAccount, Spent] = {}
 
     @property
@@ -102,7 +101,7 @@ class BudgetChecks:
         return prices.currency if prices else ""
 
     async def admit(self, accepted: event_pb2.Accepted) -> None:
-        """Gives the envelope its key's budget. Raises Exhausted when the job could not run before it expires."""
+        """Adds the key's budget to the envelope. Raises Exhausted when the job could not run before it expires."""
         key = await self._find(accepted.key_id)
         if key and key.budget != _NO_BUDGET:
             accepted.key_budget.CopyFrom(key.budget)
@@ -125,7 +124,7 @@ class BudgetChecks:
                 raise refusal
 
     async def standings(self, caller: CallContext) -> tuple[BudgetStanding, BudgetStanding]:
-        """What the caller's tenant and its key have spent now. Raises DependencyDown when Redis does not say."""
+        """Returns what the caller's tenant and its key have spent. Raises DependencyDown when Redis does not answer."""
         key = await self._find(caller.key_id)
         budgets = self._budgets(caller.tenant, caller.key_id, key.budget if key else _NO_BUDGET)
         accounts = [account for account, _ in budgets]
@@ -155,7 +154,7 @@ class BudgetChecks:
             async with loop_timeout(limit_s):
                 spent = await read_spent(self._redis, accounts, now_s)
         except (RedisError, OSError, TimeoutError) as error:
-            # A caller with no time left says nothing about Redis.
+            # The timeout of a caller with no time left says nothing about Redis.
             if limit_s == longest_s:
                 self._breaker.failed(time.monotonic())
             is_late = isinstance(error, TimeoutError | RedisTimeout)

@@ -1,4 +1,4 @@
-"""Answers the cache already has: asked for before a job is queued, and never waited for long."""
+"""Looks up answers in the cache before a job is queued, without ever waiting long."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,15 +18,15 @@ from weft_kit.rpc.errors import DeadlineExceeded, Unavailable, WeftError
 ASKED = Counter("weft_gateway_cache_lookups", "Times the cache was asked before queueing.", ["outcome"])
 
 _VERSION_LIMIT_S: Final = 0.25
-"""The version of a collection comes at once, or its service is in trouble."""
+"""The version of a collection comes at once, or its service has a problem."""
 
 
 class CacheLookup:
     """Finds stored answers.
 
-    A cache or retrieval service that is down or late is a miss. One that is down, or answers nobody any more, is then
-    left alone for a while. `catalog` is asked anew each time for what a model alias says of the cache. The cache
-    service knows no catalog, and is told the mode that follows.
+    If the cache or retrieval service is down or late the lookup is a miss. A service that is down, or answers no calls
+    any more, is not called for a while. `catalog` is read anew each time for an alias's cache setting. The cache
+    service does not know the catalog; it is given the resulting mode.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class CacheLookup:
         self._caches = cache_pb2_grpc.CacheServiceStub(cache.raw)
         self._collections = retrieval_pb2_grpc.RetrievalServiceStub(retrieval.raw)
         self._limit_s = limit_s
-        # Each apart: who asks for a collection must not keep from the cache who asks for none.
+        # Separate breakers: a failing retrieval service must not keep requests without a collection from the cache.
         self._cache_breaker, self._retrieval_breaker = (
             CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3) for _ in range(2)
         )
@@ -82,7 +82,9 @@ class CacheLookup:
         return answer.found if answer.HasField("found") else None
 
     async def _collection_version(self, collection: str) -> int:
-        """What an answer must be built on: one from before the last ingest is stale. 0 without retrieval."""
+        """Returns the version that an answer must be based on: one from before the last ingest is stale. 0 without
+        retrieval.
+        """
         if not collection:
             return 0
         question = retrieval_pb2.GetCollectionRequest(name=collection)
@@ -94,14 +96,15 @@ class CacheLookup:
 
 
 class _LeftAloneError(Exception):
-    """A service is not asked now."""
+    """A service is not being called now."""
 
 
 @contextmanager
 def _watched(breaker: CallBreaker) -> Iterator[None]:
-    """Tells a breaker what the call in the block comes to.
+    """Reports the outcome of the call in the block to a breaker.
 
-    Raises _LeftAloneError before it, and Unavailable where it was late and nobody else is answered either.
+    Raises _LeftAloneError instead of calling, and Unavailable if the call was late and no other call is answered
+    either.
     """
     if not breaker.allows():
         raise _LeftAloneError
@@ -109,7 +112,7 @@ def _watched(breaker: CallBreaker) -> Iterator[None]:
         try:
             yield
         except DeadlineExceeded as error:
-            # Down only where others were not answered either: it may just be busy.
+            # Down only if other calls were not answered either: it may just be busy.
             if call.late():
                 raise Unavailable(error.reason, error.message) from error
             raise

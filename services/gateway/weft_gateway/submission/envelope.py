@@ -1,4 +1,4 @@
-"""How a request becomes an envelope: checked, measured, hashed and given an end."""
+"""How a request becomes an envelope: checked, measured, hashed and given an expiry."""
 
 import hashlib
 from collections.abc import Callable, Collection
@@ -26,7 +26,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeRules:
-    """What requests are held against. `models` are asked anew for each: they may change."""
+    """The rules that requests are checked against. `models` is read anew for each request, since it may change."""
 
     models: Callable[[], Collection[str]]
     largest_bytes: int
@@ -34,10 +34,10 @@ class EnvelopeRules:
     longest_timeout_s: float
     """The log's retention: a job that outlived it would lose its own envelope."""
     webhooks: bool
-    """Whether webhooks can be signed here; requests that want one are refused where they cannot."""
+    """Whether webhooks can be signed here; if not, requests that want one are refused."""
 
     def envelope(self, caller: CallContext, order: Submission, now: datetime, left_s: float) -> event_pb2.Accepted:
-        """Returns the envelope of an acceptable request, from a caller who stays for `left_s`.
+        """Returns the envelope of an acceptable request from a caller who waits for `left_s`.
 
         Raises Invalid, with every violation at once, and FailedPrecondition for a webhook that could not be signed.
         """
@@ -83,7 +83,7 @@ def answered(accepted: event_pb2.Accepted, answer: job_pb2.Answer, hit: job_pb2.
 
 
 def check_repeat(first: event_pb2.JobEvent, accepted: event_pb2.Accepted) -> None:
-    """Raises AlreadyExists when a request id comes again with another request, or after its job was deleted."""
+    """Raises AlreadyExists when a request id is used again with another request, or after its job was deleted."""
     if first.HasField("deleted"):
         message = "request_id was used by a job that was deleted; use a new one"
         raise AlreadyExists(error_pb2.ERROR_REASON_REQUEST_ID_REUSED, message)

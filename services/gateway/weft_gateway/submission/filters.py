@@ -1,4 +1,4 @@
-"""Whether a filter can mean anything: its shape, before retrieval gives it a meaning."""
+"""Checks the shape of a filter, before retrieval gives it a meaning."""
 
 import re
 from typing import Final

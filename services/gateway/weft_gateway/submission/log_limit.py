@@ -1,4 +1,4 @@
-"""How long a call may wait for the log, with everything it asks of it."""
+"""How long a call may wait for the log, over all of its requests to it."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -7,7 +7,7 @@ from weft_kit.time_limits import time_limit
 
 
 def log_limit(limit_s: float) -> AbstractAsyncContextManager[None]:
-    """Gives the block `limit_s` in all: each request to a log that is away waits as long by itself.
+    """Gives the block `limit_s` in all, since each request to a log that is down waits that long by itself.
 
     Raises DependencyDown when that was not enough.
     """

@@ -1,9 +1,9 @@
-"""How many unfinished jobs a tenant may have, and how that is known without asking for every one.
+"""How many unfinished jobs a tenant may have, and how that is known without counting for each one.
 
-Each replica counts what it accepted itself exactly, and learns of the rest from the log's own count, which it asks for
-beside the submits: every second, or every ten while the tenant is below a tenth of its limit. Near the limit nobody is
-let in or refused on an older count. So one replica keeps the limit exactly, and each further one can pass it by at most
-a tenth of it and what that replica accepts in a second.
+Each replica counts exactly what it accepted itself, and learns the rest from the log's own count, which it requests in
+the background: every second, or every ten while the tenant is below a tenth of its limit. Near the limit no job is
+admitted or refused on an older count. So one replica enforces the limit exactly, and each further one can exceed it by
+at most a tenth of it plus what that replica accepts in a second.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _FAR, _NEAR = 0.1, 0.9
 
 @dataclass(frozen=True, slots=True)
 class QuotaStanding:
-    """What one replica knows of a tenant: the log's count, what it accepted itself since, how old the count is."""
+    """What one replica knows of a tenant: the log's count, what it accepted itself since, and the age of the count."""
 
     counted: int
     accepted_since: int
@@ -38,11 +38,13 @@ class QuotaStanding:
         return self.age_s > (_FRESH_FAR_S if self.unfinished < limit * _FAR else _FRESH_S)
 
     def needs_count(self, limit: int) -> bool:
-        """Returns whether nothing can be decided before it is there: near the limit, and when there never was one."""
+        """Returns whether nothing can be decided before a new count arrives: near the limit, and before the first
+        count.
+        """
         return self.age_s > _FRESH_S and (self.unfinished >= limit * _NEAR or math.isinf(self.age_s))
 
     def refusal(self, limit: int) -> Exhausted | None:
-        """Returns the answer to one job more, if it would be one too many."""
+        """Returns the refusal of one more job, if it would exceed the limit."""
         if self.unfinished < limit:
             return None
         message = (
@@ -54,7 +56,9 @@ class QuotaStanding:
 
 @dataclass(slots=True)
 class _Account:
-    """A tenant's. `entering` jobs are on their way into the log; `entered` is all that got there, since the start."""
+    """One tenant's counts. `entering` jobs are being written to the log; `entered` counts all that were, since the
+    start.
+    """
 
     counted: int = 0
     counted_at: float = -math.inf
@@ -68,18 +72,18 @@ class _Account:
 
 
 class Quota:
-    """Lets jobs in while there is room for them. `count` asks the log how many of a tenant's jobs are unfinished."""
+    """Admits jobs while there is room for them. `count` asks the log for the number of a tenant's unfinished jobs."""
 
     def __init__(self, count: Callable[[str], Awaitable[int]], limit: Callable[[str], int]) -> None:
         self._count = count
         self._limit = limit
         self._counts = TaskSet()
-        # Tenants are as many as operators made keys for.
+        # Bounded by the number of tenants that operators created.
         self._accounts: dict[str, _Account] = {}
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
-        """Keeps the counts that submits set off while the block lasts."""
+        """Keeps counts running that submits started, while the block lasts."""
         try:
             yield
         finally:
@@ -95,7 +99,7 @@ class Quota:
             yield
             account.entered += 1
         finally:
-            # A job of which nobody knows whether it was written is known with the next count.
+            # If it is not known whether a job was written, the next count will tell.
             account.entering -= 1
 
     async def _admit(self, tenant: str, account: _Account) -> None:
@@ -104,7 +108,7 @@ class Quota:
         if standing.wants_count(limit):
             counting = self._count_once(tenant, account)
             if standing.needs_count(limit):
-                # Shielded: a caller who leaves must not take the count from those who wait with it.
+                # Shielded: a caller who leaves must not cancel the count for the others that wait for it.
                 await asyncio.shield(counting)
                 standing = account.standing(time.monotonic())
         if refusal := standing.refusal(limit):
@@ -116,7 +120,7 @@ class Quota:
         return account.counting
 
     async def _recount(self, tenant: str, account: _Account) -> None:
-        # Whatever enters from here on may be in the count or not: it is added, which errs on the safe side.
+        # A job that enters from here on may or may not be in the count: adding it errs on the safe side.
         entered = account.entered
         try:
             account.counted = await self._count(tenant)

@@ -1,4 +1,4 @@
-"""What a request must be like before it becomes a job: every fault at once, each with its exact path."""
+"""What a request must satisfy before it becomes a job: all faults are reported at once, each with its exact path."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -28,7 +28,7 @@ _SPEAKERS: Final = frozenset({
     chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_USER, chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL,
 })  # fmt: skip
 _ASKING: Final = frozenset({chat_pb2.ROLE_USER, chat_pb2.ROLE_TOOL})
-# An answer may be without a word, and so may the result of a tool.
+# An answer may be empty, and so may a tool's result.
 _SILENT: Final = frozenset({chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL})
 _IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _MOST_MESSAGES, _MOST_PARTS, _MOST_CALLS = 4096, 1024, 512
@@ -38,8 +38,8 @@ _SCHEMAS_BYTES: Final = 256 * 1024  # of all tools together
 _MOST_AT_ONCE, _MOST_ATTEMPTS = 8, 100
 _DAY_S: Final = 24 * 3600.0
 _LONGEST_AGE_S: Final = 1e9
-# No provider's first token, or next one, is so much as on its way in less: a shorter limit only makes calls that are
-# paid for and thrown away.
+# No provider sends its first or next token sooner than this: a shorter limit would only create calls that are paid for
+# and thrown away.
 _SHORTEST_PATIENCE_S: Final = 0.1
 _SHORTEST_BACKOFF_S: Final = 0.001
 
@@ -47,8 +47,8 @@ _SHORTEST_BACKOFF_S: Final = 0.001
 def check(request_id: str, request: job_pb2.GenerationRequest, models: Collection[str]) -> None:
     """Raises InvalidFields with every violation, Invalid for a model that is not in `models` or for a filter.
 
-    That what it holds can be kept, and is not too much to be looked at, is settled before: by the boundary, or for one
-    of a batch by `check_item`.
+    Whether its values can be stored, and are few enough to be checked, has been decided before: by the interceptor, or
+    for a request of a batch by `check_item`.
     """
     refuse(_violations(request_id, request))
     if request.model not in models:
@@ -61,12 +61,14 @@ def check(request_id: str, request: job_pb2.GenerationRequest, models: Collectio
 
 
 def check_item(request: job_pb2.GenerationRequest) -> None:
-    """Raises InvalidFields for what cannot be kept in a request of a batch, which the boundary leaves alone."""
+    """Raises InvalidFields for values in a request of a batch that cannot be stored; the interceptor does not check
+    those.
+    """
     refuse((f"request.{path}", problem) for path, problem in request_problems(request))
 
 
 def check_size(size_bytes: int, limit_bytes: int) -> None:
-    """Raises Invalid when an encoded request is larger than the mesh carries."""
+    """Raises Invalid when an encoded request is larger than the mesh accepts."""
     if size_bytes > limit_bytes:
         raise Invalid(
             error_pb2.ERROR_REASON_REQUEST_TOO_LARGE,
@@ -175,7 +177,7 @@ def _tool_calls(message: chat_pb2.Message, arguments: JointReader) -> Iterator[V
 
 
 def _tool_call(call: chat_pb2.ToolCall, arguments: JointReader) -> Iterator[Violation]:
-    """Yields what is wrong with a call: nothing where an answer had it, whatever name and arguments a model made up."""
+    """Yields the faults of a tool call: none if it came from an answer, whatever name and arguments a model made up."""
     if not call.id:
         yield "id", "is required"
     if not call.name:
@@ -187,7 +189,7 @@ def _tool_call(call: chat_pb2.ToolCall, arguments: JointReader) -> Iterator[Viol
 
 
 def _problem(text: str, arguments: JointReader, kind: type = object) -> str:
-    """Returns why a text is no JSON, of this kind, that can be stored and sent on, "" when it is."""
+    """Returns why a text is not JSON of this kind that can be stored and sent on; "" if it is."""
     try:
         return "" if isinstance(arguments.read(text), kind) else "must be a JSON object"
     except BadJson as bad:

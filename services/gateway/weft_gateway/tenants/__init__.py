@@ -1,1 +1,1 @@
-"""Whole tenants, as operators delete them."""
+"""Deletion of whole tenants by operators."""

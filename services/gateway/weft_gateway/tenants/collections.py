@@ -1,4 +1,4 @@
-"""The documents of a tenant that is deleted: its ingest jobs stopped, its collections gone."""
+"""Documents of a tenant that is being deleted: stops its ingest jobs, deletes its collections."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -19,14 +19,14 @@ Answer = TypeVar("Answer")
 
 
 class TenantCollections:
-    """Empties retrieval of the current tenant. Raises DependencyDown when it does not answer."""
+    """Deletes everything of the current tenant in retrieval. Raises DependencyDown when it does not answer."""
 
     def __init__(self, retrieval: Channel) -> None:
         self._channel = retrieval
         self._stub = rpc.RetrievalServiceStub(retrieval.raw)
 
     async def delete_all(self, deleted: Deleted) -> bool:
-        """Cancels ingest jobs, and deletes every collection that none stores into; returns whether none is left."""
+        """Cancels ingest jobs, and deletes every collection that no job stores into; returns whether none is left."""
         await self._cancel_jobs(deleted)
         none_is_left = True
         for collection in await self._collections():

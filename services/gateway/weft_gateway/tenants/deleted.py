@@ -1,21 +1,21 @@
-"""What one call that deletes a tenant did."""
+"""The result of one call that deletes a tenant."""
 
 from dataclasses import dataclass
 from typing import Final
 
 CANCEL_MESSAGE: Final = "all of the tenant is being deleted"
-"""Stands in the records of the jobs that are cancelled for it."""
+"""The message in the records of jobs that are cancelled by it."""
 
 
 @dataclass(slots=True)
 class Deleted:
-    """Counts, filled in while the call lasts: what was done counts also where its time ran out."""
+    """Counts, filled in during the call; completed work counts even if the time ran out."""
 
     is_complete: bool = False
-    """Nothing of the tenant is left."""
+    """Whether nothing of the tenant is left."""
     keys: int = 0
     cancelled_jobs: int = 0
-    """Of both kinds."""
+    """Jobs of both kinds."""
     jobs: int = 0
     collections: int = 0
     answers: int = 0

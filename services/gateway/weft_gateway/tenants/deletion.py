@@ -1,4 +1,4 @@
-"""All of a tenant deleted, piece by piece: whoever wants it gone calls until nothing is left."""
+"""Deletes everything of a tenant, piece by piece: the operator repeats the call until nothing is left."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from weft_kit.rpc.context import bound, current, remaining_to_pass_on
 from weft_kit.rpc.errors import InvalidFields
 
 _TENANT: Final = re.compile(r"[a-z0-9-]{1,64}")
-# A large collection alone may take so long.
+# One large collection may take this long.
 _CALL_S: Final = 115.0
 _BATCH: Final = 100
 _DAMAGED: Final = event_pb2.Done(
@@ -35,7 +35,7 @@ _DAMAGED: Final = event_pb2.Done(
 
 
 class TenantDeletion:
-    """Deletes tenants. `fresh_s` is how long a gateway may go on to believe a key that was revoked.
+    """Deletes tenants. `fresh_s` is how long a gateway may keep accepting a revoked key.
 
     Raises DependencyDown when a part of the mesh does not answer; what was done by then stays done.
     """
@@ -62,7 +62,7 @@ class TenantDeletion:
         self._fresh_s = fresh_s
 
     async def delete(self, tenant: str) -> Deleted:
-        """Deletes as much as there is time for. Raises InvalidFields for what cannot be a tenant."""
+        """Deletes as much as time allows. Raises InvalidFields for a text that cannot be a tenant."""
         if not _TENANT.fullmatch(tenant):
             raise InvalidFields({"tenant": "must be 1-64 of [a-z0-9-]"})
         deleted = Deleted()
@@ -73,7 +73,7 @@ class TenantDeletion:
                 async with asyncio.timeout(remaining_to_pass_on(_CALL_S)):
                     deleted.is_complete = await self._delete_all(tenant, deleted)
             except TimeoutError:
-                pass  # the next call goes on
+                pass  # the next call continues
         structlog.get_logger().info(
             "tenant deleted" if deleted.is_complete else "tenant deleted in part",
             tenant=tenant,
@@ -93,7 +93,7 @@ class TenantDeletion:
 
     async def _delete_all(self, tenant: str, deleted: Deleted) -> bool:
         """Returns whether nothing is left."""
-        # Asked before: what a key that is still believed brings in later must not be overlooked.
+        # Checked before: what a key that is still accepted adds later must not be overlooked.
         is_shut = not await self._keys.revoked_within(tenant, self._fresh_s)
         jobs_are_gone = await self._delete_jobs(tenant, deleted)
         collections_are_gone = await self._collections.delete_all(deleted)
@@ -105,7 +105,7 @@ class TenantDeletion:
         return True
 
     async def _delete_jobs(self, tenant: str, deleted: Deleted) -> bool:
-        """Deletes every job that is over and cancels the others; returns whether none is left."""
+        """Deletes every finished job and cancels the others; returns whether none is left."""
         none_is_left = True
         batch: list[str] = []
         async for job_id in self._log.jobs(tenant):
@@ -130,7 +130,7 @@ class TenantDeletion:
         return all(are_over)
 
     async def _is_over(self, job_id: str, deleted: Deleted) -> bool:
-        """Says whether nobody works on a job any more; asks whoever does to stop."""
+        """Returns whether no worker runs a job any more; asks a running one to stop."""
         try:
             last = await self._log.last(job_id)
             if last is None or last.HasField("done") or last.HasField("deleted"):
@@ -141,6 +141,6 @@ class TenantDeletion:
         except JobGone:
             return True
         except DecodeError:
-            # Nobody can go on with it: what it last said cannot be read.
+            # Nobody can continue it: its last event cannot be read.
             await self._log.end_unread(job_id, _DAMAGED)
             return True

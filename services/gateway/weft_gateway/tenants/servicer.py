@@ -1,4 +1,4 @@
-"""TenantService on the wire. The gate has already seen the operator's token."""
+"""TenantService's RPCs. The authenticator has already checked the operator's token."""
 
 from weft.gateway.v1 import tenant_pb2 as pb
 from weft.gateway.v1 import tenant_pb2_grpc as rpc

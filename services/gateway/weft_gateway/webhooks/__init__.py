@@ -1,1 +1,1 @@
-"""Webhooks: signed, tried until they arrive or are given up, and shown to whom they belong."""
+"""Webhooks: signed, retried until they arrive or are given up, and listed for their tenant."""

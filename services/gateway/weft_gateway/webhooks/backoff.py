@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 class Backoff:
     """Doubling waits with full jitter.
 
-    A wait is a random share of the longest it may be, so that the tries of many webhooks that failed together come
-    apart. As it stands the tries span a day on average, and two at most.
+    A wait is a random share of its upper limit, so that retries of webhooks that failed together spread out. With the
+    defaults the attempts span a day on average, and two at most.
     """
 
     first_s: float = 5.0
@@ -18,7 +18,7 @@ class Backoff:
     tries: int = 20
 
     def next_s(self, tries_made: int, retry_after_s: float | None, share: float) -> float | None:
-        """Seconds until the next try, None when there is none.
+        """Returns the seconds until the next attempt, None when there is none.
 
         `share` is random, 0-1. The target's own Retry-After lengthens a wait, but no further than `longest_s`.
         """
@@ -30,7 +30,7 @@ class Backoff:
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds the header Retry-After asks for, whether it says seconds or a date; None when it says neither."""
+    """Returns the seconds that a Retry-After header asks for, as seconds or as a date; None if it is neither."""
     if not header:
         return None
     if header.isascii() and header.isdigit():

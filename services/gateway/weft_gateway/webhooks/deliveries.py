@@ -1,4 +1,4 @@
-"""Deliveries, their tries, and what became of them."""
+"""Deliveries, their attempts, and the outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +8,17 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """What became of one try. `text` is for the tenant: it names nothing of the answer but its status."""
+    """The outcome of one attempt. `text` is for the tenant: it reveals nothing of the response but its status."""
 
     text: str
     http_status: int = 0
-    """0 when no answer came."""
+    """0 when there was no response."""
     final: bool = False
-    """Another try would be wrong."""
+    """Whether a further attempt would be wrong."""
     retry_after_s: float | None = None
     """As the target asked."""
     detail: str = ""
-    """For the operator alone: what the name of the target resolved to, and why that is no place to post to."""
+    """For the operator only: what the target's name resolved to, and why it is not a valid target."""
 
     @property
     def delivered(self) -> bool:
@@ -26,15 +26,15 @@ class DeliveryOutcome:
 
 
 def no_public_address(detail: str) -> DeliveryOutcome:
-    """What is told of a name that leads nowhere, and of one that leads inside.
+    """Returns the error for a name that does not resolve, and for one that resolves to an internal address.
 
-    A tenant must not learn which: it could ask for all of our network's names in turn.
+    A tenant must not learn which: it could probe all names of our network in turn.
     """
     return DeliveryOutcome("not reachable: the name has no public address", detail=detail)
 
 
 def outcome_of(status: int, retry_after_s: float | None) -> DeliveryOutcome:
-    """What an answer means. Only 410 says that nobody wants to hear of it again."""
+    """Returns what a response means. Only 410 says that the receiver wants no more deliveries."""
     if status == HTTPStatus.GONE:
         return DeliveryOutcome("HTTP 410: the target is gone", status, final=True)
     if 300 <= status < 400:
@@ -44,7 +44,7 @@ def outcome_of(status: int, retry_after_s: float | None) -> DeliveryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try, as it is kept."""
+    """One attempt, as it is stored."""
 
     time: datetime
     duration_s: float
@@ -54,18 +54,18 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A webhook to be tried now, by whoever holds the claim."""
+    """A webhook to be sent now by the notifier that holds the claim."""
 
     job_id: str
     tenant: str
     claim: UUID
     tries_made: int
-    """In this run of tries."""
+    """Attempts in the current series."""
     late_s: float
     """How long ago it was due."""
     url: str
     events: tuple[bytes, ...]
-    """The job's lasting ones, encoded, in order."""
+    """The job's lasting events, encoded, in order."""
 
 
 @dataclass(frozen=True, slots=True)

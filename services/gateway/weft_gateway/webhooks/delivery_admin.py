@@ -17,13 +17,13 @@ class DeliveryAdmin:
         self._secrets = secrets
 
     async def page(self, query: DeliveryQuery) -> tuple[list[Delivery], Position | None]:
-        """Deliveries from newest to oldest, and where the next page begins."""
+        """Returns deliveries from newest to oldest, and where the next page begins."""
         found = await self._store.page(query)
         page = found[: query.size]
         return page, (page[-1].create_time, page[-1].job_id) if len(found) > query.size else None
 
     async def redeliver(self, tenant: str, job_id: str) -> Delivery:
-        """Returns a delivery, due at once with a fresh run of tries.
+        """Returns a delivery, due at once with a new series of attempts.
 
         Raises NotFound; FailedPrecondition where nothing signs it.
         """

@@ -19,12 +19,12 @@ class DeliveryQuery:
 
     @property
     def scope(self) -> tuple[str, ...]:
-        """What must be the same from page to page."""
+        """Returns what must be the same from page to page."""
         return "deliveries", self.tenant, self.job_id, repr(self.states)
 
 
 def read_delivery_query(tenant: str, request: pb.ListDeliveriesRequest) -> DeliveryQuery:
-    """Returns the first page of what is asked for. Raises InvalidFields."""
+    """Returns the query for the first page of a request. Raises InvalidFields."""
     known = pb.DeliveryState.values()
     return DeliveryQuery(
         tenant=tenant,

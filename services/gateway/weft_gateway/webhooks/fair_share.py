@@ -1,11 +1,11 @@
-"""Whose webhooks go next: places are few, and no tenant's slow target may hold those of another."""
+"""Which tenants' webhooks go next: slots are few, and one tenant's slow target must not occupy another's."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 
 def share_places(free: int, due: Iterable[str], busy: Mapping[str, int], most: int) -> dict[str, int]:
-    """Gives free places to tenants with webhooks due, one at a time, always to one of those who hold the fewest.
+    """Gives free slots to tenants with webhooks due, one at a time, always to a tenant that holds the fewest.
 
     `busy` counts the places a tenant holds already; no tenant ever holds more than `most`.
     """

@@ -1,4 +1,4 @@
-"""Posting to webhooks. The target is the tenant's word, so it is not trusted: it must not lead into our own network."""
+"""Sends webhooks. The tenant chooses the target, so it is not trusted: it must not be inside our own network."""
 
 import asyncio
 import ssl
@@ -24,8 +24,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 class HttpSender:
     """Posts JSON.
 
-    The addresses that were checked are the ones connected to, and redirects are not followed: otherwise a name that
-    resolves differently the second time, or an answer, could still lead inside.
+    It connects to exactly the addresses that were checked, and does not follow redirects: otherwise a name that
+    resolves differently the second time, or a response, could still lead inside.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class HttpSender:
         # trust_env=False: a proxy from the environment would resolve the name again. No connection is kept: the pool
         # knows them by address, and would give one whose certificate was checked for another name.
         self._client = httpx.AsyncClient(
-            # The try as a whole has its limit; one address that swallows packets must leave time for the next.
+            # The attempt as a whole has its limit; one address that drops packets must leave time for the next.
             timeout=httpx.Timeout(None, connect=limit_s / 3),
             follow_redirects=False,
             trust_env=False,
@@ -54,7 +54,7 @@ class HttpSender:
         await self._client.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> DeliveryOutcome:
-        """Tries once, for at most `limit_s` once the name is resolved. Never raises for what the target does."""
+        """Makes one attempt, for at most `limit_s` once the name is resolved. Never raises for what the target does."""
         try:
             target = URL(url)
             addresses = await self._resolve(_host(target), target.port or _PORTS[target.scheme])
@@ -76,7 +76,7 @@ class HttpSender:
     async def _post_to_first(
         self, target: URL, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
     ) -> DeliveryOutcome:
-        """Posts to the first address that accepts a connection, of the best few."""
+        """Posts to the first of the best few addresses that accepts a connection."""
         *others, last = addresses[:_MOST_ADDRESSES]
         for address in others:
             try:
@@ -99,7 +99,7 @@ class HttpSender:
             },
             extensions={"sni_hostname": _host(target)},
         )
-        # Streamed and left unread: the answer's body, which may be endless, does not matter.
+        # Streamed and left unread: the response body may be endless and does not matter.
         response = await self._client.send(request, stream=True)
         await response.aclose()
         wait_s = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
@@ -107,5 +107,5 @@ class HttpSender:
 
 
 def _host(target: URL) -> str:
-    """Returns the name as DNS and TLS know it."""
+    """Returns the host name in the form that DNS and TLS use."""
     return target.raw_host.decode()

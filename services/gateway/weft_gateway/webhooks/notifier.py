@@ -1,7 +1,7 @@
-"""The notifier: posts the record of finished jobs to whom they asked for.
+"""The notifier: sends the record of finished jobs to their webhooks.
 
-The recorder writes a delivery in the statement that records the end of a job, so what has to be posted is as durable
-as the record, and jobs without a webhook cost nothing. Delivery is at least once, under one id: the job's.
+The recorder writes a delivery in the statement that records the end of a job, so a delivery is as durable as the
+record, and jobs without a webhook cost nothing. Delivery is at least once, under one id: the job's.
 """
 
 import asyncio
@@ -51,18 +51,18 @@ class Pace:
     """How much at once, and how long."""
 
     at_once: int = 64
-    """Tries under way in this process."""
+    """Attempts in progress in this process."""
     at_once_per_tenant: int = 8
-    """The same of one tenant: so much of it can a tenant whose targets hang take from the others."""
+    """The same for one tenant, which limits what a tenant whose targets hang can take from the others."""
     poll_s: float = 0.5
     lease_s: float = 90.0
-    """Longer than a try, so that only a notifier that died lets go of a claim."""
+    """Longer than an attempt, so that a claim expires only if its notifier died."""
     drain_s: float = 10.0
-    """How long tries may finish once the notifier is told to stop."""
+    """How long attempts may take to finish once the notifier is told to stop."""
 
 
 class Notifier:
-    """Starts a try wherever one is due and a place is free."""
+    """Starts an attempt whenever a webhook is due and a slot is free."""
 
     def __init__(
         self, outbox: WebhookOutbox, secrets: SecretAdmin, poster: HttpSender, schedule: Backoff, pace: Pace
@@ -77,7 +77,7 @@ class Notifier:
         self._log = structlog.get_logger()
 
     async def notify(self) -> None:
-        """Runs until cancelled; tries under way may then finish. While PostgreSQL is down it waits."""
+        """Runs until cancelled; attempts in progress may then finish. While PostgreSQL is down it waits."""
         try:
             while True:
                 async for attempt in _until_postgres_answers():
@@ -109,20 +109,20 @@ class Notifier:
         began, clock = datetime.now(UTC), time.perf_counter()
         with IN_FLIGHT.track_inprogress():
             outcome = await self._post(due, secrets, int(began.timestamp()))
-        # How long a name took to resolve would tell it from one that does not exist.
+        # The time that a name took to resolve would distinguish it from one that does not exist.
         took_s = 0.0 if outcome.detail else time.perf_counter() - clock
         made = Try(began, took_s, outcome.http_status, outcome.text)
         next_s = self._next_s(due, outcome)
         try:
             await self._settle(due, made, outcome, next_s)
         except Exception:  # noqa: BLE001
-            # With its claim it would be sent again whenever that runs out, for ever.
+            # It would be sent again whenever its claim expires, for ever.
             self._log.exception("what became of a webhook cannot be kept", job_id=due.job_id)
             await self._settle(due, replace(made, outcome=_UNTOLD), outcome, next_s)
         self._count(due, made, outcome, next_s)
 
     async def _settle(self, due: Due, made: Try, outcome: DeliveryOutcome, next_s: float | None) -> None:
-        # What a target has received must not be sent to it again because PostgreSQL was away for a moment.
+        # A delivered webhook must not be sent again because PostgreSQL was down for a moment.
         async for attempt in _until_postgres_answers():
             with attempt:
                 await self._outbox.settle(due, made, outcome, next_s)
@@ -131,14 +131,14 @@ class Notifier:
         try:
             body = payload(due.job_id, due.events)
         except Exception:  # noqa: BLE001
-            # Another try would meet the same record.
+            # A further attempt would find the same record.
             self._log.exception("webhook cannot be written", job_id=due.job_id)
             text = "not sent: the job's record cannot be written as JSON; the gateway's log says why"
             return DeliveryOutcome(text, final=True)
         try:
             return await self._poster.post(due.url, signed_headers(secrets, due.job_id, timestamp, body), body)
         except Exception:  # noqa: BLE001
-            # A webhook that cannot even be tried is our mistake, and must not stop those behind it.
+            # A webhook that cannot even be attempted is our bug, and must not stop those behind it.
             self._log.exception("webhook not sent", job_id=due.job_id)
             return DeliveryOutcome("not sent: an internal error, which the operator finds in the log")
 
@@ -158,7 +158,7 @@ class Notifier:
             self._log.warning("webhook given up", job_id=due.job_id, outcome=outcome.text, detail=outcome.detail)
 
     async def _wait(self) -> None:
-        """Until there may be more to do: a try ended, or time passed."""
+        """Returns when there may be more to do: an attempt ended, or time passed."""
         if self._tries:
             await asyncio.wait(self._tries, timeout=self._pace.poll_s, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -174,7 +174,7 @@ class Notifier:
 
 
 class SilentNotifier:
-    """Stands in where webhooks cannot be signed: it sends nothing, and says so wherever one is due."""
+    """Replaces the notifier where webhooks cannot be signed: it sends nothing, and says so for each one that is due."""
 
     def __init__(self, outbox: WebhookOutbox, reason: str, *, poll_s: float = 0.5) -> None:
         self._outbox = outbox

@@ -1,4 +1,4 @@
-"""What a webhook says."""
+"""The body of a webhook."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _TYPES: Final[dict[int, str]] = {
 
 
 def payload(job_id: str, encoded: Sequence[bytes]) -> bytes:
-    """Returns the encoded body that tells of a job's end, as Standard Webhooks shapes it, from its lasting events.
+    """Returns the encoded body that reports a job's end, in the format of Standard Webhooks, from its lasting events.
 
         {"type": "job.succeeded", "timestamp": "2026-01-31T12:00:00.123Z", "data": {"jobId": "…", …}}
 

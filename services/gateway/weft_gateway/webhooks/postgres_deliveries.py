@@ -20,7 +20,7 @@ _PAGE: Final = f"""
     ORDER BY d.create_time DESC, d.job_id DESC
     LIMIT %(limit)s
 """.encode()
-# A try under way loses its claim: what becomes of it is kept, and decides nothing.
+# An attempt in progress loses its claim: its outcome is stored, and decides nothing.
 _REDELIVER: Final = f"""
     UPDATE webhook_deliveries AS d SET next_time = now(), tries_made = 0, deliver_time = NULL, claim = NULL
     FROM jobs AS j
@@ -50,7 +50,7 @@ class DeliveryStore:
         return await self._deliveries(_PAGE, parameters)
 
     async def redeliver(self, tenant: str, job_id: str) -> Delivery | None:
-        """Makes a delivery due now, with no tries made; None when this tenant has no such delivery."""
+        """Makes a delivery due now, with no attempts made; returns None when this tenant has no such delivery."""
         return next(iter(await self._deliveries(_REDELIVER, (job_id, tenant))), None)
 
     async def _deliveries(self, query: bytes, parameters: Sequence[object] | Mapping[str, object]) -> list[Delivery]:

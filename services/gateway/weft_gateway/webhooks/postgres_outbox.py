@@ -12,8 +12,8 @@ _MOST_TRIES_KEPT: Final = 50
 
 # ruff: noqa: S608  # put together from this file's own names
 
-# One step of the index a tenant, to the earliest it has: what a tenant has waiting costs the others nothing. In random
-# order, so that being last in a list is nobody's fate.
+# One step of the index per tenant, to its earliest: what one tenant has waiting costs the others nothing. In random
+# order, so that no tenant is always last.
 _DUE_TENANTS: Final = """
     WITH RECURSIVE first AS (
         (SELECT tenant, next_time FROM webhook_deliveries WHERE next_time IS NOT NULL
@@ -60,25 +60,25 @@ _SAY: Final = f"""
 
 
 class WebhookOutbox:
-    """What the notifier works through. Raises DependencyDown when PostgreSQL does not answer within `limit_s`."""
+    """The notifier's queue. Raises DependencyDown when PostgreSQL does not answer within `limit_s`."""
 
     def __init__(self, database: Database, *, limit_s: float = 5.0) -> None:
         self._database = database
         self._limit_s = limit_s
 
     async def due_tenants(self) -> list[str]:
-        """Tenants with a webhook due, in random order."""
+        """Returns tenants with a webhook due, in random order."""
         async with self._database.connection(self._limit_s) as connection:
             return [tenant for (tenant,) in await (await connection.execute(_DUE_TENANTS)).fetchall()]
 
     async def claim(self, places: Mapping[str, int], lease_s: float) -> list[Due]:
-        """Up to so many webhooks of each tenant, longest due first, not to be claimed again for `lease_s`."""
+        """Returns up to so many webhooks of each tenant, longest due first, and claims them for `lease_s`."""
         parameters = {"tenants": list(places), "places": list(places.values()), "lease_s": lease_s}
         async with self._database.connection(self._limit_s) as connection:
             return [_due(*row) for row in await (await connection.execute(_CLAIM, parameters)).fetchall()]
 
     async def settle(self, due: Due, made: Try, outcome: DeliveryOutcome, next_s: float | None) -> None:
-        """Keeps a try, and when the next one is due: None means never.
+        """Stores an attempt, and when the next one is due: None means never.
 
         Decides nothing when the claim was lost meanwhile: to another notifier after its lease, or to a redelivery.
         """
@@ -94,7 +94,7 @@ class WebhookOutbox:
                 await connection.execute(_KEEP, parameters)
 
     async def say(self, remark: Try) -> int:
-        """Keeps a remark, as a try, with every webhook that is due and does not bear it yet; returns how many."""
+        """Stores a remark, as an attempt, with every due webhook that does not have it yet; returns how many."""
         async with self._database.connection(self._limit_s) as connection:
             parameters = {"try": _entry(remark), "outcome": remark.outcome}
             return (await connection.execute(_SAY, parameters)).rowcount

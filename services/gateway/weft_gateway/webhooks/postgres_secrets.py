@@ -11,7 +11,7 @@ from weft_kit.stores.postgres import Connection, Database
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """When a secret was made and, unless it is the newest, when it stops signing."""
+    """When a secret was created and, unless it is the newest, when it stops signing."""
 
     number: int
     create_time: datetime
@@ -28,7 +28,7 @@ _MAKE_FIRST: Final = """
     INSERT INTO webhook_secrets (tenant, generation) SELECT unnest(%s::text[]), 1 ON CONFLICT DO NOTHING
 """
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('webhook secrets of ' || %s, 0))"
-# The newest starts to run out, and what ran out already is over: never do more than two sign.
+# The newest starts to expire, and one that was already expiring ends: never more than two sign.
 _EXPIRE: Final = """
     UPDATE webhook_secrets
     SET expire_time = statement_timestamp() + CASE WHEN expire_time IS NULL THEN %s ELSE interval '0' END
@@ -38,7 +38,7 @@ _MAKE_NEXT: Final = """
     INSERT INTO webhook_secrets (tenant, generation)
     SELECT %(tenant)s, COALESCE(max(generation), 0) + 1 FROM webhook_secrets WHERE tenant = %(tenant)s
 """
-# A tenant that comes back under the name must not sign with what its predecessor knew: the count of generations stays.
+# A later tenant of the same name must not sign with what its predecessor knew: the count of generations stays.
 _RETIRE: Final = """
     DELETE FROM webhook_secrets AS s
     WHERE tenant = %(tenant)s AND generation < (SELECT max(generation) FROM webhook_secrets WHERE tenant = %(tenant)s)
@@ -53,7 +53,7 @@ class SecretStore:
         self._limit_s = limit_s
 
     async def current(self, tenants: Iterable[str]) -> dict[str, list[SecretVersion]]:
-        """Returns the generations that sign now, the newest first; a tenant without any is given its first."""
+        """Returns the generations that sign now, the newest first; a tenant without any gets its first."""
         wanted = set(tenants)
         async with self._database.connection(self._limit_s) as connection:
             found = await _current(connection, wanted)
@@ -63,16 +63,16 @@ class SecretStore:
         return found
 
     async def rotate(self, tenant: str, overlap: timedelta) -> list[SecretVersion]:
-        """Makes a new generation, and has the one before it sign for `overlap` yet. Returns those that sign now."""
+        """Creates a new generation, and lets the previous one sign for `overlap` more. Returns those that sign now."""
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
-            # Rotations of a tenant follow each other: side by side, both would spare the other's new generation.
+            # Rotations of a tenant run one after the other: in parallel, both would keep the other's new generation.
             await connection.execute(_LOCK, (tenant,))
             await connection.execute(_EXPIRE, (overlap, tenant))
             await connection.execute(_MAKE_NEXT, {"tenant": tenant})
             return (await _current(connection, (tenant,)))[tenant]
 
     async def retire(self, tenant: str) -> None:
-        """Makes the secrets of a tenant that is deleted worthless, and leaves of them the number of the next."""
+        """Invalidates the secrets of a deleted tenant, and keeps only the number of the next generation."""
         async with self._database.connection(self._limit_s) as connection, connection.transaction():
             await connection.execute(_LOCK, (tenant,))
             if await _current(connection, (tenant,)):

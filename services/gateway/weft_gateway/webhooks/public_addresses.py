@@ -1,20 +1,20 @@
-"""Which addresses are public: webhooks may lead to these alone."""
+"""Which addresses are public: webhooks may go only to these."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-# Behind these prefixes stands an IPv4 address, and a packet to the one may arrive at the other.
+# These prefixes embed an IPv4 address, and a packet to the one may arrive at the other.
 _IPV4_INSIDE: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-# All that is assigned to the public Internet lies here; tunnels of the past (6to4, Teredo) hide any IPv4 address.
+# Everything assigned to the public Internet is in here; obsolete tunnels (6to4, Teredo) can hide any IPv4 address.
 _IPV6_PUBLIC: Final = IPv6Network("2000::/3")
 _IPV6_TUNNELS: Final = (IPv6Network("2001::/32"), IPv6Network("2002::/16"))
-# Looks public, is the inside of a cloud: Azure's platform answers to its virtual machines there.
+# Looks public but is internal to a cloud: Azure's platform answers its virtual machines there.
 _PLATFORMS: Final = frozenset({IPv4Address("168.63.129.16")})
 
 
 def private_address(addresses: Iterable[str]) -> str | None:
-    """Returns the first address that is not a public one. Any is enough to refuse: a name may resolve to several."""
+    """Returns the first address that is not public. One is enough to refuse, although a name may resolve to several."""
     return next((address for address in addresses if not _is_public(address)), None)
 
 

@@ -1,4 +1,4 @@
-"""Names into addresses, in threads of its own."""
+"""Resolves names to addresses, in its own threads."""
 
 import asyncio
 import socket
@@ -10,9 +10,9 @@ from typing import Self
 class Resolver:
     """Resolves up to `at_once` names at the same time.
 
-    A lookup cannot be cut short: its thread is taken until the system's resolver gives up. In the threads all of the
-    process shares, one tenant's dead name servers could hold everybody's lookups; here a caller awaits each lookup to
-    its end, so whoever bounds the callers bounds the threads.
+    A lookup cannot be interrupted: it occupies its thread until the system's resolver gives up. In the process's shared
+    threads, one tenant's dead name servers could block everyone's lookups. Here a caller awaits each lookup to its end,
+    so a limit on callers also limits the threads.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -27,7 +27,7 @@ class Resolver:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Every address of a host, the best first. Raises OSError when there is none."""
+        """Returns every address of a host, the best first. Raises OSError when there is none."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
 
 

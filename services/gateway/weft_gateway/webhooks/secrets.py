@@ -40,7 +40,7 @@ class SecretAdmin:
         return self._shown(tenant, (await self._store.current((tenant,)))[tenant])
 
     async def rotate(self, tenant: str, overlap_s: float | None) -> list[Secret]:
-        """Makes a new secret beside which the one before signs for `overlap_s`; an older one ends at once."""
+        """Creates a new secret; the previous one signs along with it for `overlap_s`, and an older one ends at once."""
         self.check_on()
         if overlap_s is None:
             overlap_s = _DEFAULT_OVERLAP_S
@@ -49,7 +49,7 @@ class SecretAdmin:
         return self._shown(tenant, await self._store.rotate(tenant, timedelta(seconds=overlap_s)))
 
     async def signing(self, tenants: Iterable[str]) -> dict[str, list[bytes]]:
-        """What signs each tenant's webhooks now, the newest first."""
+        """Returns the secrets that sign each tenant's webhooks now, the newest first."""
         self.check_on()
         current = await self._store.current(tenants)
         return {

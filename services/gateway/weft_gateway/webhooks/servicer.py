@@ -1,4 +1,4 @@
-"""WebhookService on the wire."""
+"""WebhookService's RPCs."""
 
 from dataclasses import replace
 

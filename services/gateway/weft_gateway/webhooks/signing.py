@@ -3,7 +3,8 @@
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 Secrets are derived, never stored: from the operator's key, the tenant and the number of the secret's generation.
-PostgreSQL holds the numbers alone, so whoever reads it can sign nothing; and the same key gives the same secrets again.
+PostgreSQL holds only the numbers, so a reader of the database cannot sign; and the same key yields the same secrets
+again.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """An encoder on ONNX Runtime: token ids in, unit vectors and token states out.
 
-Which encoders there are, and how one is added: `encoders`.
+Which embedders there are: `registry`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from weft_inference.encoders.minilm_graph import Precision
 from weft_inference.encoders.unread import Legibility, digest
 from weft_inference.encoders.yielding import in_yielding_thread
 
@@ -128,6 +129,15 @@ class Encoder(Rows):
     def read(self, text: str) -> TokenisedText:
         """Returns the tokens that are embedded, and what they do not tell."""
         return self._reader.read(text)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderEntry:
+    """What an embedder's file tells of it as `ENTRY`: how it is loaded, with how many threads."""
+
+    load: Callable[[Precision, int], Encoder]
+    missing: Callable[[], str] = str
+    """Says what is wanted and not installed, and what to do; "" when nothing is: all came with Weft."""
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

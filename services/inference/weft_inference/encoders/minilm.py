@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from weft_inference.encoders import minilm_graph
-from weft_inference.encoders.encoder import Encoder, TextReader
+from weft_inference.encoders.encoder import EmbedderEntry, Encoder, TextReader
 from weft_inference.encoders.minilm_graph import Precision
 from weft_kit.packages import package_files
 from weft_kit.rpc.errors import CannotStart
@@ -29,3 +29,6 @@ def load(precision: Precision, threads: int) -> Encoder:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)
     return Encoder(f"all-MiniLM-L6-v2-{precision}", model, threads, TextReader(tokenizer, _MAX_TOKENS))
+
+
+ENTRY = EmbedderEntry(load)

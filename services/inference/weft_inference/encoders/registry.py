@@ -1,12 +1,12 @@
-"""Which encoders the service can embed with: a name, and what loads it."""
+"""The embedders: a line for each, and a file of its name in this room. None is imported before it is asked for."""
 
-from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from weft_inference.encoders import minilm, multilingual_e5
-from weft_inference.encoders.encoder import Encoder
-from weft_inference.encoders.minilm_graph import Precision
+if TYPE_CHECKING:
+    from weft_inference.encoders.encoder import EmbedderEntry, Encoder
+    from weft_inference.encoders.minilm_graph import Precision
 
 
 class EmbedderName(StrEnum):
@@ -16,12 +16,12 @@ class EmbedderName(StrEnum):
     MULTILINGUAL_E5_SMALL = "multilingual-e5-small"
 
 
-_LOADERS: Final[Mapping[EmbedderName, Callable[[Precision, int], Encoder]]] = {
-    EmbedderName.MINILM: minilm.load,
-    EmbedderName.MULTILINGUAL_E5_SMALL: multilingual_e5.load,
-}
+def embedder_entry(name: EmbedderName) -> "EmbedderEntry":
+    """Returns what an embedder's file registers; its model is not loaded."""
+    entry: EmbedderEntry = import_module(f"{__package__}.{name.replace('-', '_')}").ENTRY
+    return entry
 
 
-def load(name: EmbedderName, precision: Precision, threads: int) -> Encoder:
+def load(name: EmbedderName, precision: "Precision", threads: int) -> "Encoder":
     """Loads an encoder; blocking. Raises CannotStart where it is not installed."""
-    return _LOADERS[name](precision, threads)
+    return embedder_entry(name).load(precision, threads)

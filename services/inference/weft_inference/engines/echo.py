@@ -4,9 +4,11 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 
+from weft_inference.engines.config import EngineConfig
 from weft_inference.engines.engine import (
     Capability,
     Description,
+    EngineEntry,
     EngineRequest,
     Finish,
     Piece,
@@ -73,3 +75,10 @@ class Echo:
         if not self._tokens_per_s:
             return total
         return min(total, int(elapsed * self._tokens_per_s) + 1)
+
+
+def _built(config: EngineConfig) -> Echo:
+    return Echo(config.echo_first_token_ms / 1000, config.echo_tokens_per_s, config.model or "echo")
+
+
+ENTRY = EngineEntry(_built, extra="inference")

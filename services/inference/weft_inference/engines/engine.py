@@ -1,10 +1,12 @@
-"""What every engine promises, and the few values that pass through it."""
+"""What every engine promises, the few values that pass through it, and what its file registers."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from weft.common.v1 import error_pb2
+from weft_inference.engines.config import EngineConfig
 from weft_kit.rpc.errors import WeftError
 
 Capability = Literal["prefix", "json", "tools"]
@@ -125,3 +127,44 @@ class Engine(Protocol):
     def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]: ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """What an engine loads. `flaw` says what keeps it from loading what stands at a path; "" when nothing shows."""
+
+    flaw: Callable[[Path], str]
+    remedy: str
+    """What to do about it."""
+    wheel: str
+    """Carries what is loaded where no path is named."""
+
+    def problem_of(self, path: Path) -> str:
+        """Returns why the path could not be loaded, and what to do; "" when it could, as far as its kind tells."""
+        problem = _unreadable(path) or self.flaw(path)
+        return f"{problem}; {self.remedy}" if problem else ""
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "there is no such file or folder"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEntry:
+    """What an engine's file tells of it as `ENTRY`, without importing what the engine computes with."""
+
+    build: Callable[[EngineConfig], Engine]
+    extra: str
+    """The extra of the distribution that brings its packages."""
+    wheels: tuple[str, ...] = ()
+    """Those of its packages without which no mesh is started here."""
+    model_files: ModelFiles | None = None
+    """None: it has no model."""
+    missing: Callable[[], str] = str
+    """Says what is wanted and not installed, and what to do; "" when nothing is, or when the extra tells it all."""

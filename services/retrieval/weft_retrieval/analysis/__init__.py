@@ -1,1 +1,1 @@
-"""Words as a language has them: tokens, stems, and stored words analysed anew."""
+"""Text analysis by language: tokens, stems, and the reanalysis of stored chunks."""

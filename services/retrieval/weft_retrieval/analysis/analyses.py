@@ -1,4 +1,4 @@
-"""Analyses: how terms of stored chunks were made, and how many chunks of a collection have terms of which."""
+"""Analyses: how the terms of stored chunks were made, and how many chunks of a collection have which."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from weft_retrieval.analysis.analysis import ANALYSIS
 
 
 class Analysis(NamedTuple):
-    """What made the terms of a chunk: the stemmer of a language, and one version of the rules for words."""
+    """What produced the terms of a chunk: the stemmer of a language, and a version of the word rules."""
 
     language: str
     version: int = ANALYSIS
 
 
 Analysed = Mapping[Analysis, int]
-"""Chunks by the analysis that their terms are of."""
+"""Numbers of chunks by the analysis of their terms."""
 
 
 def chunks_by_language(analysed: Analysed) -> dict[str, int]:
@@ -27,14 +27,14 @@ def chunks_by_language(analysed: Analysed) -> dict[str, int]:
 
 
 def changed(analysed: Analysed, change: Analysed) -> dict[Analysis, int]:
-    """Returns the chunks after a change, whose numbers may be negative; what none is left of is gone."""
+    """Returns the chunks after a change, whose numbers may be negative; analyses without chunks are removed."""
     counts = Counter(dict(analysed))
     counts.update(change)
     return {analysis: count for analysis, count in counts.items() if count > 0}
 
 
 def to_stored(analysed: Analysed) -> dict[str, dict[str, int]]:
-    """Returns what a column of JSON holds of it."""
+    """Returns the JSON value for the column."""
     stored: dict[str, dict[str, int]] = {}
     for (language, version), chunks in analysed.items():
         stored.setdefault(language, {})[str(version)] = chunks

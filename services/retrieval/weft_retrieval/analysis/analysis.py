@@ -1,4 +1,4 @@
-"""Text to index terms: words in all the forms they are looked for, stemmed the same way for documents and queries."""
+"""From text to index terms: words in all their spellings, stemmed the same way for documents and queries."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from weft_retrieval.analysis.tokenization import (
 )
 
 ANALYSIS: Final = 3
-"""Changes whenever the terms of some text do. What is stored under another one is analysed anew."""
+"""Changes whenever the terms of any text change. Chunks stored under another value are analysed again."""
 
-# Lucene's list: words so common that they say nothing, and none that a question could be about.
+# Lucene's list: words so common that they carry no meaning, and that no question could be about.
 _ENGLISH_STOPS = frozenset(
     {
         "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
@@ -65,7 +65,7 @@ def analyzer(language: str) -> Callable[[str], AnalysedTerms]:
 
 
 def query_terms(language: str, text: str) -> dict[str, float]:
-    """Returns a query's terms, and what each counts."""
+    """Returns a query's terms, and the weight of each."""
     plain, others = _tokens(language, text, weighed_runs)
     wanted: dict[str, float] = dict(plain)
     for weighed, _, times in others:
@@ -75,16 +75,16 @@ def query_terms(language: str, text: str) -> dict[str, float]:
 
 
 def _tokens(language: str, text: str, of_signs: Runs) -> tuple[dict[str, int], list[tuple[list[Weighed], int, int]]]:
-    """Returns the terms that are a word each, with their counts, and the other tokens: their terms, how many words they
-    count as, and how often they come.
+    """Returns the terms that are one word each, with their counts, and the other tokens: their terms, how many words
+    they count as, and how often they occur.
     """
     stops = stop_words(language)
-    # A stemmer of its own for each text: one must not be shared between threads.
+    # A separate stemmer for each text: one must not be shared between threads.
     stemmer = None if language == SIMPLE else Stemmer.Stemmer(language)
     expander = Expander(stemmer.stemWord if stemmer else str, stops, of_signs, is_arabic=language == "arabic")
     words: dict[str, int] = {}
     others = []
-    # Most words come more than once, and to find that out is quick.
+    # Most words occur more than once, which is quick to detect.
     for written, times in Counter(legible(text).split()).items():
         if word := plain_word(written):
             if word not in stops and len(word) <= MAX_TERM:

@@ -1,4 +1,4 @@
-"""Characters: which of them make words, and which of them are the same to somebody who searches.
+"""Characters: which of them make up words, and which are equivalent in a search.
 
 What Lucene's analyzers do script by script (ICUFoldingFilter, ASCIIFoldingFilter, ArabicNormalizer, PersianNormalizer,
 IndicNormalizer, DecimalDigitFilter), for a text whose language is not known.
@@ -66,7 +66,7 @@ _SIGNS: Final = {
     **dict.fromkeys("\u200b\u2120\u2122", " "),
     # Or 1\u00bd would become 11/2.
     **{chr(point): f" {chr(point)}" for point in (0xBC, 0xBD, 0xBE, *range(0x2150, 0x215F))},
-    # Nobody sees these, and UAX #29 reads over them (Format, Extend).
+    # Invisible characters, which UAX #29 ignores (Format, Extend).
     **dict.fromkeys("\u00ad\u034f\u061c\u180e\u200c\u200d\u200e\u200f\ufeff", ""),
     **dict.fromkeys(
         map(chr, _span((0x202A, 0x202E), (0x2060, 0x2069), (0xFE00, 0xFE0F), (0x1F3FB, 0x1F3FF), (0x20DD, 0x20E4))), ""

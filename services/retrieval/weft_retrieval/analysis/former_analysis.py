@@ -1,4 +1,4 @@
-"""Text to terms as the first analysis made them, for what it stored and is not analysed anew yet."""
+"""From text to terms as the first analysis made them, for chunks that are not analysed again yet."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""In which languages words are stemmed: a document's own, given or detected, and those that a query is asked in."""
+"""The languages in which words are stemmed: a document's own, given or detected, and those of a query."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +12,7 @@ SIMPLE: Final = "simple"
 DETECTED: Final = "detected"
 """Stands for each document's own language."""
 LANGUAGES: Final = frozenset({SIMPLE, *Stemmer.algorithms()})
-"""What words can be stemmed as."""
+"""The languages with a stemmer."""
 
 _NAMES: Final[Mapping[str, str]] = {
     "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", ENGLISH: "english",
@@ -25,7 +25,7 @@ _NAMES: Final[Mapping[str, str]] = {
 """The languages that have a stemmer, by their codes."""
 
 _SAMPLE: Final = 512
-"""Characters of a document that its language is told by: more are not read."""
+"""Characters of a document that language detection reads."""
 _LEAD_OVER_ENGLISH: Final = 12.0
 """How far, in log-likelihood, another language must be ahead of English. Some documents are names, codes and dates,
 which look like any language; a sentence of another language is nearly always further ahead."""
@@ -34,15 +34,15 @@ _LEAD_OVER_STEMMED: Final = 10.0
 Macedonian, by up to this; words of those do by more."""
 
 _ASKED: Final = 8
-"""A query is asked in so many of a collection's languages, the most common ones, and in its own."""
+"""A query is analysed in this many of a collection's languages, the most common ones, and in its own."""
 _OTHER: Final = 0.25
-"""What a term counts that is one in another language than the query's only."""
+"""Weight of a term that occurs only in a language other than the query's."""
 _RARE: Final = 0.5
-"""What it counts, at the least, where the query's language cannot be told: more if the language is common."""
+"""Lowest weight of such a term where the query's language cannot be detected; higher if the language is common."""
 
 
 def language_problem(name: str) -> str:
-    """Returns what is wrong with a language that somebody names, "" when nothing is."""
+    """Returns what is wrong with the name of a language; "" if nothing is."""
     if name in LANGUAGES or name == DETECTED:
         return ""
     if meant := _NAMES.get(name.lower(), name.lower() if name.lower() in LANGUAGES else ""):
@@ -51,7 +51,7 @@ def language_problem(name: str) -> str:
 
 
 def detected(text: str) -> str:
-    """Returns what a document is to be stemmed as: the language it is likely in, "simple" where that has no stemmer."""
+    """Returns the language in which a document is stemmed: the most likely one, or "simple" if that has no stemmer."""
     sample = _sample(text)
     if not any(map(str.isalpha, sample)):
         return SIMPLE
@@ -64,12 +64,12 @@ def detected(text: str) -> str:
 
 
 def settled(language: str, text: str) -> str:
-    """Returns what a text is stemmed as where this is wanted: a language, or "detected"."""
+    """Returns the stemming for a text, given what is requested: a language, or "detected"."""
     return detected(text) if language == DETECTED else language
 
 
 def asked_in(query: str, held: Mapping[str, int]) -> dict[str, float]:
-    """Returns the languages to ask a query in, and what their terms count, given a collection's chunks by language.
+    """Returns the languages of a query, and the weight of terms in each, given a collection's chunks by language.
 
     Two words rarely tell their language, and a whole question does: its own language counts fully then.
     """

@@ -1,4 +1,4 @@
-"""Tokens, and all the terms one is found by: as it stands, in its parts, and joined.
+"""Tokens, and all the terms that each is found by: as written, in its parts, and joined.
 
 As Lucene's WordDelimiterGraphFilter does with preserveOriginal and catenateAll, and CJKAnalyzer with outputUnigrams:
 `ERR-4031` is err4031, err and 4031. In a question the whole counts more than its parts. The weights were chosen with
@@ -69,13 +69,13 @@ _ARTICLE = re.compile("(?:[\u0648\u0628\u0643\u0641]?\u0627\u0644|\u0644\u0644)(
 _UMLAUTS = str.maketrans({"\u00e4": "ae", "\u00f6": "oe", "\u00fc": "ue", "\u00f8": "oe", "\u00e5": "aa"})
 
 Weighed = tuple[str, float]
-"""A term, and what it counts in a question."""
+"""A term and its weight."""
 Runs = Callable[[Sequence[str]], list[Weighed]]
-"""Finds the terms of signs of a script without spaces."""
+"""Finds the terms of characters in a script without spaces."""
 
 
 def tokens(written: str) -> list[str]:
-    """Returns the tokens of what stands between two spaces."""
+    """Returns the tokens of a string without spaces."""
     if written.count(":") >= _MAC_COLONS:
         # As others write them; with fewer numbers between colons it is a time.
         written = _MAC_ADDRESS.sub(lambda address: address[0].replace(":", "-"), written)
@@ -204,14 +204,14 @@ class Expander:
 
 
 def runs(signs: Sequence[str]) -> list[Weighed]:
-    """Returns signs of a script without spaces, one by one and two by two, as a document is stored."""
+    """Returns characters of a script without spaces, singly and in pairs, as a document is stored."""
     if len(signs) == 1:
         return [(signs[0], 1.0)]
     return [(sign, 1.0) for sign in signs] + [(one + two, 1.0) for one, two in pairwise(signs)]
 
 
 def weighed_runs(signs: Sequence[str]) -> list[Weighed]:
-    """Returns the same with what each counts in a question."""
+    """Returns the same with the weight of each in a question."""
     if len(signs) == 1:
         return [(signs[0], 1.0)]
     return [(sign, 1.0 if _is_han(sign) else _SIGN) for sign in signs] + [

@@ -1,1 +1,1 @@
-"""Documents into chunks, by their outline and by tokens, never by half a sentence where that can be."""
+"""Splits documents into chunks, by their outline and by tokens, inside a sentence only where nothing else fits."""

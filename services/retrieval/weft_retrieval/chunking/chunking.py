@@ -14,7 +14,7 @@ from weft_retrieval.formats import Outline, Parsed
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How documents are cut, in tokens of the embedder."""
+    """How documents are split, in tokens of the embedder."""
 
     max_tokens: int = 800
     overlap_tokens: int = 100
@@ -22,7 +22,7 @@ class Chunking:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One piece of a document. Its key fixes all that is indexed of it, so a stored chunk never changes."""
+    """One piece of a document. Its key identifies everything indexed for it, so a stored chunk never changes."""
 
     key: str
     ordinal: int
@@ -34,14 +34,14 @@ class Chunk:
 
 
 class Cutter:
-    """Cuts documents with one embedder's tokenizer."""
+    """Splits documents, with one embedder's tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer, window_tokens: int) -> None:
         self._tokenizer = tokenizer
         self._windows = Windows(tokenizer, window_tokens)
 
     def chunks(self, document_id: str, title: str, parsed: Parsed, chunking: Chunking) -> list[Chunk]:
-        """Cuts a document; the same arguments give the same chunks with the same keys."""
+        """Splits a document; the same arguments give the same chunks with the same keys."""
         ruler = Ruler(self._tokenizer, parsed.text)
         if ruler.empty:
             return []

@@ -1,4 +1,4 @@
-"""Where a text is cut: at headings and sentence ends, into spans that fit, with nothing left out."""
+"""Where a text is split: at headings and sentence ends, into spans that fit, with nothing left out."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ from weft_retrieval.formats.units import MAX_UNIT, Unit, units
 
 # One character inside of a number, a contraction or a host's name, and what joins two into one.
 _JOINT = re.compile(r"(?<=[^\W_])['\u2019.](?=[^\W_])|(?<=\d),(?=\d)|\u200d")
-# How far a span of the last two may exceed its fair share to end at a border.
+# How far one of the last two spans may exceed its fair share in order to end at a border.
 _SLACK = 1.15
 
 
@@ -24,7 +24,7 @@ class Span:
 
 
 class Borders:
-    """The places of one text where a cut hurts least."""
+    """The places of one text where a split does the least harm."""
 
     def __init__(self, ruler: Ruler, headings: Sequence[int]) -> None:
         self._headings = ruler.snap(headings)
@@ -47,11 +47,11 @@ class Borders:
 
 
 def cut(ruler: Ruler, borders: Borders, within: Span, max_tokens: int, overlap_tokens: int = 0) -> Iterator[Span]:
-    """Covers the words of `within`, at least one, by spans of at most `max_tokens`; each begins about
-    `overlap_tokens` before the last one's end.
+    """Covers the words of `within`, at least one, by spans of at most `max_tokens`; each begins about `overlap_tokens`
+    before the previous one's end.
 
-    The overlap begins with a sentence when one begins inside it, else with a word. What is left for two spans is
-    shared between them, so that no crumb stands alone.
+    The overlap begins with a sentence if one begins inside it, otherwise with a word. The rest for the last two spans
+    is divided between them, so that no tiny span remains.
     """
     # A border in the white space before the first word would make a span of nothing.
     begin = start = ruler.snap([within.start])[0]
@@ -65,7 +65,9 @@ def cut(ruler: Ruler, borders: Borders, within: Span, max_tokens: int, overlap_t
 
 
 def _end(ruler: Ruler, borders: Borders, rest: Span, max_tokens: int, overlap_tokens: int, begin: int) -> int:
-    """Chooses where a span that starts at `rest.start` ends, given that all before `begin` was brought before."""
+    """Chooses where a span that starts at `rest.start` ends, given that everything before `begin` is already
+    covered.
+    """
     left = ruler.count(rest.start, rest.end)
     limit = max_tokens
     if left <= 2 * max_tokens - overlap_tokens:

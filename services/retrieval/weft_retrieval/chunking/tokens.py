@@ -1,4 +1,4 @@
-"""Text measured in the embedder's tokens: how many a span holds, and where it may be cut."""
+"""Text measured in the embedder's tokens: how many a span has, and where it may be split."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def load_tokenizer(path: Path | None) -> Tokenizer:
 
 
 class Ruler:
-    """One text's token counts. Spans are cut where words begin, so that a cut never changes a count.
+    """Token counts of one text. Spans are split where words begin, so that a split never changes a count.
 
     A long word counts a token per character: more than it may have, and it can be cut anywhere.
     """
@@ -53,7 +53,9 @@ class Ruler:
         return places
 
     def snap(self, offsets: Sequence[int]) -> list[int]:
-        """Moves every offset on to the next place that may be cut; returns those places in order, each once."""
+        """Moves every offset forward to the next place where the text may be split; returns those places in order, each
+        once.
+        """
         indices = np.unique(np.searchsorted(self._cuts, offsets))
         places: list[int] = self._cuts[indices[indices < len(self._cuts)]].tolist()
         return places

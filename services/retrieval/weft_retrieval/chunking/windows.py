@@ -1,4 +1,6 @@
-"""Windows: what the embedder can read of a chunk, under its headings, so that nothing of the chunk stays unseen."""
+"""Windows: the pieces of a chunk that the embedder can read, each under its headings, so that the whole chunk is
+indexed.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -10,16 +12,16 @@ from weft_retrieval.chunking.splitter import Borders, Span, cut
 from weft_retrieval.chunking.tokens import Ruler
 from weft_retrieval.formats import Heading, Outline
 
-# Headings may take this share of a window; longer ones are cut, for the text matters more.
+# Headings may take this share of a window; longer ones are cut, since the text matters more.
 _HEADING_SHARE = 4
-# A token of a heading has about five characters with the space before it; what lies beyond cannot fit.
+# A token of a heading has about five characters including the space before it; anything beyond that cannot fit.
 _TOKEN_CHARACTERS = 8
 # Neighbours stand under the same headings.
 _MEASURED_HEADINGS = 1024
 
 
 class Windows:
-    """Cuts chunks into texts of at most `window_tokens`, special tokens and headings included."""
+    """Splits chunks into texts of at most `window_tokens`, special tokens and headings included."""
 
     def __init__(self, tokenizer: Tokenizer, window_tokens: int) -> None:
         self._tokenizer = tokenizer

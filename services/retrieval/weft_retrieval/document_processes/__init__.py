@@ -1,10 +1,10 @@
-"""Where documents are read, cut and analysed: one at a time in a process with limits, forked from one that is warm.
+"""Where documents are parsed, split and analysed: one at a time in a process with limits, forked from a warm one.
 
     service ── control ─▶ fork server (imports and tokenizer loaded, one thread, no secrets)
        ▲                       │ fork
        └── task, chunks ─▶ process: limits, the documents of one tenant, and nothing else
 
-A process is killed when the limit of its document is reached or its caller leaves. What it says is taken for what a
-stranger says: JSON, checked field by field and bounded, for a hostile file may have taken it over. No two tenants share
-a process, so it sees nobody else's documents. All die with the service, however that ends.
+A process is killed when its document reaches a limit or its caller leaves. Its output is not trusted, since a hostile
+file may have taken it over: it is JSON, checked field by field and limited. No two tenants share a process, so it sees
+no other tenant's documents. All processes end with the service, however that ends.
 """

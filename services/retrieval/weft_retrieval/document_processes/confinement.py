@@ -1,4 +1,4 @@
-"""What the process of one document may take, and what it loses before it sees the document."""
+"""Limits on the process of one document, and what it gives up before it sees the document."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def keep_only(descriptor: int) -> int:
-    """Closes every descriptor but one; returns its new number. Standard streams lead nowhere."""
+    """Closes every file descriptor but one; returns its new number. Standard streams lead nowhere."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     kept = os.dup(descriptor)
     for stream in range(3):
@@ -39,14 +39,14 @@ def die_with(parent: int) -> None:
 
 
 def limit_time(cpu_s: int) -> None:
-    """Bounds the CPU time that is still to come; the signal at its end tells what happened."""
+    """Limits the CPU time from now on; the signal at its end identifies the cause."""
     soft = round(time.process_time()) + cpu_s
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     _set(resource.RLIMIT_CPU, soft, hard)
 
 
 def limit(memory_bytes: int) -> None:
-    """Bounds memory beyond what the process has already; it writes no file and starts no process."""
+    """Limits memory beyond what the process has already; forbids writing files and starting processes."""
     for what, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -54,16 +54,16 @@ def limit(memory_bytes: int) -> None:
         (resource.RLIMIT_NPROC, 0),
     ):
         _set(what, most, most)
-    with suppress(OSError):  # macOS has no /proc, and does not hold processes to this limit
+    with suppress(OSError):  # macOS has no /proc and does not enforce this limit
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory_bytes
         _set(resource.RLIMIT_AS, most, most)
-        # Where the machine's memory ends before the limit does, this is who goes.
+        # If the machine runs out of memory before the limit, this process is killed first.
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _set(what: int, soft: int, hard: int) -> None:
-    """Sets a limit; one that is lower already stays."""
+    """Sets a limit; a lower one stays."""
     ceiling = resource.getrlimit(what)[1]
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)

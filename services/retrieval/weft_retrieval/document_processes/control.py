@@ -1,4 +1,4 @@
-"""What the service tells its fork server, and what that reports."""
+"""The messages between the service and its fork server."""
 
 from struct import Struct
 from typing import Final
@@ -10,6 +10,6 @@ KILL: Final = b"k"
 REPORT: Final = Struct("!Qi")
 """The number of a process that ended, and its wait status; number 0 says that the server is ready."""
 NOT_FORKED: Final = -1
-"""The status of a process that there was no room for."""
+"""The status of a process for which there were no resources."""
 OUT_OF_MEMORY: Final = 77
-"""What a process exits with that had no memory left."""
+"""Exit status of a process that ran out of memory."""

@@ -1,4 +1,4 @@
-"""The service's end of the fork server: starts it, has it fork and kill, and hears how its processes ended."""
+"""The service's side of the fork server: starts it, has it fork and kill, and learns how its processes ended."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from weft_retrieval.document_processes.control import COMMAND, FORK, KILL, REPOR
 _START_LIMIT_S: Final = 60.0
 _GOODBYE_LIMIT_S: Final = 1.0
 _PASSED_ON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
-"""What Python may need to find itself. The rest of the environment holds secrets, and stays here."""
+"""What Python may need to find itself. The rest of the environment contains secrets and is not passed on."""
 # A library that starts threads of its own would be forked in the midst of their work.
 _ONE_THREAD: Final = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -41,7 +41,7 @@ class ForkedProcess:
     ) -> None:
         self.number = number
         self.exited = exited
-        """Its wait status, once it is gone; ServerLost when nobody can tell."""
+        """Its wait status, once it has ended; ServerLost if that is not known."""
         self.idle = True
         """Whether it owes no answer, and so may get another document."""
         self.said = said
@@ -49,7 +49,7 @@ class ForkedProcess:
 
 
 class ForkClient:
-    """Runs a fork server while its context lasts; one that is lost is started again when it is needed."""
+    """Runs a fork server while its context lasts; a lost one is started again when it is needed."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
@@ -95,7 +95,7 @@ class ForkClient:
         return child
 
     def kill(self, child: ForkedProcess) -> None:
-        """Kills a process, unless it is gone."""
+        """Kills a process, unless it has ended."""
         child.told.close()
         if not child.exited.done():
             self._command_server(COMMAND.pack(KILL, child.number, 0))
@@ -151,7 +151,7 @@ class ForkClient:
         self._heard = self._heard[whole:]
 
     def _lose(self) -> None:
-        """Lets go of the server, which takes its processes with it once it notices."""
+        """Drops the server, which takes its processes with it once it notices."""
         if self._control:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
             self._control.close()

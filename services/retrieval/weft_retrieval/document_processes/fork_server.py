@@ -1,4 +1,4 @@
-"""Forks a process for each document, tells how it ended, and takes all of them with it when the service is gone.
+"""Forks a process for each document, reports how it ended, and ends all of them when the service is gone.
 
 Run as `python -m weft_retrieval.document_processes.fork_server WINDOW_TOKENS [TOKENIZER]`, with a socket as its
 standard input. It reads no document itself, and has one thread only, or a fork could inherit a lock that nobody opens.
@@ -28,7 +28,7 @@ _LONGEST_TRACEBACK: Final = 8000
 def serve(read: Reading) -> None:
     """Serves until the service at the other end of standard input is gone."""
     yield_to(os.getppid())
-    # Whoever stops the service may tell its children, too; they go when it does.
+    # A signal to the service may also reach its children; they end when the service does.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable()
@@ -64,7 +64,7 @@ class _ForkServer:
                     os.kill(pid, signal.SIGKILL)
 
     def _execute(self) -> bool:
-        """Does what the service asks for; False when it is gone."""
+        """Does what the service asks for; False when the service is gone."""
         command, sockets, *_ = socket.recv_fds(self._control, COMMAND.size, 1)
         while command and len(command) < COMMAND.size and (more := self._control.recv(COMMAND.size - len(command))):
             command += more
@@ -104,7 +104,7 @@ class _ForkServer:
 
 
 def _run_child(read: Reading, document: int, server: int, confine: Callable[[], None]) -> NoReturn:
-    """Returns the life of a process for documents."""
+    """Returns the main function of a process for documents."""
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -121,7 +121,7 @@ def _run_child(read: Reading, document: int, server: int, confine: Callable[[], 
 
 
 def _answer(read: Reading, service: socket.socket) -> None:
-    """Reads one document after the other, until the service has no more."""
+    """Reads one document after another, until the service has no more."""
     with service.makefile("rb") as received, service.makefile("wb") as said:
         while header := received.read(HEADER.size):
             decode, size = decoder(header)

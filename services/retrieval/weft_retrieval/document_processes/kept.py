@@ -1,4 +1,4 @@
-"""Processes that wait a while for their tenant's next document: small ones are read sooner than a process is forked."""
+"""Processes that wait briefly for their tenant's next document: small ones are read faster than a process is forked."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class KeptProcesses:
         self._waiting: dict[ForkedProcess, tuple[str, asyncio.TimerHandle]] = {}
 
     def take(self, tenant: str) -> ForkedProcess | None:
-        """Returns a process that has read documents of this tenant, and of nobody else."""
+        """Returns a process that has read documents of this tenant, and of no other."""
         for child, (whose, _) in self._waiting.items():
             if whose == tenant and not child.exited.done():
                 self._let_go(child)

@@ -1,4 +1,4 @@
-"""What service and document processes say to each other: JSON in frames, each with a kind and a length."""
+"""The messages between the service and document processes: JSON in frames, each with a kind and a length."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def _stemmed(language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReadOrder:
-    """A document to read, without its content, and how its collection wants it."""
+    """A document to read, without its content, and its collection's settings."""
 
     document_id: str
     title: str
@@ -32,12 +32,12 @@ class ReadOrder:
     content_type: ContentType | None
     chunking: Chunking
     language: str
-    """What its words are stemmed as; "detected" where its own language is to be found out."""
+    """The language of its words; "detected" if it is to be detected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a process is given: an order, the CPU time it may take in whole seconds, and the length of the content."""
+    """What a process is given: an order, its CPU time in whole seconds, and the length of the content."""
 
     order: ReadOrder
     cpu_s: int
@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
-    """What the document turned out to be. Its chunks follow, in order, then End."""
+    """What was found out about the document. Its chunks follow, in order, then End."""
 
     title: str
     content_type: ContentType
@@ -63,7 +63,7 @@ class AnalysedChunk:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """All was said."""
+    """Everything was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ class ReadRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Reading it failed for a reason that is our bug."""
+    """Reading it failed because of our bug."""
 
     traceback: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """A document as it was read and cut."""
+    """A document, parsed and split."""
 
     title: str
     content_type: ContentType
@@ -112,7 +112,7 @@ def encoded(message: Message) -> bytes:
 
 
 def decoder(header: bytes) -> tuple[Callable[[bytes], Message], int]:
-    """Returns what reads the frame that a header begins, and the length of its body; both raise ValueError."""
+    """Returns the decoder of the frame that a header begins, and the length of its body; both raise ValueError."""
     tag, size = HEADER.unpack(header)
     if tag not in _KINDS:
         raise ValueError(f"no message is of kind {tag!r}")

@@ -1,4 +1,4 @@
-"""Who gets a process for a document, for how long, and what it means when one ends before its document is read."""
+"""Which document gets a process, for how long, and what it means if the process ends before the document is read."""
 
 import asyncio
 import math
@@ -43,17 +43,18 @@ WAITING = Gauge("weft_retrieval_documents_waiting", "Documents that wait for a p
 READING = Gauge("weft_retrieval_documents_in_process", "Documents that are being read, in a process each.")
 
 _BY_THE_CLOCK: Final = 10
-"""How much longer than its CPU time a document may take: the machine may have other things to do."""
+"""How much longer than its CPU time a document may take in wall-clock time: the machine may be busy."""
 _MIB: Final = 1024 * 1024
 _LONGEST_REFUSAL: Final = 1000
 _SMALL_BYTES: Final = 256 * 1024
-"""A process that read so little has its memory still to give; after more, a new one costs next to nothing."""
+"""A process that read no more than this still has its memory budget; after more, forking a new one costs little in
+comparison."""
 _DAMAGED: Final = "its reader broke on it; save it again, or send its text alone"
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """What documents may take, each and together."""
+    """The limits on documents, each and together."""
 
     processes: int
     cpu_s: float
@@ -68,11 +69,11 @@ class ProcessLimits:
 
 
 class _TooMuch(Exception):
-    """More came back than may."""
+    """The output exceeds its limit."""
 
 
 class DocumentProcesses:
-    """Reads documents in processes of their own, while its context lasts."""
+    """Reads documents in separate processes, while its context lasts."""
 
     def __init__(self, fork_server: Sequence[str], limits: ProcessLimits) -> None:
         self._client = ForkClient(fork_server)
@@ -92,7 +93,7 @@ class DocumentProcesses:
         await self._client.__aexit__(kind, error, trace)
 
     async def read(self, tenant: str, order: ReadOrder, content: bytes) -> ReadDocument:
-        """Reads a document when it is the tenant's turn. Whoever is cancelled here leaves nothing behind.
+        """Reads a document when it is the tenant's turn. A cancelled caller leaves nothing behind.
 
         Raises Invalid(UNREADABLE_DOCUMENT) when it cannot be read, or not within its limits, and Overloaded.
         """
@@ -112,7 +113,7 @@ class DocumentProcesses:
             self._free(tenant, child, len(content))
 
     def _free(self, tenant: str, child: ForkedProcess | None, content_bytes: int) -> None:
-        """Gives the tenant's place back, once the process is gone or waits for the next document."""
+        """Frees the tenant's place, once the process is gone or waits for the next document."""
         if child is None:
             self._places.give_back(tenant)
         elif child.idle and content_bytes <= _SMALL_BYTES:
@@ -123,7 +124,7 @@ class DocumentProcesses:
             child.exited.add_done_callback(lambda _: self._places.give_back(tenant))
 
     async def _read_again(self, child: ForkedProcess, order: ReadOrder, content: bytes) -> ReadDocument | None:
-        """Has a process read another document; None when it ends, for what it read before may be why."""
+        """Has a process read another document; None if it ends, since what it read before may be the cause."""
         try:
             async with asyncio.timeout(_BY_THE_CLOCK * self._limits.cpu_s_of(len(content))):
                 return await self._conversation(child, order, content)
@@ -188,7 +189,7 @@ class DocumentProcesses:
                     raise _failure(message)
 
     async def _ended(self, child: ForkedProcess, cpu_s: int) -> WeftError:
-        """Says why a process is gone that had more to say."""
+        """Returns why a process ended that had more to send."""
         try:
             status = await asyncio.shield(child.exited)
         except ServerLost:

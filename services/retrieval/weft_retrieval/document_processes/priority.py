@@ -1,4 +1,4 @@
-"""Searches first: processes for documents get the CPU time that others leave, however the kernel shares it out."""
+"""Searches come first: processes for documents get the CPU time that others leave, however the kernel divides it."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ _SESSION: Final = "/proc/{}/autogroup"
 
 
 def yield_to(service: int) -> None:
-    """Lets the process `service`, and all that run beside it, go before this process and its children.
+    """Lets the process `service`, and everything that runs beside it, go before this process and its children.
 
     By niceness; where the service itself runs so low that too little is left, as what the kernel hardly runs while
     anything else wants to (SCHED_IDLE). Neither says anything between processes of two sessions where the kernel shares

@@ -1,4 +1,4 @@
-"""What is done with one document: its format read, its text cut, the chunks' words made terms."""
+"""The work on one document: its format is parsed, its text split, the words of its chunks turned into terms."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,13 +21,13 @@ from weft_retrieval.formats import parse, unreadable
 from weft_retrieval.uploads import Upload
 
 Reading: TypeAlias = Callable[[ReadOrder, bytes], Iterator[Message]]
-"""Yields Found, each chunk, and End; or Refusal instead of any of them."""
+"""Yields Found, each chunk, and End; or a Refusal instead of any of them."""
 
 _SAMPLE = ReadOrder("sample", "", "sample.md", None, Chunking(), DETECTED)
 
 
 def reading(tokenizer_path: Path | None, window_tokens: int) -> Reading:
-    """Loads all that reading takes, and reads a sample, which loads the rest."""
+    """Loads everything that reading needs, and reads a sample, which loads the rest."""
     cutter = Cutter(load_tokenizer(tokenizer_path), window_tokens)
 
     def read(order: ReadOrder, content: bytes) -> Iterator[Message]:

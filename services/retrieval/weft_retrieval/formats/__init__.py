@@ -1,4 +1,4 @@
-"""Whatever a document's bytes are, its text and its headings."""
+"""Parses a document of any supported format into its text and its headings."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,9 @@ _READERS: dict[ContentType, Callable[[bytes], Parsed]] = {
 
 
 def parse(content: bytes, content_type: ContentType) -> Parsed:
-    """Reads `content` as what it claims to be; raises Invalid(UNREADABLE_DOCUMENT) when it is not, or holds no text."""
+    """Reads `content` as the declared format; raises Invalid(UNREADABLE_DOCUMENT) if it is not that, or contains no
+    text.
+    """
     check_kind(content, content_type)
     parsed = _READERS[content_type](content)
     if not parsed.text.strip():

@@ -1,4 +1,4 @@
-"""ZIP archives from strangers: what they unpack to is bounded by their size before anything is unpacked."""
+"""ZIP archives from strangers: the unpacked size is limited, relative to the archive's, before anything is unpacked."""
 
 import io
 import zipfile
@@ -14,7 +14,7 @@ _UNPACKED_BYTES, _UNPACKED_BY_BYTE = 8 * 1024 * 1024, 64
 _LEAST_BYTES = 1024
 _MOST_PARTS = 100_000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-# What zipfile raises for archives that are damaged or made to hurt.
+# What zipfile raises for archives that are damaged or malicious.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -28,7 +28,7 @@ _DAMAGE = (
 
 
 class Archive:
-    """The parts of an archive by name; letter case does not count, as Office has it."""
+    """The parts of an archive by name; names are not case-sensitive, as in Office."""
 
     def __init__(self, content: bytes) -> None:
         """Reads the directory; raises Invalid(UNREADABLE_DOCUMENT) when there is none."""
@@ -41,7 +41,7 @@ class Archive:
             raise unreadable(
                 f"the document holds {len(parts)} files, and at most {_MOST_PARTS} are looked at; split it"
             )
-        # Some producers begin names with a slash or write backslashes.
+        # Some producers begin names with a slash or use backslashes.
         self._parts = {_plain(part.filename): part for part in reversed(parts)}
         self._left = _UNPACKED_BYTES + _UNPACKED_BY_BYTE * len(content)
 
@@ -55,7 +55,7 @@ class Archive:
             return b""
         if part.flag_bits & 1:
             raise unreadable("the document is protected by a password; save a copy without it, and send that")
-        # zipfile unpacks no more than the directory says of a part; to read one costs something, however small it is.
+        # zipfile unpacks no more of a part than the directory says; reading one costs something, however small it is.
         self._left -= max(part.file_size, _LEAST_BYTES)
         if self._left < 0:
             raise unreadable(
@@ -74,5 +74,5 @@ def _plain(name: str) -> str:
 
 
 def damaged(what: str) -> Invalid:
-    """Returns the refusal of what cannot be read because of what is wrong with it."""
+    """Returns the refusal of a file that cannot be read because it is damaged."""
     return unreadable(f"{what}; open it where it was made, save it again, and send that")

@@ -1,4 +1,4 @@
-"""Byte order marks: what a document says itself of its encoding."""
+"""Byte order marks: the encoding that a document declares itself."""
 
 # The longer ones first: UTF-32's begins like UTF-16's.
 _MARKS = (

@@ -1,4 +1,4 @@
-"""CSV and its kin: the delimiter found by what it makes of the first rows, quotes trusted as long as they end."""
+"""CSV and similar formats: the delimiter is detected from the first rows; quotes count only if they are closed."""
 
 import csv
 from collections import Counter
@@ -36,7 +36,8 @@ def _declared(text: str) -> tuple[str, str]:
 
 
 def _delimiter(text: str) -> str:
-    """Returns what cuts most of the first rows into the same number of cells, of those the one that makes most.
+    """Returns the delimiter that splits most of the first rows into the same number of cells; of several, the one that
+    makes most.
 
     Where most rows have one cell, commas are part of the text.
     """

@@ -1,4 +1,4 @@
-"""The text of a document while it is gathered: paragraphs, lines and headings, with their offsets, within a bound."""
+"""The text of a document while it is collected: paragraphs, lines and headings, with their offsets, within a limit."""
 
 import re
 
@@ -15,10 +15,10 @@ _SPACE = re.compile(r"\s+")
 
 
 class Draft:
-    """Takes in a document in reading order."""
+    """Collects a document in reading order."""
 
     def __init__(self, size: int) -> None:
-        """Bounds the text by the document's `size` in bytes."""
+        """Limits the text by the document's `size` in bytes."""
         self._left = _CHARACTERS + _CHARACTERS_BY_BYTE * size
         self._text: list[str] = []
         self._length = 0
@@ -35,11 +35,11 @@ class Draft:
         self._add(text, "\n\n")
 
     def line(self, text: str) -> None:
-        """Adds a line that belongs to what follows."""
+        """Adds a line that belongs with the next ones."""
         self._add(text, "\n")
 
     def gap(self) -> None:
-        """Ends lines that belong together."""
+        """Ends a group of lines."""
         if self._in_lines:
             self._text.append("\n")
             self._length += 1
@@ -53,7 +53,7 @@ class Draft:
             self._add(title, "\n\n")
 
     def parsed(self, title: str | None = None) -> Parsed:
-        """Returns all of it, with what the document is called."""
+        """Returns the parsed document, with its title."""
         return Parsed("".join(self._text), tuple(self._headings), title)
 
     def _add(self, text: str, end: str) -> None:

@@ -1,4 +1,6 @@
-"""From bytes to characters: marks first, then UTF-8, then what the document says, then what the bytes look like."""
+"""From bytes to characters: byte order marks first, then UTF-8, then the declared encoding, then what the bytes look
+like.
+"""
 
 import codecs
 import re
@@ -88,7 +90,7 @@ def unicode_of(content: bytes, label: str = "") -> str:
 
 
 def _is_mostly_utf_8(content: bytes) -> bool:
-    """Says whether more characters beyond ASCII are whole than broken, as in logs that many programs write."""
+    """Returns whether more non-ASCII characters are valid than broken, as in logs that many programs write."""
     if _strict(content, "UTF-8") is not None:
         return True
     text = content.decode("UTF-8", "replace")
@@ -118,7 +120,7 @@ def _strict(content: bytes, encoding: str) -> str | None:
 
 
 def _named(label: str) -> list[str]:
-    """Returns the codec that a label names by the standard; labels of no web encoding name none."""
+    """Returns the codec that a label names by the WHATWG standard; None for other labels."""
     name = label.strip().lower()
     with suppress(LookupError, ValueError):
         codec = _LABELS.get(name) or _WHATWG.get(codecs.lookup(name).name)
@@ -127,12 +129,12 @@ def _named(label: str) -> list[str]:
 
 
 def _guessed(content: bytes) -> list[str]:
-    """Returns the codec that browsers would choose, or an older one; none where it is like no text."""
+    """Returns the codec that browsers would choose, or an older one; None if the bytes look like no text."""
     if b" " not in content and content.count(b"@") > len(content) * _MOST_AT_SIGNS:
         return []  # EBCDIC, in which the at sign's byte is a space, has pages that only their country tells apart.
     [guess] = _named(detect(content)) or ["cp1252"]
     if guess == "cp1252":
-        # The detector says so when it does not know.
+        # The detector's answer when it does not know.
         if len(_SMALL_LETTER.findall(content)) < len(content) * _LEAST_SMALL_LETTERS and (
             wide := may_be_utf_16(content)
         ):

@@ -1,4 +1,4 @@
-"""Characters that nobody sees: a word that holds one is to be found all the same."""
+"""Invisible characters: a word that contains one must be found all the same."""
 
 import re
 
@@ -12,5 +12,5 @@ _INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """Returns a text less the characters that are never seen."""
+    """Returns a text without invisible characters."""
     return _INVISIBLE.sub("", text)

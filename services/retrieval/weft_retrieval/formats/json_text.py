@@ -1,4 +1,4 @@
-"""JSON as lines of keys with their values, cut where its structure ends; notebooks as their cells."""
+"""JSON as lines of keys with their values, split at its structure; notebooks as their cells."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _DATA = re.compile(r"data:[^,]{0,200};base64,")
 
 
 def read_json(content: bytes) -> Parsed:
-    """Reads JSON, one value or one a line; what is neither is text."""
+    """Reads JSON, one value or one per line; anything else is text."""
     text = decode(content)
     draft = Draft(len(content))
     try:
@@ -78,7 +78,7 @@ def _members(value: Any) -> Iterable[Any]:
 
 
 def _write(value: Any, depth: int, draft: Draft) -> None:
-    """Writes what is small as one line, of what is large each member, under its key as a heading."""
+    """Writes small values as one line; of large ones each member, under its key as a heading."""
     if isinstance(value, _Object):
         _write_object(value, depth, draft)
     elif isinstance(value, list) and not all(map(_is_scalar, value)):

@@ -1,4 +1,4 @@
-"""What a document's bytes are: as declared, else by name, else by how they begin."""
+"""The kind of a document: as declared, or by name, or by its first bytes."""
 
 import re
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Jupyter notebooks (nbformat 3 and 4): what was written, what was run, and what came out of it as text."""
+"""Jupyter notebooks (nbformat 3 and 4): text, code, and textual outputs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ def _write_markdown(source: str, draft: Draft) -> None:
 
 
 def _output(output: Mapping[str, Any]) -> str:
-    """Returns what a cell put out, as text; pictures and HTML have a text beside them."""
+    """Returns the text of a cell's output; pictures and HTML come with a textual alternative."""
     if output.get("output_type") in {"error", "pyerr"}:
         return f"{_text(output.get('ename'))}: {_text(output.get('evalue'))}"
     data = dict(_pairs(output.get("data"))) or output

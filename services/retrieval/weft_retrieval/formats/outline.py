@@ -1,4 +1,4 @@
-"""A document's text and the headings that stand over each place in it."""
+"""A document's text, and the headings that apply at each place in it."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a format yields: the text, without NUL characters, and its headings in order of offset."""
+    """The result of a format: the text, without NUL characters, and its headings in order of offset."""
 
     text: str
     headings: tuple[Heading, ...] = ()
     title: str | None = None
-    """What the document is called; None for its first heading, "" when that is no name of it."""
+    """The document's title; None for its first heading, "" if that is not its title."""
 
 
 class Outline:
-    """Answers which headings are in force at an offset."""
+    """Finds the headings that apply at an offset."""
 
     def __init__(self, headings: Sequence[Heading]) -> None:
         self.offsets = [heading.offset for heading in headings]
@@ -39,6 +39,6 @@ class Outline:
             self._paths.append(path)
 
     def over(self, offset: int) -> tuple[Heading, ...]:
-        """Returns the headings in force at `offset`, outermost first; one that begins right there is in force."""
+        """Returns the headings that apply at `offset`, outermost first, including one that begins exactly there."""
         index = bisect_right(self.offsets, offset)
         return self._paths[index - 1] if index else ()

@@ -1,4 +1,4 @@
-"""What bytes are, whatever they are called: programs, archives and pictures are not read as text."""
+"""Recognises files by their bytes: programs, archives and pictures are not read as text, whatever their name."""
 
 from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.byte_order_mark import declared_encoding
@@ -79,7 +79,7 @@ _EXPECTED = {
 
 
 def check_kind(content: bytes, kind: ContentType) -> None:
-    """Raises Invalid(UNREADABLE_DOCUMENT) when the bytes are plainly something else than they are taken for.
+    """Raises Invalid(UNREADABLE_DOCUMENT) if the bytes are clearly something other than declared.
 
     What is in doubt passes: the reader of its kind sees to it.
     """

@@ -1,4 +1,4 @@
-"""Tables as text: each row says what its values are, so that a chunk of rows can be read without the first one."""
+"""Tables as text: each row names its values, so that a chunk of rows can be understood without the first one."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class _Header(Enum):
 
 
 class Table:
-    """Takes in rows in order. A blank row ends a table; the next one may go on under the same labels."""
+    """Takes in rows in order. A blank row ends a table; the next one may continue under the same column names."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
@@ -95,8 +95,8 @@ def _are_worth_it(labels: Row, rows: Sequence[Row]) -> bool:
 
 
 def _header(rows: Sequence[Row]) -> _Header:
-    """Says whether the first row names the columns: it holds no values, none of its texts stands below it, and what
-    does is of another kind.
+    """Returns whether the first row names the columns: it holds no values, none of its texts occurs below it, and the
+    cells below are of another type.
     """
     first, rest = rows[0], rows[1:]
     width = max(map(len, rows))
@@ -114,7 +114,7 @@ def _is_no_label(text: str) -> bool:
 
 
 def _is_value(text: str) -> bool:
-    """Says whether a text is a number, an amount, a date, a time or a truth value."""
+    """Returns whether a text is a number, an amount, a date, a time or a boolean."""
     has_digits = any(map(str.isdigit, text))
     return (has_digits and sum(map(str.isalpha, text)) <= _LETTERS_OF_NUMBERS) or text.lower() in {"true", "false"}
 

@@ -1,4 +1,4 @@
-"""Plain text, in whatever encoding can be told."""
+"""Plain text, in any encoding that can be recognised."""
 
 import re
 
@@ -18,7 +18,7 @@ def read_text(content: bytes) -> Parsed:
 
 
 def decode(content: bytes) -> str:
-    """Decodes a text, ends every line with a plain newline, and leaves out what nobody sees."""
+    """Decodes a text, ends every line with a plain newline, and drops invisible characters."""
     # A NUL stands between things, as in lists of files, or fills what is not used.
     label = _LABEL.match(content)
     text = unicode_of(content, label[1].decode("ascii") if label else "").replace("\x00", " ")

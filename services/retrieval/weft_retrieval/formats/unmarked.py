@@ -1,4 +1,4 @@
-"""UTF-16 and UTF-32 without a byte order mark: known by how their bytes lie."""
+"""UTF-16 and UTF-32 without a byte order mark, recognised by the pattern of their bytes."""
 
 import unicodedata
 from collections import Counter
@@ -49,7 +49,7 @@ def unmarked_encoding(content: bytes) -> str | None:
 
 
 def may_be_utf_16(content: bytes) -> str | None:
-    """Returns UTF-16-LE or UTF-16-BE when the bytes lie as in that: half of them repeat more than the others."""
+    """Returns UTF-16-LE or UTF-16-BE if the bytes have its pattern: half of them repeat more than the others."""
     sample = content[: min(_SAMPLE, len(content) // 2 * 2)]
     units = list(zip(sample[0::2], sample[1::2], strict=True))
     little = sum(not high and low in _PLAIN for low, high in units)

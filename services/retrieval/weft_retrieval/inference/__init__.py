@@ -1,1 +1,1 @@
-"""The inference service, as retrieval asks it: vectors in batches that documents share, and reranking."""
+"""Client of the inference service: vectors in batches that documents share, and reranking."""

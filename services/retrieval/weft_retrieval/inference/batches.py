@@ -1,6 +1,6 @@
-"""Vectors for many documents at once: what waits while a batch is embedded makes the next one, whoever sent it.
+"""Embeds many documents at once: texts that wait during one batch form the next one, whichever document they belong to.
 
-Tenants take turns: the thousand windows of one's book do not stand before the next one's note.
+Tenants take turns: the thousand windows of one tenant's book do not delay another's note.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from weft_kit.tasks import together
 from weft_kit.time_limits import time_limit
 from weft_retrieval.inference.embedder import EmbeddingClient, Vectors
 
-# What an embedder answers when it is a text's fault, and not the time's or the mesh's.
+# How an embedder answers if a text is at fault, rather than time or the mesh.
 _BLAMES_A_TEXT = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
 # As long as an ingest job may live; callers have less.
@@ -35,7 +35,7 @@ class _Order:
 
 
 class SharedBatches:
-    """Keeps `batches_in_flight` batches of up to `batch_texts` texts under way, while its context lasts."""
+    """Keeps `batches_in_flight` batches of up to `batch_texts` texts in progress, while its context lasts."""
 
     def __init__(self, embedder: EmbeddingClient, *, batch_texts: int, batches_in_flight: int) -> None:
         self._embedder = embedder
@@ -75,7 +75,7 @@ class SharedBatches:
         self._waiting.setdefault(current().tenant, deque()).append(order)
         self._send()
         message = "inference did not answer in time; check that it runs, or allow more time"
-        # The batch is nobody's call, but whoever waits for it may have little time left.
+        # The batch belongs to no call, but the callers that wait for it may have little time left.
         late = DeadlineExceeded(message, dependency="inference")
         async with time_limit(remaining_to_pass_on(_LONGEST_WAIT_S), late):
             return await order.vectors
@@ -84,7 +84,7 @@ class SharedBatches:
         while len(self._in_flight) < self._most_in_flight and (batch := self._next_batch()):
             if not self._in_flight:
                 self._busy_since = asyncio.get_running_loop().time()
-            # A batch is nobody's call: it must not end with the deadline of whoever happened to start it.
+            # A batch belongs to no call: it must not end with the deadline of the call that happened to start it.
             task = asyncio.get_running_loop().create_task(self._embed(batch), context=Context())
             self._in_flight.add(task)
             task.add_done_callback(self._landed)
@@ -92,7 +92,9 @@ class SharedBatches:
                 order.vectors.add_done_callback(partial(_end_unwanted, task, batch))
 
     def _next_batch(self) -> list[_Order]:
-        """Takes an order of each tenant in turn, as long as they fit; whose does not comes first next time."""
+        """Takes an order of each tenant in turn, as long as they fit; an order that does not fit comes first next
+        time.
+        """
         batch: list[_Order] = []
         free = self._batch_texts
         turns = deque(self._waiting)
@@ -109,7 +111,7 @@ class SharedBatches:
 
     def _first_of(self, tenant: str) -> _Order | None:
         orders = self._waiting[tenant]
-        while orders and orders[0].vectors.done():  # whoever wanted it has gone
+        while orders and orders[0].vectors.done():  # its caller has left
             orders.popleft()
         if not orders:
             del self._waiting[tenant]
@@ -134,7 +136,7 @@ class SharedBatches:
                 order.vectors.set_result(Vectors(rows, found.embedder, is_read))
 
     async def _failed(self, batch: Sequence[_Order], error: Exception) -> None:
-        """Finds out whose texts a batch failed for, unless it would have failed with any."""
+        """Finds out whose texts made a batch fail, unless it would have failed with any texts."""
         if len(batch) > 1 and isinstance(error, WeftError) and error.status in _BLAMES_A_TEXT:
             for order in batch:
                 await self._embed([order])
@@ -145,6 +147,6 @@ class SharedBatches:
 
 
 def _end_unwanted(task: asyncio.Task[None], batch: Sequence[_Order], _: object) -> None:
-    """Gives a batch up that nobody waits for any more: others wait behind it."""
+    """Abandons a batch that nobody waits for any more, since others wait behind it."""
     if all(order.vectors.done() for order in batch):
         task.cancel()

@@ -1,4 +1,4 @@
-"""Vectors from the inference service, asked for in batches."""
+"""Vectors from the inference service, requested in batches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ and JaQuAD: texts in other than Latin letters have more, texts in Latin letters 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Unit vectors, one row a text, the embedder they are of, and which of the texts it could read."""
+    """Unit vectors, one row per text, the embedder that made them, and which of the texts it could read."""
 
     rows: NDArray[np.float32]
     embedder: str
@@ -33,7 +33,7 @@ class Vectors:
         return int(self.rows.shape[1])
 
     def check_comparable(self, collection: str, embedder: str) -> None:
-        """Raises FailedPrecondition when the collection's vectors are of another embedder ("" means none yet)."""
+        """Raises FailedPrecondition if the collection's vectors are from another embedder ("" means none yet)."""
         if embedder in {"", self.embedder}:
             return
         raise FailedPrecondition(
@@ -55,7 +55,9 @@ class EmbeddingClient:
         self._turn = asyncio.Semaphore(batches_in_flight)
 
     async def query(self, text: str) -> Vectors:
-        """Embeds a question, ahead of all documents. Its end may be cut off: a question is what its beginning says."""
+        """Embeds a question, ahead of all documents. A long question may be cut off: its beginning says what it
+        asks.
+        """
         return _vectors([await self._embed([text])])
 
     async def documents(self, texts: Sequence[str]) -> Vectors:

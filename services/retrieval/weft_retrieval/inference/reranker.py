@@ -1,4 +1,4 @@
-"""A third opinion on the best hits, from the inference service, for as long as a search can wait for it."""
+"""Reranks the best hits through the inference service, as long as a search can wait for it."""
 
 from collections.abc import Sequence
 
@@ -23,14 +23,14 @@ class RerankingClient:
         self._budget_s = budget_s
 
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Returns a score a text, higher is better; none at all when no answer comes in time."""
+        """Returns a score per text, higher is better; none at all if no answer comes in time."""
         request = pb.RerankRequest(query=query, documents=texts)
         try:
             answer: pb.RerankResponse = await self._channel.unary(
                 self._stub.Rerank(request, **self._channel.call(self._budget_s))
             )
         except WeftError as error:
-            # The legs' order is good without it; a search must not fail or wait for an opinion.
+            # The fused order is good without it; a search must not fail or wait for reranking.
             MISSED.inc()
             note(rerank_missed=error.reason_name)
             return []

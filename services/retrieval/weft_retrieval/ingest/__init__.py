@@ -1,1 +1,1 @@
-"""One document on its way in: checked, read, cut, embedded, stored."""
+"""Ingestion of one document: checked, parsed, split, embedded, stored."""

@@ -1,4 +1,4 @@
-"""Ingest: read, cut, embed what is new, and put it in place of what was there."""
+"""Ingest: parses and splits a document, embeds what is new, and replaces what was stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,16 +40,16 @@ class IngestOutcome(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     DUPLICATE = "duplicate"
-    """Its content is there under another id."""
+    """Its content exists under another id."""
 
 
 Receipt = Callable[[IngestOutcome, int, int, Connection], Awaitable[None]]
-"""Is told outcome, chunks and embedded chunks in the transaction that stores a document; what it raises undoes that."""
+"""Receives outcome, chunks and embedded chunks in the transaction that stores a document; an exception undoes that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What ingesting did. `document` is what stands now; with DUPLICATE the one under the other id."""
+    """The result of an ingest. `document` is what is stored now; with DUPLICATE the one under the other id."""
 
     document: Document
     outcome: IngestOutcome
@@ -92,8 +92,8 @@ class Ingestor:
     ) -> Ingested:
         """Stores a document; the same one again does nothing. Embedding happens outside of any transaction.
 
-        Two ingests of one document cannot mix: the one that is second sees what the first left, and starts again. With
-        `only_copy` a new document whose content is there under another id is left out.
+        Two ingests of one document cannot mix: the second sees the result of the first, and starts again. With
+        `only_copy` a new document whose content exists under another id is skipped.
         """
         known = self.check(upload)
         upload = replace(upload, document_id=upload.document_id or upload.content_hash)
@@ -103,7 +103,7 @@ class Ingestor:
             seen = await self._documents.standing(tenant, collection, upload.document_id)
             if needless := await self._needless(seen, upload, only_copy=only_copy):
                 return needless
-            # Another collection may have the name by now, and want it cut in another way.
+            # Another collection may have the name by now, with other settings for splitting.
             if read is None or order != _order(upload, seen.collection):
                 order = _order(upload, seen.collection)
                 read = await self._processes.read(tenant, order, upload.content)
@@ -114,7 +114,7 @@ class Ingestor:
         raise Overloaded(message, retry_after_s=0.5)
 
     async def _needless(self, seen: IndexStanding, upload: Upload, *, only_copy: bool) -> Ingested | None:
-        """Says why there is nothing to store; None when there is."""
+        """Returns why there is nothing to store; None if there is something."""
         if seen.document:
             same = seen.fingerprint == upload.fingerprint
             return _done(seen, seen.document, IngestOutcome.UNCHANGED, 0) if same else None
@@ -155,7 +155,7 @@ class Ingestor:
         vectors.check_comparable(collection.name, collection.embedder)
         ends = np.cumsum([len(analysed.chunk.windows) for analysed in new])
         windows = zip(np.split(vectors.rows, ends[:-1]), np.split(vectors.is_read, ends[:-1]), strict=True)
-        # What could not be read has a vector that is near to others of its kind, whatever they say.
+        # An unreadable text has a vector near others of its kind, whatever they say.
         parts = [rows[is_read] for rows, is_read in windows]
         indexed = [IndexedChunk(found.chunk, found.terms, rows) for found, rows in zip(new, parts, strict=True)]
         return indexed, vectors.embedder

@@ -1,10 +1,9 @@
-"""Ingest as durable jobs: documents wait in PostgreSQL, and the job that stores them lives in a log of its own.
+"""Ingest as durable jobs: documents wait in PostgreSQL, and the job that stores them is in a separate log.
 
-door              begin, read, list, watch, cancel     worker    takes jobs from the log
-orders            what is asked for, checked           run       one attempt at one job
-record            events → the job's record            storing   its documents, several at once
-postgres_uploads  documents gathered for a job         tally     what became of them
-postgres_staging  documents of a job, and outcomes     verdict   what a failure means
-log_link          the log, as soon as NATS answers     patience  trying again what will pass
-ends              how an attempt may end, and what it then says
+jobs              begin, read, list, watch, cancel    worker    takes jobs from the log
+requests          what is asked for, checked          run       one attempt at one job
+projection        events → the job's record           storing   its documents, several at once
+postgres_uploads  documents staged for a job          progress  the counts of outcomes
+postgres_staging  documents of a job, and outcomes    retry     what a failure means, and retries
+log_connection    the log, as soon as NATS answers    outcomes  how an attempt may end
 """

@@ -1,4 +1,4 @@
-"""What can be done with ingest jobs: bring documents, begin, read, list, watch, cancel."""
+"""What can be done with ingest jobs: stage documents, begin, read, list, watch, cancel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -33,14 +33,14 @@ from weft_retrieval.uploads import Upload
 
 _LONGEST_MESSAGE = 256
 _LONGEST_WAIT_S = 60.0
-# What is left of the caller's time to bring it the answer.
+# The part of the caller's time that is reserved for the answer's way back.
 _ANSWER_S = 0.25
 _ROOM_RETRY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
-    """What a tenant may have."""
+    """The limits of a tenant."""
 
     staged_bytes: int
     jobs_at_once: int
@@ -48,7 +48,7 @@ class IngestLimits:
 
 
 class IngestJobStore:
-    """Decides over ingest jobs. Beginning one needs PostgreSQL and the log, reading one the log alone."""
+    """Operations on ingest jobs. Beginning one needs PostgreSQL and the log, reading one only the log."""
 
     def __init__(
         self, link: LogLink, database: TenantDatabase, uploads: Uploads, ingestor: Ingestor, limits: IngestLimits
@@ -67,7 +67,7 @@ class IngestJobStore:
         return await self._uploads.add(tenant, collection, upload_id, arrived)
 
     async def begin(self, caller: CallContext, order: IngestOrder) -> pb.IngestJob:
-        """Makes a job durable, or finds the one this request, or this upload, began before."""
+        """Makes a job durable, or finds the one that this request, or this upload, began before."""
         order.check()
         log = await self._link.log()
         arrived = await arrivals(order.uploads, self._ingestor)
@@ -97,7 +97,7 @@ class IngestJobStore:
         return job
 
     async def page(self, tenant: str, before: int, count: int) -> tuple[list[pb.IngestJob], int]:
-        """Up to `count` jobs, newest first, and where the next page begins; 0 on the last."""
+        """Returns up to `count` jobs, newest first, and where the next page begins; 0 on the last."""
         batches = await self._uploads.with_jobs(tenant, before, count + 1)
         found = await asyncio.gather(*(self._listed(batch) for batch in batches[:count]))
         return [job for job in found if job], batches[count - 1].id if len(batches) > count else 0
@@ -113,7 +113,7 @@ class IngestJobStore:
             yield events
 
     async def cancel(self, tenant: str, job_id: str, message: str) -> pb.IngestJob:
-        """Ends a job that waits, asks a running one to stop, returns a finished one as it is."""
+        """Ends a queued job, asks a running one to stop, returns a finished one as it is."""
         if len(message) > _LONGEST_MESSAGE:
             raise InvalidFields({"message": f"must be at most {_LONGEST_MESSAGE} characters, is {len(message)}"})
         await self._first(tenant, job_id)

@@ -1,4 +1,4 @@
-"""The log of ingest jobs: a stream of its own, linked up once NATS answers: searches do not wait for it."""
+"""The log of ingest jobs: a separate stream, connected once NATS answers; searches do not wait for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ _CHECK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class IngestLog(LogConfig):
-    """Shape of the log of ingest jobs. They outlive generations, and are fewer."""
+    """Configuration of the log of ingest jobs, which live longer than generations and are fewer."""
 
     stream: str = "INGESTS"
     prefix: str = "ingests"
@@ -60,7 +60,7 @@ class LogLink:
         return self._log
 
     async def judged(self, within_s: float) -> None:
-        """Returns once it is known whose log it is, or after `within_s` seconds. Raises OtherMesh."""
+        """Returns once the log's owner is known, or after `within_s` seconds. Raises OtherMesh."""
         if self._url:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._linked.wait(), within_s)
@@ -72,13 +72,13 @@ class LogLink:
         await (await self.log(_CHECK_S)).check()
 
     async def check_clock(self) -> None:
-        """Raises DependencyDown while our clock is not the log's; until there is a log, it counts as right."""
+        """Raises DependencyDown while our clock differs from the log's; before there is a log it counts as right."""
         if self._log:
             await self._log.check_clock()
 
     async def __aenter__(self) -> Self:
         if self._url:
-            # Whatever keeps the log away, searches go on.
+            # Whatever keeps the log down, searches continue.
             self._linking = asyncio.create_task(for_ever("link up with the log of ingest jobs", self._link))
         return self
 

@@ -1,4 +1,4 @@
-"""How an attempt may end, and what it then says in the log."""
+"""How an attempt may end, and what is then written to the log."""
 
 from enum import Enum, auto
 
@@ -17,7 +17,7 @@ class Stop(Enum):
 
 
 class IngestEnd(Enum):
-    """What becomes of the lease."""
+    """What happens to the lease."""
 
     DONE = auto()
     RELEASED = auto()

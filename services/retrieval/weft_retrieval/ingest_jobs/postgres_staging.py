@@ -1,4 +1,4 @@
-"""The documents of a job in PostgreSQL: which wait, which have an outcome, and which one."""
+"""The documents of a job in PostgreSQL: those that wait, and those with an outcome."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class WaitingDocument:
 
 
 class Settled(Exception):
-    """Somebody else gave the document its outcome: two workers believe that the job is theirs."""
+    """The document already has an outcome: two workers believe that the job is theirs."""
 
 
 class Staging:
@@ -62,7 +62,7 @@ class Staging:
         return Upload(content, document_id, title, source_uri, kind, metadata, language)
 
     async def forget_readings(self) -> None:
-        """Clears waiting documents of suspicion: the attempt that read them ends in good order."""
+        """Resets the readings of waiting documents: the attempt that read them ended in good order."""
         query = "UPDATE staged_documents SET readings = 0 WHERE upload = %s AND outcome = 'waiting' AND readings > 0"
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             await connection.execute(query, (self._batch.id,))
@@ -75,7 +75,7 @@ class Staging:
     async def settle_within(
         self, connection: Connection, waiting: WaitingDocument, outcome: str, chunks: int, embedded: int
     ) -> None:
-        """Gives a document its outcome in the transaction that stores it; raises Settled, which must undo that."""
+        """Sets a document's outcome in the transaction that stores it; raises Settled, which must undo that."""
         query = """
             UPDATE staged_documents SET outcome = %s, chunks = %s, embedded = %s, content = NULL
             WHERE upload = %s AND position = %s AND outcome = 'waiting'
@@ -85,14 +85,14 @@ class Staging:
             raise Settled
 
     async def refuse(self, waiting: WaitingDocument, error: job_pb2.JobError) -> None:
-        """Gives a document that cannot be stored its outcome; raises Settled."""
+        """Sets the outcome of a document that cannot be stored; raises Settled."""
         query = "UPDATE staged_documents SET reason = %s, message = %s WHERE upload = %s AND position = %s"
         async with self._database.transaction(self._tenant, _LIMIT_S) as connection:
             await self.settle_within(connection, waiting, FAILED, 0, 0)
             await connection.execute(query, (error.reason, error.message, self._batch.id, waiting.position))
 
     async def tally(self) -> Progress:
-        """Counts what became of the documents."""
+        """Counts the documents by outcome."""
         query = """
             SELECT outcome, count(*), sum(chunks)::bigint, sum(embedded)::bigint FROM staged_documents
             WHERE upload = %s GROUP BY outcome
@@ -103,7 +103,7 @@ class Staging:
         return Progress(self._batch.documents, outcomes, sum(row[2] for row in found), sum(row[3] for row in found))
 
     async def failures(self, limit: int | None = MAX_FAILURES) -> list[ingest_pb2.FailedDocument]:
-        """Names documents that could not be stored, in their order."""
+        """Returns documents that could not be stored, in their order."""
         query = """
             SELECT document_id, reason, message FROM staged_documents
             WHERE upload = %s AND outcome = %s ORDER BY position LIMIT %s

@@ -1,4 +1,4 @@
-"""Uploads in PostgreSQL: documents gathered for a job, from the call that brings them until a day after its end."""
+"""Uploads in PostgreSQL: documents staged for a job, until a day after its end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ _OPEN = """
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A document as it came, and why it will not be stored, if that is known already."""
+    """A document as it arrived, and why it will not be stored, if that is known already."""
 
     upload: Upload
     refusal: WeftError | None = None
@@ -40,7 +40,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class StagedUpload:
-    """An upload as it stands. `id` is ours, `upload_id` the client's."""
+    """The state of an upload. `id` is ours, `upload_id` the client's."""
 
     id: int
     upload_id: str
@@ -76,7 +76,7 @@ class Uploads:
             return await _fill(connection, tenant, batch, arrivals)
 
     async def begin(self, tenant: str, start: Start, arrivals: Sequence[Arrival]) -> StagedUpload:
-        """Closes an upload, with its last documents, for a job. A repeat returns what the first call made of it.
+        """Closes an upload, with its last documents, for a job. A repeat returns the result of the first call.
 
         Raises AlreadyExists when the job or the upload began with another call.
         """
@@ -101,7 +101,7 @@ class Uploads:
             return int(total)
 
     async def of_job(self, tenant: str, job_id: str) -> StagedUpload | None:
-        """Returns the upload of a job; None once it was swept out."""
+        """Returns the upload of a job; None once it was deleted."""
         async with self._database.transaction(tenant, _READ_LIMIT_S) as connection:
             return await _of_job(connection, tenant, job_id)
 
@@ -123,13 +123,13 @@ class Uploads:
                 await connection.execute(drop, row)
 
     async def sweep(self) -> int:
-        """Deletes all tenants' uploads whose time is over, with what is staged in them; returns how many."""
+        """Deletes all tenants' expired uploads, with what is staged in them; returns how many."""
         async with self._database.connection(_WRITE_LIMIT_S) as connection:
             return (await connection.execute("DELETE FROM retrieval.uploads WHERE keep_until < now()")).rowcount
 
 
 async def _open(connection: Connection, tenant: str, name: str, upload_id: str) -> StagedUpload:
-    """Finds or makes an upload, and keeps others out of it until the transaction ends."""
+    """Finds or creates an upload, and locks it until the transaction ends."""
     collection = await hold_collection(connection, tenant, name)
     rows = await connection.execute(_OPEN, (tenant, upload_id, collection.id, _KEPT))
     (row,) = await rows.fetchall()

@@ -1,4 +1,4 @@
-"""What became of a job's documents, and how often that is worth telling."""
+"""The outcomes of a job's documents, and how often to report them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,13 +47,13 @@ class Progress:
 
 
 def failed(document_id: str, error: WeftError) -> ingest_pb2.FailedDocument:
-    """Names a document with what kept it out."""
+    """Records a failed document with its error."""
     reason = job_pb2.JobError(reason=error.reason, message=error.message)
     return ingest_pb2.FailedDocument(document_id=document_id, error=reason)
 
 
 def interval_s(age_s: float) -> float:
-    """Returns how long to gather before progress is told again, in seconds: 1 % of the job's age, 0.2 to 10.
+    """Returns how long to wait before progress is reported again, in seconds: 1 % of the job's age, 0.2 to 10.
 
     Somebody who watches a short job sees it move, and a long one does not fill the log: an hour is 600 events.
     """

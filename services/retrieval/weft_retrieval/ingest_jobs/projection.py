@@ -1,4 +1,4 @@
-"""An ingest job's record, as three of its events tell it: the first, the last, and the last that counted."""
+"""An ingest job's record, from three of its events: the first, the last, and the last with counts."""
 
 from weft.job.v1 import event_pb2, ingest_pb2, job_pb2
 from weft.retrieval.v1 import retrieval_pb2 as pb
@@ -16,7 +16,7 @@ _STATES = {
 def record(
     first: event_pb2.JobEvent, last: event_pb2.JobEvent, progress: ingest_pb2.IngestProgress | None = None
 ) -> pb.IngestJob:
-    """Returns the job as it stood at its last event."""
+    """Returns the job as of its last event."""
     envelope = envelope_of(first)
     job = pb.IngestJob(
         job_id=first.job_id,

@@ -1,4 +1,4 @@
-"""What is asked for when documents are to be ingested, checked before anything is kept."""
+"""Requests to ingest documents, checked before anything is stored."""
 
 import re
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def check_upload_id(upload_id: str) -> None:
 
 
 async def arrivals(uploads: Sequence[Upload], ingestor: Ingestor) -> list[Arrival]:
-    """Names every document, and says which will not be stored. All other calls have their share of the time.
+    """Yields every document with its name, and why it will not be stored, if so; other calls run in between.
 
     Raises InvalidFields for what cannot even be named: the call is wrong then, not a document in it.
     """

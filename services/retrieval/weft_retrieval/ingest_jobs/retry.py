@@ -1,4 +1,4 @@
-"""What failed and will pass is tried again; what will not ends the document, or the job."""
+"""Retries what may succeed later; any other failure ends the document, or the job."""
 
 import asyncio
 import random
@@ -16,9 +16,9 @@ _FIRST_CEILING_S = 0.2
 _LAST_CEILING_S = 5.0
 
 SUSPECT_READINGS = 2
-"""Attempts that were lost with a document in their hands, after which it is tried alone."""
+"""After this many attempts were lost while they held a document, it is tried alone."""
 MAX_READINGS = 5
-"""The same, after which it is not tried any more."""
+"""After this many it is not tried any more."""
 
 _PASSING = {
     grpc.StatusCode.UNAVAILABLE,
@@ -30,11 +30,11 @@ _COMMON = {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND, grpc.
 
 class RetryVerdict(Enum):
     AGAIN = auto()
-    """It will pass: the document is tried again, as long as the job may take."""
+    """It may succeed later: the document is tried again, until the job's timeout."""
     REFUSED = auto()
     """This document cannot be stored; the others can."""
     HOPELESS = auto()
-    """None of the job's documents can: the collection, or the embedder, is not what the job needs."""
+    """None of the job's documents can be stored: the collection, or the embedder, does not fit the job."""
 
 
 def verdict(error: WeftError) -> RetryVerdict:
@@ -44,7 +44,7 @@ def verdict(error: WeftError) -> RetryVerdict:
 
 
 async def patiently(what: str, do: Callable[[], Awaitable[T]]) -> T:
-    """Does something until it succeeds or fails for good; whoever calls bounds it, by cancelling.
+    """Repeats a call until it succeeds or fails for good; the caller limits it, by cancelling.
 
     Waits have full jitter (AWS, "Exponential Backoff and Jitter"): documents that failed together come back spread.
     """

@@ -1,4 +1,4 @@
-"""One attempt at one ingest job, from its lease to what it leaves in the log."""
+"""One attempt at one ingest job, from its lease to its last event."""
 
 import asyncio
 from contextlib import suppress
@@ -48,7 +48,7 @@ class IngestDependencies:
 
 
 class IngestRun:
-    """Stores a job's documents, tells how far it is, and ends the job."""
+    """Stores a job's documents, reports progress, and ends the job."""
 
     def __init__(self, lease: Lease, means: IngestDependencies) -> None:
         self._job_id = lease.job_id
@@ -77,7 +77,7 @@ class IngestRun:
         return self._working is not None and self._working.done() and not self._working.cancelled()
 
     async def to_end(self) -> IngestEnd:
-        """Works until the job is over, or not this attempt's any more; raises DependencyDown when the log is away."""
+        """Works until the job is over, or belongs to another attempt; raises DependencyDown when the log is down."""
         try:
             events = await self._means.log.events(self._job_id)
         except DecodeError as error:
@@ -102,7 +102,9 @@ class IngestRun:
         return await self._conclude()
 
     async def _work(self) -> None:
-        """Stores until all is stored, the attempt is stopped, or the log has moved on; raises Fenced for the last."""
+        """Stores until everything is stored, the attempt is stopped, or the log has moved on; raises Fenced for the
+        last.
+        """
         self._working = asyncio.create_task(self._store())
         telling = asyncio.create_task(self._tell())
         left_s = seconds_between(now(), self._accepted.expire_time)
@@ -120,12 +122,14 @@ class IngestRun:
             self._failure = error if isinstance(error, WeftError) else self._bug(error)
 
     def _bug(self, error: BaseException) -> Internal:
-        """A failure that is ours must neither cost the job its end nor come back with every delivery."""
+        """Ends the attempt after our own bug, which must neither keep the job from ending nor recur with every
+        delivery.
+        """
         structlog.get_logger().error("ingest job failed by a bug", job_id=self._job_id, exc_info=error)
         return Internal(self._job_id)
 
     async def _end_unread(self, error: DecodeError) -> IngestEnd:
-        """Ends a job of which the log holds what is no event: no attempt can know where it stands."""
+        """Ends a job whose log contains something that is not an event: no attempt can know its state."""
         end = done(None, self._bug(error), await self._result())
         try:
             await self._means.log.end_unread(self._job_id, end)
@@ -144,12 +148,12 @@ class IngestRun:
         await self._storing.all()
 
     async def _staged(self) -> Staging | None:
-        """Finds the job's documents; None when they were swept out."""
+        """Returns the job's documents; None if they were deleted."""
         batch = await self._means.uploads.of_job(self._accepted.tenant, self._job_id)
         return Staging(self._means.database, self._accepted.tenant, batch) if batch else None
 
     async def _tell(self) -> None:
-        """Writes progress into the log, for as long as there is any."""
+        """Writes progress to the log, as long as there is any."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -164,7 +168,7 @@ class IngestRun:
         await self._writer.append(storing.tally.to_wire(named))
 
     async def _conclude(self) -> IngestEnd:
-        """Says in the log how the attempt ended."""
+        """Writes to the log how the attempt ended."""
         if self._why and self._storing:
             with suppress(DependencyDown):  # else they are tried alone, which costs time only
                 await self._storing.clear_suspicion()
@@ -172,7 +176,7 @@ class IngestRun:
             drained = self._why is Stop.DRAINED and not self._failure
             step = released(self._attempt) if drained else done(self._why, self._failure, await self._result())
             try:
-                # Whoever watches is told of every failure, and `done` names the first hundred.
+                # A watcher is told of every failure, and `done` names the first hundred.
                 while self._storing and self._storing.unnamed:
                     await self._tell_once(self._storing)
                 await self._writer.append(step)
@@ -186,7 +190,7 @@ class IngestRun:
             return IngestEnd.DONE
 
     def _may_go_on(self, last: event_pb2.JobEvent | None) -> bool:
-        """Tells whether whoever moved the job on only asked for its end; then it is this attempt that must write it."""
+        """Returns whether the writer that moved the job on only asked for its end; then this attempt must write it."""
         if last is None or not last.HasField("cancel_requested"):
             return False
         self._writer = self._means.log.writer(self._job_id, last.sequence)
@@ -205,7 +209,7 @@ class IngestRun:
         )
 
     async def _counted(self) -> tuple[Progress, Failures]:
-        """What became of the documents, as the store knows it or, while that is away, as this attempt does."""
+        """Returns the counts of outcomes, from the store or, while it is down, from this attempt."""
         with suppress(DependencyDown, psycopg.Error):
             if staging := await self._staged():
                 return await staging.tally(), await staging.failures()

@@ -1,4 +1,4 @@
-"""The documents of one job, stored several at once; whatever happens to one of them happens to it alone."""
+"""Stores the documents of one job, several at once; a failure of one affects no other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,7 +39,7 @@ class Destination:
 
 
 class StoringRoom:
-    """Documents in hand at once over all jobs of the process, shared by tenants.
+    """Limits the documents held at once over all jobs of the process, shared by tenants.
 
     One larger than all the room has it to itself.
     """
@@ -50,7 +50,7 @@ class StoringRoom:
         self._bytes = FairShare(content_bytes)
 
     async def take(self, tenant: str, content_bytes: int) -> int:
-        """Waits for a place; returns what to give back."""
+        """Waits for a place; returns what to release."""
         size = min(content_bytes, self._content_bytes)
         await self._documents.take(tenant)
         try:
@@ -78,7 +78,7 @@ class Storing:
         self._counted = counted
         self.tally = Progress(0)
         self.unnamed: Failures = ()
-        """Documents that failed, and that nobody has been told of in this attempt."""
+        """Failed documents that have not been reported in this attempt."""
 
     async def all(self) -> None:
         """Gives every document an outcome; raises WeftError when none of them could be stored."""
@@ -96,17 +96,17 @@ class Storing:
                         group.create_task(self._one(waiting, size))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        # Whichever of them took a worker down is alone when it does so again.
+        # Whichever of them crashed a worker is alone when it does so again.
         for suspect in suspects:
             await self._suspect(suspect)
         self.tally = await patiently("count documents", self._staging.tally)
         if lost := self.tally.documents - self.tally.settled:
-            # A store that came back from a backup, perhaps: whatever it was, this is no success.
+            # Perhaps a store restored from a backup: whatever happened, this is no success.
             message = f"{lost} of its documents are gone from the store; ingest them again"
             raise WeftError(error_pb2.ERROR_REASON_INTERNAL, message)
 
     async def clear_suspicion(self) -> None:
-        """Says that this attempt left its documents in good order; raises DependencyDown."""
+        """Records that this attempt left its documents in good order; raises DependencyDown."""
         await self._staging.forget_readings()
 
     async def _waiting(self) -> AsyncIterator[WaitingDocument]:

@@ -1,4 +1,4 @@
-"""The worker of ingest jobs: takes them from the log once it is there, and gives back those it cannot finish."""
+"""The worker of ingest jobs: takes them from the log once it is there, and releases those it cannot finish."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from weft_retrieval.ingest_jobs.run import IngestDependencies, IngestRun
 JOBS = Counter("weft_retrieval_ingest_leases", "Leases on ingest jobs, by what became of them.", ["end"])
 IN_HAND = Gauge("weft_retrieval_ingest_jobs_in_hand", "Ingest jobs this process works on.")
 
-# All jobs are given back at once: another replica goes on with them.
+# All jobs are released at once: another replica continues them.
 _LIMITS = WorkerLimits(grace_s=0.0, goodbye_s=3.0)
 _WORDS = WorkerWords(pull="take ingest jobs", left="ingest job left")
 
@@ -31,7 +31,7 @@ class IngestWorker:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Works while the context lasts. Leaving it gives all jobs back at once."""
+        """Works while the context lasts. Leaving it releases all jobs at once."""
         starting = asyncio.create_task(self._start())
         try:
             yield
@@ -48,7 +48,7 @@ class IngestWorker:
 
 
 class LeasedIngest:
-    """One job while this replica has it."""
+    """One job while this replica holds its lease."""
 
     def __init__(self, lease: Lease, means: IngestDependencies) -> None:
         self._lease = lease
@@ -70,7 +70,7 @@ class LeasedIngest:
         JOBS.labels("left").inc()
 
     def cancel(self) -> None:
-        # One that drains is on its way out, and must not be interrupted again.
+        # A draining job is about to end, and must not be interrupted again.
         if not self._drains:
             self._run.stop(Stop.CANCELLED)
 

@@ -21,7 +21,9 @@ _SPARSE = 16
 
 @dataclass(frozen=True, slots=True)
 class Bm25:
-    """The two constants: how fast a repeated term stops counting, and how much long chunks are held back."""
+    """The two constants: how quickly further occurrences of a term stop counting, and how much long chunks are
+    penalised.
+    """
 
     k1: float
     b: float
@@ -29,7 +31,7 @@ class Bm25:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a collection's postings do not say themselves."""
+    """A collection's statistics, which its postings do not contain."""
 
     chunk_count: int
     total_length: int
@@ -43,7 +45,7 @@ class Ranking:
     scores: NDArray[np.float64]
 
     def best(self, count: int) -> Leg:
-        """Returns the `count` best; equal scores go by id."""
+        """Returns the `count` best; ties are broken by id."""
         chunks, scores = self.chunks, self.scores
         if len(scores) > count:
             # Sorting all of them would take longer than scoring them did.

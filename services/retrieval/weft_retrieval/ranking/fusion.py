@@ -1,8 +1,8 @@
-"""Fusion: one order out of several, by what each leg's scores say when they are brought to one scale.
+"""Fusion: one order from several lists, by scores brought to a common scale.
 
-Scores say more than places: how far the first is ahead of the second decides whether the other leg may overrule it.
-How much more depends on the collection: `bench.retrieval_quality.fusions` measures both, and docs/retrieval.md has the
-figures. The family is Bruch, Gai and Ingber's (TOIS 2023).
+Scores say more than ranks: how far the first is ahead of the second decides whether the other retriever may overrule
+it. How much more depends on the collection: `bench.retrieval_quality.fusions` measures both, and docs/retrieval.md has
+the figures. The family is Bruch, Gai and Ingber's (TOIS 2023).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One leg's opinion of one chunk: its place from 1, and the leg's own score."""
+    """One retriever's result for a chunk: its rank from 1, and its score."""
 
     rank: int
     score: float
@@ -19,7 +19,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A chunk with its fused score, 0 to 1, and what each leg that found it said."""
+    """A chunk with its fused score, 0 to 1, and the result of each retriever that found it."""
 
     chunk: int
     score: float
@@ -27,10 +27,11 @@ class Fused:
 
 
 def fuse(legs: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, float], depth: int) -> list[Fused]:
-    """Orders chunks by the weighted mean of their scores, each leg's scaled so that its best chunk has 1, best first.
+    """Orders chunks by the weighted mean of their scores, each retriever's scaled so that its best chunk has 1, best
+    first.
 
-    Every leg is a list of (chunk, score), best first, cut off at `depth`. What a leg did not bring has 0 there. Ties go
-    to the chunk that stands higher in its best leg, then to the lower id.
+    Each retriever's list has (chunk, score), best first, cut off at `depth`. A chunk missing from a list has 0 there.
+    Ties go to the chunk that ranks higher in its best list, then to the lower id.
     """
     found: dict[int, dict[str, Scored]] = {}
     for name, leg in legs.items():
@@ -48,9 +49,9 @@ def fuse(legs: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, 
 
 
 def vote(fused: Sequence[Fused], scores: Sequence[float], share: float) -> list[Fused]:
-    """Orders chunks anew when the first of them, as many as there are scores, get one more opinion.
+    """Orders the first chunks again, as many as there are additional scores.
 
-    It makes up `share` of their score. The rest, of which it knows nothing, stay behind in the order they had.
+    They make up `share` of the new score. Chunks without one stay behind, in their former order.
     """
     if not scores:
         return list(fused)
@@ -60,14 +61,15 @@ def vote(fused: Sequence[Fused], scores: Sequence[float], share: float) -> list[
         Fused(hit.chunk, (1 - share) * hit.score + share * opinion, hit.legs)
         for hit, opinion in zip(fused, third, strict=True)
     ]
-    # Stable: equal scores keep the order of the legs.
+    # Stable: equal scores keep the fused order.
     return sorted(voted, key=lambda hit: -hit.score)
 
 
 def _scale(leg: Sequence[tuple[int, float]], depth: int) -> tuple[float, float]:
     """Returns the scores that stand for 0 and 1.
 
-    What a leg cut off might have scored as much as its last; a leg that was not cut off found nothing in the rest.
+    What a cut-off list omitted might have scored as much as its last entry; a list that was not cut off has nothing
+    else.
     """
     if not leg:
         return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Searching a large collection whose index is being built: every window is compared, a few searches at a time."""
+"""Searches a large collection whose index is being built: every window is compared, a few searches at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,21 +13,22 @@ LEFT_OUT = Counter(
     "Searches answered by words alone: their index was not built yet.",
 )
 
-# Each takes a core for as long as it lasts, and the index is being built on the others.
+# Each occupies a core while it runs, and the index is being built on the others.
 _AT_ONCE = 2
-# The share of the budget that may go by before a turn comes. Who begins late is cut off half-way, and the work is lost.
+# The share of the budget within which a search must start. One that starts later is cut off half-way, and its work is
+# lost.
 _WAITING = 0.25
 
 
 class ExactSearch:
-    """Bounds what a missing index costs, so that slow searches do not pile up until all of them fail."""
+    """Limits what a missing index costs, so that slow searches do not pile up until all of them fail."""
 
     def __init__(self, budget_s: float) -> None:
         self._budget_s = budget_s
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     async def compare(self, nearest: Callable[[], Awaitable[Leg]]) -> Leg:
-        """Returns the dense leg; nothing when that takes longer than the budget, and the call's line says so."""
+        """Returns the hits by vector; none if that exceeds the budget, which the call's log line reports."""
         try:
             async with asyncio.timeout(self._budget_s):
                 async with asyncio.timeout(_WAITING * self._budget_s):

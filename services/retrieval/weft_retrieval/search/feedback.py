@@ -1,9 +1,10 @@
-"""Pseudo-relevance feedback: both legs ask a second time, with what the best chunks of their first pass say.
+"""Pseudo-relevance feedback: both retrievers search a second time, with what the best chunks of the first pass contain.
 
-Those are the best of both legs together: on its own, a leg is led further astray by what it got wrong. On the keyword
-leg this is RM3 (Lavrenko and Croft, "Relevance-Based Language Models", SIGIR 2001; Abdul-Jaleel et al., "UMass at TREC
-2004: Novelty and HARD"): words that several of these chunks hold join those of the question. On the dense leg it is
-Rocchio's formula over vectors (Li et al., "Pseudo Relevance Feedback with Deep Language Models and Dense Retrievers:
+The best chunks are those of the fused list: on its own, a retriever is misled further by its own mistakes. For the
+search by words this is RM3 (Lavrenko and Croft, "Relevance-Based Language Models", SIGIR 2001; Abdul-Jaleel et al.,
+"UMass at TREC 2004: Novelty and HARD"): words that several of these chunks contain are added to the question's. For the
+search by vectors it is Rocchio's formula (Li et al., "Pseudo Relevance Feedback with Deep Language Models and Dense
+Retrievers:
 Successes and Pitfalls", TOIS 2023): the question moves towards the mean of their windows.
 """
 
@@ -36,8 +37,8 @@ GIVEN_UP = Counter(
 
 @dataclass(frozen=True, slots=True)
 class FeedbackOptions:
-    """How many of the best chunks are believed, how many of their words are taken, and how much what they say counts
-    beside the question on either leg, 0 to 1.
+    """How many of the best chunks are assumed to be relevant, how many of their words are used, and the weight of both
+    relative to the question, 0 to 1.
     """
 
     chunks: int
@@ -49,7 +50,7 @@ class FeedbackOptions:
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """A question as the legs asked it, and what they found."""
+    """A question as both retrievers searched it, and what they found."""
 
     vector: NDArray[np.float32]
     terms: Mapping[str, float]
@@ -66,15 +67,16 @@ class Feedback:
 
     @property
     def chunks(self) -> int:
-        """How many of the best chunks are believed."""
+        """How many of the best chunks are assumed to be relevant."""
         return self._options.chunks
 
     async def second_pass(
         self, collection: Collection, first: FirstPass, best: Leg, allowed: Compiled | None, count: int
     ) -> tuple[Leg, Leg]:
-        """Returns the dense and the keyword leg; `best` are chunks with their fused scores, at most so many.
+        """Returns the hits by vector and by words; `best` are chunks with their fused scores, at most that many.
 
-        A leg that found nothing finds nothing now either; without time left, both are those of the first pass.
+        A retriever that found nothing finds nothing now either; without time left, both lists are those of the first
+        pass.
         """
         try:
             with FEEDBACK_SECONDS.time():
@@ -125,5 +127,5 @@ def moved(vector: NDArray[np.float32], near: NDArray[np.float32], share: float) 
     """Returns the unit vector that lies `share` of the way from a vector to the mean of others."""
     towards = (1 - share) * vector + share * near.mean(axis=0) if len(near) else vector
     length = np.linalg.norm(towards)
-    # Half-way to what is opposite lies nothing.
+    # There is no direction half-way between opposites.
     return np.asarray(towards / length, np.float32) if length else vector

@@ -1,4 +1,4 @@
-"""Search: both legs at once, one order out of the two."""
+"""Search: both retrievers at once, fused into one order."""
 
 import asyncio
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ LEG_SECONDS = Histogram(
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How many chunks each leg brings, and how much its scores count."""
+    """How many chunks each retriever contributes, and the weight of its scores."""
 
     top_n: int
     dense_weight: float
@@ -89,14 +89,14 @@ class Searcher:
     ) -> Results:
         """Finds up to `top_k` chunks; raises NotFound, and FailedPrecondition when another embedder runs.
 
-        `with_feedback` lets both legs ask a second time; None leaves that to the setting.
+        `with_feedback` makes both retrievers search a second time; None leaves that to the setting.
         """
         if with_feedback is None:
             with_feedback = self._feedback_by_default
-        # The embedder need not know the collection, and takes longest of all.
+        # The embedder need not know the collection, and takes longest.
         embedding = asyncio.create_task(self._embedder.query(query))
         try:
-            # The version is read before the legs look: an answer may be newer than it says, never older.
+            # The version is read before the searches: an answer may be newer than it says, never older.
             collection = await self._catalog.collection(tenant, name)
             if not collection.chunk_count:
                 return Results([], collection.version)
@@ -119,7 +119,7 @@ class Searcher:
 
     async def _second_pass(self, collection: Collection, first: FirstPass, allowed: Compiled | None) -> tuple[Leg, Leg]:
         fused = self._fused(first.dense, first.keyword)[: self._feedback.chunks]
-        # What has no score was brought by a leg that weighs nothing.
+        # A chunk without a score comes from a retriever of weight 0.
         best = [(hit.chunk, hit.score) for hit in fused if hit.score]
         if not best or not self._index.is_quick(collection):
             return first.dense, first.keyword
@@ -132,7 +132,7 @@ class Searcher:
     async def _chosen(
         self, collection: Collection, query: str, top_k: int, dense: Leg, keyword: Leg
     ) -> list[SearchHit]:
-        """Makes one order out of the two legs and reads the hits."""
+        """Fuses the two lists and reads the hits."""
         best = self._fused(dense, keyword)
         reach = max(top_k, self._reranker.depth if self._reranker else 0)
         found = await self._index.found(collection, [fused.chunk for fused in best[:reach]])

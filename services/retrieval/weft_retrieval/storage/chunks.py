@@ -1,4 +1,4 @@
-"""A document's chunks in PostgreSQL, with their windows and postings: brought and taken together.
+"""A document's chunks in PostgreSQL, with their windows and postings: inserted and deleted together.
 
 Whatever their number, each table gets one statement. Not COPY: row-level security forbids it.
 """
@@ -82,7 +82,7 @@ async def order_chunks(connection: Connection, document: int, chunks: Sequence[C
 
 
 async def note_misread(connection: Connection, collection: Collection, documents: Sequence[int]) -> None:
-    """Marks chunks that have the words of another language than their document by now, to be analysed anew."""
+    """Marks chunks whose words are no longer in their document's language, to be analysed again."""
     await connection.execute(
         """
         WITH noted AS (

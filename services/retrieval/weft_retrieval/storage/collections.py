@@ -1,4 +1,4 @@
-"""The catalogue: which collections a tenant has, and which documents are in them."""
+"""Collections and their documents: which ones a tenant has."""
 
 from collections.abc import Sequence
 from typing import Any, LiteralString
@@ -48,7 +48,7 @@ class Collections:
     async def create(
         self, tenant: str, name: str, chunking: Chunking, language: str, default_language: str = DETECTED
     ) -> Collection:
-        """Creates a collection, or returns the one there; raises AlreadyExists when that one has other settings.
+        """Creates a collection, or returns the existing one; raises AlreadyExists if that one has other settings.
 
         An empty language is the default one, and none of one that is there.
         """
@@ -110,7 +110,7 @@ class Collections:
             return [to_collection(row) for row in await rows.fetchall()]
 
     async def page_token_key(self) -> bytes:
-        """Returns what signs page tokens: the same for all replicas."""
+        """Returns the key that signs page tokens, the same for all replicas."""
         async with self._database.connection(_LIMIT_S) as connection:
             ((key,),) = await (await connection.execute("SELECT key FROM retrieval.page_token_key")).fetchall()
         return bytes(key)
@@ -124,17 +124,17 @@ class Collections:
 
 
 async def read_collection(connection: Connection, tenant: str, name: str) -> Collection:
-    """Reads a tenant's collection: the one way from a tenant to an id, which all other queries need."""
+    """Reads a tenant's collection: the only way from a tenant to a collection id, which all other queries need."""
     return await one_collection(await connection.execute(_BY_NAME, {"tenant": tenant, "name": name}), name)
 
 
 async def lock_collection(connection: Connection, tenant: str, name: str) -> Collection:
-    """Reads a collection and keeps other writers out of it until the transaction ends."""
+    """Reads a collection and locks it against other writers until the transaction ends."""
     return await one_collection(await ask_for_lock(connection, tenant, name), name)
 
 
 async def hold_collection(connection: Connection, tenant: str, name: str) -> Collection:
-    """Reads a collection and keeps it from being deleted until the transaction ends."""
+    """Reads a collection and protects it from deletion until the transaction ends."""
     rows = await connection.execute(_BY_NAME + " FOR KEY SHARE", {"tenant": tenant, "name": name})
     return await one_collection(rows, name)
 

@@ -1,4 +1,4 @@
-"""Documents in PostgreSQL: one transaction puts a document in place of its older self and leaves nothing behind."""
+"""Documents in PostgreSQL: one transaction replaces a document's former version and leaves nothing behind."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -94,7 +94,7 @@ class DocumentStore:
             return await _twin(connection, found, document_id, content_hash)
 
     async def replace(self, seen: IndexStanding, revision: Revision) -> IndexStanding | None:
-        """Stores a revision and returns how the document stands; None when another write came between.
+        """Stores a revision and returns the resulting document; None if another write came between.
 
         The collection's other writers wait meanwhile, so whatever can be is sent without waiting for the answers.
         """

@@ -1,7 +1,7 @@
 """An HNSW index for every collection that is large, and only for those.
 
-One index over all tenants would search through everybody's windows and keep one's own: a small tenant would lose recall
-to a large one. So each large collection has a partial index to itself, and in a small one every window is compared.
+One index over all tenants would search everyone's windows and then keep one tenant's: a small tenant would lose recall
+to a large one. So each large collection has its own partial index, and in a small one every window is compared.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _CREATE = sql.SQL(
     """
 )
 _SPARE_WRITERS = sql.SQL("ALTER INDEX retrieval.{name} SET (ef_construction = {reach})")
-# Whoever searches or writes waits behind a lock that is waited for, so that is given up soon, and tried again.
+# Searches and writes queue behind a pending lock, so the attempt is soon given up, and repeated.
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '100ms'"
 _LOCK_ATTEMPTS = 100
 _LOCK_PAUSE_S = 0.5
@@ -73,18 +73,18 @@ class HnswIndexes:
             await ended(self._building)
 
     def consider(self, collection: Collection) -> None:
-        """Takes note of a collection that changed."""
+        """Notes a collection that changed."""
         if collection.lacks_index(self._exact_windows):
             self._due.set()
 
     def consider_deleted(self) -> None:
-        """Takes note that a collection was deleted: its index serves nobody."""
+        """Notes that a collection was deleted: its index is no longer needed."""
         self._due.set()
 
     async def build_due(self) -> None:
         """Builds the index of every collection that is large and has none, and drops those of deleted ones.
 
-        One that fails keeps back no other; it is raised once all were tried.
+        One that fails does not stop the others; its error is raised once all were tried.
         """
         failures: list[psycopg.Error] = []
         async with self._database.connection(_BUILD_LIMIT_S) as connection:
@@ -107,7 +107,7 @@ class HnswIndexes:
                 await self.build_due()
                 trouble.ended()
             except (DependencyDown, psycopg.Error) as error:
-                # Until it is built, every window is compared: slower, and right (see unindexed.py).
+                # Until it is built, every window is compared: slower, and right (see search/exact_search.py).
                 trouble.failed(error)
                 await asyncio.sleep(_PAUSE_S)
                 self._due.set()
@@ -119,7 +119,7 @@ class HnswIndexes:
 
     async def _build_alone(self, connection: Connection, collection: int, dimensions: int) -> None:
         name = sql.Identifier(f"windows_hnsw_{collection}")
-        # One that was interrupted stays behind, invalid, and would keep its name taken.
+        # An interrupted build leaves an invalid index behind, which would keep its name taken.
         found = await connection.execute(_UNFINISHED, (f"retrieval.windows_hnsw_{collection}",))
         (unfinished,) = await found.fetchone() or (False,)
         if unfinished:
@@ -134,7 +134,7 @@ class HnswIndexes:
         self._log.info("hnsw index built", collection=collection, seconds=seconds)
 
     async def _drop(self, connection: Connection, collection: int) -> None:
-        """Drops an index, unless another replica builds it or drops it just now."""
+        """Drops an index, unless another replica is building or dropping it."""
         async with _alone_with(connection, collection) as mine:
             if mine:
                 name = sql.Identifier(f"windows_hnsw_{collection}")
@@ -156,7 +156,7 @@ class HnswIndexes:
 
 @contextmanager
 def _alone(connection: Connection, failures: list[psycopg.Error]) -> Iterator[None]:
-    """Keeps what PostgreSQL refuses from ending the round, as long as it answers."""
+    """Keeps an error of PostgreSQL from ending the round, as long as it answers."""
     try:
         yield
     except psycopg.Error as error:
@@ -167,7 +167,7 @@ def _alone(connection: Connection, failures: list[psycopg.Error]) -> Iterator[No
 
 @asynccontextmanager
 async def _alone_with(connection: Connection, collection: int) -> AsyncIterator[bool]:
-    """Keeps other replicas from the index of a collection; yields False when one of them has it."""
+    """Locks the index of a collection against other replicas; yields False if one of them has it."""
     lock = (_LOCK, collection)
     (mine,) = await (await connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock)).fetchone() or (False,)
     try:

@@ -1,4 +1,4 @@
-"""The outbox of documents that changed or went, for whoever keeps answers built on them."""
+"""The outbox of changed and deleted documents, for the cache of answers based on them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -44,25 +44,25 @@ class Forgotten:
 
 
 class Taken:
-    """Documents that nobody else holds. What becomes of one is written down; others stay as they are."""
+    """Documents locked by this replica. The outcome of each is stored; the others stay as they are."""
 
     def __init__(self, connection: Connection, forgotten: Sequence[Forgotten]) -> None:
         self._connection = connection
         self.forgotten = forgotten
 
     async def told(self, documents: Forgotten) -> None:
-        """Crosses documents out."""
+        """Removes documents from the outbox."""
         await self._connection.execute(_CROSS_OUT, (_ids(documents),))
 
     async def refused(self, documents: Forgotten, reason: str) -> bool:
-        """Puts documents off, longer each time; returns whether they are set aside, not to be told any more."""
+        """Postpones documents, longer each time; returns whether they are set aside for good."""
         parameters = {"ids": _ids(documents), "reason": reason, "most": _MOST_REFUSALS}
         (is_set_aside,) = await (await self._connection.execute(_PUT_OFF, parameters)).fetchone() or (False,)
         return bool(is_set_aside)
 
 
 async def note_forgotten(connection: Connection, collection: Collection, document_id: str) -> None:
-    """Writes a document down in the transaction that changes or deletes it; the collection is as it is since."""
+    """Adds a document in the transaction that changes or deletes it; `collection` is its state after that."""
     await connection.execute(
         "INSERT INTO forgotten_documents (tenant, collection, document_id, version) VALUES (%s, %s, %s, %s)",
         (collection.tenant, collection.name, document_id, collection.version),

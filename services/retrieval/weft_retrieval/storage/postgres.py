@@ -1,9 +1,9 @@
-"""Retrieval's database: the fence that every transaction stands behind.
+"""Retrieval's database, and the row-level security that every transaction runs under.
 
-The service's own fence is the tenant that every query names. The second one is the server's: a transaction runs as a
-role that owns nothing, and row-level security shows it the rows of one tenant. Both are SET LOCAL with the
-transaction's first statement, so that a pooler which hands a session from one client to the next carries nothing over.
-A connection without a transaction of that kind sees which collections there are and no content.
+Every query names the tenant, which is the service's own protection. The server's is row-level security: a transaction
+runs as a role that owns nothing and sees the rows of one tenant. Role and tenant are SET LOCAL with the transaction's
+first statement, so a pooler that passes a session from one client to the next carries nothing over. A connection
+without such a transaction sees which collections there are, and no content.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -48,7 +48,7 @@ class TenantDatabase(Database):
             "role": _ROLE,
             "search_path": _SEARCH_PATH,
             "hnsw.ef_search": str(hnsw_ef_search),
-            # Without it a filter leaves fewer rows than were asked for.
+            # Without it a filter would leave fewer rows than requested.
             "hnsw.iterative_scan": "relaxed_order",
             # Plans depend on how many rows a parameter selects, and compiling them costs more than running them.
             "plan_cache_mode": "force_custom_plan",
@@ -57,7 +57,7 @@ class TenantDatabase(Database):
 
     @asynccontextmanager
     async def transaction(self, tenant: str, limit_s: float) -> AsyncIterator[Connection]:
-        """A transaction that sees one tenant's rows, for at most min(`limit_s`, what the caller has left).
+        """Opens a transaction that sees one tenant's rows, for at most min(`limit_s`, the caller's remaining time).
 
         Commits on leaving, rolls back on an error; raises DependencyDown.
         """
@@ -69,7 +69,7 @@ class TenantDatabase(Database):
     async def rows(
         self, tenant: str, limit_s: float, query: Query, params: Mapping[str, object], **settings: str
     ) -> list[tuple[Any, ...]]:
-        """Returns the answer to one query, which reads, in a transaction of its own: with a single trip to the server.
+        """Returns the result of one read query, in its own transaction, with a single round trip to the server.
 
         `settings` of PostgreSQL hold for it alone. Otherwise as `transaction`.
         """

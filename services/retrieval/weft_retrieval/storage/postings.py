@@ -1,4 +1,4 @@
-"""The inverted index: for every term the chunks that hold it, packed into segments once there are enough of them.
+"""The inverted index: for every term the chunks that contain it, packed into segments once there are enough of them.
 
 Every write happens under the collection's row lock, so chunk ids only grow and writers cannot deadlock.
 """
@@ -127,7 +127,7 @@ class Rewrite:
 async def read_postings(
     database: TenantDatabase, collection: Collection, terms: Sequence[str], limit_s: float
 ) -> tuple[Statistics, dict[str, bytes]]:
-    """Returns all postings of some terms, and the collection's statistics of the same moment."""
+    """Returns all postings of some terms, and the collection's statistics at the same moment."""
     params = {"collection": collection.id, "tenant": collection.tenant, "terms": list(terms)}
     rows = await database.rows(collection.tenant, limit_s, _READ, params)
     if not rows:
@@ -139,7 +139,8 @@ async def read_postings(
 async def read_shared_terms(
     database: TenantDatabase, collection: Collection, chunks: Leg, count: int, limit_s: float
 ) -> list[tuple[str, float]]:
-    """Returns terms that at least two of some scored chunks hold, up to `count`, with their weights, the largest first.
+    """Returns up to `count` terms that at least two of some scored chunks contain, with their weights, the largest
+    first.
 
     A chunk's score is shared out among its terms. Terms that are common in the whole collection are left out.
     """

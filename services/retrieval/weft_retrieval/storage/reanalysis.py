@@ -1,7 +1,7 @@
-"""Stored chunks analysed anew, in the background: after a release whose terms are others, or in another language.
+"""Analyses stored chunks again, in the background: after a release that changes the analysis, or for another language.
 
-A few at a time, each time in one transaction: whoever stops, on purpose or not, leaves every chunk found by its old
-terms or by its new ones, and the next one goes on. Searches ask for both until the collection is done.
+It handles a few at a time, each time in one transaction: if it stops, every chunk is found by its old terms or by its
+new ones, and the next run continues. Searches look for both until the collection is done.
 """
 
 import asyncio
@@ -95,9 +95,9 @@ class Reanalysis:
         self._log = structlog.get_logger()
 
     async def step(self) -> int:
-        """Analyses some chunks of every collection that has old ones; returns how many collections had.
+        """Analyses some chunks of every collection with outdated ones; returns how many collections had any.
 
-        One that fails keeps back no other; it is raised once all were tried.
+        One that fails does not stop the others; its error is raised once all were tried.
         """
         async with self._database.connection(_LIMIT_S) as connection:
             due = await (await connection.execute(_DUE, (ANALYSIS,))).fetchall()
@@ -110,7 +110,7 @@ class Reanalysis:
                 continue
             except (WeftError, psycopg.Error) as error:
                 failures.append(error)
-            # At most half of the time is for this, the rest for searches.
+            # At most half of the time is used for this, the rest is left to searches.
             await asyncio.sleep(time.monotonic() - began)
         if failures:
             raise failures[0]
@@ -147,7 +147,7 @@ class Reanalysis:
 
 
 async def _store(connection: Connection, collection: Collection, analysed: Sequence[_Analysed]) -> None:
-    """Stores what is analysed, but for chunks that were deleted meanwhile, changed, or stored by another replica."""
+    """Stores the new analysis, except for chunks that were meanwhile deleted, changed, or stored by another replica."""
     wanted = [one.rewrite.chunk for one in analysed]
     rows = await (await connection.execute(_STILL_OLD, (collection.id, wanted))).fetchall()
     left = {chunk: (Analysis(was, version), Analysis(language)) for chunk, language, was, version in rows}

@@ -1,4 +1,4 @@
-"""A document on its way into the store, and what it finds there."""
+"""A document about to be stored, and what is stored already."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,12 +32,12 @@ class IndexEntry:
     language: str
     """What it is stemmed as."""
     language_given: bool = False
-    """Whether its sender said so."""
+    """Whether its sender set it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A chunk with what the two legs need: its terms, and a vector for each of its windows that could be read."""
+    """A chunk with what both retrievers need: its terms, and a vector for each of its readable windows."""
 
     chunk: Chunk
     terms: AnalysedTerms
@@ -46,7 +46,7 @@ class IndexedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A document as it is to be: all its chunks, and those that are `new`, with vectors of `embedder`.
+    """A new version of a document: all its chunks, and those that are `new`, with vectors of `embedder`.
 
     `only_copy` keeps a new document out whose content is there under another id. `receipt` is called in the transaction
     that stores the document; what it raises undoes that.

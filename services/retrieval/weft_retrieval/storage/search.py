@@ -1,4 +1,4 @@
-"""The two legs of a search over PostgreSQL: nearest windows by cosine, and BM25 over the postings.
+"""The two retrievers over PostgreSQL: nearest windows by cosine, and BM25 over the postings.
 
 Both take the same filter, and both name the tenant beside the collection: an id from elsewhere finds nothing.
 """
@@ -26,8 +26,8 @@ from weft_retrieval.storage.postings import read_postings, read_shared_terms
 from weft_retrieval.storage.search_threads import in_search_thread
 
 _LIMIT_S = 10.0
-# Whether to compare or to ask the index is decided here. PostgreSQL decides by statistics, which a collection that was
-# just filled has none of: it then compares and sorts a hundred thousand windows, search after search.
+# The service decides whether to compare or to use the index. PostgreSQL decides by statistics, which a collection that
+# was just filled does not have: it then compares and sorts a hundred thousand windows, search after search.
 _ASK_THE_INDEX = {"enable_sort": "off"}
 # The windows of one chunk compete for the places an index scan returns.
 _MAX_WINDOWS = 1000
@@ -113,7 +113,9 @@ class Index:
             windows *= _REACH
 
     def is_quick(self, collection: Collection) -> bool:
-        """Returns whether the dense leg need not compare more windows than it should, for want of an index."""
+        """Returns whether the search by vectors can avoid comparing more windows than it should for lack of an
+        index.
+        """
         return not collection.lacks_index(self._exact_windows)
 
     async def best_matching(

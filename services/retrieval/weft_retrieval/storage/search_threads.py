@@ -1,4 +1,4 @@
-"""Threads that searches have to themselves: whatever else the process does in threads cannot hold them up."""
+"""Threads reserved for searches, so that other work in threads cannot delay them."""
 
 import asyncio
 from collections.abc import Callable

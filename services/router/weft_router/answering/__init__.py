@@ -1,1 +1,1 @@
-"""From a job to its answer: the prompt, attempts one after the other or in a race, what serves when all fail."""
+"""From a job to its answer: its alias, attempts in sequence or in a race, the last resort when all fail."""

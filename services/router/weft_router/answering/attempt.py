@@ -31,10 +31,10 @@ from weft_router.validation.response_format import failure, find_fault, must_hav
 from weft_router.validation.stop_texts import StopTexts
 
 Reserve = Callable[[], Awaitable[Reservation]]
-"""Holds what an attempt may take of the budgets; raises BudgetSpent."""
+"""Reserves what an attempt may cost from the budgets; raises BudgetSpent."""
 
 TakeLead = Callable[["Attempt"], Awaitable[None]]
-"""Returns once the attempt may write into the log; is cancelled where another one may."""
+"""Returns once the attempt may write to the log; is cancelled if another one may."""
 
 _MODEL_CHARACTERS = 256
 
@@ -47,7 +47,7 @@ _RESULT_LABELS = {
 
 
 class Attempt:
-    """Asks one provider for one job's answer. Of a higher `rank` is what may take the place of a whole answer."""
+    """Calls one provider for one job's answer. An attempt of a higher `rank` may replace a complete answer."""
 
     def __init__(
         self,
@@ -77,22 +77,22 @@ class Attempt:
         self._meter = usage.Meter(job.messages)
 
     def unusually_late_s(self) -> float | None:
-        """Returns after how long its first token is late; None while too little is known of its provider."""
+        """Returns after how long its first token is late; None while too little is known about its provider."""
         return self._call.unusually_late_s()
 
     @property
     def has_ended(self) -> bool:
-        """Whether its provider has said the end."""
+        """Whether its provider has sent the end."""
         return self._meter.is_whole
 
     async def begin(self) -> None:
         """Says in the log that the attempt begins, from where the text stands or from nothing.
 
-        While a whole answer stands, nothing is said: it stays until there is a better one.
+        While a complete answer is kept, nothing is written: it stays until there is a better one.
 
         Raises:
-            BudgetSpent: a budget has no room for it; nothing was said.
-            Fenced: somebody else moved the job on.
+            BudgetSpent: a budget is exhausted; nothing was written.
+            Fenced: another writer has moved the job on.
         """
         await self._hold()
         if self._job.standing is not None:
@@ -105,9 +105,9 @@ class Attempt:
         """Returns the end of a whole answer, with every token committed and the attempt on record.
 
         Raises:
-            ProviderError: the provider failed; what it said before is committed.
-            BudgetSpent: a budget has no room for it; nobody was asked, and nothing is on record.
-            Fenced: somebody else moved the job on.
+            ProviderError: the provider failed; its text so far is committed.
+            BudgetSpent: a budget is exhausted; no provider was called, and nothing is recorded.
+            Fenced: another writer has moved the job on.
         """
         await self._hold()
         if not self._has_begun:
@@ -119,7 +119,7 @@ class Attempt:
             if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID and self._is_last_answer():
                 error.remedy = Remedy.NOTHING  # also where the provider itself refused what its model wrote
             if not error.remedy.may_pass:
-                self.attempt.provider_model = self._model  # by which its route is known for one that refused
+                self.attempt.provider_model = self._model  # by which its route is recognised as one that refused
             self._job.count_refusal(is_explained=error.remedy is not Remedy.NEXT_ROUTE)
             self.attempt.error.CopyFrom(error.to_wire())
             self.attempt.provider_out = self._call.failed(error)
@@ -133,20 +133,20 @@ class Attempt:
         return finished
 
     def lose(self, *, spoke: bool) -> None:
-        """Notes that another attempt has taken the lead, from this one if it `spoke`; what remains is to stop it."""
+        """Notes that another attempt has taken the lead, from this one if it `spoke`; it only remains to be stopped."""
         if not spoke:
             self._call.lose()
         self._end(job_pb2.Attempt.RESULT_REPLACED if spoke else job_pb2.Attempt.RESULT_LOST_RACE)
 
     def close(self) -> None:
-        """Notes that the attempt was stopped, if nothing ended it before."""
+        """Notes that the attempt was stopped, unless it had ended before."""
         self._end(job_pb2.Attempt.RESULT_STOPPED)
 
     async def begin_writing(self) -> None:
-        """Begins in the log, if that is still to be done, in the place of what others said.
+        """Writes to the log that the attempt begins, if it has not, replacing what other attempts wrote.
 
         Raises:
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         self._may_write = True
         if self._has_begun:
@@ -164,14 +164,14 @@ class Attempt:
             self._reservation = await self._reserve()
 
     async def _position(self) -> int:
-        """Returns the event whose text the attempt goes on from.
+        """Returns the event after whose text the attempt continues.
 
-        0 once text that nobody can go on from is withdrawn.
+        0 once text that cannot be continued is withdrawn.
         """
         job = self._job
         if not job.said and not job.is_torn:
             return 0
-        # Readers have the reasoning; a provider that goes on from the text alone would think again.
+        # Readers have seen the reasoning; a provider that continues from the text alone would reason again.
         whole = (
             not job.is_torn and not job.said.reasoning and can_continue(job.request, job.said, self._order.max_tokens)
         )
@@ -186,11 +186,11 @@ class Attempt:
             try:
                 finished = await self._pass_on(take_lead, tokens)
                 if not self._may_write:
-                    # One that failed without a word stands in nobody's way.
+                    # An attempt that failed without text does not stop another from continuing.
                     judged(finished, self._job.said if self.goes_on else AnswerSoFar(), self._job.request)
                     await take_lead(self)
             finally:
-                # However the stream ended: what readers are to keep has to be in the log before its end is.
+                # However the stream ended, what readers keep must be in the log before its end is.
                 if self._has_begun and self._may_write:
                     await tokens.finish()
                     if self._spoke:
@@ -201,13 +201,13 @@ class Attempt:
         return finished
 
     async def _check_form(self, finished: inference_pb2.Finished) -> None:
-        """Raises ProviderError when the answer is off the form that the request asks for."""
+        """Raises ProviderError if the answer violates the requested format."""
         job = self._job
         if fault := await find_fault(job.request.response_format, job.said.text):
             raise failure(fault, finished, is_last=self._is_last_answer())
 
     def _is_last_answer(self) -> bool:
-        """Says whether no other answer is wanted where this one is off its form."""
+        """Returns whether no further attempt follows if this answer violates the format."""
         attempts = self._job.attempts
         invalid = sum(attempt.error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID for attempt in attempts) + 1
         return invalid >= self._order.alias.invalid_answers
@@ -244,7 +244,7 @@ class Attempt:
         raise broken("ended its stream without the end marker")
 
     def _take(self, delta: event_pb2.Delta, tokens: TokenWriter, stops: StopTexts) -> inference_pb2.Finished | None:
-        """Takes in what the answer says next; return its end where no more of it is taken."""
+        """Takes in the next part of the answer; returns the end if no more is accepted."""
         fitting = self._order.limit.fitting(self._job.said, delta)
         tokens.add(fitting)
         self._job.said.add(fitting)
@@ -257,7 +257,7 @@ class Attempt:
             self.attempt.chosen_because += f"; asked {change}"
 
     def _cut_off(self) -> inference_pb2.Finished:
-        """Returns the end of an answer of which no more is taken; raises ProviderError where it has none."""
+        """Returns the end of an answer that is cut off; raises ProviderError if it has none."""
         finished = self._order.limit.end()
         structlog.get_logger().warning(
             "provider ignores max_tokens",
@@ -272,7 +272,7 @@ class Attempt:
             return
         self._is_closed = True
         self._call.left()
-        # One that lost a race had read its prompt, as far as anybody knows.
+        # An attempt that lost a race had, as far as anyone knows, read its prompt.
         was_read = self._spoke or result == job_pb2.Attempt.RESULT_LOST_RACE
         taken = self._meter.taken(was_read=was_read) if self._began else chat_pb2.Usage()
         cost = self._reservation.settle(taken) if self._reservation else None

@@ -1,10 +1,9 @@
-"""A job's tries under one alias and those it falls back to, until one answers or none is left."""
+"""A job's attempts under one alias and its fallbacks, until one answers or none is left."""
 
 import asyncio
-import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import stamina
@@ -14,22 +13,20 @@ from weft.job.v1 import job_pb2
 from weft_kit.joblog import priority_of
 from weft_router import metrics
 from weft_router.answering.attempt import Attempt
+from weft_router.answering.attempt_rules import AttemptRules
 from weft_router.answering.race import Late, Race
-from weft_router.budgets.budgets import Budgets, Reservation
+from weft_router.budgets.budgets import Reservation
 from weft_router.budgets.claims import PlannedCall
 from weft_router.fleet.concurrency import Waiter
 from weft_router.fleet.outage import ProviderOutage, outage
 from weft_router.fleet.registry import Registry
-from weft_router.job.answer_limit import MAX_ANSWER_BYTES
 from weft_router.job.job import Job, JobFailed, JobOrder
 from weft_router.job.token_estimate import estimated_tokens
 from weft_router.providers.provider import ProviderError
 from weft_router.routing import retry_policy
-from weft_router.routing.retry_budget import RetryBudgets
 from weft_router.routing.retry_policy import RetryLimits
 from weft_router.routing.selection import (
     Choice,
-    Draw,
     RouteCandidate,
     choose,
     remaining,
@@ -38,19 +35,8 @@ from weft_router.routing.selection import (
 _LOOK_AGAIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRules:
-    """What holds for every pursuit of this replica."""
-
-    limits: RetryLimits
-    retry_budgets: RetryBudgets
-    budgets: Budgets
-    draw: Draw = random.random
-    max_answer_bytes: int = MAX_ANSWER_BYTES
-
-
 class AttemptLoop:
-    """Asks the providers of one alias, in one job's name. `orders` holds the alias first, then its fallbacks."""
+    """Calls the providers of one alias for one job. `orders` holds the alias first, then its fallbacks."""
 
     def __init__(
         self,
@@ -63,7 +49,6 @@ class AttemptLoop:
         self._job = job
         self._registry = registry
         self._rules = rules
-        self._limits_asked = rules.limits.of(job.request)
         self._orders = orders
         self._drafts = drafts
         self._name, self._order = next(iter(orders.items()))
@@ -73,17 +58,17 @@ class AttemptLoop:
 
     @property
     def _limits(self) -> RetryLimits:
-        return self._limits_asked.after(self._job.unexplained)
+        return self._rules.limits_of(self._job)
 
     async def answer(self) -> inference_pb2.Finished:
         """Returns the end of a whole answer, committed.
 
         Raises:
-            ProviderError: the last failure; no further try may help, or none is allowed.
-            ProviderOutage: nobody takes its calls now.
-            JobFailed: the job has no try left.
-            BudgetSpent: a budget has no room for another try now.
-            Fenced: somebody else moved the job on.
+            ProviderError: the last failure; no further attempt may help, or none is allowed.
+            ProviderOutage: no provider takes its calls now.
+            JobFailed: the job has no attempt left.
+            BudgetSpent: the budget does not allow another attempt now.
+            Fenced: another writer has moved the job on.
         """
         if why := retry_policy.given_up(self._job.attempts, self._limits):
             raise JobFailed(why)
@@ -104,7 +89,7 @@ class AttemptLoop:
         return await Race(self._job).run(first, beside, None if beside else self._late(first))
 
     async def _choice(self) -> Choice:
-        """Chooses once a call is allowed, waiting for room where every provider that is well is full."""
+        """Chooses a route once a call is allowed, and waits for capacity if every healthy provider is at its limit."""
         extra = self._rules.retry_budgets.retries(self._name, self._alias.retries)
         is_retry = retry_policy.adds_load(self._job.attempts)
         while True:
@@ -122,7 +107,7 @@ class AttemptLoop:
             elif extra.take(time.monotonic()):
                 return choice
             else:
-                # In an outage every job wants to try again. The job lives on; it just may not add to the load now.
+                # In an outage every job wants to retry. The job lives on, but must not add load now.
                 metrics.WAITS.labels("retry_budget").inc()
                 await asyncio.sleep(_LOOK_AGAIN_S * self._rules.draw())
 
@@ -154,7 +139,7 @@ class AttemptLoop:
             accepted.key_budget,
             choice.route.provider,
             choice.route.model,
-            # Text that is gone on from is read in place of being written.
+            # Text that is continued is read as part of the prompt, rather than written.
             prompt_tokens=lambda: estimated_tokens(messages),
             max_tokens=order.limit.max_tokens,
             limit_s=order.timeouts.total_s,
@@ -162,14 +147,14 @@ class AttemptLoop:
         return await self._rules.budgets.reserve(call, self._registry.catalog)
 
     def _draft(self) -> Attempt | None:
-        """Returns who answers meanwhile, where the request wants that and nothing was said yet."""
+        """Returns the route that drafts meanwhile, if the request wants a draft and no text has been sent yet."""
         if not self._drafts or self._job.said or self._job.standing is not None:
             return None
         choice = choose(self._candidates(self._drafts), self._rules.draw)
         return self._entrant(_noted(choice, "draft"), self._drafts) if choice else None
 
     def _rivals(self, first: Attempt) -> list[Attempt]:
-        """Returns those who are asked at the same time. Nobody goes on from a text beside another."""
+        """Returns the routes that are called at the same time. A text that is being continued has no rivals."""
         wanted = self._job.request.routing
         number = min(wanted.first_of if wanted.HasField("first_of") else self._alias.first_of, self._alias.first_of)
         rivals: list[Attempt] = []
@@ -182,7 +167,7 @@ class AttemptLoop:
         return rivals
 
     def _late(self, first: Attempt) -> Late | None:
-        """Returns who is asked too when the first token is late, where the alias hedges."""
+        """Returns the second route to call when the first token is late, if the alias hedges."""
         hedge = self._alias.hedge
         if hedge is None or self._job.said:
             return None
@@ -202,19 +187,19 @@ class AttemptLoop:
         return Late(after_s, entrant)
 
     def _wait_before_retry(self, error: Exception) -> float | bool:
-        """Says what stamina asks after a failure: False ends it, a number waits that many seconds."""
+        """Answers stamina after a failure: False ends the loop, a number waits that many seconds."""
         if not isinstance(error, ProviderError):
             return False
-        # A job that was turned away so often had better wait in the queue than here.
+        # A job that was turned away this often waits better in the queue than here.
         is_patient = len(retry_policy.failures(self._job.attempts)) < self._limits.max_attempts
         wait_s = self._wait_s(error) if is_patient else None
         if wait_s is None:
             return False
-        # Where all are kept away that is found out at once, and waited for elsewhere.
+        # If all routes are held back, that is found out at once, and waited for elsewhere.
         return wait_s if any(one.allowed for one in remaining(self._candidates(self._orders))) else 0.0
 
     def _wait_s(self, error: ProviderError) -> float | None:
-        """Returns the seconds until the next try after a failure; None when none may help, or none is allowed."""
+        """Returns the seconds until the next attempt after a failure; None if none may help, or none is allowed."""
         job, limits = self._job, self._limits
         candidates = remaining(self._candidates(self._orders))
         is_last = retry_policy.counted(job.attempts, limits) >= limits.max_attempts

@@ -1,4 +1,4 @@
-"""Finished answers on their way to the cache service and back; it may be away without anybody noticing."""
+"""Sends finished answers to the cache service and finds stored ones; jobs do not notice when it is down."""
 
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -22,9 +22,9 @@ _MOST_UNDER_WAY = 256
 
 
 def may_be_stored(mode: job_pb2.CacheMode.ValueType, done: event_pb2.Done) -> bool:
-    """Says whether the policy lets this answer serve again, whether it is whole, and whether it was made for this job.
+    """Returns whether this answer may be stored: its policy allows it, it is complete, and it was made for this job.
 
-    One from the cache is there already, under its own age and its own question.
+    An answer from the cache is stored already, with its own age and question.
     """
     answer = done.answer
     if done.HasField("cache_hit") or answer.finish_reason != chat_pb2.FINISH_REASON_STOP or answer.tool_calls:
@@ -33,13 +33,13 @@ def may_be_stored(mode: job_pb2.CacheMode.ValueType, done: event_pb2.Done) -> bo
 
 
 def cost_of(done: event_pb2.Done) -> budget_pb2.Cost | None:
-    """Returns what the attempt cost whose answer this is; not what was spent on others beside it."""
+    """Returns the cost of the attempt that answered, without that of other attempts."""
     costs = [one.cost for one in _succeeded(done) if one.HasField("cost")]
     return costs[-1] if costs else None
 
 
 def generation_time(done: event_pb2.Done) -> duration_pb2.Duration | None:
-    """Returns how long the attempt took whose answer this is; None for one that only listened to another job's call."""
+    """Returns how long the attempt that answered took; None if it only listened to another job's call."""
     times = [one.duration for one in _succeeded(done) if one.HasField("duration") and not one.joined_job_id]
     return times[-1] if times else None
 
@@ -49,10 +49,10 @@ def _succeeded(done: event_pb2.Done) -> list[job_pb2.Attempt]:
 
 
 class AnswerCache:
-    """Stores answers without keeping anybody waiting. Leaving the context waits for those under way.
+    """Stores answers in the background. Leaving the context waits for those in progress.
 
-    `catalog` is asked anew each time for what a model alias says of the cache. The cache service knows no catalog, and
-    is told the mode that follows; the request on record stays as it was sent.
+    `catalog` is read anew each time for an alias's cache setting. The cache service does not know the catalog; it is
+    given the resulting mode, and the recorded request stays as it was sent.
     """
 
     def __init__(self, channel: Channel, catalog: Callable[[], Catalog]) -> None:
@@ -70,8 +70,8 @@ class AnswerCache:
         await self._under_way.wait()
 
     def keep(self, job_id: str, accepted: event_pb2.Accepted, collection_version: int, done: event_pb2.Done) -> None:
-        """Tells the cache of a job that succeeded, in the background: its answer if that may serve again, and what an
-        audit came to. Too many at once are dropped and counted.
+        """Reports a successful job to the cache, in the background: its answer if that may be stored, and an audit's
+        result. Too many at once are dropped and counted.
         """
         request, answer = accepted.request, done.answer
         mode = self._mode(request)
@@ -93,9 +93,9 @@ class AnswerCache:
     async def find(
         self, request: job_pb2.GenerationRequest, collection_version: int, stale_within_s: int = 0
     ) -> cache_pb2.Found | None:
-        """Returns a stored answer that the request's policy lets serve; None when there is none, or no cache.
+        """Returns a stored answer that the request's policy accepts; None if there is none, or no cache.
 
-        With `stale_within_s` it may be older than the request wants, or built on another version of its collection.
+        With `stale_within_s` it may be older than the request wants, or based on another version of its collection.
         """
         mode = self._mode(request)
         if mode == job_pb2.CACHE_MODE_OFF:

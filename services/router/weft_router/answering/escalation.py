@@ -1,4 +1,4 @@
-"""Whether a cheap answer is good enough, by the rules of its alias."""
+"""Decides, by the rules of its alias, whether a cheap answer is good enough."""
 
 import re
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ _OPENING_CHARACTERS = 400
 
 
 def shortcoming(rule: Escalation, said: AnswerSoFar, fault: FormatFault | None = None) -> str | None:
-    """Returns what is wrong with an answer, in a few words; None when it may stand. Calls of tools always may.
+    """Returns what is wrong with an answer, in a few words; None if it may be kept. Tool calls always may.
 
-    `fault` is how it is off the form that was asked for, where the rule minds that.
+    `fault` is how it violates the requested format, if the rule considers that.
     """
     if said.tool_calls:
         return None

@@ -1,4 +1,4 @@
-"""What is served when every provider failed: an answer from the cache, the fresh before the stale."""
+"""Serves an answer from the cache when every provider failed, preferring fresh to stale ones."""
 
 from weft.cache.v1 import cache_pb2
 from weft.job.v1 import event_pb2
@@ -11,16 +11,16 @@ from weft_router.validation.response_format import find_fault
 
 
 class LastResortAnswers:
-    """Looks for answers that were given before."""
+    """Finds answers that were given before."""
 
     def __init__(self, answers: AnswerCache) -> None:
         self._answers = answers
 
     async def serve(self, job: Job, allowed: routing.LastResort) -> event_pb2.Done | None:
-        """Returns the record of a job that a stored answer ends, with its text in the log; None when there is none.
+        """Returns the record of a job that ends with a stored answer, whose text is in the log; None if there is none.
 
         Raises:
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         if not allowed.cached and not allowed.stale_within_s:
             return None
@@ -37,6 +37,6 @@ class LastResortAnswers:
 async def _served(job: Job, found: cache_pb2.Found) -> event_pb2.Done:
     await job.withdraw()
     if found.answer.text:
-        # Readers put the text together from what they are sent.
+        # Readers assemble the text from the deltas they receive.
         await job.say(event_pb2.Delta(text=found.answer.text))
     return terminal_events.from_cache(job, found.answer, found.hit)

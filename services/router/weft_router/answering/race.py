@@ -1,4 +1,4 @@
-"""The race to write a job's answer: who is asked, and who of them writes into the log.
+"""The race to write a job's answer: which attempts are made, and which of them writes to the log.
 
 Each entrant asks one provider. Whoever has its first useful token first takes the lead: it alone writes, and those that
 lost are stopped at once. One that ended without a word has nothing to write: it waits for the others. An entrant of a
@@ -20,7 +20,7 @@ from weft_router.providers.provider import ProviderError, broken
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Who joins the race when nobody leads after `after_s` seconds; `entrant` returns None for nobody."""
+    """Who joins the race if no attempt leads after `after_s` seconds; `entrant` may return None."""
 
     after_s: float
     entrant: Callable[[], Attempt | None]
@@ -34,7 +34,7 @@ class Race:
         self._holder: Attempt | None = None
         self._tasks: dict[asyncio.Task[inference_pb2.Finished], Attempt] = {}
         self._wordless: set[Attempt] = set()
-        """Those that have ended without a word."""
+        """Attempts that have ended without text."""
         self._error: ProviderError | BudgetSpent = broken("gave no answer")
         self._rank_failed = -1
 
@@ -48,7 +48,7 @@ class Race:
         Raises:
             ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
             BudgetSpent: a budget has no room for anybody of the highest rank.
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         try:
             await first.begin()
@@ -98,7 +98,7 @@ class Race:
         raise self._error
 
     def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:
-        """Returns the end of an entrant's answer; None when it lost, or failed while others are still running."""
+        """Returns the end of an entrant's answer; None if it lost, or failed while others are still running."""
         if task.cancelled():
             return None
         error = task.exception()
@@ -106,14 +106,14 @@ class Race:
             return task.result()
         if not isinstance(error, ProviderError | BudgetSpent):
             raise error
-        # That a budget had no room for one says less than why another failed.
+        # An exhausted budget for one says less than the failure of another.
         says_more = entrant.rank == self._rank_failed and isinstance(error, ProviderError)
         if says_more or entrant.rank > self._rank_failed:
             self._error, self._rank_failed = error, entrant.rank
         return None
 
     async def _take_lead(self, entrant: Attempt) -> None:
-        """Gives the lead to `entrant`. Those that lost are stopped: no two are ever here."""
+        """Gives the lead to `entrant` and stops the losers, so that two never write."""
         if entrant.has_ended:
             await self._others(entrant)
         before, self._holder = self._holder, entrant
@@ -128,7 +128,7 @@ class Race:
         await entrant.begin_writing()
 
     async def _others(self, entrant: Attempt) -> None:
-        """Waits until nobody is left who may yet say something; is cancelled once somebody does."""
+        """Waits until no entrant is left that may still produce text; is cancelled once one does."""
         self._wordless.add(entrant)
         while left := [task for task, other in self._tasks.items() if not task.done() and other not in self._wordless]:
             await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,1 @@
-"""What tenants and keys may spend: held before a provider is asked, settled by what the call really took."""
+"""What tenants and keys may spend: reserved before a provider is called, settled with what the call really cost."""

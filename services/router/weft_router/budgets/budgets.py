@@ -1,4 +1,4 @@
-"""The one way to ask a provider: what the call may take is held before, and what it took is settled after."""
+"""Budgets: the most that a call can cost is reserved before it, and the actual cost is settled after it."""
 
 import secrets
 import time
@@ -28,11 +28,11 @@ from weft_router.job import usage
 
 
 def rest_s(wait_s: float, left_s: float, delivery: int, max_deliveries: int, share: float) -> float | None:
-    """Returns the seconds until the job is worth another look; None when it would not be looked at in time.
+    """Returns the seconds until the job should check again; None if it would expire first.
 
-    At least as long as it was told to wait, and up to a quarter more (`share`, 0-1, drawn at random), so that not all
-    who wait come back at one moment. A job may be handed out `max_deliveries` times: the more of them are used, the
-    longer the rests, so that they last for its life.
+    At least the time that it was told to wait, and up to a quarter more (`share`, 0-1, drawn at random), so that
+    waiting jobs do not all come back at once. A job may be handed out `max_deliveries` times: the more of them are
+    used, the longer the waits, so that they last for its life.
     """
     remaining = max_deliveries - delivery
     if remaining <= 0 or wait_s >= left_s:
@@ -42,21 +42,20 @@ def rest_s(wait_s: float, left_s: float, delivery: int, max_deliveries: int, sha
 
 
 _GRACE_S: Final = 30.0
-"""How much longer than its longest call a hold lasts."""
+"""How much longer than its longest call a reservation lasts."""
 _UNKNOWN_WAIT_S: Final = 2.0
 
 Fallback = Literal["local", "closed", "open"]
 """What decides without Redis.
 
-"local": this router alone, by what Redis said last. Each router then keeps a budget by itself, so all together may
-spend it as many times as there are routers; the mesh goes on working, and nobody can spend without end. "closed":
-nobody, and calls wait; for where a budget must never be passed. "open": nobody, and calls pass; for where it is only a
-wish.
+"local": this router alone, from Redis's last state. Each router then enforces a budget by itself, so together they may
+spend it as many times as there are routers; the mesh keeps working, and spending stays bounded. "closed": calls wait;
+for budgets that must never be exceeded. "open": calls pass; for budgets that are only a target.
 """
 
 
 class Reservation:
-    """What is held for one call, until it is settled. What nobody settles is given up once the call must be over."""
+    """What is reserved for one call until it is settled. Unsettled reservations expire once the call must be over."""
 
     def __init__(
         self, claim: Claim, grant: Grant, call: PlannedCall, prices: Prices | None, book: Callable[[Booking], None]
@@ -69,9 +68,9 @@ class Reservation:
         self._is_settled = False
 
     def settle(self, taken: chat_pb2.Usage) -> budget_pb2.Cost | None:
-        """Books what the call really took, however it ended, and returns its cost; None where the model has no price.
+        """Charges what the call really used, however it ended, and returns its cost; None if the model has no price.
 
-        Only the first time counts. To settle with nothing gives everything back.
+        Only the first call counts. Settling with nothing releases the whole reservation.
         """
         call, prices = self._call, self._prices
         price = prices.of(call.provider, call.model) if prices else None
@@ -84,7 +83,7 @@ class Reservation:
 
 
 class Budgets:
-    """Holds calls to the budgets of their tenant and their key."""
+    """Enforces the budgets of a call's tenant and key."""
 
     def __init__(self, ledger: RedisLedger, fallback: Fallback) -> None:
         self._ledger = ledger
@@ -92,10 +91,10 @@ class Budgets:
         self._local = LocalLedger()
 
     async def reserve(self, call: PlannedCall, catalog: Catalog) -> Reservation:
-        """Holds what a call may take before its provider is asked.
+        """Reserves what a call may cost before its provider is called.
 
         Raises:
-            BudgetSpent: a budget has no room for it. Nothing is held.
+            BudgetSpent: a budget is exhausted. Nothing is reserved.
         """
         claim = _claim(call, catalog)
         decision = await self._decide(claim) if claim.is_limited else Grant(int(time.time()), Holder.NOBODY)
@@ -104,9 +103,9 @@ class Budgets:
         return Reservation(claim, decision, call, catalog.prices, self._book)
 
     async def costs_today(self, tenant: str) -> Mapping[str, int] | None:
-        """Returns the micros that a tenant's calls cost today, by provider; all tenants' when none is named.
+        """Returns the micros that a tenant's calls cost today, by provider; those of all tenants if none is named.
 
-        None while that cannot be told.
+        None while that is not known.
         """
         try:
             return await self._ledger.costs_today(tenant)
@@ -124,7 +123,7 @@ class Budgets:
         return decision
 
     def _noted(self, claim: Claim, found: Granted | BudgetRefusal) -> Grant | BudgetRefusal:
-        """Remembers what Redis says, for when it does not."""
+        """Remembers what Redis says, for when it does not answer."""
         if isinstance(found, BudgetRefusal):
             return found
         for limit, micros in zip(claim.limits, found.micros, strict=True):

@@ -1,4 +1,4 @@
-"""What a call may take and of whom, and what comes of asking for it."""
+"""Requests to budgets: what a call may cost and whose budgets it counts against, and the result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from weft_kit.spending import SpendingAccount
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A provider about to be asked, once."""
+    """A provider call that is about to be made."""
 
     tenant: str
     key_id: str
@@ -19,15 +19,15 @@ class PlannedCall:
     provider: str
     model: str
     prompt_tokens: Callable[[], int]
-    """Asked only where there is a budget: long prompts take long to count."""
+    """Counted only if there is a budget: long prompts take long to count."""
     max_tokens: int
     limit_s: float
-    """How long it may take: what a router that dies held for it is given up soon after."""
+    """How long it may take: if its router dies, its reservation expires soon after."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimit:
-    """What one account may spend; 0 means no limit."""
+    """The limits of one account; 0 means no limit."""
 
     account: SpendingAccount
     tokens_per_minute: int = 0
@@ -36,7 +36,7 @@ class BudgetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a call may take, at most, of each of its accounts: its tenant's first. `id` is no other claim's."""
+    """The most that a call can cost, for each of its accounts, the tenant's first. `id` is unique."""
 
     id: str
     tokens: int
@@ -50,7 +50,7 @@ class Claim:
 
 
 class Holder(Enum):
-    """Who holds what a call may take."""
+    """Whose budgets a call counts against."""
 
     REDIS = auto()
     HERE = auto()
@@ -59,24 +59,24 @@ class Holder(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The call may begin. `second` is when it was granted, in seconds since 1970, by the holder's clock."""
+    """The call may begin. `second` is when it was granted, in Unix time, by the clock that granted it."""
 
     second: int
     holder: Holder
 
 
 class BudgetRefusalKind(Enum):
-    """What there is too little of. The values are the script's."""
+    """Which limit is exhausted. The values are the script's."""
 
     TOKENS = 1
     MONEY = 2
     KNOWLEDGE = 3
-    """Nobody can count now."""
+    """Spending cannot be counted now."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetRefusal:
-    """The call may not begin. `used` is in tokens or micros. `wait_s` says when to ask again; None: it is no use."""
+    """The call may not begin. `used` is in tokens or micros. `wait_s` says when to ask again; None means never."""
 
     limit: BudgetLimit
     kind: BudgetRefusalKind
@@ -85,7 +85,7 @@ class BudgetRefusal:
 
 
 class BudgetSpent(Exception):
-    """A call would break a budget. `wait_s` says after how long it may be asked for again; None: it never fits."""
+    """A call would exceed a budget. `wait_s` says after how long to try again; None means that it never fits."""
 
     def __init__(self, error: job_pb2.JobError, wait_s: float | None) -> None:
         super().__init__(error.message)
@@ -94,7 +94,7 @@ class BudgetSpent(Exception):
 
 
 def budget_spent(refusal: BudgetRefusal, claim: Claim, currency: str) -> BudgetSpent:
-    """Says which budget has no room, with the numbers, and what helps."""
+    """Returns the error that names the exhausted budget, with the numbers and what helps."""
     limit = refusal.limit
     match refusal.kind:
         case BudgetRefusalKind.TOKENS:

@@ -1,4 +1,4 @@
-"""Budgets kept in this process, for as long as the shared ones cannot be reached."""
+"""Budgets counted in this process while the shared ones cannot be reached."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _SOON_S = 1.0
 
 @dataclass(slots=True)
 class _Standing:
-    """`micros` are those spent and held on `day`; `held_tokens` those of calls under way."""
+    """`micros` are spent and reserved on `day`; `held_tokens` belong to calls in progress."""
 
     seconds: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     held_tokens: int = 0
@@ -29,20 +29,20 @@ class _Standing:
 
 
 class LocalLedger:
-    """Holds to the same rules as the script. Money goes on from what Redis said last; tokens begin with a full minute.
+    """Applies the same rules as the script. Money continues from what Redis said last; tokens begin with a full minute.
 
-    Knows the accounts that have limits, which are as many as operators gave them to.
+    Tracks the accounts with limits, whose number is up to the operators.
     """
 
     def __init__(self) -> None:
         self._standings: dict[SpendingAccount, _Standing] = defaultdict(_Standing)
 
     def saw(self, account: SpendingAccount, now_s: int, micros: int) -> None:
-        """Notes what Redis says was spent and held today, by everybody."""
+        """Notes what Redis says was spent and reserved today, by all routers."""
         self._standings[account].at(now_s).micros = micros
 
     def reserve(self, claim: Claim, now_s: int) -> Grant | BudgetRefusal:
-        """Holds what a claim is for, in all of its accounts or in none."""
+        """Reserves a claim in all of its accounts or in none."""
         for limit in claim.limits:
             if refusal := self._refusal(limit, claim, now_s):
                 return refusal
@@ -55,7 +55,7 @@ class LocalLedger:
         return Grant(now_s, Holder.HERE)
 
     def settle(self, claim: Claim, grant: Grant, tokens: int, micros: int) -> None:
-        """Replaces what was held by what was really taken."""
+        """Replaces a reservation by what was really used."""
         for limit in claim.limits:
             standing = self._standings[limit.account]
             standing.held_tokens -= claim.tokens

@@ -1,7 +1,7 @@
 """Budgets shared by all routers, in Redis.
 
-The ledger clocks itself as the job log does: while one round trip is under way the next calls gather, and the next
-round trip decides them all. What calls took is booked behind their backs, and waits here while Redis is away.
+The ledger batches by itself, as the job log does: while one round trip is in progress the next calls are collected, and
+the next round trip decides them all. Actual costs are charged in the background, and wait here while Redis is down.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ _LARGEST_BATCH: Final = 256
 _MOST_UNBOOKED: Final = 20_000
 _READ_LIMIT_S: Final = 1.0
 _PACE_S: Final = 0.01
-"""How long bookings gather: as long may what calls did not take stay held."""
+"""How long charges are collected; unused reservations are released with this delay."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """What a call took that ended. `micros` is its cost."""
+    """The actual use of a call that ended. `micros` is its cost."""
 
     claim: Claim
     grant: Grant
@@ -48,7 +48,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A claim that was granted, and the micros that each of its accounts then had spent and held."""
+    """A claim that was granted, and what each of its accounts had then spent and reserved, in micros."""
 
     grant: Grant
     micros: Sequence[int]
@@ -58,14 +58,16 @@ _Waiting = tuple[Claim, "asyncio.Future[Granted | BudgetRefusal]"]
 
 
 class RedisLedger:
-    """Decides and books in Redis. When that was late (`limit_s`) three times in a row, leaves it alone for `rest_s`."""
+    """Decides and charges in Redis. After Redis was late (`limit_s`) three times in a row, does not call it for
+    `rest_s`.
+    """
 
     def __init__(self, redis: Redis, *, limit_s: float, rest_s: float = 1.0) -> None:
         self._redis: Any = redis
         self._reserve = redis.register_script(_RESERVE)
         self._settle = redis.register_script(_SETTLE)
         outage = Outage("budgets without redis: it does not answer", "budgets are in redis again")
-        # Whatever is wrong with Redis, the calls that wait must go on: any error is a failure.
+        # Whatever is wrong with Redis, the waiting calls must continue: any error is a failure.
         self._store = OptionalStore(limit_s=limit_s, rest_s=rest_s, outage=outage)
         self._waiting: deque[_Waiting] = deque()
         self._deciding: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class RedisLedger:
 
     @asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
-        """Keeps the books while the block lasts; leaving it tries once more for `limit_s` to book what is left."""
+        """Charges in the background while the block lasts; leaving it tries for `limit_s` more to send what is left."""
         try:
             yield
         finally:
@@ -87,10 +89,10 @@ class RedisLedger:
             metrics.BOOKINGS_LOST.inc(len(self._unbooked) + len(self._being_booked))
 
     async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
-        """Holds what a claim is for, in all of its accounts or in none.
+        """Reserves a claim in all of its accounts or in none.
 
         Raises:
-            StoreAway: whether it is held is not known; if so, it is given up when the claim's life is over.
+            StoreAway: it is not known whether the claim is reserved; if so, it expires at the end of the claim's life.
         """
         if not self._store.allows():
             raise StoreAway
@@ -106,7 +108,7 @@ class RedisLedger:
             raise
 
     def book(self, booking: Booking) -> None:
-        """Books what a call took, soon, and gives back what was held for it."""
+        """Charges what a call used, soon, and releases its reservation."""
         self._unbooked.append(booking)
         if len(self._unbooked) > _MOST_UNBOOKED:
             self._unbooked.popleft()
@@ -115,17 +117,17 @@ class RedisLedger:
             self._booking = asyncio.create_task(self._book_all())
 
     async def booked(self) -> None:
-        """Waits until everything is booked."""
+        """Waits until everything is charged."""
         if self._booking:
             await asyncio.shield(self._booking)
 
     async def costs_today(self, tenant: str) -> dict[str, int]:
-        """Micros that a tenant's calls cost today, by provider; all tenants' when none is named.
+        """Returns the micros that a tenant's calls cost today, by provider; those of all tenants if none is named.
 
         Raises:
-            StoreAway: that cannot be told now.
+            StoreAway: Redis does not answer.
         """
-        # Somebody wants to see it, and has nothing better to do than to wait a moment.
+        # A person wants to see it, and can wait a moment.
         async with self._store.exchange(max(self._store.limit_s, _READ_LIMIT_S)):
             found = await self._redis.hgetall(costs(day_of(time.time()), tenant))
         return {provider.decode(): int(micros) for provider, micros in found.items()}
@@ -159,7 +161,7 @@ class RedisLedger:
             self._give_back(claim, answer)
 
     def _give_back(self, claim: Claim, answer: Granted | BudgetRefusal) -> None:
-        """Books nothing for a claim whose caller left before it knew."""
+        """Releases a claim whose caller left before knowing the result."""
         if isinstance(answer, Granted):
             self.book(Booking(claim, answer.grant, "", tokens=0, micros=0))
 
@@ -174,7 +176,7 @@ class RedisLedger:
             self._booking = None
 
     async def _book_once(self, batch: Sequence[Booking]) -> None:
-        """Books, as often as it takes: a try that was not answered may have done it, and the list's number tells."""
+        """Charges until it succeeds: an unanswered attempt may have done it, which the list's number tells."""
         self._lists += 1
         payload = json.dumps([_booking_entry(booking) for booking in batch])
         while True:
@@ -188,7 +190,7 @@ class RedisLedger:
 
 
 def _first(queue: deque[T], most: int) -> list[T]:
-    """Takes up to so many from a queue."""
+    """Takes up to so many items from a queue."""
     return [queue.popleft() for _ in range(min(len(queue), most))]
 
 

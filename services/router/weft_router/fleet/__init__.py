@@ -1,1 +1,1 @@
-"""The providers that are open: what has been seen of each, how many calls it takes, and whether to ask it now."""
+"""The open providers: what has been observed of each, how many calls it takes, and whether to call it now."""

@@ -1,9 +1,9 @@
-"""A circuit breaker: keeps calls away from a provider's model that keeps failing, and lets probes find out.
+"""A circuit breaker: keeps calls away from a provider's model that keeps failing, and probes whether it is back.
 
-Kept libraries (pybreaker, aiobreaker, purgatory, circuitbreaker) wrap one awaited call and count failures in a row.
-Here a call is a stream that can fail after it answered, be too slow without failing, or be left by us, which says
-nothing about the provider; what counts is the share of failures among recent calls, as in resilience4j. So the rule
-stands alone, with time as an argument.
+The maintained libraries (pybreaker, aiobreaker, purgatory, circuitbreaker) wrap one awaited call and count failures in
+a row. Here a call is a stream that can fail after it answered, be too slow without failing, or be abandoned by us,
+which says nothing about the provider; what counts is the share of failures among recent calls, as in resilience4j. So
+this is our own rule, with time as an argument.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from weft_kit.catalog.routing import Breaking
 
 
 class BreakerState(Enum):
-    """CLOSED: calls pass. OPEN: calls are kept away. HALF_OPEN: probes pass, a few at a time."""
+    """CLOSED: calls pass. OPEN: calls are refused. HALF_OPEN: probes pass, a few at a time."""
 
     CLOSED = auto()
     OPEN = auto()
@@ -27,7 +27,7 @@ class CallOutcome(Enum):
     SLOW = auto()
     BAD = auto()
     NOTHING = auto()
-    """It was left by us, or would have failed anywhere."""
+    """The router abandoned the call, or it would have failed anywhere."""
 
 
 class ProviderBreaker:
@@ -41,7 +41,7 @@ class ProviderBreaker:
         self._probing = 0
         self._probes_passed = 0
         self.times_opened = 0
-        """By what was seen here."""
+        """Counts only what was observed here."""
 
     def state(self, now: float) -> BreakerState:
         if self._open_until is None:
@@ -49,7 +49,7 @@ class ProviderBreaker:
         return BreakerState.OPEN if now < self._open_until else BreakerState.HALF_OPEN
 
     def allows(self, now: float) -> bool:
-        """Says whether a call may pass now."""
+        """Returns whether a call may pass now."""
         match self.state(now):
             case BreakerState.CLOSED:
                 return True
@@ -65,20 +65,20 @@ class ProviderBreaker:
         return max(self._open_until - now, self.limits.open_s / 2)
 
     def begun(self, now: float) -> bool:
-        """Notes that a call begins, and returns whether it is a probe."""
+        """Notes that a call begins; returns whether it is a probe."""
         is_probe = self.state(now) is BreakerState.HALF_OPEN
         self._probing += is_probe
         return is_probe
 
     def ended(self, outcome: CallOutcome, now: float, *, is_probe: bool) -> bool:
-        """Notes how a call ended, and returns whether that opened the breaker."""
+        """Notes how a call ended; returns whether that opened the breaker."""
         self._probing -= is_probe
         if outcome is CallOutcome.NOTHING:
             return False
         if is_probe:
             return self._probed(outcome, now)
         if self._open_until is not None:
-            return False  # it began before the breaker opened, and tells nothing new
+            return False  # it began before the breaker opened, and says nothing new
         self._recent.append((now, outcome))
         if not self._is_too_bad(now):
             return False
@@ -86,13 +86,13 @@ class ProviderBreaker:
         return True
 
     def opened_elsewhere(self, for_s: float, now: float) -> None:
-        """Keeps calls away too, because another replica has seen enough; probing is each one's own."""
+        """Opens because another replica has seen enough failures; each replica probes for itself."""
         if self._open_until is None:
             self._open_until = now + for_s
             self._probes_passed = 0
 
     def open_for_s(self, now: float) -> float:
-        """Returns how much longer it keeps calls away, in seconds; 0 when it does not."""
+        """Returns how much longer calls are refused, in seconds; 0 if they are not."""
         return max(0.0, self._open_until - now) if self._open_until is not None else 0.0
 
     def _probed(self, outcome: CallOutcome, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""One call to a provider, as its health and its caps see it: begun, perhaps heard, and ended once."""
+"""One call to a provider, as seen by its health and its limits: begun, perhaps answered, and ended once."""
 
 import time
 
@@ -9,7 +9,7 @@ from weft_router.providers.provider import ProviderError, Remedy
 
 
 class ProviderCall:
-    """Counts from the moment it is made, so that many jobs at once cannot all be the one probe of a breaker."""
+    """Counts from its creation, so that many jobs at once cannot all be the one probe of a breaker."""
 
     def __init__(self, health: ProviderHealth, concurrency_limit: ConcurrencyLimit) -> None:
         now = time.monotonic()
@@ -35,22 +35,26 @@ class ProviderCall:
         self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.GOOD, now)
 
     def failed(self, error: ProviderError) -> bool:
-        """Notes a failure, and returns whether it is one of many: calls are kept away from the provider now."""
+        """Notes a failure; returns whether the breaker now keeps calls away from the provider."""
         now = time.monotonic()
         self._health.failed_with(error)
-        # A request that no provider would take, or a replica that shuts down, says nothing about this one.
+        # A request that no provider would accept, or a replica that shuts down, says nothing about this provider.
         says_nothing = error.is_requests_fault or error.remedy in (Remedy.NOTHING, Remedy.ANOTHER_REPLICA)
         self._over(CallOutcome.NOTHING if says_nothing else CallOutcome.BAD, now)
         return not says_nothing and self._health.breaker.state(now) is not BreakerState.CLOSED
 
     def lose(self) -> None:
-        """Notes that another call was quicker: this one's first token would have taken at least as long as it did."""
+        """Notes that another call was faster: this one's first token would have taken at least as long as it has so
+        far.
+        """
         now = time.monotonic()
         self._health.first_token(now - self._began, now)
         self.left()
 
     def left(self) -> None:
-        """Notes that we left the call. That says nothing about the provider, unless it was slow by then."""
+        """Notes that the router abandoned the call. That says nothing about the provider, unless it was slow by
+        then.
+        """
         now = time.monotonic()
         self._over(CallOutcome.SLOW if self._is_slow(now) else CallOutcome.NOTHING, now)
 

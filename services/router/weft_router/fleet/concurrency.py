@@ -1,4 +1,4 @@
-"""How many calls a provider takes, at once and a minute, and where further ones wait for room.
+"""How many calls a provider accepts, at once and per minute, and where further ones wait.
 
 Tenants take turns, by weight, as they do for slots.
 """
@@ -16,7 +16,7 @@ _MINUTE_S = 60.0
 
 
 class CallCaps:
-    """Counts one provider's calls against its caps; None means that there is none. Times are of one steady clock."""
+    """Counts one provider's calls against its limits; None means no limit. Times are of one steady clock."""
 
     def __init__(self, max_concurrency: int | None, calls_per_minute: int | None) -> None:
         self.max_concurrency = max_concurrency
@@ -28,7 +28,7 @@ class CallCaps:
         return not self._is_full() and self.rest_s(now) == 0
 
     def rest_s(self, now: float) -> float:
-        """Returns how long until the calls of the last minute leave room for one more, in seconds."""
+        """Returns how long until the calls of the last minute allow one more, in seconds."""
         if self.calls_per_minute is None:
             return 0.0
         while self._begun and self._begun[0] <= now - _MINUTE_S:
@@ -54,7 +54,7 @@ _LONGEST_LOOK_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A job that waits: whose, how urgent to that tenant (the lowest first), and the tokens it may take.
+    """A waiting job: its tenant, its urgency within that tenant (lowest first), and the tokens it may use.
 
     Those that are `expedited` go before all others.
     """
@@ -69,13 +69,13 @@ _Told = asyncio.Future["ConcurrencyLimit"]
 
 
 class ConcurrencyLimit:
-    """One provider's: counts who is in, and tells whose turn it is of those who wait when somebody leaves."""
+    """The limit of one provider: counts its calls, and decides which waiting job goes next when one ends."""
 
     def __init__(self, caps: CallCaps, turns: FairQueue | None = None) -> None:
         self.caps = caps
         self._turns = turns or FairQueue(lambda _: 1.0)
         self._waiting: dict[str, dict[_Told, Waiter]] = {}
-        """By tenant, in the order in which they came."""
+        """By tenant, in order of arrival."""
 
     def entered(self, now: float) -> None:
         self.caps.begun(now)
@@ -94,7 +94,7 @@ class ConcurrencyLimit:
             self._waiting.pop(waiter.tenant, None)
 
     def wake_one(self) -> None:
-        """Tells the next who waits that there may be room."""
+        """Tells the next waiting job that there may be capacity."""
         while self._waiting:
             tenant = self._turns.next(self._expedited() or self._waiting)
             told, waiter = min(self._waiting[tenant].items(), key=lambda one: (not one[1].expedited, one[1].urgency))
@@ -109,7 +109,7 @@ class ConcurrencyLimit:
 
 
 async def room_at_any(concurrency_limits: Sequence[ConcurrencyLimit], waiter: Waiter) -> None:
-    """Returns when one of them may have room for the waiter, or after a second."""
+    """Returns when one of them may have capacity for the waiter, or after a second."""
     now = time.monotonic()
     limit_s = min([_LONGEST_LOOK_S, *(rest_s for each in concurrency_limits if (rest_s := each.caps.rest_s(now)))])
     told: _Told = asyncio.get_running_loop().create_future()
@@ -121,7 +121,7 @@ async def room_at_any(concurrency_limits: Sequence[ConcurrencyLimit], waiter: Wa
                 await told
     except asyncio.CancelledError:
         if told.done() and not told.cancelled():
-            told.result().wake_one()  # whoever was told in vain passes it on
+            told.result().wake_one()  # a waiter that was woken in vain passes it on
         raise
     finally:
         told.cancel()

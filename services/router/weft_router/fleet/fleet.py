@@ -18,7 +18,7 @@ from weft_router.providers.provider import Provider
 OpenProvider = Callable[[str, ProviderEntry, str], AbstractAsyncContextManager[Provider]]
 """Opens a provider, given its name, its entry and its key; the key is empty where it has none."""
 ReadKeys = Callable[[Catalog], dict[str, str]]
-"""Finds the keys of a catalog's providers, by name. Raises CatalogError."""
+"""Reads the keys of a catalog's providers, by name. Raises CatalogError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class _Berth:
 
 
 class Fleet:
-    """Opens what a catalog names, keeps what the next one names too, and closes the rest once nobody asks it any more.
+    """Opens the providers of a catalog, keeps unchanged ones across changes, and closes the others when their last call
+    ends.
 
     Use as a context manager, which closes all.
     """
@@ -56,14 +57,14 @@ class Fleet:
 
     @property
     def current(self) -> Registry:
-        """The providers as they are configured now. There are none before the first catalog is followed."""
+        """The providers as configured now. There are none before the first catalog is applied."""
         if self._current is None:
             message = "no catalog is followed yet"
             raise RuntimeError(message)
         return self._current
 
     async def follow(self, catalog: Catalog) -> None:
-        """Puts a catalog in force. What it does not change goes on as it is, with all that was seen of it.
+        """Applies a catalog. Providers that it does not change keep running, with their statistics.
 
         Raises:
             CatalogError: a key is missing; nothing has changed.
@@ -83,7 +84,7 @@ class Fleet:
 
     @contextmanager
     def lend(self) -> Iterator[Registry]:
-        """Gives out the providers as they are now; they stay open for as long as the block lasts."""
+        """Lends the providers as they are now; they stay open while the block lasts."""
         registry = self.current
         self._lent[registry] += 1
         try:
@@ -123,7 +124,7 @@ class Fleet:
 
 
 def _with_models(registered: Registered, catalog: Catalog) -> Registered:
-    """Returns the provider with the models that routes lead to now; one that was there before keeps what was seen."""
+    """Returns the provider with the models that routes use now; models that were there before keep their statistics."""
     for model in catalog.serving(registered.name):
         known = registered.models.get(model)
         if known is None or known.breaker.limits != catalog.breaker:

@@ -1,4 +1,4 @@
-"""What this replica has seen of one provider's model: how fast, how often it failed, and whether to ask it now."""
+"""What this replica has observed of one provider's model: its speed, its failures, and whether to call it now."""
 
 import time
 from collections import Counter, deque
@@ -38,7 +38,7 @@ class ProviderHealth:
         self._expected = PeakEwma()
 
     def begun(self, now: float) -> bool:
-        """Notes a call, and returns whether it is a probe of the breaker."""
+        """Notes a call; returns whether it is a probe of the breaker."""
         self.in_flight += 1
         return self.breaker.begun(now)
 
@@ -79,7 +79,7 @@ class ProviderHealth:
         return self._expected.value_s(now)
 
     def unusually_late_s(self) -> float | None:
-        """Returns after how long a first token is late enough to ask somebody else; None while too little was seen.
+        """Returns after how long a first token is late enough to call another provider; None while too little is known.
 
         That is the p95, and never more than five times the median: where slow calls are themselves a twentieth of all,
         the p95 is one of them.

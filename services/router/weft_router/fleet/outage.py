@@ -1,4 +1,4 @@
-"""What becomes of a job while every provider that may answer it is out: it waits, without being in anybody's way."""
+"""What happens to a job while every provider that may answer it is down: it waits without blocking others."""
 
 import time
 from collections.abc import Hashable, Sequence
@@ -10,13 +10,13 @@ from weft_router.routing.selection import RouteCandidate
 
 _RETURNS_PER_S = 200.0
 _MOST_KINDS = 10_000
-"""Beyond so many, those of whom nothing waits are forgotten."""
+"""Beyond this number, kinds without waiting jobs are forgotten."""
 _LAST_S = 1.0
-"""With less to live a job that waits keeps its slot: its end is near, and has to be written in time."""
+"""A waiting job with less time to live keeps its slot, since its end must be written in time."""
 
 
 class ProviderOutage(Exception):
-    """No provider takes a call of the job's now. One may after `wait_s`; `error` says why none does."""
+    """No provider takes the job's call now. One may after `wait_s`; `error` says why none does."""
 
     def __init__(self, error: ProviderError, wait_s: float) -> None:
         super().__init__(error.message)
@@ -25,7 +25,7 @@ class ProviderOutage(Exception):
 
     @property
     def may_pass(self) -> bool:
-        """Whether waiting helps: a key that is not accepted needs somebody to change it."""
+        """Whether waiting helps: a refused key needs someone to change it."""
         return self.error.remedy.may_pass
 
 
@@ -46,19 +46,19 @@ def outage(model: str, registry: Registry, candidates: Sequence[RouteCandidate])
 
 
 class Returns:
-    """Spreads the return of jobs that wait, so that to wait costs next to nothing: of one `kind` at most 200 a second.
+    """Spreads the return of waiting jobs, so that waiting costs almost nothing: at most 200 a second of one `kind`.
 
-    A kind is a lane's, for one model: no other tenant's jobs come back later for it.
-    Times are of one steady clock.
+    A kind is one lane and one model: it does not delay the return of other tenants' jobs. Times are of one steady
+    clock.
     """
 
     def __init__(self) -> None:
         self._next: dict[Hashable, float] = {}
 
     def after_s(self, kind: Hashable, wait_s: float, left_s: float, now: float) -> float | None:
-        """Returns in how many seconds a job is to look again, with `left_s` to live; None when it should not leave.
+        """Returns the seconds after which a job should check again, with `left_s` to live; None if it should not leave.
 
-        It does not queue for longer than half of its time.
+        A job does not queue for longer than half of its remaining time.
         """
         if left_s <= _LAST_S:
             return None

@@ -1,4 +1,4 @@
-"""A mean that believes bad news at once and good news slowly: how long a provider's first token takes at present.
+"""An average that rises at once and falls slowly: how long a provider's first token takes at present.
 
 After Finagle's `PeakEwma` (twitter.github.io/finagle/guide/Clients.html, "Power of Two Choices + Peak EWMA").
 """
@@ -11,8 +11,8 @@ _MEMORY_S = 10.0
 class PeakEwma:
     """Follows a time, in seconds. `now` is of one steady clock.
 
-    A longer time counts in full at once; shorter ones pull the mean down, the more the longer it was not heard of. Left
-    alone it fades, so that a provider that was slow once is tried again.
+    A longer time counts in full at once; a shorter one lowers the average, by more the longer ago the last one was.
+    Without new times it decays, so that a provider that was slow once is tried again.
     """
 
     def __init__(self, memory_s: float = _MEMORY_S) -> None:
@@ -26,5 +26,5 @@ class PeakEwma:
         self._at = now
 
     def value_s(self, now: float) -> float:
-        """Returns the mean as it has faded by now; 0 when nothing was ever seen."""
+        """Returns the average as it has decayed by now; 0 if nothing was ever observed."""
         return self._mean_s * math.exp((self._at - now) / self._memory_s)

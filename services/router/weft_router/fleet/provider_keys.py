@@ -31,7 +31,7 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
 
 
 def key_setting(name: str, entry: HttpEntry) -> str:
-    """Names the setting that says where a provider's key is, for those who have to correct it."""
+    """Returns the setting that says where a provider's key is, for the person who has to correct it."""
     if entry.api_key_env:
         return f"providers.{name}.api_key_env: the key in {entry.api_key_env}"
     if entry.api_key_file:

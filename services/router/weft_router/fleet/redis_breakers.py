@@ -1,6 +1,6 @@
-"""What replicas tell each other of their breakers, through Redis: who opens one says so until it would close.
+"""Breaker states shared by replicas through Redis: a replica whose breaker opens announces it until it would close.
 
-Without Redis each replica finds out by itself.
+Without Redis each replica finds out for itself.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _PREFIX = "weft:breaker"
 
 
 class SharedBreakers:
-    """Tells of breakers that opened here, and opens those that opened elsewhere."""
+    """Announces breakers that opened here, and opens those that opened elsewhere."""
 
     def __init__(self, redis: Redis, registry: Callable[[], Registry]) -> None:
         self._redis = redis
@@ -46,7 +46,7 @@ class SharedBreakers:
             await asyncio.sleep(_POLL_S)
 
     async def exchange(self) -> None:
-        """Tells and asks once. Raises RedisError, OSError or TimeoutError."""
+        """Announces and reads once. Raises RedisError, OSError or TimeoutError."""
         now = time.monotonic()
         breakers = {
             f"{_PREFIX}:{provider}:{model}": health.breaker for provider, model, health in self._registry().healths()

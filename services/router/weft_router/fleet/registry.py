@@ -1,4 +1,4 @@
-"""The providers of the catalog, opened, each with what has been seen of it."""
+"""The providers of the catalog, opened, each with its statistics."""
 
 import time
 from collections import Counter
@@ -20,7 +20,7 @@ from weft_router.routing.selection import RouteCandidate
 
 
 class _Past(NamedTuple):
-    """What one job has been through: its failures by provider, and the routes that refused it for good."""
+    """What happened to one job: its failures by provider, and the routes that refused it permanently."""
 
     failures: Counter[str]
     refusing: Collection[tuple[str, str]]
@@ -28,7 +28,7 @@ class _Past(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One provider, ready to be asked, with the health of each of its models that a route names."""
+    """One provider, ready to be called, with the health of each of its models that a route names."""
 
     name: str
     kind: str
@@ -51,7 +51,7 @@ class Registry:
         return list(dict.fromkeys(route.provider for route in model.routes)) if model else []
 
     def patients(self, names: Sequence[str]) -> list[ProbedProvider]:
-        """Returns the providers of these names, or all, in the order of the catalog, ready for a checkup.
+        """Returns the providers of these names, or all, in the order of the catalog, ready to be probed.
 
         Raises:
             InvalidFields: no provider has one of the names.
@@ -67,13 +67,13 @@ class Registry:
         return self.providers[route.provider].models[route.model]
 
     def healths(self) -> Iterator[tuple[str, str, ProviderHealth]]:
-        """Yields provider, model and health of all that routes lead to."""
+        """Yields provider, model and health for every model that a route names."""
         for registered in self.providers.values():
             for model, health in registered.models.items():
                 yield registered.name, model, health
 
     def call(self, route: Route) -> ProviderCall:
-        """Begins a call, as far as counting goes."""
+        """Begins a call, for health and limits."""
         return ProviderCall(self.health(route), self.providers[route.provider].concurrency_limit)
 
     def candidates(
@@ -83,7 +83,7 @@ class Registry:
         region: str = "",
         prompt_tokens: int = 0,
     ) -> list[RouteCandidate]:
-        """Returns the routes of an alias and its fallbacks with what is known now, and what this job has been through.
+        """Returns the routes of an alias and its fallbacks, with what is known now and what happened to this job.
 
         `region` is preferred to those of the aliases.
         """
@@ -96,7 +96,7 @@ class Registry:
         ]
 
     async def room(self, candidates: Sequence[RouteCandidate], waiter: Waiter) -> None:
-        """Returns when a provider that is only full may have room again for the waiter."""
+        """Returns when a provider that is only at its limit may have capacity again for the waiter."""
         names = dict.fromkeys(one.route.provider for one in candidates if one.allowed and not one.has_room)
         await room_at_any([self.providers[name].concurrency_limit for name in names], waiter)
 

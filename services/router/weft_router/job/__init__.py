@@ -1,1 +1,1 @@
-"""One job as its events tell it, and the events that end it."""
+"""One job as its events describe it, and the events that end it."""

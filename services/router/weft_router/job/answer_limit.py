@@ -1,4 +1,4 @@
-"""How much a provider may say: what the log carries, and what the tokens it is allowed can come to."""
+"""How much a provider may send: what the log accepts, and what the allowed tokens can amount to."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import ProviderError, Remedy
 
 MAX_ANSWER_BYTES = 6 * 1024 * 1024
-"""What an answer may have where nothing else is set."""
+"""Largest answer if nothing else is set."""
 
 # Tokens have four bytes on average, and the longest of common vocabularies, runs of blanks, 128. What comes beside
 # them, such as ids and signatures, is no tokens.
@@ -20,15 +20,15 @@ BYTES_BESIDE_TOKENS = 64 * 1024
 MOST_CALLS = 512
 """Tool calls in an answer."""
 _MOST_STATE_BYTES = 512 * 1024
-"""What a piece of a tool call may have besides arguments: that is not put in parts."""
+"""Largest part of a tool call besides its arguments, which cannot be split."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerLimit:
-    """The bytes that an answer may have: its text, its reasoning and its tool calls together.
+    """The limit on an answer's bytes: its text, its reasoning and its tool calls together.
 
-    A provider that says more than `max_tokens` can come to does not keep to it, so it is kept for the provider: the
-    answer ends there, as LENGTH. One that says more than `most_bytes` fails the job.
+    A provider that sends more than `max_tokens` can amount to ignores that limit, so the router enforces it: the answer
+    ends there, as LENGTH. A provider that sends more than `most_bytes` fails the job.
     """
 
     most_bytes: int
@@ -39,10 +39,10 @@ class AnswerLimit:
         return self.max_tokens * BYTES_A_TOKEN + BYTES_BESIDE_TOKENS
 
     def fitting(self, said: AnswerSoFar, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Returns as much of a delta as the answer has room for: the delta itself when that is all of it.
+        """Returns the part of a delta that the answer has room for: the delta itself if all of it fits.
 
         Raises:
-            ProviderError: its tool calls are more than any answer's.
+            ProviderError: it has more tool calls than any answer may.
         """
         room = max(0, min(self.most_bytes, self._tokens_bytes) - said.size_bytes)
         if delta.tool_calls:
@@ -61,10 +61,10 @@ class AnswerLimit:
         return delta if fitting == delta else fitting
 
     def end(self) -> inference_pb2.Finished:
-        """Returns the end of an answer that had no room for all that was said.
+        """Returns the end of an answer that exceeded its limit.
 
         Raises:
-            ProviderError: it was not more than the tokens it was allowed can come to.
+            ProviderError: it exceeds `most_bytes`, and not its tokens.
         """
         if self._tokens_bytes <= self.most_bytes:
             return inference_pb2.Finished(finish_reason=chat_pb2.FINISH_REASON_LENGTH)

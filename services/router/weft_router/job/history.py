@@ -1,4 +1,4 @@
-"""What a job has been through, as its events tell it."""
+"""The history of a job, from its events."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ class History:
     accepted_sequence: int = 0
     last_sequence: int = 0
     claim_sequence: int = 0
-    """Where the latest attempt said that it begins, or withdrew the text before it: who wrote that owns the job."""
+    """Where the latest attempt began, or withdrew the text before it: its writer owns the job."""
     text_sequence: int = 0
     """Where the text so far ends; 0 when there is none."""
     deltas: list[event_pb2.JobEvent] = field(default_factory=list)
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
-    """Each as its worker saw it end; where none did, as lost."""
+    """Each attempt as its worker saw it end; without that, as lost."""
     tokens: Counter[int] = field(default_factory=Counter)
-    """What each attempt said, by its number, withdrawn or not; those that only listened spent nothing."""
+    """The tokens of each attempt, by its number, withdrawn or not; attempts that only listened spent nothing."""
     first_token_time: timestamp_pb2.Timestamp | None = None
     cancel_message: str | None = None
     is_done: bool = False
@@ -39,7 +39,9 @@ class History:
         return self.is_done or not self.last_sequence
 
     def may_be_torn(self, now_unix_s: float, delta_ttl_s: float) -> bool:
-        """Says whether deltas may have expired since the first attempt, so that those left are not the whole text."""
+        """Returns whether deltas may have expired since the first attempt, so that those left are not the whole
+        text.
+        """
         began = seconds_of(self.attempts[0].start_time) if self.attempts else now_unix_s
         return now_unix_s - began > delta_ttl_s * _TTL_TRUSTED
 
@@ -52,7 +54,7 @@ class History:
         return history
 
     def transcript(self) -> AnswerSoFar:
-        """Returns what the deltas that stand say."""
+        """Returns the text of the deltas that were not withdrawn."""
         said = AnswerSoFar()
         for event in self.deltas:
             said.add(event.delta)

@@ -1,4 +1,4 @@
-"""One job in a worker's hands."""
+"""One job that a worker runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -31,58 +31,58 @@ class JobFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """What providers are asked for under one alias; the same in every attempt."""
+    """What providers are asked under one alias; the same in every attempt."""
 
     alias: ModelAlias
     max_tokens: int
     timeouts: Timeouts
     limit: AnswerLimit
     may_be_replaced: bool = False
-    """Whether what is said may be a draft, or turn out not to be good enough: nobody goes on from such a text."""
+    """Whether the text may be a draft, or turn out not to be good enough: such text is never continued."""
     checks_form: bool = True
-    """Whether an answer off the form asked for fails its attempt; else it is for the rule of escalation to judge."""
+    """Whether an answer that violates its format fails its attempt; if not, the escalation rule decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStanding:
-    """A whole answer that stands in the log until a better one begins."""
+    """A complete answer that is kept in the log until a better one begins."""
 
     finished: inference_pb2.Finished
     attempt: job_pb2.Attempt
 
 
 class Record(Protocol):
-    """Where the steps of a job go: its log, or the replay buffer of a call that several jobs share."""
+    """Where the steps of a job are written: its log, or the replay buffer of a call that several jobs share."""
 
     @property
     def last_sequence(self) -> int: ...
 
     async def append(self, step: Step, /) -> int:
-        """Commits a step and returns its sequence. Raises Fenced when somebody else moved the job on."""
+        """Commits a step and returns its sequence. Raises Fenced if another writer has moved the job on."""
         ...
 
 
 @dataclass(slots=True)
 class Job:
-    """What is known of a job while it runs."""
+    """The state of a job while it runs."""
 
     job_id: str
     accepted: event_pb2.Accepted
     accepted_sequence: int
     writer: Record
     flush_interval_s: float = 0.0
-    """How long tokens gather before they are written."""
+    """How long tokens are collected before they are written."""
     said: AnswerSoFar = field(default_factory=AnswerSoFar)
-    """What stands in the log, and what an attempt under way adds to it."""
+    """The text in the log, and what the current attempt adds to it."""
     text_sequence: int = 0
     """Where the text in the log ends; 0 when there is none."""
     is_torn: bool = False
     """Whether parts of the text may be missing."""
     resumes_after: int = 0
-    """Where the text ends that the latest attempt went on from; 0 when it began with nothing."""
+    """Where the text ends that the latest attempt continued; 0 if it began with nothing."""
     attempts: list[job_pb2.Attempt] = field(default_factory=list)
     answering: job_pb2.Attempt | None = None
-    """The latest that this worker said to begin in the log: what is said there is its."""
+    """The latest attempt that this worker has begun in the log: the text there is its own."""
     standing: JobStanding | None = None
     spent: chat_pb2.Usage = field(default_factory=chat_pb2.Usage)
     """Usage of every attempt that ended."""
@@ -94,10 +94,10 @@ class Job:
     worker: str = ""
     """The router that runs it, as its record names it."""
     is_follower: bool = False
-    """Whether it is answered by a call that is on another job's record."""
+    """Whether it is answered by a call that is recorded for another job."""
     first_token_time: timestamp_pb2.Timestamp | None = None
     unexplained: int = 0
-    """Refusals of which it is not known whether others would refuse, too."""
+    """Refusals of which it is not known whether other providers would refuse too."""
 
     @property
     def request(self) -> job_pb2.GenerationRequest:
@@ -109,13 +109,13 @@ class Job:
         return max((attempt.number for attempt in self.attempts), default=0) + 1
 
     def left_s(self, now_unix_s: float) -> float:
-        """Returns how long the job has to live, in seconds; not positive once it has expired."""
+        """Returns the job's remaining life in seconds; not positive once it has expired."""
         if not self.accepted.HasField("expire_time"):
             return LONGEST_LIFE_S
         return seconds_of(self.accepted.expire_time) - now_unix_s
 
     def asked(self, model: str, max_tokens: int, *, goes_on: bool) -> inference_pb2.GenerateRequest:
-        """Returns what a provider is asked, perhaps to go on from what was said."""
+        """Returns the request for a provider, which may continue the text so far."""
         sampling = chat_pb2.SamplingParams()
         sampling.CopyFrom(self.request.sampling)
         sampling.max_tokens = max_tokens - (self.said.token_count if goes_on else 0)
@@ -131,10 +131,10 @@ class Job:
         )
 
     async def begin(self, attempt: job_pb2.Attempt) -> None:
-        """Says in the log that an attempt begins, and how the one before ended where this worker saw that.
+        """Writes to the log that an attempt begins, and how the previous one ended if this worker saw that.
 
         Raises:
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         is_listed = attempt.number > 0
         started = event_pb2.Started(
@@ -155,14 +155,14 @@ class Job:
         self.answering = attempt
 
     def enlist(self, attempt: job_pb2.Attempt) -> None:
-        """Puts an attempt on the job's record."""
+        """Adds an attempt to the job's record."""
         attempt.number = self.next_number
         attempt.worker = self.worker
         attempt.start_time.CopyFrom(now())
         self.attempts.append(attempt)
 
     def resume_after(self, sequence: int) -> None:
-        """Notes where the text ends that the next attempt goes on from; 0 when it begins with nothing."""
+        """Notes where the text ends that the next attempt continues; 0 if it begins with nothing."""
         self.resumes_after = sequence
 
     def note_first_token(self) -> None:
@@ -174,27 +174,27 @@ class Job:
         self.text_sequence = self.writer.last_sequence
 
     async def say(self, text: event_pb2.Delta) -> None:
-        """Commits text all at once, in pieces that a message carries.
+        """Commits text all at once, in pieces that fit a message.
 
         Raises:
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         for piece in pieces(text):
             self.text_sequence = await self.writer.append(piece)
         self.said.add(text)
 
     async def withdraw(self) -> None:
-        """Takes back what the job's readers have, if anything.
+        """Withdraws the text that readers have, if any.
 
         Raises:
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         if self.said or self.is_torn:
             await self.writer.append(event_pb2.Rewound(to_sequence=self.accepted_sequence))
             self.start_over()
 
     def keep_standing(self, finished: inference_pb2.Finished, attempt: job_pb2.Attempt) -> None:
-        """Keeps a whole answer for when no better one comes."""
+        """Keeps a complete answer in case no better one comes."""
         self.standing = JobStanding(finished, attempt)
 
     def use_context(
@@ -205,16 +205,16 @@ class Job:
         left_out: int,
         collection_version: int,
     ) -> None:
-        """Takes a prompt with sources in the place of what was sent."""
+        """Replaces the messages as sent by a prompt with sources."""
         self.messages, self.sources = messages, list(sources)
         self.sources_left_out, self.collection_version = left_out, collection_version
 
     def share_sources(self, started: event_pb2.Started) -> None:
-        """Takes the sources of another job's call that it listens to."""
+        """Takes over the sources of another job's call that it listens to."""
         self.sources, self.sources_left_out = list(started.sources), started.sources_left_out
 
     def add_usage(self, taken: chat_pb2.Usage) -> None:
-        """Adds what an attempt took."""
+        """Adds the usage of an attempt."""
         self.spent = summed((self.spent, taken))
 
     def note_follower(self, *, is_billed: bool) -> None:
@@ -222,11 +222,11 @@ class Job:
         self.is_follower = not is_billed
 
     def count_refusal(self, *, is_explained: bool) -> None:
-        """Counts a refusal of which it is not known whether others would refuse, too."""
+        """Counts a refusal of which it is not known whether other providers would refuse too."""
         self.unexplained += not is_explained
 
     def release(self) -> job_pb2.Attempt | None:
-        """Returns the attempt under way, which is somebody else's from now on; None when there is none."""
+        """Returns the current attempt, which another worker takes over; None if there is none."""
         attempt, self.answering = self.answering, None
         return attempt
 

@@ -1,4 +1,4 @@
-"""The records that are made of a job, and why it did not succeed."""
+"""The records that end a job, and the reasons why it did not succeed."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _WORD_CHARACTERS = 64
 
 
 def succeeded(job: Job, finished: inference_pb2.Finished) -> event_pb2.Done:
-    """Returns the record of a whole answer."""
+    """Returns the record of a complete answer."""
     answer = _answer(job)
     answer.tool_calls.extend(job.said.tool_calls)
     answer.finish_reason = finished.finish_reason
@@ -35,7 +35,7 @@ def from_cache(job: Job, answer: job_pb2.Answer, hit: job_pb2.CacheHit) -> event
 
 
 def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) -> event_pb2.Done:
-    """Returns the record of a job that did not succeed; what was generated is kept."""
+    """Returns the record of a job that did not succeed; generated text is kept."""
     message = shortened(error.message, MESSAGE_CHARACTERS)
     error = job_pb2.JobError(reason=error.reason, message=message, retryable=error.retryable)
     answer, latest = _answer(job), _latest(job)
@@ -48,7 +48,7 @@ def ended(job: Job, state: job_pb2.JobState.ValueType, error: job_pb2.JobError) 
 
 
 def given_back(attempt: job_pb2.Attempt) -> event_pb2.Released:
-    """Returns what stands in the log for an attempt whose worker shuts down; one that had failed keeps its reason."""
+    """Returns the result of an attempt whose worker shuts down; an attempt that had failed keeps its reason."""
     released = event_pb2.Released(attempt=attempt)
     if not attempt.HasField("error"):
         message = "its worker shut down; another one goes on"
@@ -58,13 +58,13 @@ def given_back(attempt: job_pb2.Attempt) -> event_pb2.Released:
 
 
 def internal(job_id: str) -> job_pb2.JobError:
-    """Our bug. The text is fixed: what really happened is in the router's log."""
+    """Returns the error for our own bugs. Its text is fixed: what really happened is in the router's log."""
     message = f"internal error; the operator finds it in the router's log under {job_id}"
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_INTERNAL, message=message)
 
 
 def too_large(why: EventTooLarge) -> job_pb2.JobError:
-    """Returns why a job ends whose step the log does not carry."""
+    """Returns why a job ends whose step is too large for the log."""
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_ANSWER_TOO_LARGE, message=why.message)
 
 
@@ -87,7 +87,7 @@ def _answer(job: Job) -> job_pb2.Answer:
 
 
 def _latest(job: Job) -> job_pb2.Attempt | None:
-    """Returns the attempt whose answer this is; others may have been made beside it."""
+    """Returns the attempt that produced the answer; others may have been made at the same time."""
     if job.standing is not None:
         return job.standing.attempt
     return job.answering or (job.attempts[-1] if job.attempts else None)
@@ -109,7 +109,9 @@ def _done(job: Job, done: event_pb2.Done) -> event_pb2.Done:
 
 
 def _usage(job: Job, finished: inference_pb2.Finished) -> chat_pb2.Usage:
-    """What the provider counted, or what can be seen. It counts only its own tokens where it continued others'."""
+    """Returns the provider's count, or an estimate. A provider that continued another's text counts only its own
+    tokens.
+    """
     if finished.HasField("usage") and not job.resumes_after:
         return finished.usage
     estimated = _estimated(job)

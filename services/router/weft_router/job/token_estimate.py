@@ -1,11 +1,11 @@
-"""How many tokens a conversation takes, before a provider has counted them: rather too many than too few."""
+"""Estimates the tokens of a conversation before a provider has counted them, erring on the high side."""
 
 from collections.abc import Iterable
 
 from weft.common.v1 import chat_pb2
 
-# Providers count tokens by tokenizers of their own. Three bytes a token is fewer than any common one makes of prose,
-# so what fits by this count fits.
+# Providers use their own tokenizers. Three bytes per token is less than any common one averages on prose, so what fits
+# by this estimate fits.
 _BYTES_A_TOKEN = 3
 TOKENS_A_MESSAGE = 8
 # Images are counted by their pixels, which nobody here decodes. This is what Anthropic scales the largest down to; the
@@ -14,12 +14,12 @@ _TOKENS_AN_IMAGE = 1600
 
 
 def estimated_tokens(messages: Iterable[chat_pb2.Message]) -> int:
-    """Counts the tokens of a conversation, rather too many than too few."""
+    """Returns an estimate of a conversation's tokens, on the high side."""
     return sum(_message_tokens(message) for message in messages)
 
 
 def tokens_of(text: str) -> int:
-    """Counts the tokens of a text, rather too many than too few."""
+    """Returns an estimate of a text's tokens, on the high side."""
     return -(-len(text.encode()) // _BYTES_A_TOKEN)
 
 

@@ -1,4 +1,4 @@
-"""What an answer says so far."""
+"""The answer so far."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from weft.job.v1 import event_pb2
 
 @dataclass(slots=True)
 class _CallSoFar:
-    """A tool call as it comes: its arguments may come in very many pieces."""
+    """A tool call as it arrives: its arguments may come in very many pieces."""
 
     id: str = ""
     name: str = ""
@@ -30,7 +30,7 @@ class _CallSoFar:
 
 
 class AnswerSoFar:
-    """Gathers deltas into text, tool calls and, apart from them, reasoning."""
+    """Collects deltas into text, tool calls and, separately, reasoning."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -57,7 +57,7 @@ class AnswerSoFar:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is text alone."""
+        """Whether it consists of text only."""
         return not self._calls and not self._thoughts
 
     @property
@@ -79,7 +79,7 @@ class AnswerSoFar:
         return set(self._calls)
 
     def broken_call(self) -> chat_pb2.ToolCall | None:
-        """Returns a tool call without a name, or whose arguments are not whole JSON, if there is one."""
+        """Returns a tool call without a name, or with arguments that are not complete JSON, if there is one."""
         calls = map(_CallSoFar.to_wire, self._calls.values())
         return next(
             (call for call in calls if not call.name.strip() or not _is_json(call.arguments_json or "{}")), None

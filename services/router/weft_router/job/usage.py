@@ -1,4 +1,4 @@
-"""What jobs take in tokens: expected, as reported, or as far as it can be seen."""
+"""Token usage of jobs: expected, as reported, or as estimated from visible text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from weft_kit.catalog.catalog import ModelAlias
 from weft_router.job.token_estimate import estimated_tokens
 
 _MOST_UNSEEN_TOKENS = 1_000_000
-"""More than what a call takes beyond what can be seen of it: a provider's own prompt, what its tools read, thoughts."""
+"""More than a call can use beyond what is visible of it: a provider's own prompt, what its tools read, reasoning."""
 _TOKENS_AN_ESTIMATED_ONE = 3
 """No token is shorter than a byte, and the estimate takes three bytes for one."""
 
@@ -21,7 +21,7 @@ def max_tokens(request: job_pb2.GenerationRequest, alias: ModelAlias) -> int:
 
 
 def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> int:
-    """Returns the tokens a job is expected to take before anything of it ran: its prompt, and the longest answer."""
+    """Returns the tokens that a job is expected to use before anything ran: its prompt, and the longest answer."""
     request = accepted.request
     alias = models.get(request.model)
     longest = max_tokens(request, alias) if alias else request.sampling.max_tokens
@@ -29,14 +29,14 @@ def expected(accepted: event_pb2.Accepted, models: Mapping[str, ModelAlias]) -> 
 
 
 def estimated(prompt: Sequence[chat_pb2.Message], completion_tokens: int) -> chat_pb2.Usage:
-    """Returns what can be seen where a provider reported nothing."""
+    """Returns an estimate from visible text, if a provider reported nothing."""
     return chat_pb2.Usage(prompt_tokens=estimated_tokens(prompt), completion_tokens=completion_tokens, estimated=True)
 
 
 def completed(
     reported: chat_pb2.Usage, prompt: Sequence[chat_pb2.Message], seen_tokens: int, *, is_whole: bool
 ) -> chat_pb2.Usage:
-    """Returns what a provider reported, with what can be seen in the place of what it left out, or what cannot be.
+    """Returns what a provider reported, with estimates for counts that are missing or impossible.
 
     Of an answer that `is_whole` it has counted all, of another one perhaps only the beginning.
     """
@@ -59,7 +59,7 @@ def completed(
 
 
 class Meter:
-    """What one call takes: as its provider reports it, or as far as it can be seen."""
+    """The usage of one call: as its provider reports it, or as estimated."""
 
     def __init__(self, prompt: Sequence[chat_pb2.Message]) -> None:
         self.seen_tokens = 0
@@ -74,7 +74,7 @@ class Meter:
         self._reported = reported
 
     def end(self, finished: inference_pb2.Finished) -> None:
-        """Takes in what a whole answer has cost, and says so in its end."""
+        """Takes in the usage of a complete answer, and adds it to the end."""
         self.is_whole = True
         if finished.HasField("usage"):
             self._reported = finished.usage
@@ -88,7 +88,7 @@ class Meter:
 
 
 def summed(usages: Iterable[chat_pb2.Usage]) -> chat_pb2.Usage:
-    """Returns all together; estimated as soon as one of them is."""
+    """Returns the sum; it is estimated as soon as one part is."""
     together = chat_pb2.Usage()
     for usage in usages:
         together.prompt_tokens += usage.prompt_tokens

@@ -1,1 +1,1 @@
-"""The providers a router may ask: one file a wire format, one Protocol for all."""
+"""The providers that a router may call: one package for each family of wire formats, one Protocol for all."""

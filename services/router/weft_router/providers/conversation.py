@@ -1,4 +1,5 @@
-"""A conversation as every provider takes it: each call has an id of its own, and its one result follows at once.
+"""A conversation in the form that every provider accepts: each call has a unique id, followed at once by its one
+result.
 
 Order and ids say nothing by themselves and are mended; what is missing is told, to the model or to who asked. Of this
 report anthropics/claude-code#1776 and anomalyco/opencode#3230 (calls without results), charmbracelet/crush#279 (a user
@@ -20,7 +21,8 @@ UNANSWERED = "There is no result: the call was not answered."
 came, and a model that is told so does not take the call for done."""
 
 OPENING = "(The conversation goes on.)"
-"""What the user says where a conversation begins with the assistant and a format has the user begin."""
+"""The user's first message, for conversations that begin with the assistant in formats that require the user to
+begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class CallIds:
 
 
 class _ToolCall:
-    """A call that was made, and the result it has."""
+    """A call that was made, and its result."""
 
     __slots__ = ("id", "result")
 
@@ -49,7 +51,7 @@ class _ToolCall:
 
 
 class _Calls:
-    """All calls of one conversation, by the ids that its messages have for them."""
+    """All calls of one conversation, by the ids that its messages use."""
 
     def __init__(self, ids: CallIds) -> None:
         self._ids = ids
@@ -70,7 +72,7 @@ class _Calls:
         return made
 
     def waiting(self, call_id: str) -> _ToolCall | None:
-        """Returns the call that a result is for: of those with its id the first one of the latest turn."""
+        """Returns the call that a result belongs to: the first one with its id in the latest turn."""
         turns = self._open.get(call_id, [])
         while turns and not turns[-1]:
             turns.pop()
@@ -86,7 +88,8 @@ class _Calls:
 
 
 def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb2.Message]:
-    """Returns the messages with each call's result right behind it, in the order of the calls, and ids that fit.
+    """Returns the messages with each call's result directly after it, in the order of the calls, and with acceptable
+    ids.
 
     An assistant's message that says nothing is left out.
 
@@ -108,7 +111,7 @@ def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb
 
 
 def is_blank(parts: Iterable[chat_pb2.ContentPart]) -> bool:
-    """Returns whether there is nothing to read in all of the parts: no image, and white space at most."""
+    """Returns whether all parts are blank: no image, and only white space."""
     return all(part.WhichOneof("part") == "text" and not part.text.strip() for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Tokens as providers count them, out of the many names and forms that such counts come in.
+"""Token counts, read from the many names and forms in which providers report them.
 
 What cannot be a count is as if it had not been told: what is no number, less than nothing, or more than fits. A count
 of nothing among others says nothing either, for many servers send zeros until they know, or where they do not. Parts
@@ -38,7 +38,7 @@ Usage = Callable[[Mapping[str, int]], chat_pb2.Usage]
 
 @dataclass(frozen=True, slots=True)
 class CountNames:
-    """The names under which a format counts, and what their counts come to."""
+    """The names under which a format reports counts, and how they are combined."""
 
     untold: Mapping[str, int]
     """A 0 for each of them; one with a dot stands in an object within."""
@@ -55,7 +55,7 @@ class CountNames:
 
 
 class Counts:
-    """What one answer's provider has counted so far: totals, so that a later one replaces an earlier."""
+    """What the provider of one answer has counted so far: totals, so a later count replaces an earlier one."""
 
     def __init__(self, names: CountNames) -> None:
         self.told = dict(names.untold)
@@ -78,14 +78,14 @@ class Counts:
         return is_any
 
     def usage(self) -> chat_pb2.Usage | None:
-        """Returns all that was counted; None where nothing was."""
+        """Returns everything that was counted; None if nothing was."""
         return self._names.usage(self.told) if any(self.told.values()) else None
 
 
 def usage(
     prompt: int, completion: int, cached: int = 0, written: int = 0, written_for_an_hour: int = 0, reasoning: int = 0
 ) -> chat_pb2.Usage:
-    """Returns usage in which no part is more than its whole."""
+    """Returns usage in which no part exceeds its whole."""
     usage = chat_pb2.Usage(prompt_tokens=prompt, completion_tokens=completion)
     if cached:
         usage.cached_prompt_tokens = min(cached, prompt)

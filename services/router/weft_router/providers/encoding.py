@@ -1,4 +1,4 @@
-"""What requests have in common, whatever format they are put in."""
+"""Parts of a request that all formats share."""
 
 import json
 import re
@@ -22,7 +22,7 @@ ANSWER = "answer"
 """Name of a schema that has none."""
 
 MOST_STATE_BYTES = 480 * 1024
-"""What is kept with a call, at most: an event carries it in one piece, with the call's id and name."""
+"""Most bytes of state kept with a call, which an event carries in one piece with the call's id and name."""
 _JSON = re.compile("json", re.IGNORECASE)
 _ONE_OBJECT = "Answer with one JSON object and nothing else: no text around it, no Markdown fence."
 _JSON_ALONE = "Answer with JSON and nothing else: no text around it, no Markdown fence."
@@ -92,25 +92,27 @@ def schema(json_text: str, what: str) -> Any:
 
 
 def parameters(tool: chat_pb2.Tool) -> Schema:
-    """Returns the schema of a tool's arguments, which may be none."""
+    """Returns the schema of a tool's arguments, which may be missing."""
     text = tool.parameters_schema
     return object_schema(schema(text, f"the parameters of tool {tool.name}") if text else None)
 
 
 def described(tool: chat_pb2.Tool) -> dict[str, Any]:
-    """Returns what a tool is called and does; some providers refuse a description that is empty."""
+    """Returns a tool's name and description; some providers refuse an empty description."""
     return {"name": tool.name} | ({"description": tool.description} if tool.description else {})
 
 
 def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
-    """Returns the schema of an answer; None where none is wanted."""
+    """Returns the schema of an answer; None if none is requested."""
     if not wanted.HasField("json_schema"):
         return None
     return schema(wanted.json_schema.schema_json, "the schema of the response format")
 
 
 def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
-    """Returns what a model is told of a form that its provider does not enforce; "" where no form is wanted."""
+    """Returns the text that tells a model about a format that its provider does not enforce; "" if none is
+    requested.
+    """
     match wanted.WhichOneof("format"):
         case "json_object":
             return _ONE_OBJECT
@@ -120,14 +122,14 @@ def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
 
 
 def naming_json(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Returns a request for one JSON object that says so in its messages too, without which OpenAI refuses it."""
+    """Returns a request for one JSON object whose messages mention JSON, without which OpenAI refuses it."""
     if not request.response_format.HasField("json_object") or any(map(_names_json, request.messages)):
         return request
     return telling_form(request)
 
 
 def telling_form(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Returns a request whose system prompt ends with its form in words."""
+    """Returns a request whose system prompt ends with its format in words."""
     words = form_in_words(request.response_format)
     telling = inference_pb2.GenerateRequest()
     telling.CopyFrom(request)
@@ -162,12 +164,12 @@ def arguments_text(call: chat_pb2.ToolCall) -> str:
 
 @lru_cache(256)
 def source(*what: str) -> str:
-    """Returns a name for who makes calls and can read what is kept with them: a server, a key, a model."""
+    """Returns a name for the source of calls and of the state kept with them: a server, a key, a model."""
     return sha256("\n".join(what).encode()).hexdigest()[:16]
 
 
 def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
-    """Returns what `source`, of the format `provider`, wants to see again with a call; None when another made it.
+    """Returns the state that `source`, of the format `provider`, wants back with a call; None if another made the call.
 
     Signatures and encrypted thoughts of others are refused, and so are fields that a server does not know. Calls of
     before sources were kept are taken for its own.
@@ -195,13 +197,15 @@ def kept(provider: str, value: Any, source: str) -> str:
 
 
 class Room:
-    """What may still be kept with a call. Of what is too much nothing is kept: a part of it would be refused."""
+    """The remaining space for state kept with a call. Too much state is dropped as a whole, since a part of it would be
+    refused.
+    """
 
     def __init__(self) -> None:
         self._left = MOST_STATE_BYTES
 
     def take(self, *values: Any) -> bool:
-        """Takes room for values; return whether there was enough. Once there was not, there is none for any."""
+        """Takes space for values; returns whether there was enough. Once there was not, there is none any more."""
         if self._left >= 0:
             self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
         return self._left >= 0
@@ -218,7 +222,7 @@ def json_text(value: Any) -> str:
 
 
 def json_value(json_text: str) -> Any:
-    """Returns what the text is as JSON; None when it is none."""
+    """Returns the text parsed as JSON; None if it is not JSON."""
     try:
         return _read(json_text)
     except ValueError:
@@ -235,13 +239,13 @@ def _read(json_text: str) -> Any:
 
 
 def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
-    """Yields the texts of the system's messages, for formats that keep them apart; blank ones say nothing."""
+    """Yields the texts of the system messages, for formats that keep them separate; blank ones are left out."""
     texts = (text(message.parts) for message in messages if message.role == chat_pb2.ROLE_SYSTEM)
     return (said for said in texts if said.strip())
 
 
 def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays `over` upon `body`, table by table."""
+    """Merges `over` into `body`, table by table."""
     laid = dict(body)
     for name, value in over.items():
         below = laid.get(name)
@@ -254,5 +258,5 @@ def unknown_role(message: chat_pb2.Message) -> ProviderError:
 
 
 def unsayable(message: str) -> ProviderError:
-    """Returns the failure of a request that no provider would take."""
+    """Returns the failure of a request that no provider would accept."""
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_REJECTED, message, Remedy.NOTHING)

@@ -1,6 +1,6 @@
-"""Fields of an event, read in every form that says what is meant; where none does, the failure names the field.
+"""Fields of an event, read in every form whose meaning is clear; otherwise the failure names the field.
 
-What was found is told by its kind alone: a provider's words stay with the answer.
+A wrong value is reported only by its type: a provider's words stay with the answer.
 """
 
 from typing import Any
@@ -13,7 +13,9 @@ _THOUGHTS = ("text", "thinking", "summary", "content", "reasoning", "reasoning_c
 
 
 def unreadable(field: str, found: Any, wanted: str) -> ProviderError:
-    """Returns the failure of an event whose field is of the wrong form, which every answer of the server would have."""
+    """Returns the failure of an event with a field of the wrong form, which would recur in every answer of the
+    server.
+    """
     kind = _KINDS.get(type(found), "null")
     message = f"the provider sent {kind} as {field}, where {wanted} belongs; look at the provider itself"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.ANOTHER_PROVIDER)
@@ -40,7 +42,7 @@ def mapping(holder: dict[str, Any], name: str, field: str = "") -> dict[str, Any
 
 
 def mappings(holder: dict[str, Any], name: str, field: str = "") -> list[dict[str, Any]]:
-    """Returns the objects of a list, which may be one alone; null and missing are none."""
+    """Returns the objects of a list, or a single object as a list; null and missing are empty."""
     found = holder.get(name)
     if type(found) is list:
         return [each for each in found if type(each) is dict]

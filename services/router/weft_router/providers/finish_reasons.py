@@ -1,4 +1,4 @@
-"""What the words mean that providers have for the end of an answer."""
+"""The meaning of providers' finish reasons."""
 
 import re
 from functools import lru_cache
@@ -113,7 +113,7 @@ def meaning(word: str) -> chat_pb2.FinishReason.ValueType:
 
 
 def is_failure(word: str) -> bool:
-    """Returns whether a word says that the provider gave the answer up."""
+    """Returns whether a word says that the provider abandoned the answer."""
     plain = _plain(word)
     if plain in _MEANINGS:
         return False
@@ -121,7 +121,7 @@ def is_failure(word: str) -> bool:
 
 
 def tells_more(native: str) -> bool:
-    """Returns whether the word of a server behind another one says what a plain STOP of that would hide."""
+    """Returns whether the finish reason of a server behind a proxy says more than the proxy's plain STOP."""
     return is_failure(native) or meaning(native) in (
         chat_pb2.FINISH_REASON_LENGTH,
         chat_pb2.FINISH_REASON_CONTENT_FILTER,

@@ -1,4 +1,4 @@
-"""Engines of our own, by gRPC."""
+"""Our own engines, over gRPC."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -57,11 +57,11 @@ class InferenceProvider:
             raise provider_error(error) from None
 
     def changes(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns none: our engines take all there are, as they are."""
+        """Returns nothing: our engines accept all settings unchanged."""
         return ()
 
     async def continues_prefix(self) -> bool:
-        """Asks the engine once; an engine that does not answer is taken to start over."""
+        """Asks the engine once; an engine that does not answer is assumed to start over."""
         if self._continues_prefix is None:
             try:
                 call = self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(_GET_ENGINE_LIMIT_S))
@@ -94,7 +94,7 @@ async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> As
 
 
 def provider_error(error: WeftError) -> ProviderError:
-    """Puts a failure of an inference service in the words of a job's record."""
+    """Translates a failure of an inference service for the record of a job."""
     reason, remedy = _BY_STATUS.get(error.status, _OTHERWISE)
     if error.reason == error_pb2.ERROR_REASON_DRAINING:
         remedy = Remedy.ANOTHER_REPLICA

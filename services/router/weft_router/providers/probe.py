@@ -1,4 +1,4 @@
-"""Whether providers can be used, found out by asking them."""
+"""Checks whether providers can be used, by calling them."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from weft_router.providers.provider import Provider, ProviderError
 
 @dataclass(frozen=True, slots=True)
 class ProbedProvider:
-    """A provider to look at, and a model of its to name where one has to be named."""
+    """A provider to probe, and one of its models if one has to be named."""
 
     name: str
     kind: str
@@ -21,7 +21,7 @@ class ProbedProvider:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a provider answered, after how many seconds; `error` is None when it is well."""
+    """How a provider answered, and after how many seconds; `error` is None if it is healthy."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 async def probe(patients: Iterable[ProbedProvider], limit_s: float) -> list[Finding]:
-    """Asks all at once, each for at most `limit_s` seconds."""
+    """Probes all at once, each for at most `limit_s` seconds."""
     return await asyncio.gather(*(_examine(patient, limit_s) for patient in patients))
 
 

@@ -1,4 +1,4 @@
-"""What the router needs of a provider: one stream a call, and a failure that says whether another try may help."""
+"""What the router needs from a provider: one stream per call, and errors that say whether a retry may help."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,7 +15,7 @@ from weft_kit.shortening import shortened
 Step = inference_pb2.Admitted | event_pb2.Delta | chat_pb2.Usage | inference_pb2.Finished
 """One step of an answer: perhaps `Admitted`, then any number of `Delta`, then exactly one `Finished`.
 
-`Usage` may come before the end, so that what a call has cost is known even where the end never comes.
+`Usage` may come before the end, so that the cost of a call is known even if the end never comes.
 """
 
 _REQUESTS_FAULTS = (
@@ -38,7 +38,7 @@ class Remedy(Enum):
     """Another provider, or another model of the same one."""
     ANOTHER_TRY = auto()
     ANOTHER_REPLICA = auto()
-    """A try at once: the replica that was asked shuts down in good order, which says nothing against the others."""
+    """An immediate retry: the replica that was called is shutting down, which says nothing about the others."""
 
     @property
     def may_pass(self) -> bool:
@@ -77,12 +77,12 @@ class ProviderError(Exception):
 
     @property
     def kind(self) -> str:
-        """What may be told to others than the job it happened to: a provider's own words may quote the prompt."""
+        """What others than the job's owner may see: a provider's own words may quote the prompt."""
         return self.reason_name if self.http_status is None else f"{self.reason_name} (HTTP {self.http_status})"
 
     @property
     def is_requests_fault(self) -> bool:
-        """Whether it was this very request that could not be answered: that says nothing about the provider."""
+        """Whether this very request could not be answered, which says nothing about the provider."""
         return self.is_impatience or self.reason in _REQUESTS_FAULTS
 
     def to_wire(self) -> job_pb2.JobError:
@@ -90,33 +90,33 @@ class ProviderError(Exception):
 
 
 def broken(what: str) -> ProviderError:
-    """Returns the failure of a provider whose stream is not what it claimed to be."""
+    """Returns the failure of a provider whose stream breaks its own format."""
     message = f"the provider {what}; try again, and look at the provider itself if it happens each time"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message)
 
 
 def unsupported(what: str) -> ProviderError:
-    """Returns the failure of a request that this provider, before it is asked, is known not to take."""
+    """Returns the failure of a request that this provider is known in advance not to accept."""
     return ProviderError(error_pb2.ERROR_REASON_UNSUPPORTED, what, Remedy.ANOTHER_PROVIDER)
 
 
 class Provider(Protocol):
-    """One provider. Calls may run side by side."""
+    """One provider. Calls may run concurrently."""
 
     def stream(
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AbstractAsyncContextManager[AsyncIterator[Step]]:
-        """Asks for an answer, for at most `limit_s` seconds.
+        """Calls the provider for an answer, for at most `limit_s` seconds.
 
-        Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts.
-        Whatever goes wrong, inside the context too, is a ProviderError; a stream without its end is one.
+        Leaving the context before `Finished` stops the provider: its connection closes or its engine aborts. Any
+        failure, inside the context too, is a ProviderError; so is a stream without an end.
         """
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns what of a request's settings its model is not told, or told otherwise: "without seed, which …"."""
+        """Returns the settings that are withheld from the model, or changed for it: "without seed, which …"."""
 
     async def continues_prefix(self) -> bool:
-        """Says whether `request.prefix` is honoured, so that an answer can go on from where it was cut off."""
+        """Returns whether `request.prefix` is honoured, so that an answer can continue where it was cut off."""
 
     async def check(self, model: str, limit_s: float) -> None:
         """Makes the cheapest real call, for `model` where one has to be named, in at most `limit_s` seconds.

@@ -1,4 +1,4 @@
-"""An answer as it comes in, event by event, whatever format says it, and believed only when it is whole."""
+"""An answer as it arrives, event by event, in any format, and accepted only when it is complete."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _SAY_NOTHING = ("ping", "pong", "heartbeat", "keepalive", "keep-alive", "[done]"
 class Answer(ABC):
     """Reads the data of one stream's events, in order. A format says what its events mean.
 
-    A refusal is text like any other, but ends as CONTENT_FILTER, so that nobody takes it for the answer asked for.
+    A refusal is text like any other, but ends as CONTENT_FILTER, so that it is not taken for the requested answer.
     """
 
     end_marker: ClassVar[str | None] = None
@@ -49,9 +49,9 @@ class Answer(ABC):
         self._halves: Halves | None = None
 
     def read(self, data: str) -> bool:
-        """Takes in one event; return whether it is the format's end marker.
+        """Takes in one event; returns whether it is the format's end marker.
 
-        What is no object says nothing; a list is of events.
+        A value that is not an object is ignored; a list holds events.
 
         Raises:
             ProviderError: the event cannot be read, or is an error.
@@ -78,11 +78,11 @@ class Answer(ABC):
     def body_ended(self) -> None:
         """Takes in the end of the body, without an end marker before it.
 
-        Some servers have none. Where the model's own word for its end came, as the last of what it said, nothing of
-        the answer is missing.
+        Some servers send none. If the model's finish reason came as the last part of its output, nothing of the answer
+        is missing.
 
         Raises:
-            ProviderError: the answer may not be whole.
+            ProviderError: the answer may not be complete.
         """
         if not self.raw_finish_reason:
             raise broken("ended its stream without the end marker")
@@ -108,7 +108,7 @@ class Answer(ABC):
             self._counts_are_new = True
 
     def take(self) -> event_pb2.Delta | None:
-        """Returns what was said since the last time, if anything was."""
+        """Returns the text and calls since the last time, if any."""
         if not (self.said.token_count or self.said.tool_calls):
             return None
         said, self.said = self.said, event_pb2.Delta()
@@ -121,7 +121,7 @@ class Answer(ABC):
         return said
 
     def take_last(self) -> event_pb2.Delta | None:
-        """Returns what is left to say, once the end has come."""
+        """Returns what is left to emit, once the end has come."""
         said = self.take()
         if self._halves:
             said = said or self.said
@@ -194,8 +194,8 @@ def _named(error: KeyError, data: str) -> str:
 class StreamReader:
     """Turns one response's body into steps.
 
-    What one piece from the network says is taken together: cost is by the step, not by the token. What was said before
-    a failure comes before it: it was paid for.
+    The contents of one piece from the network become one step, since the cost is per step, not per token. Text before a
+    failure is emitted before it, because it was paid for.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -210,7 +210,7 @@ class StreamReader:
         """Returns what a piece of the body says.
 
         Raises:
-            ProviderError: it is not what it should be.
+            ProviderError: it breaks the format.
         """
         return self._steps((self._events or self._begin(chunk)).read(chunk))
 
@@ -218,7 +218,7 @@ class StreamReader:
         """Yields what the end of the body shows, unless the end had come before.
 
         Raises:
-            ProviderError: the answer is not whole.
+            ProviderError: the answer is not complete.
         """
         yield from self._steps(self._events.end() if self._events else [])
         if not self._has_events:

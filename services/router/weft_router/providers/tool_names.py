@@ -1,4 +1,4 @@
-"""The names of tools as a provider takes them, there and back: what one provider called may be sent to another."""
+"""Tool names as a provider accepts them, and back: one provider's names may be sent to another."""
 
 import re
 from collections.abc import Container, Iterable
@@ -18,7 +18,7 @@ _ODD = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class ToolNames:
-    """The names in one request. One that is not `taken` as it is has another there, and every name one of its own.
+    """The tool names of one request. A name that is not `taken` is replaced by another, and all are distinct.
 
     Each is made of the name alone, so that the turns of a conversation, and those who share a cached prompt, agree.
     """
@@ -35,7 +35,7 @@ class ToolNames:
                 self._told[name], self._ours[told] = told, name
 
     def renamed(self, request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-        """Returns the request as the provider is to be told it; the same where all names are taken as they are."""
+        """Returns the request as it is sent to the provider; the same request if all names are accepted."""
         if not self._told:
             return request
         told = inference_pb2.GenerateRequest()
@@ -48,7 +48,7 @@ class ToolNames:
         return told
 
     def restore(self, calls: Iterable[event_pb2.ToolCallDelta]) -> None:
-        """Gives calls of an answer the names that the request has for their tools."""
+        """Restores in an answer's calls the names that the request uses."""
         for call in calls:
             call.name = self._ours.get(call.name, call.name)
 
@@ -61,7 +61,7 @@ def tool_names(request: inference_pb2.GenerateRequest, taken: re.Pattern[str]) -
 
 
 def _spelt(name: str, used: Container[str]) -> str:
-    """Returns a name that every provider takes and that is not `used`."""
+    """Returns a name that every provider accepts and that is not `used`."""
     plain = _ODD.sub("_", name)
     plain = plain if plain[:1].isalpha() else f"tool_{plain}"
     attempt = name

@@ -1,1 +1,1 @@
-"""Whom to ask, how long to wait, whether to ask again: rules, with time and chance as arguments."""
+"""Which provider to call, how long to wait, whether to retry: rules, with time and randomness as arguments."""

@@ -1,4 +1,6 @@
-"""Calls that may be made beside the first ones, so that help for a few does not become a burden when all need it."""
+"""Limits retries and hedges to a share of first calls, so that they do not overload providers when all calls need
+them.
+"""
 
 from collections import deque
 
@@ -6,7 +8,7 @@ from weft_kit.catalog.routing import Extra, Hedge
 
 
 class RetryBudget:
-    """Lets extra calls pass while they are at most `share` of the first ones, or `floor`, in any `over_s` seconds.
+    """Allows extra calls while they are at most `share` of the first ones, or `floor`, in any `over_s` seconds.
 
     Times are of one steady clock; what is counted is kept by tenths of `over_s`.
     """
@@ -25,7 +27,7 @@ class RetryBudget:
         self._count(now, 1, 0)
 
     def take(self, now: float) -> bool:
-        """Says whether an extra call may be made now, and count it if so."""
+        """Returns whether an extra call may be made now, and counts it if so."""
         self._forget(now)
         if self._extra + 1 > max(self._floor, self._share * self._first):
             return False

@@ -1,4 +1,4 @@
-"""Whether to ask again, how long to wait before, and what to say when none is left: rules, and nothing else."""
+"""Whether to retry, how long to wait before, and what to report when no attempt is left: pure rules."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ _PROVIDERS_FAULT = frozenset(
 
 
 _TURNED_AWAY = frozenset({error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE, error_pb2.ERROR_REASON_PROVIDER_OVERLOADED})
-"""Failures of calls that their provider did not take up."""
+"""Failures of calls that their provider did not accept."""
 
 _REFUSALS = frozenset(
     {
@@ -42,7 +42,7 @@ _REFUSALS = frozenset(
     }
 )
 _COST_NOTHING = frozenset({error_pb2.ERROR_REASON_PROVIDER_REJECTED, error_pb2.ERROR_REASON_UNSUPPORTED})
-"""Refusals of a request for itself: its provider did no work, and is not asked again with it."""
+"""Refusals of the request itself: the provider did no work, and is not tried again with it."""
 
 _MOST_UNEXPLAINED = 2
 
@@ -52,10 +52,10 @@ _NOBODYS_FAULT = (_LOST, error_pb2.ERROR_REASON_DRAINING)
 
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
-    """How often a job is tried, over all its workers, and the shortest and longest wait between, in seconds.
+    """How often a job is tried, over all its workers, and the shortest and longest wait between attempts, in seconds.
 
-    `first_wait_s` is the most that is waited before the second attempt. With `waits` a job waits for providers that
-    are out, and attempts that met an outage do not count.
+    `first_wait_s` is the longest wait before the second attempt. With `waits` a job waits for providers that are down,
+    and attempts that met an outage do not count.
     """
 
     max_attempts: int = 5
@@ -65,7 +65,7 @@ class RetryLimits:
     waits: bool = True
 
     def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
-        """Returns what holds for a request: what its own policy says, within these."""
+        """Returns the limits for a request: its own policy, within these."""
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = seconds_of(asked.max_backoff) if asked.HasField("max_backoff") else self.longest_wait_s
@@ -77,12 +77,12 @@ class RetryLimits:
         )
 
     def after(self, unexplained: int) -> "RetryLimits":
-        """Returns what holds after refusals that are perhaps the request's own fault: it waits for no outage then."""
+        """Returns the limits after refusals that may be the request's own fault: it then waits for no outage."""
         return replace(self, waits=False) if unexplained else self
 
 
 def provider_failures(attempts: Iterable[job_pb2.Attempt]) -> Counter[str]:
-    """Counts a job's failures by provider; attempts lost with their worker are nobody's fault."""
+    """Counts a job's failures by provider; attempts lost with their worker do not count."""
     return Counter(attempt.provider for attempt in attempts if attempt.error.reason in _PROVIDERS_FAULT)
 
 
@@ -92,9 +92,9 @@ def refusing_routes(attempts: Iterable[job_pb2.Attempt]) -> set[tuple[str, str]]
 
 
 def may_try_again(error: ProviderError, candidates: Iterable[RouteCandidate], unexplained: int = 0) -> bool:
-    """Says whether another attempt may help; tokens that readers have seen are gone on from, or withdrawn.
+    """Returns whether another attempt may help; tokens that readers have seen are continued, or withdrawn.
 
-    What two routes refused without a reason that is known, others are not asked, too.
+    A request that two routes refused for an unknown reason is not sent to further ones.
     """
     match error.remedy:
         case Remedy.NOTHING:
@@ -110,21 +110,23 @@ def may_try_again(error: ProviderError, candidates: Iterable[RouteCandidate], un
 
 
 def can_continue(request: job_pb2.GenerationRequest, said: AnswerSoFar, max_tokens: int) -> bool:
-    """Says whether a new attempt may go on from the text so far: plain text with room left. Structure starts over."""
+    """Returns whether a new attempt may continue the text so far: plain text with room left. Structured output starts
+    over.
+    """
     plain = not request.tools and request.response_format.WhichOneof("format") is None
     return plain and not said.tool_calls and said.token_count < max_tokens
 
 
 def failures(attempts: Iterable[job_pb2.Attempt]) -> list[job_pb2.Attempt]:
-    """Returns the attempts that failed; one that was lost with its worker, or given up when that shut down, did not."""
+    """Returns the attempts that failed; not those lost with their worker, or abandoned when it shut down."""
     return [one for one in attempts if one.HasField("error") and one.error.reason not in _NOBODYS_FAULT]
 
 
 def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
-    """Counts the attempts that a job has used up of those allowed.
+    """Counts the attempts that a job has used of those allowed.
 
-    Where it waits for providers that are out, a failure tells of the job only if its provider had taken the call up,
-    and was well.
+    If it waits for providers that are down, a failure counts only if its provider had accepted the call and was
+    healthy.
     """
     failed = failures(attempts)
     if not limits.waits:
@@ -133,9 +135,9 @@ def counted(attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> int:
 
 
 def adds_load(attempts: Iterable[job_pb2.Attempt]) -> bool:
-    """Says whether one more attempt comes on top of the calls that providers have anyhow, as a retry does.
+    """Returns whether one more attempt adds to the providers' normal load, as a retry does.
 
-    One after an outage does not: all calls were held back. Neither does one in the place of an attempt that was lost,
+    An attempt after an outage does not, because all calls were held back; nor does one that replaces a lost attempt,
     nor one after a refusal that cost its provider nothing.
     """
     return any(not one.provider_out and one.error.reason not in _COST_NOTHING for one in failures(attempts))
@@ -154,10 +156,10 @@ def given_up(attempts: Sequence[job_pb2.Attempt], limits: RetryLimits) -> job_pb
 
 
 def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -> float:
-    """Returns the wait after so many failures, in seconds: full jitter, `share` (0-1, drawn at random) of a ceiling.
+    """Returns the wait after so many failures, in seconds: full jitter, a random `share` (0-1) of an upper limit.
 
-    The ceiling doubles with each failure. It is never beyond what the job has left to live, so that the job has a
-    chance to be tried once more. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
+    The upper limit doubles with each failure. It never exceeds the job's remaining life, so that the job has a chance
+    to be tried once more. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
     """
     doubled = limits.first_wait_s * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
     return share * max(0.0, min(doubled, limits.longest_wait_s, left_s))
@@ -166,10 +168,10 @@ def backoff_s(failures: int, limits: RetryLimits, left_s: float, share: float) -
 def wait_before_retry(
     error: ProviderError, candidates: Iterable[RouteCandidate], backoff: float, longest_s: float, left_s: float
 ) -> float | None:
-    """Returns the seconds to wait before the next attempt; None when the job would not live to see it.
+    """Returns the seconds to wait before the next attempt; None if the job would expire first.
 
-    Nothing has to be waited for where another provider can be asked. A provider's wish is honoured up to `longest_s`,
-    with the backoff on top, so that not all it sent away come back at one moment.
+    There is no wait if another provider can be called. A provider's requested wait is honoured up to `longest_s`, with
+    the backoff on top, so that refused calls do not all come back at once.
     """
     is_elsewhere = error.remedy in (Remedy.ANOTHER_ROUTE, Remedy.NEXT_ROUTE)
     if is_elsewhere or any(candidate.allowed and not candidate.failures for candidate in candidates):
@@ -184,7 +186,7 @@ def wait_before_retry(
 def verdict(
     error: ProviderError, attempts: Sequence[job_pb2.Attempt], limits: RetryLimits, left_s: float
 ) -> job_pb2.JobError:
-    """Says why a job failed whose last attempt ended with `error`."""
+    """Returns why a job failed whose last attempt ended with `error`."""
     if not error.remedy.may_pass:
         return _refused_by_all(error, attempts)
     if error.reason == error_pb2.ERROR_REASON_ANSWER_INVALID:
@@ -200,7 +202,7 @@ def verdict(
 
 
 def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
-    """Lists why each attempt failed, of many the latest."""
+    """Lists why each attempt failed; of many, only the latest."""
     listed = _listed(attempts) or "none began"
     message = f"every attempt allowed was used ({listed}); see the last one, then submit again"
     reason = error_pb2.ERROR_REASON_ATTEMPTS_EXHAUSTED
@@ -208,7 +210,7 @@ def exhausted(attempts: Sequence[job_pb2.Attempt]) -> job_pb2.JobError:
 
 
 def outage_verdict(error: ProviderError, attempts: Iterable[job_pb2.Attempt]) -> job_pb2.JobError:
-    """Says why a job failed for which nobody is left but providers that are out."""
+    """Returns why a job failed for which only providers that are down are left."""
     why = error.to_wire()
     if refused := [one for one in attempts if _refused(one)]:
         why.message += f"; refused before: {_listed(refused)}"

@@ -1,4 +1,4 @@
-"""Which route to take: rules, and nothing else."""
+"""Which route to take: pure rules."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Draw = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class RouteCandidate:
-    """A route with what is known about it now. Candidates come in order of preference."""
+    """A route with its current state. Candidates come in order of preference."""
 
     route: Route
     allowed: bool
@@ -21,31 +21,31 @@ class RouteCandidate:
     failures: int
     """How often its provider failed this very job."""
     refused: bool = False
-    """Whether this very route refused this very job for good."""
+    """Whether this very route has permanently refused this very job."""
     alias: str = ""
     selection: Selection = "priority"
     """How its alias wants to choose."""
     tier: int = 0
     """How many aliases of the chain come before its own."""
     has_room: bool = True
-    """Whether the provider's caps leave room for a call."""
+    """Whether the provider's limits allow a call."""
     first_token_s: float = 0.0
     """Time expected to the first token; 0 when that is not known."""
     in_flight: int = 0
     cost_micros: int | None = None
     """The most that the call can cost; None without a price."""
     near: bool = True
-    """Whether it is in the region that is preferred, or none is."""
+    """Whether it is in the preferred region, or there is none."""
 
     @property
     def load(self) -> float:
-        """Time expected to the first token, times the calls it would be shared with; unknown is taken for quick."""
+        """The expected time to the first token, times the calls that share it; an unknown time counts as fast."""
         return self.first_token_s * (self.in_flight + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The route to ask, and why, for the record."""
+    """The route to call, and the reason for the record."""
 
     route: Route
     because: str
@@ -53,16 +53,16 @@ class Choice:
 
 
 def remaining(candidates: Sequence[RouteCandidate]) -> Sequence[RouteCandidate]:
-    """Returns those that have not refused the job; where all have, it is not for the choice to find that out."""
+    """Returns the routes that have not refused the job; all of them if every route has."""
     return [one for one in candidates if not one.refused] or candidates
 
 
 def choose(candidates: Sequence[RouteCandidate], draw: Draw, beside: Collection[str] = ()) -> Choice | None:
-    """Returns the route to ask, of those that remain, are let pass and has room; None when there is none.
+    """Returns the route to call, of those that remain, whose breaker is closed and that have capacity; None if there is
+    none.
 
-    Those come first whose providers failed this job least, then those of the alias itself before its fallbacks, then
-    those in the preferred region. Among equals the alias's own selection decides. Providers in `beside` are being asked
-    already.
+    Routes come first whose providers failed this job least, then the alias's own before its fallbacks', then those in
+    the preferred region. Among equals the alias's selection decides. Providers in `beside` are being called already.
     """
     left = remaining(candidates)
     open_ = [one for one in left if one.allowed and one.has_room and one.route.provider not in beside]
@@ -100,7 +100,7 @@ def _most_preferred(equals: Sequence[RouteCandidate], _draw: Draw) -> tuple[Rout
 
 
 def _fastest(equals: Sequence[RouteCandidate], draw: Draw) -> tuple[RouteCandidate, str]:
-    """Takes the less loaded of two that are drawn: the best of all would be everybody's choice at once.
+    """Takes the less loaded of two random routes: the best of all would be everyone's choice at once.
 
     (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.)
     """

@@ -1,6 +1,6 @@
-"""How long a provider is waited for, and whether its stream keeps up.
+"""How long to wait for a provider, and whether its stream keeps up.
 
-One that only trickles is worse than one that breaks off.
+A stream that only trickles is worse than one that breaks.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from weft_router.providers.provider import ProviderError
 
 
 def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
-    """Returns the limits of one request: its own where it has them, else its alias's."""
+    """Returns the timeouts of one request: its own if it has them, otherwise its alias's."""
     return Timeouts(
         first_token_s=_seconds(wanted.first_token_timeout) or of_alias.first_token_s,
         between_tokens_s=_seconds(wanted.between_tokens_timeout) or of_alias.between_tokens_s,
@@ -30,11 +30,12 @@ def timeouts(of_alias: Timeouts, wanted: job_pb2.Routing) -> Timeouts:
 async def patience(
     limits: Timeouts, of_alias: Timeouts, floor: Throughput | None = None
 ) -> AsyncIterator[Callable[[int], None]]:
-    """Bounds the time to the first token, between two, and in all, and the pace; yields what to tell of new tokens.
+    """Limits the time to the first token, between two tokens and in total, and the pace; yields a callback for new
+    tokens.
 
     Raises:
-        ProviderError: PROVIDER_TIMEOUT, with the limit that was passed. One that the request set, stricter than
-            `of_alias`, says nothing about the provider.
+        ProviderError: PROVIDER_TIMEOUT, with the limit that was exceeded. A limit that the request set, stricter than
+        `of_alias`, does not count against the provider.
     """
     loop = asyncio.get_running_loop()
     last_moment = loop.time() + limits.total_s
@@ -78,7 +79,7 @@ def _seconds(duration: duration_pb2.Duration) -> float:
 
 
 class StreamPace:
-    """Watches one stream. Times are seconds of one steady clock."""
+    """Watches the pace of one stream. Times are seconds of one steady clock."""
 
     def __init__(self, floor: Throughput) -> None:
         self.floor = floor
@@ -87,7 +88,7 @@ class StreamPace:
         self._tokens = 0
 
     def came(self, tokens: int, now: float) -> None:
-        """Notes tokens that have just come."""
+        """Notes tokens that have just arrived."""
         if self._began is None:
             self._began = now
             return
@@ -95,7 +96,9 @@ class StreamPace:
         self._tokens += tokens
 
     def trickles(self, now: float) -> bool:
-        """Says whether fewer tokens came in the last `over_s` seconds than must; never before so long has passed."""
+        """Returns whether fewer tokens arrived in the last `over_s` seconds than required; never before that time has
+        passed.
+        """
         if self._began is None or now - self._began < self.floor.over_s:
             return False
         while self._recent and self._recent[0][0] <= now - self.floor.over_s:

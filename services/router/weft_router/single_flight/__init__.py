@@ -1,1 +1,1 @@
-"""Identical requests under way at one time share one call, across all routers."""
+"""Single flight: identical requests that run at the same time share one call, across all routers."""

@@ -1,4 +1,4 @@
-"""A call that several jobs share: it lasts for as long as one of them listens."""
+"""A call that several jobs share: it lasts as long as one of them listens."""
 
 import asyncio
 from collections import deque
@@ -21,14 +21,14 @@ from weft_router.single_flight.joining import unbooked
 from weft_router.single_flight.replay_buffer import ReplayBuffer
 
 PULSE_S = 1.0
-"""How often listeners elsewhere are told that a silent call lives."""
+"""How often listeners on other routers are told that a silent call is alive."""
 
 Answer = Callable[[Job], Awaitable[event_pb2.Done]]
 """Brings a job to its record, SUCCEEDED or FAILED."""
 
 
 class FlightLost(Exception):
-    """The call ended without a verdict, or cannot be heard any more; `error` is what its attempt came to."""
+    """The call ended without a result, or can no longer be followed; `error` is how its attempt ended."""
 
     def __init__(self, error: job_pb2.JobError) -> None:
         super().__init__(error.message)
@@ -36,30 +36,30 @@ class FlightLost(Exception):
 
 
 class Subscription(Protocol):
-    """One job's place in a flight, which may be another router's."""
+    """One job's subscription to a flight, on this router or another."""
 
     leader_id: str
-    """The job that began the call."""
+    """The job that started the call."""
 
     async def next(self) -> Step:
-        """Returns the next step once the one before is on the listener's record; `done` is the last.
+        """Returns the next step once the previous one is in the listener's record; `done` is the last.
 
         Raises:
             FlightLost: there is no next one.
-            ProviderOutage: there is none, for no provider takes the call now.
+            ProviderOutage: there is none, because no provider takes the call now.
         """
         ...
 
     async def leave(self) -> Sequence[job_pb2.Attempt]:
-        """Returns the attempts as far as they are known, those that the listener is to book with usage and cost."""
+        """Returns the attempts as far as they are known, including those that the listener is charged for."""
         ...
 
 
 class Flight:
-    """Runs a leader's job on a replay buffer of its own, so that the leader may leave like anybody else.
+    """Runs a leader's job on a separate replay buffer, so that the leader may leave like any other listener.
 
-    The buffer begins with what the leader had said before, which must be text alone. `closed` is called once, when
-    nobody can join any more.
+    The buffer begins with the leader's text so far, which must be plain text. `closed` is called once, when no job can
+    join any more.
     """
 
     def __init__(self, leader: Job, answer: Answer, closed: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class Flight:
         self._task = asyncio.create_task(self._fly(answer))
 
     def join(self, job_id: str, expire_time: timestamp_pb2.Timestamp) -> "LocalSubscription":
-        """Returns a subscription, which hears everything that stands. Whoever joins has to leave."""
+        """Returns a subscription that replays everything so far. Every subscriber must leave."""
         accepted = self._job.accepted
         if accepted.HasField("expire_time") and expire_time.ToNanoseconds() > accepted.expire_time.ToNanoseconds():
             accepted.expire_time.CopyFrom(expire_time)
@@ -87,7 +87,7 @@ class Flight:
     async def leave(self, subscription: "LocalSubscription") -> Sequence[job_pb2.Attempt]:
         """Stops the call if nobody is left, and returns its attempts.
 
-        Each is booked once: by whoever has listened longest when it has ended.
+        Each attempt is charged once: to the job that has listened longest when it ends.
         """
         books = self._subscriptions[0] is subscription
         self._subscriptions.remove(subscription)
@@ -96,7 +96,7 @@ class Flight:
         return [self._for_record(attempt, books=books) for attempt in self._job.attempts[self._before :]]
 
     def failure_for(self, *, leads: bool) -> Exception:
-        """Returns why a listener hears no verdict. An outage is everybody's, any other failure the leader's alone."""
+        """Returns why a listener gets no result. An outage applies to all, any other failure only to the leader."""
         failure = self.failure
         return failure if failure and (leads or isinstance(failure, ProviderOutage)) else _ended()
 
@@ -126,7 +126,7 @@ class Flight:
 
 
 class LocalSubscription:
-    """A place in a flight of this router."""
+    """A subscription to a flight of this router."""
 
     def __init__(self, flight: Flight, *, leads: bool) -> None:
         self.leader_id = flight.leader_id

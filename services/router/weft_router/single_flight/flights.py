@@ -1,4 +1,4 @@
-"""Single flight: identical requests under way at one time share one call, across all routers."""
+"""Finds or starts the call that identical requests share, across all routers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,11 +24,15 @@ from weft_router.single_flight.remote import RemoteSubscription
 
 
 class Flights:
-    """Finds each job the call it shares, or begins one. `limits` bound what a job may hear fail."""
+    """Finds each job the call that it shares, or starts one with `answer`.
 
-    def __init__(self, directory: RedisDirectory, limits: RetryLimits) -> None:
+    `limits` bounds how many failures a job may hear.
+    """
+
+    def __init__(self, directory: RedisDirectory, limits: RetryLimits, answer: Answer) -> None:
         self._directory = directory
         self._limits = limits
+        self._answer = answer
         self._here: dict[str, Flight] = {}
 
     @asynccontextmanager
@@ -49,13 +53,13 @@ class Flights:
             raise NotFound(error_pb2.ERROR_REASON_JOB_NOT_FOUND, message)
         return flight
 
-    async def answer(self, job: Job, answer: Answer) -> event_pb2.Done:
+    async def answer(self, job: Job) -> event_pb2.Done:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for the call this job began.
+            BudgetSpent: a budget is exhausted for the call that this job started.
             ProviderOutage: no provider takes the call now.
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         key = flight_of(job.accepted.tenant, job.request, job.collection_version)
         lost = ""
@@ -64,7 +68,7 @@ class Flights:
                 await job.withdraw()
             host = await self._host(key, lost)
             try:
-                subscription = await self._subscription(host, key, job, answer)
+                subscription = await self._subscription(host, key, job)
                 done = await FlightFollower(job, subscription).to_end()
             except FlightLost:
                 lost = host
@@ -79,7 +83,7 @@ class Flights:
         here = self._directory.host
         return here if key in self._here else await self._directory.claim(key, lost if lost != here else "")
 
-    async def _subscription(self, host: str, key: str, job: Job, answer: Answer) -> Subscription:
+    async def _subscription(self, host: str, key: str, job: Job) -> Subscription:
         flight = self._here.get(key)
         if flight is None and host != self._directory.host:
             subscription = await RemoteSubscription.taken(host, key, job)
@@ -87,7 +91,7 @@ class Flights:
             return subscription
         role = "joins" if flight else "leads"
         if flight is None:
-            flight = self._here[key] = Flight(job, answer, partial(self._closed, key))
+            flight = self._here[key] = Flight(job, self._answer, partial(self._closed, key))
         metrics.FLIGHTS.labels(role).inc()
         return flight.join(job.job_id, job.accepted.expire_time)
 

@@ -1,4 +1,4 @@
-"""One job's way through a shared call: what it says goes into the job's own log, what it came to onto its record."""
+"""Copies a shared call into one job: its text into the job's own log, its outcome into the job's record."""
 
 from collections.abc import Iterable
 
@@ -29,8 +29,8 @@ class FlightFollower:
         """Returns the call's record, with every token of it in the job's log and its attempts on the job's record.
 
         Raises:
-            FlightLost: the call has no verdict. What it said stands.
-            Fenced: somebody else moved the job on.
+            FlightLost: the call has no result. Its text so far is kept.
+            Fenced: another writer has moved the job on.
         """
         try:
             return await self._copied()
@@ -97,7 +97,7 @@ class FlightFollower:
                 job.note_committed_text()
 
     async def _reconciled(self, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Returns what readers lack of the text so far; what they have is withdrawn where it is another."""
+        """Returns the part of the text that readers lack; if they have a different text, it is withdrawn."""
         merge(self._heard, delta)
         news = unheard(self._known, self._heard)
         if news is None:
@@ -107,12 +107,12 @@ class FlightFollower:
         return self._heard if news is None else news
 
     async def _say_anew(self) -> None:
-        """Replaces what readers have, where the answer ends before it came as far."""
+        """Replaces the readers' text, if the answer ends before reaching its length."""
         await self._job.withdraw()
         await self._job.say(self._heard)
 
     def _book(self, attempts: Iterable[job_pb2.Attempt]) -> None:
-        """Puts on the record how the attempts ended, and all of those that are this job's to pay."""
+        """Records how the attempts ended, and those that are charged to this job."""
         job, is_billed = self._job, False
         for theirs in attempts:
             ours = self._ours.get(theirs.number)
@@ -131,7 +131,7 @@ class FlightFollower:
             job.note_follower(is_billed=is_billed)
 
     def _enlisted(self, number: int) -> job_pb2.Attempt:
-        """Puts an attempt on the record that the job did not hear of: it lost a race, or was over before."""
+        """Records an attempt that the job did not see: it lost a race, or was over before."""
         ours = self._ours[number] = job_pb2.Attempt(chosen_because=f"joined {self._subscription.leader_id}")
         self._job.enlist(ours)
         return ours

@@ -1,4 +1,4 @@
-"""Which requests share a call, and what of it a job's readers lack: rules, and nothing else."""
+"""Which requests share a call, and which part of it a job's readers lack: pure rules."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from weft_router.routing.retry_policy import RetryLimits
 
 
 def may_join(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> bool:
-    """Says whether an equal answer may serve: the cache may, and not only with one that is made for this request.
+    """Returns whether an equal answer may serve: the cache is allowed, and `max_age` is not 0.
 
     `setting` is what the alias says of the cache.
     """
@@ -19,9 +19,9 @@ def may_join(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact"
 
 
 def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
-    """Returns what identical requests have in common, as a digest: the wanted answer, and the way it is to be got.
+    """Returns a digest of what identical requests have in common: the wanted answer, and how to get it.
 
-    Routing and retries cannot change an answer, but they say how long to wait and whether to show drafts.
+    Routing and retries cannot change an answer, but they set timeouts and whether drafts are shown.
     """
     exact = exact_of(partition_of(tenant, request, collection_version), request)
     way = (part.SerializeToString(deterministic=True) for part in (request.routing, request.retry_policy))
@@ -29,17 +29,17 @@ def flight_of(tenant: str, request: job_pb2.GenerationRequest, collection_versio
 
 
 def is_shared(error: job_pb2.JobError, attempts: Iterable[job_pb2.Attempt], limits: RetryLimits) -> bool:
-    """Says whether a listener fails with the call, rather than making its own.
+    """Returns whether a listener fails with the call, rather than making its own.
 
-    It does where its own would fail alike, and once it has heard as many attempts fail as it may have. A spent budget
-    may be of the key that the call was made for.
+    It does if its own call would fail the same way, and once as many attempts have failed while it listened as it may
+    have. An exhausted budget may belong to another job's key.
     """
     hopeless = not error.retryable and error.reason != error_pb2.ERROR_REASON_QUOTA_EXCEEDED
     return hopeless or retry_policy.counted(attempts, limits) >= limits.max_attempts
 
 
 def unheard(known: str, said: event_pb2.Delta) -> event_pb2.Delta | None:
-    """Returns what readers who know the text `known` lack of an answer so far; None when that is another one."""
+    """Returns what readers who have the text `known` lack of the answer so far; None if their text differs."""
     is_text = not said.reasoning and not said.tool_calls
     if not is_text or not (said.text.startswith(known) or known.startswith(said.text)):
         return None
@@ -48,7 +48,7 @@ def unheard(known: str, said: event_pb2.Delta) -> event_pb2.Delta | None:
 
 
 def unbooked(attempt: job_pb2.Attempt) -> job_pb2.Attempt:
-    """Returns an attempt as it stands on the record of a job that only listened to it."""
+    """Returns an attempt as it is recorded for a job that only listened to it."""
     heard = job_pb2.Attempt()
     heard.CopyFrom(attempt)
     heard.ClearField("usage")

@@ -1,6 +1,6 @@
-"""Which router hosts a flight, in Redis: whoever comes first, for as long as it says so.
+"""Which router hosts a flight, in Redis: the first to claim it, as long as it renews the claim.
 
-Without Redis each router knows of its own flights only, and calls are shared inside each.
+Without Redis each router knows only its own flights, and calls are shared within each router.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from weft_kit.tasks import TaskSet, background
 
 _PREFIX: Final = "weft:flight:"
 _TTL_S: Final = 10.0
-"""How long a host that is gone without a word is still named. Whoever notices takes its place at once."""
+"""How long a host that died is still named. A router that notices takes over at once."""
 _RENEWED_S: Final = 3.0
 _REST_S: Final = 1.0
 
@@ -34,7 +34,7 @@ _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL
 class RedisDirectory:
     """Announces the flights of one router.
 
-    Redis is waited for `limit_s`, and left alone for a moment when it was late three times in a row.
+    Calls wait for Redis for `limit_s`; after it was late three times in a row it is not called for a moment.
     """
 
     def __init__(self, redis: Redis, *, limit_s: float) -> None:
@@ -57,7 +57,9 @@ class RedisDirectory:
             await self._releasing.wait()
 
     async def claim(self, flight: str, lost: str = "") -> str:
-        """Returns who hosts a flight: this router, if nobody does or only a `lost` one, or where Redis cannot tell."""
+        """Returns the host of a flight: this router, if there is none or only a `lost` one, or if Redis does not
+        answer.
+        """
         held = await self._ask(self._claim, flight, self.host, round(_TTL_S * 1000), lost)
         host = held.decode() if held else self.host
         if host == self.host:
@@ -65,7 +67,7 @@ class RedisDirectory:
         return host
 
     def release(self, flight: str) -> None:
-        """Says, soon, that a flight of this router is over."""
+        """Announces, soon, that a flight of this router is over."""
         self._held.discard(flight)
         self._releasing.start(self._ask(self._release, flight, self.host))
 

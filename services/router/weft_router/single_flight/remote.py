@@ -1,4 +1,4 @@
-"""Subscriptions to other routers' flights: each is a stream, so whoever is gone has left."""
+"""Subscriptions to other routers' flights: each is a stream, so a listener whose process dies has left."""
 
 import asyncio
 import time
@@ -19,9 +19,9 @@ from weft_router.job.job import Job
 from weft_router.single_flight.flight import PULSE_S, FlightLost
 
 _ANSWER_S: Final = 1.0
-"""How long a host may take to say that it has the flight, which it does at once."""
+"""How long a host may take to confirm that it has the flight, which it does at once."""
 _SILENCE_S: Final = 4 * PULSE_S
-"""After how long without a word a host is lost."""
+"""How long a host may be silent before it counts as lost."""
 
 
 class RemoteSubscription:

@@ -1,4 +1,4 @@
-"""What a shared call says, from its beginning, for whoever listens whenever they come."""
+"""The output of a shared call, from its beginning, for listeners that join at any time."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ class ReplayBuffer:
     async def append(self, step: Step, /) -> int:
         """Returns the step's number.
 
-        That an attempt begins is on a listener's record when this returns: then only may somebody be asked.
+        For the beginning of an attempt, it returns once a listener has recorded it: only then may a provider be called.
         """
         self.steps.append(step)
         number = len(self.steps)
@@ -40,7 +40,7 @@ class ReplayBuffer:
         self._grew.set()
 
     def heard(self, number: int) -> None:
-        """Notes that a listener has put everything up to this step on its record."""
+        """Notes that a listener has recorded everything up to this step."""
         self._heard = max(self._heard, number)
         self._was_heard.set()
 
@@ -52,7 +52,7 @@ class ReplayBuffer:
         return self.steps[number] if number < len(self.steps) else None
 
     def so_far(self) -> list[Step]:
-        """Returns what somebody who comes now has to hear: the attempt under way, and the text that stands."""
+        """Returns what a new listener needs: the current attempt, and the text so far."""
         started: event_pb2.Started | None = None
         text = event_pb2.Delta()
         for step in self.steps:

@@ -1,4 +1,4 @@
-"""FlightService on the wire."""
+"""FlightService's RPCs."""
 
 from collections.abc import AsyncIterator
 

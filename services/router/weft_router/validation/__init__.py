@@ -1,1 +1,1 @@
-"""What an answer must be like: whole, within its limits, in the form that was asked for."""
+"""What an answer must satisfy: complete, within its limits, in the requested format."""

@@ -1,4 +1,4 @@
-"""Whether an answer that ended is one: what its finish reason says, held against what came."""
+"""Whether an answer that ended is complete: its finish reason, compared with what arrived."""
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
@@ -34,7 +34,7 @@ def judged(
 
 
 def is_silent(end: inference_pb2.Finished, said: AnswerSoFar) -> bool:
-    """Returns whether an answer was ended in good order, and says nothing."""
+    """Returns whether an answer ended normally and is empty."""
     return end.finish_reason == chat_pb2.FINISH_REASON_STOP and said.is_empty
 
 

@@ -1,4 +1,4 @@
-"""Regular expressions of JSON Schemas, matched in linear time: a tenant's pattern must not keep the router busy."""
+"""Regular expressions in JSON Schemas, matched in linear time: a tenant's pattern must not keep the router busy."""
 
 import re
 from functools import lru_cache
@@ -17,7 +17,7 @@ _PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Returns whether a pattern is found in a text; None where that cannot be told in bounded time.
+    """Returns whether a pattern occurs in a text; None if that cannot be decided in bounded time.
 
     That is so for what needs backtracking (look-around, references back to a group) and for what is no regular
     expression in the first place.

@@ -1,4 +1,4 @@
-"""JSON Schemas of tenants, held against documents in bounded time and without fetching anything.
+"""Validation of documents against tenants' JSON Schemas, in bounded time and without fetching anything.
 
 jsonschema does the work, with its costly keywords replaced, each keyword counted, and a look at the clock before it.
 """
@@ -33,12 +33,12 @@ _MOST_STEPS = 200_000
 machine's speed, so this is reached before the time is up wherever a keyword costs no more than usual."""
 
 _AT_A_STRETCH_S = 0.001
-"""For how long a check runs before it gives way: the event loop would wait five times as long for the interpreter."""
+"""How long a check runs before it yields: the event loop would wait five times as long for the interpreter."""
 _WAY_S = 0.000_05
 
 
 class TooCostly(Exception):
-    """A check took more than it may; says what."""
+    """A check exceeded a limit; the message says which."""
 
 
 class _Budget:
@@ -53,7 +53,7 @@ class _Budget:
         self._members: dict[int, frozenset[str]] = {}
 
     def members(self, values: list[Any]) -> frozenset[str]:
-        """Returns the values of an enum of the schema under way, as one can be found among them at once."""
+        """Returns the values of an enum in the current schema, indexed so that one can be found at once."""
         if id(values) not in self._members:
             self._members[id(values)] = frozenset(map(_canonical, values))
         return self._members[id(values)]
@@ -75,10 +75,10 @@ _budget: ContextVar[_Budget] = ContextVar("_budget")
 
 
 def violations(schema: str, document: Any, limit_s: float) -> Iterator[ValidationError]:
-    """Yields where a document is off its schema, within some steps and `limit_s` seconds of this thread's own time.
+    """Yields where a document violates its schema, within a number of steps and `limit_s` seconds of this thread's CPU
+    time.
 
-    What is no JSON Schema forbids nothing, and neither do those parts of one that cannot be looked up or told in
-    bounded time.
+    A schema that is not a JSON Schema is ignored, and so are parts that cannot be resolved or checked in bounded time.
 
     Raises:
         TooCostly: the steps or the time are used up.

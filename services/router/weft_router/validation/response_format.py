@@ -1,7 +1,7 @@
-"""Whether an answer has the form that its request asks for: JSON, and what its schema allows.
+"""Whether an answer has the format that its request asks for: JSON, and what its schema allows.
 
-The text is judged as it is: JSON inside a Markdown fence is not JSON, and no provider that keeps to a form writes one.
-Of a name that occurs twice in an object the last value counts, as in most readers.
+The text is checked as it is: JSON inside a Markdown fence is not JSON, and a provider that enforces a format does not
+write one. If a name occurs twice in an object the last value counts, as in most parsers.
 """
 
 import asyncio

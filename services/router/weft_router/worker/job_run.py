@@ -16,13 +16,13 @@ from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Write
 from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache
-from weft_router.answering.pipeline import Pipeline
 from weft_router.budgets import budgets
 from weft_router.budgets.claims import BudgetSpent
 from weft_router.fleet.outage import ProviderOutage, Returns
 from weft_router.job import terminal_events, usage
 from weft_router.job.history import History
 from weft_router.job.job import Job
+from weft_router.pipeline.pipeline import Pipeline
 from weft_router.routing import retry_policy
 from weft_router.worker.cancel_scope import CancelScope, Stopped, StopReason
 
@@ -36,7 +36,7 @@ class JobDependencies:
     """What every run works with. A job handed out more than `max_deliveries` times kills its workers."""
 
     log: JobLog
-    attempts: Pipeline
+    pipeline: Pipeline
     answers: AnswerCache
     max_deliveries: int = 50
     worker: str = ""
@@ -235,7 +235,7 @@ class JobRun:
         while True:
             try:
                 self._outage = None
-                return await self._means.attempts.run(job)
+                return await self._means.pipeline.run(job)
             except ProviderOutage as outage:
                 self._outage = outage
                 kind = (lane_of(job.accepted.tenant, job.request.priority), job.request.model)

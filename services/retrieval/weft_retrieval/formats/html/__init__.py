@@ -1,1 +1,1 @@
-"""HTML: limits, structure, and what of a page is content."""
+"""HTML: limits, structure, and which parts of a page are content."""

@@ -1,4 +1,4 @@
-"""Which elements of a page may be none of its text: menus, banners, what is not open, what nobody sees."""
+"""Which elements of a page may not be part of its text: menus, banners, collapsed and hidden elements."""
 
 import re
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ _MOST_CHOICES = 30
 
 
 class Judge:
-    """Says of each element what it may be besides text."""
+    """Decides for each element what it may be besides text."""
 
     def __init__(self, tree: LexborHTMLParser) -> None:
         self._has_main = tree.css_first("main, [role=main], article") is not None
@@ -82,7 +82,7 @@ class Judge:
             opens = attributes.get("id") in self._opened or role == "tabpanel" or _follows_opener(node)
             return BlockKind.LINKS if opens else BlockKind.CHROME
         if (attributes.get("aria-hidden") or "").lower() == "true":
-            # It is seen all the same, unless it opens later.
+            # It is visible all the same, unless it opens later.
             is_closed = "dialog" in role or _DIALOG.search(attributes.get("class") or "")
             return BlockKind.CHROME if is_closed else BlockKind.LINKS
         return None
@@ -109,7 +109,7 @@ def _role(attributes: Attributes) -> str:
 
 
 def _follows_opener(node: LexborNode) -> bool:
-    """Says whether it stands behind a question, so that it is the answer."""
+    """Returns whether it follows a question, so that it is the answer."""
     before = node.prev
     if before is not None and before.is_text_node and not (before.text_content or "").strip():
         before = before.prev

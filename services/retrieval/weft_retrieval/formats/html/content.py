@@ -1,4 +1,4 @@
-"""Where a page's own text is. Chrome is left out only where a text is left."""
+"""Where a page's own text is. Chrome is left out only if some text remains."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ _LONG_SUBSTITUTE = 120
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Elements that hold a page's text, and those inside of them, by `mem_id`, that are none of it."""
+    """The elements that hold a page's text, and those inside them, by `mem_id`, that do not belong to it."""
 
     roots: tuple[LexborNode, ...]
     left_out: frozenset[int]
@@ -84,7 +84,7 @@ class _Element:
 
 
 def _is_link(node: LexborNode) -> bool:
-    """An anchor without a target is none, and often left open."""
+    """Returns whether an anchor is a link: one without a target is not, and is often left open."""
     return node.tag == "a" and "href" in node.attributes
 
 
@@ -102,7 +102,7 @@ class _Survey:
         self._judge = Judge(tree)
 
     def count(self, left_out: set[BlockKind]) -> None:
-        """Counts the page less what is left out; chrome that is far longer than all the rest is kept."""
+        """Counts the page less what is left out; chrome that is much longer than everything else is kept."""
         self._kept_all_the_same: frozenset[int] = frozenset()
         self._count(left_out)
         self._kept_all_the_same = frozenset(
@@ -122,7 +122,7 @@ class _Survey:
         return kept.all > 0 and left_out <= _TIMES_MORE * text
 
     def roots(self) -> tuple[LexborNode, ...]:
-        """Returns the `main` elements or the only `article`, when most of the text is there, else the whole page."""
+        """Returns the `main` elements or the only `article`, if most of the text is there, otherwise the whole page."""
         parts = [part for part in self._parts if part.is_main] or (self._parts if len(self._parts) == 1 else [])
         inside = _Letters()
         for part in parts:

@@ -1,4 +1,4 @@
-"""HTML: the text a reader came for, without scripts, menus and footers."""
+"""HTML: the text a visitor came for, without scripts, menus and footers."""
 
 import re
 from html import escape
@@ -54,7 +54,7 @@ def read_html(content: bytes) -> Parsed:
 
 
 def _label(content: bytes) -> str:
-    """Returns what the page says of its encoding, in an XML declaration or a `meta`; "" when it says nothing."""
+    """Returns the encoding that the page declares, in an XML declaration or a `meta`; "" if it declares none."""
     head = _COMMENT.sub(b"", content[:_HEAD])
     declared = _XML.match(head) or _META.search(head)
     return declared[1].decode("ascii") if declared else ""
@@ -83,7 +83,7 @@ def _title(tree: LexborHTMLParser) -> str:
 
 
 class _Page:
-    """Gathers paragraphs: what stands in the same block element belongs together."""
+    """Collects paragraphs: text in the same block element belongs together."""
 
     def __init__(self) -> None:
         self.headings: list[Heading] = []
@@ -156,7 +156,7 @@ class _Page:
         self._is_after_link = tag == "a"
 
     def _part(self, tag: str) -> None:
-        """Keeps words apart on both sides of an element in line that is a thing of its own."""
+        """Separates words on both sides of an inline element that is independent of its surroundings."""
         if self._preformatted and tag in _BLOCKS:
             self._pieces.append("" if self._pieces and self._pieces[-1].endswith("\n") else "\n")
         elif tag in _APART or (tag == "a" and self._is_after_link):
@@ -171,7 +171,7 @@ class _Page:
             self._is_after_break = True
 
     def _read_another(self, html: str) -> None:
-        """Reads a page within the page, at one depth."""
+        """Reads a page inside the page, to a depth of one."""
         if html and not self._is_in_another:
             self._flush()
             self._is_in_another = True
@@ -196,7 +196,7 @@ class _Page:
 
 
 def _shown_value(node: LexborNode) -> str:
-    """Returns what an element shows that is no text of the page: what is in a field, what a picture stands for."""
+    """Returns what an element displays that is not text of the page: a field's value, a picture's alternative text."""
     match node.tag:
         case "img" | "area":
             return node.attributes.get("alt") or ""

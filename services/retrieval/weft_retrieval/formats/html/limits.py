@@ -1,4 +1,4 @@
-"""Bounds on HTML that the parser has none for: how deep elements nest, and how many attributes one has.
+"""Limits on HTML that the parser lacks: how deep elements nest, and how many attributes one has.
 
 The parser walks the open elements at every tag and an element's attributes at every attribute, so that a page of
 nothing but start tags costs the square of its size. Browsers stop at a depth as well. This is no parser: it follows
@@ -74,7 +74,7 @@ _HTML_INSIDE = frozenset(
 
 
 def bounded(html: str) -> str:
-    """Returns the page less the tags and attributes that are beyond the bounds."""
+    """Returns the page less the tags and attributes that exceed the limits."""
     kept: list[str] = []
     at = 0
     for start, end, instead in _beyond(html):
@@ -84,7 +84,7 @@ def bounded(html: str) -> str:
 
 
 def _beyond(html: str) -> Iterator[tuple[int, int, str]]:
-    """Yields the parts that are beyond the bounds, and what is to stand in their place."""
+    """Yields the parts that exceed the limits, and their replacements."""
     opened, at = _Open(), 0
     while found := _MARKUP.search(html, at):
         if found[0] == "<!--":
@@ -106,7 +106,7 @@ def _beyond(html: str) -> Iterator[tuple[int, int, str]]:
 
 
 class _Open:
-    """The elements that are open, as far as their depth is concerned."""
+    """The open elements, as far as nesting depth is concerned."""
 
     def __init__(self) -> None:
         self._stack: list[tuple[str, bool]] = []
@@ -117,7 +117,7 @@ class _Open:
         self._seen: Counter[str] = Counter()
 
     def start(self, name: str, attributes: str) -> bool:
-        """Takes in a start tag; says whether it is to be left out."""
+        """Takes in a start tag; returns whether it is to be left out."""
         if name in _BREAKOUTS:
             while self._is_foreign():
                 self._pop(len(self._stack) - 1)
@@ -136,7 +136,7 @@ class _Open:
         return is_too_deep
 
     def end(self, name: str) -> bool:
-        """Takes in an end tag; says whether that of a start tag that was left out."""
+        """Takes in an end tag; returns whether it belongs to a start tag that was left out."""
         if self._left_out[name]:
             self._left_out[name] -= 1
             return True

@@ -1,4 +1,4 @@
-"""The nodes of a page in their order, each element twice: where it begins, and where it ends."""
+"""The nodes of a page in order; each element occurs twice, at its beginning and at its end."""
 
 from collections.abc import Collection, Iterator
 from typing import TypeAlias
@@ -10,7 +10,7 @@ Step: TypeAlias = tuple[LexborNode, bool]
 
 
 def walk(root: LexborNode, left_out: Collection[int] = ()) -> Iterator[Step]:
-    """Walks without recursion, however deep the page; what is left out is so with all that it holds."""
+    """Walks without recursion, however deep the page; an element that is left out is skipped with its contents."""
     node, last = root, root.mem_id
     while True:
         if node.mem_id not in left_out:

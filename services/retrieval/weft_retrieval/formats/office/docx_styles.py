@@ -1,4 +1,4 @@
-"""What a Word document says of its paragraphs elsewhere: which styles are headings, and how lists are numbered."""
+"""Styles and numbering of a Word document: which paragraphs are headings, and how lists are numbered."""
 
 import re
 from collections import defaultdict
@@ -130,7 +130,7 @@ class Numbering:
                 _describe(level, tag, attributes)
 
     def label(self, list_id: str, level: int) -> str:
-        """Returns what stands before the next paragraph of a list, "" when nothing does."""
+        """Returns the label of the next paragraph of a list; "" if it has none."""
         if list_id not in self._lists:
             return ""
         definition = self._definitions[self._lists[list_id]]

@@ -1,4 +1,4 @@
-"""Office packages (Open Packaging Conventions, ECMA-376-2): what the main part is, and what parts are related."""
+"""Office packages (Open Packaging Conventions, ECMA-376-2): the main part, and the related parts."""
 
 from posixpath import join, normpath, split
 from typing import NamedTuple

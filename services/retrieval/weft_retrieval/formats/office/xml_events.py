@@ -1,4 +1,4 @@
-"""XML from strangers as a stream of events: no tree, no DTD, no entity, nothing outside of the document."""
+"""XML from strangers as a stream of events: no tree, no DTD, no entities, no external resources."""
 
 from functools import lru_cache
 from typing import Protocol
@@ -24,7 +24,7 @@ _DRAWINGS = {"chart": "c", "diagram": "dgm", "wordprocessingDrawing": "wp"}
 
 
 class XmlReader(Protocol):
-    """What hears the events. Names have the prefix that Office itself gives their namespace, such as `w:p`."""
+    """The receiver of the events. Names have the prefix that Office itself gives their namespace, such as `w:p`."""
 
     def start(self, tag: str, attributes: Attributes, /) -> None:
         """An element begins."""
@@ -37,7 +37,7 @@ class XmlReader(Protocol):
 
 
 def read_xml(content: bytes, reader: XmlReader, name: str) -> None:
-    """Tells a reader what a part holds; raises Invalid(UNREADABLE_DOCUMENT) when that is no XML, or more than XML.
+    """Sends a part's events to a reader; raises Invalid(UNREADABLE_DOCUMENT) if it is not XML, or has a DTD.
 
     Of alternatives (ECMA-376-3, `mc:AlternateContent`) the reader hears one.
     """

@@ -1,4 +1,4 @@
-"""The bytes of a response as they were before compression, which nobody asked for and some send all the same."""
+"""Decompresses responses, which nobody asked to be compressed and some servers compress all the same."""
 
 import asyncio
 import zlib

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, whatever pieces those come in."""
+"""Server-sent events, parsed from bytes in pieces of any size."""
 
 import codecs
 import json

@@ -1,4 +1,4 @@
-"""Connections to one provider: pooled, kept warm, closed on leaving, and their failures in our words."""
+"""Connections to one provider: pooled, kept warm, closed on leaving, with failures translated into ProviderError."""
 
 import asyncio
 import ssl
@@ -57,7 +57,7 @@ class Connections:
     async def asking(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], limit_s: float, content: bytes = b""
     ) -> AsyncIterator[httpx.Response]:
-        """Sends a request and gives its response once the headers are there; leaving closes what was not read out.
+        """Sends a request and yields its response once the headers have arrived; leaving closes an unread response.
 
         Raises:
             ProviderError: the connection failed, inside the context too.
@@ -73,7 +73,7 @@ class Connections:
                 await response.aclose()
 
     async def warm(self) -> None:
-        """Sees to it that a connection stands; one that cannot be had is the next call's to report."""
+        """Opens a connection in advance; a failure is left for the next call to report."""
         limit_s = self._connect_timeout_s
         with suppress(ProviderError, TimeoutError):
             async with asyncio.timeout(limit_s), self.asking("HEAD", self._base_url, {}, limit_s):
@@ -89,7 +89,7 @@ class Connections:
 
 
 async def read_out(chunks: AsyncIterator[bytes]) -> None:
-    """Reads what is left behind an answer: usually nothing, but only a body read whole keeps its connection."""
+    """Reads the rest of a response: usually nothing, but only a fully read body keeps its connection."""
     with suppress(TimeoutError, httpx.TransportError):
         async with asyncio.timeout(_LAST_BYTES_LIMIT_S):
             async for _ in chunks:

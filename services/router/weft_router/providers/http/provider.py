@@ -52,7 +52,7 @@ class HttpProvider:
     async def stream(
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
-        """Asks the provider; see the port."""
+        """Calls the provider; see Provider."""
         names = tool_names(request, self._format.tool_name(request.model))
         told = names.renamed(request)
         content, url = to_json(self._body(told)), self._format.url(told.model)
@@ -62,7 +62,7 @@ class HttpProvider:
                 yield steps
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns what is given and refused, or puts otherwise; see the port.
+        """Returns settings that are refused or sent in another form; see Provider.
 
         Stop texts are kept to whoever is told them.
         """
@@ -76,7 +76,7 @@ class HttpProvider:
         ]
 
     async def continues_prefix(self) -> bool:
-        """Says what the catalog says."""
+        """Returns the catalog's setting."""
         return self._format.continues_prefix
 
     async def check(self, model: str, limit_s: float) -> None:

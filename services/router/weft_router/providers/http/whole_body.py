@@ -1,4 +1,4 @@
-"""A body that is no stream of events: one JSON value, or several, from a server that does not stream."""
+"""A body that is not a stream of events: one or several JSON values, from a server that does not stream."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 from weft_router.providers.provider import broken
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-"""More than what the longest answers of today's models take, and read in a moment."""
+"""More than the longest answers of today's models need, and read in a moment."""
 _MOST_VALUES = 50_000
 """Each costs something, however small it is."""
 
@@ -22,7 +22,7 @@ class WholeBody:
 
     @staticmethod
     def begins(chunk: bytes) -> bool:
-        """Says whether a body that begins so is JSON, which no stream of events can begin with."""
+        """Returns whether a body with this beginning is JSON, with which no stream of events can begin."""
         return chunk.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
     def read(self, chunk: bytes) -> list[str]:

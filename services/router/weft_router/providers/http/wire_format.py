@@ -1,4 +1,4 @@
-"""What tells one provider's HTTP API from another's."""
+"""The differences between providers' HTTP APIs."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from weft_router.providers.stream_reader import Answer
 
 
 class WireFormat(Protocol):
-    """One API: where to ask, how to put a request, how to read its answer."""
+    """One API: its URL, its request body, and how to read its answer."""
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
@@ -25,19 +25,19 @@ class WireFormat(Protocol):
         """Returns where a POST streams an answer."""
 
     def tool_name(self, model: str) -> re.Pattern[str]:
-        """Returns the names of tools that are taken; others are spelt in another way for it, see ToolNames."""
+        """Returns a pattern of acceptable tool names; other names are rewritten, see ToolNames."""
 
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
-        """Returns the fields of `SamplingParams` that the model, or the format, is known not to take.
+        """Returns the fields of `SamplingParams` that the model or the format is known to refuse.
 
         `thinking` is among them where the model has to do without it with this request.
         """
 
     def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
-        """Returns the numbers of `SamplingParams` that the model takes in another size, in that size."""
+        """Returns the values of `SamplingParams` that the model needs changed, as it accepts them."""
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Returns what the catalog has laid over the body, as far as the provider takes it with this request."""
+        """Returns the catalog's additions to the body, as far as the provider accepts them with this request."""
 
     def body(self, request: inference_pb2.GenerateRequest) -> dict[str, Any]:
         """Returns the request's JSON body.

@@ -1,4 +1,4 @@
-"""What refusals may mean, whoever says them in whatever words, what follows from each kind, and how one is known."""
+"""The kinds of refusals, what follows from each, and how one is recognised."""
 
 import re
 from collections.abc import Collection, Iterable

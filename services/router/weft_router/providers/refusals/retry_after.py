@@ -1,4 +1,4 @@
-"""How long a provider wants to be left alone, in all the ways providers have of saying it."""
+"""How long a provider asks to wait, in all the ways in which providers say it."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 LONGEST_S = 31 * 24 * 3600.0
-"""What is said beyond that is taken for a mistake, and for so much: no job lives as long."""
+"""Longer waits are taken for a mistake and cut to this: no job lives that long."""
 
 _LIMITED = (429, 498, 503, 529)
 """The statuses with which limits and texts speak of the refusal itself."""
@@ -45,7 +45,7 @@ _DATE_CHARACTERS = 64
 def retry_after_s(
     headers: Mapping[str, str], objects: Iterable[Any], now_unix_s: float, status: int, text: str = ""
 ) -> float | None:
-    """Returns the wait in seconds, from 0 to LONGEST_S; None when the provider does not say.
+    """Returns the wait in seconds, from 0 to LONGEST_S; None if the provider does not say.
 
     The headers `retry-after-ms` and `retry-after` come first, then google.rpc.RetryInfo and fields of the error's
     `objects`, then, for an exhausted limit, the header that says when it is lifted, and the error's text.
@@ -61,7 +61,7 @@ def retry_after_s(
 
 
 def span_s(text: str) -> float | None:
-    """Reads a span like "34.4s", "6m0s" or "20ms"; None when it is none."""
+    """Parses a duration like "34.4s", "6m0s" or "20ms"; None if it is not one."""
     seconds, end = _span(text, 0)
     return seconds if end == len(text) else None
 
@@ -105,7 +105,7 @@ def _date_s(value: str, now_unix_s: float) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """Refuses NaN and the infinite, which would otherwise be waited for."""
+    """Rejects NaN and infinity, which would otherwise be waited for."""
     if isinstance(value, bool):
         return None
     try:
@@ -124,7 +124,7 @@ def _told_s(one: Any) -> float | None:
 
 
 def _reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
-    """Of the limits with nothing left (x-ratelimit-…, anthropic-ratelimit-…), the one that is lifted last."""
+    """Returns the reset time of the exhausted limit that is lifted last (x-ratelimit-…, anthropic-ratelimit-…)."""
     spent = [name for name in headers if "ratelimit" in name and "remaining" in name and _number(headers[name]) == 0]
     waits = [_from_now_s(headers.get(name.replace("remaining", "reset"), ""), now_unix_s) for name in spent]
     return max((wait for wait in waits if wait is not None), default=None)

@@ -1,0 +1,55 @@
+"""A report: the head, which says on which machine it was made, and the aims beside what was reached."""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import grpc
+import psutil
+from bench.report.markdown import paragraph, table
+
+_ABOUT = """\
+One machine runs everything: gateway, router, cache, retrieval, inference, nats-server, PostgreSQL, Valkey, the mock
+provider and the client. Each section has a mesh of its own, started fresh. A figure with a range is the median of
+several rounds and the lowest and highest of them."""
+_MET: Final = {True: "yes", False: "**no**", None: "not measured"}
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One aim; `met` is None where what it needs was not measured."""
+
+    wanted: str
+    reached: str
+    met: bool | None
+
+
+def render(sections: Sequence[Sequence[str]]) -> str:
+    """Returns the report of `python -m bench` as Markdown."""
+    head = ["# Weft, measured", "", *paragraph(f"Made by `make bench` on {machine()}."), *paragraph(_ABOUT)]
+    return "\n".join([*head, *(line for section in sections for line in section)]).rstrip() + "\n"
+
+
+def aims_section(aims: Sequence[Aim], about: str) -> list[str]:
+    """Returns the table at the top of a report."""
+    rows = [(aim.wanted, aim.reached, _MET[aim.met]) for aim in aims]
+    return ["## Aims", "", *paragraph(about), *table(("aim", "reached", "met"), rows, words=3)]
+
+
+def machine() -> str:
+    """Returns what the machine is, when this was, and how fast it was just then."""
+    began = time.perf_counter()
+    sum(range(20_000_000))
+    spin_s = time.perf_counter() - began
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "an unnamed CPU")
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{psutil.cpu_count()} cores of {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, grpcio {grpc.__version__}, {datetime.now(UTC):%Y-%m-%d}. "
+        f"The machine is shared and its speed changes: at the end, `sum(range(20_000_000))` took {spin_s:.2f} s"
+    )

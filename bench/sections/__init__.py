@@ -1,0 +1,24 @@
+"""What `python -m bench` measures: a section is a module with `measure`, and its line in this table."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Final, Protocol
+
+from bench.sections import cost, delay, idle, recovery, retained, routing, throughput
+
+
+class Measure(Protocol):
+    """Measures, and returns the section's lines of Markdown."""
+
+    def __call__(self, *, quick: bool) -> Awaitable[list[str]]: ...
+
+
+SECTIONS: Final[Mapping[str, Measure]] = {
+    "cost": cost.measure,
+    "recovery": recovery.measure,
+    "throughput": throughput.measure,
+    "delay": delay.measure,
+    "retained": retained.measure,
+    "idle": idle.measure,
+    "routing": routing.measure,
+}
+"""By the name that `--only` takes, in the order of the report."""

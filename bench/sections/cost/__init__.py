@@ -1,0 +1,3 @@
+"""What a durable, streamed job costs."""
+
+from bench.sections.cost.section import measure as measure

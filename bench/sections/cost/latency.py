@@ -1,0 +1,111 @@
+"""The latency that Weft adds to the mock's own: with one call in flight, and with calls that arrive at a fixed rate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.harness.load import Call, Run, open_loop
+from bench.harness.processes import HostLoad, Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples
+from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_job
+
+PER_MINUTE = 10_000
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Time to first token with one call in flight, in milliseconds, a value a round."""
+
+    direct_p50_ms: Samples
+    added_p50_ms: Samples
+    added_p99_ms: Samples
+    calls: int
+    errors: int
+
+    @classmethod
+    def of(cls, pairs: list[tuple[Run, Run]]) -> "Overhead":
+        """Takes a pair a round: through Weft, and without it."""
+        return cls(
+            Samples.of(without.first_token_ms(0.5) for _, without in pairs),
+            Samples.of(through.first_token_ms(0.5) - without.first_token_ms(0.5) for through, without in pairs),
+            Samples.of(through.first_token_ms(0.99) - without.first_token_ms(0.99) for through, without in pairs),
+            sum(len(through.outcomes) for through, _ in pairs),
+            sum(len(through.errors) for through, _ in pairs),
+        )
+
+    def lines(self) -> list[str]:
+        """Returns this part of the section."""
+        return [
+            "### One call in flight",
+            "",
+            *table(
+                ("", "first token, ms"),
+                [
+                    ("the mock itself, p50", f"{self.direct_p50_ms:.1f}"),
+                    ("Weft adds at p50", f"{self.added_p50_ms:.1f}"),
+                    ("Weft adds at p99", f"{self.added_p99_ms:.1f}"),
+                ],
+            ),
+            f"{self.calls} calls, {self.errors} errors; Weft and the mock took turns.",
+            "",
+        ]
+
+
+async def measure_overhead(weft: Call, direct: Call, calls: int, rounds: int) -> Overhead:
+    """Calls Weft and the mock in turn, so that noise falls on both alike."""
+    pairs: list[tuple[Run, Run]] = []
+    for _ in range(rounds):
+        through, without = Run(), Run()
+        for _ in range(calls):
+            through.outcomes.append(await weft())
+            without.outcomes.append(await direct())
+        pairs.append((through, without))
+    return Overhead.of(pairs)
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Calls at a fixed rate through Weft, and the mock called directly at the same rate."""
+
+    through: Run
+    without: Run
+    cpu_s: Mapping[str, float]
+    stolen_percent: float
+    others_percent: float
+
+    def lines(self) -> list[str]:
+        """Returns this part of the section."""
+        cpu_ms = cpu_ms_a_job(self.through, self.cpu_s)
+        names = busy_processes(cpu_ms)
+        return [
+            f"### {PER_MINUTE:,} a minute (open loop)",
+            "",
+            *table(
+                ("calls", "errors", "first token p50, ms", "added p50, ms", "added p99, ms"), [self._figures()], words=0
+            ),
+            *paragraph(
+                "Added: beside the mock called directly at the same rate. A call that starts late is charged for it. "
+                f"The host took {self.stolen_percent:.1f} % of the CPU time away meanwhile (steal), other processes of "
+                f"this machine {self.others_percent:.1f} %: both show as stalls, first at p99."
+            ),
+            *table(("CPU ms a job", *names, "gateway + router"), [("", *cpu_cells(cpu_ms, names))]),
+        ]
+
+    def _figures(self) -> tuple[str, ...]:
+        first, added, worst = (
+            self.through.first_token_ms(0.5),
+            self.through.first_token_ms(0.5) - self.without.first_token_ms(0.5),
+            self.through.first_token_ms(0.99) - self.without.first_token_ms(0.99),
+        )
+        calls, errors = len(self.through.outcomes), len(self.through.errors)
+        return (str(calls), str(errors), f"{first:.1f}", f"{added:.1f}", f"{worst:.1f}")
+
+
+async def measure_arrivals(meter: Meter, weft: Call, direct: Call, seconds: float) -> Arrivals:
+    """Calls the mock first, for ten seconds at most, then Weft for as long as asked."""
+    without = await open_loop(direct, PER_MINUTE / 60, min(seconds, 10))
+    meter.restart()
+    host = HostLoad()
+    through = await open_loop(weft, PER_MINUTE / 60, seconds)
+    cpu_s = meter.cpu_seconds()
+    return Arrivals(through, without, cpu_s, host.stolen_percent(), host.others_percent(cpu_s))

