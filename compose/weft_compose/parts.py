@@ -1,4 +1,4 @@
-"""The parts of a mesh as things that start, and start again: real servers and Weft's services behind one door."""
+"""The parts of a mesh as processes that start and restart: real servers and Weft's services behind one interface."""
 
 import asyncio
 import os

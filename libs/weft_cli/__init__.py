@@ -1,1 +1,1 @@
-"""The `weft` command line: what people type, and what they are shown. It calls a mesh as any Python program would."""
+"""The `weft` command line: what people type, and what they are shown. It calls a mesh like any Python program."""

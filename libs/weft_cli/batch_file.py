@@ -1,4 +1,4 @@
-"""A batch as a file: one request a line."""
+"""A batch as a file: one request per line."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ def _request(prompt: str | None, said: Mapping[str, Any]) -> job_pb2.GenerationR
         try:
             return ParseDict(dict(said), job_pb2.GenerationRequest())
         except ParseError as wrong:
-            # Its other lines list every field there is.
+            # The message would otherwise list every field there is.
             raise ValueError(f'it has no "prompt", and as proto JSON: {str(wrong).splitlines()[0]}') from None
     kinds = _kinds()
     for name, value in said.items():

@@ -57,7 +57,7 @@ class Session:
 
     @asynccontextmanager
     async def client(self, waiting: Waiting | None = None) -> AsyncIterator[WeftClient]:
-        """Opens the tenant's door. What is waited for there is shown.
+        """Opens the tenant's client, and shows what it waits for.
 
         Raises:
             CommandFailed: there is no key to show.
@@ -75,7 +75,7 @@ class Session:
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator[KeyClient]:
-        """Opens the operator's door.
+        """Opens the operator's client.
 
         Raises:
             CommandFailed: there is no token to show.
@@ -112,10 +112,10 @@ class Session:
             raise CommandFailed(str(broken)) from None
 
 
-async def _meet(door: WeftClient | KeyClient, endpoint: str, waiting: Waiting) -> None:
+async def _meet(client: WeftClient | KeyClient, endpoint: str, waiting: Waiting) -> None:
     waiting.endpoint = endpoint
     waiting.connects()
-    await door.reach(_FIRST_CONTACT_S)
+    await client.reach(_FIRST_CONTACT_S)
     waiting.stop()
 
 

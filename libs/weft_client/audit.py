@@ -1,4 +1,4 @@
-"""The operator's calls, as the gateway has them on record."""
+"""The operator's calls, as recorded by the gateway."""
 
 from weft.gateway.v1 import audit_pb2 as pb
 from weft.gateway.v1 import audit_pb2_grpc as rpc
@@ -7,7 +7,7 @@ from weft_client.pages import first
 
 
 class Audit:
-    """AuditService behind the operator's door."""
+    """AuditService, which needs the operator's token."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

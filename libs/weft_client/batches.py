@@ -1,4 +1,4 @@
-"""Many jobs in few calls: cut to what a call may hold, and each answered with its job or its own error."""
+"""Many jobs in few calls: split to fit a call, and each answered with its job or its own error."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -28,23 +28,23 @@ class Ask(Protocol):
 
 
 _ITEMS = 1000
-# The other half of a message is for what frames the items.
+# The other half of a message is left for the framing of items.
 _BYTES = MAX_MESSAGE_BYTES // 2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 async def submit_all(items: Iterable[Item], ask: Ask, patience: Patience, observer: Observer) -> list[Outcome]:
-    """Submits every item, a call at a time; returns what became of each, in order.
+    """Submits every item, a call at a time; returns the outcome of each, in order.
 
-    What is UNAVAILABLE, a call or an item, is asked for again as long as patience lasts. A call that is refused in the
-    end is the outcome of all its items; where no gateway did its part, also of all that were still to be sent.
+    A call or an item that is UNAVAILABLE is retried as long as patience lasts. The final refusal of a call is the
+    outcome of all its items; if no gateway answered properly, also of all items not yet sent.
     """
     batch = _Batch(ask, patience, observer)
     return [outcome for part in parts([_submission(item) for item in items]) for outcome in await batch.submit(part)]
 
 
 def parts(submissions: Iterable[pb.SubmitJobRequest]) -> Iterator[list[pb.SubmitJobRequest]]:
-    """Cuts a batch where a call would hold too many items or too many bytes."""
+    """Splits a batch so that no call has too many items or too many bytes."""
     part: list[pb.SubmitJobRequest] = []
     part_bytes = 0
     for submission in submissions:
@@ -101,12 +101,12 @@ class _Batch:
 
 
 def _worth_another_try(outcomes: Iterable[Outcome]) -> dict[int, WeftError]:
-    """Returns the failures that may be another outcome next time, by their place."""
+    """Returns the failures that may succeed next time, by their position."""
     return {at: found for at, found in enumerate(outcomes) if isinstance(found, WeftError) and is_unavailable(found)}
 
 
 def _submission(item: Item) -> pb.SubmitJobRequest:
-    """Gives an item an id of its own, unless it has one: repeating its call is then harmless."""
+    """Gives an item its own request id, unless it has one: repeating its call is then harmless."""
     given = item if isinstance(item, pb.SubmitJobRequest) else pb.SubmitJobRequest(request=item)
     if given.request_id:
         return given

@@ -1,4 +1,4 @@
-"""What may be spent, what is left of it, and the refusal that says nothing is."""
+"""Budgets: what may be spent, what is left, and the refusal when nothing is."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from weft.gateway.v1 import gateway_pb2
 from weft_kit.rpc.errors import WeftError
 
 MICROS = 1_000_000
-"""In a currency's unit: money is counted in these."""
+"""Micros in a currency's unit: money is counted in these."""
 
 
 def budget(tokens_per_minute: int = 0, money_per_day: Decimal | float = 0) -> budget_pb2.Budget:
@@ -19,7 +19,7 @@ def budget(tokens_per_minute: int = 0, money_per_day: Decimal | float = 0) -> bu
 
 
 def tokens_left(spending: gateway_pb2.Spending) -> int | None:
-    """Returns the tokens that calls may take now; None without a limit."""
+    """Returns the tokens that calls may use now; None without a limit."""
     limit = spending.budget.tokens_per_minute
     return max(0, limit - spending.tokens_last_minute) if limit else None
 
@@ -32,7 +32,7 @@ def micros_left(spending: gateway_pb2.Spending) -> int | None:
 
 @dataclass(frozen=True)
 class SpentBudget:
-    """A budget without room, as a refused call names it.
+    """An exhausted budget, from a refused call.
 
     `budget` is "tokens_per_minute" or "micros_per_day", which `limit` and `spent` count in; `account` is "tenant" or
     "key". There is room again after `wait_s` seconds, for a job that is submitted then or lives to see it.
@@ -46,7 +46,7 @@ class SpentBudget:
 
     @classmethod
     def of(cls, error: WeftError) -> "SpentBudget | None":
-        """Returns the budget that an error is about; None when it is about something else."""
+        """Returns the budget that an error is about; None if it is about something else."""
         said = error.metadata
         if error.reason != error_pb2.ERROR_REASON_QUOTA_EXCEEDED or "budget" not in said:
             return None

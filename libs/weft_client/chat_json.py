@@ -1,4 +1,4 @@
-"""Conversations and tools as people and other programs keep them in JSON, and what requests make of them.
+"""Conversations and tools in the JSON formats that people and other programs use, converted for requests.
 
 A message is {"role": "user", "content": "…"}, a tool {"name": …, "description": …, "parameters": {…}}; both also as
 OpenAI's chat completions write them, and as this contract does ({"role": "ROLE_USER", "parts": […]}).
@@ -14,7 +14,7 @@ from weft.common.v1 import chat_pb2
 from weft_client.images import image
 
 Said: TypeAlias = Mapping[str, Any]
-"""A message, or a tool, as JSON reads it."""
+"""A message or a tool, parsed from JSON."""
 
 _ROLES = {
     "system": chat_pb2.ROLE_SYSTEM,
@@ -44,7 +44,7 @@ def tools(described: Sequence[Said | chat_pb2.Tool]) -> list[chat_pb2.Tool]:
 
 
 def said_by(message: chat_pb2.Message) -> dict[str, Any]:
-    """Returns a message as `messages` reads it, without its pictures."""
+    """Returns a message in the format that `messages` reads, without its pictures."""
     role = next(name for name, value in _ROLES.items() if value == message.role)
     said: dict[str, Any] = {"role": role, "content": "".join(part.text for part in message.parts)}
     if message.tool_calls:

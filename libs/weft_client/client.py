@@ -1,4 +1,4 @@
-"""The mesh from Python: jobs, their text, documents, and how the mesh is doing."""
+"""The mesh from Python: jobs, their text, documents, and the state of the mesh."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -42,25 +42,24 @@ _RUNS_ON = frozenset({pb.ON_DISCONNECT_UNSPECIFIED, pb.ON_DISCONNECT_DETACH})
 _STREAM_S = 25 * 3600.0
 _BATCH_S = 50.0
 _DELETE_S = 20.0
-# What a router gives providers, all at once.
-# Half of what a gateway grants: whatever stands in between may be less patient.
+# The time that a router gives all providers together.
 _POLL_S = 30.0
 
 
 class WeftClient:
-    """One tenant's door to the mesh.
+    """The client of one tenant.
 
     `endpoint` is host:port, several gateways as ip:port,ip:port, or dns:///name:port for every address of a name.
 
-    `patience_s` is how long a call goes on without a sign of life: while no gateway can be reached, or each refuses as
-    UNAVAILABLE (it restarts, or the log is away), or takes the call and does not answer. Until then it is made again:
-    all that may be repeated are, and submits carry a request id for it. Then it raises OutOfPatience, which says what
-    was waited for. Every answer and every event of a job begins the count anew. A job's silence is no lack of life:
-    once a gateway has said that it knows the job, its stream is waited on for as long as the job lives. It breaks, and
-    the count begins, within 40 s when the gateway, or the log behind it, is gone. Calls that work or wait by their
-    nature (`wait`, `submit_many`, ingests) have the time for that on top.
+    `patience_s` is how long a call is retried without a sign of life: while no gateway can be reached, or each refuses
+    as UNAVAILABLE (it restarts, or the log is down), or accepts the call and does not answer. All calls that may be
+    repeated are retried, and submits carry a request id for that. Then the call raises OutOfPatience, which says what
+    it waited for. Every answer and every event of a job restarts the time. A silent job does not count against it: once
+    a gateway has confirmed the job, its stream is kept open as long as the job lives. If the gateway, or the log behind
+    it, is gone, the stream breaks within 40 s, and the time starts. Calls that work or wait by their nature (`wait`,
+    `submit_many`, ingests) have that time in addition.
 
-    `observer` is told what is waited for.
+    `observer` is told what the client waits for.
 
     Example:
         async with WeftClient("127.0.0.1:7600", key) as weft:
@@ -126,8 +125,8 @@ class WeftClient:
 
         Args:
             request: what to generate.
-            request_id: makes the call idempotent; one of its own by default.
-            on_disconnect: what becomes of the job when the stream is left before its end.
+            request_id: makes the call idempotent; a random one by default.
+            on_disconnect: what happens to the job when the stream is left before its end.
             detach_for_s: with DETACH_FOR, how long the job runs on unread; 1 s to 1 h.
             expire_in_s: ends the call after so long, and the job with it.
         """
@@ -147,7 +146,7 @@ class WeftClient:
         return self._reading(begin, resume)
 
     def follow(self, job_id: str, after_sequence: int = 0) -> Generation:
-        """Streams a job that exists, during or after it."""
+        """Streams an existing job, during or after it."""
         resume = partial(self._streamed, _countdown(_STREAM_S))
         begin = partial(resume, job_id, after_sequence)
         return self._reading(begin, resume, after_sequence)
@@ -177,7 +176,8 @@ class WeftClient:
         return (await self._connection.ask(self._jobs.SubmitJob, asked)).job
 
     async def submit_many(self, items: Iterable[Item]) -> list[Outcome]:
-        """Makes many jobs durable, 1,000 a call; returns each one's job, or the error it was refused with, in order.
+        """Makes many jobs durable, 1,000 per call; returns for each its job, or the error it was refused with, in
+        order.
 
         A SubmitJobRequest among the items brings its own request id; every other item gets one.
         """
@@ -191,7 +191,7 @@ class WeftClient:
         return (await self._connection.ask(self._jobs.GetJob, asked, wait_s)).job
 
     async def wait(self, job_id: str, limit_s: float = _STREAM_S) -> job_pb2.Job:
-        """Returns a job's record once the job is terminal, or as it is when the limit is over: look at its state."""
+        """Returns a job's record once the job is terminal, or as it is when the limit is over: check its state."""
         left_s = _countdown(limit_s)
         while True:
             job = await self.job(job_id, min(_POLL_S, max(0.0, left_s())))
@@ -211,22 +211,24 @@ class WeftClient:
         return (await self._connection.ask(self._jobs.CancelJob, asked)).job
 
     async def delete_job(self, job_id: str) -> None:
-        """Deletes a job that is over: its record and webhook, what the log holds, and its answer in the cache.
+        """Deletes a finished job: its record and webhook, its events in the log, and its answer in the cache.
 
         From then on it is NOT_FOUND, and its request id is taken for as long as the log would have kept it.
         """
         await self._connection.ask(self._jobs.DeleteJob, pb.DeleteJobRequest(job_id=job_id), _DELETE_S)
 
     async def usage(self) -> pb.GetUsageResponse:
-        """Returns what the tenant and this key have spent and may spend; see `budgets.tokens_left`, `micros_left`."""
+        """Returns what the tenant and this key have spent, and their limits; see `budgets.tokens_left`,
+        `micros_left`.
+        """
         return await self._connection.ask(self._jobs.GetUsage, pb.GetUsageRequest())
 
     async def providers(self, model: str = "") -> Sequence[router_pb2.Provider]:
-        """Returns the providers as one router sees them, all or those that serve a model alias."""
+        """Returns the providers as one router sees them: all, or those that serve a model alias."""
         return (await self.list_providers(model)).providers
 
     async def list_providers(self, model: str = "") -> router_pb2.ListProvidersResponse:
-        """Returns the same, with the catalog that the router follows."""
+        """Returns the same, with the catalog that the router uses."""
         asked = router_pb2.ListProvidersRequest(model=model)
         return await self._connection.ask(self._router.ListProviders, asked)
 
@@ -235,7 +237,7 @@ class WeftClient:
         return (await self.list_models()).models
 
     async def list_models(self) -> router_pb2.ListModelsResponse:
-        """Returns the same, with the catalog that one router follows."""
+        """Returns the same, with the catalog that one router uses."""
         return await self._connection.ask(self._router.ListModels, router_pb2.ListModelsRequest())
 
     async def cache_stats(self) -> cache_pb2.GetStatsResponse:
@@ -245,9 +247,9 @@ class WeftClient:
     async def forget_answers(
         self, *, model: str = "", collection: str = "", tag: str = "", document_ids: Sequence[str] = ()
     ) -> int:
-        """Empties the tenant's cache, or the part of it that fits every name; returns how many answers went.
+        """Deletes the tenant's cached answers, or those that match every given name; returns how many.
 
-        `document_ids` are of the collection, and an answer built on one of them fits.
+        `document_ids` belong to the collection, and match answers based on one of them.
         """
         asked = cache_pb2.InvalidateRequest(model=model, collection=collection, tag=tag, document_ids=document_ids)
         return (await self._connection.ask(self._cache.Invalidate, asked)).invalidated
@@ -273,6 +275,6 @@ class WeftClient:
 
 
 def _countdown(limit_s: float) -> Callable[[], float]:
-    """Returns what tells the seconds that are left of the limit, from now on."""
+    """Returns a function that returns the seconds left of the limit, counted from now."""
     until = monotonic() + limit_s
     return lambda: until - monotonic()

@@ -1,4 +1,4 @@
-"""The gateways behind one endpoint, with the caller's key on every call, asked again while they restart."""
+"""The gateways behind one endpoint, with the caller's key on every call, and retries while they restart."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,16 +51,16 @@ class Connection:
             raise DependencyDown("gateway", "no gateway answers at the endpoint; check that one runs there") from None
 
     def call(self, limit_s: float) -> UnaryCall:
-        """Returns timeout and metadata, as Channel.call does, and who calls."""
+        """Returns timeout and metadata, as Channel.call does, with the caller's key."""
         call = self.channel.call(limit_s)
         return {"timeout": call["timeout"], "metadata": (*call["metadata"], self._authorization)}
 
     def patience(self) -> Patience:
-        """Returns the patience of one call, with all its tries."""
+        """Returns the patience of one call, over all its attempts."""
         return Patience(self._patience_s, self._endpoint)
 
     async def ask(self, method: Callable[..., Awaitable[T]], request: Message, work_s: float = 0.0) -> T:
-        """Calls a unary method that may be repeated, and repeats it while patience lasts; raises WeftError.
+        """Calls a unary method that may be repeated, and repeats it until patience runs out; raises WeftError.
 
         An answer is due at once, or after the `work_s` that the method may take over it.
         """
@@ -83,7 +83,7 @@ class Connection:
         work_s: float = 0.0,
         answer_s: float = _ANSWER_S,
     ) -> T:
-        """Calls a unary method. A gateway that does not answer in time is as good as none; raises WeftError."""
+        """Calls a unary method. A gateway that does not answer in time counts as unavailable; raises WeftError."""
         call = self.call(min(answer_s, _ANSWER_S) + work_s)
         try:
             return await self.channel.unary(method(request, **call))
@@ -95,7 +95,7 @@ class Connection:
     async def stream(
         self, method: "grpc.aio.UnaryStreamMultiCallable[Any, T]", request: Message, limit_s: float
     ) -> AsyncIterator[AsyncIterator[T]]:
-        """Opens a stream for at most `limit_s`, and enters the block once its header is there; raises WeftError.
+        """Opens a stream for at most `limit_s`, and enters the block once its header has arrived; raises WeftError.
 
         Leaving the block ends the stream.
         """

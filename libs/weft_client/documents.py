@@ -1,4 +1,4 @@
-"""A tenant's collections and their documents: made when missing, filled, searched, listed, deleted."""
+"""A tenant's collections and their documents: created if missing, filled, searched, listed, deleted."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from weft_client.connection import Connection
 from weft_client.pages import first
 from weft_kit.rpc.errors import WeftError
 
-# A long PDF is cut and embedded within the call.
+# A long PDF is split and embedded within the call.
 _INGEST_S = 590.0
 # Deleting a collection, and changing its language, touch all its documents.
 _WHOLE_COLLECTION_S = 120.0
@@ -44,12 +44,12 @@ class Documents:
         return await first(limit, ask, pb.ListCollectionsRequest(), attrgetter("collections"))
 
     async def set_language(self, name: str, language: str) -> pb.Collection:
-        """Changes what a collection's words are stemmed as; stored ones follow in the background."""
+        """Changes the stemming language of a collection; stored documents follow in the background."""
         asked = pb.UpdateCollectionRequest(name=name, language=language)
         return (await self._connection.ask(self._stub.UpdateCollection, asked, _WHOLE_COLLECTION_S)).collection
 
     async def delete_collection(self, name: str) -> int:
-        """Deletes a collection with all that is in it; returns how many documents that were."""
+        """Deletes a collection with everything in it; returns the number of documents."""
         asked = pb.DeleteCollectionRequest(name=name)
         return (await self._connection.ask(self._stub.DeleteCollection, asked, _WHOLE_COLLECTION_S)).deleted_documents
 
@@ -66,9 +66,9 @@ class Documents:
     async def ingest(
         self, collection: str, document_id: str, content: bytes, *, language: str = ""
     ) -> pb.IngestResponse:
-        """Stores one document; other content under the same `document_id` replaces what was there.
+        """Stores one document; other content under the same `document_id` replaces the former content.
 
-        Its words are stemmed in `language`, by default in the collection's, which may be each document's own.
+        Its words are stemmed in `language`, by default the collection's, which may be each document's own.
         """
         document = pb.Document(document_id=document_id, source_uri=document_id, content=content, language=language)
         asked = pb.IngestRequest(collection=collection, document=document)
@@ -85,8 +85,8 @@ class Documents:
     ) -> Sequence[pb.Hit]:
         """Returns the chunks that answer the query, best first.
 
-        `only` selects the documents that are searched. `feedback` says whether both legs ask a second time; None leaves
-        that to the service.
+        `only` selects the documents to search. `feedback` says whether both retrievers search a second time; None
+        leaves that to the service.
         """
         asked = pb.SearchRequest(collection=collection, query=query, top_k=top_k, filter=only, feedback=feedback)
         return (await self._connection.ask(self._stub.Search, asked)).hits

@@ -1,4 +1,4 @@
-"""An endpoint as people write it, and what gRPC makes of it."""
+"""Endpoints as people write them, converted to gRPC targets."""
 
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -27,7 +27,7 @@ def replicas(endpoint: str) -> frozenset[str]:
 
 
 def _family(endpoint: str, addresses: Iterable[str]) -> str:
-    """Says which list the addresses make: gRPC has one for each family, and none for names."""
+    """Returns which list the addresses form: gRPC has one for each address family, and none for names."""
     try:
         versions = {ip_address(address.rpartition(":")[0].strip("[]")).version for address in addresses}
         (version,) = versions

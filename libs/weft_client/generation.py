@@ -1,4 +1,4 @@
-"""A job's stream that survives its connection: it goes on where it broke off, on whatever replica answers."""
+"""A job's stream that survives its connection: it resumes where it broke, on any replica that answers."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -11,14 +11,14 @@ from weft_client.transcript import Token, Transcript
 
 
 class Generation:
-    """Iterate it once for the tokens; `text`, `reasoning`, `job_id` and `done` grow with them.
+    """Iterate it once for the tokens; `text`, `reasoning`, `job_id` and `done` grow as it runs.
 
     Args:
-        begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so
-            that every time it is the same job.
+        begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so that
+            every time it is the same job.
         resume: opens a later one, from a job id and the sequence to go on after.
-        patience: how long to go on without a sign of life; see WeftClient.
-        observer: is told of every event, and of what is waited for.
+        patience: how long to retry without a sign of life; see WeftClient.
+        observer: is told of every event, and what the client waits for.
     """
 
     def __init__(
@@ -42,29 +42,29 @@ class Generation:
 
     @property
     def text(self) -> str:
-        """What stands so far; the whole answer once `done` is set."""
+        """The text so far; the whole answer once `done` is set."""
         return self._transcript.text
 
     @property
     def reasoning(self) -> str:
-        """What the model thought so far, as far as its provider shows it; no part of `text`."""
+        """The model's reasoning so far, as far as its provider shows it; not part of `text`."""
         return self._transcript.reasoning
 
     @property
     def done(self) -> event_pb2.Done | None:
-        """The job's end; look at its state: it may be FAILED."""
+        """The job's end; check its state: it may be FAILED."""
         return self._transcript.done
 
     @property
     def last_sequence(self) -> int:
-        """Where another reader could go on."""
+        """The sequence after which another reader could resume."""
         return self._transcript.last_sequence
 
     async def __aiter__(self) -> AsyncIterator[Token]:
         """Yields tokens until the job is done.
 
         Raises:
-            OutOfPatience: no gateway does its part; whether the job was accepted is unknown while `job_id` is empty.
+            OutOfPatience: no gateway answers properly; whether the job was accepted is unknown while `job_id` is empty.
             WeftError: the call was refused.
             CorruptAnswer: the text does not match its hash.
         """
@@ -76,7 +76,7 @@ class Generation:
                     yield token
 
     async def _is_over(self) -> bool:
-        """Tells whether the job was over before the position that was asked for: then no event comes."""
+        """Returns whether the job was over before the requested position: then no event comes."""
         return not self.job_id and self.last_sequence > 0
 
     def _open(self) -> Events:

@@ -1,4 +1,4 @@
-"""Pictures for a question: from a file, from memory, or by their address."""
+"""Pictures for a question: from a file, from memory, or by URL."""
 
 from pathlib import Path
 from typing import TypeAlias
@@ -6,7 +6,7 @@ from typing import TypeAlias
 from weft.common.v1 import chat_pb2
 
 Picture: TypeAlias = str | bytes | Path
-"""An https address, which the provider fetches; or the picture itself, or a file that holds it."""
+"""An https URL, which the provider fetches; or the picture itself, or a file that contains it."""
 
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
@@ -31,7 +31,7 @@ def image(picture: Picture) -> chat_pb2.Image:
 
 
 def _mime_type(data: bytes, name: str) -> str:
-    """Tells the format by how the data begin: names of files lie."""
+    """Returns the format by the first bytes, since file names can be wrong."""
     for signature, mime_type in _SIGNATURES.items():
         if data.startswith(signature):
             return mime_type

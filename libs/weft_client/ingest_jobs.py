@@ -1,4 +1,4 @@
-"""Ingest jobs: any number of documents in, one durable job that stores them, watched for as long as one likes."""
+"""Ingest jobs: any number of documents, and one durable job that stores them and can be watched."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -19,12 +19,12 @@ from weft_kit.rpc.time import duration
 
 Documents = Iterable[pb.Document] | AsyncIterable[pb.Document]
 
-# What one call carries; a single document may be larger.
+# The size of one call; a single document may be larger.
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_DOCUMENTS = 500
 _STAGE_S = 50.0
 _POLL_S = 20.0
-# Gateways end longer streams by themselves; watching goes on with the next one.
+# Gateways end longer streams themselves; watching continues with the next one.
 _STREAM_S = 60.0
 
 
@@ -38,7 +38,7 @@ class IngestJobs:
     async def begin(
         self, collection: str, documents: Documents, *, request_id: str = "", skip_duplicates: bool = False
     ) -> pb.IngestJob:
-        """Sends the documents, as they come, and begins the job that stores them; raises WeftError.
+        """Sends the documents as they come, and begins the job that stores them; raises WeftError.
 
         The collection must exist. With the same `request_id` a repeat returns the first job.
         """
@@ -69,12 +69,12 @@ class IngestJobs:
         return await first(limit, ask, pb.ListIngestJobsRequest(), attrgetter("jobs"))
 
     async def cancel(self, job_id: str, message: str = "") -> pb.IngestJob:
-        """Stops a job; what it has stored stays stored."""
+        """Stops a job; documents already stored are kept."""
         asked = pb.CancelIngestJobRequest(job_id=job_id, message=message)
         return (await self._connection.ask(self._stub.CancelIngestJob, asked)).job
 
     async def watch(self, job_id: str, after_sequence: int = 0) -> AsyncIterator[event_pb2.JobEvent]:
-        """Yields a job's events until its end, each once, over as many connections as it takes; raises WeftError."""
+        """Yields a job's events until its end, each once, over as many connections as needed; raises WeftError."""
         last_sequence = after_sequence
 
         async def is_over() -> bool:

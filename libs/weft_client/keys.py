@@ -1,4 +1,4 @@
-"""What needs the operator's token: API keys, made and revoked, and providers, checked."""
+"""Operations that need the operator's token: API keys and checks of providers."""
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
@@ -18,7 +18,7 @@ _CHECK_S = 10.0
 
 
 class KeyClient:
-    """The operator's door: KeyService, `tenants`, `audit`, and what of RouterService is the operator's."""
+    """The client of the operator: KeyService, `tenants`, `audit`, and the operator's part of RouterService."""
 
     def __init__(self, endpoint: str, operator_token: str, observer: Observer | None = None) -> None:
         self._connection = Connection(endpoint, operator_token, observer=observer)
@@ -43,9 +43,9 @@ class KeyClient:
     async def create(
         self, tenant: str, name: str, calls_per_minute: int = 0, budget: budget_pb2.Budget | None = None
     ) -> pb.CreateKeyResponse:
-        """Creates a key; its secret is in this answer and nowhere else. `budget` is its own, beside its tenant's.
+        """Creates a key; its secret is returned only here. `budget` applies in addition to its tenant's.
 
-        Never repeated: another try could make a second key, with a secret that nobody has seen.
+        Never retried: a second attempt could create a second key, with a secret that nobody has seen.
         """
         asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute, budget=budget)
         return await self._connection.ask_once(self._stub.CreateKey, asked)
@@ -58,12 +58,12 @@ class KeyClient:
                 yield key
 
     async def revoke(self, key_id: str) -> pb.RevokeKeyResponse:
-        """Makes a key useless."""
+        """Revokes a key."""
         asked = pb.RevokeKeyRequest(key_id=key_id)
         return await self._connection.ask(self._stub.RevokeKey, asked)
 
     async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
-        """Has one router ask providers whether they answer and take their keys; all, unless some are named.
+        """Has one router check whether providers answer and accept their keys; all, unless some are named.
 
         Costs at most a token each.
         """

@@ -1,4 +1,4 @@
-"""Lists that come page by page."""
+"""Lists that are returned page by page."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar

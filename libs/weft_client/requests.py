@@ -43,7 +43,7 @@ _LONGEST_NAME = 64
 
 
 class ChatOptions(TypedDict, total=False):
-    """How to answer a question; what is left out is left to the model alias. Times are in seconds.
+    """How to answer a question; options left out are left to the model alias. Times are in seconds.
 
     `top_k` passages come from the collection, when there is one. `timeout_s` is the life of the job, queue included;
     an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
@@ -92,7 +92,7 @@ class ChatOptions(TypedDict, total=False):
 
 
 def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationRequest:
-    """Builds a request of one question. The default model is the alias "default".
+    """Builds a request with one question. The default model is the alias "default".
 
     Raises:
         OSError: a file among the images cannot be read.
@@ -144,7 +144,7 @@ def _sampling(options: ChatOptions) -> chat_pb2.SamplingParams:
 def _response_format(options: ChatOptions) -> chat_pb2.ResponseFormat | None:
     schema = options.get("json_schema")
     if schema is not None:
-        # Providers want a name; a schema's title is one, as far as its characters may be in it.
+        # Providers require a name; a schema's title is used, as far as its characters are allowed.
         name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title", "")))[:_LONGEST_NAME].strip("_") or "answer"
         form = chat_pb2.JsonSchemaFormat(name=name, schema_json=json.dumps(schema))
         return chat_pb2.ResponseFormat(json_schema=form)
@@ -164,7 +164,7 @@ def _cache(options: ChatOptions) -> job_pb2.CachePolicy | None:
 
 
 def _routing(options: ChatOptions) -> job_pb2.Routing | None:
-    """Returns None where nothing is said: a request with and one without an empty Routing are not the same."""
+    """Returns None if nothing is set: requests with an empty Routing and without one are not the same."""
     routing = job_pb2.Routing(
         prefer_region=options.get("prefer_region", ""),
         first_token_timeout=_duration(options.get("first_token_s")),

@@ -1,4 +1,4 @@
-"""How long to go on without a sign of life from a gateway, and how long to wait between tries."""
+"""How long to retry without a sign of life from a gateway, and how long to wait between attempts."""
 
 import asyncio
 import random
@@ -10,12 +10,12 @@ from weft_kit.rpc.errors import DependencyDown, Unavailable, WeftError
 
 _FIRST_CEILING_S = 0.2
 _LAST_CEILING_S = 2.0
-# However little patience is left: no gateway answers in less under load.
+# However little patience is left: under load no gateway answers in less time.
 _SHORTEST_TRY_S = 1.0
 
 
 class OutOfPatience(Unavailable):
-    """No gateway did its part for as long as the caller bears with; `__cause__` is what the last try came to."""
+    """No gateway answered properly within the caller's patience; `__cause__` is the last attempt's error."""
 
     def __init__(self, last: WeftError, endpoint: str, waited_s: float) -> None:
         gateway = f"the gateway at {endpoint}" if endpoint else "the gateway"
@@ -30,10 +30,11 @@ class OutOfPatience(Unavailable):
 
 
 class Patience:
-    """Bears with UNAVAILABLE and with silence, and with nothing else, for `limit_s` from the last sign of life.
+    """Tolerates UNAVAILABLE and silence, and nothing else, for `limit_s` from the last sign of life.
 
-    Waits between tries have full jitter: any part of a ceiling that doubles, so that callers who were cut off together
-    do not come back together. What the server asks for comes on top. Source: AWS, "Exponential Backoff and Jitter".
+    Waits between attempts have full jitter: a random part of a limit that doubles, so that callers that were cut off
+    together do not come back together. The server's requested wait is added. Source: AWS, "Exponential Backoff and
+    Jitter".
     """
 
     def __init__(self, limit_s: float, endpoint: str = "") -> None:
@@ -42,17 +43,17 @@ class Patience:
         self.heard()
 
     def heard(self) -> None:
-        """Starts over: somebody answered."""
+        """Starts over: a gateway answered."""
         self._since: float | None = None
         self._said: WeftError | None = None
         self._ceiling_s = _FIRST_CEILING_S
 
     def try_s(self, now: float) -> float:
-        """Returns how long the try that begins now may stay unanswered; the first one begins the count."""
+        """Returns how long the attempt that begins now may stay unanswered; the first one starts the time."""
         return max(_SHORTEST_TRY_S, self._limit_s - self._waited_s(now))
 
     def wait_s(self, failure: WeftError, now: float) -> float | None:
-        """Returns how long to wait before another try, in seconds; None when there should be none."""
+        """Returns how long to wait before another attempt, in seconds; None if there should be none."""
         if not is_unavailable(failure):
             return None
         if not is_silence(failure):
@@ -66,18 +67,18 @@ class Patience:
         return asked_s + min(jitter_s, left_s)
 
     async def outlast(self, failure: WeftError) -> None:
-        """Waits until another try is due.
+        """Waits until another attempt is due.
 
         Raises:
-            OutOfPatience: there should be none, after failures that were borne with.
-            WeftError: the failure is none that is borne with.
+            OutOfPatience: there should be none, after tolerated failures.
+            WeftError: the failure is not one that is tolerated.
         """
         now = asyncio.get_running_loop().time()
         wait_s = self.wait_s(failure, now)
         if wait_s is not None:
             await asyncio.sleep(wait_s)
         elif is_unavailable(failure):
-            # The last try may have been cut short: what a gateway said before it tells more than its silence.
+            # The last attempt may have been cut short: an earlier error from a gateway says more than its silence.
             failure = self._said or failure
             raise OutOfPatience(failure, self._endpoint, self._waited_s(now)) from failure
         else:
@@ -90,17 +91,17 @@ class Patience:
 
 
 def silent() -> DependencyDown:
-    """Returns what stands for a gateway that takes a call and does not answer."""
+    """Returns the error for a gateway that accepts a call and does not answer."""
     return DependencyDown("gateway", "gateway takes calls and does not answer; see whether it runs, and retry")
 
 
 def is_unavailable(failure: WeftError) -> bool:
-    """Tells whether another try may work."""
+    """Returns whether another attempt may succeed."""
     return failure.status is grpc.StatusCode.UNAVAILABLE
 
 
 def is_silence(failure: WeftError) -> bool:
-    """Tells whether no gateway said this: nothing answers, or the connection broke."""
+    """Returns whether no gateway sent this error: nothing answers, or the connection broke."""
     return failure.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN and failure.metadata.get("dependency") == "gateway"
 
 

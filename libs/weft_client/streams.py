@@ -1,4 +1,4 @@
-"""A job's events over as many streams as it takes: each goes on where the one before broke off."""
+"""A job's events over as many streams as needed: each resumes where the previous one broke."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -11,18 +11,18 @@ from weft_kit.rpc.errors import DependencyDown, WeftError
 from weft_kit.time_limits import time_limit
 
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
-"""A stream; entered once a gateway has answered that it knows the job."""
+"""A stream; entered once a gateway has confirmed that it knows the job."""
 
-# A stream that broke sooner than this was not served: a gateway that dies of it would be asked for ever.
+# A stream that broke sooner than this was not served: a job that crashes its gateway would be requested for ever.
 _SERVED_S = 1.0
-# One whose gateway says that a part behind it is away: in a silent stream it finds out within 40 s.
+# For a gateway that reports a service behind it as down: in a silent stream it finds out within 40 s.
 _SERVED_IN_FULL_S = 60.0
 
 
 class Streams:
-    """Opens stream after stream with `open_stream`, which goes on from what was read before.
+    """Opens stream after stream with `open_stream`, each resuming after what was read.
 
-    `is_over` is asked when a stream ends in good order without `done`: whether there is nothing more to read.
+    `is_over` is called when a stream ends normally without `done`; it returns whether there is nothing more to read.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Streams:
         """Yields events after a position, each once, until `done`.
 
         Raises:
-            OutOfPatience: no gateway does its part.
+            OutOfPatience: no gateway answers properly.
             WeftError: the call was refused.
         """
         while True:
@@ -81,7 +81,7 @@ class Streams:
                 yield event
 
     def _was_served(self, failure: WeftError) -> bool:
-        """Tells whether a gateway did its part in the last stream, if only in silence: a job may wait for hours."""
+        """Returns whether a gateway served the last stream, if only silently: a job may wait for hours."""
         if self._answered_at is None:
             return False
         open_s = asyncio.get_running_loop().time() - self._answered_at
@@ -89,6 +89,6 @@ class Streams:
 
 
 def was_served(failure: WeftError, open_s: float) -> bool:
-    """Tells whether a stream was served that broke so long after its first answer."""
+    """Returns whether a stream was served that broke this long after its first answer."""
     blames_another = "dependency" in failure.metadata and not is_silence(failure)
     return open_s >= (_SERVED_IN_FULL_S if blames_another else _SERVED_S)

@@ -1,4 +1,4 @@
-"""Whole tenants, deleted with the operator's token."""
+"""Deletion of whole tenants, with the operator's token."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,17 +13,17 @@ _PAUSE_S = 1.0
 
 
 class Tenants:
-    """TenantService behind the operator's door."""
+    """TenantService, which needs the operator's token."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stub = rpc.TenantServiceStub(connection.raw)
 
     async def delete(self, tenant: str) -> AsyncIterator[pb.DeleteTenantResponse]:
-        """Deletes a tenant with all that is its own; yields what each call did, the last one with `complete`.
+        """Deletes a tenant with everything it has; yields the result of each call, the last one with `complete`.
 
-        Whoever stops before that has deleted a part, and may go on at any time. It takes some seconds at least: until
-        jobs have stopped, and no gateway believes a revoked key any more.
+        If you stop before that, a part is deleted, and you may continue at any time. It takes at least some seconds:
+        until jobs have stopped, and no gateway accepts a revoked key any more.
         """
         while True:
             did = await self._connection.ask(self._stub.DeleteTenant, pb.DeleteTenantRequest(tenant=tenant), _CALL_S)

@@ -1,4 +1,4 @@
-"""What a job says as its events tell it: appended, withdrawn, and checked against its hash at the end."""
+"""The text of a job, built from its events: appended, withdrawn, and checked against its hash at the end."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class CorruptAnswer(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """New text. First take back the last `withdrawn` characters: an attempt started over, or a repeat said more.
+    """New text. First remove the last `withdrawn` characters: an attempt started over, or a repeat had more text.
 
     `reasoning` is what the model thought, which is no part of the text; `withdrawn_reasoning` counts its characters.
     """
@@ -38,7 +38,7 @@ class Transcript:
         self.last_sequence = last_sequence
         self.done: event_pb2.Done | None = None
         self._pieces: list[_Piece] = []
-        # Began in the middle: what came before is unknown, so `done` cannot be compared with what was read.
+        # Began in the middle: earlier text is unknown, so `done` cannot be compared with what was read.
         self._whole = last_sequence == 0
 
     @property
@@ -50,7 +50,7 @@ class Transcript:
         return "".join(piece.reasoning for piece in self._pieces)
 
     def apply(self, event: event_pb2.JobEvent) -> Token | None:
-        """Takes the next event; returns what it changes in the text or the reasoning, if anything.
+        """Applies the next event; returns what it changes in the text or the reasoning, if anything.
 
         Raises:
             CorruptAnswer: `done` carries another text than the one its hash was made from.
@@ -80,11 +80,11 @@ class Transcript:
         self.done = done
         if not self._whole:
             return None
-        # A job answered from the cache, or read after its deltas expired, comes as a lone `done`.
+        # A job answered from the cache, or read after its deltas expired, comes as a single `done`.
         return self._become([_Piece(self.last_sequence, whole, done.answer.reasoning)])
 
     def _become(self, pieces: list[_Piece]) -> Token | None:
-        """Puts these in the place of what was said; returns the difference, if there is one."""
+        """Replaces text and reasoning by these; returns the difference, if there is one."""
         text, reasoning = self.text, self.reasoning
         self._pieces = pieces
         new_text, withdrawn = _difference(text, self.text)
@@ -94,7 +94,7 @@ class Transcript:
 
 
 def _difference(before: str, after: str) -> tuple[str, int]:
-    """Returns what makes one text of the other: what to append once so many characters are taken back."""
+    """Returns the difference between two texts: how many characters to remove, and what to append then."""
     kept = _shared(before, after)
     return after[kept:], len(before) - kept
 

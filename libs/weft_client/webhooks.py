@@ -1,4 +1,4 @@
-"""A tenant's webhooks: what became of each, sent again, and the secrets that sign them."""
+"""A tenant's webhooks: the outcome of each, redelivery, and the secrets that sign them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -21,13 +21,13 @@ class Webhooks:
     async def deliveries(
         self, limit: int = 50, *, job_id: str = "", states: Sequence[pb.DeliveryState.ValueType] = ()
     ) -> list[pb.Delivery]:
-        """Returns the newest deliveries, each with its tries."""
+        """Returns the newest deliveries, each with its attempts."""
         ask = partial(self._connection.ask, self._stub.ListDeliveries)
         asked = pb.ListDeliveriesRequest(job_id=job_id, states=states)
         return await first(limit, ask, asked, attrgetter("deliveries"))
 
     async def redeliver(self, job_id: str) -> pb.Delivery:
-        """Sends a job's webhook again, whatever became of it before."""
+        """Sends a job's webhook again, whatever its state."""
         asked = pb.RedeliverWebhookRequest(job_id=job_id)
         return (await self._connection.ask(self._stub.RedeliverWebhook, asked)).delivery
 
@@ -36,9 +36,9 @@ class Webhooks:
         return (await self._connection.ask(self._stub.ListWebhookSecrets, pb.ListWebhookSecretsRequest())).secrets
 
     async def rotate(self, overlap_s: float | None = None) -> Sequence[pb.WebhookSecret]:
-        """Makes a new secret; the one before signs beside it for `overlap_s`, a day by default.
+        """Creates a new secret; the previous one signs along with it for `overlap_s`, a day by default.
 
-        Never repeated: a second rotation would end the secret that receivers know.
+        Never retried: a second rotation would end the secret that receivers know.
         """
         asked = pb.RotateWebhookSecretRequest()
         if overlap_s is not None:

@@ -1,1 +1,3 @@
-"""What every Weft service shares: the wire and the process, and nothing about any one service."""
+"""What every Weft service shares: RPC, the job log, stores, the catalog and configuration; nothing about any one
+service.
+"""

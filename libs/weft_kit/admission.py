@@ -1,4 +1,4 @@
-"""A queue for what only so many may do at once: a line for each tenant, in deadline order, and a number of slots."""
+"""A queue for a limited number of slots: one line for each tenant, in deadline order."""
 
 import asyncio
 import heapq
@@ -19,7 +19,7 @@ _Place = tuple[float, int, asyncio.Future[None]]
 
 
 class ServiceTime:
-    """Remembers how long a slot is held, as a moving average, in seconds; each observation has so much `weight`."""
+    """Remembers how long a slot is held, as a moving average in seconds; each observation has the given `weight`."""
 
     def __init__(self, weight: float = _WEIGHT) -> None:
         self._weight = weight
@@ -34,7 +34,9 @@ class ServiceTime:
         return self._mean or 0.0
 
     def until_a_place_frees(self, slots: int) -> float:
-        """Returns how long the next of `slots` busy slots takes to end on average: then the queue moves by one."""
+        """Returns how long it takes on average until the next of `slots` busy slots becomes free: then the queue moves
+        by one.
+        """
         mean = _FIRST_GUESS_S if self._mean is None else self._mean
         return min(max(mean / slots, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
 
@@ -42,9 +44,10 @@ class ServiceTime:
 class Admission:
     """Lets `slots` callers run and `queue_limit` wait.
 
-    Tenants take turns; of each the nearest deadline goes first, and of equal ones the first to come. Where no place is
-    left, the last in the longest line gives way to a tenant with a shorter one. Deadlines are in the event loop's time;
-    with finite ones nobody starves, as every newcomer's lies later than an old one's in the end.
+    Tenants take turns; within a tenant the earliest deadline goes first, and of equal ones the first to arrive. When
+    the queue is full, the last in the longest line is refused in favour of a tenant with a shorter one. Deadlines are
+    in the event loop's time; with finite ones nobody starves, as every newcomer's lies later than an old one's in the
+    end.
 
     A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
     """
@@ -64,7 +67,7 @@ class Admission:
         return sum(map(len, self._lines.values()))
 
     def ahead(self, deadline: float, tenant: str = "") -> int:
-        """Returns how many get a slot before a newcomer does: 0 where one is free.
+        """Returns how many get a slot before a newcomer does: 0 if one is free.
 
         Those of its own line with a nearer deadline go first, and of every other line as many as go before it takes.
         """
@@ -87,7 +90,7 @@ class Admission:
             self._pass_on()
 
     def drain(self) -> None:
-        """Refuses newcomers and sends those who wait away: another replica serves them sooner."""
+        """Refuses newcomers and the waiting callers: another replica serves them sooner."""
         self._is_draining = True
         for line in self._lines.values():
             for _, _, turn in line:
@@ -106,7 +109,7 @@ class Admission:
         await self._wait(deadline, tenant)
 
     def _make_place(self, tenant: str) -> None:
-        """Sends the last of the longest line away; raises Overloaded where the newcomer's would be as long."""
+        """Refuses the last in the longest line; raises Overloaded if the newcomer's line would be as long."""
         wait_s = self._held.until_a_place_frees(self.slots)
         full = Overloaded(f"all {self.slots} slots and {self.queue_limit} places are taken; retry later", wait_s)
         longest = max(self._lines.values(), key=len, default=[])
@@ -139,11 +142,11 @@ class Admission:
             if not line:
                 del self._lines[tenant]
         elif place[2].done() and not place[2].cancelled() and not place[2].exception():
-            # The turn came in the very moment the caller left.
+            # The slot was granted at the very moment the caller left.
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Gives the slot to the next in line, or back."""
+        """Gives the slot to the next in line, or frees it."""
         while self._lines:
             tenant = next(iter(self._lines))
             line = self._lines.pop(tenant)

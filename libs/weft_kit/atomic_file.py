@@ -1,4 +1,4 @@
-"""Files that are whole at any moment: whoever reads one, or finds it after a crash, finds the old text or the new."""
+"""Files that are complete at any moment: a reader, even after a crash, finds the old text or the new."""
 
 import os
 from contextlib import suppress
@@ -7,12 +7,12 @@ from tempfile import mkstemp
 
 
 def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replaces what the file holds, in one step that a loss of power does not undo by halves.
+    """Replaces the contents of the file in one step, which a power failure cannot leave half done.
 
     Raises:
         OSError: it cannot be written; what was there is unharmed.
     """
-    # A name of its own, so that two writers do not write into one draft; nobody but its owner may read it meanwhile.
+    # A unique name, so that two writers do not share a draft; only its owner may read it meanwhile.
     handle, draft = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -29,7 +29,7 @@ def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the new name itself last; not every file system can."""
+    """Makes the new name durable; not every file system supports that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""A circuit breaker for parts one can do without: what does not answer is left alone for a moment."""
+"""A circuit breaker for optional services: one that does not answer is not called for a moment."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after `threshold` failures in a row, for `rest_s`; then one call at a time may try."""
+    """Opens after `threshold` failures in a row, for `rest_s`; then one call at a time is tried."""
 
     threshold: int
     rest_s: float
@@ -16,7 +16,7 @@ class Breaker:
     _closed_from: float = field(default=0.0, init=False)
 
     def allows(self, now: float) -> bool:
-        """Returns whether to call at `now`. Allowing a trial keeps others away for another rest."""
+        """Returns whether to call at `now`. Allowing a trial refuses other calls for another rest."""
         if self._failures < self.threshold:
             return True
         if now < self._closed_from:
@@ -34,7 +34,8 @@ class Breaker:
 
 @dataclass(slots=True)
 class Silence:
-    """For how long a part has owed answers without giving any: so one that is down differs from one that is busy.
+    """How long a service has had calls outstanding without answering any, which distinguishes a service that is down
+    from a busy one.
 
     Only time in which somebody waited counts. Times are seconds of one steady clock.
     """
@@ -54,7 +55,7 @@ class Silence:
         self._since, self._lasted_s = now, 0.0
 
     def given_up(self, now: float) -> float:
-        """Notes that an answer is not waited for any longer; returns how long the silence has lasted."""
+        """Notes that nobody waits for an answer any longer; returns how long the silence has lasted."""
         self._owed -= 1
         self._lasted_s = now - self._since
         return self._lasted_s
@@ -62,7 +63,7 @@ class Silence:
 
 @dataclass(slots=True)
 class CallBreaker:
-    """A breaker for calls that may be late: it opens for a part that fails or is silent, not for one that is busy.
+    """A breaker for calls that may be late: it opens for a service that fails or is silent, not for one that is busy.
 
     A part is silent that owed answers and gave nobody any for `silence_s`; each call that is late then counts as
     `silence_counts` failures.
@@ -75,12 +76,14 @@ class CallBreaker:
     silence: Silence = field(default_factory=Silence, init=False)
 
     def allows(self) -> bool:
-        """Returns whether to call now. Allowing a trial keeps others away for another rest."""
+        """Returns whether to call now. Allowing a trial refuses other calls for another rest."""
         return self.breaker.allows(self.clock())
 
     @contextmanager
     def call(self) -> Iterator["WatchedCall"]:
-        """One call, made in the block, which says what became of it; one of which nothing is said was given up."""
+        """Runs one call in the block, which reports its outcome; a call without a reported outcome counts as given
+        up.
+        """
         self.silence.asked(self.clock())
         watched = WatchedCall(self)
         try:
@@ -92,39 +95,39 @@ class CallBreaker:
 
 @dataclass(slots=True)
 class WatchedCall:
-    """A call until it is said what became of it, once."""
+    """A call until its outcome is reported, once."""
 
     by: CallBreaker
     is_open: bool = True
 
     def succeeded(self) -> None:
-        """It was answered by a part that works."""
+        """A working service answered it."""
         self.refused()
         self.by.breaker.succeeded()
 
     def refused(self) -> None:
-        """It was answered, which says nothing of whether the part works."""
+        """It was answered, which does not show whether the service works."""
         self.is_open = False
         self.by.silence.heard(self.by.clock())
 
     def failed(self) -> None:
-        """It was answered by a part that does not work."""
+        """A failing service answered it."""
         self.refused()
         self.by.breaker.failed(self.by.clock())
 
     def broke(self) -> None:
-        """It cannot be answered any more."""
+        """It can no longer be answered."""
         self.given_up()
         self.by.breaker.failed(self.by.clock())
 
     def late(self) -> bool:
-        """Its time was over. Returns whether the part is silent."""
+        """Its time was over. Returns whether the service is silent."""
         is_silent = self.given_up() >= self.by.silence_s
         if is_silent:
             self.by.breaker.failed(self.by.clock(), self.by.silence_counts)
         return is_silent
 
     def given_up(self) -> float:
-        """Nobody waits for its answer any longer. Returns for how long the part has been silent."""
+        """Nobody waits for its answer any longer. Returns for how long the service has been silent."""
         self.is_open = False
         return self.by.silence.given_up(self.by.clock())

@@ -1,4 +1,4 @@
-"""When two requests want the same answer: the walls around a question, and the question inside them.
+"""When two requests want the same answer: the partition of a question, and the question inside it.
 
 Two requests share a partition when everything but the question is equal: tenant, model, earlier messages, tools,
 answer format, sampling, retrieval and the collection's version. Nothing is ever shared across partitions.
@@ -11,7 +11,7 @@ from weft.common.v1 import chat_pb2
 from weft.job.v1 import job_pb2
 
 CacheSetting = Literal["off", "exact", "semantic"]
-"""What a model alias of the catalog says of the cache."""
+"""The cache setting of a model alias in the catalog."""
 
 MODES: Final[dict[CacheSetting, job_pb2.CacheMode.ValueType]] = {
     "off": job_pb2.CACHE_MODE_OFF,
@@ -21,16 +21,16 @@ MODES: Final[dict[CacheSetting, job_pb2.CacheMode.ValueType]] = {
 
 
 def cacheable(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> bool:
-    """Says whether a stored answer may serve the request, and its answer another, in any tier."""
+    """Returns whether a stored answer may serve the request, and its answer another, in any tier."""
     return cache_mode(request, setting) != job_pb2.CACHE_MODE_OFF
 
 
 def cache_mode(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> job_pb2.CacheMode.ValueType:
-    """Returns OFF, EXACT or SEMANTIC, under what the alias says that the request names.
+    """Returns OFF, EXACT or SEMANTIC, from the alias's setting and the request's mode.
 
-    An alias that is off stays off: whether answers are kept is for the operator to say, who answers for the store. How
-    alike a question must be is for the caller, so otherwise the request's own mode wins. Where it gives none, or an
-    unknown one, it is the alias's for greedy requests without tools, and OFF for others.
+    An alias that is off stays off: the operator, who is responsible for the store, decides whether answers are stored.
+    The caller decides how alike questions must be, so otherwise the request's own mode wins. If it has none, or an
+    unknown one, the alias's applies to greedy requests without tools, and OFF to others.
     """
     if setting == "off":
         return job_pb2.CACHE_MODE_OFF
@@ -40,7 +40,7 @@ def cache_mode(request: job_pb2.GenerationRequest, setting: CacheSetting = "exac
     return MODES[setting] if greedy and not request.tools else job_pb2.CACHE_MODE_OFF
 
 
-# What cannot change the answer. A field that the contract gains later stands between answers until it is listed here.
+# Fields that cannot change the answer. A new field of the contract separates answers until it is listed here.
 _IRRELEVANT: Final = ("cache", "priority", "timeout", "webhook_url", "labels", "routing", "retry_policy")
 _DEFAULT_CHUNKS: Final = 4
 _DIGEST_BYTES: Final = 20
@@ -49,7 +49,7 @@ _DIGEST_BYTES: Final = 20
 def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
     """Returns a digest, in hexadecimal, of everything but the question."""
     walls = _walls(request)
-    # Answers that were stored before forms were checked serve nobody.
+    # Answers stored before formats were validated are not served.
     checked = [b"form checked"] if walls.HasField("response_format") else []
     spelt = walls.SerializeToString(deterministic=True)
     return digest(b"partition", tenant.encode(), spelt, str(collection_version).encode(), *checked)
@@ -63,7 +63,7 @@ def exact_of(partition: str, request: job_pb2.GenerationRequest) -> str:
 
 
 def question(request: job_pb2.GenerationRequest) -> chat_pb2.Message | None:
-    """Returns the last message when a user sent it. A conversation that ends otherwise has no question of its own."""
+    """Returns the last message if a user sent it. A conversation that ends otherwise has no question."""
     last = request.messages[-1] if request.messages else None
     return last if last is not None and last.role == chat_pb2.ROLE_USER else None
 
@@ -78,7 +78,7 @@ def digest(*parts: bytes) -> str:
 
 
 def _walls(request: job_pb2.GenerationRequest) -> job_pb2.GenerationRequest:
-    """Returns the request without its question and without what cannot matter, spelt in one way."""
+    """Returns the request without its question and without irrelevant fields, in canonical form."""
     walls = job_pb2.GenerationRequest()
     walls.CopyFrom(request)
     for field in _IRRELEVANT:

@@ -74,7 +74,7 @@ class _BoundedLines(logging.Formatter):
 
 def _without_traceback(record: logging.LogRecord) -> bool:
     """Takes the traceback from what gRPC says of calls: it only stumbles over what callers sent, like a path that is no
-    text. What a handler raises is logged at the boundary.
+    text. What a handler raises is logged by the interceptor.
     """
     record.exc_info = record.exc_text = None
     return True

@@ -186,6 +186,6 @@ async def together(jobs: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in jobs]
     except ExceptionGroup as failures:
-        # The boundary knows single errors, not groups.
+        # The interceptor knows single errors, not groups.
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]

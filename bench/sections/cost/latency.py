@@ -9,8 +9,6 @@ from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
 from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_job
 
-PER_MINUTE = 10_000
-
 
 @dataclass(frozen=True)
 class Overhead:
@@ -67,6 +65,7 @@ async def measure_overhead(weft: Call, direct: Call, calls: int, rounds: int) ->
 class Arrivals:
     """Calls at a fixed rate through Weft, and the mock called directly at the same rate."""
 
+    per_minute: int
     through: Run
     without: Run
     cpu_s: Mapping[str, float]
@@ -78,7 +77,7 @@ class Arrivals:
         cpu_ms = cpu_ms_a_job(self.through, self.cpu_s)
         names = busy_processes(cpu_ms)
         return [
-            f"### {PER_MINUTE:,} a minute (open loop)",
+            f"### {self.per_minute:,} a minute (open loop)",
             "",
             *table(
                 ("calls", "errors", "first token p50, ms", "added p50, ms", "added p99, ms"), [self._figures()], words=0
@@ -101,11 +100,11 @@ class Arrivals:
         return (str(calls), str(errors), f"{first:.1f}", f"{added:.1f}", f"{worst:.1f}")
 
 
-async def measure_arrivals(meter: Meter, weft: Call, direct: Call, seconds: float) -> Arrivals:
+async def measure_arrivals(meter: Meter, weft: Call, direct: Call, per_minute: int, seconds: float) -> Arrivals:
     """Calls the mock first, for ten seconds at most, then Weft for as long as asked."""
-    without = await open_loop(direct, PER_MINUTE / 60, min(seconds, 10))
+    without = await open_loop(direct, per_minute / 60, min(seconds, 10))
     meter.restart()
     host = HostLoad()
-    through = await open_loop(weft, PER_MINUTE / 60, seconds)
+    through = await open_loop(weft, per_minute / 60, seconds)
     cpu_s = meter.cpu_seconds()
-    return Arrivals(through, without, cpu_s, host.stolen_percent(), host.others_percent(cpu_s))
+    return Arrivals(per_minute, through, without, cpu_s, host.stolen_percent(), host.others_percent(cpu_s))

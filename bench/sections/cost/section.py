@@ -27,7 +27,7 @@ async def measure(*, quick: bool) -> list[str]:
         meter = Meter(env.pids)
         alone = await measure_overhead(weft, direct, 40 if quick else 200, rounds)
         full = [await measure_saturation(meter, weft, bare, in_flight, seconds, rounds) for in_flight in (64, 256)]
-        held = await measure_arrivals(meter, weft, direct, minute)
+        held = [await measure_arrivals(meter, weft, direct, rate, minute) for rate in (10_000, 20_000)]
         resident = meter.resident_mib()
     return [
         "## What a job costs",
@@ -35,7 +35,7 @@ async def measure(*, quick: bool) -> list[str]:
         *paragraph(ABOUT),
         *alone.lines(),
         *saturation_lines(full),
-        *held.lines(),
+        *(line for arrivals in held for line in arrivals.lines()),
         "### Resident memory after that",
         "",
         *table(("process", "MiB"), [(name, f"{mib:.0f}") for name, mib in resident.items()]),

@@ -1,1 +1,1 @@
-"""The commands of `weft`, one file a subject."""
+"""The commands of `weft`, one file per subject."""

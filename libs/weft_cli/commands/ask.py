@@ -63,7 +63,7 @@ async def ask(context: typer.Context, options: AskOptions) -> int:
     request = options.request()
     as_json, show_reasoning = options.as_json, options.show_reasoning
     waiting = _waiting(as_json=as_json, show_reasoning=show_reasoning, quiet=options.quiet)
-    # Named here, so that it can be named to who does not know whether the job was accepted.
+    # Chosen here, so that it can be shown when it is not known whether the job was accepted.
     request_id = options.request_id or uuid4().hex
     policy = options.disconnect_policy
     async with Session.of(context).client(waiting) as weft:

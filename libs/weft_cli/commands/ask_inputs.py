@@ -1,4 +1,4 @@
-"""What `weft ask` is given by name: the prompt, a conversation, a schema, tools, pictures, labels."""
+"""The inputs of `weft ask` that are given by name: the prompt, a conversation, a schema, tools, pictures, labels."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from weft_client.requests import ChatOptions, chat
 
 
 def read_prompt(given: str, what: str = "question") -> str:
-    """Returns the question, or what else is asked for: as given, from stdin (`-`), or from a file (`@PATH`)."""
+    """Returns the question: as given, from stdin (`-`), or from a file (`@PATH`)."""
     if given != "-" and not given.startswith("@"):
         return given
     if given == "@":
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
 
 
 def read_history(path: Path, *, may_be_new: bool = False) -> list[chat_pb2.Message]:
-    """Returns a conversation from a file of messages, a JSON list or one a line."""
+    """Returns a conversation from a file of messages, a JSON list or one per line."""
     if may_be_new and not path.exists():
         return []
     try:
@@ -47,7 +47,7 @@ def read_history(path: Path, *, may_be_new: bool = False) -> list[chat_pb2.Messa
 
 
 def append_turn(path: Path, request: job_pb2.GenerationRequest, answer: job_pb2.Answer) -> None:
-    """Adds the last question and its answer to a conversation, one message a line."""
+    """Appends the last question and its answer to a conversation, one message per line."""
     said = chat_pb2.Message(
         role=chat_pb2.ROLE_ASSISTANT, parts=[chat_pb2.ContentPart(text=answer.text)], tool_calls=answer.tool_calls
     )
@@ -60,13 +60,13 @@ def append_turn(path: Path, request: job_pb2.GenerationRequest, answer: job_pb2.
 
 
 def check_may_grow(path: Path) -> None:
-    """Refuses a conversation to which no line can be added, before anything is asked."""
+    """Refuses a conversation file to which no line can be appended, before anything is sent."""
     if path.exists() and read_text(path).lstrip().startswith("["):
         raise CommandFailed(f"{path} is a JSON list, to which nothing is added: keep one message a line")
 
 
 def read_tools(path: Path) -> list[chat_pb2.Tool]:
-    """Returns the tools of a file, a JSON list or one a line."""
+    """Returns the tools of a file, a JSON list or one per line."""
     try:
         return tools(read_list(read_text(path)))
     except ValueError as wrong:
@@ -89,7 +89,7 @@ def pictures(named: Iterable[str]) -> list[Picture]:
 
 
 def labels(pairs: Iterable[str]) -> dict[str, str]:
-    """Returns what was given as key=value, each key once."""
+    """Returns labels given as key=value, each key once."""
     found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

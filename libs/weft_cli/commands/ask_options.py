@@ -30,7 +30,7 @@ Panelled: TypeAlias = Callable[..., Any]
 
 
 def _panel(name: str) -> Panelled:
-    """Returns what makes options of one panel of the help."""
+    """Returns a function that creates options of one panel of the help."""
 
     def option(
         text: str,

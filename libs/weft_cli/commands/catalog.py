@@ -22,7 +22,7 @@ app = typer.Typer()
 catalog = typer.Typer(help="The catalog of providers and models.", no_args_is_help=True)
 app.add_typer(catalog, name="catalog")
 
-# What `weft up` tells those who read the catalog.
+# `weft up` sets this for the services that read the catalog.
 _LOCAL = {"WEFT_INFERENCE_TARGET": "127.0.0.1:7604"}
 
 

@@ -1,4 +1,4 @@
-"""What is deleted for good is asked about first."""
+"""Confirmation before something is deleted for good."""
 
 import sys
 from typing import Annotated
@@ -11,7 +11,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Goes on when the user says so, on a terminal or by --yes.
+    """Returns if the user confirms, on a terminal or by --yes.
 
     Raises:
         CommandFailed: the user says no, or there is nobody to ask.

@@ -1,4 +1,4 @@
-"""Groups of commands that list when no command of theirs is named."""
+"""Groups of commands that list when no subcommand is given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ class ListsByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _names_a_command(self, args: Sequence[str], helps: Sequence[str]) -> bool:
-        """Tells whether a command, or help, comes first, not counting the group's own options with their values."""
+        """Returns whether a command, or help, comes first, not counting the group's own options with their values."""
         own = {name for option in self.params for name in option.opts}
         words = iter(args)
         for word in words:

@@ -85,16 +85,20 @@ async def ingest(
         run = FileIngest(weft, collection, found, aside() if as_json or detach else out(), language=language)
         job_id = await run.begin(skip_duplicates=skip_duplicates)
         ended = await run.watch(job_id) if job_id and not detach else None
+    _show_ingest(run, collection, job_id, waited=ended is not None, as_json=as_json)
+    if ended is not None and ended.state != job_pb2.JOB_STATE_SUCCEEDED:
+        raise CommandFailed(f"job {job_id}: {ended.error.message}")
+    return FAILED if run.summary.failed else 0
+
+
+def _show_ingest(run: FileIngest, collection: str, job_id: str, *, waited: bool, as_json: bool) -> None:
+    """Shows what became of the files; the job's id alone where its end was not waited for."""
     if as_json:
         print_json(run.summary.as_dict())
-    elif ended:
+    elif waited:
         out().print(run.summary.line(collection), markup=True)
     else:
         out().print(job_id or run.summary.line(collection), markup=not job_id)
-    stopped = ended is not None and ended.state != job_pb2.JOB_STATE_SUCCEEDED
-    if ended is not None and stopped:
-        raise CommandFailed(f"job {job_id}: {ended.error.message}")
-    return FAILED if run.summary.failed else 0
 
 
 def _why_nothing(found: Found) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Values of the contract's enums, as they are named on a command line."""
+"""Values of the contract's enums, as command-line options."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -22,12 +22,12 @@ class Enum(Protocol[Value_co]):
 
 
 def choices(enum: Enum[ValueT], prefix: str) -> dict[str, ValueT]:
-    """Returns what may be chosen: JOB_STATE_FAILED is `failed`, and the unspecified value is nothing."""
+    """Returns the choices: JOB_STATE_FAILED is `failed`, and the unspecified value is left out."""
     return {name.removeprefix(prefix).lower(): value for name, value in enum.items() if value}
 
 
 def completing(values: Iterable[str]) -> Completes:
-    """Returns what offers the names of these values to a shell."""
+    """Returns the completion of these names for a shell."""
     return lambda incomplete: [name for name in values if name.startswith(incomplete.lower())]
 
 

@@ -4,5 +4,5 @@ from rich.markup import escape
 
 
 def examples(*calls: str) -> str:
-    """Returns the epilog that shows calls of a command, each as it is typed after `weft`."""
+    """Returns the epilog with examples of a command, each as it is typed after `weft`."""
     return "\n".join(("Examples:", "", *(escape(f"  weft {call}") for call in calls)))

@@ -1,4 +1,4 @@
-"""The options that stand before a command's name or after it: which mesh, and as whom."""
+"""The options that may come before a command's name or after it: which mesh, and as whom."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
@@ -13,7 +13,7 @@ from weft_cli.session import Session
 
 Callback = Callable[..., None]
 _PANEL = "Which mesh, and as whom"
-# Commands have options of their own by such names; this one no command has.
+# Commands have their own options by such names; no command has this one.
 _MINE = "session_"
 
 
@@ -43,7 +43,7 @@ _OPTIONS: Mapping[str, _Option] = {
 
 
 def take_options_anywhere(app: typer.Typer) -> None:
-    """Lets the app, its groups and its commands take the options; what stands further right counts."""
+    """Lets the app, its groups and its commands take the options; the one furthest right counts."""
     beginning = app.registered_callback
     if beginning is None or beginning.callback is None:
         raise ValueError("the app needs a callback: it begins the session")
@@ -89,7 +89,7 @@ def _taking(callback: Callback, own: Collection[str] = (), *, with_variables: bo
 
 def _parameter(field: str, option: _Option, own: Collection[str], *, with_variable: bool) -> Parameter:
     names = [name for name in option.names if name.removeprefix("--").replace("-", "_") not in own]
-    # Only the first place reads the environment: what is given there stands above it, wherever else.
+    # Only the first place reads the environment: an option given there takes precedence anywhere else.
     variable = option.variable if with_variable else None
     told = typer.Option(
         *names,

@@ -180,7 +180,7 @@ async def cancel(
 
 
 async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_json: bool) -> None:
-    """Prints what the log holds of a job now, and with `follow` what comes until its end."""
+    """Prints the events in a job's log so far and, with `follow`, those until its end."""
     console = out()
     async with aclosing(weft.events(job.job_id)) as events:
         async for event in events:

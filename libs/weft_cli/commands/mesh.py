@@ -1,4 +1,4 @@
-"""weft up, down, status, demo: a mesh of one's own on this machine."""
+"""weft up, down, status, demo: a local mesh."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ from weft_compose.errors import LaunchError
 from weft_inference.engines.registry import DEFAULT_ENGINE, EngineName
 from weft_kit.extras import how_to_install
 
-# The launcher needs the packages of the extra `embedded`, and time to import: only these commands pay for either.
+# The launcher needs the packages of the extra `embedded`, and time to import, so only these commands import it.
 if TYPE_CHECKING:
     from weft_compose.launcher import RunningMesh
     from weft_compose.parts import Part
@@ -172,7 +172,7 @@ async def _launched(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turns what the launcher says, or that its packages are missing, into this command line's own failure."""
+    """Turns the launcher's errors, or that its packages are missing, into this command line's own failure."""
     try:
         yield
     except LaunchError as failure:

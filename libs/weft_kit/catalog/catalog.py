@@ -1,4 +1,4 @@
-"""The catalog: which providers the mesh may ask, and by which aliases its users name their models.
+"""The catalog: which providers the mesh may call, and the aliases by which its users name their models.
 
 It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
 each with its line, its place and what was expected:
@@ -60,7 +60,9 @@ _SHAPES = {
 
 
 class CatalogError(ValueError):
-    """The catalog cannot be used; one line a problem. `text` is what the file held, for the lines of the problems."""
+    """The catalog cannot be used; one line per problem. `text` is the file's contents, for the line numbers of the
+    problems.
+    """
 
     def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
         self.path = path
@@ -134,7 +136,7 @@ class ModelAlias(Policy):
 
 
 class TenantShare(Entry):
-    """What a tenant may have of the workers: its weight against others that wait, and its caps in jobs.
+    """A tenant's share of the workers: its weight against other waiting tenants, and its limits in jobs.
 
     A tenant's priorities order its own jobs; with `expedited` its jobs of priority HIGH also go before those of others.
     `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
@@ -164,11 +166,11 @@ class Catalog(Entry):
     retention: dict[Name, Retention] = Field(default_factory=dict)
 
     def chain(self, alias: str) -> dict[str, ModelAlias]:
-        """Returns an alias and all that it may fall back to, in the order in which they are tried."""
+        """Returns an alias and everything it may fall back to, in the order in which they are tried."""
         return references.chain(alias, self.models)
 
     def cache_setting(self, alias: str) -> CacheSetting:
-        """What an alias says of the cache. One that was removed meanwhile keeps nothing: it may have said so."""
+        """Returns an alias's cache setting. An alias removed meanwhile stores nothing: it may have been off."""
         return self.models[alias].cache if alias in self.models else "off"
 
     def share(self, tenant: str) -> TenantShare:
@@ -181,7 +183,7 @@ class Catalog(Entry):
         return self.retention.get(tenant, self.default_retention)
 
     def may_cost(self, alias: str) -> bool:
-        """Returns whether a request for an alias may reach a provider that is paid for.
+        """Returns whether a request for an alias may reach a provider that costs money.
 
         An unknown one reaches nobody.
         """
@@ -206,7 +208,7 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
 
 
 def read_catalog(path: Path) -> str:
-    """Returns what the file holds. Raises CatalogError where it cannot be read."""
+    """Returns the contents of the file. Raises CatalogError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

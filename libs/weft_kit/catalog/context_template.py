@@ -1,4 +1,4 @@
-"""How sources stand in a prompt: the words of the catalog around what was found."""
+"""How sources appear in a prompt: the catalog's words around what was found."""
 
 from string import Formatter
 from typing import Annotated
@@ -33,7 +33,7 @@ def _source(template: str) -> str:
 
 
 class ContextTemplate(Entry):
-    """What stands before the last question when there are sources: `instructions`, each source, then `question`.
+    """The text before the last question when there are sources: `instructions`, each source, then `question`.
 
     `source` is filled with its {number} from 1, its {heading} (title and headings), its {uri} and its {text}.
     """

@@ -1,4 +1,4 @@
-"""What calls cost and what may be spent, as the catalog says it.
+"""What calls cost and what may be spent, according to the catalog.
 
 Money is counted in whole micros, millionths of the currency's unit: a price a million tokens is its micros a token.
 """
@@ -22,7 +22,7 @@ ANY_MODEL = "*"
 
 
 class TokenRates(Entry):
-    """What a million tokens cost. Those that a model counts apart cost what the others do, unless a price is given.
+    """Prices per million tokens. Tokens counted separately cost as much as the others unless they have their own price.
 
     `hour_cache_write` is of tokens written to a cache that keeps them for an hour; not given, it is `cache_write`.
     """
@@ -39,7 +39,7 @@ class TokenRates(Entry):
         return not any(self._all)
 
     def cost_micros(self, usage: chat_pb2.Usage) -> int:
-        """Returns the cost of what a call took, rounded up."""
+        """Returns the cost of a call's usage, rounded up."""
         cached, written, reasoned = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens, usage.reasoning_tokens
         for_an_hour = min(usage.hour_cache_write_prompt_tokens, written)
         plain_prompt = max(0, usage.prompt_tokens - cached - written)
@@ -55,7 +55,7 @@ class TokenRates(Entry):
         )
 
     def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """Returns the most that so many tokens can cost, whichever way they are counted, rounded up."""
+        """Returns the most that this many tokens can cost, however they are counted, rounded up."""
         dearest_input = max(self.input, self.cached_input or 0, self.cache_write or 0, self.hour_cache_write or 0)
         dearest_output = max(self.output, self.reasoning or 0)
         return ceil(prompt_tokens * dearest_input + completion_tokens * dearest_output)
@@ -66,13 +66,13 @@ class TokenRates(Entry):
 
 
 class LongPromptRates(TokenRates):
-    """What all tokens of a call cost, those written too, whose prompt has more than `prompt_tokens`."""
+    """Rates for all tokens of a call, written ones too, whose prompt has more than `prompt_tokens`."""
 
     prompt_tokens: PositiveInt
 
 
 class Price(TokenRates):
-    """What a model's tokens cost; `above` holds the rates of long prompts, where those are others."""
+    """The price of a model's tokens; `above` holds the rates for long prompts, if they differ."""
 
     above: tuple[LongPromptRates, ...] = ()
 

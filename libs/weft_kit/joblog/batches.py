@@ -1,4 +1,4 @@
-"""Events in batches, for readers that project the log into something else."""
+"""Batches of events, for readers that project the log into something else."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class EventBatch:
     deliveries: list[int]
     """How many times each event was handed out, this time included."""
     unreadable: list[Unreadable]
-    """Messages that are no events: acknowledged with the others, so whoever handles the batch must do something."""
+    """Messages that are not events: acknowledged with the others, so the batch's handler must deal with them."""
     _heartbeat_s: float
     _messages: list[Msg]
     _client: Client
@@ -38,7 +38,7 @@ class EventBatch:
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Keeps the batch for as long as handling it takes."""
+        """Keeps the batch for as long as its handling takes."""
         async with background(self._beat()):
             yield
 

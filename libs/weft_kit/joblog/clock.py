@@ -1,4 +1,4 @@
-"""Whether this process and the log agree on the time: jobs carry a time to expire, which every worker judges."""
+"""Whether this process and the log agree on the time, since every worker decides by it whether a job has expired."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ _RETRY_S = 5.0
 
 
 def ahead_s(asked: float, log_time: float, answered: float) -> float:
-    """Returns how far our clock is ahead of the log's at the least: negative when behind, 0 when they may agree.
+    """Returns at least how far our clock is ahead of the log's: negative when behind, 0 when they may agree.
 
     The log took its time between question and answer, so a slow answer is not mistaken for a wrong clock.
     """
@@ -29,7 +29,7 @@ class LogClock:
         self._right.set()
 
     def compare(self, asked: float, log_time: float) -> None:
-        """Takes note of the time that the log answered just now, to a question of when our clock said `asked`."""
+        """Compares with the time in the log's reply just received, to a request sent when our clock said `asked`."""
         self._ahead_s = ahead_s(asked, log_time, self.now())
         is_wrong = abs(self._ahead_s) > TOLERANCE_S
         now_so, no_more = (self._wrong, self._right) if is_wrong else (self._right, self._wrong)

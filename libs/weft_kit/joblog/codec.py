@@ -1,4 +1,4 @@
-"""Events to bytes and back, with the two numbers that order them: their own sequence and the one before."""
+"""Events to bytes and back, with the two numbers that order them: their own sequence and the previous one."""
 
 import base64
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class EventPosition(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A message of the log that is no event. Its subject says whose it is; "" where the subject is none of ours."""
+    """A message in the log that is not an event. Its subject names its job; "" if the subject is not ours."""
 
     job_id: str
     kind: str
@@ -49,6 +49,14 @@ def stored(payload: bytes, headers: Mapping[str, str], sequence: int) -> StoredE
     event = event_pb2.JobEvent.FromString(payload)
     event.sequence = sequence
     return StoredEvent(event, int(headers.get(EXPECTED, 0)), headers.get(WRITE_ID, ""))
+
+
+def fenced_headers(expected: int, fence: str, write_id: str, ttl_s: float) -> dict[str, str]:
+    """Returns the headers of a write that is refused unless `fence` still ends at `expected`; 0 s: it never expires."""
+    headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
+    if ttl_s:
+        headers["Nats-TTL"] = f"{round(ttl_s)}s"
+    return headers
 
 
 def from_message(message: Msg) -> StoredEvent:

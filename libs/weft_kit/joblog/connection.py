@@ -1,4 +1,4 @@
-"""The connection to NATS: it reconnects for ever, less eagerly the longer it takes, and says so."""
+"""The connection to NATS: it reconnects for ever, with growing pauses, and logs its state."""
 
 import random
 import time

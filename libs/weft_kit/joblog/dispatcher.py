@@ -1,4 +1,4 @@
-"""What waits in all lanes, as one worker sees it: the next job of each is at hand, and turns decide between tenants.
+"""The jobs of all lanes, as one worker sees them: the next job of each is prefetched, and tenants take turns.
 
 Every lane has a request standing, so a job that enters any of them is here a moment later. While slots are free a lane
 that has more gets more; while all are taken each lane's next job is held here, and kept alive, until its turn comes.
@@ -36,7 +36,7 @@ class _Lane:
     name: str
     held: deque[Msg] = field(default_factory=deque)
     backlog: int = 0
-    """Jobs that wait in the log, as the last one that came told."""
+    """Jobs that wait in the log, according to the last one that arrived."""
 
     @property
     def tenant(self) -> str:
@@ -116,7 +116,7 @@ class Dispatcher:
         return self._take(lanes[min(lanes)])
 
     def _first(self) -> Collection[str]:
-        """Returns the tenants of whom a job goes before all others'."""
+        """Returns the tenants that have a job which goes before all others'."""
         return {tenant for tenant, lanes in self._holding.items() if HIGH in lanes and self._is_expedited(tenant)}
 
     def stop(self) -> None:
@@ -131,7 +131,7 @@ class Dispatcher:
         self._is_short(self._lanes[lane])
 
     def held(self) -> Iterator[tuple[str, Msg]]:
-        """Takes what is here and was not begun, to be given back."""
+        """Takes the prefetched jobs that have not begun, so that they can be released."""
         for lane in self._lanes.values():
             while lane.held:
                 yield self._take(lane)
@@ -170,7 +170,7 @@ class Dispatcher:
             await pull.ask(wanted - at_hand)
 
     def _wanted(self, lane: _Lane) -> int:
-        """Says how many of a lane's jobs should be here or on their way: one, and more while slots are free.
+        """Returns how many of a lane's jobs should be prefetched or requested: one, and more while slots are free.
 
         What is asked for may come when the slots are taken, and then waits here although another worker may be idle:
         so idle lanes ask for little. A tenant that has a backlog keeps ready what its turns would give it if all slots
@@ -241,7 +241,7 @@ class Dispatcher:
         self._is_short(lane)
 
     async def _keep_held(self) -> None:
-        """Says for the jobs that wait here that their worker lives."""
+        """Sends heartbeats for prefetched jobs."""
         while True:
             await asyncio.sleep(self._config.heartbeat_s)
             held = [message for lane in self._lanes.values() for message in lane.held]

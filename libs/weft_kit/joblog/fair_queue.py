@@ -1,9 +1,9 @@
-"""Whose turn it is: tenants are served by weighted deficit round robin.
+"""Decides which tenant is next, by weighted deficit round robin.
 
-Jobs are counted in tokens, which are known for certain only once a job has run: a tenant pays what a job is expected to
-take when it is served, and settles afterwards. So a tenant may go into debt, and then waits for as many rounds as pay
-it off: the surplus variant of deficit round robin (Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round
-Robin", 1995; Adiseshu, Parulkar and Varghese, "A Reliable and Scalable Striping Protocol", 1996).
+Jobs are counted in tokens, which are known for certain only once a job has run: a tenant is charged the expected number
+when it is served, and the difference is settled afterwards. So a tenant may go into debt, and then waits for as many
+rounds as pay it off: the surplus variant of deficit round robin (Shreedhar and Varghese, "Efficient Fair Queuing Using
+Deficit Round Robin", 1995; Adiseshu, Parulkar and Varghese, "A Reliable and Scalable Striping Protocol", 1996).
 """
 
 import math
@@ -13,7 +13,7 @@ QUANTUM_TOKENS = 1024
 
 
 class FairQueue:
-    """Remembers what every tenant may still spend, in tokens. Credit is never saved up beyond one round's."""
+    """Tracks what every tenant may still spend, in tokens. Credit never accumulates beyond one round's."""
 
     def __init__(self, weight: Callable[[str], float]) -> None:
         self.weight = weight
@@ -21,7 +21,7 @@ class FairQueue:
         self._credit: dict[str, float] = {}
 
     def next(self, waiting: Collection[str]) -> str:
-        """Returns the tenant to serve, of those of whom a job waits. `waiting` must not be empty.
+        """Returns the tenant to serve, of those with waiting jobs. `waiting` must not be empty.
 
         Its cost is that of a look-up a tenant in the round before the one chosen.
         """
@@ -39,7 +39,7 @@ class FairQueue:
         self._credit.setdefault(tenant, self._allowance(tenant))
 
     def charge(self, tenant: str, tokens: float) -> None:
-        """Takes tokens from a tenant's credit; negative ones give back what was charged too much."""
+        """Takes tokens from a tenant's credit; a negative number refunds an overcharge."""
         allowance = self._allowance(tenant)
         credit = min(allowance, self._credit.get(tenant, allowance) - tokens)
         if credit <= 0:

@@ -33,7 +33,7 @@ class JobKey:
 
     @classmethod
     def parse(cls, job_id: str) -> "JobKey | None":
-        """Returns the parts, or None when it is no id of ours (and so can be no subject either)."""
+        """Returns the parts, or None if it is not one of our ids (and so cannot be part of a subject either)."""
         form = _FORM.fullmatch(job_id)
         return cls(form[1], form[2]) if form else None
 
@@ -54,17 +54,17 @@ def new_job_id(tenant: str, priority: job_pb2.Priority.ValueType, request_id: st
 
 
 def priority_of(asked: job_pb2.Priority.ValueType) -> job_pb2.Priority.ValueType:
-    """What a priority means: NORMAL when it is not given, or not known."""
+    """Returns the effective priority: NORMAL if it is not given, or not known."""
     return asked if asked in PRIORITIES else job_pb2.PRIORITY_NORMAL
 
 
 def lane_of(tenant: str, priority: job_pb2.Priority.ValueType) -> str:
-    """Returns the queue a tenant's jobs of a priority wait in: a letter, then the tenant's tag."""
+    """Returns the lane of a tenant's jobs with a priority: a letter, then the tenant's tag."""
     return f"{_LETTERS[priority_of(priority)]}{tenant_tag(tenant)}"
 
 
 def lanes_of(tenant: str) -> tuple[str, ...]:
-    """All of a tenant's lanes, the most urgent first."""
+    """Returns all of a tenant's lanes, the most urgent first."""
     return tuple(lane_of(tenant, priority) for priority in _LETTERS)
 
 
@@ -74,7 +74,7 @@ def tag_of(lane: str) -> str:
 
 
 def urgency(lane: str) -> int:
-    """HIGH (0) for lanes of that priority, 1 for NORMAL, 2 for LOW."""
+    """Returns 0 for lanes of priority HIGH, 1 for NORMAL, 2 for LOW."""
     return "hnl".index(lane[0])
 
 
@@ -83,7 +83,7 @@ def is_lane(text: str) -> bool:
 
 
 def belongs_to(job_id: str, tenant: str) -> bool:
-    """Says whether the id can be this tenant's; False for anything that is no id.
+    """Returns whether the id can be this tenant's; False for anything that is not an id.
 
     The tag has 40 bits: enough to refuse early, not to grant. The envelope's tenant decides.
     """
@@ -96,7 +96,7 @@ def kind_of(event: event_pb2.JobEvent) -> str:
 
 
 def tenant_tag(tenant: str) -> str:
-    """Eight characters that stand for a tenant in its lanes' names."""
+    """Returns eight characters that identify a tenant in its lanes' names."""
     return _base32(hashlib.sha256(tenant.encode()).digest()[:5])
 
 

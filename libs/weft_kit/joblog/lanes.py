@@ -1,4 +1,4 @@
-"""Lanes: a queue for each tenant and priority, so that it is known who waits, and nobody waits behind another.
+"""Lanes: a queue for each tenant and priority, so that waiting jobs can be counted, and no tenant waits behind another.
 
 Each lane is a durable consumer of its own. The server thereby keeps three things exact without a second store: which
 jobs of a tenant are queued, how many are in workers' hands, and that those never pass their limit.
@@ -21,7 +21,7 @@ _REMEMBERED_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Jobs that wait, and jobs in workers' hands."""
+    """Numbers of waiting jobs, and of jobs that workers hold."""
 
     queued: int = 0
     in_flight: int = 0
@@ -43,7 +43,7 @@ def lane_in(consumer: str) -> str | None:
 
 
 class Lanes:
-    """Opens lanes before jobs enter them, and looks into them. Raises DependencyDown when NATS stays away."""
+    """Opens lanes before jobs enter them, and inspects them. Raises DependencyDown when NATS stays down."""
 
     def __init__(self, wire: StreamClient) -> None:
         self._wire = wire
@@ -60,13 +60,13 @@ class Lanes:
                 self._opened[lane] = max_in_flight, time.monotonic()
 
     async def open_again(self) -> None:
-        """Opens the lanes that count as open, in a log that is new: jobs may have entered them already."""
+        """Opens the lanes known as open in a new log: jobs may have entered them already."""
         for lane, (limit, at) in tuple(self._opened.items()):
             if time.monotonic() - at < _REMEMBERED_S:
                 await self._create(lane, limit)
 
     async def names(self) -> list[str]:
-        """All lanes there are."""
+        """Returns all lanes."""
         lanes: list[str] = []
         offset = 0
         while True:

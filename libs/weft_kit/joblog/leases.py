@@ -25,7 +25,7 @@ UNREADABLE = Counter("weft_unreadable_jobs", "Jobs that no worker can read, take
 
 
 class Lease:
-    """The right to run one job. Losing it is harmless: the fence keeps a zombie from writing.
+    """The right to run one job. Losing it is harmless: the fence prevents writes by a worker that lost it.
 
     `released` is called once, when the place is free again, with the tokens the job took; None means as expected.
     """
@@ -63,7 +63,7 @@ class Lease:
             self._next_beat.cancel()
 
     def settle(self, tokens: int) -> None:
-        """Says what the job really took; its lane was charged what it was expected to."""
+        """Reports the tokens that the job really used; its lane was charged the expected number."""
         self._tokens = tokens
 
     async def ack(self) -> None:
@@ -71,15 +71,17 @@ class Lease:
         await self._close(b"+ACK")
 
     async def retry(self, delay_s: float = 0.0) -> None:
-        """Gives the job back; some worker gets it after `delay_s`."""
+        """Releases the job; some worker gets it after `delay_s`."""
         await self._close(b"-NAK " + json.dumps({"delay": round(delay_s * 1e9)}).encode())
 
     async def give_up(self) -> None:
-        """Takes the job out of its lane: no worker gets it again, and whoever ends jobs that expired ends it."""
+        """Removes the job from its lane: no worker gets it again, and the reaper ends it once it expires."""
         await self._close(b"+TERM")
 
     def release(self) -> None:
-        """Frees the place without a word: the lease runs out by itself, or is another worker's by now."""
+        """Frees the slot without telling the server: the lease expires by itself, or belongs to another worker by
+        now.
+        """
         if self._released is not None:
             released, self._released = self._released, None
             released(self._tokens)
@@ -170,7 +172,7 @@ class Leases:
             self._queue.release(lane)
 
     async def _give_up(self, lane: str, message: Msg) -> None:
-        """Takes what is no job out of its lane: no worker will ever be able to read it."""
+        """Removes a message that is not a job from its lane: no worker will ever be able to read it."""
         await self._client.publish(message.reply, b"+TERM")
         self._peers.drop(message.reply)
         self._queue.release(lane)

@@ -1,4 +1,4 @@
-"""The job log: one stream, a short run of events a job, compare-and-set at every step."""
+"""The job log: one stream, a short run of events per job, compare-and-set at every step."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ from weft_kit.rpc.errors import CannotStart
 
 
 class AlreadyAccepted(Exception):
-    """The job exists. `first` is its first event: `accepted`, or a lone `done`; compare its request hash."""
+    """The job exists. `first` is its first event: `accepted`, or a single `done`; compare its request hash."""
 
     def __init__(self, first: event_pb2.JobEvent) -> None:
         super().__init__(f"job {first.job_id} was accepted before")
@@ -46,7 +46,9 @@ class Unfinished(Exception):
 
 
 class Reach(NamedTuple):
-    """When the log was made, and before when it holds nothing: the time of its first event, or now without any."""
+    """When the log was created, and the time before which it holds nothing: that of its first event, or now if it is
+    empty.
+    """
 
     made: datetime
     oldest: datetime
@@ -71,7 +73,7 @@ class JobLog:
         await ensure_stream(self.client.jetstream(), self.config)
 
     def watched(self) -> AbstractAsyncContextManager[None]:
-        """Ensures the stream, and looks after it while the context lasts: it is made again when its store is lost.
+        """Ensures the stream, and monitors it while the context lasts: it is created again when its store is lost.
 
         Entering waits for the log. Raises StreamMismatch, and OtherMesh when it is another mesh's.
         """
@@ -79,11 +81,11 @@ class JobLog:
 
     @property
     def largest_event_bytes(self) -> int:
-        """What one event may have."""
+        """Largest event in bytes."""
         return self._wire.largest_event_bytes
 
     def check_carries(self, needed_bytes: int, setting: str) -> None:
-        """Raises CannotStart unless nats-server carries events as large as `setting` asks for."""
+        """Raises CannotStart unless nats-server accepts events as large as `setting` requires."""
         if self.largest_event_bytes < needed_bytes:
             raise CannotStart(
                 f"nats-server carries messages of {self.client.max_payload} bytes, and {setting} needs"
@@ -99,7 +101,7 @@ class JobLog:
         await self._monitor.claim(database)
 
     async def check(self) -> None:
-        """Raises DependencyDown while the log, as last seen by who watches it, cannot be used."""
+        """Raises DependencyDown while the log cannot be used, according to its monitor."""
         self._monitor.check()
 
     async def check_clock(self) -> None:
@@ -129,12 +131,12 @@ class JobLog:
         Raises AlreadyAccepted when its key was used before, in any lane.
         """
         self._check_takes_jobs()
-        # The lane comes first: a job in a lane nobody knows of would wait for ever.
+        # The lane comes first: a job in an unknown lane would wait for ever.
         await self.lanes.open(self._key(job_id).lane, max_in_flight)
         return await self._begin(job_id, accepted)
 
     async def answer(self, job_id: str, done: event_pb2.Done) -> event_pb2.JobEvent:
-        """Records a job that was answered as it was accepted: a lone `done`, which must carry the envelope."""
+        """Records a job that was answered on acceptance: a single `done`, which must contain the envelope."""
         self._check_takes_jobs()
         return await self._begin(job_id, done)
 
@@ -166,7 +168,7 @@ class JobLog:
             found = [stored.event async for stored in replay]
             if self.config.replicas == 1 or (found and found[-1].HasField("done")):
                 return found
-            # The replica that answered may trail the leader.
+            # The replica that answered may lag behind the leader.
             last = await self._wire.last(subjects, self.config.accept_timeout_s)
             if last is None or last.sequence <= (found[-1].sequence if found else after_sequence):
                 return found
@@ -186,11 +188,11 @@ class JobLog:
         return stored.event if stored else None
 
     async def depth(self, tenant: str) -> Depth:
-        """Counts a tenant's jobs that wait, and those in workers' hands. Up to three requests: cache it."""
+        """Counts a tenant's waiting jobs, and those that workers hold. Up to three requests: cache it."""
         return await self.lanes.depth(tenant)
 
     async def fullness(self) -> float:
-        """Returns the share of its room that the stream uses, 0 to 1. A full one refuses every write."""
+        """Returns how full the stream is, 0 to 1. A full one refuses every write."""
         info = await self._info()
         return float(info["state"]["bytes"] / info["config"]["max_bytes"])
 
@@ -229,12 +231,12 @@ class JobLog:
                 async for message in self._wire.messages(f"{self.config.prefix}.{lane}.*.{kind}", 1):
                     with suppress(DecodeError):  # what cannot be read is nobody's
                         event = from_message(message).event
-                        # A lane's tag is too short to tell tenants apart for sure.
+                        # A lane's tag is too short to distinguish tenants with certainty.
                         if envelope_of(event).tenant == tenant:
                             yield event.job_id
 
     async def end_unread(self, job_id: str, done: event_pb2.Done) -> bool:
-        """Ends a job of which the log holds what is no event: after whatever stands last, unless that is an end.
+        """Ends a job whose log contains something that is not an event, unless it has ended already.
 
         Returns whether it was not over before. Raises Fenced.
         """
@@ -245,9 +247,9 @@ class JobLog:
         return True
 
     async def erase(self, job_id: str) -> None:
-        """Removes a job that is over from the log, but for a mark that keeps its key from being used again.
+        """Removes a finished job from the log, except for a marker that keeps its key from being used again.
 
-        The mark goes with the log's retention, as the job would have. A repeat finishes what was begun.
+        The marker expires with the log's retention, as the job would have. A repeat completes an interrupted deletion.
         Raises Unfinished.
         """
         last = await self.last(job_id)
@@ -266,7 +268,9 @@ class JobLog:
 
     @asynccontextmanager
     async def cancel_signals(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Yields the ids of running jobs that somebody wants stopped, as it happens: a hint, the log is the truth."""
+        """Yields the ids of running jobs that are to be stopped, as it happens: only a hint, the log is
+        authoritative.
+        """
         subscription = await self.client.subscribe(f"{self.config.live_prefix}.*.*.cancel_requested")
         try:
             yield _job_ids(subscription.messages)
@@ -297,7 +301,7 @@ class JobLog:
             return event
 
     def _check_takes_jobs(self) -> None:
-        """Raises DependencyDown where waiting would not help."""
+        """Raises DependencyDown if waiting would not help."""
         self.clock.check()
         self._monitor.check_stores()
 

@@ -1,4 +1,4 @@
-"""How the log is, looked at every two seconds: there, led, storing, and of one mind with us about the time."""
+"""Checks the log every two seconds: it exists, has a leader, stores, and agrees with us about the time."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ _SILENT = "the log does not answer; retry, and check that nats-server runs"
 
 
 class Monitor:
-    """Looks at the stream, and makes it again when the store it was in is lost; `renewed` is then called.
+    """Checks the stream, and creates it again when its store is lost; `renewed` is then called.
 
     Until it watches, the log counts as well.
     """
@@ -56,7 +56,7 @@ class Monitor:
             self._wire.client.forget_reconnect(self._reconnected)
 
     async def claim(self, database: str) -> None:
-        """Has the log say which database it belongs with; waits for it. Raises OtherMesh where it says another."""
+        """Records in the log which database it belongs to; waits for it. Raises OtherMesh if it belongs to another."""
         self._database = database
         await self._until_there()
 
@@ -66,7 +66,7 @@ class Monitor:
             raise DependencyDown("nats", self._problem)
 
     def check_stores(self) -> None:
-        """Raises DependencyDown while the log answers but stores nothing: a write would wait in vain."""
+        """Raises DependencyDown while the log answers but does not store: a write would wait in vain."""
         if not self._wire.stores:
             self.check()
 
@@ -108,7 +108,7 @@ class Monitor:
         self._look_now.set()
 
     async def _look(self) -> None:
-        """Raises DependencyDown for whatever is wrong."""
+        """Raises DependencyDown for any problem."""
         info = await self._ask()
         if "error" in info:
             await self._ensure()
@@ -136,7 +136,7 @@ class Monitor:
         return info
 
     async def _recognise(self, info: dict[str, Any]) -> None:
-        """Notices a stream that is not the one it was, whoever made it."""
+        """Detects a stream that is not the former one, whoever created it."""
         created = info["created"]
         if self._created and self._created != created:
             await self._renewed()
@@ -155,7 +155,7 @@ class Monitor:
             raise DependencyDown("nats", NOT_STORING)
 
     async def _ensure(self) -> None:
-        """Makes the stream, or widens it where there is room by now."""
+        """Creates the stream, or enlarges it if there is space now."""
         self._may_widen_at = asyncio.get_running_loop().time() + _WIDEN_EVERY_S
         try:
             info = await ensure_stream(self._wire.client.jetstream(), self._config, self._database)

@@ -1,4 +1,4 @@
-"""A job as its events tell it."""
+"""A job, computed from its events."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from weft_kit.joblog.ids import kind_of
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of the text in UTF-8, hex: what `done` carries and readers compare with."""
+    """Returns the SHA-256 of the text in UTF-8, hex: what `done` contains and readers compare with."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -27,12 +27,12 @@ def project(job_id: str, events: Iterable[event_pb2.JobEvent]) -> job_pb2.Job:
 
 
 def envelope_of(event: event_pb2.JobEvent) -> event_pb2.Accepted:
-    """Returns the envelope of a job's first event: `accepted`, or a lone `done` that carries it."""
+    """Returns the envelope in a job's first event: `accepted`, or a single `done` that contains it."""
     return event.accepted if event.HasField("accepted") else event.done.accepted
 
 
 def attempts_of(events: Iterable[event_pb2.JobEvent]) -> list[job_pb2.Attempt]:
-    """Returns each attempt as its worker saw it end; where none did, as lost."""
+    """Returns each attempt as its worker saw it end; without that, as lost."""
     attempts: list[job_pb2.Attempt] = []
     for event in events:
         note_attempts(attempts, event)
@@ -40,7 +40,7 @@ def attempts_of(events: Iterable[event_pb2.JobEvent]) -> list[job_pb2.Attempt]:
 
 
 def note_attempts(attempts: list[job_pb2.Attempt], event: event_pb2.JobEvent) -> None:
-    """Takes an event's attempts into those before it: one that begins, and the result of one in place of a loss."""
+    """Merges an event's attempts into the earlier ones: a new attempt, or the result of one that counted as lost."""
     if event.HasField("started"):
         if event.started.HasField("previous"):
             _put(attempts, event.started.previous)
@@ -61,7 +61,7 @@ def standing(events: Iterable[event_pb2.JobEvent]) -> list[event_pb2.JobEvent]:
 
 
 def withdraw(deltas: list[event_pb2.JobEvent], rewound: event_pb2.JobEvent) -> None:
-    """Takes out the deltas that stand no more."""
+    """Removes withdrawn deltas."""
     deltas[:] = [delta for delta in deltas if delta.sequence <= rewound.rewound.to_sequence]
 
 

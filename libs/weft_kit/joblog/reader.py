@@ -1,4 +1,4 @@
-"""Following a job: live events and stored ones spliced into one sequence without gaps or repeats.
+"""Follows a job: live and stored events merged into one sequence without gaps or repeats.
 
 Live first, then stored, then live again: whatever is committed between the two reads is in both, and sequences sort
 it out. Each event names the one before it (its fence), so a live message that was lost shows in the next one; one
@@ -24,7 +24,7 @@ _LOST_AFTER_S = 60.0
 
 
 class JobGone(Exception):
-    """The log holds nothing of this job: it never was, is past retention, or was deleted."""
+    """The log has nothing of this job: it never existed, is past retention, or was deleted."""
 
 
 class Feed:
@@ -39,7 +39,7 @@ class Feed:
         self._wake()
 
     def begins_the_job(self) -> bool:
-        """Says whether the first live message waiting is the job's first event, so that nothing was missed."""
+        """Returns whether the first live message waiting is the job's first event, so that nothing was missed."""
         return bool(self._waiting) and from_message(self._waiting[0]).previous == 0
 
     async def next(self, timeout_s: float) -> StoredEvent | None:
@@ -62,7 +62,7 @@ class Feed:
 
 
 class Follower:
-    """One reader's way through one job, from `after` (exclusive) to `done`."""
+    """One reader's progress through one job, from `after` (exclusive) to `done`."""
 
     def __init__(self, wire: StreamClient, subjects: str, feed: Feed, after: int) -> None:
         self._wire = wire
@@ -116,7 +116,7 @@ class Follower:
                 yield self._passed(stored)
 
     async def _close_gap(self, live: StoredEvent | None) -> AsyncIterator[event_pb2.JobEvent]:
-        """Fetches what the live messages did not bring; `live` is None when silence made us look."""
+        """Fetches events missing from the live messages; `live` is None if silence was the reason to look."""
         while True:
             async for event in self._catch_up():
                 yield event

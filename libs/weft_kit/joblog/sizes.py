@@ -1,4 +1,4 @@
-"""How large events are: what is longer than one should be goes in parts, and a job's end is made to fit."""
+"""Sizes of events: text that is too long is split, and a job's end is made to fit."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -20,7 +20,7 @@ _ATTEMPTS_BYTES = 256 * 1024
 
 
 class EventTooLarge(Invalid):
-    """nats-server would not carry the event: it was not sent."""
+    """The event is too large for nats-server: it was not sent."""
 
     def __init__(self, kind: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class EventSink(Protocol):
 
 
 def beginning(text: str, limit_bytes: int) -> str:
-    """Returns as much of a text as has at most so many bytes in UTF-8."""
+    """Returns the beginning of a text, up to that many bytes in UTF-8."""
     return text.encode()[:limit_bytes].decode(errors="ignore")
 
 
@@ -91,7 +91,7 @@ def _cut(text: str, limit_bytes: int) -> list[str]:
 
 
 def bounded(attempts: Sequence[job_pb2.Attempt]) -> list[job_pb2.Attempt]:
-    """Returns a job's attempts as its end lists them: of very many, some from the middle are left out."""
+    """Returns the attempts for a job's end: of very many, some from the middle are left out."""
     sizes = [attempt.ByteSize() for attempt in attempts]
     if sum(sizes) <= _ATTEMPTS_BYTES:
         return list(attempts)
@@ -111,7 +111,7 @@ def _fitting(sized: Iterable[tuple[job_pb2.Attempt, int]]) -> list[job_pb2.Attem
 
 
 async def write_end(writer: EventSink, done: event_pb2.Done, begins_at: int) -> event_pb2.Done:
-    """Writes a job's end, and returns what was written: where the log does not carry it, one without the answer.
+    """Writes a job's end, and returns what was written: if it is too large for the log, without the answer.
 
     `begins_at` is the sequence of `accepted`. What readers were sent is taken back then. Raises Fenced.
     """

@@ -1,4 +1,4 @@
-"""The stream itself: created as large as there is room for, checked when there, never shrunk in silence."""
+"""The stream: created as large as space allows, checked if it exists, never shrunk silently."""
 
 import structlog
 from nats.js import JetStreamContext
@@ -14,7 +14,7 @@ _NO_STORAGE = 10047
 _NO_PEERS = 10005
 # The rest stays for other streams, such as the one of ingest jobs.
 _SHARE_OF_FREE = 3, 4
-# What the stream says of whose it is.
+# The stream's metadata about its owner.
 _MESH, DATABASE = "weft-mesh", "weft-database"
 
 
@@ -35,7 +35,7 @@ class NoRoom(DependencyDown):
 
 
 async def ensure_stream(js: JetStreamContext, config: LogConfig, database: str = "") -> StreamInfo:
-    """Creates the stream, or widens an existing one; idempotent, safe to run from every replica at once.
+    """Creates the stream, or enlarges an existing one; idempotent, safe to run from every replica at once.
 
     It says from then on which mesh it is of, and, from whoever knows one, with which database. Raises OtherMesh when it
     says something else already.
@@ -65,7 +65,7 @@ async def _create(js: JetStreamContext, wanted: StreamConfig) -> StreamInfo:
 
 
 async def _create_smaller(js: JetStreamContext, wanted: StreamConfig) -> StreamInfo:
-    """Finds by trying how much the server can reserve, which it does not tell, and takes its share of that."""
+    """Finds by trial how much the server can reserve, which it does not report, and takes its share of that."""
     created: StreamInfo | None = None
     fits, refused = 0, wanted.max_bytes or 0
     while refused > LEAST_BYTES and refused - fits > refused // 16:
@@ -85,7 +85,7 @@ async def _create_smaller(js: JetStreamContext, wanted: StreamConfig) -> StreamI
 
 
 async def _widen(js: JetStreamContext, existing: StreamInfo, wanted: StreamConfig) -> StreamInfo:
-    """Brings a stream to its configuration, as far as there is room."""
+    """Brings a stream to its configuration, as far as space allows."""
     _refuse_other_mesh(existing.config, wanted)
     _refuse_to_shrink(existing.config, wanted)
     wanted = wanted.evolve(metadata={**_metadata(existing.config), **_metadata(wanted)})
@@ -132,7 +132,7 @@ def _refuse_to_shrink(existing: StreamConfig, wanted: StreamConfig) -> None:
 
 
 def _is_like(existing: StreamConfig, wanted: StreamConfig) -> bool:
-    """Says whether the stream is as wanted; what is not configured is the server's to choose."""
+    """Returns whether the stream is as wanted; settings that are not configured are left to the server."""
     there = existing.as_dict()
     return all(there.get(key) == value for key, value in wanted.as_dict().items() if key != "duplicate_window")
 

@@ -1,10 +1,10 @@
-"""The two ways to the stream: fenced writes that know whether they happened, and reads from leader or replica."""
+"""Access to the stream: fenced writes that know whether they happened, and reads from leader or replica."""
 
 import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -17,11 +17,9 @@ from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import (
-    EXPECTED,
-    EXPECTED_SUBJECT,
-    WRITE_ID,
     EventPosition,
     StoredEvent,
+    fenced_headers,
     from_api,
     from_message,
     sequence_of,
@@ -56,7 +54,9 @@ def new_write_id() -> str:
 
 
 class WrongSequence(Exception):
-    """Somebody else wrote to the job since the expected sequence. `last` is what stands last now, if anything does."""
+    """Another writer wrote to the job after the expected sequence. `last` is the job's last event now, if there is
+    one.
+    """
 
     def __init__(self, last: StoredEvent | None) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class WrongSequence(Exception):
 
 
 class StreamClient:
-    """Requests to one stream. Raises DependencyDown when the log stays away longer than it may.
+    """Requests to one stream. Raises DependencyDown when the log stays down for too long.
 
     `stores` turns False when a write was not answered, or refused for lack of storage, and True with the next one that
     is: a nats-server whose disk was full goes on answering all else. `log_number` counts the logs there have been, one
@@ -79,7 +79,7 @@ class StreamClient:
 
     @property
     def largest_event_bytes(self) -> int:
-        """What nats-server carries in one message, without the headers."""
+        """The size of one message that nats-server accepts, without the headers."""
         return self.client.max_payload - HEADERS_BYTES
 
     async def write(
@@ -107,24 +107,15 @@ class StreamClient:
         """
         limit_s = self.config.publish_timeout_s if timeout_s is None else timeout_s
         write_id = write_id or new_write_id()
-        headers = {EXPECTED: str(expected), EXPECTED_SUBJECT: fence, WRITE_ID: write_id}
-        if ttl_s:
-            headers["Nats-TTL"] = f"{round(ttl_s)}s"
-        payload = event.SerializeToString()
-        if len(payload) > self.largest_event_bytes:
-            raise EventTooLarge(event.WhichOneof("event") or "", len(payload), self.largest_event_bytes)
+        headers = fenced_headers(expected, fence, write_id, ttl_s)
+        payload = self._encoded(event)
         give_up = asyncio.get_running_loop().time() + limit_s
         while True:
             answer = await self._insist(subject, payload, headers, limit_s, self._unstored)
-            error = answer.get("error")
-            if error is None:
+            if (error := answer.get("error")) is None:
                 self.stores = True
                 return int(answer["seq"])
-            if error.get("err_code") == INSUFFICIENT_RESOURCES:
-                self._unstored()
-                raise DependencyDown("nats", NOT_STORING)
-            if error.get("err_code") != WRONG_LAST_SEQUENCE:
-                raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
+            self._check_fence_moved(error)
             last = await self.last(fence, limit_s)
             if last and last.write_id == write_id:
                 return last.sequence
@@ -141,12 +132,12 @@ class StreamClient:
         return await self._get({"seq": 1, "next_by_subj": subjects}, timeout_s)
 
     async def standing(self, subjects: str, timeout_s: float | None = None) -> EventPosition | None:
-        """Returns what stands last among what matches, whether it can be read or not, from the leader."""
+        """Returns the last matching message, readable or not, from the leader."""
         message = await self._get_message({"last_by_subj": subjects}, timeout_s)
         return EventPosition(message["subject"].rpartition(".")[2], int(message["seq"])) if message else None
 
     async def purge(self, subjects: str, before: int) -> None:
-        """Removes what matches and was stored before a sequence."""
+        """Removes matching messages stored before a sequence."""
         await self.api(f"STREAM.PURGE.{self.config.stream}", {"filter": subjects, "seq": before})
 
     async def replay(
@@ -189,10 +180,25 @@ class StreamClient:
         await self.api(what, {"stream_name": self.config.stream, "config": wanted.as_dict(), "action": ""})
 
     async def probe(self) -> None:
-        """Learns whether the log stores, by a message that no reader sees and that is gone a second later."""
+        """Finds out whether the log stores, by a message that no reader sees and that expires a second later."""
         headers = {"Nats-TTL": "1s"}
         answer = await self._insist(f"{self.config.prefix}.probe", b"", headers, ATTEMPT_TIMEOUT_S, self._unstored)
         self.stores = answer.get("error", {}).get("err_code") != INSUFFICIENT_RESOURCES
+
+    def _encoded(self, event: event_pb2.JobEvent) -> bytes:
+        payload = event.SerializeToString()
+        if len(payload) > self.largest_event_bytes:
+            raise EventTooLarge(event.WhichOneof("event") or "", len(payload), self.largest_event_bytes)
+        return payload
+
+    def _check_fence_moved(self, error: Mapping[str, Any]) -> None:
+        """Raises DependencyDown where a write was refused for another reason than that the fence moved on."""
+        code = error.get("err_code")
+        if code == INSUFFICIENT_RESOURCES:
+            self._unstored()
+            raise DependencyDown("nats", NOT_STORING)
+        if code != WRONG_LAST_SEQUENCE:
+            raise DependencyDown("nats", f"the log refused a write ({error.get('description')}); check its limits")
 
     def _unstored(self) -> None:
         self.stores = False
@@ -281,7 +287,9 @@ class StreamClient:
 
 
 def _waits() -> Iterator[float]:
-    """Pauses between tries, in seconds: longer each time, and of random length so that not all come back at once."""
+    """Yields pauses between attempts, in seconds: longer each time, and random so that clients do not all come back at
+    once.
+    """
     wait_s = FIRST_WAIT_S
     while True:
         yield random.uniform(0.5, 1) * wait_s  # noqa: S311  # jitter

@@ -1,4 +1,4 @@
-"""How jobs end that did not succeed: why, in their error, and what is written for one that nobody is left to end."""
+"""How jobs end that did not succeed: the error, and the final event of a job that no worker is left to end."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -17,7 +17,7 @@ _LOG_LOST: Final = job_pb2.JobError(
 
 
 def cancelled(message: str) -> job_pb2.JobError:
-    """Returns why a job was stopped, in the words of whoever asked for it."""
+    """Returns why a job was stopped, in the words of the caller that asked for it."""
     said = message or "somebody asked for it"
     return job_pb2.JobError(reason=error_pb2.ERROR_REASON_CANCELLED, message=f"cancelled: {said}")
 
@@ -39,7 +39,7 @@ def terminal_event(job_id: str, events: Sequence[event_pb2.JobEvent]) -> event_p
 
 
 def lost_event(job_id: str, recorded: Sequence[event_pb2.JobEvent]) -> event_pb2.Done:
-    """Returns the `done` of a job of which the log has nothing any more, and the record these events."""
+    """Returns the `done` of a job that the log no longer has and whose record has these events."""
     done = _done(job_id, recorded, job_pb2.JOB_STATE_FAILED, _LOG_LOST)
     done.accepted.CopyFrom(envelope_of(recorded[0]))
     return done

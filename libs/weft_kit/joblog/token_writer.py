@@ -1,7 +1,7 @@
-"""A publisher that clocks itself: the first token leaves at once, later ones gather while a write is under way.
+"""A publisher that batches by itself: the first token is written at once, later ones are collected during a write.
 
-Cost is per message, not per token: while one publish waits for its ack, or for the rest of the flush interval, tokens
-gather, and the next publish takes them all.
+The cost is per message, not per token: while one publish waits for its ack, or for the rest of the flush interval,
+tokens are collected, and the next publish takes them all.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ ROOM_BYTES = 1024 * 1024
 
 
 class TokenSink(Protocol):
-    """Where tokens go: a job's log, or whoever passes them on to one."""
+    """Where tokens go: a job's log, or something that passes them on to one."""
 
     async def append(self, step: event_pb2.Delta, /) -> int: ...
 
 
 class TokenWriter:
-    """Gathers deltas of one attempt and commits them in order. Leaving the context stops it without flushing."""
+    """Collects deltas of one attempt and commits them in order. Leaving the context stops it without flushing."""
 
     def __init__(self, writer: TokenSink, flush_interval_s: float) -> None:
         self._writer = writer
@@ -60,12 +60,12 @@ class TokenWriter:
         self._arrived.set()
 
     async def room(self) -> None:
-        """Waits until the log has caught up enough to take more."""
+        """Waits until the log has caught up enough to accept more."""
         await self._has_room.wait()
         self._raise_if_broken()
 
     async def finish(self) -> None:
-        """Commits what is left and returns once it is durable. Raises Fenced when another attempt took over."""
+        """Commits what is left and returns once it is durable. Raises Fenced when another attempt has taken over."""
         self._finishing.set()
         self._arrived.set()
         if self._task:
@@ -88,7 +88,7 @@ class TokenWriter:
                     await self._writer.append(piece)
                 await self._pause(started + self._interval - loop.time())
         finally:
-            # Whoever waits for room must come back and see that the publisher is gone.
+            # A caller that waits for room must return and see that the publisher is gone.
             self._has_room.set()
 
     def _take(self) -> event_pb2.Delta:

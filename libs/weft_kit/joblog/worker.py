@@ -1,4 +1,4 @@
-"""The worker: takes leases as slots come free, works on them side by side, and leaves none behind when it goes."""
+"""The worker: takes leases as slots become free, runs jobs concurrently, and leaves none behind when it stops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,13 +18,13 @@ _log = structlog.get_logger()
 
 
 class LeasedJob(Protocol):
-    """A job while a worker has it."""
+    """A job that a worker holds."""
 
     async def run(self) -> None:
-        """Works on the job until nothing is left to do here; the lease is kept meanwhile."""
+        """Works on the job until there is nothing left to do here; the lease is kept meanwhile."""
 
     async def close(self) -> None:
-        """Says what becomes of the lease, once `run` is through."""
+        """Settles the lease, once `run` is through."""
 
     async def fail(self) -> None:
         """Takes note that `run` or `close` raised an error; the lease is not closed."""
@@ -33,7 +33,7 @@ class LeasedJob(Protocol):
         """Stops: `cancel_requested` stands in the log."""
 
     def drain(self) -> None:
-        """Gives the job back, with what it did so far in the log: the worker shuts down."""
+        """Releases the job, with its progress so far in the log: the worker is shutting down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class WorkerLimits:
     """How long jobs may take when their worker shuts down."""
 
     grace_s: float = 0.0
-    """To end by themselves."""
+    """For jobs to end by themselves."""
     goodbye_s: float = 2.0
-    """To say in the log how far they came, once they have to be left."""
+    """For jobs that did not, to write their progress to the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class WorkerWords:
 
 
 class Worker:
-    """Runs the jobs of a queue: `begin` makes one of each lease, and `in_flight` counts them.
+    """Runs the jobs of a queue: `begin` creates one for each lease, and `in_flight` counts them.
 
     A cancel for a job that is not run here goes to `missed`.
     """

@@ -1,4 +1,4 @@
-"""Writing a job's events: each carries the sequence of the one before, so only one attempt can ever write."""
+"""Writes a job's events: each has the sequence of the previous one, so only one attempt can ever write."""
 
 import asyncio
 from contextlib import suppress
@@ -38,7 +38,7 @@ _FIELD = {
 
 
 class Fenced(Exception):
-    """Another writer moved the job on. `last` is the event that stands last now; None when the job is gone."""
+    """Another writer has moved the job on. `last` is the job's last event now; None when the job is gone."""
 
     def __init__(self, last: event_pb2.JobEvent | None) -> None:
         super().__init__(f"fenced by {kind_of(last)} at {last.sequence}" if last else "the job is gone")
@@ -54,8 +54,8 @@ def event_of(job_id: str, step: Step) -> event_pb2.JobEvent:
 class Writer:
     """Appends to one job after `last_sequence`. Not for concurrent use: a job has one writer.
 
-    Whoever is cancelled while it writes may trust `last_sequence` all the same: the write is finished first, unless the
-    log is away.
+    A caller that is cancelled during a write can trust `last_sequence` all the same: the write is finished first,
+    unless the log is down.
     """
 
     def __init__(self, wire: StreamClient, job_id: str, last_sequence: int) -> None:

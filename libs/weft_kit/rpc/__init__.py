@@ -1,1 +1,1 @@
-"""gRPC at both ends: the interceptor every call passes, channels, errors on the wire, a server's life."""
+"""gRPC on both sides: the interceptor that every call passes, channels, encoded errors, and a server's life cycle."""

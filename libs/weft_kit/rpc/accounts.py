@@ -1,11 +1,11 @@
-"""What a server keeps of some of its calls beside their lines, before they do anything and before they are answered."""
+"""Records that a server keeps of some calls besides log lines, written before they run and before they are answered."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 
 class CallAccount(Protocol):
-    """What is kept of one call."""
+    """The record of one call."""
 
     async def begin(self, request: Any) -> None:
         """Comes before the call does anything; the request may be bytes. Raises WeftError when it must not."""
@@ -15,8 +15,8 @@ class CallAccount(Protocol):
 
 
 Accounts = Callable[[str], CallAccount | None]
-"""Returns what keeps account of a call that was let in, by its method; None for those of which nothing is kept."""
+"""Returns the record of an authenticated call, by its method; None if the call is not recorded."""
 
 
 def no_accounts(_method: str) -> None:
-    """Keeps nothing."""
+    """Records nothing."""

@@ -1,4 +1,4 @@
-"""What the server's side does with a call: write to it, and end it with an error."""
+"""Server-side operations on a call: write to it, and end it with an error."""
 
 import asyncio
 from typing import Any, NoReturn, TypeAlias
@@ -12,7 +12,7 @@ Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 async def write(rpc: Rpc, message: Any) -> None:
-    """Writes to the reader; one who has just left is no error of ours."""
+    """Writes to the reader; a reader that has just left is not an error."""
     try:
         await rpc.write(message)
     except grpc.aio.InternalError as error:

@@ -1,4 +1,4 @@
-"""The way to another service: calls carry what is left of the deadline, and leaving a stream ends it."""
+"""Calls to another service: they carry the remaining deadline, and leaving a stream ends it."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -64,7 +64,9 @@ class Channel:
         await self.raw.close()
 
     def call(self, limit_s: float) -> UnaryCall:
-        """Returns timeout and metadata: what may be passed on of the caller's time, its tenant, call id and trace."""
+        """Returns timeout and metadata: the part of the caller's time that may be used, its tenant, call id and
+        trace.
+        """
         return {"timeout": remaining_to_pass_on(limit_s), "metadata": inject()}
 
     async def unary(self, call: Awaitable[T]) -> T:

@@ -1,4 +1,4 @@
-"""Who calls, on whose behalf, until when: what every call carries from hop to hop.
+"""Who calls, for which tenant, until when: the context that every call passes on.
 
 The tenant, the call id and the W3C trace context ride in gRPC metadata and in NATS headers alike, through one
 inject/extract pair. Deadlines do not propagate by themselves in Python, so the context holds the deadline too and
@@ -20,7 +20,7 @@ KEY_ID_KEY = "weft-key-id"
 CALL_ID_KEY = "weft-call-id"
 TRACE_KEY = "traceparent"
 
-# What a caller's answer needs to reach it: a share of what it has left, and no more than so much.
+# The time that an answer needs to reach its caller: a share of the remaining time, up to a limit.
 _ANSWER_SHARE = 0.1
 _MOST_ANSWER_S = 1.0
 
@@ -83,7 +83,7 @@ def remaining(limit_s: float) -> float:
 
 
 def remaining_to_pass_on(limit_s: float) -> float:
-    """Returns the same for a call to another service: some of what the caller has left is kept to answer it in time.
+    """Returns the same for a call to another service: part of the caller's time is reserved for answering it.
 
     Without that, caller and callee would give up in the same moment, and nobody would hear which service was silent.
     """

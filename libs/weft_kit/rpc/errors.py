@@ -1,4 +1,4 @@
-"""Everything that can go wrong on purpose, with the status, the reason and the next step.
+"""Every expected failure, with its status, its reason and the next step.
 
     WeftError
     ├── Invalid              INVALID_ARGUMENT      the request can never work
@@ -17,8 +17,8 @@
     ├── Unsupported          UNIMPLEMENTED         the engine or provider cannot
     └── Internal             INTERNAL              our bug; fixed text
 
-Raise them anywhere: the boundary interceptor puts them on the wire (`weft_kit.rpc.status`). Anything else that escapes
-a handler becomes `Internal`, so no exception text ever reaches a client.
+Raise them anywhere: the interceptor encodes them (`weft_kit.rpc.status`). Anything else that escapes a handler becomes
+`Internal`, so no exception text ever reaches a client.
 
 All of an error is bounded when it is made, whatever of a request it quotes: the whole must fit into trailers, whose
 size every client limits, and it travels on in batches, records and log lines.
@@ -43,7 +43,7 @@ _MOST_COUNTED = 1_000
 
 
 class CannotStart(Exception):
-    """The process cannot run as things are; the text, which is all that it prints, says what to change."""
+    """The process cannot run in this configuration; the text, which is all that it prints, says what to change."""
 
 
 class WeftError(Exception):
@@ -80,7 +80,7 @@ class Invalid(WeftError):
 
 
 class InvalidFields(Invalid):
-    """One violation a field: path from the request message → what was expected.
+    """One violation per field: path from the request message → what was expected.
 
     The first 20 are kept, as far as they fit; `more` in the metadata counts the others, and stops at 1000: a request
     of nothing but faults must not cost more than one with a few.

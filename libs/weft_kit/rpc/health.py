@@ -1,4 +1,4 @@
-"""grpc.health.v1: whether to send calls here, by service, and apart from that whether the process is alive.
+"""grpc.health.v1: whether to send calls here, for each service, and separately whether the process is alive.
 
     ""                    the whole is ready: all that it needs is there
     a service's name      the same of that service, which may need less
@@ -27,7 +27,7 @@ _PEER_LIMIT_S = 1.0
 
 
 def peer_need(service: str, channel: Channel) -> Need:
-    """What a service needs that is forwarded to a peer: that the peer says of it that it is ready."""
+    """Returns the need of a forwarded service: that its peer reports it as ready."""
 
     async def check() -> None:
         call = rpc.HealthStub(channel.raw).Check(pb.HealthCheckRequest(service=service), **channel.call(_PEER_LIMIT_S))

@@ -1,7 +1,7 @@
-"""The one interceptor every call passes: identity in, a status and a canonical line out.
+"""The interceptor that every call passes: it authenticates, and returns a status and logs one line.
 
-A call is known by its metadata alone: its request is read once the gate let the caller in, and then within the limits
-of its method (`request_limits`, `arrivals`, `held_requests`).
+At first only a call's metadata is read: its request is read once the caller is authenticated, within the limits of its
+method (`request_limits`, `arrivals`, `held_requests`).
 
 An exception that escapes a handler reaches the client with its text, so this is a security control: only `WeftError`
 messages leave the process, everything else becomes a fixed INTERNAL and a traceback in the log.
@@ -45,21 +45,23 @@ from weft_kit.validation.fields import check_request
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
-"""Decides who calls: (method, metadata, peer address) → context. Raises WeftError to refuse."""
+"""Authenticates: (method, metadata, peer address) → context. Raises WeftError to refuse."""
 
 
 async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
-    """Believes what the metadata says: the gate of services that only the mesh can reach."""
+    """Trusts the metadata: for services that only the mesh can reach."""
     return context.extract(metadata)
 
 
 def is_sent_away() -> bool:
-    """Returns whether the current call is being ended by its own server, which shuts down, and not by the caller."""
+    """Returns whether the current call is being ended by its own server, which is shutting down, and not by the
+    caller.
+    """
     return isinstance(ending(), Draining)
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler of one server. `close_door` refuses new calls while the running ones finish."""
+    """Wraps every handler of one server. `refuse_new_calls` refuses new calls while the running ones finish."""
 
     def __init__(
         self, gate: Gate = trusting, limits: RequestLimits | None = None, accounts: Accounts = no_accounts
@@ -74,7 +76,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self.running = RunningCalls()
         self._log = structlog.get_logger()
 
-    def close_door(self) -> None:
+    def refuse_new_calls(self) -> None:
         self._draining = True
 
     async def intercept_service(
@@ -88,7 +90,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if details.method.startswith(open_methods.PREFIXES):
             return self._open.serve(handler)
         if handler.request_streaming:
-            return None  # no service has such methods: the gate lets in one request at a time
+            return None  # no service has such methods: calls have one request
         # To gRPC every method streams requests: it reads those of others before it asks the handler.
         call = _Call(self, details.method, handler)
         if handler.response_streaming:
@@ -116,7 +118,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
 
 class _Call:
-    """One call on its way through the boundary."""
+    """One call inside the interceptor."""
 
     __slots__ = ("_handler", "_interceptor", "_kind", "_limit_bytes", "_method")
 
@@ -165,7 +167,7 @@ class _Call:
                 await abort(rpc, error)
             self._finish(line, "CANCELLED")
             raise
-        except Exception as raised:  # noqa: BLE001  # this is the boundary: nothing may pass it unread
+        except Exception as raised:  # noqa: BLE001  # no exception may leave the process unread
             error = self._translated(raised)
             self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
             await abort(rpc, error)
@@ -174,7 +176,7 @@ class _Call:
             return answer
 
     async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        """Does the work where account is kept of it, if it is."""
+        """Runs the call with its record, if it has one."""
         account = self._interceptor.accounts(self._method)
         if account is None:
             return await self._received(work, rpc)
@@ -196,7 +198,7 @@ class _Call:
         return answer
 
     async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        """Does the work for the call's request, which counts as held until it is done."""
+        """Runs the call once its request has arrived, which counts as held until it is done."""
         peer = rpc.peer()
         message = await self._interceptor.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
@@ -243,7 +245,7 @@ async def send_header(rpc: Rpc) -> None:
 
 
 def _check(request: Any) -> None:
-    """Raises InvalidFields for what no handler could convert. What is only passed on, as bytes, is checked behind."""
+    """Raises InvalidFields for what no handler could convert. Forwarded bytes are checked by the service behind."""
     if isinstance(request, Message):
         check_request(request)
 
@@ -261,9 +263,9 @@ SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.http2.max_ping_strikes", 0),
     # Of a call that nobody reads yet, 64 KiB come: windows that grow by themselves would let in megabytes.
     ("grpc.http2.bdp_probe", 0),
-    # The boundary is more exact, and says what to do. gRPC looks only at what has arrived as a whole, too.
+    # The interceptor is more exact, and says what to do. gRPC also checks only complete messages.
     ("grpc.max_receive_message_length", 2 * MAX_MESSAGE_BYTES),
-    # gRPC inflates without a limit, so the boundary does it. It knows gzip when it sees it, and nothing else.
+    # gRPC decompresses without a limit, so the interceptor does it. It recognises gzip, and nothing else.
     ("grpc.per_message_decompression", 0),
     ("grpc.compression_enabled_algorithms_bitset", 1 << _IDENTITY | 1 << _GZIP),
     # Tracing adds headers of its own; beyond this, a call is refused.

@@ -1,4 +1,6 @@
-"""Health and reflection: they need no key, and so they get little: short requests, and only so many calls at once."""
+"""Health and reflection: they need no key, so they get little: short requests, and a limited number of calls at
+once.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,7 +27,9 @@ _WAIT_S: Final = 1.0
 
 
 class OpenMethods:
-    """Serves handlers like the boundary, without a gate and without a line: probes would drown the log."""
+    """Serves handlers like the interceptor, without authentication and without a log line: probes would drown the
+    log.
+    """
 
     def __init__(self, arrivals: Arrivals, limits: RequestLimits, internal: Callable[[Exception], WeftError]) -> None:
         self._arrivals = arrivals
@@ -65,7 +69,7 @@ class OpenMethods:
         return request
 
     async def _requests(self, rpc: Rpc, handler: Any) -> AsyncIterator[Any]:
-        """Yields what is asked on one stream, until its caller asks nothing more for a while."""
+        """Yields the requests of one stream, until its caller sends none for a while."""
         for count in range(_MOST_QUESTIONS):
             try:
                 request = await self._next(rpc, handler)
@@ -89,7 +93,7 @@ class OpenMethods:
             raise
         except WeftError as error:
             await abort(rpc, error)
-        except Exception as error:  # noqa: BLE001  # as at the boundary: its text must not leave
+        except Exception as error:  # noqa: BLE001  # as in the interceptor: its text must not leave
             await abort(rpc, self._internal(error))
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a service needs in order to serve, and whether it is there: asked every second, told to health and metrics."""
+"""A service's dependencies and whether they are available: checked every second, reported to health and metrics."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ WHOLE = ""
 """The name under which health tells of the whole service."""
 
 Check = Callable[[], Awaitable[object]]
-"""Returns when the dependency is there, else raises; what it raises says what is wrong."""
+"""Returns if the dependency is available, otherwise raises an error that says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class _State:
 
 
 class Readiness:
-    """Checks every need while its context lasts; entering waits for the first answers, `limit_s` at most.
+    """Checks every need while its context lasts; entering waits for the first results, `limit_s` at most.
 
     What was there counts as gone once it has failed for `patience_s`, so that a blip turns nobody away, and as back
     with the first success.
@@ -72,11 +72,11 @@ class Readiness:
         await ended(*self._watching)
 
     def is_ready(self, service: str) -> bool:
-        """Returns whether all that a service needs is there."""
+        """Returns whether everything that a service needs is available."""
         return all(self._states[need.dependency].is_ready for need in self._needs if service in need.services)
 
     def on_change(self, hook: Callable[[], None]) -> None:
-        """Calls `hook` whenever a dependency came or went."""
+        """Calls `hook` whenever a dependency fails or recovers."""
         self._hooks.append(hook)
 
     async def _watch(self, need: Need) -> None:

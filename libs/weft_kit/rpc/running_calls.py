@@ -1,4 +1,4 @@
-"""The calls that a server has under way, and how it ends them itself: with an error that says why."""
+"""The calls in progress on a server, and how it ends them itself: with an error that says why."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ _endings: WeakKeyDictionary[asyncio.Task[Any], WeftError] = WeakKeyDictionary()
 
 
 def ending() -> WeftError | None:
-    """Returns what the current call is being ended with by its own server; None when it is not."""
+    """Returns the error with which the current call's own server is ending it; None if it is not."""
     call = asyncio.current_task()
     return _endings.get(call) if call else None
 
 
 class RunningCalls:
-    """Calls, each with the key it came with."""
+    """The calls in progress, each with its key."""
 
     def __init__(self) -> None:
-        # "" until the gate has seen the key, where there is none, and where the call has been ended for it.
+        # "" until the key has been checked, if there is none, and once the call has been ended for it.
         self._key_ids: dict[asyncio.Task[Any], str] = {}
 
     @contextmanager
@@ -43,11 +43,11 @@ class RunningCalls:
             self._key_ids[call] = key_id
 
     def key_ids(self) -> set[str]:
-        """Returns the keys that are in use."""
+        """Returns the keys in use."""
         return set(self._key_ids.values()) - {""}
 
     def end_those_of(self, key_id: str, error: WeftError) -> None:
-        """Ends all that came with a key."""
+        """Ends all calls made with a key."""
         for call, its_key_id in self._key_ids.items():
             if its_key_id == key_id:
                 # Once: another would cut off its goodbye.

@@ -1,4 +1,4 @@
-"""A service's process: serves until told to stop, then closes the door and lets running calls finish."""
+"""A service's process: serves until told to stop, then refuses new calls and lets running ones finish."""
 
 import asyncio
 import gc
@@ -49,7 +49,7 @@ class PortInUse(CannotStart):
 
 
 class Server:
-    """Serves `services` on `listen` while its context lasts, with health, reflection and the boundary.
+    """Serves `services` on `listen` while its context lasts, with health, reflection and the interceptor.
 
     Health says what `readiness` does, which the caller enters first; without one, the server is always ready.
 
@@ -84,7 +84,7 @@ class Server:
 
     @property
     def calls(self) -> RunningCalls:
-        """The calls that are under way."""
+        """The calls in progress."""
         return self._boundary.running
 
     async def __aenter__(self) -> Self:
@@ -105,7 +105,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._health.drain()
-        self._boundary.close_door()
+        self._boundary.refuse_new_calls()
         # Stopping takes no more connections and tells those there to look for another replica.
         stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
         await self._boundary.running.empty(self._grace_s)

@@ -1,4 +1,4 @@
-"""Errors on the wire: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo, there and back.
+"""Errors as gRPC sends them: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo, in both directions.
 
 gRPC's own retries read the trailer `grpc-retry-pushback-ms`; people and other clients read RetryInfo. Both are sent.
 Sources: google/rpc/error_details.proto, AIP-193, gRFC A6.

@@ -1,4 +1,4 @@
-"""Times and durations: as the wire has them, and as Python does.
+"""Times and durations, converted between protobuf and Python.
 
 Seconds are floats, to the nanosecond for what somebody asked for and to the microsecond for what was measured. Whether
 a field is set is the caller's to ask: one that is not reads as 0, or as 1970.

@@ -1,4 +1,4 @@
-"""Texts and numbers that everything behind the door can hold: PostgreSQL stores no NUL, JSON no infinity.
+"""Texts and numbers that every service can store: PostgreSQL stores no NUL, JSON no infinity.
 
 Protobuf itself refuses half surrogates. JSON may escape them, and NUL, inside a text: `json_bounds` reads that.
 """

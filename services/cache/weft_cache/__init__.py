@@ -1,1 +1,1 @@
-"""Answers that were given before, and only where they are right."""
+"""The cache service: serves stored answers, and only where they are right."""

@@ -1,4 +1,4 @@
-"""The cache: exact first, then semantic behind the same walls, and a miss whenever in doubt."""
+"""The cache: the exact tier first, then the semantic tier in the same partition, and a miss in case of doubt."""
 
 import random
 import time
@@ -40,7 +40,7 @@ LOOKUP_SECONDS = Histogram(
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
-    """A tenant's counts, and what the store holds."""
+    """A tenant's counts, and the size of its stored answers."""
 
     tally: LookupCounts
     account: TenantUsage
@@ -51,7 +51,7 @@ class CacheStats:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long answers are kept, how much room they have, and how alike questions must be to be compared at all."""
+    """How long answers are kept, how much memory they may use, and how alike questions must be to be compared."""
 
     ttl_s: float
     ttl_jitter: float
@@ -60,7 +60,7 @@ class Keeping:
 
 
 class Cache:
-    """Finds, keeps and forgets answers of one tenant at a time."""
+    """Finds, stores and invalidates answers of one tenant at a time."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class Cache:
         return self._keeping
 
     async def lookup(self, asked: Lookup, stale_within_s: float | None = None) -> Hit | Miss:
-        """Returns the answer that may serve, or why there is none. A store that is away is a miss.
+        """Returns the answer that may be served, or why there is none. If the store is down it is a miss.
 
-        With `stale_within_s` nothing better can be had: an answer up to that old may serve although it is older than
-        the request wants, or built on another version of its collection.
+        With `stale_within_s` there is nothing better: an answer up to that old may be served although it is older than
+        the request wants, or based on another version of its collection.
         """
         began = time.perf_counter()
         terms = policy.terms(asked.request, asked.collection_version, self._keeping.floor)
@@ -96,7 +96,7 @@ class Cache:
         return found
 
     async def store(self, asked: Lookup, answer: job_pb2.Answer, cost: budget_pb2.Cost, took_s: float = 0.0) -> bool:
-        """Keeps an answer and what it cost; False when it must not be kept or the store is down.
+        """Stores an answer and its cost; returns False if it must not be stored or the store is down.
 
         `took_s` is how long it took to generate, 0 when that is not known.
         """
@@ -122,7 +122,9 @@ class Cache:
         return is_kept
 
     async def forget(self, tenant: str, names: InvalidationNames, version: int) -> int:
-        """Forgets a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be there."""
+        """Invalidates a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be
+        stored.
+        """
         try:
             with patiently():
                 return await self._answers.forget(tenant, names, version)

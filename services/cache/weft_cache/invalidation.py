@@ -1,4 +1,4 @@
-"""Which answers a caller wants forgotten."""
+"""Which answers a caller wants to invalidate."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _MOST_DOCUMENTS: Final = 1_000
 
 
 def read_names(request: cache_pb2.InvalidateRequest) -> InvalidationNames:
-    """Raises InvalidFields."""
+    """Reads a request. Raises InvalidFields."""
     violations: dict[str, str] = {}
     if len(request.document_ids) > _MOST_DOCUMENTS:
         found = len(request.document_ids)

@@ -14,7 +14,7 @@ from weft_kit.cache_key import (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Digests, in hexadecimal. By `tenant`, `model` and `collection` answers can be forgotten."""
+    """Digests, in hexadecimal. Answers can be invalidated by `tenant`, `model` and `collection`."""
 
     tenant: str
     model: str
@@ -24,7 +24,7 @@ class Address:
 
 
 def address(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> Address:
-    """Where the answer to this request belongs."""
+    """Returns where the answer to this request belongs."""
     partition = partition_of(tenant, request, collection_version)
     return Address(
         tenant=tenant_digest(tenant),
@@ -45,7 +45,7 @@ def semantic_partition(where: Address, vector: Vector) -> str:
 
 
 def question_text(request: job_pb2.GenerationRequest) -> str:
-    """What the embedder reads. Empty when there is no question, or when it is more than text."""
+    """Returns the text that the embedder reads; empty if there is no question, or if it has more than text."""
     asked = question(request)
     if asked is None or any(part.WhichOneof("part") != "text" for part in asked.parts):
         return ""

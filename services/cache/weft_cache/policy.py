@@ -1,4 +1,4 @@
-"""When the cache may read and write, and what it may keep for how long."""
+"""When the cache may read and write, and what it may store for how long."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from weft_kit.rpc.time import seconds_of
 
 
 class Tier(Enum):
-    """Which answers may serve."""
+    """Which answers may be served."""
 
     EXACT = "exact"
     SEMANTIC = "semantic"
@@ -19,7 +19,7 @@ class Tier(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LookupTerms:
-    """On which terms a stored answer may serve: the furthest tier, the oldest age, the least similarity."""
+    """The conditions under which a stored answer may be served: the tier, the maximum age, the minimum similarity."""
 
     tier: Tier
     max_age_s: float
@@ -27,7 +27,7 @@ class LookupTerms:
 
 
 def terms(request: job_pb2.GenerationRequest, collection_version: int, floor: float) -> LookupTerms | None:
-    """What the request allows, or None when the cache must neither answer nor keep it.
+    """Returns what the request allows, or None if the cache must neither answer nor store it.
 
     A caller may ask for more similarity than `floor`, never for less.
     """
@@ -45,13 +45,16 @@ _TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tie
 
 
 def storable(answer: job_pb2.Answer) -> bool:
-    """Only a finished answer in words: what was cut off, withheld or calls tools would mislead the next reader."""
+    """Returns whether this is a complete answer in words: one that was cut off, withheld or calls tools would mislead
+    the next reader.
+    """
     finished = answer.finish_reason == chat_pb2.FINISH_REASON_STOP
     return finished and bool(answer.text.strip()) and not answer.tool_calls
 
 
 def life_s(time_to_live_s: float, jitter: float, drawn: float) -> float:
-    """How long to keep an answer: shorter by up to `jitter` of it, so that answers stored together do not end together.
+    """Returns how long to keep an answer, shortened by up to `jitter`, so that answers stored together do not expire
+    together.
 
     `drawn` is a random number in [0, 1).
     """

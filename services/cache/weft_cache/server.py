@@ -1,4 +1,4 @@
-"""How the cache is put together."""
+"""How the cache is assembled."""
 
 import asyncio
 import math
@@ -38,7 +38,7 @@ _SERVICE = "weft.cache.v1.CacheService"
 
 @asynccontextmanager
 async def cache(config: Config) -> AsyncIterator[Server]:
-    """Serves while the context lasts. Neither Redis nor the embedder has to be there.
+    """Serves while the context lasts. Neither Redis nor the embedder has to be available.
 
     Raises:
         OtherMesh: Redis is another mesh's.
@@ -52,9 +52,9 @@ async def cache(config: Config) -> AsyncIterator[Server]:
         asking = inference, config.longest_lookup_s, config.silence_s, config.rest_s
         embedder = InferenceEmbedder(InferenceClient(*asking), config.remembered_vectors)
         tally = RedisStats(redis)
-        shelf = RedisStore(redis, config.most_bytes, config.ttl_s)
-        await stack.enter_async_context(_flushing(tally, shelf, config.tally_flush_s))
-        answers = RedisAnswers(redis, shelf, Encryption(config.sealing_keys))
+        store = RedisStore(redis, config.most_bytes, config.ttl_s)
+        await stack.enter_async_context(_flushing(tally, store, config.tally_flush_s))
+        answers = RedisAnswers(redis, store, Encryption(config.sealing_keys))
         audits = Audits(RedisAudits(redis), embedder, _vigilance(config))
         keeping = Keeping(config.ttl_s, config.ttl_jitter, config.most_bytes, config.floor)
         verifier = InferenceVerifier(InferenceClient(*asking))
@@ -75,7 +75,7 @@ async def cache(config: Config) -> AsyncIterator[Server]:
 
 
 def _threshold(target_precision: float) -> float:
-    """Returns the certainty that a hit needs; tells when that is more than any hit has."""
+    """Returns the certainty that a hit needs; logs a warning if no hit can reach it."""
     needed = threshold(CALIBRATION, target_precision)
     if math.isinf(needed):
         proven = max(point.precision for point in CALIBRATION)
@@ -95,13 +95,13 @@ def _vigilance(config: Config) -> AuditSettings:
 
 
 @asynccontextmanager
-async def _flushing(tally: RedisStats, shelf: RedisStore, every_s: float) -> AsyncIterator[None]:
-    """Sends what gathered while the context lasts, and the last of it when it ends."""
+async def _flushing(tally: RedisStats, store: RedisStore, every_s: float) -> AsyncIterator[None]:
+    """Sends collected counts while the context lasts, and the last of them when it ends."""
 
     async def flush() -> None:
         with suppress(StoreDown):
             await tally.flush()
-            await shelf.flush()
+            await store.flush()
 
     async def flush_for_ever() -> None:
         while True:

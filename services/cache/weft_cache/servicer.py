@@ -1,4 +1,4 @@
-"""The cache service on the wire."""
+"""The cache service's RPCs."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Callers that want the same thing at the same time share one call."""
+"""Shares one call between callers that want the same thing at the same time."""
 
 import asyncio
 import math
@@ -20,16 +20,16 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[Key, T]):
-    """Knows the calls that are under way. One that nobody waits for any longer is cancelled."""
+    """Knows the calls in progress. A call that nobody waits for any more is cancelled."""
 
     def __init__(self) -> None:
         self._flights: dict[Key, _Flight[T]] = {}
 
     async def share(self, key: Key, call: Callable[[], Awaitable[T]]) -> T:
-        """Returns or raises what the call under `key` comes to, and begins it where there is none.
+        """Returns or raises the result of the call under `key`, and starts it if there is none.
 
-        A call lasts as long as the caller that began it has. When that was too short, those who have as much time again
-        begin one of their own.
+        A call lasts as long as the time of the caller that started it. If that was too short, callers with that much
+        time left start their own.
         """
         clock = asyncio.get_running_loop().time
         began = clock()

@@ -1,4 +1,4 @@
-"""How far a share can be trusted that was counted on a sample."""
+"""How far a share measured on a sample can be trusted."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ class Share:
 
 
 def share(counted: int, sample: int) -> Share:
-    """Wilson's score interval (E. B. Wilson, JASA 22, 1927), which stays honest for small samples and rare events.
+    """Returns Wilson's score interval (E. B. Wilson, JASA 22, 1927), which stays honest for small samples and rare
+    events.
 
     Source of that judgement: Brown, Cai and DasGupta, Statistical Science 16(2), 2001. Of nothing, nothing is known.
     """

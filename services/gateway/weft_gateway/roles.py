@@ -82,12 +82,12 @@ async def notifier(config: Config, database: Database) -> AsyncIterator[None]:
         Resolver(config.webhooks_at_once) as resolver,
         HttpSender(resolver.resolve, limit_s=limit_s, allow_private=allow_private) as poster,
     ):
-        sender = Notifier(outbox, secret_desk(config, database), poster, schedule, pace)
+        sender = Notifier(outbox, webhook_secrets(config, database), poster, schedule, pace)
         async with running("notifier", sender.notify):
             yield
 
 
-def secret_desk(config: Config, database: Database) -> SecretAdmin:
+def webhook_secrets(config: Config, database: Database) -> SecretAdmin:
     """Returns what makes and tells the secrets of webhooks."""
     store = SecretStore(database, limit_s=config.read_limit_s)
     return SecretAdmin(store, config.webhook_signing_key.get_secret_value())

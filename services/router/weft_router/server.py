@@ -69,19 +69,12 @@ async def router(config: Config) -> AsyncIterator[Server]:
         fleet = await stack.enter_async_context(Fleet(_open_provider, partial(_keys, config)))
         last_good = config.catalog_last_good or last_good_beside(config.catalog_file, "router")
         catalog = await WatchedCatalog.opened(config.catalog_file, last_good, fleet.follow)
-        nats = await stack.enter_async_context(connect(config.nats_url, "router"))
-        log = JobLog(nats, config.log.of_mesh(config.mesh_id))
-        await stack.enter_async_context(log.watched())
-        log.check_carries(config.max_answer_bytes + END_BYTES, "WEFT_ROUTER_MAX_ANSWER_BYTES")
-        readiness = await stack.enter_async_context(
-            Readiness((Need("nats", log.check), Need("clock", log.check_clock)))
-        )
+        log = await stack.enter_async_context(_job_log(config))
+        needs = (Need("nats", log.check), Need("clock", log.check_clock))
+        readiness = await stack.enter_async_context(Readiness(needs))
         redis = await stack.enter_async_context(_redis(config))
-        await claim_redis(redis, config.mesh_id)
         await stack.enter_async_context(SharedBreakers(redis, lambda: fleet.current).sharing())
-        ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
-        await stack.enter_async_context(ledger.keeping())
-        budgets = Budgets(ledger, config.budget_fallback)
+        budgets = await stack.enter_async_context(_budgets(config, redis))
         cache = await stack.enter_async_context(Channel(config.cache_target, "cache"))
         retrieval = await stack.enter_async_context(Channel(config.retrieval_target, "retrieval"))
         answers = await stack.enter_async_context(AnswerCache(cache, lambda: fleet.current.catalog))
@@ -91,11 +84,8 @@ async def router(config: Config) -> AsyncIterator[Server]:
         flights = Flights(RedisDirectory(redis, limit_s=config.flight_limit_s), limits, answerer.answer_shared)
         context = ContextFinder(Retrieval(retrieval, config.retrieval_limit_s), rules)
         pipeline = Pipeline(fleet.lend, context, flights, answerer)
-        shares = TenantWeights(lambda: fleet.current.catalog)
         services = [
-            Service(
-                _NAME, rpc.add_RouterServiceServicer_to_server, RouterServicer(lambda: fleet.current, budgets, catalog)
-            ),
+            _router_service(fleet, budgets, catalog),
             catalog_service(catalog),
             Service(_FLIGHTS, flight_rpc.add_FlightServiceServicer_to_server, FlightServicer(flights)),
         ]
@@ -104,18 +94,43 @@ async def router(config: Config) -> AsyncIterator[Server]:
         await stack.enter_async_context(server)
         address = config.advertise or _advertised(server.address)
         await stack.enter_async_context(flights.hosting(address))
-        means = JobDependencies(log, pipeline, answers, config.max_deliveries, address)
-        work = Leases(
-            log,
-            slots=config.slots,
-            weight=shares.weight,
-            is_expedited=shares.is_expedited,
-            cost=shares.cost,
-            name=address,
-        )
-        await stack.enter_async_context(GenerationWorker(means, work, config.grace_s).working())
+        dependencies = JobDependencies(log, pipeline, answers, config.max_deliveries, address)
+        leases = _leases(config, log, TenantWeights(lambda: fleet.current.catalog), address)
+        await stack.enter_async_context(GenerationWorker(dependencies, leases, config.grace_s).working())
         await stack.enter_async_context(catalog.following(fleet.follow, config.catalog_poll_s))
         yield server
+
+
+@asynccontextmanager
+async def _job_log(config: Config) -> AsyncIterator[JobLog]:
+    async with connect(config.nats_url, "router") as nats:
+        log = JobLog(nats, config.log.of_mesh(config.mesh_id))
+        async with log.watched():
+            log.check_carries(config.max_answer_bytes + END_BYTES, "WEFT_ROUTER_MAX_ANSWER_BYTES")
+            yield log
+
+
+@asynccontextmanager
+async def _budgets(config: Config, redis: Redis) -> AsyncIterator[Budgets]:
+    ledger = RedisLedger(redis, limit_s=config.budget_limit_s)
+    async with ledger.keeping():
+        yield Budgets(ledger, config.budget_fallback)
+
+
+def _router_service(fleet: Fleet, budgets: Budgets, catalog: WatchedCatalog) -> Service:
+    servicer = RouterServicer(lambda: fleet.current, budgets, catalog)
+    return Service(_NAME, rpc.add_RouterServiceServicer_to_server, servicer)
+
+
+def _leases(config: Config, log: JobLog, weights: TenantWeights, address: str) -> Leases:
+    return Leases(
+        log,
+        slots=config.slots,
+        weight=weights.weight,
+        is_expedited=weights.is_expedited,
+        cost=weights.cost,
+        name=address,
+    )
 
 
 def _advertised(address: str) -> str:
@@ -136,9 +151,13 @@ def _keys(config: Config, catalog: Catalog) -> dict[str, str]:
     return read_keys(catalog, config.catalog_file, os.environ)
 
 
-def _redis(config: Config) -> Redis:
+@asynccontextmanager
+async def _redis(config: Config) -> AsyncIterator[Redis]:
     # No retries: a late report is a wrong one.
-    return Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0))
+    retry = Retry(NoBackoff(), 0)
+    async with Redis.from_url(config.redis_url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=retry) as redis:
+        await claim_redis(redis, config.mesh_id)
+        yield redis
 
 
 @asynccontextmanager

@@ -21,9 +21,18 @@ from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Budget, Price, Prices
 from weft_kit.spending import SpendingAccount, Spent, day_of, read_spent
 from weft_router.budgets.budgets import Budgets, Fallback, Reservation, rest_s
-from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, BudgetSpent, Claim, Grant, Holder, PlannedCall
+from weft_router.budgets.claims import (
+    BudgetLimit,
+    BudgetRefusal,
+    BudgetSpent,
+    Claim,
+    Grant,
+    Granted,
+    Holder,
+    PlannedCall,
+)
 from weft_router.budgets.local_ledger import LocalLedger
-from weft_router.budgets.redis_ledger import Granted, RedisLedger
+from weft_router.budgets.redis_ledger import RedisLedger
 
 NOWHERE = "redis://127.0.0.1:1"
 PRICES = Prices(as_of=date(2026, 1, 1), per_million={"mock": {"mock": Price(input=Decimal(1), output=Decimal(2))}})

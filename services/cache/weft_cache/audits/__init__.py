@@ -1,1 +1,1 @@
-"""Audits: a share of hits is asked of a provider too, and what differs raises the threshold."""
+"""Audits: a share of hits is also answered by a provider, and differences raise the threshold."""

@@ -1,8 +1,8 @@
-"""How strict the semantic tier is in a partition whose hits turned out wrong: a ladder that is climbed on evidence.
+"""How strict the semantic tier is in a partition whose hits turned out wrong: levels that are raised on evidence.
 
-Each rung asks for more, and on the last the tier is off. Time leads down again, one rung after another, so that a
-partition that is strict for no reason any more recovers by itself; every time it has to be turned off anew it stays
-off for twice as long.
+Each level requires more certainty, and on the last the tier is off. Over time the level goes down again, one step at a
+time, so that a partition that is strict without reason recovers by itself; every further time that it is turned off, it
+stays off for twice as long.
 """
 
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from typing import Final
 from weft_cache.wilson import share
 
 _LEAST_WRONG: Final = 2
-"""One wrong answer may be the model's own whim: at temperature 0 too it does not always say the same."""
+"""One wrong answer may be a variation of the model's: even at temperature 0 it does not always say the same."""
 _MEMORY: Final = 500
-"""Audits after which older ones count half, so that a change shows."""
+"""Audits after which older ones count half, so that a change becomes visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """How to climb: when more than `bound` of the hits are surely wrong. Times are in seconds."""
+    """How to move between levels: up when more than `bound` of the hits are certainly wrong. Times are in seconds."""
 
     bound: float = 0.02
     rungs: int = 3
@@ -34,7 +34,7 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveThreshold:
-    """A partition's level, since when it stands there, and what audits of hits on this level found.
+    """A partition's level, since when, and what audits of hits on this level found.
 
     Level 0 is the common threshold. `rests` is how often the tier was turned off since it last stood there.
     """
@@ -47,7 +47,7 @@ class AdaptiveThreshold:
 
 
 def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """Returns the watch as time has left it; `now` is in Unix seconds."""
+    """Returns the state at `now`, in Unix seconds, after levels have expired."""
     while watch.level > 0 and now - watch.since >= (stay_s := _stay_s(watch, ladder)):
         level = min(watch.level, ladder.off) - 1
         watch = AdaptiveThreshold(level, watch.since + stay_s, rests=watch.rests if level else 0)
@@ -55,7 +55,7 @@ def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThres
 
 
 def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """Returns the watch after one more audit. While the tier is off nothing counts: the hit is from before."""
+    """Returns the state after one more audit. While the tier is off audits do not count: their hits are from before."""
     watch = as_of(watch, now, ladder)
     if watch.level >= ladder.off:
         return watch
@@ -71,7 +71,7 @@ def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladd
 def raised(threshold: float, level: int, ladder: Ladder) -> float:
     """Returns the threshold on a level.
 
-    Each takes the same part of what is left to 1, where only equals are equal enough.
+    Each level rises by the same part of the distance to 1, at which only equal questions match.
     """
     return threshold + (1 - threshold) * min(level, ladder.off) / ladder.off if level else threshold
 

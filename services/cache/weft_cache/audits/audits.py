@@ -1,4 +1,4 @@
-"""The semantic tier, checked on itself: some of what it served is asked again, and what was wrong makes it stricter."""
+"""Audits of the semantic tier: some hits are asked again, and wrong ones make their partition stricter."""
 
 import random
 import time
@@ -36,7 +36,7 @@ FALSE_HITS = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """How much is asked again, and what follows from it.
+    """How much is asked again, and the consequences.
 
     `share` of the semantic hits, `suspect_factor` times as many where the partition stands above level 0, and at most
     `per_minute` of a tenant's. Answers whose cosine is `least_alike` or more say the same.
@@ -50,7 +50,7 @@ class AuditSettings:
 
 
 class Audits:
-    """Draws hits to be asked again, compares what comes back, and knows how strict each partition has to be."""
+    """Selects hits to be asked again, compares the answers, and knows how strict each partition has to be."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Audits:
         return self._vigilance.ladder
 
     async def level(self, tenant: str, partition: str) -> int:
-        """How strict the partition has to be now: 0 is as usual, `ladder.off` not at all. Raises StoreDown."""
+        """Returns how strict the partition has to be now: 0 is normal, `ladder.off` is off. Raises StoreDown."""
         if not self._vigilance.share:
             return 0
         return as_of(await self._store.read(tenant, partition), time.time(), self.ladder).level
@@ -86,7 +86,9 @@ class Audits:
     async def report(
         self, tenant: str, model: str, audit: job_pb2.Audit, answer: job_pb2.Answer, collection_version: int
     ) -> Verdict:
-        """Compares a new answer with the served one, and counts. Raises DependencyDown when that may have failed."""
+        """Compares a new answer with the served one, and counts the result. Raises DependencyDown when that may have
+        failed.
+        """
         verdict = await self._compare(tenant, audit, answer, collection_version)
         AUDITS.labels(model, verdict.value).inc()
         if verdict is Verdict.NOT_COMPARED:
@@ -98,7 +100,7 @@ class Audits:
         return verdict
 
     async def found(self, tenant: str) -> Mapping[str, Audited]:
-        """What a tenant's audits came to, by model alias. Raises StoreDown."""
+        """Returns the results of a tenant's audits, by model alias. Raises StoreDown."""
         return await self._store.by_model(tenant)
 
     async def _compare(

@@ -1,13 +1,13 @@
-"""Whether two answers say the same, as far as that can be told without a person.
+"""Decides whether two answers say the same, as far as that is possible without a person.
 
 A served answer is right when the model, asked the same question itself, says the same:
 
 1. Equal but for case, punctuation and white space: the same.
 2. Short answers that differ in a number, a time, a code, a name or a negation: different.
 3. Short answers of which one holds every word of the other: the same.
-4. Otherwise the cosine of their embeddings decides. Of long answers that sees the beginning.
+4. Otherwise the cosine of their embeddings decides, which sees only the beginning of long answers.
 
-What a model words differently on a whim may count as wrong, so the rate errs upwards.
+An answer that the model merely words differently may count as wrong, so the rate errs upwards.
 """
 
 import re
@@ -23,13 +23,13 @@ from weft_cache.records import Vector
 HEAD_CHARACTERS: Final = 700
 """How much of an answer is compared: about what the embedder reads."""
 _SHORT_CHARACTERS: Final = 300
-"""Of longer answers each tells something that the other leaves out, and the guards would object to all of them."""
+"""Longer answers each say something that the other omits, and the guards would object to all of them."""
 _TELLING: Final = ("numbers", "moments", "codes", "names", "negation")
 _WORD: Final = re.compile(r"\w+")
 
 
 class Verdict(Enum):
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -42,7 +42,7 @@ def head(text: str) -> str:
 
 
 def at_sight(served: str, fresh: str) -> Verdict:
-    """What can be told from the words alone; NOT_COMPARED leaves it to the vectors."""
+    """Compares the words alone; NOT_COMPARED leaves the decision to the vectors."""
     ours, theirs = _words(served), _words(fresh)
     if ours == theirs:
         return Verdict.SAME
@@ -56,7 +56,7 @@ def at_sight(served: str, fresh: str) -> Verdict:
 
 
 def by_meaning(served: Vector | None, fresh: Vector | None, least: float) -> Verdict:
-    """What their vectors tell; nothing when one is missing, or when two embedders made them."""
+    """Compares the vectors; NOT_COMPARED if one is missing, or if two embedders made them."""
     if served is None or fresh is None or served.embedder != fresh.embedder:
         return Verdict.NOT_COMPARED
     cosine = sum(map(mul, array("f", served.components), array("f", fresh.components)))

@@ -1,4 +1,4 @@
-"""What audits found, in Redis: a watch for each partition, and counts for each tenant and model alias."""
+"""Audit results in Redis: a state for each partition, and counts for each tenant and model alias."""
 
 import json
 import time
@@ -25,21 +25,21 @@ return 1
 
 
 class RedisAudits:
-    """Remembers what audits found. Every method raises StoreDown when Redis does not answer."""
+    """Stores audit results. Every method raises StoreDown when Redis does not answer."""
 
     def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
 
     async def read(self, tenant: str, partition: str) -> AdaptiveThreshold:
-        """Returns a partition's watch, as it was left."""
+        """Returns a partition's state, as it was stored."""
         return _watch(await self._guard.command("GET", _key(tenant, partition)))
 
     async def change(
         self, tenant: str, partition: str, change: Callable[[AdaptiveThreshold], AdaptiveThreshold]
     ) -> tuple[AdaptiveThreshold, AdaptiveThreshold]:
-        """Replaces a partition's watch by what `change` makes of it, and returns both.
+        """Replaces a partition's state by the result of `change`, and returns both.
 
-        What replicas do at once all counts. Raises StoreDown also when others were faster every time.
+        Concurrent changes by replicas all count. Also raises StoreDown if others were faster every time.
         """
         key = _key(tenant, partition)
         for _ in range(_TRIES):
@@ -57,7 +57,7 @@ class RedisAudits:
         return int(taken) <= per_minute
 
     async def count(self, tenant: str, model: str, *, is_wrong: bool) -> Audited:
-        """Counts an audit; returns those of the model alias, of all tenants."""
+        """Counts an audit; returns the counts of the model alias over all tenants."""
         keys = [_COUNTS + tenant_digest(tenant), _COUNTS + _EVERYBODY]
         counted = await self._guard.transaction(
             ("HINCRBY", key, f"{field}:{model}", count)

@@ -1,4 +1,4 @@
-"""What tells two questions apart for certain, whatever their vectors say."""
+"""Differences that certainly separate two questions, whatever their vectors say."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -39,6 +39,6 @@ _read_once = lru_cache(maxsize=1)(Question.read)  # one question is compared wit
 
 
 def objection(asked: str, stored: str) -> str | None:
-    """The name of the first guard that objects to one answer for both questions; None when none does."""
+    """Returns the name of the first guard that objects to one answer for both questions; None if none does."""
     one, other = _read_once(asked), Question.read(stored)
     return next((name for name, differs in GUARDS.items() if differs(one, other)), None)

@@ -1,4 +1,4 @@
-"""Who is spoken of, and what is asked for: my and your, his and her, who and when, is and will be."""
+"""Persons and question words: my and your, his and her, who and when, is and will be."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ _AUXILIARIES: Final = listed(
 
 
 def persons_differ(asked: Question, stored: Question) -> bool:
-    """The same words of other persons: may I see yours, and may you see mine; his and hers.
+    """Whether the same words concern other persons: may I see yours, and may you see mine; his and hers.
 
     `How do I …?` and `How do you …?` ask the same: one of both alone stands for anybody.
     """
@@ -143,7 +143,8 @@ def _is_of_one(question: Question) -> bool:
 
 
 def asked_differ(asked: Question, stored: Question) -> bool:
-    """The same matter asked for another thing: who and when, how many and how often, what was and what will be.
+    """Whether the same matter is asked about differently: who and when, how many and how often, what was and what will
+    be.
 
     Or whether it must be and whether it may.
     """

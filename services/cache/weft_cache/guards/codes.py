@@ -1,4 +1,4 @@
-"""What must agree to the letter: codes, addresses, quotations and code between backticks."""
+"""Texts that must agree exactly: codes, addresses, quotations and code between backticks."""
 
 import re
 from typing import Final
@@ -28,12 +28,12 @@ _BACKTICKED: Final = re.compile(r"`{1,3}([^`]+)`{1,3}")
 
 
 def codes_differ(asked: Question, stored: Question) -> bool:
-    """Each text has an id, a model's name, a file or an address that the other lacks."""
+    """Whether each text has an id, a model's name, a file or an address that the other lacks."""
     return _differ(asked.once(_codes), stored.once(_codes))
 
 
 def quotes_differ(asked: Question, stored: Question) -> bool:
-    """Both texts quote something, and not the same."""
+    """Whether both texts quote something, and not the same."""
     if _differ(asked.once(_snippets), stored.once(_snippets)):
         return True
     return _has_other_quote(asked, stored) and _has_other_quote(stored, asked)

@@ -1,4 +1,4 @@
-"""Forms of an English word: what is only an ending, and what is irregular."""
+"""Forms of English words: regular endings, and irregular forms."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -7,12 +7,12 @@ from typing import Final
 
 
 def listed(words: str) -> frozenset[str]:
-    """The words of a list, which white space separates."""
+    """Returns the words of a list, which are separated by white space."""
     return frozenset(words.split())
 
 
 def wordnet_lines(name: str) -> list[str]:
-    """The lines of a list derived from WordNet."""
+    """Returns the lines of a list derived from WordNet."""
     return (files("weft_cache.guards") / "wordnet" / name).read_text("utf-8").splitlines()
 
 
@@ -27,7 +27,9 @@ IRREGULAR: Final = _irregular()
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
-    """A word without the commonest English endings; only good for telling whether two words are forms of one."""
+    """Returns a word without the commonest English endings; good only for telling whether two words are forms of
+    one.
+    """
     word = IRREGULAR.get(word, word)
     for ending, left in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", "e"), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):

@@ -1,4 +1,4 @@
-"""Words that stand for different things where one text has one of them and the other text another.
+"""Words that mean different things when one text has one of them and the other text another.
 
 Most are WordNet's (wordnet/, with its licence; `python -m bench.cache_quality.wordnet` derives them); the rest is what
 it lacks: actions of software, words said of two sides, names of products.
@@ -112,7 +112,7 @@ def _groups(text: str) -> Iterator[list[str]]:
 
 
 def _excluding(groups: Iterable[list[str]]) -> Mapping[str, frozenset[str]]:
-    """For every word the others of its groups."""
+    """Returns for every word the others of its groups."""
     found: dict[str, set[str]] = defaultdict(set)
     for group in groups:
         for word in group:
@@ -131,7 +131,7 @@ def _antonyms() -> Iterator[list[str]]:
 _OPPOSED: Final = _excluding(_groups(_OPPOSED_PREFIXES))
 _LONGEST_PREFIX: Final = max(map(len, _OPPOSED))
 ANTONYMS: Final = _excluding(_antonyms())
-"""For every listed word its opposites."""
+"""The opposites of every listed word."""
 
 
 _KNOWN_PHRASES: Final = [word.replace("_", " ") for word in (*ANTONYMS, *_NO_OPPOSITES.split()) if "_" in word]
@@ -139,7 +139,7 @@ _PHRASES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_KNOWN_PHRASES, reverse=Tr
 
 
 def phrased(words: Sequence[str]) -> list[str]:
-    """The words with those that are listed as a phrase made one: in_front_of."""
+    """Joins listed phrases in the words: in_front_of."""
     return _PHRASES.sub(lambda found: found[0].replace(" ", "_"), " ".join(words)).split()
 
 
@@ -193,12 +193,12 @@ def _trees() -> Iterator[tuple[str, list[str]]]:
 
 
 FAMILIES: Final = _families()
-"""For every word that names one of a family's kinds, its places there."""
+"""For every word that names one of a family's kinds, its places in the family."""
 
 
 @lru_cache(maxsize=4096)
 def base(word: str) -> str:
-    """The listed word that a word is a form of: near for nearest; of others the stem."""
+    """Returns the listed word that a word is a form of: near for nearest; for others the stem."""
     word = _SPELT_OUT.get(word, word)
     if "_" in word:
         return word
@@ -221,7 +221,9 @@ def _detached(word: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def opposites(word: str) -> frozenset[str]:
-    """What excludes a base form: its listed opposites, and its root behind an opposed prefix or a negative one."""
+    """Returns what excludes a base form: its listed opposites, and its root behind an opposed prefix or a negative
+    one.
+    """
     found = set(ANTONYMS.get(word, ()))
     for size in range(1, min(_LONGEST_PREFIX, len(word) - _LEAST_ROOT) + 1):
         root = word[size:]
@@ -237,7 +239,7 @@ def opposites(word: str) -> frozenset[str]:
 
 
 def are_siblings(one: str, other: str) -> bool:
-    """Whether both are of one family, and neither is a kind of the other nor another word for it."""
+    """Returns whether both belong to one family, and neither is a kind of the other nor a synonym for it."""
     ours, theirs = FAMILIES.get(one, ()), FAMILIES.get(other, ())
     pairs = [(mine, its) for mine in ours for its in theirs if mine.family == its.family]
     return bool(pairs) and not any(mine.includes(its) or its.includes(mine) for mine, its in pairs)

@@ -1,4 +1,4 @@
-"""Words that turn a question around: a negation, an opposite, another of a kind."""
+"""Words that reverse a question: a negation, an opposite, another member of a kind."""
 
 import re
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ _TURNED: Final = {
 
 
 def negation_differs(asked: Question, stored: Question) -> bool:
-    """One text denies what the other asserts. `Isn't it …?` asks what `Is it …?` asks."""
+    """Whether one text denies what the other asserts. `Isn't it …?` asks the same as `Is it …?`."""
     return asked.once(negations).deny(stored) or stored.once(negations).deny(asked)
 
 
 def opposites_differ(asked: Question, stored: Question) -> bool:
-    """One text has a word, and the other in its stead one that excludes it: buy and sell, edible and inedible."""
+    """Whether the texts have words that exclude each other in the same place: buy and sell, edible and inedible."""
     ours, theirs = asked.once(_turned), stored.once(_turned)
     only_ours, only_theirs = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
     if not only_ours or not only_theirs:
@@ -60,7 +60,9 @@ def _turned_particles(question: Question) -> frozenset[tuple[str, str]]:
 
 
 def kinds_differ(asked: Question, stored: Question) -> bool:
-    """The texts are alike but for one of a kind: a dog and a cat, Monday and Tuesday, kilometres and miles."""
+    """Whether the texts are alike but for two members of a kind: a dog and a cat, Monday and Tuesday, kilometres and
+    miles.
+    """
     ours, theirs = asked.once(_bases), stored.once(_bases)
     only_ours, only_theirs = ours - theirs, theirs - ours
     if max(len(only_ours), len(only_theirs)) > MOST_REPLACED:

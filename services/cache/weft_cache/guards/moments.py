@@ -91,7 +91,7 @@ class Moments:
 
 
 def moments(question: Question) -> Moments:
-    """The times and dates of a text."""
+    """Returns the times and dates of a text."""
     text, dates = question.text, tuple[Date, ...]()
     clocks = either = frozenset[int]()
     if question.has_figures and (_MAY_BE_DATE.search(text) or not _MONTHS.keys().isdisjoint(question.words)):
@@ -114,7 +114,7 @@ def _may_tell_time(question: Question) -> bool:
 
 
 def moments_differ(asked: Question, stored: Question) -> bool:
-    """Each text gives a time or a date that none of the other's can be."""
+    """Whether each text gives a time or a date that none of the other's can be."""
     ours, theirs = asked.once(moments), stored.once(moments)
     return _clocks_differ(ours, theirs) or _dates_differ(ours.dates, theirs.dates)
 

@@ -60,7 +60,7 @@ class Letters:
 
 
 def names_differ(asked: Question, stored: Question) -> bool:
-    """Each text names something that the other has no trace of, and in its place; or the texts are else alike.
+    """Whether each text names something that the other does not mention, in the same place or in otherwise alike texts.
 
     Only one that names more is left to the verifier: `Trump` and `Donald Trump` are one.
     """

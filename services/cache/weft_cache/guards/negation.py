@@ -1,4 +1,4 @@
-"""What a text denies: the words behind a `not`, a `without`, an `unable`, as far as the negation reaches."""
+"""What a text denies: the words after a `not`, a `without`, an `unable`, as far as the negation reaches."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ class Negation:
 
 @dataclass(frozen=True, slots=True)
 class Negations:
-    """All of a text, what they deny and what they cast their shadows on."""
+    """All negations of a text: the stems that they deny, and those that they may reach."""
 
     all: tuple[Negation, ...]
     denied: frozenset[str]
@@ -81,7 +81,7 @@ def _ceases(question: Question) -> bool:
 
 
 def negations(question: Question) -> Negations:
-    """What a text denies; what denies nothing that is named (`or not`, `why not`) is left out."""
+    """Returns what a text denies; negations that deny nothing (`or not`, `why not`) are left out."""
     found = () if question.vocabulary.isdisjoint(_DENYING) else tuple(_spoken(question.words))
     found += tuple(_affixed(question))
     denied = frozenset[str]().union(*(negation.denied for negation in found))

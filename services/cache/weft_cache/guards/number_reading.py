@@ -51,7 +51,7 @@ class Numbers:
 
 
 def numbers(question: Question) -> Numbers:
-    """The numbers of a text, without its times and dates."""
+    """Returns the numbers of a text, without its times and dates."""
     if not _may_count(question):
         return Numbers((), frozenset())
     text = question.once(moments).rest

@@ -12,7 +12,7 @@ from weft_cache.guards.words import Question, are_alike
 
 
 def numbers_differ(asked: Question, stored: Question) -> bool:
-    """Each text has an amount that the other lacks, and of the same: of one thing, or texts that are else alike."""
+    """Whether each text has an amount that the other lacks, of the same thing or in otherwise alike texts."""
     ours, theirs = asked.once(numbers).amounts, stored.once(numbers).amounts
     if not ours or not theirs:
         return False

@@ -33,7 +33,7 @@ _MOST_PARTS: Final = 16
 
 
 def roles_differ(asked: Question, stored: Question) -> bool:
-    """Nearly the same words, but two changed places: from A to B, and from B to A.
+    """Whether the words are nearly the same, but two changed places: from A to B, and from B to A.
 
     Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
     """

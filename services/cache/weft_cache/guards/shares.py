@@ -1,4 +1,4 @@
-"""How much of it is meant: all and some, both and either, A and B or one of the two, as good as it and better."""
+"""Quantity: all and some, both and either, A and B or one of the two, as good as and better than."""
 
 from typing import Final
 

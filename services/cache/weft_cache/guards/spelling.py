@@ -1,4 +1,4 @@
-"""What the embedder does not see of a word: its accents and its capitals."""
+"""Differences that the embedder does not see: accents and capitals."""
 
 import unicodedata
 from itertools import pairwise
@@ -23,7 +23,7 @@ HOMONYMS: Final = frozenset(wordnet_lines("homonyms.txt"))
 
 
 def spelling_differs(asked: Question, stored: Question) -> bool:
-    """A word of both is written with other accents, or is an acronym in one and a plain word in the other.
+    """Whether a shared word has other accents, or is an acronym in one text and a plain word in the other.
 
     Or capitals within a code, or of a unit, are others, and none of both was typed without.
     """

@@ -34,7 +34,7 @@ _TAGS: Final = re.compile("[\U000e0020-\U000e007e]*")
 
 
 def symbols_differ(asked: Question, stored: Question) -> bool:
-    """Each text has an operator, a sign or a picture that the other lacks."""
+    """Whether each text has an operator, a sign or a picture that the other lacks."""
     if _grouped_differ(asked.text, stored.text):
         return True
     ours, theirs = asked.once(symbols), stored.once(symbols)
@@ -53,7 +53,7 @@ def _grouped_differ(asked: str, stored: str) -> bool:
 
 
 def symbols(question: Question) -> frozenset[str]:
-    """The operators and pictures of a text."""
+    """Returns the operators and pictures of a text."""
     text = question.text
     drawn = frozenset[str]() if text.isascii() else frozenset(_drawn(text))
     if not _MAY_OPERATE.search(text) and not drawn:

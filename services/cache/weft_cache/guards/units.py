@@ -40,5 +40,5 @@ _UNITS: Final = _units()
 
 
 def unit(word: str) -> tuple[str, float] | None:
-    """The dimension of a unit and its size there; None of another word."""
+    """Returns the dimension of a unit and its size there; None for other words."""
     return _UNITS.get(word) or (_UNITS.get(word[:-1]) if word.endswith("s") else None)

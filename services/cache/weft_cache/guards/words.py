@@ -1,4 +1,4 @@
-"""A question as guards read it: its words, in order, as written and levelled."""
+"""A question as the guards read it: its words in order, as written and normalized."""
 
 import operator
 import re
@@ -62,7 +62,7 @@ MOST_REPLACED: Final = 2
 
 @dataclass(frozen=True)
 class Question:
-    """The text, its words as written and the same in lower case with contractions spelt out."""
+    """The text, its words as written, and the same in lower case with contractions spelt out."""
 
     text: str
     written: tuple[str, ...]
@@ -71,7 +71,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Any text is a question; other scripts and accents are kept, look-alike forms made one."""
+        """Reads any text as a question; other scripts and accents are kept, look-alike forms are unified."""
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
             text = _UNSEEN.sub("", text)
@@ -80,7 +80,7 @@ class Question:
         return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))
 
     def once(self, read: Callable[["Question"], Read]) -> Read:
-        """What `read` makes of this question; it is made once, however many others the question is compared with."""
+        """Returns the result of `read` for this question, computed once however many others it is compared with."""
         if read not in self._readings:
             self._readings[read] = read(self)
         return self._readings[read]  # type: ignore[no-any-return]
@@ -105,14 +105,14 @@ class Question:
 
 
 def are_alike(one: Question, other: Question) -> bool:
-    """Whether at most two words of matter of each are not in the other."""
+    """Returns whether each text has at most two meaningful words that the other lacks."""
     return len(one.subjects - other.subjects) <= MOST_REPLACED and len(other.subjects - one.subjects) <= MOST_REPLACED
 
 
 def disagree(
     ours: Mapping[Key, Said], theirs: Mapping[Key, Said], differ: Callable[[Said, Said], bool] = operator.ne
 ) -> bool:
-    """Whether two texts say different things of anything that both speak of."""
+    """Returns whether two texts say different things about anything that both mention."""
     return any(differ(ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
 
 

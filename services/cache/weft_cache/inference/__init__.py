@@ -1,1 +1,1 @@
-"""The inference service, as the cache asks it: vectors of questions, and whether two ask the same."""
+"""Client of the inference service: vectors of questions, and whether two ask the same."""

@@ -1,4 +1,4 @@
-"""The inference service, asked for as long as there is time, and left alone where it fails."""
+"""Calls the inference service within the remaining time, and stops calling it for a while after failures."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -15,10 +15,10 @@ _FAILURES: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.
 
 
 class InferenceClient:
-    """Gives every call what time its caller has, and leaves a service that failed several alone for a rest.
+    """Gives every call its caller's remaining time, and stops calling a failed service for a while.
 
-    A refusal for too much that waits is no failure, nor is an answer that comes late: both say how much is asked. Only
-    one that said nothing to anybody for `silence_s` is left alone too. `limit_s` is for callers without a deadline.
+    A refusal because of a full queue is not a failure, nor is a late answer: both are a matter of load. A service that
+    answered no call at all for `silence_s` counts as failed. `limit_s` is for callers without a deadline.
     """
 
     def __init__(self, channel: Channel, limit_s: float, silence_s: float, rest_s: float) -> None:
@@ -27,7 +27,7 @@ class InferenceClient:
         self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s, silence_counts=3)
 
     async def ask(self, method: Callable[..., Awaitable[Any]], request: object) -> Any | None:
-        """Returns the response, or None: the service failed, or is left alone.
+        """Returns the response, or None if the service failed or is not being called.
 
         Raises DeadlineExceeded when the caller's time was over first, Overloaded when the service has too much to do.
         """

@@ -18,7 +18,7 @@ _Name: TypeAlias = tuple[str, bytes]
 
 
 class InferenceEmbedder:
-    """Embeds questions; remembers the latest, because a question that missed is soon stored with its answer."""
+    """Embeds questions; remembers the latest ones, because a question that missed is soon stored with its answer."""
 
     def __init__(self, guard: InferenceClient, remembered: int) -> None:
         self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
@@ -28,7 +28,7 @@ class InferenceEmbedder:
         self._flights: SingleFlight[_Name, Vector | None] = SingleFlight()
 
     def remembered(self, tenant: str, text: str) -> Vector | None:
-        """Returns the text's vector, if the tenant asked for it lately."""
+        """Returns the text's vector if the tenant requested it recently."""
         name = _name(tenant, text)
         vector = self._latest.get(name)
         if vector is not None:
@@ -36,14 +36,15 @@ class InferenceEmbedder:
         return vector
 
     def forget(self, tenant: str, text: str) -> None:
-        """Remembers the text's vector no longer."""
+        """Removes the text's vector from memory."""
         self._latest.pop(_name(tenant, text), None)
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
-        """Returns the text's vector; None for no text, more than the embedder reads, or when nobody embeds now.
+        """Returns the text's vector; None for no text, for more than the embedder reads, or if the service does not
+        answer.
 
-        What is remembered, and what calls at the same time share, is a tenant's own: how fast a vector comes must not
-        tell what others ask. Raises what InferenceGuard.ask does.
+        Memory and shared calls are separate for each tenant: how fast a vector comes must not reveal what others ask.
+        Raises what InferenceClient.ask raises.
         """
         if not text or len(text) > _LONGEST_CHARACTERS:
             return None
@@ -63,7 +64,7 @@ class InferenceEmbedder:
         if answer is None:
             return None
         embedding = answer.embeddings[0]
-        # Two long texts that differ behind what the embedder reads would be the same vector.
+        # Two long texts that differ only beyond what the embedder reads would have the same vector.
         if embedding.truncated:
             return None
         components = array("f", embedding.values[:]).tobytes()

@@ -1,4 +1,4 @@
-"""Whether a stored question asks the same, by the inference service's verifier."""
+"""Asks the inference service's verifier whether a stored question asks the same."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ class InferenceVerifier:
         self._guard = guard
 
     async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
-        """Confidence that each of `others` asks the same, 0 to 1; None when nobody compares them now.
+        """Returns the confidence that each of `others` asks the same, 0 to 1; None if the service does not answer.
 
-        What could not be read to its end is not the same. Raises what InferenceGuard.ask does.
+        A text that could not be read to its end is not the same. Raises what InferenceClient.ask raises.
         """
         request = inference_pb2.CompareQuestionsRequest(question=question, others=others)
         answer = await self._guard.ask(self._inference.CompareQuestions, request)

@@ -1,4 +1,4 @@
-"""How certain it must be for so many of the answers to be right.
+"""How certain a match must be for a given share of answers to be right.
 
 The table holds for the weights that ship, and goes with them: bench/cache_quality/calibrating.py measured it.
 docs/cache.md says how to measure one for questions of your own.
@@ -16,14 +16,14 @@ from weft_cache.wilson import share
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Of the answers that were at least so certain, this share is right: the low end of its 95 % interval."""
+    """Of the answers at least this certain, this share is right: the lower end of its 95 % interval."""
 
     certainty: float
     precision: float
 
 
-# Rounded up: .92 is reached from .39 on, and .5 is where the weights were fitted. More was proven on no threshold for
-# every kind of shelf: labels are wrong about as often.
+# Rounded up: .92 is reached from .39 on, and .5 is where the weights were fitted. No threshold proved more for every
+# kind of partition: labels are wrong about as often.
 CALIBRATION: Final = (Point(0.1, 0.9), Point(0.5, 0.92))
 CALIBRATED_FOR: Final = frozenset({"all-MiniLM-L6-v2-fp32", "all-MiniLM-L6-v2-int8-by-piece"})
 """Embedders whose cosines weights and table were measured on, or that have the same within .006. Another one's mean
@@ -40,11 +40,11 @@ def threshold(calibration: Sequence[Point], target_precision: float) -> float:
 
 
 Lookups = tuple[Sequence[float], Sequence[bool]]
-"""Of one kind of shelf: how certain the surest answer of each lookup was, and whether it was right."""
+"""For one kind of partition: the highest certainty of each lookup, and whether that answer was right."""
 
 
 def measured(kinds: Sequence[Lookups], precisions: Sequence[float]) -> list[Point]:
-    """Returns a new calibration: for each precision the lowest certainty from which every kind reached it.
+    """Returns a new calibration: for each precision the lowest certainty above which every kind reached it.
 
     Reached means beyond doubt, so that few answers prove little: .97 takes 125 of which all are right. The worst kind
     decides, since nobody knows of which one a partition is.

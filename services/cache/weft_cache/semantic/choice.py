@@ -1,4 +1,4 @@
-"""Which of the nearest stored answers may serve."""
+"""Chooses which of the nearest stored answers may be served."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from weft_cache.semantic.scoring import (
 
 
 class Reason(Enum):
-    """Why nothing may serve."""
+    """Why no answer may be served."""
 
     NOT_STORED = "not_stored"
     NOT_CACHEABLE = "not_cacheable"
@@ -32,12 +32,12 @@ class Reason(Enum):
     UNREAD = "unread"
     """The embedder cannot read enough of it."""
     UNCALIBRATED = "uncalibrated"
-    """What is certain was never measured with this embedder."""
+    """Certainty was never measured with this embedder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """What the verifier is to read: those that may serve, and rivals that may not but count against them.
+    """What the verifier is to read: candidates, and rivals that may not be served but count against them.
 
     `near` are all that say something, read or not.
     """
@@ -57,7 +57,7 @@ class Shortlist:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A candidate, the verifier's confidence that it asks the same, and how sure it is that its answer may serve."""
+    """A candidate, the verifier's confidence that it asks the same, and the certainty that its answer may be served."""
 
     candidate: Candidate
     confidence: float
@@ -66,7 +66,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Nothing may serve."""
+    """No answer may be served."""
 
     reason: Reason
     best_similarity: float = 0.0
@@ -75,7 +75,8 @@ class Miss:
 def shortlist(
     question: str, candidates: Sequence[Candidate], terms: LookupTerms, threshold: float, now: float
 ) -> Shortlist | Miss:
-    """Those close enough and young enough to which no guard objects, if the verifier's word could be decisive.
+    """Returns the candidates that are similar and recent enough and to which no guard objects, if the verifier can be
+    decisive.
 
     Rivals are read whatever the caller's terms say of them: stricter terms must not make anything else surer.
     """
@@ -100,7 +101,7 @@ def shortlist(
 def choose(
     candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
 ) -> Verified | Miss:
-    """Returns the one that most certainly may serve, if that is certain enough.
+    """Returns the candidate with the highest certainty, if that is high enough.
 
     `confidences` are of `listed.questions`.
     """
@@ -124,10 +125,10 @@ def best_similarity(candidates: Sequence[Candidate]) -> float:
 
 
 def is_young(stored_at: float, terms: LookupTerms, now: float) -> bool:
-    """Returns whether an answer's age is one the caller accepts."""
+    """Returns whether the caller accepts an answer's age."""
     return age_s(stored_at, now) <= terms.max_age_s
 
 
 def age_s(stored_at: float, now: float) -> float:
-    """Seconds since an answer was stored; 0 when another replica's clock runs ahead."""
+    """Returns the seconds since an answer was stored; 0 when another replica's clock is ahead."""
     return max(0.0, now - stored_at)

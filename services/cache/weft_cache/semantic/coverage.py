@@ -1,16 +1,15 @@
-"""Which questions the embedder and the verifier were made for: those in languages they know, where they can read them.
+"""Which questions the embedder and the verifier were made for: those in languages that they know and can read.
 
-Guards, embedder and verifier that Weft ships know English. Of a question in another language their word is worth
-nothing, and texts in letters they do not know are all the same to them. Such questions are for the exact tier alone.
+The guards, embedder and verifier shipped with Weft know English. Their results for a question in another language are
+worthless, and texts in unknown letters all look the same to them. Only the exact tier serves such questions.
 """
 
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from weft_cache.inference.embedder import InferenceEmbedder
 from weft_cache.records import Vector
 from weft_cache.semantic.calibration import CALIBRATED_FOR
 from weft_cache.semantic.choice import Reason
@@ -22,7 +21,7 @@ ALL: Final = "*"
 """In place of languages: every one is covered."""
 
 MOST_UNREAD: Final = 0.5
-"""Share of tokens that tell the embedder nothing, from which a vector says too little of its text."""
+"""Share of unknown tokens from which a vector says too little about its text."""
 TRY_AGAIN_S: Final = 30.0
 """How long after an answer by an uncalibrated embedder the next question is embedded: by then it may be another one."""
 _OTHER_SCRIPTS: Final = frozenset(
@@ -38,7 +37,7 @@ _LATIN: Final = ((0x00C0, 0x024F), (0x1E00, 0x1EFF), (0x0300, 0x036F))
 
 
 class Coverage:
-    """Says which questions may be compared, and what of them must be equal because it cannot be."""
+    """Decides which questions may be compared, and which parts must be equal because they cannot be."""
 
     def __init__(self, covered: Iterable[str]) -> None:
         self._languages = frozenset(covered)
@@ -47,7 +46,7 @@ class Coverage:
 
     @classmethod
     def of(cls, setting: str) -> Self:
-        """Covers the languages of a setting. Reads what knows them, which takes a second.
+        """Returns the coverage of the configured languages. Loads language detection, which takes a second.
 
         Raises:
             CannotStart: A language is not known.
@@ -71,18 +70,34 @@ class Coverage:
         return "".join(filter(_is_foreign, unicodedata.normalize("NFKC", question)))
 
 
+class QuestionEmbedder(Protocol):
+    """Makes vectors of texts, and remembers a tenant's latest."""
+
+    async def embed(self, tenant: str, text: str) -> Vector | None:
+        """Returns the text's vector; None for no text, for one that is too long, or when nobody embeds now."""
+        ...
+
+    def remembered(self, tenant: str, text: str) -> Vector | None:
+        """Returns the text's vector, if the tenant asked for it lately."""
+        ...
+
+    def forget(self, tenant: str, text: str) -> None:
+        """Remembers the text's vector no longer."""
+        ...
+
+
 class QuestionReader:
-    """Makes vectors of the questions that are covered, while the embedder is one that certainty was calibrated for."""
+    """Embeds the questions that are covered, while the embedder is one that certainty was calibrated for."""
 
     def __init__(
-        self, embedder: InferenceEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
+        self, embedder: QuestionEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._embedder, self._coverage, self._clock = embedder, coverage, clock
         self._off_until = 0.0
         self._off = Outage("the semantic tier is off: it is not calibrated for the embedder", "the semantic tier is on")
 
     def refusal(self, question: str) -> Reason | None:
-        """Why a question is not worth a vector; None when it is."""
+        """Returns why a question must not be embedded; None if it may."""
         if not question:
             return Reason.NOT_STORED
         if self._clock() < self._off_until:
@@ -90,13 +105,13 @@ class QuestionReader:
         return None if self._coverage.includes(question) else Reason.LANGUAGE
 
     def remembers(self, tenant: str, question: str) -> bool:
-        """Returns whether the tenant asked for its vector lately, so that it costs nothing."""
+        """Returns whether the tenant requested its vector recently, so that it costs nothing."""
         return self._embedder.remembered(tenant, question) is not None
 
     async def read(self, tenant: str, question: str) -> Vector | Reason:
         """Returns the vector of a question that is not refused, or why it has none that may be compared.
 
-        Raises what InferenceGuard.ask does.
+        Raises what InferenceClient.ask raises.
         """
         vector = await self._embedder.embed(tenant, question)
         if vector is None:

@@ -1,13 +1,13 @@
-"""How sure it is that a stored answer may serve: its nearness, the verifier's word, and what else is near.
+"""How certain it is that a stored answer may be served: its similarity, the verifier's confidence, and its neighbours.
 
-Two things must hold, so that neither can make up for the other, and what is sure of both is the product:
+Two conditions must both hold, so that neither makes up for the other; the certainty is the product:
 
     sigmoid(slope * (cosine - middle + vote * votes - rival * rivalry))        it is near enough
     sigmoid(verifier_slope * (logit - verifier_middle + verifier_vote * votes))        both ask the same
 
-Where all that are near were answered alike, each is a vote for that answer: it does not matter which is meant. A rival,
-which was answered differently, only ever lowers. A beaten one proves nothing, since a question that is stored nowhere
-beats some, too.
+If all neighbours have the same answer, each is a vote for it: it does not matter which is meant. A rival, which has a
+different answer, can only lower the certainty. Being nearer than a rival proves nothing, since a question that is not
+stored at all is nearer to some than to others, too.
 """
 
 import math
@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Final
 
 NEAR: Final = 0.7
-"""Cosine from which on two questions are about one subject; what is farther says nothing of either."""
+"""Cosine from which two questions count as neighbours; anything farther is ignored."""
 LEAST_CONFIDENCE: Final = 0.3
-"""Where the verifier is less sure it says no, and nothing outvotes it."""
+"""Below this confidence the verifier's answer is no, and nothing outvotes it."""
 _SUREST: Final = 0.999
 _MOST_VOTES: Final = 4
 REACH: Final = 0.1
-"""A rival that is so much farther from the question, in cosine, is none."""
+"""A question that is farther than the candidate by more than this, in cosine, is not a rival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ WEIGHTS: Final = Weights(
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A stored question near the one that is asked, to which no guard objects.
+    """A stored question near the current one, to which no guard objects.
 
     `told` is equal where two answers are; `confidence` is the verifier's, 0 where it has read nothing.
     """
@@ -57,8 +57,8 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for one neighbour: its cosine, the verifier's logit, and how many others have its answer, where all
-    have; against it, how far the nearest rival that the verifier does not refuse has come within reach.
+    """The evidence for one neighbour: its cosine, the verifier's logit, and how many others have its answer, if all
+    have; against it, how near the closest rival is that the verifier does not refuse.
     """
 
     similarity: float
@@ -68,13 +68,15 @@ class Evidence:
 
 
 def certainty(one: Neighbour, near: Sequence[Neighbour]) -> float:
-    """How sure it is that this one's answer may serve, 0 to 1; `near` are all that are near, this one included."""
+    """Returns the certainty that this neighbour's answer may be served, 0 to 1; `near` has all neighbours, this one
+    included.
+    """
     found = evidence(one, near)
     return weighed(found, WEIGHTS) if found else 0.0
 
 
 def evidence(one: Neighbour, near: Sequence[Neighbour]) -> Evidence | None:
-    """What speaks for this one; None where it is far, or the verifier says no."""
+    """Returns the evidence for this neighbour; None if it is far, or the verifier says no."""
     if one.similarity < NEAR or one.confidence < LEAST_CONFIDENCE:
         return None
     beside = [other for other in near if other is not one and other.similarity >= NEAR]
@@ -86,7 +88,7 @@ def evidence(one: Neighbour, near: Sequence[Neighbour]) -> Evidence | None:
 
 
 def weighed(found: Evidence, weights: Weights) -> float:
-    """Returns the probability that evidence comes to."""
+    """Returns the certainty that follows from evidence."""
     nearness = found.similarity - weights.middle + weights.vote * found.votes - weights.rival * found.rivalry
     verified = found.logit - weights.verifier_middle + weights.verifier_vote * found.votes
     return _sigmoid(weights.slope * nearness) * _sigmoid(weights.verifier_slope * verified)

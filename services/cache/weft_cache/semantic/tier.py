@@ -1,12 +1,14 @@
-"""The semantic tier: near is not enough, so guards object, a verifier compares, and in doubt it is a miss."""
+"""The semantic tier: similarity is not enough, so guards object, a verifier compares, and doubt is a miss."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 from weft.job.v1 import job_pb2
 from weft_cache.audits.adaptive_threshold import raised
 from weft_cache.audits.audits import Audits
-from weft_cache.inference.verifier import InferenceVerifier
 from weft_cache.partition import Address, question_text
 from weft_cache.policy import LookupTerms, Tier
-from weft_cache.records import Hit, Lookup, Stored
+from weft_cache.records import Candidate, Hit, Lookup, Stored, Vector
 from weft_cache.semantic.choice import (
     Miss,
     Reason,
@@ -17,20 +19,39 @@ from weft_cache.semantic.choice import (
     shortlist,
 )
 from weft_cache.semantic.coverage import QuestionReader
-from weft_cache.store.redis_answers import RedisAnswers
+
+
+class AnswerIndex(Protocol):
+    """Stored answers, found by how near their questions are. Raises StoreDown."""
+
+    async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
+        """Returns the few answers of the partition whose questions are most like this one."""
+        ...
+
+    async def read(self, key: str) -> Stored | None:
+        """Returns an answer; None when its life is over."""
+        ...
+
+
+class QuestionVerifier(Protocol):
+    """Says which questions ask the same."""
+
+    async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
+        """Returns the confidence that each of `others` asks the same, 0 to 1; None when nobody compares them now."""
+        ...
 
 
 class SemanticTier:
-    """Finds an answer to another question that asks the same.
+    """Finds the answer to another question that asks the same.
 
     `threshold` is the certainty needed where nothing was measured yet; audits raise it for a partition.
     """
 
     def __init__(
         self,
-        answers: RedisAnswers,
+        answers: AnswerIndex,
         reader: QuestionReader,
-        verifier: InferenceVerifier,
+        verifier: QuestionVerifier,
         audits: Audits,
         threshold: float,
     ) -> None:
@@ -48,7 +69,7 @@ class SemanticTier:
             return chosen
         similarity = chosen.candidate.similarity
         stored = await self._answers.read(chosen.candidate.key)
-        if stored is None:  # its life ended since the index named it
+        if stored is None:  # it has expired since the index returned it
             return Miss(Reason.NOT_STORED, similarity)
         audit = _audit(where, stored) if await self._audits.wants(asked.tenant, level) else None
         return Hit(stored, Tier.SEMANTIC, age_s(stored.stored_at, now), similarity, chosen.confidence, audit=audit)

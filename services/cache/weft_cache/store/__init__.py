@@ -1,1 +1,1 @@
-"""Answers in Redis: sealed, filed by partition and question, counted."""
+"""Answers in Redis: encrypted, stored by partition and question, counted."""

@@ -1,7 +1,7 @@
-"""Texts as they lie in the store: sealed where there is a key, and opened by nobody without it.
+"""Encryption of stored texts: encrypted if there is a key, and unreadable without it.
 
-AES-256-GCM with a random nonce. What is sealed is bound to its place, so that a text moved to another answer, field or
-tenant does not open there.
+AES-256-GCM with a random nonce. A ciphertext is bound to its place, so a text moved to another answer, field or tenant
+does not decrypt there.
 """
 
 import hashlib
@@ -18,7 +18,9 @@ _NAME_BYTES, _NONCE_BYTES = 4, 12
 
 
 class Encryption:
-    """Closes with the first key and opens with any. Without keys texts lie open, and sealed ones stay shut."""
+    """Encrypts with the first key and decrypts with any. Without keys texts are stored unencrypted, and encrypted ones
+    stay unreadable.
+    """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
         self._keys = {_name(key): AESGCM(key) for key in keys}
@@ -35,7 +37,7 @@ class Encryption:
     def open(self, stored: bytes, place: str) -> bytes | None:
         """Returns the text stored at a place.
 
-        None when it cannot be trusted: no key fits it, or it lies open and must not.
+        None if it cannot be trusted: no key decrypts it, or it is unencrypted and must not be.
         """
         kind, name, sealed = stored[:1], stored[1 : 1 + _NAME_BYTES], stored[1 + _NAME_BYTES :]
         if kind == _PLAIN and not self._keys:
@@ -49,17 +51,19 @@ class Encryption:
             return None
 
     def fingerprint(self, text: str, place: str) -> str:
-        """Equal for equal texts of one place, and no help in guessing them to who has no key."""
+        """Returns a digest that is equal for equal texts of one place, and of no help in guessing them without the
+        key.
+        """
         hashed = hashlib.blake2b(digest_size=12, key=self._print_key, person=b"weft.cache.print")
         hashed.update(f"{len(place)}:{place}{text}".encode())
         return hashed.hexdigest()
 
 
 def _derived(key: bytes) -> bytes:
-    """Returns a key for fingerprints: one that encrypts does nothing else."""
+    """Returns a separate key for fingerprints, since an encryption key must do nothing else."""
     return hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"weft.cache.print").digest()
 
 
 def _name(key: bytes) -> bytes:
-    """What tells which key closed a text, and nothing of the key."""
+    """Returns an identifier of the key that encrypted a text, which reveals nothing about the key."""
     return hashlib.blake2b(key, digest_size=_NAME_BYTES, person=b"weft.cache.seal").digest()

@@ -1,7 +1,7 @@
 """Answers in Redis, one hash each: `weft:cache:answer:TENANT:MODEL:COLLECTION:EXACT`.
 
-Every hash holds its own id and partition, and what is read is believed only if they are the ones asked for: a reply
-that reached the wrong reader, however that came to be, is a miss and not somebody else's answer.
+Every hash contains its own id and partition, and a reply is accepted only if they are the ones requested: a reply that
+somehow reached the wrong reader is a miss and not someone else's answer.
 """
 
 from collections.abc import Mapping
@@ -28,29 +28,29 @@ _ALL: Final = InvalidationNames()
 
 
 class RedisAnswers:
-    """Keeps, finds and forgets answers. Every method raises StoreDown when Redis does not answer."""
+    """Stores, finds and deletes answers. Every method raises StoreDown when Redis does not answer."""
 
-    def __init__(self, guard: RedisClient, shelf: RedisStore, seal: Encryption) -> None:
-        self._guard, self._shelf, self._seal = guard, shelf, seal
-        self._index = RedisIndex(guard)
+    def __init__(self, client: RedisClient, store: RedisStore, encryption: Encryption) -> None:
+        self._client, self._store, self._encryption = client, store, encryption
+        self._index = RedisIndex(client)
 
     async def read(self, key: str) -> Stored | None:
         """Returns the answer under a key, in one round trip."""
-        fields = await self._guard.command("HMGET", key, "id", "stored_at", "answer", "cost", "version")
+        fields = await self._client.command("HMGET", key, "id", "stored_at", "answer", "cost", "version")
         stored = self._stored(key, *fields)
         if stored is not None:
-            self._shelf.touch(key.removeprefix(PREFIX))
+            self._store.touch(key.removeprefix(PREFIX))
         return stored
 
     async def read_latest(self, tenant: str, lasting: str) -> Stored | None:
-        """Returns the answer kept last for a question, whatever the version of its collection."""
-        tail = await self._shelf.latest(f"{tenant}:{lasting}")
+        """Returns the answer stored last for a question, whatever the version of its collection."""
+        tail = await self._store.latest(f"{tenant}:{lasting}")
         if tail is None or not tail.startswith(f"{tenant}:"):
             return None
         return await self.read(PREFIX + tail)
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
-        """Returns the few answers of the partition whose questions are most like this one."""
+        """Returns the few answers of the partition whose questions are most similar to this one."""
         partition = semantic_partition(where, vector)
         found = await self._index.nearest(partition, vector, _NEAREST)
         candidates = (self._candidate(key, fields, partition) for key, fields in found)
@@ -59,7 +59,7 @@ class RedisAnswers:
     async def write(
         self, where: Address, stored: Stored, life_s: float, vector: Vector | None, filing: Filing = _UNFILED
     ) -> bool:
-        """Keeps an answer for `life_s`, in place of one under the same key. Without a vector only its key finds it.
+        """Stores an answer for `life_s`, replacing one under the same key. Without a vector only its key finds it.
 
         False when it is too large to keep, built on a document that has changed since, or a deleted job's.
         """
@@ -76,31 +76,31 @@ class RedisAnswers:
             marks=sorted(origins | tags),
             latest=f"{where.tenant}:{filing.lasting}" if filing.lasting else "",
         )
-        return await self._shelf.keep(kept)
+        return await self._store.keep(kept)
 
     async def forget(self, tenant: str, names: InvalidationNames = _ALL, version: int = 0) -> int:
-        """Removes a tenant's answers, all or those that fit every name; returns how many.
+        """Deletes a tenant's answers, all or those that match every given name; returns how many.
 
-        With the version that a collection has since its documents changed, none that is built on an older one is kept
-        from now on; and none of a job that is named.
+        Given the collection's version since its documents changed, answers based on an older one are not stored from
+        now on; nor are answers of a named job.
         """
         owner, collection = tenant_digest(tenant), name_digest(names.collection)
         documents = [label_digest(owner, "document", collection, id_) for id_ in names.document_ids]
-        await self._shelf.change(documents, version)
+        await self._store.change(documents, version)
         jobs = [_job(owner, names.job_id)] if names.job_id else []
-        await self._shelf.change(jobs, _NO_VERSION)
+        await self._store.change(jobs, _NO_VERSION)
         tags = [_tag(owner, names.tag)] if names.tag else []
-        marked = [await self._shelf.marked(marks) for marks in (documents, tags, jobs) if marks]
-        tails = set.intersection(*marked) if marked else await self._shelf.tails(owner)
-        return await self._shelf.forget(tail for tail in tails if _fits(tail, owner, names))
+        marked = [await self._store.marked(marks) for marks in (documents, tags, jobs) if marks]
+        tails = set.intersection(*marked) if marked else await self._store.tails(owner)
+        return await self._store.forget(tail for tail in tails if _fits(tail, owner, names))
 
     async def account(self, tenant: str) -> TenantUsage:
-        """What a tenant holds now."""
-        return await self._shelf.account(tenant_digest(tenant))
+        """Returns what a tenant has stored now."""
+        return await self._store.account(tenant_digest(tenant))
 
     async def used_bytes(self) -> int:
-        """Memory Redis uses, for everything in it."""
-        memory = await self._guard.command("INFO", "memory")
+        """Returns the memory that Redis uses, for everything in it."""
+        memory = await self._client.command("INFO", "memory")
         return int(memory["used_memory"])
 
     def _fields(self, where: Address, stored: Stored, vector: Vector | None, question: str) -> dict[str, bytes | str]:
@@ -110,19 +110,19 @@ class RedisAnswers:
             "tenant": where.tenant,
             "stored_at": repr(stored.stored_at),
             "version": str(stored.collection_version),
-            "answer": self._seal.close(stored.answer.SerializeToString(), f"{key}/answer"),
-            "question": self._seal.close(question.encode(), f"{key}/question"),
+            "answer": self._encryption.close(stored.answer.SerializeToString(), f"{key}/answer"),
+            "question": self._encryption.close(question.encode(), f"{key}/question"),
         }
         if stored.cost.currency:
             fields["cost"] = stored.cost.SerializeToString()
         if vector is not None:
             fields["partition"] = semantic_partition(where, vector)
-            fields["told"] = self._seal.fingerprint(stored.answer.text, where.tenant)
+            fields["told"] = self._encryption.fingerprint(stored.answer.text, where.tenant)
             fields[vector_field(vector.embedder)] = vector.components
         return fields
 
     def _candidate(self, key: str, fields: Mapping[bytes, bytes], partition: str) -> Candidate | None:
-        question = self._seal.open(fields.get(b"question", b""), f"{key}/question")
+        question = self._encryption.open(fields.get(b"question", b""), f"{key}/question")
         if question is None or fields.get(b"partition") != partition.encode():
             return None
         similarity = min(1.0, max(0.0, 1 - float(fields[b"distance"])))
@@ -140,7 +140,7 @@ class RedisAnswers:
     ) -> Stored | None:
         if id_ is None or stored_at is None or answer is None or id_.decode() != key.rpartition(":")[2]:
             return None
-        opened = self._seal.open(answer, f"{key}/answer")
+        opened = self._encryption.open(answer, f"{key}/answer")
         if opened is None:
             return None
         try:

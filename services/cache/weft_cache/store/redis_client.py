@@ -1,4 +1,4 @@
-"""Redis that answers soon or not at all."""
+"""A Redis client that answers soon or not at all."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -26,7 +26,9 @@ _is_patient: ContextVar[bool] = ContextVar("weft_cache_patient", default=False)
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Gives each exchange in the block seconds, and asks whatever came before: somebody waits for just this answer."""
+    """Gives each exchange in the block this many seconds, and calls Redis even after failures, because someone waits
+    for the answer.
+    """
     token = _is_patient.set(True)
     try:
         yield
@@ -35,7 +37,7 @@ def patiently() -> Iterator[None]:
 
 
 class StoreDown(Exception):
-    """Redis did not do what was asked: no answer came in time, or none was waited for."""
+    """Redis did not do what was asked: no answer came in time, or it was not called."""
 
 
 class Refused(StoreDown):
@@ -43,9 +45,9 @@ class Refused(StoreDown):
 
 
 class RedisClient:
-    """Gives every exchange a short limit, and leaves a Redis that broke several alone for a rest. Raises StoreDown.
+    """Gives every exchange a short limit, and stops calling a failing Redis for a while. Raises StoreDown.
 
-    One that is late while others are answered is busy, and goes on being asked.
+    If one exchange is late while others are answered, Redis is busy and is still called.
     """
 
     def __init__(self, redis: Redis, limit_s: float, rest_s: float) -> None:
@@ -55,18 +57,18 @@ class RedisClient:
         self._breaker = CallBreaker(Breaker(threshold=3, rest_s=rest_s), silence_s=limit_s, silence_counts=1)
 
     async def command(self, *words: Word) -> Any:
-        """Redis's answer to one command, in one round trip."""
+        """Returns Redis's reply to one command, in one round trip."""
         return await self._within_limit(lambda: self._redis.execute_command(*words))
 
     async def check(self) -> None:
-        """Raises DependencyDown while Redis does not answer. One that does again is not left to rest any longer."""
+        """Raises DependencyDown while Redis does not answer. Once it does, it is called again at once."""
         try:
             await self._counted(lambda: self._redis.execute_command("PING"), self._limit_s)
         except StoreDown as error:
             raise DependencyDown("redis", "redis does not answer; check that it runs") from error
 
     async def transaction(self, commands: Iterable[Sequence[Word]]) -> list[Any]:
-        """All of the commands or none, in one round trip; what each was answered."""
+        """Executes all of the commands or none, in one round trip; returns the replies."""
         together = self._redis.pipeline(transaction=True)
         for words in commands:
             together.execute_command(*words)
@@ -89,7 +91,7 @@ class RedisClient:
                 call.succeeded()
                 raise Refused from error
             except TimeoutError as error:
-                # A caller with little time left says nothing about Redis, and must not shut it to others.
+                # A timeout of a caller with little time left says nothing about Redis, and must not block others.
                 call.late()
                 raise StoreDown from error
             except (RedisError, OSError) as error:
@@ -103,9 +105,9 @@ class RedisClient:
 async def guarded(
     url: str, limit_s: float, rest_s: float, connections: int, mesh_id: str = DEFAULT_MESH_ID
 ) -> AsyncIterator[RedisClient]:
-    """Redis at `url`, which need not answer. Raises OtherMesh when it does and is another mesh's."""
-    # No retries: a caller would wait for them, and without the cache it has something better to do. Each exchange has a
-    # limit of its own, of which the connection's is the longest.
+    """Connects to Redis at `url`, which need not answer. Raises OtherMesh if it does and belongs to another mesh."""
+    # No retries: a caller would wait for them, and can do better without the cache. Each exchange has its own limit, of
+    # which the connection's is the longest.
     longest_s = max(limit_s, _PATIENT_S)
     pool = BlockingConnectionPool.from_url(
         url,

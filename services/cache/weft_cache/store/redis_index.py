@@ -23,18 +23,18 @@ def vector_field(embedder: str) -> str:
 
 
 class RedisIndex:
-    """Asks the index, and makes it when Redis does not know it: it was flushed, or restarted empty."""
+    """Queries the index, and creates it when Redis does not know it, after a flush or an empty restart."""
 
     def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
 
     async def count(self, tenant: str) -> int:
-        """Answers of a tenant stored now; raises StoreDown."""
+        """Returns the number of a tenant's stored answers; raises StoreDown."""
         found = await self._search(f"@tenant:{{{tenant}}}", "LIMIT", 0, 0, made_for=None)
         return int(found[0])
 
     async def nearest(self, partition: str, vector: Vector, at_most: int) -> list[tuple[str, dict[bytes, bytes]]]:
-        """Keys in the partition, nearest first, each with the fields of a candidate; raises StoreDown."""
+        """Returns keys in the partition, nearest first, each with the fields of a candidate; raises StoreDown."""
         query = f"(@partition:{{{partition}}})=>[KNN {at_most} @{vector_field(vector.embedder)} $vector AS distance]"
         returned = ("RETURN", 5, "distance", "partition", "stored_at", "question", "told")
         options = ("SORTBY", "distance", *returned, "LIMIT", 0, at_most)
@@ -58,7 +58,7 @@ class RedisIndex:
         return found
 
     async def _make(self, vector: Vector | None) -> None:
-        """Creates what is missing. What is there already, or another replica was faster to create, is refused."""
+        """Creates what is missing. Redis refuses what exists already, or what another replica created first."""
         with suppress(Refused):
             await self._guard.command(*_CREATE)
         if vector is None:

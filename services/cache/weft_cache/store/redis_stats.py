@@ -1,4 +1,4 @@
-"""Counts of a tenant's lookups: gathered here, added up in Redis."""
+"""Counts of a tenant's lookups: collected here, added up in Redis."""
 
 from collections import Counter
 from typing import Final
@@ -15,14 +15,14 @@ _MONEY: Final = "micros_saved:"
 
 
 class RedisStats:
-    """Costs a lookup no round trip: counts leave for Redis together, every so often."""
+    """Counts without a round trip per lookup: counts are sent to Redis together, at intervals."""
 
     def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
         self._pending: Counter[tuple[str, str]] = Counter()
 
     def add(self, tenant: str, tally: LookupCounts) -> None:
-        """Counts; never waits."""
+        """Adds counts; never waits."""
         for name in _COUNTS:
             if count := getattr(tally, name):
                 self._pending[tenant, name] += count
@@ -30,7 +30,7 @@ class RedisStats:
             self._pending[tenant, _MONEY + currency] += micros
 
     async def flush(self) -> None:
-        """Sends what was counted. What did not arrive for sure is sent again: rather twice than never."""
+        """Sends the counts. If it is not certain that they arrived they are sent again: rather twice than never."""
         pending, self._pending = self._pending, Counter()
         if not pending:
             return

@@ -1,7 +1,7 @@
-"""The room answers may take: an account of every tenant's, and what was used longest ago goes first.
+"""The memory that answers may take: an account for every tenant, and eviction of the least recently used.
 
-Redis itself must not choose (`maxmemory-policy noeviction`): budgets and rate limits live in the same server, and what
-answers are forgotten by must not be lost before the answers.
+Redis itself must not evict (`maxmemory-policy noeviction`): budgets and rate limits are in the same server, and the
+index for invalidation must not be lost before the answers.
 """
 
 import json
@@ -16,22 +16,22 @@ from weft_cache.store.redis_client import RedisClient
 _SCRIPT: Final = (Path(__file__).parent / "store.lua").read_text(encoding="utf-8")
 _KEEPING: Final = f"#!lua\n{_SCRIPT}"
 _FREEING: Final = f"#!lua flags=allow-oom\n{_SCRIPT}"
-"""A Redis that is full keeps nothing more, and still forgets."""
+"""A full Redis stores nothing more, and can still delete."""
 _PREFIX: Final = "weft:cache:"
 _MARK: Final = "weft:cache:mark:"
 _PAGE: Final = 500
 _MARKS_AT_ONCE: Final = 50
 _LARGEST_SHARE: Final = 1 / 16
-# Measured: a hash, its place in the accounts, and its place among a mark's, in Redis's own memory.
+# Measured in Redis's own memory: a hash, its entry in the accounts, and its entry under each mark.
 _ENTRY_BYTES: Final = 1_100
 _MARK_BYTES: Final = 400
 _LONGEST_JOB_MS: Final = 24 * 3600 * 1000
-"""As long may an answer be under way that is built on a document as it was."""
+"""An answer based on a document's former version may still be on its way for this long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer as it is to be kept. `tail` begins with the tenant; the other names belong to that tenant alone.
+    """An answer to be stored. `tail` begins with the tenant; the other names belong only to that tenant.
 
     `documents` are those it is built on, and the job it is of; `marks` the names it may be forgotten by (these among
     them); `latest` is where it can be found whatever the version of its collection; empty means nowhere.
@@ -47,14 +47,14 @@ class Kept:
 
     @property
     def size_bytes(self) -> int:
-        """About what it takes in Redis. Whatever is in the search index is there twice."""
+        """Returns about what it takes in Redis. Everything in the search index is stored twice."""
         content = sum(len(name) + len(value) for name, value in self.fields.items())
         indexed = sum(len(value) for name, value in self.fields.items() if name.startswith("vector_"))
         return content + indexed + _ENTRY_BYTES + _MARK_BYTES * len(self.marks)
 
 
 class RedisStore:
-    """Keeps answers within `most_bytes` for all tenants, each for `longest_s` at most. Methods raise StoreDown."""
+    """Stores answers within `most_bytes` for all tenants, each for `longest_s` at most. Methods raise StoreDown."""
 
     def __init__(self, guard: RedisClient, most_bytes: int, longest_s: float) -> None:
         self._guard = guard
@@ -63,7 +63,9 @@ class RedisStore:
         self._used: dict[str, None] = {}
 
     async def keep(self, kept: Kept) -> bool:
-        """Puts an answer in the place of the one before; False when it is too large or built on a changed document."""
+        """Stores an answer, replacing the one before; returns False if it is too large or based on a changed
+        document.
+        """
         if kept.size_bytes > self._most_bytes * _LARGEST_SHARE:
             return False
         keep = {
@@ -82,12 +84,12 @@ class RedisStore:
         return bool(is_kept)
 
     async def latest(self, name: str) -> str | None:
-        """Returns the tail of what was kept last under a name."""
+        """Returns the tail of what was stored last under a name."""
         tail = await self._guard.command("GET", f"{_PREFIX}latest:{name}")
         return tail.decode() if tail else None
 
     async def change(self, documents: Sequence[str], version: int) -> None:
-        """Keeps nothing more that is built on an older version of these documents."""
+        """From now on, refuses answers based on an older version of these documents."""
         if documents and version:
             longest = max(self._longest_ms, _LONGEST_JOB_MS)
             await self._run(changed=list(documents), version=version, longest=longest)
@@ -112,7 +114,7 @@ class RedisStore:
                 return found
 
     async def forget(self, tails: Iterable[str]) -> int:
-        """Removes answers; returns how many were there."""
+        """Deletes answers; returns how many there were."""
         every = sorted(tails)
         pages = (every[start : start + _PAGE] for start in range(0, len(every), _PAGE))
         return sum([await self._run(forget=page) for page in pages])
@@ -130,7 +132,7 @@ class RedisStore:
             await self._run(touch=used[start : start + _PAGE])
 
     async def account(self, tenant: str) -> TenantUsage:
-        """What a tenant holds now."""
+        """Returns what a tenant has stored now."""
         await self._run()
         entries = await self._guard.command("ZCARD", f"{_PREFIX}used:{tenant}")
         size_bytes = await self._guard.command("ZSCORE", f"{_PREFIX}shelves", tenant)

@@ -5,7 +5,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from weft_gateway.audit.audit import AuditLog
 from weft_gateway.auth.gcra import Rate, RateLimit
@@ -16,7 +16,6 @@ from weft_gateway.auth.keys import (
     prove,
     read_credential,
 )
-from weft_gateway.auth.redis_limiter import RedisLimiter
 from weft_kit.logging import note
 from weft_kit.rpc.context import TRACE_KEY, CallContext, enter
 from weft_kit.rpc.errors import (
@@ -48,6 +47,14 @@ class CallRates:
     burst_s: float = 10.0
 
 
+class RateLimiter(Protocol):
+    """Counts calls."""
+
+    async def admit(self, limits: Sequence[RateLimit]) -> None:
+        """Returns when a call may pass; raises Exhausted when it would break one of its limits."""
+        ...
+
+
 class Authenticator:
     """The authenticator of `weft_kit.rpc.interceptor`.
 
@@ -55,7 +62,7 @@ class Authenticator:
     """
 
     def __init__(
-        self, key_cache: KeyCache, limiter: RedisLimiter, rates: CallRates, operator_token: str, audit: AuditLog
+        self, key_cache: KeyCache, limiter: RateLimiter, rates: CallRates, operator_token: str, audit: AuditLog
     ) -> None:
         self._key_cache = key_cache
         self._limiter = limiter

@@ -11,13 +11,13 @@ from weft_kit.stores.page_tokens import page_size
 
 
 class KeyServicer(rpc.KeyServiceServicer):
-    def __init__(self, desk: KeyAdmin, pages: Pages, effective_within_s: float) -> None:
-        self._desk = desk
+    def __init__(self, admin: KeyAdmin, pages: Pages, effective_within_s: float) -> None:
+        self._admin = admin
         self._pages = pages
         self._effective_within_s = effective_within_s
 
     async def CreateKey(self, request: pb.CreateKeyRequest, _: object) -> pb.CreateKeyResponse:
-        key, credential = await self._desk.create(
+        key, credential = await self._admin.create(
             request.tenant, request.name, request.calls_per_minute, request.budget
         )
         note(subject_key_id=key.key_id)
@@ -26,12 +26,12 @@ class KeyServicer(rpc.KeyServiceServicer):
     async def ListKeys(self, request: pb.ListKeysRequest, _: object) -> pb.ListKeysResponse:
         size, scope = page_size(request.page_size), ("keys", request.tenant)
         before = await self._pages.read(request.page_token, *scope)
-        keys, position = await self._desk.page(request.tenant, before, size)
+        keys, position = await self._admin.page(request.tenant, before, size)
         token = await self._pages.write(position, *scope)
         return pb.ListKeysResponse(keys=map(_to_wire, keys), next_page_token=token)
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, _: object) -> pb.RevokeKeyResponse:
-        key = await self._desk.revoke(request.key_id)
+        key = await self._admin.revoke(request.key_id)
         note(subject_tenant=key.tenant)
         return pb.RevokeKeyResponse(key=_to_wire(key), effective_within=duration(self._effective_within_s))
 

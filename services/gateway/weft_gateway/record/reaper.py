@@ -6,17 +6,16 @@ fenced write, so a worker or another replica that is faster wins, and there is o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_gateway.record.postgres_jobs import RecordStore
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, write_end
 from weft_kit.joblog.terminal import lost_event, terminal_event
 from weft_kit.rpc.time import datetime_of
@@ -29,6 +28,18 @@ _LONGEST_WAIT: Final = timedelta(minutes=10)
 _MOST_REMEMBERED: Final = 10_000
 
 
+class UnfinishedJobs(Protocol):
+    """The jobs without an end on record. Raises DependencyDown while the record cannot be read."""
+
+    def expired(self, before: datetime) -> AsyncIterator[tuple[str, event_pb2.Accepted]]:
+        """Yields those that expired before a time."""
+        ...
+
+    def accepted(self, before: datetime) -> AsyncIterator[tuple[str, list[event_pb2.JobEvent]]]:
+        """Yields those that were accepted before a time, with their recorded events."""
+        ...
+
+
 class Reaper:
     """Checks every `poll_s` for jobs that expired `grace_s` ago, which leaves workers that long to end them.
 
@@ -36,7 +47,7 @@ class Reaper:
     job that cannot be ended delays no other, and is tried again after twice as long each time, up to ten minutes.
     """
 
-    def __init__(self, log: JobLog, records: RecordStore, *, grace_s: float, poll_s: float = 5.0) -> None:
+    def __init__(self, log: JobLog, records: UnfinishedJobs, *, grace_s: float, poll_s: float = 5.0) -> None:
         self._log = log
         self._records = records
         self._grace = timedelta(seconds=grace_s)

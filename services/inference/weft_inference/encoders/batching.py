@@ -1,4 +1,4 @@
-"""Texts of concurrent requests share batches: at once when idle, together while a batch runs."""
+"""Batches texts of concurrent requests: at once when idle, together while a batch runs."""
 
 import asyncio
 import math
@@ -23,13 +23,13 @@ Kept = TypeVar("Kept")
 
 
 class Model(Protocol[Seen_co]):
-    """Reads rows together and gives what it saw in each: the encoder one text a row, the verifier two."""
+    """Reads rows together and returns its result for each: the encoder has one text per row, the verifier two."""
 
     def run(self, rows: Sequence[Ids]) -> Sequence[Seen_co]: ...
 
 
 _BATCH_TEXTS = Histogram("weft_inference_batch_texts", "Texts read together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
-# Padding a batch may add before it is cut in two: a quarter, or little enough not to matter.
+# Padding that a batch may add before it is split: a quarter, or little enough not to matter.
 _PADDING_SHARE = 0.25
 _PADDING_TOKENS = 32
 _FIRST_GUESS_TOKENS_PER_S = 4_000.0
@@ -39,7 +39,7 @@ _WEIGHT = 0.2
 
 @dataclass(slots=True, eq=False)
 class Request(Generic[Seen, Kept]):
-    """One caller's texts; `todo` holds the places not yet read, short texts first.
+    """One caller's texts; `todo` holds the indexes of those not yet read, short texts first.
 
     From `deadline` on, in the event loop's time, nobody wants them read.
     """
@@ -72,7 +72,8 @@ Text = tuple[Request[Any, Any], int]
 
 
 def choose(waiting: Waiting, budget_tokens: int, now: float = 0.0) -> list[Text]:
-    """Takes texts worth `budget_tokens`, at least one, from every tenant in turn, and of each from every request.
+    """Takes texts worth `budget_tokens`, at least one, from every tenant in turn, and within a tenant from every
+    request.
 
     So neither a large request nor a crowd of small ones delays others much. What is too late by `now` is dropped.
     """
@@ -101,7 +102,7 @@ def choose(waiting: Waiting, budget_tokens: int, now: float = 0.0) -> list[Text]
 
 
 def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
-    """Groups texts of similar length, short ones first, so that little is computed on padding."""
+    """Groups texts of similar length, short ones first, so that little time is spent on padding."""
     group: list[Text] = []
     tokens = 0
     for request, place in sorted(texts, key=lambda text: len(text[0].rows[text[1]])):
@@ -117,7 +118,9 @@ def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
 
 
 class Speed:
-    """Remembers how fast the latest batches were read. Large ones count for more: small ones say little of a crowd."""
+    """Remembers how fast the latest batches were read. Large ones weigh more, since small ones say little about
+    load.
+    """
 
     def __init__(self) -> None:
         self._tokens, self._seconds = _FIRST_GUESS_TOKENS_PER_S * _FIRST_GUESS_WEIGHT_S, _FIRST_GUESS_WEIGHT_S
@@ -182,7 +185,7 @@ class Batcher(Generic[Seen]):
             self._forget(request)
 
     def _check_room(self, tokens: int, tenant: str, deadline: float) -> None:
-        """Raises Overloaded when too much waits already, or so much that these would be read too late."""
+        """Raises Overloaded when too much is waiting already, or so much that these texts would be read too late."""
         waiting = self._unread_tokens.total()
         if self._unread_tokens[tenant] and waiting + tokens > self._limit_tokens:
             wait_s = waiting / self._speed.tokens_per_s

@@ -1,4 +1,4 @@
-"""Texts into unit vectors, and documents into an order: both read by one encoder.
+"""Turns texts into unit vectors, and ranks documents: both with one encoder.
 
 Rerank is late interaction: every word piece of the query looks for its best match among the word pieces of the
 document, and the mean of these similarities is the score. It costs what embedding the documents costs and reads them to
@@ -25,7 +25,7 @@ from weft_inference.encoders.encoder import (
 from weft_inference.encoders.tokenising import tokenised
 
 SHORT_TOKENS = 64
-"""A request of no more is a question somebody waits for."""
+"""A request with at most this many tokens is a question that someone waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def joined(windows: Sequence[Vector], rows: Sequence[Ids]) -> Vector:
 
 
 def pieces(encoded: Encoded) -> Vector:
-    """Returns a unit vector a word piece; the first and last token only mark the text's borders."""
+    """Returns a unit vector per word piece; the first and last token only mark the text's borders."""
     inner = encoded.states[1:-1] if len(encoded.states) > 2 else encoded.states
     return np.asarray(inner / np.linalg.norm(inner, axis=1, keepdims=True), np.float32)
 
@@ -69,7 +69,7 @@ def best_matches(query: Vector, encoded: Encoded) -> Vector:
 
 
 def score(windows: Sequence[Vector]) -> float:
-    """Returns a document's score: each word piece takes its best window."""
+    """Returns a document's score: each word piece uses its best window."""
     return float(np.max(windows, axis=0).mean())
 
 
@@ -79,7 +79,8 @@ class Embedder:
     def __init__(self, encoder: Encoder, batcher: Batcher[Encoded], short: Batcher[Encoded]) -> None:
         self._encoder = encoder
         self._batcher = batcher
-        # Beside the other's batch, not behind it: a question is read in a few ms, a batch of documents in a hundred.
+        # In parallel with the other's batch, not behind it: a question is read in a few ms, a batch of documents in a
+        # hundred.
         self._short = short
         self.name = encoder.name
         self.reranker = f"{encoder.name}-maxsim"

@@ -47,7 +47,7 @@ class TokenisedText:
 
 
 class TextReader:
-    """Makes tokens of texts, for one model.
+    """Tokenizes texts for one model.
 
     `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
     the model was trained, and not before one whose token states are compared. A vector is of `joined` windows at most.
@@ -73,7 +73,7 @@ class TextReader:
         tokenizer.enable_truncation(max_tokens - len(self._prefix), stride=_OVERLAP)
 
     def windows(self, text: str) -> list[Ids]:
-        """Cuts a text into windows of at most `max_tokens` ids; all but long texts are one."""
+        """Splits a text into windows of at most `max_tokens` ids; all but long texts are one window."""
         return _windows(self._tokenizer.encode(self._prepared(text)))
 
     def read(self, text: str) -> TokenisedText:

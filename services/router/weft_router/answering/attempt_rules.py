@@ -28,13 +28,13 @@ class AttemptRules:
     max_answer_bytes: int = MAX_ANSWER_BYTES
 
     def limits_of(self, job: Job) -> RetryLimits:
-        """Returns how often a job is tried, by what its request says and how providers refused it."""
+        """Returns how often a job may be tried, given its request and the refusals so far."""
         return self.limits.of(job.request).after(job.unexplained)
 
     def orders(
         self, job: Job, registry: Registry, name: str, *, may_be_replaced: bool = False, checks_form: bool = True
     ) -> Mapping[str, JobOrder]:
-        """Returns what is asked for under an alias and each that it falls back to."""
+        """Returns the orders for an alias and each of its fallbacks."""
         request = job.request
         wanted = request.routing if request.HasField("routing") else None
 

@@ -43,11 +43,11 @@ class Race:
     ) -> inference_pb2.Finished:
         """Returns the end of the winner's answer, with every token of it committed.
 
-        `first` says in the log that it begins before anybody is asked; the others say so once they lead.
+        `first` writes to the log that it begins before its provider is called; the others do so once they lead.
 
         Raises:
-            ProviderError: nobody of the highest rank answered. Where a lower one did, its answer stands with the job.
-            BudgetSpent: a budget has no room for anybody of the highest rank.
+            ProviderError: no attempt of the highest rank answered. If a lower one did, its answer is kept.
+            BudgetSpent: a budget is exhausted for every attempt of the highest rank.
             Fenced: another writer has moved the job on.
         """
         try:

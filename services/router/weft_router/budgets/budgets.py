@@ -13,17 +13,19 @@ from weft_kit.spending import SpendingAccount
 from weft_kit.stores.optional import StoreAway
 from weft_router import metrics
 from weft_router.budgets.claims import (
+    Booking,
+    BudgetLedger,
     BudgetLimit,
     BudgetRefusal,
     BudgetRefusalKind,
     Claim,
     Grant,
+    Granted,
     Holder,
     PlannedCall,
     budget_spent,
 )
 from weft_router.budgets.local_ledger import LocalLedger
-from weft_router.budgets.redis_ledger import Booking, Granted, RedisLedger
 from weft_router.job import usage
 
 
@@ -85,7 +87,7 @@ class Reservation:
 class Budgets:
     """Enforces the budgets of a call's tenant and key."""
 
-    def __init__(self, ledger: RedisLedger, fallback: Fallback) -> None:
+    def __init__(self, ledger: BudgetLedger, fallback: Fallback) -> None:
         self._ledger = ledger
         self._fallback = fallback
         self._local = LocalLedger()

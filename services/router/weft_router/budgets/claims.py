@@ -1,8 +1,9 @@
 """Requests to budgets: what a call may cost and whose budgets it counts against, and the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from weft.common.v1 import budget_pb2, error_pb2
 from weft.job.v1 import job_pb2
@@ -82,6 +83,45 @@ class BudgetRefusal:
     kind: BudgetRefusalKind
     used: int
     wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """The actual use of a call that ended. `micros` is its cost."""
+
+    claim: Claim
+    grant: Grant
+    provider: str
+    tokens: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A claim that was granted, and what each of its accounts had then spent and reserved, in micros."""
+
+    grant: Grant
+    micros: Sequence[int]
+
+
+class BudgetLedger(Protocol):
+    """Keeps the accounts of all budgets, for all routers."""
+
+    async def reserve(self, claim: Claim) -> Granted | BudgetRefusal:
+        """Reserves a claim in all of its accounts or in none. Raises StoreAway if that is not known."""
+        ...
+
+    def book(self, booking: Booking) -> None:
+        """Charges what a call used, soon, and releases its reservation."""
+        ...
+
+    async def costs_today(self, tenant: str) -> Mapping[str, int]:
+        """Returns the micros that a tenant's calls cost today, by provider; those of all tenants if none is named.
+
+        Raises:
+            StoreAway: the ledger does not answer.
+        """
+        ...
 
 
 class BudgetSpent(Exception):

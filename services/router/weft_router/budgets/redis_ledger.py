@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,7 +20,7 @@ from weft_kit.outages import Outage
 from weft_kit.spending import SpendingAccount, costs, day_of
 from weft_kit.stores.optional import OptionalStore, StoreAway
 from weft_router import metrics
-from weft_router.budgets.claims import BudgetRefusal, BudgetRefusalKind, Claim, Grant, Holder
+from weft_router.budgets.claims import Booking, BudgetRefusal, BudgetRefusalKind, Claim, Grant, Granted, Holder
 
 _RESERVE: Final = (Path(__file__).parent / "reserve.lua").read_text(encoding="utf-8")
 _SETTLE: Final = (Path(__file__).parent / "settle.lua").read_text(encoding="utf-8")
@@ -33,25 +32,6 @@ _PACE_S: Final = 0.01
 """How long charges are collected; unused reservations are released with this delay."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """The actual use of a call that ended. `micros` is its cost."""
-
-    claim: Claim
-    grant: Grant
-    provider: str
-    tokens: int
-    micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """A claim that was granted, and what each of its accounts had then spent and reserved, in micros."""
-
-    grant: Grant
-    micros: Sequence[int]
 
 
 _Waiting = tuple[Claim, "asyncio.Future[Granted | BudgetRefusal]"]

@@ -22,7 +22,7 @@ ReadKeys = Callable[[Catalog], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Berth:
+class _OpenProvider:
     """An open provider: what it was opened with, and what closes it."""
 
     entry: ProviderEntry
@@ -41,7 +41,7 @@ class Fleet:
     def __init__(self, open_provider: OpenProvider, read_keys: ReadKeys) -> None:
         self._open_provider = open_provider
         self._read_keys = read_keys
-        self._berths: list[_Berth] = []
+        self._open: list[_OpenProvider] = []
         self._lent: Counter[Registry] = Counter()
         self._closing = TaskSet()
         self._current: Registry | None = None
@@ -71,14 +71,14 @@ class Fleet:
         """
         keys = self._read_keys(catalog)
         async with AsyncExitStack() as opened:
-            berths = [
-                await self._berth(catalog, name, entry, keys.get(name, ""), opened)
+            wanted = [
+                await self._opened(catalog, name, entry, keys.get(name, ""), opened)
                 for name, entry in catalog.providers.items()
             ]
             opened.pop_all()
-        known = {id(berth) for berth in self._berths}
-        self._berths += [berth for berth in berths if id(berth) not in known]
-        registered = {berth.registered.name: _with_models(berth.registered, catalog) for berth in berths}
+        known = {id(one) for one in self._open}
+        self._open += [one for one in wanted if id(one) not in known]
+        registered = {one.registered.name: _with_models(one.registered, catalog) for one in wanted}
         self._current = Registry(catalog, registered)
         self._close_idle()
 
@@ -99,12 +99,12 @@ class Fleet:
     def _weight(self, tenant: str) -> float:
         return self.current.catalog.share(tenant).weight
 
-    async def _berth(
+    async def _opened(
         self, catalog: Catalog, name: str, entry: ProviderEntry, key: str, opened: AsyncExitStack
-    ) -> _Berth:
-        for berth in self._berths:
-            if (berth.registered.name, berth.entry, berth.key) == (name, entry, key):
-                return berth
+    ) -> _OpenProvider:
+        for one in self._open:
+            if (one.registered.name, one.entry, one.key) == (name, entry, key):
+                return one
         closing = AsyncExitStack()
         provider = await closing.enter_async_context(self._open_provider(name, entry, key))
         opened.push_async_callback(closing.aclose)
@@ -113,14 +113,14 @@ class Fleet:
         )
         models = {model: ProviderHealth(catalog.breaker, name, model) for model in catalog.serving(name)}
         registered = Registered(name, entry.kind, provider, models, concurrency_limit, entry.region or "")
-        return _Berth(entry, key, registered, closing)
+        return _OpenProvider(entry, key, registered, closing)
 
     def _close_idle(self) -> None:
         alive = [*self._lent, *([self._current] if self._current else [])]
         asked = {id(one.provider) for registry in alive for one in registry.providers.values()}
-        for berth in [berth for berth in self._berths if id(berth.registered.provider) not in asked]:
-            self._berths.remove(berth)
-            self._closing.start(berth.closing.aclose())
+        for unused in [one for one in self._open if id(one.registered.provider) not in asked]:
+            self._open.remove(unused)
+            self._closing.start(unused.closing.aclose())
 
 
 def _with_models(registered: Registered, catalog: Catalog) -> Registered:

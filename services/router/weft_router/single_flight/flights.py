@@ -1,8 +1,9 @@
 """Finds or starts the call that identical requests share, across all routers."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import Protocol
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
@@ -19,8 +20,26 @@ from weft_router.single_flight.flight import (
 )
 from weft_router.single_flight.follower import FlightFollower
 from weft_router.single_flight.joining import flight_of, is_shared
-from weft_router.single_flight.redis_directory import RedisDirectory
 from weft_router.single_flight.remote import RemoteSubscription
+
+
+class FlightDirectory(Protocol):
+    """Knows which router hosts a flight. If it does not answer, each router hosts its own."""
+
+    host: str
+    """The address at which other routers reach this one."""
+
+    def announcing(self, host: str) -> AbstractAsyncContextManager[None]:
+        """Renews the claims while the context lasts."""
+        ...
+
+    async def claim(self, flight: str, lost: str = "") -> str:
+        """Returns the host of a flight: this router, if there is none or only a `lost` one."""
+        ...
+
+    def release(self, flight: str) -> None:
+        """Announces, soon, that a flight of this router is over."""
+        ...
 
 
 class Flights:
@@ -29,7 +48,7 @@ class Flights:
     `limits` bounds how many failures a job may hear.
     """
 
-    def __init__(self, directory: RedisDirectory, limits: RetryLimits, answer: Answer) -> None:
+    def __init__(self, directory: FlightDirectory, limits: RetryLimits, answer: Answer) -> None:
         self._directory = directory
         self._limits = limits
         self._answer = answer

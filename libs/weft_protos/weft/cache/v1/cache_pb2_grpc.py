@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CacheServiceStub:
-    """Keeps finished answers. The tenant comes from the call's metadata. A store that is away is a miss, never an error.
+    """Stores finished answers. The tenant comes from the call's metadata. If the store is down lookups are misses, never
+    errors.
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class CacheServiceStub:
 
 
 class CacheServiceServicer:
-    """Keeps finished answers. The tenant comes from the call's metadata. A store that is away is a miss, never an error.
+    """Stores finished answers. The tenant comes from the call's metadata. If the store is down lookups are misses, never
+    errors.
     """
 
     def Lookup(self, request, context):
@@ -74,14 +76,14 @@ class CacheServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Store(self, request, context):
-        """Keeps a finished, successful answer. A repeat replaces it.
+        """Stores a finished, successful answer. A repeat replaces it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportAudit(self, request, context):
-        """Takes what a question that the semantic tier had answered came to when it was asked again, and compares. A repeat
+        """Compares the new answer to a question that the semantic tier had answered with the one that was served. A repeat
         counts again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -89,7 +91,7 @@ class CacheServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Invalidate(self, request, context):
-        """Forgets answers of the tenant. A repeat finds nothing to forget and succeeds.
+        """Deletes answers of the tenant. A repeat finds nothing to delete and succeeds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +141,8 @@ def add_CacheServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CacheService:
-    """Keeps finished answers. The tenant comes from the call's metadata. A store that is away is a miss, never an error.
+    """Stores finished answers. The tenant comes from the call's metadata. If the store is down lookups are misses, never
+    errors.
     """
 
     @staticmethod

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """Tells operators which catalog the process that answers follows. Routers and gateways serve it, each for itself; a
-    gateway takes the operator's token.
+    """Tells operators which catalog the answering process uses. Routers and gateways serve it, each for itself; a gateway
+    requires the operator's token.
     """
 
     def __init__(self, channel):
@@ -44,8 +44,8 @@ class CatalogServiceStub:
 
 
 class CatalogServiceServicer:
-    """Tells operators which catalog the process that answers follows. Routers and gateways serve it, each for itself; a
-    gateway takes the operator's token.
+    """Tells operators which catalog the answering process uses. Routers and gateways serve it, each for itself; a gateway
+    requires the operator's token.
     """
 
     def GetCatalogStatus(self, request, context):
@@ -72,8 +72,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """Tells operators which catalog the process that answers follows. Routers and gateways serve it, each for itself; a
-    gateway takes the operator's token.
+    """Tells operators which catalog the answering process uses. Routers and gateways serve it, each for itself; a gateway
+    requires the operator's token.
     """
 
     @staticmethod

@@ -86,11 +86,11 @@ class _FinishReason:
 class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FINISH_REASON_UNSPECIFIED: _FinishReason.ValueType  # 0
-    """Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+    """Not known: the output is complete as far as can be seen, and the provider's own word says more. Or the job has no
     answer.
     """
     FINISH_REASON_STOP: _FinishReason.ValueType  # 1
-    """It was finished, or met a stop text."""
+    """It finished, or produced a stop text."""
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It reached `max_tokens` or the context window."""
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
@@ -102,11 +102,11 @@ class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Says why the model stopped."""
 
 FINISH_REASON_UNSPECIFIED: FinishReason.ValueType  # 0
-"""Not known: what came is whole as far as can be seen, and the provider's own word tells more. Or the job has no
+"""Not known: the output is complete as far as can be seen, and the provider's own word says more. Or the job has no
 answer.
 """
 FINISH_REASON_STOP: FinishReason.ValueType  # 1
-"""It was finished, or met a stop text."""
+"""It finished, or produced a stop text."""
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It reached `max_tokens` or the context window."""
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
@@ -128,14 +128,14 @@ class Message(_message.Message):
     role: Global___Role.ValueType
     """Who speaks. Required."""
     tool_call_id: _builtins.str
-    """The call this message answers; required with ROLE_TOOL, refused otherwise. Of calls with one id it is the first
-    without a result in the latest turn that has such a call. A result of no call is refused by most providers, and the
-    job then is FAILED as UNSUPPORTED; a call without a result is told to have none.
+    """The call this message answers; required with ROLE_TOOL, refused otherwise. Of several calls with this id it is the
+    first without a result in the latest turn that has such a call. Most providers refuse a result without a call, and
+    the job then is FAILED as UNSUPPORTED; for a call without a result the provider is told that there is none.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
-        """What is said, in order; at most 1024 parts. Required with ROLE_SYSTEM and ROLE_USER: an answer may be without a word,
-        and so may the result of a tool.
+        """What is said, in order; at most 1024 parts. Required with ROLE_SYSTEM and ROLE_USER: an answer may be empty, and so
+        may the result of a tool.
         """
 
     @_builtins.property
@@ -172,7 +172,7 @@ class ContentPart(_message.Message):
     """Plain text, UTF-8; may be empty with ROLE_ASSISTANT and ROLE_TOOL."""
     @_builtins.property
     def image(self) -> Global___Image:
-        """A picture; only with ROLE_USER. Providers that take none refuse the request as UNSUPPORTED."""
+        """A picture; only with ROLE_USER. Providers that accept none refuse the request as UNSUPPORTED."""
 
     def __init__(
         self,
@@ -236,8 +236,8 @@ class Tool(_message.Message):
     description: _builtins.str
     """What it does, for the model to read."""
     parameters_schema: _builtins.str
-    """JSON Schema of the arguments, as JSON text, bounded as `JsonSchemaFormat.schema_json` is; of all tools together at
-    most 256 KiB. Empty means no arguments.
+    """JSON Schema of the arguments, as JSON text, with the limits of `JsonSchemaFormat.schema_json`; at most 256 KiB for
+    all tools together. Empty means no arguments.
     """
     def __init__(
         self,
@@ -265,17 +265,18 @@ class ToolCall(_message.Message):
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     PROVIDER_STATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifies the call in this conversation. A provider that takes no such id is told another in its place."""
+    """Identifies the call in this conversation. A provider that does not accept such an id is sent another in its place."""
     name: _builtins.str
-    """Name of the tool, as the model wrote it: not always one that was declared."""
+    """Name of the tool, as the model wrote it; it may not be one that was declared."""
     arguments_json: _builtins.str
-    """Arguments as JSON text; complete and valid JSON once the job succeeded. Models write an object, or nothing, and a few
+    """Arguments as JSON text; complete and valid JSON once the job succeeded. Models write an object or nothing; a few
     write something else. In requests of at most 1 MiB and 128 levels, with texts that contain neither NUL nor half a
     surrogate pair; with those of all other calls, and their `provider_state`, it holds at most 40,000 values.
     """
     provider_state: _builtins.str
-    """What the provider wants to see again together with the call, such as its reasoning. Opaque: send it back as it came;
-    other providers, and other models, are not shown it. Empty from most. It is a JSON object, and refused when it is not.
+    """State that the provider wants back together with the call, such as its reasoning. Opaque: send it back unchanged;
+    other providers, and other models, do not receive it. Empty for most providers. Must be a JSON object, otherwise it
+    is refused.
     """
     def __init__(
         self,
@@ -295,8 +296,8 @@ Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
 class ResponseFormat(_message.Message):
-    """Says what form the answer must have. Not set means free text. The text of a job that succeeded has the form, unless
-    it calls tools or ends as CONTENT_FILTER; a job with no such answer fails with ANSWER_INVALID.
+    """Says what format the answer must have. Not set means free text. The text of a job that succeeded has the format,
+    unless it calls tools or ends as CONTENT_FILTER; a job without such an answer fails with ANSWER_INVALID.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -355,8 +356,8 @@ class JsonSchemaFormat(_message.Message):
     name: _builtins.str
     """Name of the schema, for the provider; 1–64 of [a-zA-Z0-9_-]."""
     schema_json: _builtins.str
-    """JSON Schema as JSON text, 2020-12 unless its `$schema` says otherwise. Required. At most 128 KiB, 64 levels and 2,000
-    schemas, references followed; what else is bounded is in docs/routing.md.
+    """JSON Schema as JSON text, 2020-12 unless its `$schema` says otherwise. Required. At most 128 KiB, 64 levels and
+    2,000 schemas, references followed; docs/routing.md has the other limits.
     """
     def __init__(
         self,
@@ -374,8 +375,8 @@ Global___JsonSchemaFormat: _TypeAlias = JsonSchemaFormat  # noqa: Y015
 
 @_typing.final
 class SamplingParams(_message.Message):
-    """Says how tokens are drawn. Fields not given take the provider's defaults. So do those that the model asked is known to
-    refuse, but for `max_tokens` and `stop`; `Attempt.chosen_because` names them.
+    """Says how tokens are sampled. Fields not given take the provider's defaults. So do fields that the model is known to
+    refuse, except `max_tokens` and `stop`; `Attempt.chosen_because` names them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -389,25 +390,27 @@ class SamplingParams(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _builtins.int
     PRESENCE_PENALTY_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
-    """Randomness, 0–2. Zero is greedy and makes the answer cacheable by default. Where a model's scale ends below, its end."""
+    """Randomness, 0–2. Zero is greedy and makes the answer cacheable by default. A value above the model's range is
+    reduced to its upper limit.
+    """
     top_p: _builtins.float
     """Nucleus mass, (0, 1]."""
     top_k: _builtins.int
     """Number of candidates, at least 1. Providers without it ignore it."""
     max_tokens: _builtins.int
-    """Longest answer in tokens, at least 1. Default: the model alias's limit. Reasoning counts, but for a provider whose
-    budget for it, in the catalog, leaves an answer no room beside it.
+    """Longest answer in tokens, at least 1. Default: the model alias's limit. Reasoning counts, except at a provider
+    whose reasoning budget, in the catalog, would leave no room for an answer.
     """
     seed: _builtins.int
-    """Makes sampling repeatable where the provider can; one of fewer bits is told the last of them."""
+    """Makes sampling repeatable if the provider supports it; a provider with fewer bits is sent the low-order ones."""
     frequency_penalty: _builtins.float
     """Penalty on tokens by how often they occurred, −2 to 2."""
     presence_penalty: _builtins.float
     """Penalty on tokens that occurred at all, −2 to 2."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Texts that end the answer and are not part of it; at most 8, each 1–64 characters. Kept to whichever the provider
-        takes. Reasoning and calls of tools are not looked through.
+        """Texts that end the answer and are not part of it; at most 8, each 1–64 characters. Enforced whichever of them the
+        provider accepts. Reasoning and tool calls are not searched.
         """
 
     def __init__(
@@ -479,11 +482,11 @@ class Usage(_message.Message):
     reasoning_tokens: _builtins.int
     """Of `completion_tokens`, those spent on reasoning."""
     estimated: _builtins.bool
-    """True when the provider did not report all of it, or what cannot be, and Weft counted what it could see."""
+    """True when the provider reported incomplete or impossible counts, and Weft estimated from the visible text."""
     cache_write_prompt_tokens: _builtins.int
-    """Of `prompt_tokens`, those written to the provider's prefix cache, where that has a price of its own."""
+    """Of `prompt_tokens`, those written to the provider's prefix cache, if that has a separate price."""
     hour_cache_write_prompt_tokens: _builtins.int
-    """Of `cache_write_prompt_tokens`, those that the cache is to keep for an hour, where that has a price of its own."""
+    """Of `cache_write_prompt_tokens`, those that the cache keeps for an hour, if that has a separate price."""
     def __init__(
         self,
         *,

@@ -29,11 +29,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not given."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. Where there
-    are others, metadata holds how many: `more`, which stops at 1000.
+    """INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. If there are
+    more, metadata holds their number as `more`, at most 1000.
     """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: the request is larger than the mesh carries; metadata holds `size_bytes` and `limit_bytes`."""
+    """INVALID_ARGUMENT: the request is larger than the mesh accepts; metadata holds `size_bytes` and `limit_bytes`."""
     ERROR_REASON_UNKNOWN_MODEL: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: no such model alias; metadata holds `known`."""
     ERROR_REASON_INVALID_FILTER: _ErrorReason.ValueType  # 4
@@ -41,9 +41,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNREADABLE_DOCUMENT: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 6
-    """INVALID_ARGUMENT: the page token is not one this list gave out; begin the list anew without it."""
+    """INVALID_ARGUMENT: the page token is not from this list; start the list again without it."""
     ERROR_REASON_UNREADABLE_REQUEST: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
+    """INVALID_ARGUMENT: the bytes are not a request of the method: another message, text that is not UTF-8, or no bytes
+    at all.
+    """
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 10
     """UNAUTHENTICATED: no usable key came with the call."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 11
@@ -59,7 +61,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 24
     """NOT_FOUND: the job has no webhook, or has not ended yet."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 30
-    """ALREADY_EXISTS: the request id was used with another body, then metadata holds both hashes; or by a job that was
+    """ALREADY_EXISTS: the request id was used with another body (metadata holds both hashes), or by a job that was
     deleted.
     """
     ERROR_REASON_COLLECTION_EXISTS: _ErrorReason.ValueType  # 31
@@ -83,9 +85,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 51
     """UNAVAILABLE: the process is shutting down; another replica will answer."""
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 52
-    """UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
+    """UNAVAILABLE: a service that this call needs does not answer; metadata holds `dependency`."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 53
-    """DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
+    """DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, if known."""
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 54
     """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 60
@@ -95,18 +97,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_ERROR: _ErrorReason.ValueType  # 71
     """In a job's record: the provider answered with an error."""
     ERROR_REASON_PROVIDER_REJECTED: _ErrorReason.ValueType  # 72
-    """In a job's record: the provider refused the request as invalid; another try would not help."""
+    """In a job's record: the provider refused the request as invalid; a retry would not help."""
     ERROR_REASON_PROVIDER_OVERLOADED: _ErrorReason.ValueType  # 73
     """In a job's record: the provider is busy or over quota."""
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 74
     """In a job's record: the provider took longer than its limit."""
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 75
-    """In a job's record: the provider's stream ended before its answer did, or was not what it claimed to be."""
+    """In a job's record: the provider's stream ended before its answer did, or broke its own format."""
     ERROR_REASON_ANSWER_INVALID: _ErrorReason.ValueType  # 76
-    """In a job's record: the answer does not have the form that the request asks for; the message says where."""
+    """In a job's record: the answer does not have the format that the request asks for; the message says where."""
     ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 77
     """In a job's record: the provider sent more than an answer may hold and was cut off; the record keeps the text that
-    fits. Nobody else is asked.
+    fits. No other provider is tried.
     """
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 80
     """In a job's record: the job was cancelled."""
@@ -127,11 +129,11 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not given."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. Where there
-are others, metadata holds how many: `more`, which stops at 1000.
+"""INVALID_ARGUMENT: a field is missing, malformed or out of range; BadRequest names each one, up to 20. If there are
+more, metadata holds their number as `more`, at most 1000.
 """
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: the request is larger than the mesh carries; metadata holds `size_bytes` and `limit_bytes`."""
+"""INVALID_ARGUMENT: the request is larger than the mesh accepts; metadata holds `size_bytes` and `limit_bytes`."""
 ERROR_REASON_UNKNOWN_MODEL: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: no such model alias; metadata holds `known`."""
 ERROR_REASON_INVALID_FILTER: ErrorReason.ValueType  # 4
@@ -139,9 +141,11 @@ ERROR_REASON_INVALID_FILTER: ErrorReason.ValueType  # 4
 ERROR_REASON_UNREADABLE_DOCUMENT: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT: the document cannot be read as the type it claims."""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 6
-"""INVALID_ARGUMENT: the page token is not one this list gave out; begin the list anew without it."""
+"""INVALID_ARGUMENT: the page token is not from this list; start the list again without it."""
 ERROR_REASON_UNREADABLE_REQUEST: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT: the call's bytes are no request of its method: not that message, not UTF-8 in its texts, or none."""
+"""INVALID_ARGUMENT: the bytes are not a request of the method: another message, text that is not UTF-8, or no bytes
+at all.
+"""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 10
 """UNAUTHENTICATED: no usable key came with the call."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 11
@@ -157,7 +161,7 @@ ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 23
 ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 24
 """NOT_FOUND: the job has no webhook, or has not ended yet."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 30
-"""ALREADY_EXISTS: the request id was used with another body, then metadata holds both hashes; or by a job that was
+"""ALREADY_EXISTS: the request id was used with another body (metadata holds both hashes), or by a job that was
 deleted.
 """
 ERROR_REASON_COLLECTION_EXISTS: ErrorReason.ValueType  # 31
@@ -181,9 +185,9 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 50
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 51
 """UNAVAILABLE: the process is shutting down; another replica will answer."""
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 52
-"""UNAVAILABLE: a part this call needs does not answer; metadata holds `dependency`."""
+"""UNAVAILABLE: a service that this call needs does not answer; metadata holds `dependency`."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 53
-"""DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, where it is known."""
+"""DEADLINE_EXCEEDED: the caller's time ran out; metadata holds the `dependency` that was waited for, if known."""
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 54
 """UNIMPLEMENTED: the engine or provider cannot do what was asked; metadata holds `capability`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 60
@@ -193,18 +197,18 @@ ERROR_REASON_PROVIDER_UNREACHABLE: ErrorReason.ValueType  # 70
 ERROR_REASON_PROVIDER_ERROR: ErrorReason.ValueType  # 71
 """In a job's record: the provider answered with an error."""
 ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 72
-"""In a job's record: the provider refused the request as invalid; another try would not help."""
+"""In a job's record: the provider refused the request as invalid; a retry would not help."""
 ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 73
 """In a job's record: the provider is busy or over quota."""
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 74
 """In a job's record: the provider took longer than its limit."""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 75
-"""In a job's record: the provider's stream ended before its answer did, or was not what it claimed to be."""
+"""In a job's record: the provider's stream ended before its answer did, or broke its own format."""
 ERROR_REASON_ANSWER_INVALID: ErrorReason.ValueType  # 76
-"""In a job's record: the answer does not have the form that the request asks for; the message says where."""
+"""In a job's record: the answer does not have the format that the request asks for; the message says where."""
 ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 77
 """In a job's record: the provider sent more than an answer may hold and was cut off; the record keeps the text that
-fits. Nobody else is asked.
+fits. No other provider is tried.
 """
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 80
 """In a job's record: the job was cancelled."""
@@ -278,7 +282,7 @@ class ItemError(_message.Message):
     """For developers; names the next step."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the reason's comment promises."""
+        """The metadata described in the reason's comment."""
 
     @_builtins.property
     def violations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -286,7 +290,7 @@ class ItemError(_message.Message):
 
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """How long to wait before trying again, where a wait helps."""
+        """How long to wait before trying again, if a wait helps."""
 
     def __init__(
         self,

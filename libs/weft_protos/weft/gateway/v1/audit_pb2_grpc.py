@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Shows every call that was made with the operator's token, or that needed it and came without. Calls of this service
-    carry it, too, as `authorization: Bearer TOKEN`.
+    """Shows every call that was made with the operator's token, or that needed the token and did not have it. Calls of this
+    service need the token too, as `authorization: Bearer TOKEN`.
     """
 
     def __init__(self, channel):
@@ -44,12 +44,12 @@ class AuditServiceStub:
 
 
 class AuditServiceServicer:
-    """Shows every call that was made with the operator's token, or that needed it and came without. Calls of this service
-    carry it, too, as `authorization: Bearer TOKEN`.
+    """Shows every call that was made with the operator's token, or that needed the token and did not have it. Calls of this
+    service need the token too, as `authorization: Bearer TOKEN`.
     """
 
     def ListAuditEvents(self, request, context):
-        """Lists calls, newest first. They are kept for as long as the gateway is told to.
+        """Lists calls, newest first. They are kept for as long as the gateway is configured to keep them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +72,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Shows every call that was made with the operator's token, or that needed it and came without. Calls of this service
-    carry it, too, as `authorization: Bearer TOKEN`.
+    """Shows every call that was made with the operator's token, or that needed the token and did not have it. Calls of this
+    service need the token too, as `authorization: Bearer TOKEN`.
     """
 
     @staticmethod

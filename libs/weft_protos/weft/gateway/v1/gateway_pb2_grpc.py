@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """Accepts jobs, streams them, and tells what became of them.
+    """Accepts jobs, streams them, and reports their outcome.
     """
 
     def __init__(self, channel):
@@ -83,7 +83,7 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """Accepts jobs, streams them, and tells what became of them.
+    """Accepts jobs, streams them, and reports their outcome.
     """
 
     def SubmitJob(self, request, context):
@@ -94,7 +94,7 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitJobs(self, request, context):
-        """Makes up to 1,000 jobs durable, each as SubmitJob would: one that is refused does not keep the others out.
+        """Makes up to 1,000 jobs durable, each as SubmitJob would: a refused one does not affect the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +108,7 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Lists the tenant's jobs, newest first. Reads the record, which trails the log by well under a second.
+        """Lists the tenant's jobs, newest first. Reads the record, which lags behind the log by well under a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,24 +122,25 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteJob(self, request, context):
-        """Deletes a job that is over: its record, its webhook, what the log still holds of it, its answer in the cache, and the
-        jobs that ask it again for the cache. From then on it is NOT_FOUND, also to a repeat. One that is not over is
-        FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be told; a repeat goes on.
+        """Deletes a finished job: its record, its webhook, its events still in the log, its answer in the cache, and the jobs
+        that repeated it to audit the cache. From then on it is NOT_FOUND, for a repeat too. Deleting an unfinished job is
+        FAILED_PRECONDITION: cancel it first. UNAVAILABLE when a part of the mesh could not be reached; a repeat continues
+        the deletion.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamJob(self, request, context):
-        """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header comes
-        as soon as the job is found, its next event when there is one.
+        """Streams a job's events after a position until `done`; any replica, during or after the job. The call's header is
+        sent as soon as the job is found, its next event when there is one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Generate(self, request, context):
-        """Is exactly SubmitJob followed by StreamJob. Leaving the stream leaves the job running, unless `on_disconnect` says
+        """Is exactly SubmitJob followed by StreamJob. Closing the stream leaves the job running, unless `on_disconnect` says
         otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -147,7 +148,7 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUsage(self, request, context):
-        """Tells what the tenant and the key have spent, and what they may. UNAVAILABLE while that cannot be told.
+        """Returns what the tenant and the key have spent, and their limits. UNAVAILABLE while that is not known.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,7 +211,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """Accepts jobs, streams them, and tells what became of them.
+    """Accepts jobs, streams them, and reports their outcome.
     """
 
     @staticmethod

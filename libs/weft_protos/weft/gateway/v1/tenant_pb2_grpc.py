@@ -47,10 +47,10 @@ class TenantServiceServicer:
     """
 
     def DeleteTenant(self, request, context):
-        """Deletes all of a tenant: its keys, its jobs and their webhooks, its collections with their documents, and what the
-        cache holds for it. Jobs that run are cancelled first. One call does as much as fits into its time, so call again
-        until the answer says `complete`; a repeat, or a tenant that never was, has nothing left to do. What the tenant spent
-        is kept until the budgets' periods end.
+        """Deletes everything of a tenant: its keys, its jobs and their webhooks, its collections with their documents, and
+        what the cache holds for it. Running jobs are cancelled first. One call does as much as fits into its time, so call
+        again until the answer says `complete`; for a repeat, or a tenant that never existed, there is nothing left to do.
+        What the tenant spent is kept until the budgets' periods end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class WebhookServiceStub:
     """Shows the deliveries of a tenant's webhooks. Each follows the Standard Webhooks scheme: the headers `webhook-id` (the
-    job's id, the same in every try), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each good secret).
-    Delivery is at least once.
+    job's id, the same in every attempt), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each valid
+    secret). Delivery is at least once.
     """
 
     def __init__(self, channel):
@@ -61,8 +61,8 @@ class WebhookServiceStub:
 
 class WebhookServiceServicer:
     """Shows the deliveries of a tenant's webhooks. Each follows the Standard Webhooks scheme: the headers `webhook-id` (the
-    job's id, the same in every try), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each good secret).
-    Delivery is at least once.
+    job's id, the same in every attempt), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each valid
+    secret). Delivery is at least once.
     """
 
     def ListDeliveries(self, request, context):
@@ -73,21 +73,21 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RedeliverWebhook(self, request, context):
-        """Sends a job's webhook again, at once and with a fresh run of tries, whatever became of it before.
+        """Sends a job's webhook again, at once and with a new series of attempts, whatever its state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhookSecrets(self, request, context):
-        """Returns the tenant's secrets, the newest first; makes the first one if there is none.
+        """Returns the tenant's secrets, the newest first; creates the first one if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Makes a new secret. The one before goes on signing beside it for a while, so that receivers can follow.
+        """Creates a new secret. The previous one signs along with it for a while, so that receivers can switch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,8 +126,8 @@ def add_WebhookServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WebhookService:
     """Shows the deliveries of a tenant's webhooks. Each follows the Standard Webhooks scheme: the headers `webhook-id` (the
-    job's id, the same in every try), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each good secret).
-    Delivery is at least once.
+    job's id, the same in every attempt), `webhook-timestamp` and `webhook-signature` (HMAC-SHA256, one for each valid
+    secret). Delivery is at least once.
     """
 
     @staticmethod

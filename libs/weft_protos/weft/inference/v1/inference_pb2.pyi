@@ -34,11 +34,13 @@ class GenerateRequest(_message.Message):
     RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model to use; empty means the one the engine has. Another one is INVALID_ARGUMENT."""
+    """Model to use; empty means the engine's own. Any other is INVALID_ARGUMENT."""
     tool_choice: _chat_pb2.ToolChoice.ValueType
     """Whether tools may, must or must not be called."""
     prefix: _builtins.str
-    """Text the answer already has: the engine continues it and does not repeat it. UNIMPLEMENTED with a form to hold to."""
+    """Text the answer already has: the engine continues it and does not repeat it. UNIMPLEMENTED together with a response
+    format.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.Message]:
         """The conversation, oldest first. Required."""
@@ -53,7 +55,7 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def response_format(self) -> _chat_pb2.ResponseFormat:
-        """The form of the answer."""
+        """The format of the answer."""
 
     def __init__(
         self,
@@ -140,7 +142,7 @@ Global___Admitted: _TypeAlias = Admitted  # noqa: Y015
 
 @_typing.final
 class Finished(_message.Message):
-    """Says that the answer is whole."""
+    """Says that the answer is complete."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -153,7 +155,7 @@ class Finished(_message.Message):
     """Why the model stopped, in the provider's own word."""
     @_builtins.property
     def usage(self) -> _chat_pb2.Usage:
-        """What it cost in tokens."""
+        """Its usage in tokens."""
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
 
 @_typing.final
 class EmbedResponse(_message.Message):
-    """Holds one vector a text, in order."""
+    """Holds one vector per text, in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,12 +241,12 @@ class Embedding(_message.Message):
     truncated: _builtins.bool
     """True when the text was longer than the embedder reads, so that its end is not in the vector."""
     unread_share: _builtins.float
-    """Share of the text's tokens that tell the embedder nothing, 0–1: those it does not know, such as emoji, and those of
-    words that it can only spell letter by letter, as in most scripts.
+    """Share of the text's tokens that mean nothing to the embedder, 0–1: unknown ones, such as emoji, and those of words
+    that it can only spell letter by letter, as in most scripts.
     """
     unread: _builtins.bytes
-    """Equal for texts that are equal where the embedder does not know their tokens; empty when it knows all of them.
-    Vectors of texts that differ in this do not tell whether the texts do.
+    """Equal for texts that are equal where the embedder does not know their tokens; empty when it knows all of them. If
+    it differs between two texts, their vectors do not show whether the texts differ.
     """
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -268,7 +270,7 @@ Global___Embedding: _TypeAlias = Embedding  # noqa: Y015
 
 @_typing.final
 class RerankRequest(_message.Message):
-    """Asks for an order."""
+    """Asks for documents to be ranked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -300,7 +302,7 @@ Global___RerankRequest: _TypeAlias = RerankRequest  # noqa: Y015
 
 @_typing.final
 class RerankResponse(_message.Message):
-    """Holds the order, best first."""
+    """Holds the ranking, best first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -310,7 +312,7 @@ class RerankResponse(_message.Message):
     """What scored them."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RerankResult]:
-        """The documents' places and scores."""
+        """The documents' positions and scores."""
 
     def __init__(
         self,
@@ -335,7 +337,7 @@ class RerankResult(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """Place in the request, from 0."""
+    """Position in the request, from 0."""
     score: _builtins.float
     """Higher is better; comparable within one response only."""
     def __init__(
@@ -410,18 +412,18 @@ Global___CompareQuestionsResponse: _TypeAlias = CompareQuestionsResponse  # noqa
 
 @_typing.final
 class QuestionComparison(_message.Message):
-    """Says how sure the verifier is."""
+    """Holds the verifier's confidence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     confidence: _builtins.float
-    """Probability that the answer to one also answers the other, 0–1, as the verifier sees it. 0 where the two differ in
-    what it has no tokens for.
+    """Probability that the answer to one also answers the other, 0–1, as the verifier sees it. 0 if the two differ in
+    text that it has no tokens for.
     """
     truncated: _builtins.bool
-    """True when the two were longer than the verifier reads, so that their ends were not compared."""
+    """True when the pair was longer than the verifier reads, so that their ends were not compared."""
     def __init__(
         self,
         *,

@@ -88,7 +88,8 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareQuestions(self, request, context):
-        """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches.
+        """Says whether other questions ask the same as one question, reading each pair together. Concurrent calls share
+        batches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class InferenceServiceStub:
     Rerank: _grpc.UnaryUnaryMultiCallable[_inference_pb2.RerankRequest, _inference_pb2.RerankResponse]
     """Orders documents by how well they answer a query."""
     CompareQuestions: _grpc.UnaryUnaryMultiCallable[_inference_pb2.CompareQuestionsRequest, _inference_pb2.CompareQuestionsResponse]
-    """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
+    """Says whether other questions ask the same as one question, reading each pair together. Concurrent calls share
+    batches.
+    """
     GetEngine: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetEngineRequest, _inference_pb2.GetEngineResponse]
     """Describes the engine and how busy it is."""
 
@@ -56,7 +58,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     Rerank: _aio.UnaryUnaryMultiCallable[_inference_pb2.RerankRequest, _inference_pb2.RerankResponse]  # type: ignore[assignment]
     """Orders documents by how well they answer a query."""
     CompareQuestions: _aio.UnaryUnaryMultiCallable[_inference_pb2.CompareQuestionsRequest, _inference_pb2.CompareQuestionsResponse]  # type: ignore[assignment]
-    """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
+    """Says whether other questions ask the same as one question, reading each pair together. Concurrent calls share
+    batches.
+    """
     GetEngine: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetEngineRequest, _inference_pb2.GetEngineResponse]  # type: ignore[assignment]
     """Describes the engine and how busy it is."""
 
@@ -93,7 +97,9 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.CompareQuestionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.CompareQuestionsResponse, _abc.Awaitable[_inference_pb2.CompareQuestionsResponse]]:
-        """Says whether other questions ask what one asks, reading the two together. Concurrent calls share batches."""
+        """Says whether other questions ask the same as one question, reading each pair together. Concurrent calls share
+        batches.
+        """
 
     @_abc_1.abstractmethod
     def GetEngine(

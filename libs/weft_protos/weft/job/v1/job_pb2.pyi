@@ -34,23 +34,27 @@ class _OnOutageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnOutage.Val
     ON_OUTAGE_UNSPECIFIED: _OnOutage.ValueType  # 0
     """Not given: WAIT."""
     ON_OUTAGE_WAIT: _OnOutage.ValueType  # 1
-    """It waits in the queue until one is back, or until its time runs out. Where its model alias has a last resort, and
-    that has an answer, it takes that instead.
+    """It waits in the queue until one is back, or until it expires. If its model alias has a last resort, and that has an
+    answer, it takes that instead.
     """
     ON_OUTAGE_FAIL: _OnOutage.ValueType  # 2
-    """It does not wait: where there is no last resort either it fails, with PROVIDER_UNREACHABLE while calls are kept away."""
+    """It does not wait: if there is no last resort either it fails, with PROVIDER_UNREACHABLE while a breaker refuses
+    calls.
+    """
 
 class OnOutage(_OnOutage, metaclass=_OnOutageEnumTypeWrapper):
-    """Names what a job does while its providers are out: they cannot be reached, are overloaded, or fail for everybody."""
+    """Names what a job does while its providers are down: they cannot be reached, are overloaded, or fail for everyone."""
 
 ON_OUTAGE_UNSPECIFIED: OnOutage.ValueType  # 0
 """Not given: WAIT."""
 ON_OUTAGE_WAIT: OnOutage.ValueType  # 1
-"""It waits in the queue until one is back, or until its time runs out. Where its model alias has a last resort, and
-that has an answer, it takes that instead.
+"""It waits in the queue until one is back, or until it expires. If its model alias has a last resort, and that has an
+answer, it takes that instead.
 """
 ON_OUTAGE_FAIL: OnOutage.ValueType  # 2
-"""It does not wait: where there is no last resort either it fails, with PROVIDER_UNREACHABLE while calls are kept away."""
+"""It does not wait: if there is no last resort either it fails, with PROVIDER_UNREACHABLE while a breaker refuses
+calls.
+"""
 Global___OnOutage: _TypeAlias = OnOutage  # noqa: Y015
 
 class _CacheMode:
@@ -60,29 +64,29 @@ class _CacheMode:
 class _CacheModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CACHE_MODE_UNSPECIFIED: _CacheMode.ValueType  # 0
-    """Not given: OFF, unless temperature is exactly 0 and there are no tools. Then what the catalog says of the model
-    alias, which is EXACT where it says nothing.
+    """Not given: OFF, unless temperature is exactly 0 and there are no tools. Then the catalog's setting for the model
+    alias, which is EXACT by default.
     """
     CACHE_MODE_OFF: _CacheMode.ValueType  # 1
     """Neither read nor written."""
     CACHE_MODE_EXACT: _CacheMode.ValueType  # 2
-    """Only a request equal in every byte that matters."""
+    """Only for a request equal in every byte that counts."""
     CACHE_MODE_SEMANTIC: _CacheMode.ValueType  # 3
-    """Also one that asks nearly the same inside the same partition."""
+    """Also for one that asks nearly the same inside the same partition."""
 
 class CacheMode(_CacheMode, metaclass=_CacheModeEnumTypeWrapper):
     """Names which cache tiers may answer."""
 
 CACHE_MODE_UNSPECIFIED: CacheMode.ValueType  # 0
-"""Not given: OFF, unless temperature is exactly 0 and there are no tools. Then what the catalog says of the model
-alias, which is EXACT where it says nothing.
+"""Not given: OFF, unless temperature is exactly 0 and there are no tools. Then the catalog's setting for the model
+alias, which is EXACT by default.
 """
 CACHE_MODE_OFF: CacheMode.ValueType  # 1
 """Neither read nor written."""
 CACHE_MODE_EXACT: CacheMode.ValueType  # 2
-"""Only a request equal in every byte that matters."""
+"""Only for a request equal in every byte that counts."""
 CACHE_MODE_SEMANTIC: CacheMode.ValueType  # 3
-"""Also one that asks nearly the same inside the same partition."""
+"""Also for one that asks nearly the same inside the same partition."""
 Global___CacheMode: _TypeAlias = CacheMode  # noqa: Y015
 
 class _Priority:
@@ -94,23 +98,23 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
     """Not given: NORMAL."""
     PRIORITY_HIGH: _Priority.ValueType  # 1
-    """Before the tenant's other jobs; before everybody's where the operator has made the tenant `expedited`."""
+    """Before the tenant's other jobs; before everyone's if the operator has made the tenant `expedited`."""
     PRIORITY_NORMAL: _Priority.ValueType  # 2
     """The default."""
     PRIORITY_LOW: _Priority.ValueType  # 3
-    """When no other job of the tenant waits."""
+    """Only when no other job of the tenant waits."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
-    """Orders jobs of all tenants."""
+    """Orders the jobs of a tenant."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 """Not given: NORMAL."""
 PRIORITY_HIGH: Priority.ValueType  # 1
-"""Before the tenant's other jobs; before everybody's where the operator has made the tenant `expedited`."""
+"""Before the tenant's other jobs; before everyone's if the operator has made the tenant `expedited`."""
 PRIORITY_NORMAL: Priority.ValueType  # 2
 """The default."""
 PRIORITY_LOW: Priority.ValueType  # 3
-"""When no other job of the tenant waits."""
+"""Only when no other job of the tenant waits."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 class _JobState:
@@ -124,39 +128,39 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_QUEUED: _JobState.ValueType  # 1
     """Durable, and waiting for a worker."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 2
-    """An attempt is under way."""
+    """An attempt is running."""
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 3
     """Terminal: the answer is complete."""
     JOB_STATE_FAILED: _JobState.ValueType  # 4
     """Terminal: no attempt succeeded; `error` says why."""
     JOB_STATE_CANCELLED: _JobState.ValueType  # 5
-    """Terminal: somebody cancelled it. What was generated is kept."""
+    """Terminal: it was cancelled. Generated text is kept."""
     JOB_STATE_EXPIRED: _JobState.ValueType  # 6
-    """Terminal: its time ran out. What was generated is kept."""
+    """Terminal: its time ran out. Generated text is kept."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
-    """Says how far a job is. SUCCEEDED, FAILED, CANCELLED and EXPIRED are terminal."""
+    """Says the state of a job. SUCCEEDED, FAILED, CANCELLED and EXPIRED are terminal."""
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
 """Not given."""
 JOB_STATE_QUEUED: JobState.ValueType  # 1
 """Durable, and waiting for a worker."""
 JOB_STATE_RUNNING: JobState.ValueType  # 2
-"""An attempt is under way."""
+"""An attempt is running."""
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 3
 """Terminal: the answer is complete."""
 JOB_STATE_FAILED: JobState.ValueType  # 4
 """Terminal: no attempt succeeded; `error` says why."""
 JOB_STATE_CANCELLED: JobState.ValueType  # 5
-"""Terminal: somebody cancelled it. What was generated is kept."""
+"""Terminal: it was cancelled. Generated text is kept."""
 JOB_STATE_EXPIRED: JobState.ValueType  # 6
-"""Terminal: its time ran out. What was generated is kept."""
+"""Terminal: its time ran out. Generated text is kept."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 @_typing.final
 class GenerationRequest(_message.Message):
     """Says what is to be generated. Immutable once accepted. As in every request, no text may contain NUL (U+0000), no
-    number be infinite or none, and all lists and maps together have more than 20,000 entries.
+    number may be infinite or NaN, and all lists and maps together may have at most 20,000 entries.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -200,9 +204,7 @@ class GenerationRequest(_message.Message):
     tool_choice: _chat_pb2.ToolChoice.ValueType
     """Whether tools may, must or must not be called."""
     priority: Global___Priority.ValueType
-    """Which of the tenant's queues the job waits in; what tenants get beside each other is by their weights. Default
-    NORMAL.
-    """
+    """Which of the tenant's queues the job waits in; between tenants, weights decide. Default NORMAL."""
     webhook_url: _builtins.str
     """Where to post the record once the job is done; http or https. Empty means nowhere."""
     @_builtins.property
@@ -219,7 +221,7 @@ class GenerationRequest(_message.Message):
 
     @_builtins.property
     def response_format(self) -> _chat_pb2.ResponseFormat:
-        """The form of the answer."""
+        """The format of the answer."""
 
     @_builtins.property
     def retrieval(self) -> Global___RetrievalOptions:
@@ -245,7 +247,7 @@ class GenerationRequest(_message.Message):
 
     @_builtins.property
     def retry_policy(self) -> Global___RetryPolicy:
-        """How failures are met. Not set leaves it to the router's configuration."""
+        """How failures are handled. Not set leaves it to the router's configuration."""
 
     def __init__(
         self,
@@ -286,9 +288,9 @@ class Routing(_message.Message):
     FIRST_OF_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
     prefer_region: _builtins.str
-    """Region whose providers are asked before others, by its label in the configuration. Default: the alias's."""
+    """Region whose providers are preferred, by its label in the configuration. Default: the alias's."""
     first_of: _builtins.int
-    """Providers to ask at once, of which the first to answer goes on, 1–8; at most as many as the alias allows."""
+    """Providers to call at once, of which the first to answer wins, 1–8; at most as many as the alias allows."""
     draft: _builtins.bool
     """Show the answer of the alias's draft model until its own answer begins; `rewound` marks the switch. Without effect
     where the alias has no draft.
@@ -303,7 +305,7 @@ class Routing(_message.Message):
 
     @_builtins.property
     def total_timeout(self) -> _duration_pb2.Duration:
-        """Longest time for one attempt in all; 0.1 s to 24 h. Default: the alias's."""
+        """Longest time for one attempt as a whole; 0.1 s to 24 h. Default: the alias's."""
 
     def __init__(
         self,
@@ -336,15 +338,15 @@ class RetryPolicy(_message.Message):
     ON_OUTAGE_FIELD_NUMBER: _builtins.int
     max_attempts: _builtins.int
     """Attempts that may fail, the first one included, 1–100; at most as many as the configuration allows, which is also
-    the default. 1 means that a call which failed is not made again. Attempts that were lost with their worker do not
-    count; nor do those whose provider was out, unless `on_outage` is FAIL.
+    the default. 1 means that a failed call is not retried. Attempts that were lost with their worker do not count; nor
+    do those whose provider was down, unless `on_outage` is FAIL.
     """
     on_outage: Global___OnOutage.ValueType
-    """What to do while every provider that may answer is out."""
+    """What to do while every provider that may answer is down."""
     @_builtins.property
     def max_backoff(self) -> _duration_pb2.Duration:
         """Longest wait between two attempts, 1 ms to 24 h; at most as long as the configuration allows, which is also the
-        default. Does not bound the wait for a provider that is out.
+        default. Does not limit the wait for a provider that is down.
         """
 
     def __init__(
@@ -409,7 +411,9 @@ class CachePolicy(_message.Message):
     MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     mode: Global___CacheMode.ValueType
-    """Which tiers may answer. A model alias that the catalog turned off for the cache stays off, whatever is given here."""
+    """Which tiers may answer. If the catalog turned the cache off for the model alias it stays off, whatever is given
+    here.
+    """
     min_similarity: _builtins.float
     """Cosine similarity needed in the semantic tier, 0–1; may only be stricter than the cache's own threshold. It does not
     turn that tier on.
@@ -420,8 +424,8 @@ class CachePolicy(_message.Message):
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names by which stored answers can be forgotten together; at most 16, 1–64 characters each. They decide nothing
-        about what may serve.
+        """Names by which stored answers can be invalidated together; at most 16, 1–64 characters each. They do not affect
+        which answers may be served.
         """
 
     def __init__(
@@ -444,7 +448,7 @@ Global___CachePolicy: _TypeAlias = CachePolicy  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):
-    """Is the record of a job, as the log or the store knows it."""
+    """Is the record of a job, from the log or the store."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -468,7 +472,7 @@ class Job(_message.Message):
     job_id: _builtins.str
     """Identifies the job. Opaque, though it begins with the lane it waits in."""
     state: Global___JobState.ValueType
-    """How far it is."""
+    """The job's state."""
     request_id: _builtins.str
     """The client's own id for this request, when given."""
     last_sequence: _builtins.int
@@ -509,7 +513,7 @@ class Job(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """Every try, oldest first."""
+        """Every attempt, oldest first."""
 
     @_builtins.property
     def cache_hit(self) -> Global___CacheHit:
@@ -517,7 +521,7 @@ class Job(_message.Message):
 
     @_builtins.property
     def total_cost(self) -> _budget_pb2.Cost:
-        """Cost of every attempt together, once it is terminal. Not set when no attempt has one."""
+        """Cost of all attempts together, once the job is terminal. Not set when no attempt has one."""
 
     @_builtins.property
     def contents_delete_time(self) -> _timestamp_pb2.Timestamp:
@@ -577,11 +581,11 @@ class Answer(_message.Message):
     provider_model: _builtins.str
     """The provider's own name for the model."""
     reasoning: _builtins.str
-    """What the model thought before and between, as far as the provider shows it. No part of `text` or its hash."""
+    """The model's reasoning, as far as the provider shows it. No part of `text` or its hash."""
     raw_finish_reason: _builtins.str
     """Why the model stopped, in the provider's own word."""
     sources_left_out: _builtins.int
-    """Chunks that were found but left out of the prompt, the lowest-ranked, because they would not fit."""
+    """Chunks that were found but left out of the prompt, the lowest-ranked, because they did not fit."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.ToolCall]:
         """Tool calls, whole."""
@@ -644,11 +648,11 @@ class Source(_message.Message):
     """Fused score; comparable within one search only."""
     @_builtins.property
     def dense(self) -> Global___LegScore:
-        """How the search by meaning saw it. Not set when it did not find it."""
+        """Result of the search by meaning. Not set if it did not find the chunk."""
 
     @_builtins.property
     def keyword(self) -> Global___LegScore:
-        """How the search by words saw it. Not set when it did not find it."""
+        """Result of the search by words. Not set if it did not find the chunk."""
 
     def __init__(
         self,
@@ -672,14 +676,14 @@ Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class LegScore(_message.Message):
-    """Holds the opinion of one leg of a search."""
+    """Holds the result of one retriever, by meaning or by words."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RANK_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
-    """Place, from 1."""
+    """Rank, from 1."""
     score: _builtins.float
     """Cosine similarity, or keyword score."""
     def __init__(
@@ -728,7 +732,7 @@ Global___JobError: _TypeAlias = JobError  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):
-    """Records one try."""
+    """Records one attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -739,7 +743,7 @@ class Attempt(_message.Message):
     class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Attempt._Result.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RESULT_UNSPECIFIED: Attempt._Result.ValueType  # 0
-        """Not known: it is under way, or its worker was lost."""
+        """Not known: it is running, or its worker was lost."""
         RESULT_SUCCEEDED: Attempt._Result.ValueType  # 1
         """Its answer is the job's."""
         RESULT_FAILED: Attempt._Result.ValueType  # 2
@@ -747,15 +751,15 @@ class Attempt(_message.Message):
         RESULT_LOST_RACE: Attempt._Result.ValueType  # 3
         """Another attempt had its first token earlier, and this one was stopped."""
         RESULT_REPLACED: Attempt._Result.ValueType  # 4
-        """It answered, and a better answer took its place: it was a draft, or not good enough."""
+        """It answered, and a better answer replaced it: it was a draft, or not good enough."""
         RESULT_STOPPED: Attempt._Result.ValueType  # 5
-        """It was stopped: the job was cancelled, expired, or left its worker."""
+        """It was stopped: the job was cancelled, expired, or was released by its worker."""
 
     class Result(_Result, metaclass=_ResultEnumTypeWrapper):
-        """Names what became of an attempt."""
+        """Names the outcome of an attempt."""
 
     RESULT_UNSPECIFIED: Attempt.Result.ValueType  # 0
-    """Not known: it is under way, or its worker was lost."""
+    """Not known: it is running, or its worker was lost."""
     RESULT_SUCCEEDED: Attempt.Result.ValueType  # 1
     """Its answer is the job's."""
     RESULT_FAILED: Attempt.Result.ValueType  # 2
@@ -763,9 +767,9 @@ class Attempt(_message.Message):
     RESULT_LOST_RACE: Attempt.Result.ValueType  # 3
     """Another attempt had its first token earlier, and this one was stopped."""
     RESULT_REPLACED: Attempt.Result.ValueType  # 4
-    """It answered, and a better answer took its place: it was a draft, or not good enough."""
+    """It answered, and a better answer replaced it: it was a draft, or not good enough."""
     RESULT_STOPPED: Attempt.Result.ValueType  # 5
-    """It was stopped: the job was cancelled, expired, or left its worker."""
+    """It was stopped: the job was cancelled, expired, or was released by its worker."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
@@ -788,26 +792,26 @@ class Attempt(_message.Message):
     provider_model: _builtins.str
     """The provider's own name for the model."""
     chosen_because: _builtins.str
-    """Why this provider was chosen, and which settings of the request's sampling it was asked without."""
+    """Why this provider was chosen, and which sampling parameters were left out."""
     result: Global___Attempt.Result.ValueType
-    """What became of it."""
+    """The outcome of the attempt."""
     joined_job_id: _builtins.str
-    """Job that made this call, when this one only listened to it: an identical request was in flight. Usage and cost are
-    then on that job's record; or on this one's, when that job left before the end.
+    """Job that made this call, if this one only listened to it: an identical request was in flight. Usage and cost are
+    then in that job's record, or in this one's if that job left before the end.
     """
     provider_out: _builtins.bool
-    """True when it failed while its provider was failing for everybody, so that calls were kept away from it. It does not
+    """True when it failed while its provider was failing for everyone, so that the breaker refused calls. It does not
     count towards the attempts allowed.
     """
     worker: _builtins.str
-    """Router that ran it, by the address it goes by among routers. Empty where it was not told."""
+    """Router that ran it, by the address it advertises to other routers. Empty if not known."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
     def time_to_first_token(self) -> _duration_pb2.Duration:
-        """From its beginning to the provider's first token. Not set when none came."""
+        """From its beginning to the provider's first token. Not set if none came."""
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
@@ -819,7 +823,7 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def usage(self) -> _chat_pb2.Usage:
-        """What it took: as reported or, with `estimated`, as far as it could be seen."""
+        """What it used: as reported or, with `estimated`, as estimated from visible text."""
 
     @_builtins.property
     def cost(self) -> _budget_pb2.Cost:
@@ -867,11 +871,11 @@ class CacheHit(_message.Message):
     similarity: _builtins.float
     """Cosine similarity to the stored question; 1 in the exact tier."""
     served_stale: _builtins.bool
-    """True when every provider had failed and the answer is older than the request wanted, or built on an older version
+    """True when every provider had failed and the answer is older than the request wanted, or based on an older version
     of its collection.
     """
     confidence: _builtins.float
-    """How sure the verifier was that the stored question asks the same, 0–1; 1 in the exact tier."""
+    """The verifier's confidence that the stored question asks the same, 0–1; 1 in the exact tier."""
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:
         """How old the answer was."""
@@ -895,8 +899,8 @@ Global___CacheHit: _TypeAlias = CacheHit  # noqa: Y015
 
 @_typing.final
 class Audit(_message.Message):
-    """Remembers what the semantic tier served, so that a job which asks the same question again can tell whether it was
-    right. Made by the cache, carried by the gateway and the router, read by the cache.
+    """Records what the semantic tier served, so that a job which repeats the question can show whether it was right.
+    Created by the cache, passed on by the gateway and the router, read by the cache.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -909,7 +913,7 @@ class Audit(_message.Message):
     served_text: _builtins.str
     """The text that was served."""
     collection_version: _builtins.int
-    """Version of the collection that answer was built on; 0 without retrieval."""
+    """Version of the collection that the answer was based on; 0 without retrieval."""
     def __init__(
         self,
         *,

@@ -131,8 +131,8 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCollection(self, request, context):
-        """Changes a collection's language. Documents sent with one of their own keep it; the words of the others are analysed
-        anew in the background, and are found all the while.
+        """Changes a collection's language. Documents sent with their own language keep it; the words of the others are
+        analysed again in the background, and remain searchable meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,15 +147,15 @@ class RetrievalServiceServicer:
 
     def DeleteCollection(self, request, context):
         """Deletes a collection with all its documents, what is staged for it, and the records of ingest jobs that stored into
-        it. While such a job has not ended it is FAILED_PRECONDITION. A collection made later under the same name is another
-        one, whose versions go on where this one's ended.
+        it. While such a job has not ended the call is FAILED_PRECONDITION. A collection created later under the same name
+        is a new one, whose versions continue where this one's ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Ingest(self, request, context):
-        """Cuts, embeds and stores one document. The same content again does nothing; other content under the same
+        """Splits, embeds and stores one document. Repeating the same content does nothing; other content under the same
         `document_id` replaces it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -163,7 +163,7 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StageDocuments(self, request, context):
-        """Takes documents in whose job is begun later: for sets too large for one call.
+        """Stages documents for a job that begins later, for sets too large for one call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,7 +171,7 @@ class RetrievalServiceServicer:
 
     def IngestDocuments(self, request, context):
         """Begins a job that stores documents as Ingest would; answers once the job is durable. A document that cannot be
-        stored is named in the job's record, and the others are.
+        stored is named in the job's record, and the others are stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,15 +192,15 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchIngestJob(self, request, context):
-        """Streams an ingest job's events, from any position, until `done`. Cut off, it goes on after the last sequence seen.
-        The call's header comes as soon as the job is found.
+        """Streams an ingest job's events, from any position, until `done`. After an interruption it continues after the last
+        sequence seen. The call's header is sent as soon as the job is found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelIngestJob(self, request, context):
-        """Stops an ingest job. What it has stored stays stored. One that has ended is returned as it is.
+        """Stops an ingest job. Documents already stored are kept. A job that has ended is returned as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

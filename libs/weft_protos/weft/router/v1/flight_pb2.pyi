@@ -30,7 +30,7 @@ class FollowFlightRequest(_message.Message):
     """Digest of what makes requests identical. Required."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the listening job expires; a failing call is tried again for as long as one of its listeners lives."""
+        """When the listening job expires; a failing call is retried as long as one of its listeners has time left."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class FollowFlightResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.JobEvent:
-        """The step, in the name of the job that began the call. In `done`, attempts have usage and cost only when they are to
-        be booked on the listening job's record.
+        """The step, with the id of the job that started the call. In `done`, attempts have usage and cost only if they are
+        charged to the listening job.
         """
 
     def __init__(

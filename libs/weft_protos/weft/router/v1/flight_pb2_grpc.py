@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FlightServiceStub:
-    """Lets jobs of other routers listen to a call that is under way in this one.
+    """Lets jobs of other routers listen to a call that is running on this one.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class FlightServiceStub:
 
 
 class FlightServiceServicer:
-    """Lets jobs of other routers listen to a call that is under way in this one.
+    """Lets jobs of other routers listen to a call that is running on this one.
     """
 
     def FollowFlight(self, request, context):
-        """Streams what a call says, from the beginning of its text. NOT_FOUND when no such call of the tenant is under way.
+        """Streams the output of a call, from the beginning of its text. NOT_FOUND when no such call of the tenant is running.
         Leaving the stream counts: the call is stopped when its last listener leaves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -71,7 +71,7 @@ def add_FlightServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FlightService:
-    """Lets jobs of other routers listen to a call that is under way in this one.
+    """Lets jobs of other routers listen to a call that is running on this one.
     """
 
     @staticmethod

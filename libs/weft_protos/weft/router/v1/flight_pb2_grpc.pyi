@@ -27,29 +27,29 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FlightServiceStub:
-    """Lets jobs of other routers listen to a call that is under way in this one."""
+    """Lets jobs of other routers listen to a call that is running on this one."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FlightServiceAsyncStub: ...
     FollowFlight: _grpc.UnaryStreamMultiCallable[_flight_pb2.FollowFlightRequest, _flight_pb2.FollowFlightResponse]
-    """Streams what a call says, from the beginning of its text. NOT_FOUND when no such call of the tenant is under way.
+    """Streams the output of a call, from the beginning of its text. NOT_FOUND when no such call of the tenant is running.
     Leaving the stream counts: the call is stopped when its last listener leaves.
     """
 
 @_typing.type_check_only
 class FlightServiceAsyncStub(FlightServiceStub):
-    """Lets jobs of other routers listen to a call that is under way in this one."""
+    """Lets jobs of other routers listen to a call that is running on this one."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FollowFlight: _aio.UnaryStreamMultiCallable[_flight_pb2.FollowFlightRequest, _flight_pb2.FollowFlightResponse]  # type: ignore[assignment]
-    """Streams what a call says, from the beginning of its text. NOT_FOUND when no such call of the tenant is under way.
+    """Streams the output of a call, from the beginning of its text. NOT_FOUND when no such call of the tenant is running.
     Leaving the stream counts: the call is stopped when its last listener leaves.
     """
 
 class FlightServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Lets jobs of other routers listen to a call that is under way in this one."""
+    """Lets jobs of other routers listen to a call that is running on this one."""
 
     @_abc_1.abstractmethod
     def FollowFlight(
@@ -57,7 +57,7 @@ class FlightServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flight_pb2.FollowFlightRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_flight_pb2.FollowFlightResponse], _abc.AsyncIterator[_flight_pb2.FollowFlightResponse]]:
-        """Streams what a call says, from the beginning of its text. NOT_FOUND when no such call of the tenant is under way.
+        """Streams the output of a call, from the beginning of its text. NOT_FOUND when no such call of the tenant is running.
         Leaving the stream counts: the call is stopped when its last listener leaves.
         """
 

@@ -60,7 +60,7 @@ class ListProvidersResponse(_message.Message):
 
     @_builtins.property
     def catalog(self) -> _catalog_pb2.CatalogStatus:
-        """The catalog that the replica which answers follows."""
+        """The catalog that the answering replica uses."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class ListModelsResponse(_message.Message):
 
     @_builtins.property
     def catalog(self) -> _catalog_pb2.CatalogStatus:
-        """The catalog that the replica which answers follows."""
+        """The catalog that the answering replica uses."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class CheckProvidersRequest(_message.Message):
-    """Names the providers to ask."""
+    """Names the providers to check."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -149,14 +149,14 @@ Global___CheckProvidersRequest: _TypeAlias = CheckProvidersRequest  # noqa: Y015
 
 @_typing.final
 class CheckProvidersResponse(_message.Message):
-    """Holds what was found."""
+    """Holds the results."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderCheck]:
-        """One a provider, in the order of the configuration."""
+        """One result per provider, in the order of the configuration."""
 
     def __init__(
         self,
@@ -187,11 +187,11 @@ class ProviderCheck(_message.Message):
     """Kind of adapter."""
     @_builtins.property
     def latency(self) -> _duration_pb2.Duration:
-        """Time until it had answered, or had failed to."""
+        """Time until it answered or failed."""
 
     @_builtins.property
     def error(self) -> _job_pb2.JobError:
-        """Why it could not be used. Not set when it is well."""
+        """Why it could not be used. Not set when it is healthy."""
 
     def __init__(
         self,
@@ -221,8 +221,8 @@ class Model(_message.Message):
     name: _builtins.str
     """The alias."""
     cache_mode: _job_pb2.CacheMode.ValueType
-    """Which cache tiers may answer greedy requests without tools that name no mode of their own. With OFF the cache answers
-    and keeps nothing of this alias, whatever a request asks for.
+    """Which cache tiers may answer greedy requests without tools that set no mode themselves. With OFF the cache neither
+    answers nor stores anything of this alias, whatever a request asks for.
     """
     @_builtins.property
     def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -245,7 +245,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class ProviderModel(_message.Message):
-    """Describes how one model of a provider does."""
+    """Describes the state of one model of a provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -260,11 +260,11 @@ class ProviderModel(_message.Message):
     name: _builtins.str
     """The provider's own name for it. Empty means the one model it has loaded."""
     breaker: Global___Provider.Breaker.ValueType
-    """Whether failures keep requests away from it."""
+    """Whether the circuit breaker lets requests through."""
     tokens_per_second: _builtins.float
-    """Tokens a second of its recent streams, from their first token on. 0 before the first answer."""
+    """Tokens per second of its recent streams, from their first token on. 0 before the first answer."""
     in_flight: _builtins.int
-    """Calls under way from this replica."""
+    """Calls in progress from this replica."""
     succeeded: _builtins.int
     """Calls finished since this replica started."""
     failed: _builtins.int
@@ -310,25 +310,25 @@ class Provider(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Provider._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Provider._State.ValueType  # 0
-        """Not known yet: it was never asked."""
+        """Not known yet: it has not been called."""
         STATE_HEALTHY: Provider._State.ValueType  # 1
         """The last call succeeded."""
         STATE_DEGRADED: Provider._State.ValueType  # 2
         """Some recent calls failed."""
         STATE_DOWN: Provider._State.ValueType  # 3
-        """It is not being asked now."""
+        """It is not being called now."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Says whether a provider is being asked."""
+        """Says whether a provider is in use."""
 
     STATE_UNSPECIFIED: Provider.State.ValueType  # 0
-    """Not known yet: it was never asked."""
+    """Not known yet: it has not been called."""
     STATE_HEALTHY: Provider.State.ValueType  # 1
     """The last call succeeded."""
     STATE_DEGRADED: Provider.State.ValueType  # 2
     """Some recent calls failed."""
     STATE_DOWN: Provider.State.ValueType  # 3
-    """It is not being asked now."""
+    """It is not being called now."""
 
     class _Breaker:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -341,7 +341,7 @@ class Provider(_message.Message):
         BREAKER_CLOSED: Provider._Breaker.ValueType  # 1
         """Requests pass."""
         BREAKER_OPEN: Provider._Breaker.ValueType  # 2
-        """Requests are kept away."""
+        """Requests are refused."""
         BREAKER_HALF_OPEN: Provider._Breaker.ValueType  # 3
         """Single probes pass."""
 
@@ -353,7 +353,7 @@ class Provider(_message.Message):
     BREAKER_CLOSED: Provider.Breaker.ValueType  # 1
     """Requests pass."""
     BREAKER_OPEN: Provider.Breaker.ValueType  # 2
-    """Requests are kept away."""
+    """Requests are refused."""
     BREAKER_HALF_OPEN: Provider.Breaker.ValueType  # 3
     """Single probes pass."""
 
@@ -400,23 +400,23 @@ class Provider(_message.Message):
     kind: _builtins.str
     """Kind of adapter: "inference", "openai", "openai_responses", "anthropic" or "gemini"."""
     state: Global___Provider.State.ValueType
-    """Whether it is being asked."""
+    """Whether it is in use."""
     breaker: Global___Provider.Breaker.ValueType
-    """Whether failures keep requests away from it."""
+    """Whether the circuit breaker lets requests through."""
     in_flight: _builtins.int
-    """Calls under way from this replica."""
+    """Calls in progress from this replica."""
     succeeded: _builtins.int
     """Calls finished since this replica started."""
     failed: _builtins.int
     """Calls failed since this replica started."""
     last_error: _builtins.str
-    """What kind of failure the last one was: its reason, without the prefix ERROR_REASON_, and the status where it was an
-    HTTP answer. What the provider said stands on the record of the job it happened to, and nowhere else.
+    """The last failure: its reason, without the prefix ERROR_REASON_, and the status of an HTTP response. The provider's
+    own words are only in the record of the job that failed.
     """
     region: _builtins.str
-    """Where it runs, as the configuration says. Empty when it does not."""
+    """Where it runs, according to the configuration. Empty if not configured."""
     tokens_per_second: _builtins.float
-    """Tokens a second of its recent streams, from their first token on. 0 before the first answer."""
+    """Tokens per second of its recent streams, from their first token on. 0 before the first answer."""
     @_builtins.property
     def provider_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models it serves, by the provider's own names."""
@@ -435,8 +435,8 @@ class Provider(_message.Message):
 
     @_builtins.property
     def cost_today(self) -> _budget_pb2.Cost:
-        """What the calling tenant's calls to it have cost since midnight UTC; those of all tenants when the call carries none.
-        Not set without a price list, and while it cannot be told.
+        """What the calling tenant's calls to it have cost since midnight UTC; those of all tenants if the call has none. Not
+        set without a price list, and while the cost is not known.
         """
 
     @_builtins.property
@@ -449,7 +449,7 @@ class Provider(_message.Message):
 
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderModel]:
-        """The same by model: breakers stand before each model."""
+        """The same by model: each model has its own breaker."""
 
     def __init__(
         self,

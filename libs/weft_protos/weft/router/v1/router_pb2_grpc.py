@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RouterServiceStub:
-    """Tells how the providers are doing, as this replica sees them.
+    """Reports the state of the providers, as this replica sees it.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class RouterServiceStub:
 
 
 class RouterServiceServicer:
-    """Tells how the providers are doing, as this replica sees them.
+    """Reports the state of the providers, as this replica sees it.
     """
 
     def ListProviders(self, request, context):
@@ -71,8 +71,8 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckProviders(self, request, context):
-        """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-        leaves their health as it is. Needs the operator's token.
+        """Calls providers, now and from this replica, to see whether they answer and accept their keys. Costs at most a token
+        each, and leaves their health as it is. Needs the operator's token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +105,7 @@ def add_RouterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RouterService:
-    """Tells how the providers are doing, as this replica sees them.
+    """Reports the state of the providers, as this replica sees it.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RouterServiceStub:
-    """Tells how the providers are doing, as this replica sees them."""
+    """Reports the state of the providers, as this replica sees it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,13 +38,13 @@ class RouterServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the model aliases a request may name."""
     CheckProviders: _grpc.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]
-    """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-    leaves their health as it is. Needs the operator's token.
+    """Calls providers, now and from this replica, to see whether they answer and accept their keys. Costs at most a token
+    each, and leaves their health as it is. Needs the operator's token.
     """
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
-    """Tells how the providers are doing, as this replica sees them."""
+    """Reports the state of the providers, as this replica sees it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProviders: _aio.UnaryUnaryMultiCallable[_router_pb2.ListProvidersRequest, _router_pb2.ListProvidersResponse]  # type: ignore[assignment]
@@ -52,12 +52,12 @@ class RouterServiceAsyncStub(RouterServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the model aliases a request may name."""
     CheckProviders: _aio.UnaryUnaryMultiCallable[_router_pb2.CheckProvidersRequest, _router_pb2.CheckProvidersResponse]  # type: ignore[assignment]
-    """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-    leaves their health as it is. Needs the operator's token.
+    """Calls providers, now and from this replica, to see whether they answer and accept their keys. Costs at most a token
+    each, and leaves their health as it is. Needs the operator's token.
     """
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells how the providers are doing, as this replica sees them."""
+    """Reports the state of the providers, as this replica sees it."""
 
     @_abc_1.abstractmethod
     def ListProviders(
@@ -81,8 +81,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.CheckProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.CheckProvidersResponse, _abc.Awaitable[_router_pb2.CheckProvidersResponse]]:
-        """Asks providers, now and from this replica, whether they answer and take their keys. Costs at most a token each, and
-        leaves their health as it is. Needs the operator's token.
+        """Calls providers, now and from this replica, to see whether they answer and accept their keys. Costs at most a token
+        each, and leaves their health as it is. Needs the operator's token.
         """
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
