@@ -46,7 +46,8 @@ def _cased(question: Question) -> dict[str, bool]:
     """
     text, words = question.text, list(WORD.finditer(question.text))
     capitals = sum(word.group()[0].isupper() for word in words if word.group() != "I")
-    if not capitals or capitals > max(_MOST_CAPITALS * len(words), 2) or not words[0].group()[0].isupper():
+    letters = sum(word.group()[0].isalpha() for word in words)
+    if not capitals or capitals > max(_MOST_CAPITALS * letters, 2) or not words[0].group()[0].isupper():
         return {}
     found: dict[str, bool] = {}
     may_be_letters = not question.vocabulary.isdisjoint(_LETTERED)
