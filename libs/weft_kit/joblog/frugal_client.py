@@ -22,7 +22,7 @@ _NO_RESPONDERS: Final = "503"
 
 
 class FrugalClient(Client):
-    """nats-py's client, which tells many of a reconnect, bears a closed transport, and costs half the CPU a message.
+    """nats-py's client, which tells many of a reconnect, bears a closed transport, and takes less CPU a message.
 
     The methods that are replaced are private but for `request`: should nats-py rename one, its own takes over.
     """
