@@ -95,7 +95,8 @@ base-image: ## make weft-base and weft-build-base for `make image` with debootst
 	@compose/base_image.sh
 
 test-vllm: .venv-vllm/stamp ## generate on real vLLM, on the CPU
-	@.venv-vllm/bin/python -m pytest -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
+	@# Warnings are no errors here: torch and vLLM warn of themselves as they are imported.
+	@.venv-vllm/bin/python -m pytest -W default -m vllm --confcutdir=tests/inference tests/inference/test_vllm.py
 
 chaos: $(VENV)/dev.stamp ## break everything while 2,000 jobs run, then look for one that was lost (SEEDS="1 2 3")
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
