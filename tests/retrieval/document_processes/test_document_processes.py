@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import CannotStart, Invalid, Overloaded
@@ -257,10 +258,12 @@ async def test_what_waits_is_bounded_and_a_tenant_alone_gets_half_of_that(proces
 async def test_a_fork_server_that_is_lost_is_started_again(processes):
     reading = asyncio.create_task(said(processes, "compute"))
     running = await until_reading(1)
-    server().kill()
+    lost = server()
+    lost.kill()
     with pytest.raises(Overloaded, match="retry"):
         await reading
     await until_gone(*running)
+    await until("the lost server is waited for, and no zombie", lambda: not lost.is_running())
     assert await said(processes, "next") == "next"
 
 

@@ -13,6 +13,7 @@ from typing import Final, Self
 import structlog
 
 from weft_kit.rpc.errors import CannotStart, Overloaded
+from weft_kit.tasks import TaskSet
 from weft_retrieval.document_processes.control import COMMAND, FORK, KILL, REPORT
 
 _START_LIMIT_S: Final = 60.0
@@ -59,12 +60,15 @@ class ForkClient:
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._last = 0
         self._starting = asyncio.Lock()
+        self._ending = TaskSet()
+        """Waits for servers that were dropped: a child that nobody waits for stays a zombie."""
 
     async def __aenter__(self) -> Self:
         try:
             await self._start()
         except (OSError, ServerLost, TimeoutError) as error:
             self._lose()
+            await self._ending.finish()
             why = f" ({error})" if str(error) else ""
             raise CannotStart(f"what forks processes for documents did not start{why}; it said why before") from error
         return self
@@ -72,10 +76,8 @@ class ForkClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        server = self._server
         self._lose()
-        if server:
-            await asyncio.to_thread(_wait, server)
+        await self._ending.finish()
 
     async def fork(self, memory_bytes: int) -> ForkedProcess:
         """Starts a process; raises Overloaded when the server has to be started first, and cannot be."""
@@ -156,6 +158,9 @@ class ForkClient:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
             self._control.close()
             self._control = None
+        server, self._server = self._server, None
+        if server:
+            self._ending.start(asyncio.to_thread(_wait, server))
         for exited in self._exits.values():
             if not exited.done():
                 exited.set_exception(ServerLost())
