@@ -9,7 +9,8 @@ worker      leases at work, side by side         batches     batches for recorde
 projection  events → the job's record            terminal    ends of jobs that did not succeed
 stream      made, widened, never shrunk          monitor     is it there, does it store, and made again
 stream_client  fenced writes, leader and direct reads
-connection  to NATS, for ever                    clock       is it ours
+connection  to NATS, for ever                    frugal_client  nats-py's client, cheaper
+peers       workers hand on what a lost one held clock       is it ours
 sizes       what one event holds
 """
 

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from google.protobuf.message import DecodeError
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import OutboundBufferLimitError
 
 from weft.job.v1 import event_pb2
 from weft_kit.joblog.codec import Unreadable, from_delivery, unreadable
+from weft_kit.joblog.frugal_client import FrugalClient
 from weft_kit.joblog.log import JobLog
 from weft_kit.joblog.puller import Puller
 from weft_kit.tasks import background
@@ -29,7 +28,7 @@ class EventBatch:
     """Messages that are not events: acknowledged with the others, so the batch's handler must deal with them."""
     _heartbeat_s: float
     _messages: list[Msg]
-    _client: Client
+    _client: FrugalClient
     _puller: Puller
 
     async def ack(self) -> None:
@@ -49,9 +48,8 @@ class EventBatch:
 
     async def _beat(self) -> None:
         while True:
-            with suppress(OutboundBufferLimitError):  # away, with as much to say as is kept: say it next time
-                for message in self._messages:
-                    await self._client.publish(message.reply, b"+WPI")
+            for message in self._messages:
+                self._client.keep(message.reply)
             await asyncio.sleep(self._heartbeat_s)
 
     async def _answer(self, message: Msg, word: bytes) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nats.aio.msg import Msg
-from nats.errors import OutboundBufferLimitError
 
 from weft_kit.joblog.fair_queue import FairQueue
 from weft_kit.joblog.frugal_client import FrugalClient
@@ -244,7 +243,6 @@ class Dispatcher:
         """Sends heartbeats for prefetched jobs."""
         while True:
             await asyncio.sleep(self._config.heartbeat_s)
-            held = [message for lane in self._lanes.values() for message in lane.held]
-            with suppress(OutboundBufferLimitError):
-                for message in held:
-                    await self._client.publish(message.reply, b"+WPI")
+            for lane in self._lanes.values():
+                for message in lane.held:
+                    self._client.keep(message.reply)

@@ -6,6 +6,7 @@ reply passes a queue and a task before it wakes who waits for it, and so does ev
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
@@ -103,6 +104,14 @@ class FrugalClient(Client):
         if not self.is_connected and self._pending_data_size + len(payload) > self._max_pending_size:
             raise OutboundBufferLimitError
         self._enqueue(subject, "", payload, None)
+
+    def keep(self, delivery_id: str) -> None:
+        """Tells the server that a delivery is still being worked on, which starts its ack wait anew.
+
+        Without room for that nothing is said, and nothing raised: it is said again with the next heartbeat.
+        """
+        with suppress(OutboundBufferLimitError, ConnectionClosedError):
+            self.post(delivery_id, b"+WPI")
 
     async def _send_publish(
         self,

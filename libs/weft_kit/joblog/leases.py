@@ -3,12 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, OutboundBufferLimitError
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
@@ -97,9 +96,7 @@ class Lease:
 
     def _beat(self) -> None:
         self._beat_later()
-        # Away, with as much to say as is kept: says it next time.
-        with suppress(OutboundBufferLimitError, ConnectionClosedError):
-            self._client.post(self._reply, b"+WPI")
+        self._client.keep(self._reply)
 
 
 class Leases:
