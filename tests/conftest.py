@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from weft_compose.ports import free_ports
-from weft_compose.servers import NatsServer, PostgresServer, ValkeyServer, serving
+from weft_compose.servers import NatsCluster, NatsServer, PostgresServer, ValkeyServer, serving
 from weft_kit.file_limit import raise_file_limit
 from weft_kit.joblog import JobLog, LogConfig, connect
 
@@ -56,6 +56,14 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("nats") / "data"
     with serving(lambda port: NatsServer(folder, port)) as server:
         yield server.url
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    """Three nats-servers of a module's own, for tests that stop some of them."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with serving(lambda port: NatsCluster.of_size(3, folder, port)) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

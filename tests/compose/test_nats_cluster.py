@@ -1,7 +1,7 @@
 """Three nats-servers that keep one log: what holds while one of them is dead."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import nats
@@ -16,13 +16,6 @@ from weft_compose.servers import NatsCluster, serving
 
 # nats-server starts an election 4 to 9 s after it last heard of a leader; two that start together need a second one.
 ELECTIONS_S = 20
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
-    folder = tmp_path_factory.mktemp("cluster")
-    with serving(lambda port: NatsCluster.of_size(3, folder, port)) as running:
-        yield running
 
 
 @pytest.fixture

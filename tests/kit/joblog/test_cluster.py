@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_compose.servers import NatsCluster, serving
+from weft_compose.servers import NatsCluster
 from weft_kit.joblog import (
     AlreadyAccepted,
     Fenced,
@@ -25,13 +25,6 @@ from weft_kit.rpc.errors import DependencyDown
 
 WORDS = 20
 TENANTS = 3
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
-    folder = tmp_path_factory.mktemp("cluster")
-    with serving(lambda port: NatsCluster.of_size(3, folder, port)) as running:
-        yield running
 
 
 @pytest.fixture
