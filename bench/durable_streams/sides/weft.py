@@ -1,0 +1,86 @@
+"""The reader of Weft: it creates each job through the gateway and streams it, as any client would."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+
+import grpc.aio
+import uvloop
+from bench.durable_streams.sides.talk import (
+    ENDED,
+    READING,
+    Answer,
+    Heard,
+    bounded,
+    heard_answer,
+    now_us,
+    serve,
+)
+from bench.harness.client import Events, GatewayClient, connected
+
+from weft_client.transcript import Transcript
+
+_CONNECTIONS = 8
+
+
+class WeftReader:
+    """The commands. `fill` and the writing are not here: workers write."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._clients: list[GatewayClient] = []
+        self._jobs: dict[str, str] = {}
+
+    async def connect(self, endpoint: str, api_key: str) -> AsyncIterator[Answer]:
+        for _ in range(_CONNECTIONS):
+            self._clients.append(await self._stack.enter_async_context(connected(endpoint, api_key)))
+        yield {}
+
+    async def read(
+        self, streams: Sequence[str], rate: float, tokens: int, spread_s: float, limit_s: float, job_id: str = ""
+    ) -> AsyncIterator[Answer]:
+        heard = [Heard() for _ in streams]
+        yield READING
+
+        async def one(n: int, stream: str) -> None:
+            await asyncio.sleep(n / len(streams) * spread_s)
+            client = self._clients[n % len(self._clients)]
+            events = client.read(job_id) if job_id else client.generate(f"stamped-{rate:g}-{tokens}")
+            await self._follow(stream, events, heard[n])
+
+        await bounded((one(n, stream) for n, stream in enumerate(streams)), limit_s)
+        yield ENDED
+        yield heard_answer(heard)
+
+    async def collect(self, streams: Sequence[str]) -> AsyncIterator[Answer]:
+        """Reads each job once more from its beginning."""
+        found = {}
+        for stream in streams:
+            heard = Heard()
+            await self._follow(stream, self._clients[0].read(self._jobs[stream]), heard)
+            found[stream] = heard.said_us
+        yield {"said_us": found}
+
+    async def _follow(self, stream: str, events: Events, heard: Heard) -> None:
+        transcript = Transcript()
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    heard.add((int(stamp) // 1000 for stamp in event.delta.text.split()), now_us())
+                    transcript.apply(event)
+                    self._jobs[stream] = event.job_id or self._jobs.get(stream, "")
+        except grpc.aio.AioRpcError as error:
+            heard.wrong = f"{error.code().name}: {error.details()}"
+        heard.kept = len(transcript.text.split())
+        if transcript.done is None and not heard.wrong:
+            heard.wrong = "no done"
+
+
+async def main() -> None:
+    async with AsyncExitStack() as stack:
+        reader = WeftReader(stack)
+        await serve({"connect": reader.connect, "read": reader.read, "collect": reader.collect})
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

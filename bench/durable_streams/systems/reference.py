@@ -1,0 +1,51 @@
+"""The reference server of Durable Streams, with its file-backed storage and its own client, on Node."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bench.durable_streams.program import program
+from bench.durable_streams.systems.system import Backlog, Running, Server, Setup, System, stopped_after
+
+from weft_compose.child import Command
+from weft_compose.ports import LOOPBACK, free_ports
+
+_NODE = Path(__file__).resolve().parents[1] / "node"
+
+
+class ReferenceServer(System):
+    """Appends over HTTP with an idempotent producer; readers have server-sent events."""
+
+    name = "Durable Streams"
+    takes_over = False
+
+    def missing(self) -> str:
+        if shutil.which("node") is None:
+            return "Node 20 or later"
+        return "" if (_NODE / "node_modules").is_dir() else "its packages: make bench-streams installs them"
+
+    @asynccontextmanager
+    async def running(self, setup: Setup) -> AsyncIterator[Running]:
+        port = free_ports(1)[0]
+        node = shutil.which("node") or "node"
+        argv = [node, str(_NODE / "server.mjs"), str(port), str(setup.folder / "streams")]
+        server = Server(Command(name="durable-streams", argv=argv, log=setup.folder / "server.log"), port)
+        side = [node, str(_NODE / "side.mjs")]
+
+        async def fill(stream: str, tokens: int) -> Backlog:
+            return Backlog(stream, (await writer.ask("fill", stream=stream, tokens=tokens))["records"])
+
+        (setup.folder / "streams").mkdir()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(stopped_after(server))
+            await server.start()
+            reader = await stack.enter_async_context(program("reader", side, setup.folder / "reader.log"))
+            writer = await stack.enter_async_context(program("writer", side, setup.folder / "writer.log"))
+            for each in (reader, writer):
+                await each.ask("connect", url=f"http://{LOOPBACK}:{port}")
+
+            def processes() -> dict[str, int]:
+                return {"log": server.pid, "worker": writer.pid, "reader": reader.pid}
+
+            yield Running(reader, writer, processes, writer.kill, server.kill, server.start, fill)

@@ -1,0 +1,59 @@
+"""Temporal's dev server with Workflow Streams; its workers and reader run on its Python SDK, in their environment."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bench.durable_streams.program import ROOT, program
+from bench.durable_streams.systems.system import Backlog, Running, Server, Setup, System, stopped_after
+
+from weft_compose.child import Command
+from weft_compose.ports import LOOPBACK, free_ports
+
+_BIN = ROOT / ".venv-streams" / "bin"
+# Slow enough for the client to gather tokens into many signals: a workflow takes 10,000 of them at most.
+_FILL_RATE = 2000.0
+
+
+class TemporalStreams(System):
+    """A workflow hosts each stream, an activity publishes, readers poll with updates."""
+
+    name = "Temporal Workflow Streams"
+    takes_over = True
+
+    def missing(self) -> str:
+        return "" if (_BIN / "temporal").exists() else "its packages: make bench-streams installs them"
+
+    @asynccontextmanager
+    async def running(self, setup: Setup) -> AsyncIterator[Running]:
+        port, http_port, metrics_port = free_ports(3)
+        address = f"{LOOPBACK}:{port}"
+        server = Server(_dev_server(setup.folder, port, http_port, metrics_port), port)
+        side = [str(_BIN / "python"), "-m", "bench.durable_streams.sides.temporal", address]
+
+        async def fill(stream: str, tokens: int) -> Backlog:
+            filled = await reader.ask("fill", stream=stream, rate=_FILL_RATE, tokens=tokens)
+            return Backlog(stream, filled["records"], {"begun": True})
+
+        async with AsyncExitStack() as stack:
+            stack.enter_context(stopped_after(server))
+            await server.start()
+            reader = await stack.enter_async_context(program("reader", [*side, "reader"], setup.folder / "reader.log"))
+            working = [
+                await stack.enter_async_context(
+                    program(f"worker-{n}", [*side, "worker"], setup.folder / f"worker-{n}.log")
+                )
+                for n in range(setup.workers)
+            ]
+
+            def processes() -> dict[str, int]:
+                return {"log": server.pid, "worker": working[-1].pid, "reader": reader.pid}
+
+            yield Running(reader, None, processes, working[-1].kill, server.kill, server.start, fill)
+
+
+def _dev_server(folder: Path, port: int, http_port: int, metrics_port: int) -> Command:
+    ports = ["--port", str(port), "--http-port", str(http_port), "--metrics-port", str(metrics_port)]
+    kept = ["--db-filename", str(folder / "temporal.db")]
+    argv = [str(_BIN / "temporal"), "server", "start-dev", "--headless", "--ip", LOOPBACK, *ports, *kept]
+    return Command(name="temporal", argv=[*argv, "--log-level", "error"], log=folder / "server.log")
