@@ -103,8 +103,9 @@ async def deliver(running: Running, prefix: str, streams: int, seconds: float) -
 
 def by_column(cpu_s: Mapping[str, float]) -> dict[str, float]:
     """Adds up what processes without a column of their own took; the measurement itself does not count."""
-    rest = sum(seconds for name, seconds in cpu_s.items() if name not in (*_COLUMNS, "client"))
-    return {column: cpu_s.get(column, 0.0) for column in _COLUMNS} | {_REST: rest}
+    own = {column: cpu_s[column] for column in _COLUMNS if column in cpu_s}
+    rest = [seconds for name, seconds in cpu_s.items() if name not in (*_COLUMNS, "client")]
+    return own | ({_REST: sum(rest)} if rest else {})
 
 
 def _ratio(rounds: Sequence[Delivery], beside: Sequence[Delivery]) -> str:
@@ -117,5 +118,5 @@ def _ratio(rounds: Sequence[Delivery], beside: Sequence[Delivery]) -> str:
 def _cost(key: tuple[int, str], rounds: list[Delivery]) -> tuple[str, ...]:
     streams, system = key
     typical = sorted(rounds, key=lambda each: each.whole_us)[len(rounds) // 2]
-    cells = (typical.cpu_us(column) for column in (*_COLUMNS, _REST))
-    return (str(streams), system, *(f"{cell:.0f}" if cell else "" for cell in cells), f"{typical.whole_us:.0f}")
+    cells = (f"{typical.cpu_us(name):.0f}" if name in typical.cpu_s else "" for name in (*_COLUMNS, _REST))
+    return (str(streams), system, *cells, f"{typical.whole_us:.0f}")

@@ -17,7 +17,7 @@ class Plan:
     streams: Sequence[str]
     tokens: int
     limit_s: float
-    """When readers give up, counted from the beginning."""
+    """When readers and writers give up, counted from the beginning."""
 
     @property
     def offered(self) -> int:
@@ -38,16 +38,14 @@ async def prepare(running: Running, given: Plan) -> None:
     """Has everything ready that is not counted: streams created where they must be, and readers waiting."""
     if running.writer:
         await running.writer.ask("prepare", streams=given.streams)
-    pace = {"rate": RATE, "tokens": given.tokens, "spread_s": SPREAD_S}
-    await running.reader.tell("read", streams=given.streams, limit_s=given.limit_s, **pace)
+    await running.reader.tell("read", streams=given.streams, **_pace(given))
     await running.reader.answer()
 
 
 async def begin(running: Running, given: Plan) -> None:
     """Begins to write, unless the system's workers do that at their reader's word."""
     if running.writer:
-        pace = {"rate": RATE, "tokens": given.tokens, "spread_s": SPREAD_S}
-        await running.writer.tell("write", streams=given.streams, **pace)
+        await running.writer.tell("write", streams=given.streams, **_pace(given))
 
 
 async def ended(running: Running) -> None:
@@ -66,3 +64,7 @@ async def acknowledged(running: Running) -> Mapping[str, Sequence[int]]:
         return {}
     acked: Mapping[str, Sequence[int]] = (await running.writer.answer())["acked"]
     return acked
+
+
+def _pace(given: Plan) -> dict[str, float]:
+    return {"rate": RATE, "tokens": given.tokens, "spread_s": SPREAD_S, "limit_s": given.limit_s}

@@ -6,7 +6,7 @@ import pytest
 from bench.durable_streams.__main__ import turns
 from bench.durable_streams.catching_up import CatchUp, CatchUps
 from bench.durable_streams.delivery import Deliveries, Delivery, by_column
-from bench.durable_streams.recovery import Kill, count_lost, next_token_s
+from bench.durable_streams.recovery import Kill, count_lost, count_twice, next_token_s
 from bench.durable_streams.sides.talk import Heard, bounded, paced, speak
 from bench.durable_streams.systems.valkey import ValkeyFanOut
 from bench.durable_streams.systems.weft import Weft
@@ -31,27 +31,37 @@ def test_a_token_under_way_at_the_kill_is_not_the_next_one() -> None:
 
 def test_streams_that_ended_before_the_kill_are_not_counted_as_silent() -> None:
     ended, gone, going = heard((1.0, 1.1), (1.5, 1.6)), heard((1.0, 1.1)), heard((1.0, 1.1), (2.1, 2.2))
-    kill = Kill.of([ended, gone, going], tokens=2, at_us=2 * SECOND, lost=0)
+    kill = Kill.of([ended, gone, going], tokens=2, at_us=2 * SECOND)
     assert (kill.silent, kill.stood_s, kill.whole) == (1, [], 2)
 
 
 def test_what_an_attempt_said_before_another_began_anew_is_withdrawn() -> None:
     moved = heard((1.0, 1.1), (4.0, 4.5), (4.25, 4.5), kept=2)
-    kill = Kill.of([moved], tokens=2, at_us=2 * SECOND, lost=0)
+    kill = Kill.of([moved], tokens=2, at_us=2 * SECOND)
     assert (kill.withdrawn, kill.whole, kill.stood_s) == (1, 1, [2.5])
 
 
 def test_a_stream_that_ended_with_an_error_is_not_whole() -> None:
-    assert Kill.of([heard((1.0, 1.1), wrong="no done")], tokens=1, at_us=2 * SECOND, lost=0).whole == 0
+    assert Kill.of([heard((1.0, 1.1), wrong="no done")], tokens=1, at_us=2 * SECOND).whole == 0
 
 
 def test_lost_are_tokens_that_were_known_and_are_not_found() -> None:
     assert count_lost({"a": [1, 2, 3, 3], "b": [4]}, {"a": [1, 3, 9]}) == 2
 
 
+def test_a_repeated_token_is_stored_twice() -> None:
+    assert count_twice({"a": [1, 2, 2, 2], "b": [2]}) == 2
+
+
 def test_processes_without_a_column_are_the_rest_and_the_measurement_is_none() -> None:
     columns = by_column({"log": 1.0, "reader": 2.0, "postgres": 0.5, "cache": 0.25, "client": 9.0})
-    assert columns == {"log": 1.0, "worker": 0.0, "gateway": 0.0, "provider": 0.0, "reader": 2.0, "rest": 0.75}
+    assert columns == {"log": 1.0, "reader": 2.0, "rest": 0.75}
+
+
+def test_a_column_that_a_system_has_no_process_for_is_empty_and_not_zero() -> None:
+    deliveries = Deliveries(seconds=6)
+    deliveries.add(1, "other", Delivery(1, [2.0], {"log": 0.0, "worker": 2e-6}, wrong=0))
+    assert "| 1 | other | 0 | 2 |  |  |  |  | 2 |" in deliveries.lines("Weft")
 
 
 def test_the_cost_of_a_token_leaves_the_provider_out() -> None:
@@ -98,7 +108,8 @@ async def test_a_slow_log_does_not_slow_the_provider() -> None:
     async def append(token: int) -> None:
         appended.append((token, await anext(slow)))
 
-    said = await speak(rate=10_000, tokens=5, append=append)
+    said: list[int] = []
+    await speak(10_000, 5, append, said)
     assert said == [token for token, _ in appended]
     second_taken = appended[1][1]
     assert said[-1] < second_taken

@@ -1,4 +1,4 @@
-// The reference server of Durable Streams, with its file-backed storage: `node server.mjs PORT FOLDER`.
+// The reference server of Durable Streams: `node server.mjs PORT [FOLDER]`, without a folder in memory.
 import { DurableStreamTestServer } from "@durable-streams/server"
 
 const [port, dataDir] = process.argv.slice(2)

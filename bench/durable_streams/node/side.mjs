@@ -24,29 +24,53 @@ async function* prepare({ streams }) {
   yield {}
 }
 
-async function* write({ streams, rate, tokens, spread_s }) {
+// What is not written in time is left: the answer then confirms nothing.
+async function* write({ streams, rate, tokens, spread_s, limit_s }) {
   const one = async (name, n) => {
     await sleep((n / streams.length) * spread_s * 1000)
     return speak(handles.get(name), rate, tokens)
   }
-  const acked = await Promise.all(streams.map(one))
-  yield { acked: Object.fromEntries(streams.map((name, n) => [name, acked[n]])) }
+  const late = sleep(limit_s * 1000).then(() => [])
+  const acked = await Promise.race([Promise.all(streams.map(one)), late])
+  yield { acked: Object.fromEntries(streams.map((name, n) => [name, acked[n] ?? []])) }
 }
 
-// Appending does not wait: the producer gathers what is said within its linger of 5 ms, and sends again what was lost.
+// Appending does not wait: the producer gathers what is said within its linger of 5 ms.
 async function speak(handle, rate, tokens) {
-  let failed = 0
-  const producer = new IdempotentProducer(handle, "provider", { autoClaim: true, onError: () => { failed += 1 } })
   const said = []
+  const state = { failed: false }
+  const onError = () => { state.failed = true }
+  const producer = new IdempotentProducer(handle, "provider", { autoClaim: true, onError })
+  const append = (token) => producer.append(JSON.stringify({ said: token }))
+  let mending = null
   const began = performance.now()
   for (let n = 0; n < tokens; n += 1) {
     await sleep(began + (n / rate) * 1000 - performance.now())
     said.push(nowUs())
-    producer.append(JSON.stringify({ said: said.at(-1) }))
+    if (mending === null && !state.failed) append(said.at(-1))
+    else mending ??= mend(handle, producer, append, said, state).then(() => { mending = null })
   }
   await producer.flush()
+  if (mending !== null || state.failed) await (mending ?? mend(handle, producer, append, said, state))
   await producer.detach()
-  return failed ? [] : said
+  return said
+}
+
+// After an error the producer refuses everything behind the batch that failed, so the application looks for what is
+// stored, begins another epoch, and appends the rest.
+async function mend(handle, producer, append, said, state) {
+  let stored = 0
+  while (stored < said.length) {
+    await sleep(AWAY_MS)
+    await producer.restart()
+    const response = await stream({ url: handle.url, offset: "-1", live: false })
+    stored = (await response.json()).length
+    state.failed = false
+    for (const token of said.slice(stored)) append(token)
+    const appended = said.length
+    await producer.flush()
+    if (!state.failed) stored = appended
+  }
 }
 
 // A record for each token, as tokens that come slowly leave them.

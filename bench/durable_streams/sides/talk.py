@@ -5,11 +5,12 @@ Of the standard library alone: Temporal's side runs in an environment of its own
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 Answer = dict[str, Any]
 Handler = Callable[..., AsyncIterator[Answer]]
@@ -47,15 +48,23 @@ def heard_answer(streams: Iterable[Heard]) -> Answer:
     return {"heard": [vars(stream) for stream in streams]}
 
 
-async def serve(handlers: Mapping[str, Handler]) -> None:
+def claim_stdout() -> TextIO:
+    """Returns standard output for answers alone: what libraries print there goes to standard error from now on."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
+async def serve(handlers: Mapping[str, Handler], answers: TextIO | None = None) -> None:
     """Carries out one command after another, until there are no more."""
+    answers = answers or claim_stdout()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    _write({"ready": True})
+    _write({"ready": True}, answers)
     async for line in lines:
         command = json.loads(line)
         async for answer in handlers[command.pop("do")](**command):
-            _write(answer)
+            _write(answer, answers)
 
 
 async def bounded(work: Iterable[Coroutine[Any, Any, None]], limit_s: float) -> None:
@@ -78,7 +87,7 @@ async def paced(rate: float, tokens: int) -> AsyncIterator[int]:
         yield now_us()
 
 
-async def speak(rate: float, tokens: int, append: Callable[[int], Awaitable[None]]) -> list[int]:
+async def speak(rate: float, tokens: int, append: Callable[[int], Awaitable[None]], acknowledged: list[int]) -> None:
     """Says tokens at a steady rate, whether or not those before have been appended, and appends them in order."""
     said: asyncio.Queue[int] = asyncio.Queue()
 
@@ -86,16 +95,14 @@ async def speak(rate: float, tokens: int, append: Callable[[int], Awaitable[None
         async for token in paced(rate, tokens):
             said.put_nowait(token)
 
-    provider = asyncio.create_task(provide())
-    acknowledged = []
-    for _ in range(tokens):
-        token = await said.get()
-        await append(token)
-        acknowledged.append(token)
-    await provider
-    return acknowledged
+    async with asyncio.TaskGroup() as group:
+        group.create_task(provide())
+        for _ in range(tokens):
+            token = await said.get()
+            await append(token)
+            acknowledged.append(token)
 
 
-def _write(answer: Answer) -> None:
-    sys.stdout.write(f"{json.dumps(answer)}\n")
-    sys.stdout.flush()
+def _write(answer: Answer, answers: TextIO) -> None:
+    answers.write(f"{json.dumps(answer)}\n")
+    answers.flush()

@@ -11,6 +11,7 @@ from bench.durable_streams.sides.talk import (
     READING,
     Heard,
     bounded,
+    claim_stdout,
     heard_answer,
     now_us,
     paced,
@@ -114,16 +115,18 @@ async def _connected(address: str) -> Client:
 
 
 async def main(address: str, role: str) -> None:
+    # The SDK's core logs to it.
+    answers = claim_stdout()
     client = await _connected(address)
     if role == "reader":
         reader = TemporalReader(client)
-        await serve({"fill": reader.fill, "read": reader.read, "collect": reader.collect})
+        await serve({"fill": reader.fill, "read": reader.read, "collect": reader.collect}, answers)
         return
     worker = Worker(
         client, task_queue=TASK_QUEUE, workflows=[Answer], activities=[say], max_concurrent_activities=_AT_ONCE
     )
     async with worker:
-        await serve({})
+        await serve({}, answers)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,17 @@ class ValkeySide:
         """A stream needs no creation."""
         yield {}
 
-    async def write(self, streams: Sequence[str], rate: float, tokens: int, spread_s: float) -> AsyncIterator[Answer]:
-        async def one(n: int, stream: str) -> list[int]:
-            await asyncio.sleep(n / len(streams) * spread_s)
-            return await speak(rate, tokens, lambda said: self._append(stream, said))
+    async def write(
+        self, streams: Sequence[str], rate: float, tokens: int, spread_s: float, limit_s: float
+    ) -> AsyncIterator[Answer]:
+        acked: dict[str, list[int]] = {stream: [] for stream in streams}
 
-        acked = await asyncio.gather(*(one(n, stream) for n, stream in enumerate(streams)))
-        yield {"acked": dict(zip(streams, acked, strict=True))}
+        async def one(n: int, stream: str) -> None:
+            await asyncio.sleep(n / len(streams) * spread_s)
+            await speak(rate, tokens, lambda said: self._append(stream, said), acked[stream])
+
+        await bounded((one(n, stream) for n, stream in enumerate(streams)), limit_s)
+        yield {"acked": acked}
 
     async def fill(self, stream: str, tokens: int) -> AsyncIterator[Answer]:
         for _ in range(0, tokens, _BATCH):

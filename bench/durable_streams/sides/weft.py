@@ -18,7 +18,7 @@ from bench.durable_streams.sides.talk import (
 )
 from bench.harness.client import Events, GatewayClient, connected
 
-from weft_client.transcript import Transcript
+from weft_client.transcript import CorruptAnswer, Transcript
 
 _CONNECTIONS = 8
 
@@ -71,7 +71,10 @@ class WeftReader:
                     self._jobs[stream] = event.job_id or self._jobs.get(stream, "")
         except grpc.aio.AioRpcError as error:
             heard.wrong = f"{error.code().name}: {error.details()}"
-        heard.kept = len(transcript.text.split())
+        except CorruptAnswer as error:
+            heard.wrong = str(error)
+        finally:
+            heard.kept = len(transcript.text.split())
         if transcript.done is None and not heard.wrong:
             heard.wrong = "no done"
 

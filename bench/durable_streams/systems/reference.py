@@ -1,6 +1,8 @@
 """The reference server of Durable Streams, with its file-backed storage and its own client, on Node."""
 
+import json
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -25,18 +27,23 @@ class ReferenceServer(System):
             return "Node 20 or later"
         return "" if (_NODE / "node_modules").is_dir() else "its packages: make bench-streams installs them"
 
+    def version(self) -> str:
+        packages = json.loads((_NODE / "package.json").read_text())["dependencies"]
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        return ", ".join([*(f"{name} {number}" for name, number in packages.items()), f"Node {node}"])
+
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[Running]:
-        port = free_ports(1)[0]
+        port, folder = free_ports(1)[0], setup.folder / "streams"
+        folder.mkdir()
         node = shutil.which("node") or "node"
-        argv = [node, str(_NODE / "server.mjs"), str(port), str(setup.folder / "streams")]
+        argv = [node, str(_NODE / "server.mjs"), str(port), *([str(folder)] if self.survives else [])]
         server = Server(Command(name="durable-streams", argv=argv, log=setup.folder / "server.log"), port)
         side = [node, str(_NODE / "side.mjs")]
 
         async def fill(stream: str, tokens: int) -> Backlog:
             return Backlog(stream, (await writer.ask("fill", stream=stream, tokens=tokens))["records"])
 
-        (setup.folder / "streams").mkdir()
         async with AsyncExitStack() as stack:
             stack.enter_context(stopped_after(server))
             await server.start()
@@ -49,3 +56,10 @@ class ReferenceServer(System):
                 return {"log": server.pid, "worker": writer.pid, "reader": reader.pid}
 
             yield Running(reader, writer, processes, writer.kill, server.kill, server.start, fill)
+
+
+class ReferenceServerInMemory(ReferenceServer):
+    """The same without a disk, which it otherwise waits for at every append."""
+
+    name = "Durable Streams, in memory"
+    survives = False

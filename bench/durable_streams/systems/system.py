@@ -66,10 +66,16 @@ class System(ABC):
     name: str
     takes_over: bool
     """Whether another worker goes on with the streams of one that died."""
+    survives = True
+    """Whether its streams outlive its server."""
 
     def missing(self) -> str:
         """Returns what to install before it can be measured; empty when nothing is missing."""
         return ""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Returns what runs, for the report."""
 
     @abstractmethod
     def running(self, setup: Setup) -> AbstractAsyncContextManager[Running]:

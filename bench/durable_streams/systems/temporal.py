@@ -1,5 +1,6 @@
 """Temporal's dev server with Workflow Streams; its workers and reader run on its Python SDK, in their environment."""
 
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,10 @@ class TemporalStreams(System):
 
     def missing(self) -> str:
         return "" if (_BIN / "temporal").exists() else "its packages: make bench-streams installs them"
+
+    def version(self) -> str:
+        asked = [str(_BIN / "temporal"), "--version"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[Running]:

