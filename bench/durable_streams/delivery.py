@@ -112,7 +112,7 @@ def _ratio(rounds: Sequence[Delivery], beside: Sequence[Delivery]) -> str:
     """Returns how many times longer the median token took, round by round against the other system's."""
     pairs = zip(rounds, beside, strict=False)
     ratios = [quantile(a.delays_ms, 0.5) / quantile(b.delays_ms, 0.5) for a, b in pairs if a.heard and b.heard]
-    return f"{Samples.of(ratios):.1f}" if ratios else ""
+    return f"{Samples.of(ratios):.2f}" if ratios else ""
 
 
 def _cost(key: tuple[int, str], rounds: list[Delivery]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from weft_compose.errors import PartFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINE_BYTES = 1 << 28
-_ANSWER_S = 180.0
+_ANSWER_S = 300.0
 _STOP_S = 10.0
 
 Pipe = TypeVar("Pipe")

@@ -6,15 +6,18 @@ _SETTINGS = """\
 Each runs as its makers recommend, with a log on disk: nats-server's file store, which syncs every two minutes (its
 default, which Weft leaves); Valkey with `appendonly yes` and `appendfsync everysec`; the Node server with `dataDir`,
 which calls fdatasync for every append before it answers, and once more in memory, where nothing outlives it;
-Temporal's dev server with `--db-filename`, on SQLite, whose syncing was not looked into. So after a power cut Weft
-and Valkey may lose what the others have on disk; a killed process loses nothing that it had written to its file.
-Clients: redis-py; @durable-streams/client with its IdempotentProducer (recommended for writes; it gathers for 5 ms)
-and server-sent events; Temporal's Python SDK, whose activity gathers tokens for 200 ms, as Temporal's guide has it
-for the output of an LLM, while subscribers wait 100 ms between polls, the SDK's default. Its library says of itself
-that it is not for ultra-low latency, and its dev server that it is not for production; the Node server is for
-development and prototypes. Weft reads its tokens from a provider over HTTP and sends them through a gateway with API
-keys, quotas and a record in PostgreSQL, which the others leave to the application."""
+Temporal's dev server with `--db-filename`, on SQLite, whose syncing was not looked into. So a power cut may cost Weft
+and Valkey what the Node server still has; a killed process loses nothing that it had written to its file. Clients:
+redis-py; @durable-streams/client with its IdempotentProducer (recommended for writes; it gathers for 5 ms) and
+server-sent events; Temporal's Python SDK, whose activity gathers tokens for 200 ms, as Temporal's guide has it for
+the output of an LLM, while subscribers wait 100 ms between polls, the SDK's default. Its library says of itself that
+it is not for ultra-low latency, and its dev server that it is not for production; the Node server is for development
+and prototypes. Weft reads its tokens from a provider over HTTP and sends them through a gateway with API keys, quotas
+and a record in PostgreSQL, which the others leave to the application."""
 
+_ACTIVITY_AGAIN = """\
+the activity runs again on another worker, after its heartbeat timeout (2 s here); a workflow that was cached on the \
+dead worker waits for its sticky queue (10 s, the SDK's default)"""
 _HEAD = ("", "Weft", "Valkey streams", "Durable Streams", "Temporal Workflow Streams")
 _ROWS = (
     (
@@ -22,7 +25,7 @@ _ROWS = (
         "another router, by itself",
         "none: the application must",
         "none: the application must",
-        "the activity runs again on another worker, after its heartbeat timeout (2 s here)",
+        _ACTIVITY_AGAIN,
     ),
     (
         "a writer that was replaced is refused (fencing)",

@@ -75,8 +75,8 @@ def test_delivery_says_what_was_not_heard_and_compares_round_by_round() -> None:
         deliveries.add(64, "Weft", Delivery(1, [weft_ms], {}, wrong=0))
         deliveries.add(64, "other", Delivery(2, [other_ms], {}, wrong=1))
     lines = deliveries.lines("Weft")
-    assert "| 64 | Weft | 100.0 | 2.0 (1.0 to 4.0) | 2.0 (1.0 to 4.0) | 1.0 (1.0 to 1.0) | 0 |" in lines
-    assert "| 64 | other | 50.0 | 4.0 (4.0 to 4.0) | 4.0 (4.0 to 4.0) | 2.0 (1.0 to 4.0) | 3 |" in lines
+    assert "| 64 | Weft | 100.0 | 2.0 (1.0 to 4.0) | 2.0 (1.0 to 4.0) | 1.00 (1.00 to 1.00) | 0 |" in lines
+    assert "| 64 | other | 50.0 | 4.0 (4.0 to 4.0) | 4.0 (4.0 to 4.0) | 2.00 (1.00 to 4.00) | 3 |" in lines
 
 
 def test_a_load_of_which_nothing_came_is_reported_all_the_same() -> None:
