@@ -1,6 +1,6 @@
 """Trains the verifier, and writes its difference to MiniLM: python -m bench.cache_quality.training --data FOLDER.
 
-Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the mesh runs the result without.
+Needs PyTorch in addition to the mesh's dependencies (an environment with vLLM has it); the mesh runs without it.
 """
 
 import argparse
