@@ -19,7 +19,7 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     ttl_s: float = Field(24 * 3600.0, gt=0)
     """How long an answer is kept."""
     ttl_jitter: float = Field(0.1, ge=0, lt=1)
-    """Largest share of `ttl_s` by which it is shortened at random."""
+    """Largest share by which an answer's time to live is shortened at random."""
     floor: float = Field(0.7, gt=0, le=1)
     """Cosine similarity below which questions are not compared; requests may ask for more, never for less."""
     target_precision: float = Field(0.92, gt=0, lt=1)
