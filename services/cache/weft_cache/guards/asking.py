@@ -45,7 +45,7 @@ _MODALS_TO: Final = {
 }
 _NEARLY: Final = ({"need", "must"}, {"need", "should"})
 _OPENING: Final = 5
-# Phrases of politeness: their `you` is the one who answers and their `me` the one who asks.
+# Phrases of politeness: their `you` only addresses the one who answers, so it does not count as a person.
 _POLITE: Final = re.compile(
     r"\b(?:(?:can|could|would|will|do|did) you (?:please |kindly |mind )?(?:to )?"
     r"(?:tell|show|give|explain|help|teach|know|think(?! (?:of|about) (?:me|my)\b)"

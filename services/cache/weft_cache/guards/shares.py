@@ -27,7 +27,7 @@ def _parts_differ(asked: Question, stored: Question) -> bool:
 
 
 def _wholes(question: Question) -> dict[str, bool]:
-    """Returns the words of which it speaks of all (True), or of most, some or none (False)."""
+    """Returns the words after a quantifier, with whether it means all (True), or most, some or none (False)."""
     if question.vocabulary.isdisjoint(_SHARES):
         return {}
     found: dict[str, bool] = {}
