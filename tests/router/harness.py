@@ -14,7 +14,7 @@ from tests.support.waiting import until
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import AlreadyAccepted, JobLog, Lease, Leases, new_job_id
-from weft_kit.joblog.codec import from_message
+from weft_kit.joblog.events.codec import from_message
 from weft_kit.rpc.server import Server
 from weft_router.config import Config
 from weft_router.server import router

@@ -5,8 +5,8 @@ from typing import Final
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.projection import attempts_of, envelope_of, project, standing, text_hash
-from weft_kit.joblog.sizes import bounded
+from weft_kit.joblog.events.projection import attempts_of, envelope_of, project, standing, text_hash
+from weft_kit.joblog.events.sizes import bounded
 
 _LOG_LOST: Final = job_pb2.JobError(
     reason=error_pb2.ERROR_REASON_LOG_LOST,

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.kit.joblog.test_leases import accept
+from tests.kit.joblog.queue.test_leases import accept
 from tests.support.waiting import until
 
 from weft_compose.servers import NatsServer, serving
-from weft_kit.joblog import JobLog, Lease, Leases, connect, peers
-from weft_kit.joblog.frugal_client import FrugalClient
-from weft_kit.joblog.peers import Peers
+from weft_kit.joblog import JobLog, Lease, Leases, connect
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.queue import peers
+from weft_kit.joblog.queue.peers import Peers
 
 # Longer than any test: what comes again sooner was handed on.
 ACK_WAIT_S = 600.0

@@ -11,9 +11,9 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from weft_kit.joblog.clock import LogClock
-from weft_kit.joblog.stream import DATABASE, ensure_stream
-from weft_kit.joblog.stream_client import NOT_STORING, StreamClient
+from weft_kit.joblog.stream.clock import LogClock
+from weft_kit.joblog.stream.stream import DATABASE, ensure_stream
+from weft_kit.joblog.stream.stream_client import NOT_STORING, StreamClient
 from weft_kit.outages import Outage
 from weft_kit.rpc.errors import CannotStart, DependencyDown
 from weft_kit.tasks import background, for_ever

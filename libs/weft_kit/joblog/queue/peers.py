@@ -22,7 +22,7 @@ import structlog
 from nats.aio.msg import Msg
 from prometheus_client import Counter
 
-from weft_kit.joblog.frugal_client import FrugalClient
+from weft_kit.joblog.connection.frugal_client import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.tasks import background
 

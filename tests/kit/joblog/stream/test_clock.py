@@ -9,7 +9,7 @@ import pytest
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Leases, new_job_id
-from weft_kit.joblog.clock import ahead_s
+from weft_kit.joblog.stream.clock import ahead_s
 from weft_kit.rpc.errors import DependencyDown
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))

@@ -6,8 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import text_hash
-from weft_kit.joblog.projection import attempts_of, standing
-from weft_kit.joblog.terminal import cancelled, expired, lost_event, terminal_event
+from weft_kit.joblog.events.projection import attempts_of, standing
+from weft_kit.joblog.events.terminal import cancelled, expired, lost_event, terminal_event
 
 
 def event(sequence: int, **step: object) -> event_pb2.JobEvent:

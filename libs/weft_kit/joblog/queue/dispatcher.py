@@ -16,11 +16,11 @@ from functools import partial
 
 from nats.aio.msg import Msg
 
-from weft_kit.joblog.fair_queue import FairQueue
-from weft_kit.joblog.frugal_client import FrugalClient
-from weft_kit.joblog.ids import HIGH, tag_of, urgency
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.connection.pull import Pull
+from weft_kit.joblog.events.ids import HIGH, tag_of, urgency
 from weft_kit.joblog.lanes import Lanes, consumer_of, lane_in
-from weft_kit.joblog.pull import Pull
+from weft_kit.joblog.queue.fair_queue import FairQueue
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.rpc.errors import DependencyDown
 

@@ -18,7 +18,7 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_compose.servers import NatsServer, serving
 from weft_kit.joblog import JobLog, LogConfig, connect, new_job_id
 from weft_kit.joblog.settings import LEAST_BYTES
-from weft_kit.joblog.stream import NoRoom
+from weft_kit.joblog.stream.stream import NoRoom
 from weft_kit.rpc.errors import DependencyDown
 
 MIB = 1024**2

@@ -16,17 +16,10 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import ConsumerConfig
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import (
-    EventPosition,
-    StoredEvent,
-    fenced_headers,
-    from_api,
-    from_message,
-    sequence_of,
-)
-from weft_kit.joblog.frugal_client import FrugalClient
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.events.codec import EventPosition, StoredEvent, fenced_headers, from_api, from_message, sequence_of
+from weft_kit.joblog.events.sizes import HEADERS_BYTES, EventTooLarge
 from weft_kit.joblog.settings import LogConfig
-from weft_kit.joblog.sizes import HEADERS_BYTES, EventTooLarge
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.tasks import cancellations, heed_cancellation
 

@@ -11,7 +11,7 @@ from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import JobLog, Lease, Leases, new_job_id
-from weft_kit.joblog.worker import Worker, WorkerLimits
+from weft_kit.joblog.queue.worker import Worker, WorkerLimits
 from weft_kit.rpc.context import current_tenant
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"))

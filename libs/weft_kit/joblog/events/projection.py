@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.ids import kind_of
+from weft_kit.joblog.events.ids import kind_of
 
 
 def text_hash(text: str) -> str:

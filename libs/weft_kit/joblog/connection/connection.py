@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 from nats.aio.client import Server
 
-from weft_kit.joblog.frugal_client import FrugalClient
+from weft_kit.joblog.connection.frugal_client import FrugalClient
 from weft_kit.outages import Outage, Reminders
 
 _FIRST_PAUSE_S = 0.1

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.ids import JobKey
+from weft_kit.joblog.events.ids import JobKey
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"

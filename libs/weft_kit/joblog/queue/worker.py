@@ -9,8 +9,8 @@ from typing import Protocol
 import structlog
 from prometheus_client import Gauge
 
-from weft_kit.joblog.leases import Lease, Leases
 from weft_kit.joblog.log import JobLog
+from weft_kit.joblog.queue.leases import Lease, Leases
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.tasks import TaskSet, ended, for_ever
 

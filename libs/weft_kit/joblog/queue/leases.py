@@ -11,13 +11,13 @@ from nats.aio.msg import Msg
 from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import from_delivery, unreadable
-from weft_kit.joblog.dispatcher import Dispatcher
-from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
-from weft_kit.joblog.frugal_client import FrugalClient
-from weft_kit.joblog.ids import tag_of
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.events.codec import from_delivery, unreadable
+from weft_kit.joblog.events.ids import tag_of
 from weft_kit.joblog.log import JobLog
-from weft_kit.joblog.peers import Peers
+from weft_kit.joblog.queue.dispatcher import Dispatcher
+from weft_kit.joblog.queue.fair_queue import QUANTUM_TOKENS, FairQueue
+from weft_kit.joblog.queue.peers import Peers
 from weft_kit.tasks import background
 
 UNREADABLE = Counter("weft_unreadable_jobs", "Jobs that no worker can read, taken out of their lanes.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nats.aio.msg import Msg
 
-from weft_kit.joblog.frugal_client import FrugalClient
+from weft_kit.joblog.connection.frugal_client import FrugalClient
 from weft_kit.joblog.settings import LogConfig
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from weft_compose.servers import NatsServer, serving
 from weft_kit.joblog import connect
-from weft_kit.joblog.connection import _next_try, addresses
+from weft_kit.joblog.connection.connection import _next_try, addresses
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
-from weft_kit.joblog.connection import connect
-from weft_kit.joblog.frugal_client import FrugalClient, _Parser
+from weft_kit.joblog.connection.connection import connect
+from weft_kit.joblog.connection.frugal_client import FrugalClient, _Parser
 
 HEADERS = b"NATS/1.0\r\nNats-Sequence: 7\r\n\r\n"
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from nats.aio.msg import Msg
 
-from weft_kit.joblog.frugal_client import FrugalClient
-from weft_kit.joblog.pull import HEARTBEAT_S, Pull
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.connection.pull import HEARTBEAT_S, Pull
 from weft_kit.joblog.settings import LogConfig
 from weft_kit.rpc.errors import DependencyDown
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.projection import text_hash
+from weft_kit.joblog.events.projection import text_hash
 from weft_kit.rpc.errors import Invalid
 
 HEADERS_BYTES = 1024

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
+from weft_kit.joblog.queue.fair_queue import QUANTUM_TOKENS, FairQueue
 
 
 def served(turns: FairQueue, jobs: dict[str, Sequence[int]], count: int) -> list[str]:
