@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.gateway.conftest import Ask, Work
 from tests.support.waiting import until_it_succeeds
 
 from weft.common.v1 import error_pb2
@@ -21,8 +22,6 @@ from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, connect, kind_of, new_job_id, project, text_hash
 from weft_kit.rpc.errors import DependencyDown
 
-Ask = Callable[..., job_pb2.GenerationRequest]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 Accept = Callable[..., Awaitable[event_pb2.JobEvent]]
 
 

@@ -1,12 +1,13 @@
 """The recorder: what the log says, in PostgreSQL, once and whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from tests.gateway.conftest import Ask, Work
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
@@ -15,9 +16,6 @@ from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id, project
-
-Ask = Callable[..., job_pb2.GenerationRequest]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 
 
 @pytest.fixture
