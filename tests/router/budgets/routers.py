@@ -18,10 +18,7 @@ from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Budget, Price, Prices
 from weft_kit.spending import SpendingAccount, Spent, read_spent
 from weft_router.budgets.budgets import Budgets, Fallback, Reservation
-from weft_router.budgets.claims import (
-    BudgetSpent,
-    PlannedCall,
-)
+from weft_router.budgets.claims import BudgetSpent, PlannedCall
 from weft_router.budgets.redis_ledger import RedisLedger
 
 PRICES = Prices(as_of=date(2026, 1, 1), per_million={"mock": {"mock": Price(input=Decimal(1), output=Decimal(2))}})

@@ -11,12 +11,7 @@ from tests.router.budgets.routers import call, catalog, passes, router, spent, t
 
 from weft.common.v1 import budget_pb2, chat_pb2
 from weft_kit.spending import SpendingAccount
-from weft_router.budgets.claims import (
-    BudgetLimit,
-    BudgetRefusal,
-    Claim,
-    Granted,
-)
+from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, Claim, Granted
 
 
 @pytest.mark.parametrize("routers", [1, 2])

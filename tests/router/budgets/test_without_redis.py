@@ -12,13 +12,7 @@ from tests.router.budgets.routers import call, catalog, passes, refusal, router,
 from weft.common.v1 import error_pb2
 from weft_kit.spending import SpendingAccount, day_of
 from weft_router.budgets.budgets import Fallback
-from weft_router.budgets.claims import (
-    BudgetLimit,
-    BudgetRefusal,
-    Claim,
-    Grant,
-    Holder,
-)
+from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, Claim, Grant, Holder
 from weft_router.budgets.local_ledger import LocalLedger
 
 NOWHERE = "redis://127.0.0.1:1"

@@ -11,13 +11,7 @@ from tests.router.chat import user
 from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.inference.v1 import inference_pb2
-from weft_kit.catalog.providers import (
-    AnthropicEntry,
-    GeminiEntry,
-    HttpEntry,
-    OpenAIEntry,
-    OpenAIResponsesEntry,
-)
+from weft_kit.catalog.providers import AnthropicEntry, GeminiEntry, HttpEntry, OpenAIEntry, OpenAIResponsesEntry
 from weft_router.providers.anthropic.messages import Messages
 from weft_router.providers.gemini.generate_content import GenerateContent
 from weft_router.providers.http.provider import HttpProvider

@@ -7,12 +7,7 @@ from tests.router.chat import says, user
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2
-from weft_kit.catalog.providers import (
-    AnthropicEntry,
-    GeminiEntry,
-    OpenAIEntry,
-    OpenAIResponsesEntry,
-)
+from weft_kit.catalog.providers import AnthropicEntry, GeminiEntry, OpenAIEntry, OpenAIResponsesEntry
 from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.anthropic.messages import Messages
 from weft_router.providers.gemini.generate_content import GenerateContent

@@ -11,12 +11,7 @@ from tests.support.cost import assert_linear
 
 from weft_router.providers.provider import ProviderError
 from weft_router.providers.refusals.error_bodies import read_body
-from weft_router.providers.refusals.errors import (
-    ProviderAccess,
-    error_in_body,
-    error_in_stream,
-    refusal,
-)
+from weft_router.providers.refusals.errors import ProviderAccess, error_in_body, error_in_stream, refusal
 from weft_router.providers.refusals.kinds import (
     BILL,
     FAILED,

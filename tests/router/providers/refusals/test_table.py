@@ -6,10 +6,7 @@ from pathlib import Path
 from weft.common.v1 import error_pb2
 from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.providers.refusals import table
-from weft_router.providers.refusals.kinds import (
-    UNKNOWN,
-    RefusalRow,
-)
+from weft_router.providers.refusals.kinds import UNKNOWN, RefusalRow
 from weft_router.providers.refusals.table import TABLE
 
 DOCS = Path(__file__).parents[4] / "docs" / "routing.md"
