@@ -1,4 +1,4 @@
-"""A record of the test's own, and events for it that the gateway would have refused."""
+"""A record of the test's own, events for it that the gateway would have refused, and what ends expired jobs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,13 @@ from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.postgres import record_database
 from weft_gateway.record.batch_writer import BatchWriter
 from weft_gateway.record.postgres_dead_letters import DeadLetterStore
+from weft_gateway.record.postgres_jobs import RecordStore
+from weft_gateway.record.reaper import Reaper
+from weft_gateway.record.rows import rows
 from weft_kit.joblog import JobLog, new_job_id
+
+# What the fixture `accept` is.
+Accept = Callable[..., Awaitable[event_pb2.JobEvent]]
 
 
 @pytest.fixture
@@ -49,5 +55,35 @@ def told(ask: Ask) -> Callable[..., event_pb2.JobEvent]:
         )
         event.time.FromDatetime(datetime.now(UTC))
         return event
+
+    return make
+
+
+@pytest.fixture
+async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
+    async with record_database(postgres_url) as database:
+        yield RecordStore(database, limit_s=10)
+
+
+@pytest.fixture
+def reaper(log: JobLog, records: RecordStore) -> Reaper:
+    return Reaper(log, records, grace_s=10)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def accept(log: JobLog, records: RecordStore, ask: Ask, now: datetime) -> Accept:
+    """Accepts and records a job that expired `ago_s` ago."""
+
+    async def make(ago_s: float = 11, request_id: str = "") -> event_pb2.JobEvent:
+        accepted = event_pb2.Accepted(tenant="acme", request=ask(), request_id=request_id, request_hash="h")
+        accepted.expire_time.FromDatetime(now - timedelta(seconds=ago_s))
+        first = await log.accept(new_job_id("acme", job_pb2.PRIORITY_NORMAL, request_id), accepted)
+        await records.save(rows([first]))
+        return first
 
     return make
