@@ -112,6 +112,11 @@ class Harness:
         async with asyncio.timeout(20), self.log.follow(job_id) as events:
             return [event async for event in events]
 
+    async def run(self, request: job_pb2.GenerationRequest | None = None, **settings: Any) -> list[event_pb2.JobEvent]:
+        """All events of one job, which a router of its own runs."""
+        async with self.routing(**settings):
+            return await self.events(await self.submit(request))
+
     async def done(self, job_id: str) -> event_pb2.Done:
         return (await self.events(job_id))[-1].done
 

@@ -1,71 +1,12 @@
-"""What all providers reached by HTTP have in common, against real sockets, TLS included."""
-
-import asyncio
-import ssl
-import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+"""What all providers reached by HTTP have in common: how they ask, what they take for an answer, and checkups."""
 
 import pytest
-import trustme
 from tests.router import recorded
-from tests.router.chat import user
+from tests.router.providers.http.harness import TEXT, answer, asking, failure, on
 from tests.router.scripted_server import EVENTS, JSON, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2, error_pb2
-from weft.inference.v1 import inference_pb2
-from weft_kit.catalog.providers import (
-    AnthropicEntry,
-    GeminiEntry,
-    HttpEntry,
-    OpenAIEntry,
-    OpenAIResponsesEntry,
-)
-from weft_router.providers.anthropic.messages import Messages
-from weft_router.providers.gemini.generate_content import GenerateContent
-from weft_router.providers.http.provider import HttpProvider
-from weft_router.providers.openai.chat import ChatCompletions
-from weft_router.providers.openai.responses import Responses
 from weft_router.providers.provider import ProviderError, Remedy
-from weft_router.providers.refusals.errors import ProviderAccess
-
-ACCESS = ProviderAccess("sk-secret", "providers.p.api_key_env: the key in P_KEY")
-KINDS = {
-    "openai": (OpenAIEntry, ChatCompletions),
-    "openai_responses": (OpenAIResponsesEntry, Responses),
-    "anthropic": (AnthropicEntry, Messages),
-    "gemini": (GeminiEntry, GenerateContent),
-}
-TEXT = Reply(content_type=EVENTS, body=recorded.raw("openai-text"))
-
-
-def at(base_url: str, kind: str = "openai", **settings: object) -> HttpProvider:
-    entry_type, wire_format = KINDS[kind]
-    entry: HttpEntry = entry_type.model_validate({"kind": kind, "base_url": base_url} | settings)
-    return HttpProvider(entry, wire_format(entry), ACCESS)  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def on(scripted: ScriptedServer, kind: str = "openai", **settings: object) -> AsyncIterator[HttpProvider]:
-    async with scripted.running() as base_url, at(base_url, kind, **settings) as provider:
-        yield provider
-
-
-def asking(**fields: Any) -> inference_pb2.GenerateRequest:
-    return inference_pb2.GenerateRequest(**({"model": "m-1", "messages": [user("Hi")]} | fields))
-
-
-async def answer(provider: HttpProvider, request: inference_pb2.GenerateRequest | None = None) -> recorded.Whole:
-    async with asyncio.timeout(20), provider.stream(request or asking(), 5) as steps:
-        return recorded.Whole([step async for step in steps])
-
-
-async def failure(provider: HttpProvider, request: inference_pb2.GenerateRequest | None = None) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await answer(provider, request)
-    return raised.value
 
 
 @pytest.mark.parametrize(
@@ -99,16 +40,6 @@ async def test_headers_and_settings_of_the_catalog_go_with_every_call() -> None:
     [asked] = scripted.asked
     assert asked.headers["x-title"] == "weft"
     assert asked.json["generationConfig"] == {"maxOutputTokens": 5, "thinkingConfig": {"includeThoughts": True}}
-
-
-async def test_a_connection_is_used_again_after_an_answer_and_after_a_refusal() -> None:
-    scripted = ScriptedServer(TEXT, Reply(400), TEXT)
-    async with on(scripted) as provider:
-        await answer(provider)
-        await failure(provider)
-        await answer(provider)
-
-    assert scripted.connections == 1
 
 
 async def test_images_are_refused_before_any_call_where_none_are_taken() -> None:
@@ -180,57 +111,6 @@ async def test_an_error_object_is_understood_whatever_it_is_called(content_type:
         assert (await failure(provider)).reason == error_pb2.ERROR_REASON_PROVIDER_OVERLOADED
 
 
-def zlibbed(content: bytes, bits: int) -> bytes:
-    compressing = zlib.compressobj(wbits=bits)
-    return compressing.compress(content) + compressing.flush()
-
-
-ENCODINGS = {"identity": 0, "Identity, identity": 0, "none": 0, "gzip": 31, "x-gzip": 31, "GZIP": 31, "deflate": 15}
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-async def test_a_stream_is_read_however_it_is_encoded(encoding: str) -> None:
-    """RFC 9110, section 8.4.1; https://github.com/editor-code-assistant/eca/pull/479: not all heed what is accepted."""
-    raw, bits = recorded.raw("openai-text"), ENCODINGS[encoding]
-    headers = {"content-encoding": encoding}
-    async with on(
-        ScriptedServer(Reply(content_type=EVENTS, body=zlibbed(raw, bits) if bits else raw, headers=headers))
-    ) as it:
-        assert await answer(it) == recorded.read(recorded.answer("openai-text"), [raw])
-
-
-async def test_a_refusal_is_understood_however_it_is_encoded() -> None:
-    body = zlibbed(b'{"error": {"message": "m", "code": "context_length_exceeded"}}', 31)
-    async with on(ScriptedServer(Reply(400, JSON, body, {"content-encoding": "gzip"}))) as provider:
-        assert (await failure(provider)).remedy is Remedy.ANOTHER_ROUTE
-
-
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
-        ("gzip", b"\x1f\x8b" + b"\0" * 100),
-        ("gzip", zlibbed(recorded.raw("openai-text"), 31)[:100]),
-        ("deflate", b"data: [DONE]"),
-        ("br", b"\x8b\x02\x80"),
-        ("gzip, gzip", zlibbed(zlibbed(recorded.raw("openai-text"), 31), 31)),
-    ],
-)
-async def test_a_stream_that_cannot_be_inflated_is_a_failure(encoding: str, body: bytes) -> None:
-    reply = Reply(content_type=EVENTS, body=body, headers={"content-encoding": encoding})
-    async with on(ScriptedServer(reply)) as provider:
-        assert (await failure(provider)).reason == error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN
-
-
-async def test_a_bomb_is_inflated_only_so_far() -> None:
-    """Some 300 KB that come to 300 MB of heartbeats, which are no part of any answer's size."""
-    compressing, heartbeats = zlib.compressobj(wbits=31), (b"data: {}\n:" + b" " * 65525 + b"\n\n") * 16
-    body = b"".join(compressing.compress(heartbeats) for _ in range(300)) + compressing.flush()
-    async with on(
-        ScriptedServer(Reply(content_type=EVENTS, body=body, headers={"content-encoding": "gzip"}))
-    ) as provider:
-        assert "compressed more than" in (await failure(provider)).message
-
-
 async def test_an_error_of_endless_length_is_read_only_so_far() -> None:
     head = b"HTTP/1.1 500 X\r\ncontent-type: text/html\r\ncontent-length: 99999999\r\n\r\n"
     async with on(ScriptedServer(head + b"x" * 200_000)) as provider:
@@ -297,56 +177,3 @@ async def test_a_checkup_says_what_is_wrong() -> None:
     async with on(ScriptedServer(Reply(401))) as provider:
         with pytest.raises(ProviderError, match="P_KEY"):
             await provider.check("m-1", 5)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return path
-
-
-@pytest.fixture
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-async def test_a_connection_stands_before_the_first_call_and_is_kept(tls: ssl.SSLContext, ca_file: Path) -> None:
-    scripted = ScriptedServer(TEXT)
-    async with scripted.running(tls) as base_url, at(base_url, ca_file=ca_file, keep_warm_s=0.1) as provider:
-        first = await asyncio.wait_for(scripted.heads.get(), 20)
-        await asyncio.wait_for(scripted.heads.get(), 20)
-        await answer(provider)
-
-    assert scripted.connections == 1
-    assert not {"authorization", "x-api-key"} & set(first.headers)
-
-
-async def test_a_provider_that_cannot_be_warmed_can_still_be_asked(tls: ssl.SSLContext, ca_file: Path) -> None:
-    async with at("https://127.0.0.1:1/v1", ca_file=ca_file, keep_warm_s=0.01) as provider:
-        error = await failure(provider)
-
-    assert error.reason == error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
-
-
-async def test_plain_http_is_not_kept_warm() -> None:
-    scripted = ScriptedServer(TEXT)
-    async with on(scripted, keep_warm_s=0.001) as provider:
-        await answer(provider)
-
-    assert scripted.heads.empty()
-
-
-async def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: ssl.SSLContext) -> None:
-    async with ScriptedServer(TEXT).running(tls) as base_url, at(base_url) as provider:
-        error = await failure(provider)
-
-    assert error.reason == error_pb2.ERROR_REASON_PROVIDER_UNREACHABLE
-    assert "TLS" in error.message
