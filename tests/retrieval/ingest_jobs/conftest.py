@@ -1,14 +1,18 @@
 """A service whose embedder can be made to wait, and one tenant's client of its jobs."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from tests.retrieval.ingest_jobs.environment import Environment, running
+from tests.retrieval.ingest_jobs.environment import Environment, Running
 from tests.retrieval.ingest_jobs.ingest_client import IngestClient, PatientEmbedder
 
+from weft_kit.rpc.channel import Channel
 from weft_retrieval.config import Config
+from weft_retrieval.document_processes.fork_client import ForkServerCommand
 from weft_retrieval.ingest_jobs.log_connection import IngestLog
+from weft_retrieval.server import retrieval
 
 
 @pytest.fixture
@@ -33,7 +37,20 @@ def config(postgres_url, nats_url, inference) -> Config:
 
 
 @pytest.fixture
-async def environment(config: Config) -> AsyncIterator[Environment]:
+def running(forking: ForkServerCommand) -> Running:
+    @asynccontextmanager
+    async def run(config: Config, *roles: str) -> AsyncIterator[Environment]:
+        async with (
+            retrieval(config, roles or ("serve", "work"), forking) as server,
+            Channel(server.address, "retrieval") as channel,
+        ):
+            yield Environment(config, channel)
+
+    return run
+
+
+@pytest.fixture
+async def environment(running: Running, config: Config) -> AsyncIterator[Environment]:
     async with running(config) as built:
         await built.ready()
         yield built

@@ -1,7 +1,7 @@
 """A retrieval service over a log and a database of its own, with workers or without."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from weft_client.retry import Patience
 from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.errors import WeftError
 from weft_retrieval.config import Config
-from weft_retrieval.server import retrieval
 
 # PostgreSQL shows what it holds of a tenant to nobody else, this test included.
 INSIDE = "-c role=weft_retrieval -c weft.tenant=acme"
@@ -50,10 +49,8 @@ class Environment:
             return session.execute(query).fetchone()[0]
 
 
-@asynccontextmanager
-async def running(config: Config, *roles: str) -> AsyncIterator[Environment]:
-    async with retrieval(config, roles or ("serve", "work")) as server, Channel(server.address, "retrieval") as channel:
-        yield Environment(config, channel)
+Running = Callable[..., AbstractAsyncContextManager[Environment]]
+"""Runs roles of a service, all unless some are named, as its settings say."""
 
 
 async def refused(call) -> WeftError:

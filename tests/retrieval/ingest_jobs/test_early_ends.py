@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import grpc
 from tests.retrieval.document_processes.test_slow_documents import SLOW, in_process
-from tests.retrieval.ingest_jobs.environment import refused, running
+from tests.retrieval.ingest_jobs.environment import refused
 from tests.retrieval.ingest_jobs.ingest_client import document, notes
 from tests.support.waiting import until
 
@@ -13,7 +13,7 @@ from weft.job.v1 import job_pb2
 from weft_kit.rpc.errors import WeftError
 
 
-async def test_a_waiting_job_is_cancelled_at_once_and_its_documents_are_dropped(config):
+async def test_a_waiting_job_is_cancelled_at_once_and_its_documents_are_dropped(config, running):
     async with running(config, "serve") as environment:
         await environment.ready()
         job = await environment.ingest().begin(notes(5))
@@ -70,7 +70,7 @@ async def test_a_collection_is_not_deleted_while_a_job_stores_into_it(environmen
     assert late.reason == error_pb2.ERROR_REASON_COLLECTION_NOT_FOUND
 
 
-async def test_a_cancelled_job_gives_its_documents_processes_up(config):
+async def test_a_cancelled_job_gives_its_documents_processes_up(config, running):
     async with running(config.model_copy(update={"document_cpu_s": 600.0})) as environment:
         await environment.ready()
         ingest = environment.ingest()

@@ -5,7 +5,7 @@ import asyncio
 import grpc
 import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.retrieval.ingest_jobs.environment import INSIDE, refused, running
+from tests.retrieval.ingest_jobs.environment import INSIDE, refused
 from tests.retrieval.ingest_jobs.ingest_client import notes
 
 from weft.job.v1 import job_pb2
@@ -21,7 +21,7 @@ async def test_an_embedder_that_is_away_for_a_while_fails_no_document(ingest, em
     assert (job.progress.created, job.progress.failed) == (10, 0)
 
 
-async def test_a_worker_that_leaves_gives_its_jobs_to_the_next(config, embedder):
+async def test_a_worker_that_leaves_gives_its_jobs_to_the_next(config, embedder, running):
     async with running(config, "serve") as serving:
         await serving.ready()
         embedder.pass_only(1)
@@ -37,7 +37,7 @@ async def test_a_worker_that_leaves_gives_its_jobs_to_the_next(config, embedder)
         assert (await serving.client.get()).document_count == 100
 
 
-async def test_without_a_log_documents_come_one_by_one(config):
+async def test_without_a_log_documents_come_one_by_one(config, running):
     async with running(config.model_copy(update={"nats_url": ""})) as environment:
         await environment.ready()
         assert (await environment.client.ingest("One by one.")).document.chunk_count == 1
@@ -46,7 +46,7 @@ async def test_without_a_log_documents_come_one_by_one(config):
     assert "WEFT_RETRIEVAL_NATS_URL" in error.message
 
 
-async def test_a_log_that_is_away_stops_no_search(config, unused_tcp_port):
+async def test_a_log_that_is_away_stops_no_search(config, unused_tcp_port, running):
     async with running(config.model_copy(update={"nats_url": f"nats://127.0.0.1:{unused_tcp_port}"})) as environment:
         await environment.ready()
         await environment.client.ingest("The moon pulls the sea.")
@@ -70,7 +70,7 @@ async def test_after_the_loss_of_its_log_a_repeat_of_the_request_begins_the_job_
     assert other.progress.created == 1
 
 
-async def test_health_tells_searches_from_the_whole(config, unused_tcp_port):
+async def test_health_tells_searches_from_the_whole(config, unused_tcp_port, running):
     nowhere = config.model_copy(update={"nats_url": f"nats://127.0.0.1:{unused_tcp_port}"})
     for settings, whole in ((config, True), (nowhere, False)):
         async with running(settings) as environment:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 from tests.retrieval.document_processes.test_slow_documents import SLOW, cut_short
-from tests.retrieval.ingest_jobs.environment import INSIDE, running
+from tests.retrieval.ingest_jobs.environment import INSIDE
 from tests.retrieval.ingest_jobs.ingest_client import document, notes
 from tests.support.waiting import until
 
@@ -53,7 +53,7 @@ async def test_a_collection_of_another_embedder_fails_the_job_not_its_documents(
     assert job.progress.failed == 0
 
 
-async def test_a_document_that_took_workers_down_is_tried_alone_and_then_no_more(config):
+async def test_a_document_that_took_workers_down_is_tried_alone_and_then_no_more(config, running):
     async with running(config, "serve") as environment:
         await environment.ready()
         job = await environment.ingest().begin(notes(4))
@@ -67,7 +67,7 @@ async def test_a_document_that_took_workers_down_is_tried_alone_and_then_no_more
     assert "workers were lost" in job.progress.failures[0].error.message
 
 
-async def test_a_job_whose_log_cannot_be_read_ends_and_holds_up_nobody_else(config):
+async def test_a_job_whose_log_cannot_be_read_ends_and_holds_up_nobody_else(config, running, forking):
     async with running(config, "serve") as environment:
         await environment.ready()
         bad, good = await environment.ingest().begin(notes(2)), await environment.ingest().begin(notes(2, first=2))
@@ -75,7 +75,7 @@ async def test_a_job_whose_log_cannot_be_read_ends_and_holds_up_nobody_else(conf
             subject = f"{config.log.prefix}.{bad.job_id.replace('-', '.')}.progress"
             await client.jetstream().publish(subject, b"\xff")
             log = JobLog(client, config.log)
-            async with retrieval(config, ("work",)):
+            async with retrieval(config, ("work",), forking):
                 assert (await environment.ingest().done(good)).state == job_pb2.JOB_STATE_SUCCEEDED
                 await until("the job is over", lambda: over(log, "acme"), 10.0)
             last = await log.last(bad.job_id)
@@ -110,7 +110,7 @@ async def over(log: JobLog, tenant: str) -> bool:
     return not (await log.depth(tenant)).unfinished
 
 
-async def test_a_document_beyond_its_limit_fails_alone_and_once(config):
+async def test_a_document_beyond_its_limit_fails_alone_and_once(config, running):
     before = cut_short("time")
     limits = {"document_cpu_s": 1.0, "document_cpu_s_per_mib": 0.0}
     async with running(config.model_copy(update=limits)) as environment:

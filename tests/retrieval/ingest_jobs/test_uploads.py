@@ -2,7 +2,7 @@
 
 import grpc
 import psycopg
-from tests.retrieval.ingest_jobs.environment import INSIDE, refused, running
+from tests.retrieval.ingest_jobs.environment import INSIDE, refused
 from tests.retrieval.ingest_jobs.ingest_client import document, notes
 from tests.support.waiting import until
 
@@ -40,7 +40,7 @@ async def test_a_statement_that_forgot_its_tenant_sees_no_upload_of_others(envir
             assert session.execute("SELECT count(*) FROM retrieval.uploads").fetchone() == (min(staged, 1),)
 
 
-async def test_a_tenant_may_have_only_so_much_waiting(config):
+async def test_a_tenant_may_have_only_so_much_waiting(config, running):
     async with running(config.model_copy(update={"staged_bytes_per_tenant": 2 * 1024**2}), "serve") as environment:
         await environment.ready()
         await environment.ingest().stage("a", [document("big", "x" * 1024**2)])
@@ -49,7 +49,7 @@ async def test_a_tenant_may_have_only_so_much_waiting(config):
     assert error.retry_after_s
 
 
-async def test_uploads_that_no_job_came_for_are_swept_out(config):
+async def test_uploads_that_no_job_came_for_are_swept_out(config, running):
     async with running(config, "serve") as environment:
         await environment.ready()
         await environment.ingest().stage("left", notes(3))
