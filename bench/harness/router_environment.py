@@ -18,7 +18,7 @@ from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_compose.servers import NatsServer, serving
 from weft_kit.joblog import JobLog, connect, new_job_id
-from weft_kit.joblog.codec import from_message
+from weft_kit.joblog.events.codec import from_message
 from weft_kit.rpc.channel import Channel
 from weft_router.config import Config
 from weft_router.server import router

@@ -6,9 +6,6 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 
-_held: list[socket.socket] = []
-
-
 def free_ports(count: int) -> list[int]:
     """Returns distinct ports that are reserved for this process as long as it lives.
 
@@ -16,8 +13,10 @@ def free_ports(count: int) -> list[int]:
     it, but servers, which set SO_REUSEADDR, can listen on it, repeatedly.
     """
     sockets = [_bound(0) for _ in range(count)]
-    _held.extend(sockets)
-    return [int(each.getsockname()[1]) for each in sockets]
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.detach()  # from its object: what stays open until the process ends is no leak
+    return ports
 
 
 def is_free(port: int) -> bool:
