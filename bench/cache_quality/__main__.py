@@ -26,7 +26,7 @@ _AT_MOST: Final = 3000
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality", description=__doc__)
     inputs.add_options(parser)
-    parser.add_argument("--only", action="append", help="only this section, and no report; may be repeated")
+    parser.add_argument("--only", action="append", help="only this section, without a report; repeatable")
     given = parser.parse_args()
     config, sources = Config.load(), inputs.sources_of(given, _AT_MOST)
     found = sections.all_sections(inputs.judge_of(given, config, _LEAST_CERTAIN), sources)

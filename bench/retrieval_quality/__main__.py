@@ -98,8 +98,8 @@ if __name__ == "__main__":
     evaldata.add_option(parser)
     evaldata.add_sets_option(parser)
     parser.add_argument("--vectors", type=Path, help="file that keeps vectors for the next run (.npz); none by default")
-    parser.add_argument("--only", choices=_PARTS, help="measure this part alone, and leave the report as it is")
-    parser.add_argument("--sizes", type=int, nargs="+", default=scale.SIZES, help="chunks to search, for a quick look")
+    parser.add_argument("--only", choices=_PARTS, help="measure only this part, and leave the report as it is")
+    parser.add_argument("--sizes", type=int, nargs="+", default=scale.SIZES, help="collection sizes, in chunks")
     given = parser.parse_args()
     # The log lines of thousands of calls would bury the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

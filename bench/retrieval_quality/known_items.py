@@ -112,7 +112,7 @@ async def main(sets: Path, half: int, names: Sequence[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench.retrieval_quality.known_items", description=__doc__)
     parser.add_argument("--sets", type=Path, required=True, help="folder that holds xquad/ and jaquad/")
-    parser.add_argument("--choosing", action="store_true", help="take the half that choices are made on")
+    parser.add_argument("--choosing", action="store_true", help="use the half for choosing settings")
     parser.add_argument("names", nargs="*", help="languages of XQuAD, or jaquad; all by default")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

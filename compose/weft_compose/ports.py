@@ -6,6 +6,7 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 
+
 def free_ports(count: int) -> list[int]:
     """Returns distinct ports that are reserved for this process as long as it lives.
 

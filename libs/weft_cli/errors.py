@@ -32,7 +32,7 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 _NEXT_STEPS = {
-    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (operators: --operator-token), or run beside its .weft",
+    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (operators: --operator-token), or run next to its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists those there are, `weft ingests` those of documents",
     error_pb2.ERROR_REASON_JOB_NOT_OVER: "`weft cancel JOB_ID` ends it",
     error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",

@@ -66,4 +66,4 @@ def _warn_of(catalog: catalog_pb2.CatalogStatus) -> None:
     if catalog.problem_count:
         refused, taken = moment(catalog.refuse_time), moment(catalog.load_time)
         found = refused_catalog(catalog.problem_count, refused, taken, is_last_good=catalog.is_last_good)
-        warn(f"{found}; `weft status` shows them beside the mesh, `weft catalog check FILE` anywhere")
+        warn(f"{found}; `weft status` on the mesh's machine lists them, `weft catalog check FILE` anywhere")

@@ -27,7 +27,7 @@ Fields = Mapping[int, Descriptor]
 
 
 async def check_count(encoded: bytes, kind: type[Message]) -> None:
-    """Refuses an encoded message that holds so many others that decoding it would hold up all other calls.
+    """Refuses an encoded message with too many others inside, since decoding it would hold up all other calls.
 
     It may hold 20,000, plus one for every 256 bytes. Counting pauses for other calls. Malformed messages are left to
     the decoder.
