@@ -14,7 +14,7 @@ _TEXT = " ".join(["token"] * TOKENS)
 
 
 async def finish_jobs(log: JobLog, jobs: int) -> None:
-    """Writes finished jobs into the tenant's lane, as gateway and worker would, many at a time; no worker may run."""
+    """Writes finished jobs into the tenant's lane, like gateway and worker, many at a time; no worker may run."""
     room = asyncio.Semaphore(_AT_ONCE)
     async with Leases(log, slots=_AT_ONCE).leases() as leases, asyncio.TaskGroup() as group:
         group.create_task(_accept(log, jobs, room, group))

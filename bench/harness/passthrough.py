@@ -1,6 +1,6 @@
-"""The baseline: the same stream over gRPC with nothing behind it. One process: no log, keys, limits or record.
+"""The baseline: the same stream over gRPC in a single process, without log, keys, limits or record.
 
-Whatever Weft adds on top of this is the price of durable, resumable jobs, on this machine, in this minute.
+What Weft takes in addition is the price of durable, resumable jobs, on this machine, in this minute.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from weft_kit.rpc.interceptor import SERVER_OPTIONS
 
 
 class Passthrough(rpc.GatewayServiceServicer):
-    """Answers Generate straight from the mock: a delta for each network chunk, then `done`."""
+    """Answers Generate directly from the mock: a delta for each network chunk, then `done`."""
 
     def __init__(self, session: aiohttp.ClientSession, mock_url: str) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""Idle streams: what it costs to wait, in memory and CPU, for jobs that nobody works on."""
+"""Idle streams: the memory and CPU of waiting for jobs that no worker takes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ _STEPS = 4
 _CHECK_S = LogConfig().idle_check_s
 
 ABOUT = f"""\
-The workers are stopped, so jobs wait in the log, each with one `StreamJob` open that has received `accepted` and waits
+The workers are stopped, so jobs wait in the log, each with an open `StreamJob` that has received `accepted` and waits
 for more, over {_CONNECTIONS} connections. Streams are opened in {_STEPS} equal steps, and memory is read once those of
-a step have been silent for so long that each has looked into the log, as it does every {_CHECK_S:.0f} s in case it
-missed something; that is also what the CPU is for. What the first step takes besides (pools, code) does not count: the
-figures a stream are of the steps after it."""
+a step have been silent long enough to check the log, which each does every {_CHECK_S:.0f} s in case it missed
+something; that is also what the CPU is for. The figures per stream are of the steps after the first, which also needs
+memory for pools and code."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What was read: at first and after each step, and in the end; MiB resident and CPU cores, by process."""
+    """The readings at first, after each step and at the end: resident MiB and CPU cores, by process."""
 
     streams: int
     resident_mib: list[dict[str, float]]

@@ -1,4 +1,4 @@
-"""Shelves of stored questions, and what is asked of them with what would be a right answer."""
+"""Stores of questions with answers, the questions asked of them, and which answers are right."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _SEED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stored question; its answer is equal to another's where `told` is, and right for what means `meaning`."""
+    """A stored question. Entries with equal `told` have the same answer, which is right for questions of `meaning`."""
 
     question: str
     told: str
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question; None as its meaning says that no answer is right. What it is labelled different from is known."""
+    """A question, and the questions it is labelled different from. A meaning of None says that no answer is right."""
 
     question: str
     meaning: str | None
@@ -31,7 +31,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Store:
     """What is stored in one partition, and what is asked of it."""
 
     name: str
@@ -42,67 +42,67 @@ class Shelf:
         return self.asked[asked].meaning == self.stored[found].meaning
 
     def is_labelled_different(self, asked: int, found: int) -> bool:
-        """Whether somebody compared just these two; most pairs of a shelf nobody did."""
+        """Returns whether these two are labelled different; most pairs in a store have no label."""
         return self.stored[found].question in self.asked[asked].different
 
 
-def of_pairs(name: str, pairs: Sequence[Pair], at_most: int) -> Shelf:
-    """All texts of the pairs, each with an answer of its own; one of each that has a duplicate is asked.
+def of_pairs(name: str, pairs: Sequence[Pair], at_most: int) -> Store:
+    """Returns a store of all texts of the pairs, each with an answer of its own; some with duplicates are asked.
 
-    Right are the texts that it is labelled a duplicate of, directly or through others.
+    The texts labelled as a question's duplicates, directly or through others, are right.
     """
     meanings = families((pair.first, pair.second) for pair in pairs if pair.same)
     texts = dict.fromkeys(text for pair in pairs for text in (pair.first, pair.second))
     asked = dict.fromkeys(pair.second for pair in pairs if pair.same and pair.first != pair.second)
     different = _different(pairs)
-    return Shelf(
+    return Store(
         name,
         [Entry(text, text, meanings.get(text, text)) for text in texts],
         [Ask(text, meanings[text], different.get(text, frozenset())) for text in sample(list(asked), at_most)],
     )
 
 
-def without_duplicate(name: str, pairs: Sequence[Pair], at_most: int) -> Shelf:
-    """The same shelf, asked what has no duplicate on it: a hit is wrong as far as the labels know."""
-    shelf = of_pairs(name, pairs, at_most=0)
+def without_duplicate(name: str, pairs: Sequence[Pair], at_most: int) -> Store:
+    """Returns the same store, asked questions without a duplicate in it: by the labels, every hit is wrong."""
+    store = of_pairs(name, pairs, at_most=0)
     duplicates = {text for pair in pairs if pair.same for text in (pair.first, pair.second)}
-    alone = [entry.question for entry in shelf.stored if entry.question not in duplicates]
+    alone = [entry.question for entry in store.stored if entry.question not in duplicates]
     different = _different(pairs)
-    return replace(shelf, asked=[Ask(text, None, different.get(text, frozenset())) for text in sample(alone, at_most)])
+    return replace(store, asked=[Ask(text, None, different.get(text, frozenset())) for text in sample(alone, at_most)])
 
 
 def of_intents(
     name: str, stored: Iterable[tuple[str, str]], asked: Sequence[tuple[str, str]], at_most: int, *, unique: bool
-) -> Shelf:
-    """Utterances with their intents; `unique` gives each an answer of its own, else an intent has one answer."""
-    return Shelf(
+) -> Store:
+    """Returns a store of utterances with intents; `unique` gives each its own answer, otherwise each intent has one."""
+    return Store(
         name,
         [Entry(text, text if unique else intent, intent) for text, intent in dict(stored).items()],
         [Ask(text, intent) for text, intent in sample(asked, at_most)],
     )
 
 
-def out_of_scope(shelf: Shelf, name: str, asked: Sequence[str]) -> Shelf:
-    """The same shelf, asked what none of its entries answers."""
-    return replace(shelf, name=name, asked=[Ask(text, None) for text in asked])
+def out_of_scope(store: Store, name: str, asked: Sequence[str]) -> Store:
+    """Returns the same store, asked questions that none of its entries answers."""
+    return replace(store, name=name, asked=[Ask(text, None) for text in asked])
 
 
-def mixed(name: str, shelves: Sequence[Shelf], of_each: int) -> Shelf:
-    """All on one shelf, and so many questions of each; what two of them store means what it does on the first."""
+def mixed(name: str, stores: Sequence[Store], of_each: int) -> Store:
+    """Returns all stores in one, with `of_each` questions of each; a text in two of them keeps its first meaning."""
     stored: dict[str, Entry] = {}
-    for number, shelf in enumerate(shelves):
-        for entry in shelf.stored:
+    for number, store in enumerate(stores):
+        for entry in store.stored:
             stored.setdefault(entry.question, replace(entry, meaning=f"{number}:{entry.meaning}"))
     asked = [
         replace(ask, meaning=None if ask.meaning is None else f"{number}:{ask.meaning}")
-        for number, shelf in enumerate(shelves)
-        for ask in sample(shelf.asked, of_each)
+        for number, store in enumerate(stores)
+        for ask in sample(store.asked, of_each)
     ]
-    return Shelf(name, list(stored.values()), asked)
+    return Store(name, list(stored.values()), asked)
 
 
 def sample(rows: Sequence[T], at_most: int) -> list[T]:
-    """So many at random, the same each time."""
+    """Returns at most `at_most` rows at random, the same ones each time."""
     return random.Random(_SEED).sample(rows, min(at_most, len(rows)))
 
 
