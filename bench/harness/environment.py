@@ -90,8 +90,14 @@ class Environment:
     @asynccontextmanager
     async def clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
         """Yields clients of the gateway, each over a connection of its own."""
-        async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(connected(self.endpoint, self.api_key)) for _ in range(connections)]
+        async with _connected(self.endpoint, self.api_key, connections) as clients:
+            yield clients
+
+    @asynccontextmanager
+    async def passthrough_clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
+        """Yields clients of the pass-through, each over a connection of its own."""
+        async with _connected(self.passthrough, "", connections) as clients:
+            yield clients
 
     async def wait_until_idle(self) -> None:
         """Waits until no job is queued or running."""
@@ -103,6 +109,12 @@ class Environment:
     async def stop_workers(self) -> None:
         """Stops the router, so that jobs wait in the log."""
         await self.part("router").stop(_STOP_S)
+
+
+@asynccontextmanager
+async def _connected(endpoint: str, api_key: str, connections: int) -> AsyncIterator[list[GatewayClient]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(connected(endpoint, api_key)) for _ in range(connections)]
 
 
 class _SideProcess(NamedTuple):
